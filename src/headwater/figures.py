@@ -1,0 +1,126 @@
+"""How every figure looks: type, colours that colour-blind readers can tell apart, and saving.
+
+Colours: Okabe & Ito (2008) for categories; one-hue or viridis-like maps for amounts; diverging maps
+(``BrBG``, ``RdBu_r``) for signed quantities, never red against green. Matplotlib is imported inside
+the functions, so that the command line starts without it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["CATEGORY", "COLORMAP", "INK", "MUTED", "house_style", "new_figure", "render"]
+
+CATEGORY = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+"""Okabe-Ito colours, in the order of use."""
+
+INK, MUTED = "#1f2933", "#6b7785"
+"""Colours of text and of secondary text."""
+
+COLORMAP = {
+    "soil_moisture": "YlGnBu",
+    "soil_water": "YlGnBu",
+    "precipitation": "GnBu",
+    "temperature": "inferno",
+    "ndvi": "YlGn",
+    "elevation": "cividis",
+    "slope": "magma_r",
+    "aspect": "twilight",
+    "cv": "PuBuGn",
+    "trend": "BrBG",
+    "correlation": "RdBu_r",
+    "p_value": "viridis",
+    "n": "Greys",
+}
+"""Colour map by quantity; anything else takes ``viridis``."""
+
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.6,
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "headwater",
+    "image.interpolation": "nearest",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw within Headwater's style, leaving the caller's own untouched."""
+    import matplotlib as mpl
+    from cycler import cycler
+
+    style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=list(CATEGORY))}
+    with mpl.rc_context(style):
+        yield
+
+
+def new_figure(width: float = 7.0, height: float = 4.0) -> Figure:
+    """Make an empty figure that needs no screen and no closing.
+
+    Parameters
+    ----------
+    width, height : float
+        Size [inch].
+
+    Returns
+    -------
+    Figure
+        With constrained layout, so that labels do not overlap.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    figure = MatplotlibFigure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def render(figure: Figure, suffix: str, *, dpi: int = 150) -> bytes:
+    """Render a figure, the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure.
+    suffix : {"png", "svg"}
+        The format.
+    dpi : int
+        Resolution of a PNG and of images inside an SVG [dots per inch].
+
+    Returns
+    -------
+    bytes
+    """
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if suffix == "svg" else {"Software": "Headwater"}
+    with house_style():
+        figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()

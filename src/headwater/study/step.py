@@ -1,0 +1,93 @@
+"""What a step of a study is, and what it sees while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headwater.results import Result
+from headwater.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from headwater.grids import Area
+    from headwater.study.model import Study
+
+__all__ = ["Context", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a step may use; it reads from earlier steps and writes only below `folder`.
+
+    Attributes
+    ----------
+    study : Study
+        The validated study file.
+    settings : Settings
+        Workers, block size.
+    folder : Path
+        The step's own folder, under a temporary name until the step has finished.
+    results : Path
+        The results folder, where the folders of finished steps lie.
+    area : Area or None
+        The study area, for outlines.
+    rng : numpy.random.Generator
+        Seeded from the study file and the step's name.
+    progress : callable
+        ``progress(fraction_done, what_is_being_done)``.
+    """
+
+    study: Study
+    settings: Settings
+    folder: Path
+    results: Path
+    area: Area | None
+    rng: np.random.Generator
+    progress: Callable[[float, str], None]
+
+    def variable(self, name: str) -> xr.DataArray:
+        """Open a variable on the study grid, lazily, as the step ``grids`` left it."""
+        import xarray as xr
+
+        cube: xr.Dataset = xr.open_zarr(
+            self.results / "grids" / f"{name}.zarr", decode_coords="all"
+        )
+        return cube[name]
+
+    def load(self, key: str) -> Result:
+        """Load a result of an earlier step, by ``"step/name"``."""
+        from headwater.study.store import load_result
+
+        return load_result(self.results, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: computed whole, saved whole, skipped on resume when nothing it needs has changed.
+
+    Attributes
+    ----------
+    name : str
+        The room's name, and the name of the folder under ``results/``.
+    title : str
+        What the progress bar says.
+    needs : tuple of str
+        Steps that must have finished before.
+    options : callable
+        ``options(study)`` returns the part of the study that this step depends on (hashed for
+        resume), or None when the study does not ask for this step.
+    run : callable
+        ``run(context)`` returns results by name; the engine saves each as CSV or NetCDF + GeoTIFF.
+        What it writes itself (Zarr cubes) it writes below ``context.folder``.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    options: Callable[[Study], Mapping[str, Any] | None]
+    run: Callable[[Context], Mapping[str, Result]]
