@@ -149,6 +149,8 @@ def convert(
     26.784
     """
     source, target = parse(units), parse(to)
+    if source == target:
+        return values  # 1000 * and / 1000 would change the last digit of a float32
     base = values if source.factor == 1.0 else values * source.factor
     base = base if source.offset == 0.0 else base + source.offset
     base = base * _bridge(source, target, units, to, layer_depth, step_days)

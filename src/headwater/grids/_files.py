@@ -1,0 +1,118 @@
+"""Files of several formats, each opened lazily as a raw Dataset that is not decoded yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from headwater.errors import GridError, InputError
+
+__all__ = ["find_files", "is_decoded", "open_raw"]
+
+_ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
+_RASTERS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_OTHERS = {
+    b"\x0e\x03\x13\x01": "HDF4",
+    b"CDF\x05": "netCDF-3 with 64-bit data",
+    b"GRIB": "GRIB",
+    b"PK\x03\x04": "a ZIP archive",
+}
+
+
+def find_files(source: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Files that a path, a glob pattern or a list names, or an error that names the lost one."""
+    if not isinstance(source, str | Path):
+        return [path for entry in source for path in find_files(entry)]
+    path = Path(source)
+    if path.exists():
+        return [path]
+    if any(sign in str(source) for sign in "*?["):
+        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if found:
+            return found
+        raise InputError(
+            "no file fits the pattern", found=str(source), do="Correct the pattern or the folder"
+        )
+    folder = path.parent
+    near = ", ".join(sorted(entry.name for entry in folder.glob(f"*{path.suffix}"))[:5])
+    hint = f"; its folder holds {near}" if near else ""
+    raise InputError("no such file", found=f"{path}{hint}", do="Correct the path of this input")
+
+
+def open_raw(path: Path) -> xr.Dataset:
+    """Open one file by what it holds, not by what it is called."""
+    try:
+        kind = _format(path)
+        if kind == "raster":
+            return _open_raster(path)
+        options: dict[str, Any] = {"consolidated": _consolidated(path)} if kind == "zarr" else {}
+        return xr.open_dataset(path, engine=kind, decode_cf=False, chunks=None, **options)
+    except InputError:
+        raise
+    except Exception as error:
+        # Every library has errors of its own for a damaged file.
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{path} cannot be read", found=first[:200], do="Check whether the file is complete"
+        ) from error
+
+
+def is_decoded(dataset: xr.Dataset) -> bool:
+    """Whether scale, offset and missing values are applied already (rasters)."""
+    return bool(dataset.attrs.get("headwater_raster"))
+
+
+def _format(path: Path) -> str:
+    if path.is_dir():
+        if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+            return "zarr"
+        raise InputError(
+            f"{path} is a folder", found="no Zarr store", do="Name the files, such as 'folder/*.nc'"
+        )
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head[:4] in _ENGINES:
+        return _ENGINES[head[:4]]
+    if head[:4] in _RASTERS or head.lstrip()[:5].lower() == b"ncols":
+        return "raster"
+    raise InputError(
+        f"{path} is in no format that Headwater reads",
+        found=_OTHERS.get(head[:4], "an empty file" if not head else f"first bytes {head[:8]!r}"),
+        do="Give NetCDF, Zarr, GeoTIFF or ESRI ASCII",
+    )
+
+
+def _consolidated(store: Path) -> bool:
+    described = store / "zarr.json"
+    return (store / ".zmetadata").exists() or (
+        described.exists() and "consolidated_metadata" in json.loads(described.read_text())
+    )
+
+
+def _open_raster(path: Path) -> xr.Dataset:
+    import rioxarray
+
+    # GDAL guesses the type of an ASCII grid from its first 100 kB: integers, where the grid begins
+    # with rows of -9999, and the decimals of the rest are lost.
+    options: dict[str, Any] = (
+        {} if path.suffix.lower() in (".tif", ".tiff") else {"DATATYPE": "Float64"}
+    )
+    opened: Any = rioxarray.open_rasterio(
+        path, mask_and_scale=True, parse_coordinates=False, **options
+    )
+    left, dx, skew_x, top, skew_y, dy = map(float, opened.spatial_ref.attrs["GeoTransform"].split())
+    if skew_x or skew_y:
+        raise GridError(
+            f"{path} is a rotated grid",
+            found=f"GeoTransform {opened.spatial_ref.attrs['GeoTransform']}",
+            do="Warp it to a grid whose rows run west to east",
+        )
+    x, y = (np.arange(opened.sizes[axis]) + 0.5 for axis in ("x", "y"))
+    bands = opened.assign_coords(x=left + dx * x, y=top + dy * y).rename(path.stem)
+    raster: xr.Dataset = bands.to_dataset().assign_attrs(headwater_raster=1)
+    return raster

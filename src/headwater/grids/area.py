@@ -1,0 +1,252 @@
+"""The study area: a polygon with its reference system and its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headwater.errors import CRSError, GridError, InputError, nearest
+from headwater.grids._crs import agreed_crs, known_crs
+
+if TYPE_CHECKING:
+    from pyproj import CRS
+    from shapely.geometry.base import BaseGeometry
+
+__all__ = ["Area", "read_area"]
+
+_SEGMENTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A study area.
+
+    Attributes
+    ----------
+    geometry : shapely Polygon or MultiPolygon
+        Valid and not empty.
+    crs : pyproj.CRS
+        Reference system of `geometry`, with x (longitude) first.
+    name : str
+        What the area is called.
+    """
+
+    geometry: BaseGeometry
+    crs: CRS
+    name: str
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north in `crs`."""
+        west, south, east, north = self.geometry.bounds
+        return west, south, east, north
+
+    def to_crs(self, crs: Any) -> Area:
+        """Reproject, with edges that bend as the map does.
+
+        Parameters
+        ----------
+        crs : pyproj.CRS, int or str
+            Where to.
+
+        Returns
+        -------
+        Area
+
+        Raises
+        ------
+        CRSError
+            If `crs` is unknown, or the area has no place in it.
+        """
+        import shapely
+        from pyproj import Transformer
+
+        target = known_crs(crs)
+        if target.equals(self.crs, ignore_axis_order=True):
+            return Area(self.geometry, target, self.name)
+        west, south, east, north = self.bounds
+        dense = shapely.segmentize(self.geometry, max(east - west, north - south) / _SEGMENTS)
+        project: Any = Transformer.from_crs(self.crs, target, always_xy=True).transform
+        moved = shapely.transform(dense, project, interleaved=False)
+        if not np.isfinite(moved.bounds).all():
+            raise CRSError(
+                f"the area '{self.name}' cannot be drawn in another reference system",
+                found=f"{self.crs.name} to {target.name}",
+                do="Choose a crs whose domain holds the area",
+            )
+        return Area(_polygons(moved), target, self.name)
+
+    def overlap(self, other: Area) -> Area:
+        """Keep what lies in both areas, for example in a region and in a bounding box.
+
+        Parameters
+        ----------
+        other : Area
+            In any reference system.
+
+        Returns
+        -------
+        Area
+            In the reference system of this one, and of its name.
+
+        Raises
+        ------
+        GridError
+            If the two have nothing in common.
+        """
+        shared = _polygons(self.geometry.intersection(other.to_crs(self.crs).geometry))
+        if shared.is_empty:
+            raise GridError(
+                f"the areas '{self.name}' and '{other.name}' do not overlap",
+                found=f"{self.bounds} and {other.to_crs(self.crs).bounds} in {self.crs.name}",
+                do="Correct one of them",
+            )
+        return Area(shared, self.crs, self.name)
+
+
+def read_area(
+    source: str | Path | Sequence[float],
+    *,
+    crs: Any = None,
+    where: Mapping[str, Any] | None = None,
+) -> Area:
+    """Read a study area from a polygon file, or make one from four numbers.
+
+    Parameters
+    ----------
+    source : path or four numbers
+        GeoJSON, GeoPackage, Shapefile or any other vector file that GDAL reads; or (west, south,
+        east, north).
+    crs : pyproj.CRS, int or str, optional
+        For a file: needed where the file names none, and must not contradict the one it names. For
+        four numbers: EPSG:4326 unless given.
+    where : mapping, optional
+        Attributes that a feature must have to count, each a value or a list of values.
+
+    Returns
+    -------
+    Area
+        The union of the features, repaired where a ring crosses itself.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable or holds no polygon, or if no feature fits `where`.
+    CRSError
+        If there is no reference system, or file and argument contradict each other.
+
+    Examples
+    --------
+    >>> read_area((94.87, 36.43, 103.15, 40.02)).crs.to_epsg()
+    4326
+    """
+    if not isinstance(source, str | Path):
+        return _box(source, crs)
+    path = Path(source)
+    layer, fields, geometries, found_crs = _features(path)
+    if where:
+        geometries = geometries[_selected(path, fields, where)]
+    polygons = _polygons(geometries)
+    if polygons.is_empty:
+        kinds = sorted({shape.geom_type for shape in geometries if shape is not None})
+        raise InputError(
+            f"{path} holds no polygon",
+            found=", ".join(kinds) or "no feature",
+            do="Give a file with the outline of the study area",
+        )
+    name = ", ".join(str(value) for value in where.values()) if where else layer
+    return Area(
+        polygons, agreed_crs(found_crs and known_crs(found_crs), True, crs, str(path)), name
+    )
+
+
+def _box(source: Sequence[float], crs: Any) -> Area:
+    import shapely
+
+    numbers = np.asarray(source, dtype=np.float64).ravel()
+    if numbers.size != 4 or not np.isfinite(numbers).all():
+        raise InputError(
+            "a bounding box needs four numbers",
+            found=f"{list(source)}",
+            do="Write [west, south, east, north]",
+        )
+    west, south, east, north = numbers.tolist()
+    system = known_crs(crs or "EPSG:4326")
+    if west >= east or south >= north or (system.is_geographic and max(-south, north) > 90):
+        raise InputError(
+            "the bounding box is turned round or off the Earth",
+            found=f"west {west:g}, south {south:g}, east {east:g}, north {north:g}",
+            do="Write [west, south, east, north] with west < east and south < north",
+        )
+    return Area(shapely.box(west, south, east, north), system, "bounding box")
+
+
+def _features(path: Path) -> tuple[str, dict[str, Any], Any, Any]:
+    """Name, attribute columns, geometries and CRS of the layer with polygons."""
+    import pyogrio
+    import shapely
+
+    if not path.exists():
+        raise InputError("no such file", found=str(path), do="Correct the path of the area")
+    try:
+        layers = pyogrio.list_layers(path)
+        polygonal = [name for name, kind in layers if kind and "Polygon" in kind]
+        candidates = polygonal or [name for name, _ in layers]
+        meta, _, shapes, columns = pyogrio.raw.read(path, layer=candidates[0])
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError) as error:
+        raise InputError(
+            f"{path} cannot be read as a vector file",
+            found=str(error).splitlines()[0],
+            do="Give a GeoJSON, GeoPackage or Shapefile",
+        ) from error
+    if len(candidates) > 1:
+        raise InputError(
+            f"{path} holds several layers",
+            found=", ".join(candidates),
+            do="Save the one that holds the study area in a file of its own",
+        )
+    fields = dict(zip(meta["fields"], columns, strict=True))
+    return path.stem, fields, shapely.from_wkb(shapes), meta["crs"]
+
+
+def _selected(path: Path, fields: dict[str, Any], where: Mapping[str, Any]) -> Any:
+    """Rows that fit every attribute of `where`."""
+    chosen: Any = True
+    for attribute, wanted in where.items():
+        if attribute not in fields:
+            raise InputError(
+                f"{path} has no attribute '{attribute}'",
+                found=f"attributes {', '.join(fields) or 'none'}",
+                do=nearest(attribute, list(fields)),
+            )
+        values = [str(wish) for wish in ([wanted] if np.isscalar(wanted) else wanted)]
+        present = np.array([str(value) for value in fields[attribute]])
+        missing = [value for value in values if value not in present]
+        if missing:
+            raise InputError(
+                f"{path} has no feature with {attribute} = '{missing[0]}'",
+                found=f"{present.size} features",
+                do=nearest(missing[0], sorted(set(present.tolist()))[:50]),
+            )
+        chosen = chosen & np.isin(present, values)
+    if not np.any(chosen):
+        raise InputError(
+            f"no feature of {path} has all the attributes asked for",
+            found=f"where {dict(where)}",
+            do="Ask for fewer attributes",
+        )
+    return chosen
+
+
+def _polygons(shapes: Any) -> BaseGeometry:
+    """Union of all polygons, repaired; lines and points that a repair leaves are dropped."""
+    import shapely
+
+    shapes = np.atleast_1d(np.asarray(shapes, dtype=object))
+    valid = shapely.make_valid(shapes[shapely.get_dimensions(shapes) == 2])
+    parts = shapely.get_parts(shapely.get_parts(valid))
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])

@@ -1,0 +1,304 @@
+"""Open a quantity from files: lazily, on named axes, in the glossary's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from headwater.errors import GridError, TimeAxisError, UnitError
+from headwater.glossary import GLOSSARY, Term
+from headwater.grids._axes import wrap_longitude
+from headwater.grids._crs import agreed_crs
+from headwater.grids._files import find_files
+from headwater.grids._layers import Layer, Wish, read_centres, read_layer
+from headwater.grids.geometry import geobox_of, grid_coords
+from headwater.grids.times import check_times, step_days
+from headwater.units import convert, parse
+
+__all__ = ["OutOfRange", "open_grid", "out_of_range"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfRange:
+    """How many values are impossible.
+
+    Attributes
+    ----------
+    count : int
+        Valid values outside the quantity's valid range.
+    fraction : float
+        Their share of all valid values; NaN where there is none.
+    minimum, maximum : float
+        Of all valid values, in the quantity's unit; NaN where there is none.
+    n : int
+        Valid values.
+    """
+
+    count: int
+    fraction: float
+    minimum: float
+    maximum: float
+    n: int
+
+
+def open_grid(
+    source: str | Path | Sequence[str | Path],
+    quantity: Term,
+    *,
+    variable: str | None = None,
+    units: str | None = None,
+    crs: Any = None,
+    layer_depth: float | None = None,
+    georeference: tuple[str | Path, str, str] | None = None,
+    time_pattern: str | None = None,
+    chunk_mb: float = 16.0,
+) -> xr.DataArray:
+    r"""Open a quantity from one or several files, without reading its values.
+
+    Parameters
+    ----------
+    source : path, glob pattern, or list of them
+        NetCDF (4 or classic), Zarr, GeoTIFF or ESRI ASCII. Several files are joined along time.
+    quantity : Term
+        What the values are, from the glossary.
+    variable : str, optional
+        Name in the file; needed where several variables lie on a grid.
+    units : str, optional
+        Unit of the values; wins over the file's own.
+    crs : pyproj.CRS, int or str, optional
+        Needed where the file names none; must not contradict the one it names.
+    layer_depth : float, optional
+        Thickness of the soil layer [m], to turn kg m-2 into m3 m-3 or back.
+    georeference : (path, x name, y name), optional
+        File and names of the true cell-centre coordinates, which are then taken by index.
+    time_pattern : str, optional
+        Where times stand in file names or band descriptions, as for ``strptime``: ``"%Y%j"``. Used
+        where the files have no time axis; ISO dates are found without it.
+    chunk_mb : float
+        Size of one block in memory [MB].
+
+    Returns
+    -------
+    DataArray (time, y, x) or (y, x)
+        Named `quantity.name`, in `quantity.units`, Dask-backed, with ``y``, ``x``, ``spatial_ref``
+        and attributes ``long_name``, ``standard_name``, ``units``, ``kind``, ``total``, ``source``.
+        Missing values are NaN; impossible ones are kept (see :func:`out_of_range`).
+
+    Raises
+    ------
+    InputError
+        If a file is missing or unreadable, or the variable is not in it or not unique.
+    GridError
+        If there is no regular grid, dimensions are left over, or the files' grids differ.
+    CRSError
+        If nothing names a reference system, or file and argument contradict each other.
+    TimeAxisError
+        If times are duplicated or out of order, or calendars are mixed.
+    UnitError
+        If there is no unit, or one that cannot be converted.
+
+    Notes
+    -----
+    Longitudes of 0 to 360 become -180 to 180. A flux of water (mm d-1, kg m-2 s-1) becomes the
+    amount of each step: flux × length of the step, from the file's time bounds or from
+    :func:`headwater.grids.step_days`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from headwater.glossary import term
+    >>> text = "ncols 3\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1000\n1 2 3\n4 5 6\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "dem.asc"
+    ...     _ = path.write_text(text)
+    ...     dem = open_grid(path, term("elevation"), units="m", crs="EPSG:32632").compute()
+    >>> dem.values
+    array([[1., 2., 3.],
+           [4., 5., 6.]])
+    """
+    wish = Wish(quantity, variable, units, time_pattern, chunk_mb)
+    files = find_files(source)
+    layer = _joined([read_layer(path, wish, many=len(files) > 1) for path in files])
+    label = f"{layer.path}, variable '{layer.data.name}'"
+    if "time" in layer.data.dims:
+        check_times(layer.data["time"], str(source) if len(files) > 1 else layer.path.name)
+    data, found, written = layer.data, layer.crs, layer.crs_written
+    if georeference is not None:
+        data, found, written = _placed(layer, *georeference)
+    data = _on_grid(data, agreed_crs(found, written, crs, str(layer.path)), label)
+    described = _described(_converted(data, layer, quantity, layer_depth, label), quantity, files)
+    described.attrs |= {
+        "source_variable": str(layer.data.name),
+        "source_units": layer.data.attrs["source_units"],
+    }
+    return described
+
+
+def out_of_range(data: xr.DataArray, quantity: Term | None = None) -> OutOfRange:
+    """Count the values that a quantity cannot have, in one pass.
+
+    Parameters
+    ----------
+    data : DataArray
+        In the unit of the quantity.
+    quantity : Term, optional
+        What the values are; default: the quantity of the glossary that `data` is named after.
+
+    Returns
+    -------
+    OutOfRange
+
+    Examples
+    --------
+    >>> theta = xr.DataArray([0.2, 1.5, np.nan], name="soil_moisture")
+    >>> out_of_range(theta)
+    OutOfRange(count=1, fraction=0.5, minimum=0.2, maximum=1.5, n=2)
+    """
+    low, high = (quantity or GLOSSARY[str(data.name)]).valid_range
+    counts = xr.Dataset(
+        {
+            "n": data.notnull().sum(),
+            "count": ((data < low) | (data > high)).sum(),
+            "minimum": data.fillna(np.inf).min(),
+            "maximum": data.fillna(-np.inf).max(),
+        }
+    ).compute()
+    n, count = int(counts["n"]), int(counts["count"])
+    if n == 0:
+        return OutOfRange(0, np.nan, np.nan, np.nan, 0)
+    return OutOfRange(count, count / n, float(counts["minimum"]), float(counts["maximum"]), n)
+
+
+def _joined(layers: list[Layer]) -> Layer:
+    """Join the layers of several files along time, after making sure that they fit."""
+    first = layers[0]
+    if len(layers) == 1:
+        return first
+    calendars = {str(layer.data["time"].dt.calendar): layer.path for layer in layers}
+    if len(calendars) > 1:
+        raise TimeAxisError(
+            "the files have different calendars",
+            found="; ".join(f"{path.name} {calendar}" for calendar, path in calendars.items()),
+            do="Convert them to one calendar first",
+        )
+    for layer in layers[1:]:
+        if layer.units != first.units:
+            raise UnitError(
+                "the files have different units",
+                found=f"{first.path.name} '{first.units}', {layer.path.name} '{layer.units}'",
+                do="Open them apart, or give units for all of them",
+            )
+        if not _same_places(first.data, layer.data):
+            raise GridError(
+                "the files lie on different grids",
+                found=f"{first.path.name} {_shape(first)}, {layer.path.name} {_shape(layer)}",
+                do="Give files of one grid, or one input for each grid",
+            )
+    layers = sorted(layers, key=lambda layer: layer.data["time"].values[0])
+    cube = xr.concat(
+        [layer.data for layer in layers],
+        dim="time",
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+    lengths = [layer.lengths for layer in layers if layer.lengths is not None]
+    joined = xr.concat(lengths, dim="time") if len(lengths) == len(layers) else None
+    return Layer(first.path, cube, first.units, joined, first.crs, first.crs_written)
+
+
+def _same_places(one: xr.DataArray, other: xr.DataArray) -> bool:
+    if one.sizes["y"] != other.sizes["y"] or one.sizes["x"] != other.sizes["x"]:
+        return False
+    pairs = [(one[axis].values, other[axis].values) for axis in "yx" if axis in one.coords]
+    return all(np.allclose(a, b, rtol=0, atol=1e-3 * np.ptp(a) / a.size) for a, b in pairs)
+
+
+def _shape(layer: Layer) -> str:
+    data = layer.data
+    corner = [f"{float(data[axis][0]):g}" for axis in "yx" if axis in data.coords]
+    where = f" from ({', '.join(corner)})" if corner else ""
+    return f"{data.sizes['y']} x {data.sizes['x']}{where}"
+
+
+def _placed(
+    layer: Layer, path: str | Path, x_name: str, y_name: str
+) -> tuple[xr.DataArray, Any, bool]:
+    """Put a layer onto the coordinates of another file, by index."""
+    x, y, found = read_centres(find_files(path)[0], x_name, y_name)
+    data = layer.data
+    if (y.size, x.size) != (data.sizes["y"], data.sizes["x"]):
+        raise GridError(
+            f"{path} does not fit {layer.path}",
+            found=f"{y.size} x {x.size} coordinates for {data.shape[-2]} x {data.shape[-1]} cells",
+            do=f"Name the coordinates that belong to this grid instead of {x_name} and {y_name}",
+        )
+    placed = data.assign_coords(x=("x", x), y=("y", y))
+    return (placed, layer.crs, True) if layer.crs_written else (placed, found, False)
+
+
+def _on_grid(data: xr.DataArray, crs: Any, label: str) -> xr.DataArray:
+    """Check that the grid is regular, and write down its reference system."""
+    lost = [axis for axis in ("y", "x") if axis not in data.coords]
+    if lost:
+        raise GridError(
+            f"{label} has no coordinates along {' and '.join(lost)}",
+            found="no one-dimensional coordinate variable (two-dimensional ones make no grid)",
+            do="Name a file with the cell centres as georeference",
+        )
+    if crs.is_geographic:
+        data = wrap_longitude(data)
+    data = data.assign_coords(spatial_ref=xr.DataArray(0, attrs={"crs_wkt": crs.to_wkt()}))
+    try:
+        grid = geobox_of(data)
+    except GridError as error:
+        raise GridError(f"{label}: {error.wrong}", found=error.found, do=error.do) from error
+    return data.assign_coords(grid_coords(grid))
+
+
+def _converted(
+    data: xr.DataArray, layer: Layer, quantity: Term, layer_depth: float | None, label: str
+) -> xr.DataArray:
+    """Convert to the glossary's unit, once."""
+    if quantity.kind == "categorical":
+        return data
+    if layer.units is None:
+        raise UnitError(
+            f"{label} has no unit",
+            found="no attribute 'units' in the file, none in the study file",
+            do=f"Write units = '...' for {quantity.name} in the study file",
+        )
+    try:
+        kinds = {parse(layer.units).dimension, parse(quantity.units).dimension}
+        steps: Any = None
+        if kinds == {"water", "water flux"} and "time" in data.dims:
+            steps = layer.lengths
+            if steps is None:
+                steps = xr.DataArray(step_days(data["time"]), dims="time")
+        values: xr.DataArray = convert(
+            data, layer.units, quantity.units, layer_depth=layer_depth, step_days=steps
+        )
+    except (UnitError, TimeAxisError) as error:
+        raise UnitError(f"{label}: {error.wrong}", found=error.found, do=error.do) from error
+    return values.astype(data.dtype)
+
+
+def _described(data: xr.DataArray, quantity: Term, files: list[Path]) -> xr.DataArray:
+    names = [path.name for path in files]
+    data = data.rename(quantity.name).transpose(..., "y", "x")
+    data.attrs = {
+        "long_name": quantity.long_name,
+        **({"standard_name": quantity.standard_name} if quantity.standard_name else {}),
+        "units": quantity.units,
+        "kind": quantity.kind,
+        "total": quantity.total,
+        "source": names[0] if len(names) == 1 else f"{len(names)} files, {names[0]} to {names[-1]}",
+    }
+    data.encoding = {"grid_mapping": "spatial_ref"}
+    return data

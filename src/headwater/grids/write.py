@@ -1,0 +1,275 @@
+"""Write grids so that a file is there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import math
+import shutil
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from headwater import __version__
+from headwater.errors import GridError, ResumeError
+from headwater.grids.geometry import crs_of, geobox_of
+
+__all__ = ["write_geotiff", "write_netcdf", "write_zarr"]
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
+# Blocks that are joined before they are written [bytes].
+_GATHERED = 128e6
+_TIMES = ("units", "calendar")
+_ATTRIBUTES = {"Conventions": "CF-1.11", "history": f"Written by Headwater {__version__}"}
+
+
+def write_netcdf(data: xr.Dataset, path: str | Path) -> Path:
+    """Write a Dataset as compressed CF NetCDF-4, block by block.
+
+    Parameters
+    ----------
+    data : Dataset
+        Maps or cubes, with ``spatial_ref`` where they lie on a grid.
+    path : path
+        Replaced if it exists; its folder must exist.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    ResumeError
+        If the folder is missing or cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> maps = xr.Dataset({"n": (("y", "x"), np.ones((2, 3)))})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_netcdf(maps, Path(folder) / "n.nc").name
+    'n.nc'
+    """
+    packed = {"zlib": True, "complevel": 4}
+    encoding = {name: packed for name, v in data.data_vars.items() if v.ndim}
+    with _whole(Path(path)) as part:
+        _prepared(data, encoding).to_netcdf(part, engine="h5netcdf")
+    return Path(path)
+
+
+def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int]) -> Path:
+    """Write a Dataset as a Zarr store, in bounded memory.
+
+    Parameters
+    ----------
+    data : Dataset
+        Maps or cubes, Dask-backed where they are large.
+    path : path
+        Replaced if it exists; its folder must exist.
+    chunks : mapping
+        Length of the store's chunks by dimension; -1 is the whole of it. Long series want
+        ``{"time": -1, "y": 64, "x": 64}``, maps ``{"time": 1, "y": -1, "x": -1}``.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    ResumeError
+        If the folder is missing or cannot be written to.
+
+    Notes
+    -----
+    Chunks longer in time than the blocks of `data` would gather the whole cube in memory. The cube
+    is then written twice: first as long as 128 MB allow, cut in space, and from there chunk by
+    chunk.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> maps = xr.Dataset({"n": (("y", "x"), np.ones((4, 6)))})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = write_zarr(maps, Path(folder) / "n.zarr", chunks={"y": 2, "x": -1})
+    ...     xr.open_zarr(store)["n"].chunks
+    ((2, 2), (6,))
+    """
+    final = {
+        dim: size if chunks.get(str(dim), -1) == -1 else min(chunks[str(dim)], size)
+        for dim, size in data.sizes.items()
+    }
+    first = _between(data, final)
+    with _whole(Path(path)) as part:
+        if first == final:
+            _store(data, part, final)
+        else:
+            between = part.with_name(f"{part.name}.between")
+            try:
+                _store(data, between, first)
+                _store(xr.open_zarr(between, decode_coords="all"), part, final)
+            finally:
+                shutil.rmtree(between, ignore_errors=True)
+    return Path(path)
+
+
+def write_geotiff(data: xr.DataArray, path: str | Path) -> Path:
+    """Write a map as a cloud-optimised GeoTIFF, north up.
+
+    Parameters
+    ----------
+    data : DataArray (y, x) or (band, y, x)
+        With ``spatial_ref``; NaN is missing. Bands are described by their coordinate.
+    path : path
+        Replaced if it exists; its folder must exist.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    CRSError
+        If there is no reference system.
+    GridError
+        If the data is no map.
+    ResumeError
+        If the folder is missing or cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from headwater.grids import grid_coords, read_area, study_grid
+    >>> grid = study_grid(resolution=0.5, area=read_area((94, 36, 96, 37)))
+    >>> slope = xr.DataArray(np.ones(grid.shape), dims=("y", "x"), coords=grid_coords(grid))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_geotiff(slope, Path(folder) / "slope.tif").name
+    'slope.tif'
+    """
+    import rasterio
+
+    if data.dims[-2:] != ("y", "x") or data.ndim > 3:
+        raise GridError(
+            "a GeoTIFF holds a map, or one map for each band",
+            found=f"dimensions {data.dims}",
+            do="Choose a map, or write NetCDF",
+        )
+    data = data.sortby("y", ascending=False).sortby("x")
+    grid = geobox_of(data)
+    bands = data if data.ndim == 3 else data.expand_dims("band")
+    values = np.asarray(bands.values)
+    values = values.astype(np.uint8) if values.dtype == bool else values
+    profile: dict[str, Any] = {
+        "driver": "COG",
+        "dtype": values.dtype,
+        "count": values.shape[0],
+        "height": grid.shape[0],
+        "width": grid.shape[1],
+        "crs": crs_of(data).to_wkt(),
+        "transform": grid.transform,
+        "compress": "DEFLATE",
+    }
+    if np.issubdtype(values.dtype, np.floating):
+        profile["nodata"] = np.nan
+    with _whole(Path(path)) as part, rasterio.open(part, "w", **profile) as file:
+        file.write(values)
+        file.update_tags(**{str(k): str(v) for k, v in data.attrs.items()})
+        file.units = [str(data.attrs.get("units", ""))] * values.shape[0]
+        file.descriptions = _descriptions(bands)
+    return Path(path)
+
+
+def _descriptions(bands: xr.DataArray) -> list[str]:
+    band = str(bands.dims[0])
+    title = str(bands.attrs.get("long_name", "" if bands.name is None else bands.name))
+    if band not in bands.coords:
+        return [title] * bands.sizes[band]
+    return [str(value)[:19] for value in bands[band].values]
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write under; rename it when done, remove it when not."""
+    part = path.with_name(f".{path.name}.part")
+    if not path.parent.is_dir():
+        raise ResumeError(
+            f"{path.name} cannot be written",
+            found=f"no folder {path.parent}",
+            do="Create the folder, or choose another one",
+        )
+    try:
+        _remove(part)
+        yield part
+        old = path.with_name(f".{path.name}.old")
+        if path.is_dir():
+            _remove(old)
+            path.rename(old)
+        part.replace(path)
+        _remove(old)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        raise ResumeError(
+            f"{path} cannot be written",
+            found=str(error),
+            do="Choose a folder that you may write to",
+        ) from error
+    finally:
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _prepared(data: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]]) -> xr.Dataset:
+    """CF attributes, an encoding, and a grid mapping on every variable that lies on the grid."""
+    prepared = data.copy().assign_attrs(_ATTRIBUTES | data.attrs)
+    for name, variable in prepared.variables.items():
+        kept = {key: variable.encoding[key] for key in _TIMES if key in variable.encoding}
+        variable.encoding = kept | dict(encoding.get(name, {}))
+        variable.attrs.pop("grid_mapping", None)
+        if (
+            name in data.data_vars
+            and "spatial_ref" in data.coords
+            and {"y", "x"} <= {*variable.dims}
+        ):
+            variable.encoding["grid_mapping"] = "spatial_ref"
+        if variable.dtype.kind == "f":
+            variable.encoding["_FillValue"] = np.nan if name in data.data_vars else None
+    return prepared
+
+
+def _store(data: xr.Dataset, path: Path, lengths: Mapping[Hashable, int]) -> None:
+    encoding = {
+        name: {"chunks": tuple(lengths[dim] for dim in variable.dims)}
+        for name, variable in data.data_vars.items()
+        if variable.ndim
+    }
+    _prepared(data.chunk(dict(lengths)), encoding).to_zarr(path, mode="w", zarr_format=2)
+
+
+def _between(data: xr.Dataset, final: Mapping[Hashable, int]) -> dict[Hashable, int]:
+    """Chunks that memory bears: the final ones, but in one dimension as long as blocks allow."""
+    blocks = {dim: _block(data, dim) for dim in data.sizes}
+    item = max((v.dtype.itemsize for v in data.data_vars.values()), default=8)
+    growth = max(int(_GATHERED / (math.prod(blocks.values()) * item)), 1)
+    longest = max(final, key=lambda dim: final[dim] / blocks[dim], default=None)
+    return {
+        dim: min(length, blocks[dim] * (growth if dim == longest else 1))
+        for dim, length in final.items()
+    }
+
+
+def _block(data: xr.Dataset, dim: Hashable) -> int:
+    """Length of the blocks along a dimension: the whole of it where nothing is chunked."""
+    lengths = [max(v.chunksizes[dim]) for v in data.data_vars.values() if dim in v.chunksizes]
+    return min(lengths, default=data.sizes[dim])
