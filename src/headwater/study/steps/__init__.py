@@ -1,1 +1,11 @@
 """The steps of a study, one file per room."""
+
+from __future__ import annotations
+
+from headwater.study.step import Step
+from headwater.study.steps import correlation, detector, grids, variation
+
+__all__ = ["STEPS"]
+
+STEPS: tuple[Step, ...] = (grids.STEP, variation.STEP, correlation.STEP, detector.STEP)
+"""All steps, in the order in which they run."""

@@ -1,0 +1,263 @@
+"""Look at a study before it is computed, and tell every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from headwater.errors import DataError, HeadwaterError, StudyError
+from headwater.study.inputs import open_input, period_of, read_study_area, study_geobox
+from headwater.study.steps import STEPS
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+    from headwater.glossary import Term
+    from headwater.grids import Area
+    from headwater.study.model import Study
+
+__all__ = ["Survey", "check", "look", "survey"]
+
+_GLANCES = 3
+_SIDE = 400
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found, and what would be done.
+
+    Attributes
+    ----------
+    study : Study
+        The study.
+    problems : tuple of HeadwaterError
+        In the order of the study file; empty when all is well.
+    inputs : mapping of DataArray
+        Those that could be opened.
+    grid : GeoBox or None
+        The study grid.
+    period : tuple of (start, end), or None
+        The period that is studied.
+    steps : tuple of str
+        Names of the steps that would run.
+    """
+
+    study: Study
+    problems: tuple[HeadwaterError, ...]
+    inputs: Mapping[str, xr.DataArray]
+    grid: GeoBox | None
+    period: tuple[Any, Any] | None
+    steps: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Say in words what was found, and what would be done."""
+        yield f"Study: {self.study.name}"
+        for name, data in self.inputs.items():
+            yield f"  {name}: {_facts(data)}"
+        if self.grid is not None:
+            rows, columns = self.grid.shape
+            size = abs(self.grid.resolution.x)
+            yield f"Grid: {rows} x {columns} cells of {size:g} in {_crs_name(self.grid)}"
+        if self.period is not None:
+            yield f"Period: {_day(self.period[0])} to {_day(self.period[1])}"
+        yield f"Steps: {', '.join(self.steps)}"
+        yield f"Results: {self.study.results}"
+
+
+def check(study: Study) -> list[HeadwaterError]:
+    """Open all inputs, look at their values lightly, and list every problem.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    list of HeadwaterError
+        Empty when all is well.
+    """
+    return list(survey(study).problems)
+
+
+def survey(study: Study) -> Survey:
+    """Open all inputs, look at their values lightly, and tell what was found.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    Survey
+
+    Notes
+    -----
+    Of each input a few times, or every few cells of a map, are looked at. Only where these are all
+    missing or all the same, more is read, until one other value is found.
+    """
+    problems: list[HeadwaterError] = []
+    steps = _sound_steps(study, problems)
+    area = _try(problems, lambda: read_study_area(study))
+    inputs: dict[str, xr.DataArray] = {}
+    for name in study.inputs:
+        opened = _try(problems, partial(open_input, study, name))
+        if opened is not None:
+            inputs[name] = opened
+    grid = None
+    if study.like is None or study.like in inputs:
+        grid = _try(problems, lambda: study_geobox(study, inputs, area)) if inputs else None
+    period = _try(problems, lambda: period_of(study, inputs))
+    region = area if area is not None or grid is None else _box(grid)
+    for name, data in inputs.items():
+        # Where the study grid has no place in the area, its input has said so already.
+        if region is None or (grid is None and name == study.like):
+            continue
+        part = _try(problems, partial(_part, data, region, period))
+        if part is not None:
+            problems += look(part, study.term(name))
+    return Survey(study, tuple(problems), inputs, grid, period, steps)
+
+
+def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:
+    """Look at values: all missing, all the same, or impossible.
+
+    Parameters
+    ----------
+    data : DataArray (time, y, x) or (y, x)
+        The part of an input that the study uses.
+    term : Term
+        What the values are.
+
+    Returns
+    -------
+    list of HeadwaterError
+    """
+    seen = _valid(_sample(data))
+    low, high = _range_of_all(data) if np.unique(seen).size < 2 else (seen.min(), seen.max())
+    if low > high:
+        return [
+            DataError(
+                f"every value of '{term.name}' is missing in the area and period",
+                found=f"{data.size} values, none valid",
+                do="Correct area, period, variable or the file's missing value",
+            )
+        ]
+    if low == high:
+        return [
+            DataError(
+                f"'{term.name}' is the same everywhere, so it can explain nothing",
+                found=f"{low:g} {term.units} in all cells",
+                do="Remove this input, or choose a larger area",
+            )
+        ]
+    return _impossible(seen, term)
+
+
+def _impossible(seen: NDArray[Any], term: Term) -> list[HeadwaterError]:
+    least, most = term.valid_range
+    outside = seen[(seen < least) | (seen > most)]
+    if not outside.size:
+        return []
+    return [
+        DataError(
+            f"'{term.name}' has impossible values",
+            found=f"{outside.size} of {seen.size} looked at lie in {outside.min():g} to "
+            f"{outside.max():g} {term.units}; possible are {least:g} to {most:g}",
+            do="Correct units or variable of this input, or its scale and missing value",
+        )
+    ]
+
+
+def _sound_steps(study: Study, problems: list[HeadwaterError]) -> tuple[str, ...]:
+    """List the steps asked for; tell options that do not fit, and steps that lack another."""
+    wanted = [step for step in STEPS if _try(problems, partial(step.options, study)) is not None]
+    names = tuple(step.name for step in wanted)
+    problems += [
+        StudyError(
+            f"[{step.name}] needs the results of [{need}]",
+            found=f"no table [{need}]",
+            do=f"Add [{need}], or remove [{step.name}]",
+        )
+        for step in wanted
+        for need in step.needs
+        if need not in names
+    ]
+    return names
+
+
+def _try(problems: list[HeadwaterError], act: Callable[[], _T]) -> _T | None:
+    try:
+        return act()
+    except HeadwaterError as error:
+        problems.append(error)
+        return None
+
+
+def _box(grid: GeoBox) -> Area:
+    from headwater.grids import read_area
+
+    box = grid.extent.boundingbox
+    crs = None if grid.crs is None else grid.crs.to_wkt()
+    return read_area((box.left, box.bottom, box.right, box.top), crs=crs)
+
+
+def _part(data: xr.DataArray, region: Area, period: tuple[Any, Any] | None) -> xr.DataArray:
+    from headwater.grids import clip
+
+    part = clip(data, region, margin=1)
+    return part.sel(time=slice(*period)) if period and "time" in part.dims else part
+
+
+def _sample(data: xr.DataArray) -> xr.DataArray:
+    """First, middle and last time, of every so many cells."""
+    strides = {axis: slice(None, None, -(-data.sizes[axis] // _SIDE)) for axis in ("y", "x")}
+    if "time" in data.dims:
+        last = data.sizes["time"] - 1
+        data = data.isel(time=np.unique(np.linspace(0, last, _GLANCES).astype(int)))
+    return data.isel(strides)
+
+
+def _valid(data: xr.DataArray) -> NDArray[Any]:
+    values = np.asarray(data.values, dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def _range_of_all(data: xr.DataArray) -> tuple[float, float]:
+    """Least and greatest value, read block by block until they differ; inf, -inf if none."""
+    low, high = np.inf, -np.inf
+    axis = "time" if "time" in data.dims else "y"
+    length = max(1, 4_000_000 * data.sizes[axis] // max(1, data.size))
+    for start in range(0, data.sizes[axis], length):
+        seen = _valid(data.isel({axis: slice(start, start + length)}))
+        low = min(low, seen.min(initial=np.inf))
+        high = max(high, seen.max(initial=-np.inf))
+        if low < high:
+            break
+    return float(low), float(high)
+
+
+def _facts(data: xr.DataArray) -> str:
+    rows, columns = data.sizes["y"], data.sizes["x"]
+    words = f"{rows} x {columns} cells, {data.attrs.get('units', '')}"
+    if "time" in data.dims:
+        first, last = (_day(data["time"].values[at]) for at in (0, -1))
+        words += f", {data.sizes['time']} times from {first} to {last}"
+    return words
+
+
+def _day(instant: Any) -> str:
+    return str(instant)[:10]
+
+
+def _crs_name(grid: GeoBox) -> str:
+    code = grid.crs.to_epsg() if grid.crs is not None else None
+    return f"EPSG:{code}" if code else "its own CRS"

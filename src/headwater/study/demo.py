@@ -1,0 +1,215 @@
+"""A virtual headwater as files, and the study file that reads them like any other."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headwater.errors import ResumeError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from headwater.virtual import VirtualHeadwater
+
+__all__ = ["write_demo"]
+
+_MISSING = -9999
+_SMALL: dict[str, Any] = {"years": (2020, 2021), "shape": (10, 16), "resolution": 0.5}
+_FIRST_LINE = "# The virtual headwater: made up, with known truth (data/truth.nc).\n"
+_STUDY = """\
+# `headwater init` writes a study file in which every key is explained.
+[study]
+name = "Virtual headwater"
+growing_season = [5, 10]
+seed = {seed}
+
+[area]
+path = "data/area.geojson"
+
+[grid]
+like = "soil_moisture"
+
+[inputs.soil_moisture]
+path = "data/soil_moisture_*.nc"
+
+[inputs.precipitation]
+path = "data/precipitation.zarr"
+
+[inputs.temperature]      # in kelvin; converted on entry
+path = "data/temperature.nc"
+
+[inputs.ndvi]
+path = "data/ndvi.nc"
+
+[inputs.elevation]        # ten times finer than the grid; slope and aspect come from it
+path = "data/dem.tif"
+units = "m"
+
+[inputs.vegetation]
+path = "data/vegetation.tif"
+
+[variation]
+
+[correlation]
+
+[detector]
+"""
+
+
+def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
+    """Write a virtual headwater and a study of it.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder: ``study.toml``, and ``data/`` with soil moisture (packed NetCDF, a file a year),
+        precipitation (Zarr), temperature [K] and NDVI (NetCDF), elevation and vegetation (GeoTIFF),
+        the area, water samples, and the truth.
+    seed : int
+        The same seed gives the same data.
+    small : bool
+        Two years on few cells.
+
+    Returns
+    -------
+    Path
+        The study file.
+
+    Raises
+    ------
+    ResumeError
+        If the folder holds other things, or cannot be written.
+    """
+    home = Path(out)
+    data = _empty_home(home, _FIRST_LINE + _STUDY.format(seed=seed))
+    _write_data(data, seed=seed, small=small)
+    # Half a gigabyte in reference cycles would otherwise stay while the study runs.
+    gc.collect()
+    return home / "study.toml"
+
+
+def _write_data(data: Path, *, seed: int, small: bool) -> None:
+    from headwater.virtual import make
+
+    here = make(seed=seed, **(_SMALL if small else {}))
+    _write_cube(here.cube, data)
+    _write_maps(here, data)
+    _write_truth(here, data)
+
+
+def _empty_home(home: Path, study: str) -> Path:
+    """Make the folder of the demo, where nothing but an earlier demo may lie."""
+    file = home / "study.toml"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        demo_before = file.is_file() and file.read_text(encoding="utf-8").startswith(_FIRST_LINE)
+        entries = sorted(entry.name for entry in home.iterdir())
+        if entries and not demo_before:
+            raise ResumeError(
+                "the folder holds other things than a demo",
+                found=f"{home} with {', '.join(entries[:3])}",
+                do="Choose an empty or new folder with --out",
+            )
+        file.write_text(study, encoding="utf-8")
+        shutil.rmtree(home / "data", ignore_errors=True)
+        (home / "data").mkdir()
+    except ResumeError:
+        raise
+    except OSError as error:
+        raise ResumeError(
+            "the folder cannot be written", found=str(error), do="Choose another with --out"
+        ) from error
+    return home / "data"
+
+
+def _write_cube(cube: xr.Dataset, data: Path) -> None:
+    for year, part in cube["soil_moisture"].groupby("time.year"):
+        _write_packed(part, data / f"soil_moisture_{year}.nc", scale=1e-4)
+    _write_packed(cube["ndvi"], data / "ndvi.nc", scale=1e-4)
+    warm = cube["temperature"] + np.float32(273.15)
+    warm.attrs = cube["temperature"].attrs | {"units": "K"}
+    _as_dataset(warm).to_netcdf(data / "temperature.nc", engine="h5netcdf")
+    rain = _as_dataset(cube["precipitation"])
+    rain.chunk({"time": 365}).to_zarr(data / "precipitation.zarr", mode="w", zarr_format=2)
+
+
+def _as_dataset(values: xr.DataArray) -> xr.Dataset:
+    """Drop what the cube carries for its own use, and say where the cells lie as CF has it."""
+    plain = values.copy(deep=False)
+    plain.attrs = {
+        key: value for key, value in values.attrs.items() if key not in {"kind", "total"}
+    }
+    plain.encoding = {"grid_mapping": "spatial_ref"}
+    return plain.to_dataset()
+
+
+def _write_packed(values: xr.DataArray, path: Path, *, scale: float) -> None:
+    encoding = {
+        "dtype": "int16",
+        # In float32, so that readers unpack to float32 and not to twice the memory.
+        "scale_factor": np.float32(scale),
+        "_FillValue": _MISSING,
+        "zlib": True,
+        "complevel": 1,
+        "chunksizes": (min(73, values.sizes["time"]), *values.shape[1:]),
+    }
+    packed = _as_dataset(values)
+    packed.to_netcdf(path, engine="h5netcdf", encoding={str(values.name): encoding})
+
+
+def _write_maps(here: VirtualHeadwater, data: Path) -> None:
+    import shapely
+
+    _write_raster(here.dem.astype("float32"), data / "dem.tif", missing=_MISSING)
+    _write_raster(here.vegetation.astype("uint8"), data / "vegetation.tif", missing=255)
+    outline = {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"name": "Virtual headwater"},
+                "geometry": shapely.geometry.mapping(here.area),
+            }
+        ],
+    }
+    (data / "area.geojson").write_text(json.dumps(outline) + "\n", encoding="utf-8")
+
+
+def _write_raster(values: xr.DataArray, path: Path, *, missing: float) -> None:
+    import rasterio
+
+    from headwater.grids import crs_of, geobox_of
+
+    profile = {
+        "driver": "GTiff",
+        "count": 1,
+        "height": values.sizes["y"],
+        "width": values.sizes["x"],
+        "dtype": str(values.dtype),
+        "nodata": missing,
+        "crs": crs_of(values).to_wkt(),
+        "transform": geobox_of(values).transform,
+        "compress": "deflate",
+    }
+    with rasterio.open(path, "w", **profile) as raster:
+        raster.write(values.values, 1)
+
+
+def _write_truth(here: VirtualHeadwater, data: Path) -> None:
+    here.samples.to_csv(data / "samples.csv", index=False, lineterminator="\n")
+    truth = here.truth
+    truth.fractions.to_csv(data / "truth_fractions.csv", index=False, lineterminator="\n")
+    truth.sources.to_csv(data / "truth_sources.csv", index=False, lineterminator="\n")
+    facts = {
+        "lapse_rate": truth.lapse_rate,
+        "lmwl": json.dumps(dict(truth.lmwl)),
+        "noise": json.dumps(dict(truth.noise)),
+        "drivers": json.dumps(dict(truth.drivers)),
+    }
+    truth.fields.assign_attrs(facts).to_netcdf(data / "truth.nc", engine="h5netcdf")

@@ -1,0 +1,181 @@
+"""The results folder: one writer at a time, nothing half-written, nothing of others touched."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from headwater.errors import ResumeError
+
+__all__ = ["finished", "finished_steps", "log", "opened", "replace_folder", "running_folder"]
+
+log = logging.getLogger("headwater")
+
+_LOG, _LOCK, _CARD = "headwater.log", ".lock", "step.json"
+_RUNNING, _OLD = ".running-", ".old-"
+
+
+@contextmanager
+def opened(results: Path, *, log_level: str = "INFO") -> Iterator[Path]:
+    """Hold the results folder: lock it, clear what a killed run left, and log to its file.
+
+    Parameters
+    ----------
+    results : Path
+        Made when it is not there.
+    log_level : str
+        Least severe message that the log file keeps.
+
+    Yields
+    ------
+    Path
+        The folder, for as long as the lock is held.
+
+    Raises
+    ------
+    ResumeError
+        If the folder cannot be written, holds other things than results, or is in use.
+    """
+    _make(results)
+    with (results / _LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ResumeError(
+                "another run is writing this results folder",
+                found=str(results),
+                do="Wait until it has finished, or give this study another results folder",
+            ) from error
+        for leftover in (*results.glob(f"{_RUNNING}*"), *results.glob(f"{_OLD}*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with _logging(results / _LOG, log_level):
+            yield results
+
+
+def _make(results: Path) -> None:
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        entries = {entry.name for entry in results.iterdir()}
+        if entries and not entries & {_LOG, _LOCK}:
+            raise ResumeError(
+                "the results folder holds other things than results",
+                found=f"{results} with {', '.join(sorted(entries)[:3])}",
+                do="Choose an empty or new folder as `results` in [study]",
+            )
+        (results / _LOCK).touch()
+    except ResumeError:
+        raise
+    except OSError as error:
+        raise ResumeError(
+            "the results folder cannot be written",
+            found=str(error),
+            do="Choose another folder as `results` in [study], or change its permissions",
+        ) from error
+
+
+@contextmanager
+def _logging(path: Path, level: str) -> Iterator[None]:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(level.upper())
+    # The log file is the place; a root logger of the caller must not print every line again.
+    propagate, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagate
+        handler.close()
+
+
+@contextmanager
+def running_folder(results: Path, step: str) -> Iterator[Path]:
+    """Give a step its folder under a temporary name, gone again if the step does not finish.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    step : str
+        The step's name.
+
+    Yields
+    ------
+    Path
+        An empty folder.
+    """
+    folder = results / f"{_RUNNING}{step}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace_folder(folder: Path, step: str, fingerprint: str) -> None:
+    """Give a step's folder its final name; from here on the step counts as finished.
+
+    Parameters
+    ----------
+    folder : Path
+        From :func:`running_folder`, complete.
+    step : str
+        The step's name.
+    fingerprint : str
+        Hash of all that the step depends on.
+    """
+    names = sorted(entry.name for entry in folder.iterdir())
+    card = {"step": step, "fingerprint": fingerprint, "files": names}
+    (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    final, old = folder.with_name(step), folder.with_name(f"{_OLD}{step}")
+    if final.exists():
+        final.replace(old)
+    folder.replace(final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def finished(results: Path, step: str) -> str | None:
+    """Read the fingerprint with which a step has finished.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    step : str
+        The step's name.
+
+    Returns
+    -------
+    str or None
+        None if the step has not finished, or one of its files is gone.
+    """
+    try:
+        card = json.loads((results / step / _CARD).read_text(encoding="utf-8"))
+        complete = all((results / step / name).exists() for name in card["files"])
+        return str(card["fingerprint"]) if complete else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def finished_steps(results: Path) -> list[str]:
+    """List the steps whose results lie complete in the folder.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+
+    Returns
+    -------
+    list of str
+        Their names, sorted.
+    """
+    names = sorted(card.parent.name for card in results.glob(f"[!.]*/{_CARD}"))
+    return [name for name in names if finished(results, name)]

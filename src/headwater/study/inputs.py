@@ -1,0 +1,148 @@
+"""The inputs of a study as its file means them: opened, cut to the area and the period."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import CRSError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+    from headwater.grids import Area
+    from headwater.study.model import Study
+
+__all__ = ["open_input", "period_of", "read_study_area", "study_geobox"]
+
+
+def open_input(study: Study, name: str, *, chunk_mb: float = 16.0) -> xr.DataArray:
+    """Open an input lazily, in the glossary's unit.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    name : str
+        The input.
+    chunk_mb : float
+        Size of a block in memory [MB].
+
+    Returns
+    -------
+    DataArray
+        Dims (time, y, x) or (y, x), on the file's own grid.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is not what the study file says.
+    """
+    from headwater.grids import open_grid
+
+    entry = study.inputs[name]
+    place = entry.georeference
+    source: Any = entry.path if isinstance(entry.path, str) else list(entry.path)
+    options: dict[str, Any] = {
+        "variable": entry.variable,
+        "units": entry.units,
+        "layer_depth": entry.layer_depth,
+        "georeference": (place.path, place.x, place.y) if place else None,
+        "time_pattern": entry.time_pattern,
+        "chunk_mb": chunk_mb,
+    }
+    try:
+        return open_grid(source, study.term(name), crs=entry.crs, **options)
+    except CRSError:
+        # The study's own reference system is only for files that do not say theirs.
+        if entry.crs is not None or study.study.crs is None:
+            raise
+        return open_grid(source, study.term(name), crs=study.study.crs, **options)
+
+
+def read_study_area(study: Study) -> Area | None:
+    """Read the study area.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    Area or None
+        None where the study is of the whole grid.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or no polygon is the one wanted.
+    """
+    from headwater.grids import read_area
+
+    table = study.area
+    if table is None:
+        return None
+    box = None if table.bbox is None else read_area(table.bbox, crs=table.crs)
+    if table.path is None:
+        return box
+    polygons = read_area(table.path, crs=table.crs, where=table.where or None)
+    return polygons if box is None else polygons.overlap(box)
+
+
+def study_geobox(study: Study, inputs: Mapping[str, xr.DataArray], area: Area | None) -> GeoBox:
+    """Choose the study grid.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    inputs : mapping of DataArray
+        From :func:`open_input`; at least the one whose grid is the study grid.
+    area : Area or None
+        To which the grid is cut.
+
+    Returns
+    -------
+    GeoBox
+
+    Raises
+    ------
+    GridError
+        If area and grid do not overlap.
+    """
+    from headwater.grids import study_grid
+
+    if study.like is not None:
+        return study_grid(inputs[study.like], area=area)
+    first, crs = next(iter(inputs.values())), study.grid.crs or study.study.crs
+    return study_grid(first, resolution=study.grid.resolution, crs=crs, area=area)
+
+
+def period_of(study: Study, inputs: Mapping[str, xr.DataArray]) -> tuple[Any, Any] | None:
+    """Find the period of the study.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    inputs : mapping of DataArray
+        From :func:`open_input`.
+
+    Returns
+    -------
+    tuple of (start, end), or None
+        None where no input changes in time.
+
+    Raises
+    ------
+    TimeAxisError
+        If the inputs share no period, or have different calendars.
+    """
+    from headwater.grids import common_period
+
+    if not any("time" in data.dims for data in inputs.values()):
+        return None
+    return common_period(inputs.values(), study.period)

@@ -1,0 +1,373 @@
+"""What a study file may say: its tables, keys, defaults and meanings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from headwater.errors import StudyError, nearest
+from headwater.glossary import GLOSSARY, Kind, Term, Total
+from headwater.study.steps.correlation import CorrelationOptions
+from headwater.study.steps.detector import DetectorOptions
+from headwater.study.steps.variation import VariationOptions
+from headwater.units import parse
+
+__all__ = [
+    "AreaTable",
+    "Georeference",
+    "GridTable",
+    "InputTable",
+    "Study",
+    "StudyTable",
+    "Table",
+]
+
+DERIVED = ("slope", "aspect")
+"""Quantities that come from ``inputs.elevation`` when no input gives them."""
+
+
+def _beside_the_file(path: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None or "://" in path else str(Path(folder, path).expanduser())
+
+
+def _iso_date(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.date | dt.datetime) else value
+
+
+RelativePath = Annotated[str, AfterValidator(_beside_the_file)]
+Date = Annotated[str, BeforeValidator(_iso_date)]
+
+
+class Table(BaseModel):
+    """A table of the study file: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudyTable(Table):
+    """The study as a whole."""
+
+    name: str = Field(description="Title of the report.")
+    results: RelativePath = Field(
+        "results", validate_default=True, description="Folder of the results."
+    )
+    crs: str | None = Field(
+        None,
+        description="Coordinate reference system of files that do not say theirs, and of the "
+        'study grid where it takes it from nothing else; "EPSG:4326" or the like.',
+    )
+    period: tuple[Date, Date] | None = Field(
+        None, description="First and last day; default: the period that all inputs share."
+    )
+    growing_season: tuple[int, int] = Field(
+        (5, 10), description="First and last month of the growing season; [11, 3] spans New Year."
+    )
+    seed: int = Field(1, ge=0, description="Seed of everything that draws random numbers.")
+
+    @field_validator("period")
+    @classmethod
+    def _check_period(cls, period: tuple[str, str] | None) -> tuple[str, str] | None:
+        if period is None:
+            return None
+        try:
+            start, end = (dt.date.fromisoformat(day[:10]) for day in period)
+        except ValueError as error:
+            raise StudyError(
+                "a day that the calendar does not know",
+                found=f"{list(period)}",
+                do='Write days as "2017-01-31"',
+            ) from error
+        if start > end:
+            raise StudyError(
+                "the period ends before it starts",
+                found=f"{list(period)}",
+                do="Exchange the two days",
+            )
+        return period
+
+    @field_validator("growing_season")
+    @classmethod
+    def _check_season(cls, months: tuple[int, int]) -> tuple[int, int]:
+        if not all(1 <= month <= 12 for month in months):
+            raise StudyError(
+                "a month that does not exist", found=f"{list(months)}", do="Use months 1 to 12"
+            )
+        return months
+
+
+class AreaTable(Table):
+    """The study area: polygons, a box, or the polygons within a box; without it, the whole grid."""
+
+    path: RelativePath | None = Field(
+        None, description="Polygon file (GeoJSON, GeoPackage, Shapefile)."
+    )
+    where: dict[str, str | int | float | tuple[str | int | float, ...]] = Field(
+        {}, description="Attributes that the wanted polygons have, each a value or a list."
+    )
+    bbox: tuple[float, float, float, float] | None = Field(
+        None, description="West, south, east, north: the area, or what is kept of the polygons."
+    )
+    crs: str | None = Field(
+        None,
+        description="Coordinate reference system of the box, or of a file that does not say its; "
+        'default "EPSG:4326".',
+    )
+
+    @model_validator(mode="after")
+    def _check_one_outline(self) -> AreaTable:
+        if self.path is None and self.bbox is None:
+            raise StudyError(
+                "an area is a polygon file, a box, or both",
+                found="neither",
+                do="Give path, bbox = [west, south, east, north], or both",
+            )
+        if self.bbox and not (self.bbox[0] < self.bbox[2] and self.bbox[1] < self.bbox[3]):
+            raise StudyError(
+                "a box without extent",
+                found=f"bbox = {list(self.bbox)}",
+                do="Write it as [west, south, east, north]",
+            )
+        return self
+
+
+class GridTable(Table):
+    """The study grid, onto which every input is aligned."""
+
+    like: str | None = Field(
+        None, description="Name of the input whose grid is the study grid; default: the first."
+    )
+    resolution: float | None = Field(
+        None, gt=0, description="Cell size in units of the CRS, in place of an input's grid."
+    )
+    crs: str | None = Field(
+        None, description="Coordinate reference system of a grid given by its resolution."
+    )
+    min_coverage: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Least share of a cell that finer data must cover for the cell to be valid.",
+    )
+
+    @model_validator(mode="after")
+    def _check_one_grid(self) -> GridTable:
+        if self.like and self.resolution:
+            raise StudyError(
+                "a grid is either like an input or of a given resolution",
+                found="both like and resolution",
+                do="Remove one of the two",
+            )
+        return self
+
+
+class Georeference(Table):
+    """A second file that holds the right coordinates of the first."""
+
+    path: RelativePath = Field(description="File with the coordinates.")
+    x: str = Field("x", description="Its variable with the easting or longitude.")
+    y: str = Field("y", description="Its variable with the northing or latitude.")
+
+
+class InputTable(Table):
+    """One quantity: where it is and what it is."""
+
+    path: RelativePath | tuple[RelativePath, ...] = Field(
+        description="File, glob pattern or list of files: NetCDF, Zarr, GeoTIFF, ESRI ASCII."
+    )
+    variable: str | None = Field(
+        None, description="Variable in the file; needed only where it holds several."
+    )
+    units: str | None = Field(None, description="Unit of a file that does not say its, or wrongly.")
+    crs: str | None = Field(None, description="Coordinate reference system of the file.")
+    layer_depth: float | None = Field(
+        None, gt=0, description="Thickness of the soil layer [m]; turns kg m-2 into m3 m-3."
+    )
+    time_pattern: str | None = Field(
+        None, description='Where the date stands in file names without a time axis: "%Y%m%d".'
+    )
+    align: Literal["mean", "bilinear", "nearest", "mode"] | None = Field(
+        None,
+        description="How it comes onto the study grid; default: mean where the file is finer, "
+        "else bilinear; for classes mode where finer, else nearest.",
+    )
+    georeference: Georeference | None = Field(
+        None, description="File with the right coordinates, where the file's own are wrong."
+    )
+    quantity: str | None = Field(
+        None, description="Name in the glossary, where the key is a name of your own."
+    )
+    long_name: str | None = Field(
+        None, description="Words for figures; with units, it makes a quantity of your own."
+    )
+    kind: Kind = Field(
+        "continuous", description="Of a quantity of your own: continuous, circular or categorical."
+    )
+    total: Total = Field(
+        "mean", description="Of a quantity of your own: how steps add up, mean, sum or none."
+    )
+
+    @field_validator("units")
+    @classmethod
+    def _check_units(cls, units: str | None) -> str | None:
+        if units is not None:
+            parse(units)
+        return units
+
+    @field_validator("quantity")
+    @classmethod
+    def _check_quantity(cls, quantity: str | None) -> str | None:
+        if quantity is not None and quantity not in GLOSSARY:
+            raise StudyError(
+                "unknown quantity", found=f"'{quantity}'", do=nearest(quantity, list(GLOSSARY))
+            )
+        return quantity
+
+    def term(self, name: str) -> Term:
+        """Say what quantity the input with this name is.
+
+        Parameters
+        ----------
+        name : str
+            The key of the input's table.
+
+        Returns
+        -------
+        Term
+            Of the glossary, under the input's own name; or a quantity of the study's own.
+
+        Raises
+        ------
+        StudyError
+            If neither the name nor `quantity` is in the glossary, and `units` and `long_name`
+            do not make it a quantity of the study's own.
+        """
+        known = GLOSSARY.get(self.quantity or name)
+        if known is not None:
+            return replace(known, name=name, long_name=self.long_name or known.long_name)
+        if self.units is None or self.long_name is None:
+            raise StudyError(
+                f"[inputs.{name}] is no quantity of the glossary",
+                found=f"'{name}'",
+                do=f"Give quantity = …, or units and long_name. {nearest(name, list(GLOSSARY))}",
+            )
+        everything = (float("-inf"), float("inf"))
+        return Term(name, name, self.long_name, "", self.units, everything, self.kind, self.total)
+
+
+class Study(Table):
+    """A study file, read and found sound.
+
+    Examples
+    --------
+    >>> study = Study.model_validate(
+    ...     {"study": {"name": "Qilian"}, "inputs": {"soil_moisture": {"path": "sm.nc"}}}
+    ... )
+    >>> study.growing_season, study.term("soil_moisture").units
+    ((5, 10), 'm3 m-3')
+    """
+
+    study: StudyTable
+    inputs: dict[str, InputTable] = Field(min_length=1)
+    area: AreaTable | None = None
+    grid: GridTable = Field(default_factory=lambda: GridTable.model_validate({}))
+    variation: VariationOptions | None = None
+    correlation: CorrelationOptions | None = None
+    detector: DetectorOptions | None = None
+    settings: dict[str, Any] = {}
+
+    _file: Path = PrivateAttr(default=Path("study.toml"))
+    _text: str = PrivateAttr(default="")
+
+    @property
+    def file(self) -> Path:
+        """The study file."""
+        return self._file
+
+    @property
+    def text(self) -> str:
+        """The study file's own words."""
+        return self._text
+
+    @property
+    def name(self) -> str:
+        """Title of the report."""
+        return self.study.name
+
+    @property
+    def results(self) -> Path:
+        """Folder of the results."""
+        return Path(self.study.results)
+
+    @property
+    def period(self) -> tuple[str, str] | None:
+        """First and last day, where the study file gives them."""
+        return self.study.period
+
+    @property
+    def growing_season(self) -> tuple[int, int]:
+        """First and last month of the growing season."""
+        return self.study.growing_season
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything that draws random numbers."""
+        return self.study.seed
+
+    @property
+    def like(self) -> str | None:
+        """The input whose grid is the study grid, unless a resolution is given."""
+        if self.grid.resolution is not None:
+            return None
+        return self.grid.like or next(iter(self.inputs))
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """Terrain that is derived from the elevation because no input gives it."""
+        if "elevation" not in self.inputs:
+            return ()
+        return tuple(name for name in DERIVED if name not in self.inputs)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of everything that will lie on the study grid."""
+        return (*self.inputs, *self.derived)
+
+    def term(self, name: str) -> Term:
+        """Say what quantity a variable of the study is.
+
+        Parameters
+        ----------
+        name : str
+            An input's name, or derived terrain.
+
+        Returns
+        -------
+        Term
+
+        Raises
+        ------
+        StudyError
+            If the study has no such variable.
+        """
+        if name in self.inputs:
+            return self.inputs[name].term(name)
+        if name in self.derived:
+            return GLOSSARY[name]
+        raise StudyError(
+            "no such variable in the study", found=f"'{name}'", do=nearest(name, self.variables)
+        )

@@ -1,0 +1,211 @@
+"""Read a study file, or say everything that is wrong with it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from headwater.errors import HeadwaterError, ProblemsError, StudyError, nearest
+from headwater.glossary import GLOSSARY
+from headwater.settings import resolve
+from headwater.study.model import DERIVED, InputTable, Study
+
+__all__ = ["parse_study", "read_study"]
+
+
+def read_study(path: str | Path) -> Study:
+    """Read and validate a study file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file; paths inside are relative to it.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ProblemsError
+        With everything that is wrong with the file, all at once.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ProblemsError(
+            [
+                StudyError(
+                    "no such study file",
+                    found=str(file),
+                    do="Write one with `headwater init`, or correct the path",
+                )
+            ]
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProblemsError(
+            [StudyError("the study file cannot be read", found=str(error), do="Save it as UTF-8")]
+        ) from error
+    return parse_study(text, file)
+
+
+def parse_study(text: str, file: str | Path = "study.toml") -> Study:
+    r"""Validate the text of a study file.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    file : str or Path
+        Where the text stands, or would stand; paths are relative to its folder.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ProblemsError
+        With everything that is wrong with the text, all at once.
+
+    Examples
+    --------
+    >>> parse_study('[study]\nnmae = "Qilian"\n[inputs.ndvi]\npath = "ndvi.nc"')
+    Traceback (most recent call last):
+    headwater.errors.ProblemsError: 2 problems found:
+      1. [study] lacks 'name'. Add name = … to it.
+      2. unknown key in [study]. Found: 'nmae'. Did you mean 'name'? Known: crs, ...
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProblemsError(
+            [StudyError(f"{file} is not TOML", found=str(error), do="Correct that line")]
+        ) from error
+    problems: list[HeadwaterError] = []
+    study = None
+    folder = Path(file).absolute().parent
+    try:
+        study = Study.model_validate(raw, context={"folder": folder})
+    except ValidationError as error:
+        problems += _problems_of(error, raw)
+    problems += _problems_of_names(raw)
+    if problems or study is None:
+        raise ProblemsError(problems)
+    study._file, study._text = Path(file).absolute(), text
+    return study
+
+
+def _problems_of(error: ValidationError, raw: Mapping[str, Any]) -> list[HeadwaterError]:
+    """Put pydantic's findings into our words, one for each key."""
+    found: dict[tuple[str, ...], HeadwaterError] = {}
+    for entry in error.errors():
+        keys = _keys_in(raw, entry["loc"], missing=entry["type"] == "missing")
+        found.setdefault(keys, _in_our_words(entry, keys))
+    return list(found.values())
+
+
+def _keys_in(raw: Any, loc: tuple[int | str, ...], *, missing: bool) -> tuple[str, ...]:
+    # Of a union, pydantic names the alternative that it tried as if it were a key.
+    keys: list[str] = []
+    missing = missing and isinstance(loc[-1], str)
+    for part in loc:
+        if isinstance(raw, Mapping) and part in raw:
+            keys.append(str(part))
+            raw = raw[part]
+        elif missing and part == loc[-1]:
+            keys.append(str(part))
+    return tuple(keys)
+
+
+def _in_our_words(entry: Any, keys: tuple[str, ...]) -> HeadwaterError:
+    place, key = f"[{'.'.join(keys[:-1])}]", keys[-1] if keys else ""
+    if entry["type"] == "missing" and isinstance(entry["loc"][-1], str):
+        where = f"{place} lacks '{key}'" if keys[:-1] else f"there is no table [{key}]"
+        do = f"Add {key} = … to it" if keys[:-1] else f"Add [{key}]; `headwater init` shows how"
+        return StudyError(where, do=do)
+    if entry["type"] == "extra_forbidden":
+        kind = "key" if keys[:-1] else "table"
+        where = f"unknown {kind} in {place}" if keys[:-1] else "unknown table"
+        return StudyError(where, found=f"'{key}'", do=nearest(key, _known_keys(keys[:-1])))
+    own = entry.get("ctx", {}).get("error")
+    if isinstance(own, HeadwaterError):
+        return StudyError(f"{_spot(keys)}: {own.wrong}", found=own.found, do=own.do)
+    expected = entry["msg"].replace("Input should", "It should")
+    found = [] if entry["type"] == "missing" else entry["input"]
+    return StudyError(f"{_spot(keys)} is wrong", found=repr(found), do=expected)
+
+
+def _spot(keys: tuple[str, ...]) -> str:
+    """Name a key with the table in which it stands."""
+    is_table = len(keys) < 2 or (len(keys) == 2 and keys[0] == "inputs")
+    return f"[{'.'.join(keys)}]" if is_table else f"[{'.'.join(keys[:-1])}] {keys[-1]}"
+
+
+def _known_keys(keys: tuple[str, ...]) -> list[str]:
+    model: type[BaseModel] = Study
+    for key in keys:
+        field = model.model_fields.get(key)
+        inner = _model_in(field.annotation) if field is not None else None
+        model = inner or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
+
+
+def _problems_of_names(raw: Mapping[str, Any]) -> list[HeadwaterError]:
+    """Names that must point to something: quantities, the grid's input, settings."""
+    problems: list[HeadwaterError] = []
+    inputs = {name: table for name, table in _table(raw, "inputs").items() if _is_table(table)}
+    for name, table in inputs.items():
+        given = {key: table[key] for key in ("quantity", "units", "long_name") if key in table}
+        known = given.get("quantity", "") in {"", *GLOSSARY}
+        if known and all(isinstance(value, str) for value in given.values()):
+            entry = InputTable.model_construct(**given)
+            problems += _raised(partial(entry.term, name))
+    problems += _strangers(_table(raw, "grid"), "[grid] like", [*inputs])
+    derived = [name for name in DERIVED if "elevation" in inputs and name not in inputs]
+    for step in ("variation", "correlation", "detector"):
+        for key in ("of", "with", "response", "factors"):
+            problems += _strangers(_table(raw, step), f"[{step}] {key}", [*inputs, *derived])
+    for key, value in _table(raw, "settings").items():
+        problems += _raised(partial(resolve, {key: value}))
+    return problems
+
+
+def _strangers(table: Mapping[str, Any], spot: str, known: list[str]) -> list[HeadwaterError]:
+    """Names under a key that no input has."""
+    value = table.get(spot.rsplit(maxsplit=1)[-1])
+    names = value if isinstance(value, list) else [value]
+    return [
+        StudyError(f"{spot} names no input", found=f"'{name}'", do=nearest(name, known))
+        for name in names
+        if isinstance(name, str) and name not in known
+    ]
+
+
+def _table(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = raw.get(name, {})
+    return table if _is_table(table) else {}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _raised(act: Callable[[], object]) -> list[HeadwaterError]:
+    try:
+        act()
+    except HeadwaterError as error:
+        return [error]
+    return []

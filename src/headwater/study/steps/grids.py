@@ -1,0 +1,325 @@
+"""The step "grids": every input opened, cut, converted and aligned onto the study grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from headwater.glossary import GLOSSARY
+from headwater.results import MapResult, Result, TableResult, fingerprint
+from headwater.study.inputs import open_input, period_of, study_geobox
+from headwater.study.step import Context, Step
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+    from headwater.grids import Area
+    from headwater.study.model import Study
+
+__all__ = ["STEP", "default_alignment"]
+
+_FINER = 0.75
+"""A source cell below this share of a study cell's side is finer; then averaging beats sampling."""
+_SPARSE = 80.0
+"""Valid share of an input below which a reader is warned [%]."""
+_WORDS = {
+    "mean": "area-weighted mean of the source cells in each study cell",
+    "bilinear": "bilinear interpolation between source cell centres",
+    "nearest": "the source cell nearest to each study cell's centre",
+    "mode": "the class that covers most of each study cell",
+    "none": "nothing, for its cells are those of the study grid",
+}
+_TERRAIN = {"slope": ["slope"], "aspect": ["aspect", "aspect_concentration"]}
+_TERRAIN_METHOD = {
+    "slope": "Slope was derived from the elevation in its own cells (third-order finite difference "
+    "with true distances); a study cell has the mean of its slopes.",
+    "aspect": "Aspect, derived likewise, is the direction of the mean vector of a study cell's "
+    "aspects; its concentration is the length of that vector.",
+}
+_HORN = (
+    "Horn, B. K. P. (1981). Hill shading and the reflectance map. Proceedings of the IEEE, 69(1), "
+    "14-47. https://doi.org/10.1109/PROC.1981.11918"
+)
+
+
+def default_alignment(source_km: float, target_km: float, kind: str) -> str:
+    """Choose how an input comes onto the study grid when the study file does not say.
+
+    Parameters
+    ----------
+    source_km, target_km : float
+        Side of a cell of the input and of the study grid [km].
+    kind : {"continuous", "circular", "categorical"}
+        What the values are.
+
+    Returns
+    -------
+    {"mean", "bilinear", "nearest", "mode"}
+        Where the source is finer, the mean, and for classes the mode; where it is not, bilinear
+        interpolation, and for classes and directions the nearest cell.
+
+    Examples
+    --------
+    >>> default_alignment(0.5, 5.0, "continuous"), default_alignment(36.0, 5.0, "categorical")
+    ('mean', 'nearest')
+    """
+    finer = source_km < _FINER * target_km
+    if kind == "continuous":
+        return "mean" if finer else "bilinear"
+    if kind == "circular":
+        return "mean" if finer else "nearest"
+    return "mode" if finer else "nearest"
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where and when the study takes place."""
+
+    grid: GeoBox
+    period: tuple[Any, Any] | None
+    inside: xr.DataArray
+    cell_km: float
+
+
+def _options(study: Study) -> Mapping[str, Any]:
+    """Everything of the study file that decides what lies on the study grid."""
+    head = study.study
+    return {
+        "crs": head.crs,
+        "period": head.period,
+        "area": study.area and study.area.model_dump(mode="json"),
+        "grid": study.grid.model_dump(mode="json"),
+        "inputs": {name: entry.model_dump(mode="json") for name, entry in study.inputs.items()},
+    }
+
+
+def _run(context: Context) -> Mapping[str, Result]:
+    study = context.study
+    inputs = {
+        name: open_input(study, name, chunk_mb=context.settings.chunk_mb) for name in study.inputs
+    }
+    frame = _frame(context, inputs)
+    rows: list[dict[str, Any]] = []
+    coverage: dict[str, xr.DataArray] = {}
+    lasting: dict[str, Result] = {}
+    for done, (name, data) in enumerate(inputs.items()):
+        context.progress(done / len(study.variables), name)
+        row, coverage[name] = _bring(context, name, data, frame)
+        rows.append(row)
+        if "time" not in data.dims:
+            lasting[name] = _map_of(context, name)
+    results = _results(context, rows, coverage) | lasting
+    if study.derived:
+        context.progress(len(inputs) / len(study.variables), "slope and aspect")
+        results |= _derive_terrain(context, inputs["elevation"], frame)
+    return results
+
+
+def _frame(context: Context, inputs: Mapping[str, xr.DataArray]) -> _Frame:
+    from headwater.grids import grid_coords, inside
+
+    grid = study_geobox(context.study, inputs, context.area)
+    if context.area is None:
+        cells = xr.DataArray(np.ones(grid.shape, bool), dims=("y", "x"), coords=grid_coords(grid))
+    else:
+        cells = inside(grid, context.area)
+    period = period_of(context.study, inputs)
+    return _Frame(grid, period, cells.drop_vars("spatial_ref"), _cell_km(grid))
+
+
+def _cell_km(grid: GeoBox) -> float:
+    """Side of a square as large as the middle cell [km]."""
+    from headwater.grids import cell_area
+
+    rows, columns = grid.shape
+    middle = grid[rows // 2 : rows // 2 + 1, columns // 2 : columns // 2 + 1]
+    return float(np.sqrt(cell_area(middle).values.item()))
+
+
+def _bring(
+    context: Context, name: str, data: xr.DataArray, frame: _Frame
+) -> tuple[dict[str, Any], xr.DataArray]:
+    """Align one input, write it, and tell what was done to it."""
+    from headwater.grids import align, geobox_of
+
+    study, entry = context.study, context.study.inputs[name]
+    native = _in_period(data, frame)
+    possible, impossible = _without_impossible(native, study, name, context.area)
+    source = geobox_of(data)
+    source_km = _cell_km(source)
+    method = entry.align or default_alignment(source_km, frame.cell_km, data.attrs["kind"])
+    shared = _same_cells(source, frame.grid)
+    aligned = align(
+        possible,
+        frame.grid,
+        method="nearest" if shared else method,
+        min_coverage=study.grid.min_coverage,
+    )
+    written = _write(context, name, aligned.where(frame.inside))
+    share = _share_valid(written, frame)
+    return {
+        "input": name,
+        "file": data.attrs["source"],
+        "variable": data.attrs.get("source_variable", entry.variable or ""),
+        "units_found": data.attrs.get("source_units", ""),
+        "units_given": entry.units or "",
+        "units": data.attrs["units"],
+        "crs": _crs_name(data),
+        "cell": source_km,
+        "alignment": "none" if shared else method,
+        "chosen_by": "study file" if entry.align and not shared else "default",
+        "steps": written.sizes.get("time", 1),
+        "start": _day(written, 0),
+        "end": _day(written, -1),
+        "valid": float(share.mean()),
+        "out_of_range": impossible,
+    }, share
+
+
+def _same_cells(source: GeoBox, target: GeoBox) -> bool:
+    """Whether the study grid is cut out of this grid, so that values need no resampling."""
+    if source.crs != target.crs:
+        return False
+    ours, theirs = target.transform, source.transform
+    column, row = (ours.c - theirs.c) / theirs.a, (ours.f - theirs.f) / theirs.e
+    drift = max(abs(ours.a / theirs.a - 1), abs(ours.e / theirs.e - 1)) * max(target.shape)
+    return max(drift, abs(column - round(column)), abs(row - round(row))) < 1e-3
+
+
+def _in_period(data: xr.DataArray, frame: _Frame) -> xr.DataArray:
+    if frame.period is None or "time" not in data.dims:
+        return data
+    return data.sel(time=slice(*frame.period))
+
+
+def _without_impossible(
+    native: xr.DataArray, study: Study, name: str, area: Area | None
+) -> tuple[xr.DataArray, int]:
+    """Make values that the quantity cannot have missing, and count them in the area."""
+    from headwater.grids import clip
+
+    low, high = study.term(name).valid_range
+    if not np.isfinite([low, high]).any():
+        return native, 0
+    there = native if area is None else clip(native, area, margin=1)
+    count = int(((there < low) | (there > high)).sum().compute())
+    return (native.where((native >= low) & (native <= high)) if count else native), count
+
+
+def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
+    """Write as Zarr, in the blocks in which it was computed, and open what was written."""
+    from headwater.grids import write_zarr
+
+    path = context.folder / f"{name}.zarr"
+    blocks = {str(dim): lengths[0] for dim, lengths in aligned.chunksizes.items()}
+    write_zarr(aligned.rename(name).to_dataset(), path, chunks=blocks)
+    stored: xr.Dataset = xr.open_zarr(path, decode_coords="all")
+    return stored[name]
+
+
+def _share_valid(written: xr.DataArray, frame: _Frame) -> xr.DataArray:
+    """Share of times with a value in each cell of the area [%]."""
+    series = written if "time" in written.dims else written.expand_dims("time")
+    share = 100.0 * series.count("time") / series.sizes["time"]
+    shown: xr.DataArray = share.where(frame.inside).compute()
+    shown.attrs = {"units": "%", "long_name": f"Valid share, {written.attrs['long_name']}"}
+    return shown
+
+
+def _map_of(context: Context, name: str) -> MapResult:
+    """Give what does not change in time as a map, for the report and as GeoTIFF."""
+    store = xr.open_zarr(context.folder / f"{name}.zarr", decode_coords="all")
+    return MapResult(store[[name]].compute(), "", fingerprint=fingerprint(store[name].values))
+
+
+def _derive_terrain(context: Context, dem: xr.DataArray, frame: _Frame) -> dict[str, MapResult]:
+    """Write slope and aspect, computed in the DEM's own cells and then summarised."""
+    from headwater.grids import terrain_on_grid
+
+    study = context.study
+    terrain = terrain_on_grid(dem, frame.grid, min_coverage=study.grid.min_coverage)
+    terrain = terrain.where(frame.inside)
+    caution = terrain.attrs.pop("caution", "")
+    maps = {}
+    for name in study.derived:
+        described = GLOSSARY[name]
+        terrain[name].attrs |= {"kind": described.kind, "total": described.total}
+        _write(context, name, terrain[name].chunk())
+        maps[name] = MapResult(
+            terrain[_TERRAIN[name]],
+            _TERRAIN_METHOD[name],
+            references=(_HORN,),
+            fingerprint=fingerprint(terrain[name].values),
+            cautions=(caution,) if caution else (),
+        )
+    return maps
+
+
+def _results(
+    context: Context, rows: list[dict[str, Any]], coverage: dict[str, xr.DataArray]
+) -> dict[str, Result]:
+    table = pd.DataFrame(rows)
+    table.attrs["units"] = {"cell": "km", "valid": "%", "out_of_range": "1", "steps": "1"}
+    choices = tuple(
+        f"{row['input']}: aligned by {_WORDS[row['alignment']]} ({row['chosen_by']})."
+        for row in rows
+    )
+    least = context.study.grid.min_coverage
+    rule = f"A study cell is valid where at least {least:.0%} of it has source values."
+    key = fingerprint(*(repr(row) for row in rows))
+    inputs = TableResult(
+        table,
+        "Inputs were converted to one unit, cut to the area and period, and brought onto one grid.",
+        fingerprint=key,
+        choices=(*choices, rule),
+        cautions=_cautions(rows),
+    )
+    maps = MapResult(
+        xr.Dataset(coverage),
+        "The share of times with a value was counted in each cell of the study grid.",
+        fingerprint=key,
+    )
+    return {"inputs": inputs, "coverage": maps}
+
+
+def _cautions(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    found = []
+    for row in rows:
+        if row["out_of_range"]:
+            were = "value was" if row["out_of_range"] == 1 else "values were"
+            found.append(
+                f"{row['input']}: {row['out_of_range']} {were} impossible for the quantity and "
+                "taken as missing."
+            )
+        if row["valid"] < _SPARSE:
+            found.append(
+                f"{row['input']}: only {row['valid']:.0f} % of its values in the area and period "
+                "are valid."
+            )
+    return tuple(found)
+
+
+def _crs_name(data: xr.DataArray) -> str:
+    from headwater.grids import crs_of
+
+    crs = crs_of(data)
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else str(crs.name)
+
+
+def _day(data: xr.DataArray, at: int) -> str:
+    return str(data["time"].values[at])[:10] if "time" in data.dims else ""
+
+
+STEP = Step(
+    name="grids",
+    title="Align the inputs",
+    needs=(),
+    options=_options,
+    run=_run,
+)

@@ -1,0 +1,209 @@
+"""The study file that ``headwater init`` writes: every key with its meaning and default."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from headwater.errors import StudyError
+from headwater.study.model import AreaTable, GridTable, InputTable, Study, StudyTable
+from headwater.study.store import write_whole
+
+__all__ = ["default_text", "keys_of", "template", "write_template"]
+
+_HEAD = """\
+# A study of Headwater. Paths are relative to this file; an unknown key is an error.
+#   headwater check   tells every problem of this file and its inputs at once
+#   headwater run     computes, goes on after a crash, and draws the report
+# A line that starts with "# key = …" shows a key's default, or an example of it.
+"""
+_SETTINGS = """\
+# How the study is computed; none of it changes a result. The environment (HEADWATER_WORKERS and
+# so on) and the command line win over this table.
+# [settings]
+# workers = 2         # threads that compute at once
+# chunk_mb = 16.0     # size of one block of a grid in memory [MB]
+# dpi = 150           # resolution of PNG figures [dots per inch]
+# log_level = "INFO"  # least severe message that the log file keeps
+"""
+_INPUTS = """\
+# One table for each quantity. Its name is one of the glossary (soil_moisture, precipitation,
+# temperature, evapotranspiration, ndvi, lai, elevation, slope, aspect, vegetation, soil_class, …),
+# or a name of your own with quantity = "…", or with units and long_name a quantity of your own.
+# The first input is the target of the study. Slope and aspect come from elevation when not given.
+"""
+_MORE_INPUTS = """\
+[inputs.precipitation]
+path = "data/precipitation.zarr"
+
+[inputs.temperature]
+path = "data/temperature.nc"
+
+[inputs.elevation]
+path = "data/dem.tif"
+units = "m"               # a GeoTIFF seldom says its unit
+"""
+_STEPS = {
+    "variation": "How each quantity changes in time and space. Without the table: not computed.",
+    "correlation": "With what the target varies. Without the table: not computed.",
+    "detector": "What drives the target's pattern (geographical detector). Likewise.",
+}
+# Written without "#": what nobody can do without. In other places an example beats no default.
+_FILLED = {
+    "name": '"Soil moisture of my mountains"',
+    "path": '"data/soil_moisture_*.nc"',
+}
+_EXAMPLES = {
+    "study.crs": '"EPSG:4326"',
+    "study.period": '["2017-01-01", "2021-12-31"]',
+    "area.path": '"area.geojson"',
+    "area.where": '{ name = "My mountains" }',
+    "area.bbox": "[94.9, 36.4, 103.2, 40.0]",
+    "area.crs": '"EPSG:4326"',
+    "grid.like": '"soil_moisture"',
+    "grid.resolution": "0.05",
+    "grid.crs": '"EPSG:4326"',
+    "inputs.variable": '"sm"',
+    "inputs.units": '"m3 m-3"',
+    "inputs.crs": '"EPSG:4326"',
+    "inputs.layer_depth": "0.1",
+    "inputs.time_pattern": '"%Y%m%d"',
+    "inputs.align": '"mean"',
+    "inputs.georeference": '{ path = "latlon.nc", x = "xc", y = "yc" }',
+    "inputs.quantity": '"soil_moisture"',
+    "inputs.long_name": '"Soil moisture, 0-10 cm"',
+    "variation.of": '["soil_moisture", "precipitation"]',
+    "correlation.of": '"soil_moisture"',
+    "correlation.with": '["precipitation", "temperature"]',
+    "detector.response": '"soil_moisture"',
+    "detector.factors": '["precipitation", "temperature", "elevation"]',
+    "detector.strata": '{ elevation = { method = "natural", count = 6 } }',
+}
+
+
+def keys_of(table: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """List the keys of a table as the study file spells them.
+
+    Parameters
+    ----------
+    table : type
+        A table of the study file.
+
+    Yields
+    ------
+    tuple of (str, FieldInfo)
+    """
+    for name, field in table.model_fields.items():
+        yield field.alias or name, field
+
+
+def default_text(field: FieldInfo) -> str:
+    """Say a key's default as the reference does.
+
+    Parameters
+    ----------
+    field : FieldInfo
+        Of a table of the study file.
+
+    Returns
+    -------
+    str
+        Markdown: TOML in backquotes, "required", or a dash where there is none.
+    """
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return "–" if value is None else f"`{_as_toml(value)}`"
+
+
+def template() -> str:
+    """Compose a study file in which every key stands with its meaning.
+
+    Returns
+    -------
+    str
+        TOML that is valid as it stands, with files to fill in.
+    """
+    parts = [
+        _HEAD,
+        _table("study", StudyTable),
+        "# The study area. Without this table: the whole grid.\n"
+        + _table("area", AreaTable, commented=True),
+        "# The study grid, onto which every input is aligned.\n" + _table("grid", GridTable),
+        _INPUTS + _table("inputs", InputTable, heading="inputs.soil_moisture"),
+        _MORE_INPUTS,
+        *(f"# {meaning}\n" + _table(name, _options(name)) for name, meaning in _STEPS.items()),
+        _SETTINGS,
+    ]
+    return "\n".join(parts)
+
+
+def write_template(path: Path, *, force: bool = False) -> None:
+    """Write the template.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    force : bool
+        Overwrite an existing file.
+
+    Raises
+    ------
+    StudyError
+        If the file exists and `force` is not given, or cannot be written.
+    """
+    if path.exists() and not force:
+        raise StudyError(
+            "the file exists already", found=str(path), do="Choose another name, or add --force"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda to: to.write_text(template(), encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(
+            "the study file cannot be written", found=str(error), do="Choose another place"
+        ) from error
+
+
+def _options(step: str) -> type[BaseModel]:
+    choices = get_args(Study.model_fields[step].annotation)
+    return next(kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel))
+
+
+def _table(name: str, table: type[BaseModel], *, heading: str = "", commented: bool = False) -> str:
+    mark = "# " if commented else ""
+    lines = [f"{mark}[{heading or name}]"]
+    for key, field in keys_of(table):
+        lines += textwrap.wrap(
+            field.description or "", 92, initial_indent="# ", subsequent_indent="# "
+        )
+        filled = not commented and field.is_required()
+        value = _FILLED[key] if filled else _EXAMPLES.get(f"{name}.{key}") or _toml(field)
+        lines.append(f"{'' if filled else '# '}{key} = {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True) if not field.is_required() else None
+    return _as_toml(value)
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        value = {
+            key: item for key, item in value.model_dump(by_alias=True).items() if item is not None
+        }
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{key} = {_as_toml(item)}" for key, item in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_as_toml(item) for item in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,58 @@
+"""The demo's files hold the virtual headwater, in several formats and units."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headwater.errors import ResumeError
+from headwater.study import check, read_study
+from headwater.study.demo import write_demo
+from headwater.study.inputs import open_input
+from headwater.virtual import make
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_demo(tmp_path_factory.mktemp("demo") / "out", small=True)
+
+
+def test_the_demo_is_a_sound_study(demo: Path) -> None:
+    study = read_study(demo)
+    assert check(study) == []
+    assert study.variation is not None
+    assert study.correlation is not None
+    assert study.detector is not None
+
+
+def test_what_is_read_is_what_was_made(demo: Path) -> None:
+    here = make(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5)
+    study = read_study(demo)
+    resolution = {"soil_moisture": 5.1e-5, "ndvi": 5.1e-5, "precipitation": 0, "temperature": 5e-5}
+    for name, tolerance in resolution.items():
+        read = open_input(study, name)
+        assert read.dims == ("time", "y", "x")
+        assert read.dtype == np.float32
+        np.testing.assert_allclose(
+            read.values, here.cube[name].values, rtol=0, atol=tolerance, err_msg=name
+        )
+        np.testing.assert_array_equal(read["time"].values, here.cube["time"].values)
+        np.testing.assert_allclose(read["x"].values, here.cube["x"].values)
+    elevation = open_input(study, "elevation").values
+    np.testing.assert_allclose(elevation, here.dem.values, rtol=2e-7)
+    np.testing.assert_array_equal(open_input(study, "vegetation").values, here.vegetation.values)
+    samples = pd.read_csv(demo.parent / "data" / "samples.csv")
+    assert len(samples) == len(here.samples)
+    assert (demo.parent / "data" / "truth.nc").is_file()
+
+
+def test_a_demo_replaces_a_demo_and_nothing_else(demo: Path, tmp_path: Path) -> None:
+    assert write_demo(demo.parent, small=True) == demo
+    (tmp_path / "study.toml").write_text("[study]\nname = 'mine'\n")
+    with pytest.raises(ResumeError, match="other things than a demo"):
+        write_demo(tmp_path, small=True)
+    assert (tmp_path / "study.toml").read_text() == "[study]\nname = 'mine'\n"
+    (tmp_path / "file").touch()
+    with pytest.raises(ResumeError, match="cannot be written"):
+        write_demo(tmp_path / "file", small=True)
