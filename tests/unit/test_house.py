@@ -16,10 +16,11 @@ MAY_IMPORT = {
     "grids": {"inference"},
     "variation": {"inference", "grids"},
     "detector": {"inference", "grids"},
+    "isotopes": {"inference"},
     "virtual": {"grids"},
-    "study": {"inference", "grids", "variation", "detector", "virtual"},
+    "study": {"inference", "grids", "variation", "detector", "isotopes", "virtual"},
     "report": {"study", "grids", "inference"},
-    "cli": {"study", "report", "virtual", "grids"},
+    "cli": {"study", "report", "virtual", "grids", "detector", "isotopes"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 MODULES = [path for path in FILES if path.name != "__main__.py"]
