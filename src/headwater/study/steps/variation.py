@@ -1,0 +1,241 @@
+"""The step "variation": how each quantity changes in time and over the area."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from headwater.errors import DataError, StudyError, nearest
+from headwater.study.step import Context, Step
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from headwater.grids.zones import Zones
+    from headwater.results import Result
+    from headwater.study.model import Study
+
+__all__ = ["BandOptions", "STEP", "VariationOptions", "aggregated"]
+
+_LONGEST_STEP = 31.5
+_FEW_BLOCKS = 8
+"""Up to this many blocks, a cube stays in memory once it is written."""
+
+
+class BandOptions(BaseModel):
+    """Elevation bands over which series are averaged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int = Field(default=5, ge=2, le=20, description="Number of bands.")
+    method: Literal["equal", "quantile"] = Field(
+        default="equal", description="Bands of equal height, or of equal area (quantile)."
+    )
+    edges: tuple[float, ...] | None = Field(
+        default=None, description="Given edges [m], in place of count and method."
+    )
+
+
+class VariationOptions(BaseModel):
+    """Table ``[variation]`` of the study file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: tuple[str, ...] | None = Field(
+        None, description="Variables to describe; default: all that change in time."
+    )
+    min_coverage: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Least share of a period, and of the area for its mean, that must have data.",
+    )
+    bands: BandOptions | None = Field(
+        BandOptions(), description="Elevation bands; needs an elevation."
+    )
+    alpha: float = Field(0.05, gt=0, lt=1, description="False discovery rate of maps of tests.")
+
+
+def _options(study: Study) -> Mapping[str, Any] | None:
+    options = study.variation
+    if options is None:
+        return None
+    for name in options.of or ():
+        if name not in study.variables:
+            raise StudyError(
+                "[variation] names a variable that the study does not have",
+                found=f"'{name}'",
+                do=nearest(name, study.variables),
+            )
+    return {**options.model_dump(mode="json"), "growing_season": study.growing_season}
+
+
+def _run(context: Context) -> Mapping[str, Result]:
+    from headwater.variation.findings import seasonal_cycles
+    from headwater.variation.summary import summarise, summary
+
+    options = context.study.variation
+    assert options is not None
+    cubes, left_out = _chosen(context, options)
+    zones = _zones(context, options)
+    rows: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
+    for done, (name, cube) in enumerate(cubes.items()):
+        context.progress(done / len(cubes), name)
+        monthly, *yearly = (
+            aggregated(context, cube, period, options.min_coverage)
+            for period in ("month", "year", "growing_season")
+        )
+        assert monthly is not None
+        years = {
+            period: values
+            for period, values in zip(("year", "growing_season"), yearly, strict=True)
+            if values is not None
+        }
+        rows += summarise(monthly, years, min_coverage=options.min_coverage)
+        for kind, result in _describe(monthly, years, zones, options).items():
+            found[f"{name}-{kind}"] = result
+    cycles = {name: found[f"{name}-cycle"] for name in cubes}
+    overview = {"summary": summary(rows, left_out=left_out), "cycles": seasonal_cycles(cycles)}
+    return {**overview, **found}
+
+
+def _chosen(
+    context: Context, options: VariationOptions
+) -> tuple[dict[str, xr.DataArray], list[str]]:
+    """Open the variables that can be described, and say of the others why not."""
+    cubes, left_out = {}, []
+    for name in options.of or context.study.variables:
+        data = context.variable(name)
+        why = _reason_against(data)
+        if not why:
+            cubes[name] = data
+        elif options.of:
+            raise DataError(
+                f"the variation of '{name}' cannot be described", found=why,
+                do="Remove it from variation.of, or give data with at least monthly steps",
+            )  # fmt: skip
+        elif data.sizes.get("time", 1) > 1:
+            left_out.append(f"Variation of {name} is not described: {why}.")
+    if not cubes:
+        raise DataError(
+            "no variable changes in time", found="; ".join(left_out) or "only single maps",
+            do="Remove [variation] from the study file, or give data with at least monthly steps",
+        )  # fmt: skip
+    return cubes, left_out
+
+
+def _reason_against(data: xr.DataArray) -> str:
+    from headwater.variation import cadence, check_time
+
+    if data.sizes.get("time", 1) < 2:
+        return "a single map"
+    if data.attrs.get("kind", "continuous") != "continuous":
+        return f"a {data.attrs['kind']} quantity"
+    step = cadence(check_time(data))
+    return f"one value every {step.days:g} days" if step.days > _LONGEST_STEP else ""
+
+
+def _zones(context: Context, options: VariationOptions) -> Zones | None:
+    from headwater.grids.zones import elevation_bands
+
+    if options.bands is None or "elevation" not in context.study.variables:
+        return None
+    given = options.bands
+    elevation = context.variable("elevation")
+    still = elevation.isel(time=0, drop=True) if "time" in elevation.dims else elevation
+    return elevation_bands(still.load(), count=given.count, method=given.method, edges=given.edges)
+
+
+def aggregated(
+    context: Context, cube: xr.DataArray, period: str, min_coverage: float
+) -> xr.DataArray | None:
+    """Aggregate a variable and keep it beside the results, whole series in each block.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running step.
+    cube : DataArray (time, y, x)
+        A variable on the study grid.
+    period : str
+        As in :func:`headwater.variation.aggregate`.
+    min_coverage : float
+        Least share of the period that must have data.
+
+    Returns
+    -------
+    DataArray (period, y, x) or None
+        As in ``<folder>/<name>-<period>.zarr``, in memory where it is small; None where no time is
+        in the growing season.
+    """
+    import xarray as xr
+
+    from headwater.grids import write_zarr
+    from headwater.variation import aggregate
+
+    season = context.study.growing_season
+    try:
+        found = aggregate(cube, period, min_coverage=min_coverage, growing_season=season)
+    except DataError:
+        if period == "growing_season":
+            return None
+        raise
+    # the attribute `period` and the calendar say where a period ends
+    found = found.drop_vars("time_bnds")
+    found["time"].attrs.pop("bounds", None)
+    block = context.settings.chunk_mb * 1e6
+    small = found.nbytes <= _FEW_BLOCKS * block
+    found = found.load() if small else found
+    side = max(1, int((block / 8 / found.sizes["time"]) ** 0.5))
+    path = context.folder / f"{cube.name}-{period}.zarr"
+    write_zarr(found, path, chunks={"time": -1, "y": side, "x": side})
+    kept = found if small else xr.open_zarr(path, decode_coords="all")
+    values: xr.DataArray = kept[str(cube.name)]
+    return values
+
+
+def _describe(
+    monthly: xr.DataArray,
+    years: Mapping[str, xr.DataArray],
+    zones: Zones | None,
+    options: VariationOptions,
+) -> dict[str, Result]:
+    from headwater.variation import findings
+
+    least = options.min_coverage
+    found: dict[str, Result] = {
+        "cycle": findings.seasonal_cycle(monthly, min_coverage=least),
+        "years": findings.annual_series(years, min_coverage=least),
+    }
+    if zones is not None:
+        found["bands"] = findings.bands_through_time(monthly, years, zones, min_coverage=least)
+    if "growing_season" in years:
+        found["season"] = findings.season_maps(years["growing_season"])
+    trended = _with_most_years(years)
+    found["trend"] = findings.trend_map(trended, alpha=options.alpha)
+    for scope, cube in {"interannual": trended, "monthly": monthly}.items():
+        try:
+            found[f"cv_{scope}"] = findings.cv_map(cube, scope)
+        except DataError:
+            # a temperature in degrees Celsius has no CV; the summary gives standard deviations
+            continue
+    return found
+
+
+def _with_most_years(years: Mapping[str, xr.DataArray]) -> xr.DataArray:
+    """Whole years, unless gaps leave more data to the growing season alone."""
+    most = {period: int(cube.count()) for period, cube in years.items()}
+    best = "growing_season" if most.get("growing_season", 0) > most["year"] else "year"
+    return years[best]
+
+
+STEP = Step(
+    name="variation",
+    title="Describe how it varies",
+    needs=("grids",),
+    options=_options,
+    run=_run,
+)

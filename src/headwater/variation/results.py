@@ -1,0 +1,172 @@
+"""What this room hands to the report: results that draw themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headwater.results import MapResult, TableResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "AnnualSeries",
+    "BandSeries",
+    "CVMap",
+    "CorrelationMap",
+    "CorrelationMatrix",
+    "CorrelationPanels",
+    "SeasonMaps",
+    "SeasonalCycle",
+    "SeasonalCycles",
+    "Summary",
+    "TrendMap",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary(TableResult):
+    """Key figures of variables: one row per variable and statistic.
+
+    Columns: ``variable``, ``statistic``, ``period``, ``value``, ``low`` and ``high`` (of a mean the
+    lowest and highest year, of a trend its 95 % interval), ``units``, ``p``, ``n``, ``of`` (what n
+    counts).
+    """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeasonalCycle(TableResult):
+    """The mean year of the area: one row per month.
+
+    Columns: ``month``, ``mean``, ``year_low``, ``year_high`` (lowest and highest year),
+    ``cell_low``, ``cell_high`` (middle 80 % of cells), ``years``, ``cells``.
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw the mean year with its ribbons."""
+        from headwater.variation import plots
+
+        return plots.seasonal_cycle(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeasonalCycles(TableResult):
+    """Mean years of several variables: the columns of :class:`SeasonalCycle` and ``variable``."""
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw the mean years in small panels."""
+        from headwater.variation import plots
+
+        return plots.seasonal_cycles(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnualSeries(TableResult):
+    """The area mean of every year and growing season.
+
+    Columns: ``period`` (year or growing_season), ``year``, ``mean``, ``cell_low``, ``cell_high``
+    (middle 80 % of cells), ``cells``, ``coverage``.
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw years side by side, with the spread of cells."""
+        from headwater.variation import plots
+
+        return plots.annual_series(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BandSeries(TableResult):
+    """Means by elevation band.
+
+    Columns: ``period`` (month, of the mean year; year or growing_season), ``zone``,
+    ``month_or_year``, ``mean``, ``cells``, ``values`` (times averaged).
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw one line per band: the mean year, and year by year."""
+        from headwater.variation import plots
+
+        return plots.band_lines(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeasonMaps(MapResult):
+    """Growing-season values: ``yearly`` (year, y, x), ``mean`` and ``n`` (y, x)."""
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw a map for each year under one scale."""
+        from headwater.variation import plots
+
+        return plots.season_maps(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CVMap(MapResult):
+    """Coefficient of variation of one scope: ``cv``, ``mean``, ``sd``, ``n`` (y, x)."""
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw the map of the coefficient of variation."""
+        from headwater.variation import plots
+
+        return plots.cv_map(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrendMap(MapResult):
+    """Trends per cell: Sen and Mann-Kendall, least squares beside them (``ols_*``), and classes.
+
+    ``data.attrs`` holds ``statement``, what the field of tests shows.
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw Sen's slope, dotted where significant."""
+        from headwater.variation import plots
+
+        return plots.trend_map(self.data, outline)
+
+    def plot_p(self, outline: Any = None) -> Figure:
+        """Draw the p-value of Mann-Kendall."""
+        from headwater.variation import plots
+
+        return plots.p_map(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CorrelationMap(MapResult):
+    """Correlation per cell with one factor, of monthly values and of anomalies (``anomaly_*``).
+
+    ``data.attrs`` holds ``statement``, what the field of tests of the anomalies shows.
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw both maps under one scale, dotted where significant."""
+        from headwater.variation import plots
+
+        return plots.correlation_map(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CorrelationPanels(MapResult):
+    """Correlation with several factors: ``r`` and ``significant`` (factor, y, x)."""
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw a map for each factor under one scale."""
+        from headwater.variation import plots
+
+        return plots.correlation_panels(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CorrelationMatrix(TableResult):
+    """Spatial correlation of every pair of maps.
+
+    Columns: ``first``, ``second``, ``statistic`` (r, or R without sign), ``value``, ``p``, ``n``.
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw the matrix."""
+        from headwater.variation import plots
+
+        return plots.correlation_matrix(self.data)

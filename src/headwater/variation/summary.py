@@ -1,0 +1,155 @@
+"""The key figures of a variable: means, variation by scope, and trend of the area mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from headwater.errors import DataError
+from headwater.grids.geometry import cell_area
+from headwater.variation import cv
+from headwater.variation._maps import name_of
+from headwater.variation.climatology import climatology
+from headwater.variation.results import Summary
+from headwater.variation.series import area_series
+from headwater.variation.trend import ols, sen_mann_kendall
+
+__all__ = ["summarise", "summary"]
+
+COLUMNS = ("variable", "statistic", "period", "value", "low", "high", "units", "p", "n", "of")
+_PERIODS = {"year": "year", "growing_season": "growing season"}
+Row = dict[str, Any]
+
+
+def summary(rows: list[Row], *, left_out: Sequence[str] = ()) -> Summary:
+    """Gather rows of :func:`summarise` into one table.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of several variables.
+    left_out : sequence of str
+        Sentences on variables that are not described.
+
+    Returns
+    -------
+    Summary
+    """
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table.attrs["units"] = {"p": "1", "n": "1"}
+    return Summary(
+        table,
+        "Key figures of the area mean: means, coefficients of variation by scope, and trends with "
+        "95 % intervals (Sen; least squares beside it).",
+        cautions=tuple(left_out),
+    )
+
+
+def summarise(
+    monthly: xr.DataArray, yearly: Mapping[str, xr.DataArray], *, min_coverage: float = 0.8
+) -> list[Row]:
+    """Compute the key figures of a variable.
+
+    Parameters
+    ----------
+    monthly : DataArray (time, y, x)
+        One value per month.
+    yearly : mapping of period to DataArray (time, y, x)
+        ``year`` and ``growing_season`` values.
+    min_coverage : float
+        Least share [1] of the area with data.
+
+    Returns
+    -------
+    list of dict
+        One per statistic, with keys of :class:`headwater.variation.results.Summary`.
+
+    Raises
+    ------
+    TimeAxisError, DataError
+        As :func:`headwater.variation.area_series`.
+    """
+    area = cell_area(monthly)
+    series = {
+        period: area_series(cube, area, min_coverage=min_coverage)["mean"].load()
+        for period, cube in {"month": monthly, **yearly}.items()
+    }
+    rows = []
+    for period in yearly:
+        rows += _level(series[period], _PERIODS[period])
+    rows += _variation(series, yearly, area)
+    for period in yearly:
+        rows += _trends(series[period], _PERIODS[period])
+    units = str(monthly.attrs.get("units", ""))
+    per_year = f"{units} year-1" if units != "1" else "year-1"
+    own = {"": units, "per year": per_year}
+    return [
+        {"variable": name_of(monthly), **row, "units": own.get(row["units"], row["units"])}
+        for row in rows
+    ]
+
+
+def _row(statistic: str, period: str, value: Any, n: Any, of: str, **more: Any) -> Row:
+    blank = {"low": np.nan, "high": np.nan, "p": np.nan, "units": ""}
+    own = {"statistic": statistic, "period": period, "value": float(value)}
+    return {**own, "n": int(n), "of": of, **blank, **more}
+
+
+def _level(series: xr.DataArray, period: str) -> list[Row]:
+    values = series.values[~np.isnan(series.values)]
+    if not values.size:
+        return [_row("mean", period, np.nan, 0, "years")]
+    low, high = float(values.min()), float(values.max())
+    rows = [_row("mean", period, values.mean(), values.size, "years", low=low, high=high)]
+    if values.size > 1:
+        spread = values.std(ddof=1)
+        rows.append(_row("standard deviation", period, spread, values.size, "years"))
+    return rows
+
+
+def _variation(
+    series: Mapping[str, xr.DataArray], yearly: Mapping[str, xr.DataArray], area: xr.DataArray
+) -> list[Row]:
+    rows = []
+    mean_year = climatology(series["month"])["mean"]
+    months = mean_year.values[~np.isnan(mean_year.values)]
+    if months.size > 1:
+        spread = months.std(ddof=1)
+        rows.append(_row("standard deviation", "mean year", spread, months.size, "months"))
+    try:
+        cv.check_ratio_scale(series["month"])
+    except DataError:
+        return rows
+    for period in yearly:
+        found = cv.interannual_cv(series[period])
+        rows.append(_ratio("interannual CV", _PERIODS[period], found, "years"))
+    rows.append(_ratio("monthly CV", "mean year", cv.monthly_cv(series["month"]), "months"))
+    period = "growing_season" if "growing_season" in yearly else "year"
+    mean_map = yearly[period].mean("time", keep_attrs=True)
+    rows.append(_ratio("spatial CV", _PERIODS[period], cv.spatial_cv(mean_map, area), "cells"))
+    return rows
+
+
+def _ratio(statistic: str, period: str, found: xr.Dataset, of: str) -> Row:
+    return _row(statistic, period, found["cv"], found["n"], of, units="1")
+
+
+def _trends(series: xr.DataArray, period: str) -> list[Row]:
+    from scipy.special import stdtrit
+
+    sen, line = sen_mann_kendall(series), ols(series)
+    n, slope = int(sen["n"]), float(line["slope"])
+    if n < 3:
+        return []
+    reach = float(stdtrit(n - 2, 0.975) * line["se"])
+    limits = {"low": float(sen["slope_low"]), "high": float(sen["slope_high"])}
+    ranks = {**limits, "p": float(sen["p"]), "units": "per year"}
+    squares = {"low": slope - reach, "high": slope + reach, "p": float(line["p"])}
+    return [
+        _row("trend (Sen, Mann-Kendall)", period, sen["slope"], n, "years", **ranks),
+        _row("trend (least squares)", period, slope, n, "years", **squares, units="per year"),
+    ]
