@@ -1,5 +1,7 @@
-"""Figures, tables and the HTML report, drawn from result values."""
+"""The report: figures, tables and words from result values, as one page without network."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from headwater.report.write import write_report
+
+__all__ = ["write_report"]

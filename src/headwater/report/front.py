@@ -1,0 +1,73 @@
+"""What stands on top of the page: the study's title and its facts."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from headwater.report.page import Front
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from headwater.results import Result
+    from headwater.study import Study
+
+__all__ = ["front_of"]
+
+
+def front_of(study: Study, grids: Mapping[str, Result] | None) -> Front:
+    """Sum a study up.
+
+    Parameters
+    ----------
+    study : Study
+        The study file.
+    grids : mapping of Result, or None
+        Results of the step ``grids``, where it has finished.
+
+    Returns
+    -------
+    Front
+    """
+    facts = list(_place(grids["coverage"].data, grids["inputs"].data)) if grids else []
+    first, last = (calendar.month_name[month] for month in study.growing_season)
+    if grids is None or (grids["inputs"].data["steps"] > 1).any():
+        facts.append(("Growing season", first if first == last else f"{first} to {last}"))
+    target = next(iter(study.inputs))
+    return Front(study.name, facts=(("Target", study.term(target).long_name), *facts))
+
+
+def _place(coverage: xr.Dataset, inputs: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    from headwater.grids import crs_of, geobox_of, is_geographic
+
+    grid, crs = geobox_of(coverage), crs_of(coverage)
+    box = grid.boundingbox
+    code = f"EPSG:{crs.to_epsg()}" if crs.to_epsg() else crs.name
+    side = abs(grid.transform.a)
+    if is_geographic(coverage):
+        yield (
+            "Extent",
+            f"{_degrees(box.left, box.right, 'EW')}, {_degrees(box.bottom, box.top, 'NS')}",
+        )
+        size = f"{side:g}°"
+    else:
+        edges = (box.left, box.right, box.bottom, box.top)
+        west, east, south, north = (f"{edge / 1000:.6g}" for edge in edges)
+        yield "Extent", f"{west} to {east} km east, {south} to {north} km north"
+        size = f"{side / 1000:g} km" if side >= 1000 else f"{side:g} m"
+    rows, columns = grid.shape
+    yield "Study grid", f"{rows} × {columns} cells of {size}, {code}"
+    varying = inputs[inputs["steps"] > 1]
+    dated = inputs[inputs["start"].astype(str).str.len() > 4] if varying.empty else varying
+    if not dated.empty:
+        start, end = dated["start"].min(), dated["end"].max()
+        yield "Period", start if start == end else f"{start} to {end}"
+
+
+def _degrees(low: float, high: float, letters: str) -> str:
+    ends = [f"{abs(round(value, 2)):g}° {letters[value < 0]}" for value in (low, high)]
+    same = ends[0][-1] == ends[1][-1]
+    return f"{ends[0][:-3]}–{ends[1]}" if same and low >= 0 else f"{ends[0]} to {ends[1]}"

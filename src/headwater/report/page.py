@@ -1,0 +1,181 @@
+"""The page: chapters, methods, distrust and references as one HTML text without network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headwater.report.citation import Reference, number_references
+from headwater.report.section import FigureBlock, TableBlock, TextBlock
+from headwater.report.table import TableView, table_csv, view_table
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from headwater.report.lineage import Lineage
+    from headwater.report.picture import Picture
+    from headwater.report.section import Section
+
+__all__ = ["Chapter", "Front", "compose_page", "file_stem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands on top: the study's title, its summary and its facts as (label, words)."""
+
+    title: str
+    summary: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A section with its rendered figures and what its results say about themselves."""
+
+    section: Section
+    pictures: Mapping[str, Picture]
+    choices: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """References of the chapter and of its results."""
+        return _once(self.section.references, self.references)
+
+    @property
+    def distrust(self) -> tuple[str, ...]:
+        """Cautions of the chapter and of its results."""
+        return _once(self.section.cautions, self.cautions)
+
+    @property
+    def methods(self) -> str:
+        """What was done, as a paragraph; choices are told apart."""
+        return " ".join(text for text in _once(self.section.methods) if text not in self.choices)
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """Every choice of the results, once."""
+        return _once(self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    number: int
+    file: str
+    block: FigureBlock
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    number: int
+    file: str
+    block: TableBlock
+    view: TableView
+    csv: str
+
+
+@dataclass(slots=True)
+class _Counter:
+    figures: int = 0
+    tables: int = 0
+
+
+def compose_page(front: Front, chapters: Iterable[Chapter], lineage: Lineage) -> str:
+    """Compose the report.
+
+    Parameters
+    ----------
+    front : Front
+        Title and facts.
+    chapters : iterable of Chapter
+        In reading order.
+    lineage : Lineage
+        Versions, hashes and times.
+
+    Returns
+    -------
+    str
+        HTML that asks no other file and no other host for anything.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    chapters = tuple(chapters)
+    numbered = number_references(text for chapter in chapters for text in chapter.citations)
+    environment = Environment(
+        loader=PackageLoader("headwater.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["hold"] = _hold_together
+    counter = _Counter()
+    return environment.get_template("report.html.j2").render(
+        front=front,
+        chapters=[(chapter, _rows(chapter, counter)) for chapter in chapters],
+        cited={chapter.section.name: _numbers(chapter, numbered) for chapter in chapters},
+        references=_distinct(numbered),
+        lineage=lineage,
+        figures=counter.figures,
+        tables=counter.tables,
+    )
+
+
+def file_stem(section: Section, block: FigureBlock | TableBlock) -> str:
+    """Name the files of a figure or table: ``<section>-<name>``, the section once."""
+    head = f"{section.name}-"
+    return head + block.name.removeprefix(head)
+
+
+def _rows(chapter: Chapter, counter: _Counter) -> list[list[Any]]:
+    """Blocks in reading order; narrow figures that follow each other share a row."""
+    rows: list[list[Any]] = []
+    for block in chapter.section.blocks:
+        file = "" if isinstance(block, TextBlock) else file_stem(chapter.section, block)
+        if isinstance(block, FigureBlock):
+            counter.figures += 1
+            figure = _Figure(counter.figures, file, block, chapter.pictures[block.name])
+            if rows and not block.wide and _is_narrow(rows[-1]):
+                rows[-1].append(figure)
+            else:
+                rows.append([figure])
+        elif isinstance(block, TableBlock):
+            counter.tables += 1
+            view = view_table(block.frame, block.digits)
+            rows.append([_Table(counter.tables, file, block, view, table_csv(block.frame))])
+        else:
+            rows.append([block])
+    return rows
+
+
+def _is_narrow(row: list[Any]) -> bool:
+    return isinstance(row[0], _Figure) and not row[0].block.wide
+
+
+def _numbers(chapter: Chapter, numbered: Mapping[str, Reference]) -> list[int]:
+    return sorted({numbered[text].number for text in chapter.citations if text in numbered})
+
+
+def _distinct(numbered: Mapping[str, Reference]) -> list[Reference]:
+    return sorted(set(numbered.values()), key=lambda entry: entry.number)
+
+
+def _hold_together(text: str) -> Markup:
+    """Keep a date, and a number with its sign, its unit and its thousands, on one line."""
+    from markupsafe import Markup, escape
+
+    text = re.sub(r"\b([nprqFRV]) ([=<>≤≥≈]) (?=\S)", "\\1\u00a0\\2\u00a0", text)
+    text = re.sub(r"(?<=\d) (?=\d{3}\b|[%‰°×±]|m[³²m]?\b|k[gm]\b|W\b)", "\u00a0", text)
+    text = re.sub(r"(?<=\w) (?=[a-zA-Z]+⁻)", "\u00a0", text)
+    text = re.sub(r"(?<![\w-])-(?=\d)", "−", text)
+    date = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+    return Markup(date.sub(r'<span class="date">\g<0></span>', str(escape(text))))
+
+
+def _once(*sources: Iterable[str]) -> tuple[str, ...]:
+    """All sentences in order, each once."""
+    return tuple(dict.fromkeys(text for source in sources for text in source))
