@@ -1,0 +1,130 @@
+"""Deuterium excess and line-conditioned excess, with what they do not know about themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from headwater.isotopes.lines import WaterLine
+
+__all__ = ["d_excess", "d_excess_sd", "lc_excess", "lc_excess_normalised"]
+
+
+def d_excess(d18O: Any, d2H: Any) -> Any:
+    """Deuterium excess.
+
+    Parameters
+    ----------
+    d18O, d2H : array-like
+        δ [‰ VSMOW].
+
+    Returns
+    -------
+    array-like
+        d [‰].
+
+    Notes
+    -----
+    ``d = δ2H - 8 δ18O``. It is linear, so the d of two means is the mean of the d.
+
+    References
+    ----------
+    Dansgaard (1964), Stable isotopes in precipitation, Tellus 16:436.
+
+    Examples
+    --------
+    >>> round(d_excess(-12.0, -89.78), 2)
+    6.22
+    """
+    return d2H - 8.0 * d18O
+
+
+def d_excess_sd(d18O_sd: Any, d2H_sd: Any, covariance: Any = 0.0) -> Any:
+    """Propagate errors into the deuterium excess, with the covariance of the two isotopes.
+
+    Parameters
+    ----------
+    d18O_sd, d2H_sd : array-like
+        Standard deviations [‰].
+    covariance : array-like
+        Covariance of δ18O and δ2H [‰²]: 0 for independent analytical errors, strongly positive
+        within a group of samples.
+
+    Returns
+    -------
+    array
+        [‰].
+
+    Notes
+    -----
+    ``σ_d² = σ_H² + 64 σ_O² - 16 σ_HO``.
+
+    Examples
+    --------
+    >>> round(float(d_excess_sd(0.2, 0.5)), 2)
+    1.68
+    """
+    variance = np.square(d2H_sd) + 64.0 * np.square(d18O_sd) - 16.0 * np.asarray(covariance)
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def lc_excess(d18O: Any, d2H: Any, line: WaterLine) -> Any:
+    """Distance in δ2H above a meteoric water line.
+
+    Parameters
+    ----------
+    d18O, d2H : array-like
+        δ [‰ VSMOW].
+    line : WaterLine
+        The local meteoric water line ``δ2H = a δ18O + b``.
+
+    Returns
+    -------
+    array-like
+        ``δ2H - a δ18O - b`` [‰]; evaporated water lies below 0.
+
+    References
+    ----------
+    Landwehr & Coplen (2006), Line-conditioned excess: a new method for characterizing stable
+    hydrogen and oxygen isotope ratios in hydrologic systems, IAEA-CN-118/56.
+
+    Examples
+    --------
+    >>> from headwater.isotopes.lines import GMWL
+    >>> round(lc_excess(-11.18, -73.1, GMWL), 2)
+    6.34
+    """
+    return d2H - line.slope * d18O - line.intercept
+
+
+def lc_excess_normalised(d18O: Any, d2H: Any, line: WaterLine, *, d18O_sd: Any, d2H_sd: Any) -> Any:
+    """Line-conditioned excess in units of its own analytical error (lc-excess*).
+
+    Parameters
+    ----------
+    d18O, d2H : array-like
+        δ [‰ VSMOW].
+    line : WaterLine
+        The local meteoric water line.
+    d18O_sd, d2H_sd : array-like
+        Analytical standard deviations [‰].
+
+    Returns
+    -------
+    array-like
+        ``(δ2H - a δ18O - b) / S``, ``S = √(σ_H² + (a σ_O)²)`` [1].
+
+    References
+    ----------
+    Landwehr & Coplen (2006), as for :func:`lc_excess`; the normalised form is recalled, unchecked.
+
+    Examples
+    --------
+    >>> from headwater.isotopes.lines import GMWL
+    >>> round(float(lc_excess_normalised(-11.18, -73.1, GMWL, d18O_sd=0.1, d2H_sd=0.6)), 2)
+    6.34
+    """
+    spread = np.hypot(d2H_sd, line.slope * np.asarray(d18O_sd))
+    return lc_excess(d18O, d2H, line) / spread
