@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from headwater.variation import (
     aggregate,
+    aggregate_all,
     anomalies,
     climatology,
     correlate,
@@ -18,7 +19,7 @@ from headwater.variation import (
     sen_mann_kendall,
 )
 
-PERIODS = ("day", "month", "season", "growing_season", "year")
+PERIODS = ("day", "pentad", "month", "season", "growing_season", "year")
 
 
 def daily(seed, steps, dtype="float64"):
@@ -47,6 +48,9 @@ def test_aggregation_of_any_chunks(seed, steps, length, period, season):
     lazy = aggregate(data.chunk(chunks), period, **options)
     assert lazy["rain"].chunks is not None
     xr.testing.assert_allclose(lazy.compute(), whole, rtol=1e-12)
+    for cube in (data, data.chunk(chunks)):
+        together = aggregate_all(cube, [period, "month", "year"], **options)
+        xr.testing.assert_allclose(together[period].compute(), whole, rtol=1e-12)
 
 
 @settings(max_examples=4, deadline=None)

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation import aggregate, cadence, decimal_years, period_mean
+from headwater.variation import aggregate, aggregate_all, cadence, decimal_years, period_mean
 from headwater.variation.calendar import check_time, periods
 
 
@@ -133,6 +133,62 @@ def test_other_calendars_have_their_own_days(calendar):
     assert aggregate(data, "year")["rain"].values.tolist() == [length, length]
     assert aggregate(data, "month")["rain"].values[1] == {"noleap": 28, "360_day": 30}[calendar]
     npt.assert_allclose(decimal_years(index)[[0, length]], [2016.0, 2017.0])
+
+
+def test_pentads_divide_months_and_the_last_takes_what_is_left():
+    data = daily("2016-02-01", "2016-03-31", holes=0.0)
+    found = aggregate(data, "pentad", min_coverage=1.0)
+    lengths = np.diff(found["time_bnds"].values, axis=1)[:, 0] / np.timedelta64(1, "D")
+    assert lengths.tolist() == [5, 5, 5, 5, 5, 4, 5, 5, 5, 5, 5, 6]
+    npt.assert_allclose(found["rain"].values[5], data.values[25:29].sum(axis=0), rtol=1e-13)
+    npt.assert_allclose(found["rain"].sum("time"), data.sum("time"), rtol=1e-13)
+
+
+def test_pentads_of_a_year_of_360_days_are_alike():
+    pytest.importorskip("cftime", reason="calendars other than the standard one need cftime")
+    index = xr.date_range("2016-01-03", periods=400, calendar="360_day", use_cftime=True)
+    found = aggregate(cube(index, np.ones(400), total="sum"), "pentad", min_coverage=0.5)
+    assert set(found["rain"].values[:-1].tolist()) == {5.0}
+    assert found["coverage"].values[0] == pytest.approx(0.6)
+
+
+class Counted:
+    """An array that counts how often a value is read from it."""
+
+    def __init__(self, values):
+        self.values, self.read = values, 0
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+
+    def __getitem__(self, key):
+        part = self.values[key]
+        self.read += part.size
+        return part
+
+
+def test_all_periods_are_computed_in_one_pass_over_the_source():
+    import dask
+    import dask.array as da
+
+    data = daily(holes=0.2)
+    source = Counted(data.values)
+    lazy = data.copy(data=da.from_array(source, chunks=(100, 3, 2), asarray=False))
+    found = aggregate_all(lazy, ["month", "season", "growing_season", "year"], min_coverage=0.5)
+    source.read = 0
+    computed = dask.compute(found)[0]
+    assert source.read == data.size
+    for period, one in computed.items():
+        xr.testing.assert_allclose(one, aggregate(data, period, min_coverage=0.5), rtol=1e-12)
+
+
+def test_a_season_without_times_is_left_out_of_all_periods():
+    found = aggregate_all(daily("2017-01-01", "2017-03-31"), ["month", "growing_season"])
+    assert list(found) == ["month"]
+    yearly = cube(pd.date_range("2017-01-01", periods=4, freq="YS"), np.ones(4))
+    assert list(aggregate_all(yearly, ["year"])) == ["year"]
+    with pytest.raises(TimeAxisError, match="longer than a month"):
+        aggregate_all(yearly, ["month", "year"])
+    with pytest.raises(TimeAxisError, match="Did you mean"):
+        aggregate_all(yearly, ["yeer"])
 
 
 def test_decimal_years_know_leap_years():

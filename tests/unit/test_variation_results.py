@@ -102,7 +102,7 @@ def test_maps_say_what_the_field_of_tests_shows(cubes, years):
 
 
 def test_a_real_trend_is_found():
-    data = daily(years=12)
+    data = daily(years=20)
     rising = data + xr.DataArray(np.linspace(0, 0.2, data.sizes["time"]), dims="time")
     rising.attrs = data.attrs
     found = findings.trend_map(aggregate(rising.rename("wet"), "year")["wet"])
@@ -164,7 +164,8 @@ def test_the_matrix_names_its_statistic_and_its_caution(cubes):
     assert found.data["statistic"].tolist() == ["R", "r", "R"]
     assert found.data["value"].isna().tolist() == [False, True, True]
     assert "How the maps were made." in found.choices
-    assert any("Dutilleul" in text for text in found.cautions)
+    assert any("Dutilleul" in text for text in found.choices)
+    assert found.data["n_effective"].isna().tolist() == [False, True, True]
     assert any("vegetation" in text for text in found.choices)
     assert draws(found)
 

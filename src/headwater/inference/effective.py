@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["effective_n", "effective_n_pair", "lag1"]
+__all__ = ["autocorrelation", "corrected_lag1", "effective_n", "effective_n_pair", "lag1"]
 
 
 def lag1(values: Any) -> Any:
@@ -38,6 +38,73 @@ def lag1(values: Any) -> Any:
     product = (centred[1:] * centred[:-1]).sum(axis=0) / np.where(pairs > 0, pairs, 1)
     usable = (pairs >= 3) & (variance > 0)
     return np.where(usable, product / np.where(usable, variance, 1.0), np.nan)[()]
+
+
+def autocorrelation(values: Any, lags: int) -> Any:
+    """Autocorrelation along time at lags 1 to `lags`, gaps left out pairwise.
+
+    Parameters
+    ----------
+    values : array, shape (time, ...)
+        Evenly spaced series; a missing time must be NaN, not absent.
+    lags : int
+        Largest lag [steps].
+
+    Returns
+    -------
+    array, shape (lags, ...)
+        ``r_k = Σ x_t x_{t+k} / Σ x_t²`` of centred x [1], as is usual without gaps; with gaps, the
+        mean product over the pairs that exist, times 1 - k/L with L the number of steps. 0 where
+        no pair exists, NaN for a constant series.
+
+    Examples
+    --------
+    >>> autocorrelation(np.array([1.0, -1.0, 1.0, -1.0]), 2).tolist()
+    [-0.75, 0.5]
+    """
+    values = np.asarray(values, dtype=float)
+    valid = ~np.isnan(values)
+    n, steps = valid.sum(axis=0), values.shape[0]
+    mean = np.where(valid, values, 0.0).sum(axis=0) / np.where(n > 0, n, 1)
+    centred = np.where(valid, values - mean, 0.0)
+    variance = np.square(centred).sum(axis=0) / np.where(n > 0, n, 1)
+    found = np.zeros((lags, *values.shape[1:]))
+    for lag in range(1, min(lags, steps - 1) + 1):
+        pairs = (valid[lag:] & valid[:-lag]).sum(axis=0)
+        product = (centred[lag:] * centred[:-lag]).sum(axis=0)
+        found[lag - 1] = product / np.where(pairs > 0, pairs, 1) * (1.0 - lag / steps)
+    return found / np.where(variance > 0, variance, np.nan)
+
+
+def corrected_lag1(r1: Any, n: Any) -> Any:
+    """Remove the bias of the lag-1 autocorrelation of residuals from a straight line.
+
+    Parameters
+    ----------
+    r1 : array-like
+        As estimated from n residuals [1].
+    n : array-like
+        Number of values [1].
+
+    Returns
+    -------
+    array
+        ``(n r1 + 2) / (n - 4)`` [1], kept between -0.95 and 0.95; r1 itself where n < 6.
+
+    References
+    ----------
+    Hamed, K. H. (2009). Enhancing the effectiveness of prewhitening in trend analysis of hydrologic
+    data. Journal of Hydrology 368, 143-155. doi:10.1016/j.jhydrol.2009.01.040
+
+    Examples
+    --------
+    >>> round(float(corrected_lag1(0.3, 24)), 6)
+    0.46
+    """
+    r1, n = np.asarray(r1, dtype=float), np.asarray(n, dtype=float)
+    enough = n >= 6
+    better = (n * r1 + 2.0) / np.where(enough, n - 4.0, 1.0)
+    return np.clip(np.where(enough, better, r1), -0.95, 0.95)[()]
 
 
 def effective_n(n: Any, r1: Any) -> Any:

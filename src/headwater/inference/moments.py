@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
@@ -11,7 +12,7 @@ import numpy as np
 
 from headwater.errors import DataError, GridError
 
-__all__ = ["Moments", "merge", "of"]
+__all__ = ["Moments", "check_finite", "merge", "of", "reduce_time"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,24 +152,42 @@ def _pack(*variables: Any) -> np.ndarray:
         for v in variables
     ]
     packed = _pack_flat(flat)
-    if not np.isfinite(packed[1 : len(flat) + 1, packed[0] > 0]).all():
+    check_finite(packed[1 : len(flat) + 1, packed[0] > 0])
+    return packed.reshape(-1, *shape[1:])
+
+
+def check_finite(means: np.ndarray) -> None:
+    """Refuse means of infinite values.
+
+    Parameters
+    ----------
+    means : array
+        Of cells with at least one valid value.
+
+    Raises
+    ------
+    DataError
+        If one is not finite.
+
+    Examples
+    --------
+    >>> check_finite(np.array([1.0]))
+    """
+    if not np.isfinite(means).all():
         raise DataError(
             "infinite values cannot be averaged",
             found="at least one cell with an infinite value",
             do="Set them to NaN (missing) or correct the input",
         )
-    return packed.reshape(-1, *shape[1:])
 
 
 def _pack_flat(flat: list[np.ndarray]) -> np.ndarray:
     from headwater.inference import _kernels
 
     flat = [v[:, None] for v in flat] if all(v.ndim == 1 for v in flat) else flat
-    steps = flat[0].shape[0]
     with np.errstate(invalid="ignore", over="ignore"):
         if len(flat) == 1:
-            no_axis = np.zeros(steps)
-            alone: np.ndarray = _kernels.line_moments(no_axis, flat[0])[[0, 2, 5]]
+            alone: np.ndarray = _kernels.series_moments(flat[0])
             return alone
         if len(flat) == 2 and flat[1].ndim == 2:
             kernel = _kernels.line_moments if flat[0].ndim == 1 else _kernels.pair_moments
@@ -218,20 +237,49 @@ def _pack_chunks(variables: tuple[Any, ...], ndim: int) -> Any:
         dtype=float,
         meta=np.empty((0,) * (ndim + 1)),
     )
+    return reduce_time(packed, _merge_into)
+
+
+def reduce_time(packed: Any, merge_into: Callable[[Any, Any], None]) -> Any:
+    """Merge the packed sums of the blocks of time in a tree, in order and without joining them.
+
+    Parameters
+    ----------
+    packed : Dask array (block, row, ...)
+        One block long in each chunk.
+    merge_into : callable
+        ``merge_into(first, next)`` merges arrays (row, cell), in place.
+
+    Returns
+    -------
+    Dask array (row, ...)
+    """
+    da: Any = import_module("dask.array")
+
+    def merged(blocks: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        parts = blocks if isinstance(blocks, list) else [blocks]
+        out = np.array(parts[0])
+        flat = out.reshape(out.shape[1], -1)
+        for part in parts[1:]:
+            merge_into(flat, np.ascontiguousarray(part).reshape(flat.shape))
+        return out if keepdims else out[0]
+
     return da.reduction(
-        packed, _merge_chunks, _merge_chunks, combine=_merge_chunks, axis=0, dtype=float,
-        meta=np.empty((0,) * ndim),
+        packed, _as_it_is, merged, combine=merged, axis=0, dtype=float, concatenate=False,
+        meta=np.empty((0,) * (packed.ndim - 1)),
     )  # fmt: skip
+
+
+def _as_it_is(block: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return block
 
 
 def _pack_one_chunk(*blocks: np.ndarray) -> np.ndarray:
     return _pack(*blocks)[None]
 
 
-def _merge_chunks(blocks: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.ndarray:
-    size = blocks.shape[1]
-    k = int((np.sqrt(8 * size + 1) - 3) / 2)
-    merged = merge(*(_unpack(block, k) for block in blocks))
-    rows, columns = np.triu_indices(k)
-    packed = np.concatenate([merged.n[None], merged.mean, merged.comoment[rows, columns]])
-    return packed[None] if keepdims else packed
+def _merge_into(first: np.ndarray, after: np.ndarray) -> None:
+    from headwater.inference import _kernels
+
+    k = int((np.sqrt(8 * first.shape[0] + 1) - 3) / 2)
+    _kernels.merge_moments(first, after, k)

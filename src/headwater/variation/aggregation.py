@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from headwater.errors import DataError
+from headwater.errors import DataError, TimeAxisError, nearest
 from headwater.variation._maps import count, name_of, refuse_classes
-from headwater.variation.calendar import Cadence, Periods, cadence, check_time, periods
+from headwater.variation.calendar import PERIODS, Cadence, Periods, cadence, check_time, periods
 
-__all__ = ["aggregate"]
+__all__ = ["aggregate", "aggregate_all", "aggregate_sums", "period_sums"]
 
 _WHOLE = 1e-9
+_PARTS = ("n", "days", "sum")
+_MONTH = PERIODS.index("month")
 
 
 def aggregate(
@@ -24,15 +27,15 @@ def aggregate(
     min_coverage: float = 0.8,
     growing_season: tuple[int, int] = (5, 10),
 ) -> xr.Dataset:
-    """Aggregate a cube to days, months, seasons, growing seasons or years.
+    """Aggregate a cube to days, pentads, months, seasons, growing seasons or years.
 
     Parameters
     ----------
     data : DataArray (time, ...)
         NumPy or Dask, chunked in any way; times on a standard or cftime calendar, gaps allowed.
         ``attrs["total"]`` says whether steps add up (``sum``) or average (anything else).
-    period : {"day", "month", "season", "growing_season", "year"}
-        The period.
+    period : {"day", "pentad", "month", "season", "growing_season", "year"}
+        The period, as in :func:`headwater.variation.calendar.periods`.
     min_coverage : float
         Least share of the period [1] that valid steps must cover; below it the value is NaN.
     growing_season : tuple of int
@@ -73,24 +76,172 @@ def aggregate(
     >>> aggregate(rain, "month")["rain"].values
     array([31., 28.])
     """
+    return _value(period_sums(data, period, growing_season=growing_season), period, min_coverage)
+
+
+def aggregate_all(
+    data: xr.DataArray,
+    wanted: Sequence[str],
+    *,
+    min_coverage: float = 0.8,
+    growing_season: tuple[int, int] = (5, 10),
+) -> dict[str, xr.Dataset]:
+    """Aggregate a cube to several periods, reading it once.
+
+    Parameters
+    ----------
+    data, min_coverage, growing_season
+        As in :func:`aggregate`.
+    wanted : sequence of str
+        Periods.
+
+    Returns
+    -------
+    dict of Dataset
+        By period, as :func:`aggregate` gives them; lazy ones share the one pass when they are
+        computed together. A growing season in which there is no time is left out.
+
+    Raises
+    ------
+    TimeAxisError, DataError
+        As :func:`aggregate`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2017-01-01", "2017-12-31")
+    >>> rain = xr.DataArray(np.ones(365), {"time": days}, "time", "rain", {"total": "sum"})
+    >>> both = aggregate_all(rain, ["month", "year"])
+    >>> both["year"]["rain"].values, both["month"].sizes["time"]
+    (array([365.]), 12)
+    """
+    for period in wanted:
+        if period not in PERIODS:
+            raise TimeAxisError("unknown period", found=f"'{period}'", do=nearest(period, PERIODS))
+    step = cadence(check_time(data)).days
+    finest = PERIODS[min((PERIODS.index(period) for period in wanted), default=_MONTH)]
+    finest = PERIODS[min(PERIODS.index(finest), _MONTH)]
+    options: Any = {"min_coverage": min_coverage, "growing_season": growing_season}
+    shared = period_sums(data, finest) if step <= 31.0 else None
+    found = {}
+    for period in wanted:
+        try:
+            found[period] = (
+                aggregate(data, period, **options)
+                if shared is None
+                else aggregate_sums(shared, period, **options)
+            )
+        except DataError:
+            if period != "growing_season":
+                raise
+    return found
+
+
+def period_sums(
+    data: xr.DataArray, period: str = "month", *, growing_season: tuple[int, int] = (5, 10)
+) -> xr.Dataset:
+    """Add a cube up by period, so that longer periods follow without reading it again.
+
+    Parameters
+    ----------
+    data, period, growing_season
+        As in :func:`aggregate`.
+
+    Returns
+    -------
+    Dataset (time, ...)
+        ``n`` (valid steps) [1], ``days`` that they stand for [d] and ``sum`` of the values [units
+        of data], weighted by their days where steps average [times d]; float64, lazy if the data
+        are. ``steps`` (time) counts all steps, valid or not.
+
+    Raises
+    ------
+    TimeAxisError, DataError
+        As :func:`aggregate`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2017-01-01", "2017-02-28")
+    >>> rain = xr.DataArray(np.ones(59), {"time": days}, "time", "rain", {"total": "sum"})
+    >>> period_sums(rain)["sum"].values
+    array([31., 28.])
+    """
     index = check_time(data)
     refuse_classes(data, "averaged over time")
     step = cadence(index)
     spans = periods(index, period, growing_season, step_days=step.days)
     weight = _weights(index, step)
-    adds_up = data.attrs.get("total") == "sum"
+    factor = np.ones(weight.size) if data.attrs.get("total") == "sum" else weight
     ordered = data.transpose("time", ...)
-    factor = np.ones(weight.size) if adds_up else weight
-    sums = _period_sums(ordered.data, spans, weight, factor)
-    days = spans.days.reshape(-1, *(1,) * (ordered.ndim - 1))
-    share = sums[1] / days
-    enough = (share >= min_coverage - _WHOLE) & (sums[0] > 0)
-    divisor = np.where(enough, share if adds_up else sums[1], np.nan)
-    value = sums[2] / divisor
-    return _labelled(
-        ordered, (value, sums[0], np.minimum(share, 1.0)), spans,
-        period=period, native_step=str(step), min_coverage=min_coverage,
+    packed = _period_sums(ordered.data, spans, weight, factor)
+    steps = np.bincount(spans.group[spans.group >= 0], minlength=spans.days.size)
+    coords = {name: c for name, c in ordered.coords.items() if "time" not in c.dims}
+    return _sums(
+        xr.Dataset(coords=coords), packed, ordered.dims, spans, steps,
+        attrs={"name": name_of(data), "native_step": str(step), "about": dict(data.attrs)},
     )  # fmt: skip
+
+
+def aggregate_sums(
+    sums: xr.Dataset,
+    period: str,
+    *,
+    min_coverage: float = 0.8,
+    growing_season: tuple[int, int] = (5, 10),
+) -> xr.Dataset:
+    """Aggregate the sums of short periods to longer ones, exactly.
+
+    Parameters
+    ----------
+    sums : Dataset
+        Of :func:`period_sums`, by day, pentad or month.
+    period, min_coverage, growing_season
+        As in :func:`aggregate`; a period that the short ones divide.
+
+    Returns
+    -------
+    Dataset
+        As :func:`aggregate` of the cube itself.
+
+    Raises
+    ------
+    TimeAxisError
+        If the period is unknown or shorter than those of the sums.
+    DataError
+        For a growing season without data.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2017-01-01", "2018-12-31")
+    >>> rain = xr.DataArray(np.ones(730), {"time": days}, "time", "rain", {"total": "sum"})
+    >>> aggregate_sums(period_sums(rain), "year")["rain"].values
+    array([365., 365.])
+    """
+    index, has = sums.indexes["time"], sums["steps"].values > 0
+    shortest = float(np.max(_lengths(sums)))
+    spans = periods(index[has], period, growing_season, step_days=shortest)
+    label = np.searchsorted(spans.start, index.values, side="right") - 1
+    label = np.where((label >= 0) & (index.values < spans.end[label]), label, -1)
+    inside = np.flatnonzero(label >= 0)
+    dims = sums["sum"].dims
+    arrays = [sums[part].data[inside] for part in _PARTS]
+    lazy = hasattr(arrays[0], "dask")
+    stack: Any = import_module("dask.array").stack(arrays) if lazy else np.stack(arrays)
+    merged = _merge_rows(stack, label[inside]) if lazy else _add_rows(stack, label[inside])
+    steps = np.bincount(label[inside], sums["steps"].values[inside], spans.days.size)
+    coords = xr.Dataset(coords={k: c for k, c in sums.coords.items() if "time" not in c.dims})
+    longer = _sums(coords, merged, dims, spans, steps.astype(int), attrs=sums.attrs)
+    return _value(longer, period, min_coverage)
+
+
+def _lengths(sums: xr.Dataset) -> Any:
+    ends = sums["time_bnds"].values
+    span = ends[:, 1] - ends[:, 0]
+    if span.dtype == object:
+        return np.array([each.total_seconds() / 86400.0 for each in span])
+    return span / np.timedelta64(1, "D")
 
 
 def _weights(index: Any, step: Cadence) -> np.ndarray:
@@ -102,26 +253,40 @@ def _weights(index: Any, step: Cadence) -> np.ndarray:
     return np.full(len(index), step.days)
 
 
-def _labelled(
-    data: xr.DataArray, arrays: tuple[Any, Any, Any], spans: Periods, **attrs: Any
+def _sums(
+    cells: xr.Dataset, packed: Any, dims: tuple[Any, ...], spans: Periods, steps: Any, *, attrs: Any
 ) -> xr.Dataset:
-    value, n, coverage = arrays
-    method = "sum" if data.attrs.get("total") == "sum" else "mean"
-    counted = {"units": "1", "long_name": "Valid steps"}
-    covered = {"units": "1", "long_name": "Share of the period with data"}
-    own = {**data.attrs, "cell_methods": f"time: {method}", **attrs}
-    coords = {name: c for name, c in data.coords.items() if "time" not in c.dims}
     bounds = np.stack([spans.start, spans.end], axis=1)
     time = xr.DataArray(
         spans.start, dims="time", attrs={"bounds": "time_bnds", "long_name": "Start of the period"}
     )
+    parts = {name: (dims, packed[i]) for i, name in enumerate(_PARTS)}
+    sums = cells.assign_coords(time=time, time_bnds=(("time", "bnds"), bounds))
+    return sums.assign(parts).assign(steps=("time", steps)).assign_attrs(attrs)
+
+
+def _value(sums: xr.Dataset, period: str, min_coverage: float) -> xr.Dataset:
+    """Turn sums into values where enough of the period is covered."""
+    about: dict[str, Any] = sums.attrs["about"]
+    n, days, total = (sums[part].data for part in _PARTS)
+    share = days / _lengths(sums).reshape(-1, *(1,) * (n.ndim - 1))
+    enough = (share >= min_coverage - _WHOLE) & (n > 0)
+    adds_up = about.get("total") == "sum"
+    value = total / np.where(enough, share if adds_up else days, np.nan)
+    attrs = {
+        "period": period, "native_step": sums.attrs["native_step"], "min_coverage": min_coverage,
+    }  # fmt: skip
+    method = f"time: {'sum' if adds_up else 'mean'}"
+    dims = sums["sum"].dims
+    counted = {"units": "1", "long_name": "Valid steps"}
+    covered = {"units": "1", "long_name": "Share of the period with data"}
     return xr.Dataset(
         {
-            name_of(data): (data.dims, value, own),
-            "n": (data.dims, count(n), counted),
-            "coverage": (data.dims, coverage, covered),
+            sums.attrs["name"]: (dims, value, {**about, "cell_methods": method, **attrs}),
+            "n": (dims, count(n), counted),
+            "coverage": (dims, np.minimum(share, 1.0), covered),
         },
-        {**coords, "time": time, "time_bnds": (("time", "bnds"), bounds)},
+        sums.coords,
         attrs,
     )
 

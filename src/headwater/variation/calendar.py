@@ -14,11 +14,13 @@ from headwater.variation._maps import words
 
 __all__ = ["Cadence", "PERIODS", "Periods", "cadence", "check_time", "decimal_years", "periods"]
 
-Period = Literal["day", "month", "season", "growing_season", "year"]
-PERIODS = ("day", "month", "season", "growing_season", "year")
+Period = Literal["day", "pentad", "month", "season", "growing_season", "year"]
+PERIODS = ("day", "pentad", "month", "season", "growing_season", "year")
 """Periods that a cube can be aggregated to."""
 
-_LONGEST = {"day": 1.0, "month": 31.0, "season": 92.0, "growing_season": 31.0, "year": 366.0}
+_LONGEST = {
+    "day": 1.0, "pentad": 6.0, "month": 31.0, "season": 92.0, "growing_season": 31.0, "year": 366.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,10 @@ def periods(
     ----------
     index : DatetimeIndex or CFTimeIndex
         Times, ascending.
-    period : {"day", "month", "season", "growing_season", "year"}
-        Seasons are December-February, March-May, June-August and September-November.
+    period : {"day", "pentad", "month", "season", "growing_season", "year"}
+        Pentads are the six parts of a month that start on its days 1, 6, 11, 16, 21 and 26; the
+        last has three to six days. Seasons are December-February, March-May, June-August and
+        September-November.
     growing_season : tuple of int
         First and last month; (11, 3) wraps the year and belongs to the year of its first month.
     step_days : float
@@ -185,6 +189,8 @@ def periods(
         )
     if period == "day":
         return _days(index)
+    if period == "pentad":
+        return _pentads(index)
     every, first, length = _rhythm(period, growing_season)
     month = np.asarray(index.year) * 12 + np.asarray(index.month) - 1
     number, within = np.divmod(month - first, every)
@@ -255,6 +261,21 @@ def _days(index: Any) -> Periods:
     first = start[0] + np.arange(number[-1] + 1) * unit
     first = first if index.dtype == object else first.astype(index.dtype)
     return Periods(number, first, first + unit, np.ones(first.size))
+
+
+def _pentads(index: Any) -> Periods:
+    month = np.asarray(index.year) * 12 + np.asarray(index.month) - 1
+    number = month * 6 + np.minimum((np.asarray(index.day) - 1) // 5, 5)
+    every = np.arange(number[0], number[-1] + 2)
+    edges = _month_starts(index, every // 6) + every % 6 * _five_days(index)
+    days = _days_between(edges[:-1], edges[1:])
+    return Periods(number - number[0], edges[:-1], edges[1:], days)
+
+
+def _five_days(index: Any) -> Any:
+    import datetime as dt
+
+    return dt.timedelta(days=5) if index.dtype == object else np.timedelta64(5, "D")
 
 
 def _month_starts(index: Any, months: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from headwater.variation._maps import as_maps, count, name_of, refuse_classes, w
 from headwater.variation.aggregation import aggregate
 from headwater.variation.calendar import check_time
 
-__all__ = ["anomalies", "climatology", "period_mean"]
+__all__ = ["anomalies", "climatology", "mean_of_years", "period_mean"]
 
 
 def climatology(monthly: xr.DataArray) -> xr.Dataset:
@@ -135,21 +135,44 @@ def period_mean(
     >>> float(period_mean(rain)["rain"]), int(period_mean(rain)["n"])
     (365.0, 2)
     """
-    name = name_of(data)
     period = "growing_season" if months else "year"
-    yearly = aggregate(data, period, min_coverage=min_coverage, growing_season=months or (1, 12))[
-        name
-    ]
-    found = moments.of(yearly.data)
+    season = months or (1, 12)
+    yearly = aggregate(data, period, min_coverage=min_coverage, growing_season=season)
+    return mean_of_years(yearly[name_of(data)], months=months)
+
+
+def mean_of_years(yearly: xr.DataArray, *, months: tuple[int, int] | None = None) -> xr.Dataset:
+    """Average yearly or growing-season values into one map.
+
+    Parameters
+    ----------
+    yearly : DataArray (time, ...)
+        One value per year, as :func:`headwater.variation.aggregate` gives them.
+    months : tuple of int, optional
+        The season that they are of, to be named; whole years without it.
+
+    Returns
+    -------
+    Dataset (...)
+        As :func:`period_mean`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> years = {"time": pd.date_range("2017-01-01", periods=2, freq="YS")}
+    >>> float(mean_of_years(xr.DataArray([1.0, 2.0], years, "time", "theta"))["theta"])
+    1.5
+    """
+    name, found = name_of(yearly), moments.of(yearly.data)
     season = f"months {months[0]}-{months[1]}" if months else "whole years"
-    how = "total" if data.attrs.get("total") == "sum" else "mean"
+    how = "total" if yearly.attrs.get("total") == "sum" else "mean"
     maps = as_maps(
         yearly,
         {
-            name: (found.mean[0], data.attrs.get("units", ""), words(data)),
+            name: (found.mean[0], yearly.attrs.get("units", ""), words(yearly)),
             "n": (count(found.n), "1", "Years"),
         },
         period=f"{how} over {season}, averaged over years",
     )
-    maps[name].attrs = {**data.attrs, **maps[name].attrs}
+    maps[name].attrs = {**yearly.attrs, **maps[name].attrs}
     return maps

@@ -1,52 +1,33 @@
-"""With what a quantity varies: correlation per cell over time, and between maps."""
+"""With what a quantity varies over time, cell by cell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from headwater.errors import DataError, GridError, TimeAxisError
-from headwater.inference import correlation_p, effective_n_pair, lag1, moments
+from headwater.inference import correlation_p, moments
+from headwater.inference.serial import serial_pair
 from headwater.variation._maps import as_maps, cellwise, count, refuse_classes, whole_series, words
-from headwater.variation.calendar import check_time
+from headwater.variation.calendar import cadence, check_time
+from headwater.variation.climatology import anomalies
 
-__all__ = ["Association", "associate", "circular_linear", "common_times", "correlate", "matrix"]
+__all__ = ["common_times", "correlate", "follows"]
 
-
-@dataclass(frozen=True, slots=True)
-class Association:
-    """How closely two variables go together.
-
-    Attributes
-    ----------
-    statistic : {"r", "R"}
-        Pearson's r, or the circular-linear R, which has no sign.
-    value : float
-        Of the statistic [1].
-    p : float
-        Two-sided, as if the pairs were independent [1].
-    n : int
-        Pairs [1].
-    """
-
-    statistic: str
-    value: float
-    p: float
-    n: int
+_NOTHING_LEFT = 1e-12
+# Values that are ranked at a time.
+_SLAB = 1 << 20
 
 
-def common_times(first: xr.DataArray, second: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Select the times that two cubes share.
+def common_times(*cubes: xr.DataArray) -> tuple[xr.DataArray, ...]:
+    """Select the times that cubes share.
 
     Parameters
     ----------
-    first, second : DataArray (time, ...)
+    *cubes : DataArray (time, ...)
         On one calendar and the same cells; aggregate to the same period first.
 
     Returns
@@ -62,65 +43,88 @@ def common_times(first: xr.DataArray, second: xr.DataArray) -> tuple[xr.DataArra
 
     Examples
     --------
+    >>> import pandas as pd
     >>> a = xr.DataArray([1.0, 2.0], {"time": pd.date_range("2017-01-01", periods=2)}, "time")
     >>> b = xr.DataArray([3.0, 4.0], {"time": pd.date_range("2017-01-02", periods=2)}, "time")
     >>> [float(part.item()) for part in common_times(a, b)]
     [2.0, 3.0]
     """
-    calendars = [check_time(data).dtype == object for data in (first, second)]
-    if calendars[0] != calendars[1]:
+    first = cubes[0]
+    shared, other_kind = check_time(first), [check_time(data).dtype == object for data in cubes]
+    if any(other_kind) and not all(other_kind):
         raise TimeAxisError(
             "two calendars", found="one standard, one not", do="Convert one calendar first"
         )
-    if first.transpose("time", ...).shape[1:] != second.transpose("time", ...).shape[1:]:
-        raise GridError(
-            "cubes of different cells", found=f"{first.shape} and {second.shape}",
-            do="Align both onto one grid first",
-        )  # fmt: skip
-    shared = first.indexes["time"].intersection(second.indexes["time"])
-    if not len(shared):
-        raise TimeAxisError(
-            f"{words(first)} and {words(second)} share no time",
-            found=f"{first['time'].values[0]} to {first['time'].values[-1]} and "
-            f"{second['time'].values[0]} to {second['time'].values[-1]}",
-            do="Aggregate both to the same period, or use data of a common period",
-        )
-    first, second = (
-        data if data.sizes["time"] == len(shared) else data.sel(time=shared)
-        for data in (first, second)
+    for data in cubes[1:]:
+        if first.transpose("time", ...).shape[1:] != data.transpose("time", ...).shape[1:]:
+            raise GridError(
+                "cubes of different cells", found=f"{first.shape} and {data.shape}",
+                do="Align both onto one grid first",
+            )  # fmt: skip
+        shared = shared.intersection(data.indexes["time"])
+        if not len(shared):
+            raise TimeAxisError(
+                f"{words(first)} and {words(data)} share no time",
+                found=f"{first['time'].values[0]} to {first['time'].values[-1]} and "
+                f"{data['time'].values[0]} to {data['time'].values[-1]}",
+                do="Aggregate both to the same period, or use data of a common period",
+            )
+    return tuple(
+        data if data.sizes["time"] == len(shared) else data.sel(time=shared) for data in cubes
     )
-    return first, second
 
 
-def correlate(first: xr.DataArray, second: xr.DataArray, *, persistence: bool = True) -> xr.Dataset:
+def correlate(
+    first: xr.DataArray,
+    second: xr.DataArray,
+    *,
+    method: str = "pearson",
+    controls: Sequence[xr.DataArray] = (),
+    deseasonalised: bool = False,
+    persistence: bool = True,
+) -> xr.Dataset:
     """Correlate two cubes over time, cell by cell.
 
     Parameters
     ----------
     first, second : DataArray (time, ...)
-        Their common times are used; NumPy or Dask. A time missing in either is left out.
+        Their common times are used; NumPy or Dask, chunked in any way. A time missing in either is
+        left out of that cell.
+    method : {"pearson", "spearman"}
+        Of the values or of their ranks. Ranks need whole series, so cubes chunked in time are then
+        rechunked.
+    controls : sequence of DataArray (time, ...)
+        Cubes that are held fixed: the correlation is then partial, of what least squares on the
+        controls leaves of both.
+    deseasonalised : bool
+        Whether to subtract the mean of each calendar month first (over the times that all share).
     persistence : bool
-        Whether to add the p-value of the effective number of pairs. It needs evenly spaced times
-        and whole series, so cubes chunked in time are rechunked.
+        Whether to add the p-value of the effective number of pairs.
 
     Returns
     -------
     Dataset (...)
-        ``r`` [1]; ``p``, as if times were independent [1]; ``n`` [1]; with `persistence` also
-        ``n_effective`` and ``p_effective`` [1].
+        ``r`` [1]; ``p``, as if times were independent [1]; ``n`` pairs [1]; with `persistence` also
+        ``n_effective`` and ``p_effective`` [1]. Lazy if any cube is.
 
     Raises
     ------
     TimeAxisError, GridError
         As :func:`common_times`.
     DataError
-        For angles, classes and infinite values.
+        For angles, classes and infinite values, or an unknown method.
 
     Notes
     -----
-    ``t = r √((n-2)/(1-r²))`` with n - 2 degrees of freedom, or with
-    ``n (1 - r1 r1')/(1 + r1 r1')`` in place of n. NaN where n < 3 (r: n < 2) or a series is
-    constant. Two seasonal cycles always correlate: use anomalies to ask what drives a departure.
+    ``t = r √((m-2)/(1-r²))`` with m - 2 degrees of freedom. m is the number of pairs, less one for
+    each control and, deseasonalised, less one for each calendar month but the first; or this
+    times ``(1 - r1 r1')/(1 + r1 r1')`` with the lag-1 autocorrelations r1 and r1' of what is
+    correlated, over neighbouring times only. All are NaN where a series is constant (also: has
+    nothing left beside its season or the controls), r where n < 2, p where m < 3, and what rests on
+    r1 where fewer than three pairs of neighbours are valid or times are irregular. p of ranks is
+    that of the same t, an approximation that wants about ten pairs.
+
+    Two seasonal cycles always correlate: deseasonalise to ask what goes with a departure.
 
     References
     ----------
@@ -130,179 +134,178 @@ def correlate(first: xr.DataArray, second: xr.DataArray, *, persistence: bool = 
 
     Examples
     --------
+    >>> import pandas as pd
     >>> times = {"time": pd.date_range("2017-01-01", periods=4)}
     >>> a = xr.DataArray([1.0, 2.0, 3.0, 4.0], times, "time")
     >>> b = xr.DataArray([1.0, 3.0, 2.0, 4.0], times, "time")
     >>> round(float(correlate(a, b)["r"]), 6)
     0.8
     """
-    for data in (first, second):
+    if method not in {"pearson", "spearman"}:
+        raise DataError("unknown method", found=f"'{method}'", do="Use 'pearson' or 'spearman'")
+    for data in (first, second, *controls):
         refuse_classes(data, "correlated over time as a number")
-    a, b = (each.transpose("time", ...) for each in common_times(first, second))
-    found = moments.of(a.data, b.data)
-    r, n = found.correlation(), found.n
-    pair = f"{words(first)} and {words(second)}"
-    maps = {
-        "r": (r, "1", f"Correlation of {pair}"),
-        "p": (cellwise(correlation_p, r, n), "1", f"p-value, {pair}, times independent"),
-        "n": (count(n), "1", "Pairs of values"),
+    series = [each.transpose("time", ...) for each in common_times(first, second, *controls)]
+    changed = deseasonalised or method == "spearman" or len(controls) > 0
+    a, b, n = (*series[:2], None)
+    if changed:
+        there = _all_there(series)
+        a, b = _prepared(series, there, method, deseasonalised)
+        # a series of which nothing is left has no r, but it had its pairs
+        n = there.sum(axis=0)
+    index = check_time(a)
+    months = np.unique(np.asarray(index.month)).size - 1 if deseasonalised else 0
+    maps = _pair_maps(a, b, lost=months + len(controls), persistence=persistence)
+    maps["n"] = maps["n"] if n is None else n
+    kind = f"{'partial ' if controls else ''}{method}"
+    return as_maps(series[0], _named(maps, series), method=f"{kind} correlation over time")
+
+
+def follows(index: Any) -> np.ndarray:
+    """Tell which times come one native step after the time before.
+
+    Parameters
+    ----------
+    index : DatetimeIndex or CFTimeIndex
+        Times, ascending.
+
+    Returns
+    -------
+    array of bool, shape (time,)
+        False for the first time and after gaps; of irregular times all False.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> follows(pd.DatetimeIndex(["2017-01-01", "2017-02-01", "2017-04-01"]))
+    array([False,  True, False])
+    """
+    if len(index) < 2:
+        return np.zeros(len(index), dtype=bool)
+    step = cadence(index)
+    months = np.asarray(index.year) * 12 + np.asarray(index.month)
+    number, unit = {"monthly": (months, 1.0), "yearly": (np.asarray(index.year), 1.0)}.get(
+        step.name, (_days_since_first(index), step.days)
+    )
+    even = np.abs(np.diff(number, prepend=np.nan) - unit) < 1e-6
+    regular: np.ndarray = even & (step.name != "irregular")
+    return regular
+
+
+def _days_since_first(index: Any) -> np.ndarray:
+    since = np.asarray(index - index[0])
+    if since.dtype == object:
+        return np.array([each.total_seconds() / 86400.0 for each in since])
+    days: np.ndarray = since / np.timedelta64(1, "D").astype(since.dtype)
+    return days
+
+
+def _all_there(series: list[xr.DataArray]) -> Any:
+    there = ~np.isnan(series[0].data)
+    for other in series[1:]:
+        there = there & ~np.isnan(other.data)
+    return there
+
+
+def _prepared(
+    series: list[xr.DataArray], there: Any, method: str, deseasonalised: bool
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Leave of the first two series what is to be correlated: departures, ranks, residuals."""
+    # without coordinates, so that cells are paired by their place
+    kept = [data.where(xr.DataArray(there, dims=data.dims)) for data in series]
+    left = [anomalies(data) for data in kept] if deseasonalised else kept
+    left = [_something(new, old) for new, old in zip(left, kept, strict=True)]
+    ranked = [_ranks(data) for data in left] if method == "spearman" else left
+    if len(series) == 2:
+        return ranked[0], ranked[1]
+    controls = ranked[2:]
+    a, b = (_something(_residual(data, controls), data) for data in ranked[:2])
+    return a, b
+
+
+def _something(left: xr.DataArray, data: xr.DataArray) -> xr.DataArray:
+    """Make a series missing where nothing but rounding is left of it."""
+    if left is data:
+        return left
+    spread, whole = (moments.of(each.data).variance(ddof=0) for each in (left, data))
+    return left.where(xr.DataArray(spread > _NOTHING_LEFT * whole, dims=left.dims[1:]))
+
+
+def _ranks(data: xr.DataArray) -> xr.DataArray:
+    ranked: xr.DataArray = xr.apply_ufunc(
+        _ranks_of_block, whole_series(data), input_core_dims=[["time"]],
+        output_core_dims=[["time"]], dask="parallelized", output_dtypes=[float],
+    )  # fmt: skip
+    return ranked.transpose("time", ...)
+
+
+def _ranks_of_block(values: np.ndarray) -> np.ndarray:
+    from scipy.stats import rankdata
+
+    if np.isinf(values).any():
+        raise DataError(
+            "infinite values are not ranked", found="at least one infinite value",
+            do="Set them to NaN (missing) or correct the input",
+        )  # fmt: skip
+    series = values.reshape(-1, values.shape[-1])
+    ranks = np.empty(series.shape)
+    cells = max(1, _SLAB // series.shape[1])
+    for first in range(0, len(series), cells):
+        slab = slice(first, first + cells)
+        ranks[slab] = rankdata(series[slab], axis=-1, nan_policy="omit")
+    return ranks.reshape(values.shape)
+
+
+def _residual(data: xr.DataArray, controls: list[xr.DataArray]) -> xr.DataArray:
+    """Return what least squares on the controls leaves; all are missing at the same times."""
+    found = moments.of(data.data, *(each.data for each in controls))
+    slopes = _solve(found.comoment[1:, 1:], found.comoment[1:, 0], len(controls))
+    left = data.data - found.mean[0]
+    for i, control in enumerate(controls):
+        left = left - slopes[i] * (control.data - found.mean[i + 1])
+    return data.copy(data=left)
+
+
+def _solve(matrix: Any, right: Any, size: int) -> list[Any]:
+    """Solve the normal equations of every cell by elimination; NaN where a control is redundant."""
+    rows = [[matrix[i, j] for j in range(size)] + [right[i]] for i in range(size)]
+    for k in range(size):
+        pivot = rows[k][k]
+        pivot = np.where(pivot > _NOTHING_LEFT * matrix[k, k], pivot, np.nan)
+        rows[k] = [entry / pivot for entry in rows[k]]
+        for i in range(size):
+            if i != k:
+                factor = rows[i][k]
+                rows[i] = [own - factor * top for own, top in zip(rows[i], rows[k], strict=True)]
+    return [row[size] for row in rows]
+
+
+def _pair_maps(a: xr.DataArray, b: xr.DataArray, *, lost: int, persistence: bool) -> dict[str, Any]:
+    """Correlate two cubes of which `lost` degrees of freedom are spent."""
+    if not persistence:
+        found = moments.of(a.data, b.data)
+        r, n = found.correlation(), found.n
+        return {"r": r, "p": cellwise(correlation_p, r, n - lost), "n": n}
+    pair = serial_pair(a.data, b.data, follows(check_time(a)))
+    r, n = pair.moments.correlation(), pair.moments.n
+    enough = pair.effective_n() * (n - lost) / np.where(n > 0, n, 1.0)
+    return {
+        "r": r, "p": cellwise(correlation_p, r, n - lost), "n": n, "n_effective": enough,
+        "p_effective": cellwise(correlation_p, r, enough),
+    }  # fmt: skip
+
+
+def _named(maps: dict[str, Any], series: Sequence[xr.DataArray]) -> dict[str, tuple[Any, str, str]]:
+    pair = " and ".join(words(data) for data in series[:2])
+    fixed = f", {', '.join(words(data) for data in series[2:])} held fixed" if series[2:] else ""
+    text = {
+        "r": f"Correlation of {pair}{fixed}",
+        "p": f"p-value, {pair}, times independent",
+        "n": "Pairs of values",
+        "n_effective": "Effective number of pairs",
+        "p_effective": f"p-value, {pair}, persistence",
     }
-    if persistence:
-        enough = cellwise(effective_n_pair, n, _lag1(a, b), _lag1(b, a))
-        maps["n_effective"] = (enough, "1", "Effective number of pairs")
-        maps["p_effective"] = (
-            cellwise(correlation_p, r, enough),
-            "1",
-            f"p-value, {pair}, persistence",
-        )
-    return as_maps(a, maps, method="Pearson correlation over time")
-
-
-def _lag1(data: xr.DataArray, other: xr.DataArray) -> Any:
-    """Lag-1 autocorrelation of the values that have a partner."""
-    return xr.apply_ufunc(
-        lambda own, partner: lag1(np.moveaxis(np.where(np.isnan(partner), np.nan, own), -1, 0)),
-        whole_series(data), whole_series(other), input_core_dims=[["time"], ["time"]],
-        dask="parallelized", output_dtypes=[float],
-    ).data  # fmt: skip
-
-
-def circular_linear(angle: Any, values: Any) -> Association:
-    """Associate an angle with a number.
-
-    Parameters
-    ----------
-    angle : array-like
-        Direction [degree].
-    values : array-like, same shape
-        Any unit. Pairs with a NaN (flat cells have no aspect) are left out.
-
-    Returns
-    -------
-    Association
-        ``R`` between 0 and 1, without sign; NaN for fewer than 4 pairs or constant values.
-
-    Notes
-    -----
-    ``R² = (rc² + rs² - 2 rc rs rcs) / (1 - rcs²)`` with rc, rs the correlations of the values with
-    cosine and sine of the angle and rcs that of cosine with sine; the R² of a regression on both.
-    ``F = (n - 3) R² / (2 (1 - R²))`` with 2 and n - 3 degrees of freedom.
-
-    References
-    ----------
-    Mardia, K. V., Jupp, P. E. (2000). Directional Statistics, Wiley, eq. 11.2.1.
-    doi:10.1002/9780470316979
-
-    Examples
-    --------
-    >>> angles = np.array([0.0, 90.0, 180.0, 270.0, 45.0])
-    >>> round(circular_linear(angles, np.cos(np.radians(angles - 30.0))).value, 6)
-    1.0
-    """
-    from scipy.special import fdtrc
-
-    angle, values = np.asarray(angle, dtype=float), np.asarray(values, dtype=float)
-    valid = ~(np.isnan(angle) | np.isnan(values))
-    turn = np.radians(angle[valid])
-    n = int(valid.sum())
-    table = [values[valid], np.cos(turn), np.sin(turn)]
-    if n < 4 or any(np.ptp(column) == 0 for column in table):
-        return Association("R", float("nan"), float("nan"), n)
-    r = np.corrcoef(np.stack(table))
-    rc, rs, rcs = r[0, 1], r[0, 2], r[1, 2]
-    if 1.0 - rcs * rcs <= 1e-12:
-        return Association("R", float("nan"), float("nan"), n)
-    square = float(np.clip((rc * rc + rs * rs - 2 * rc * rs * rcs) / (1 - rcs * rcs), 0.0, 1.0))
-    f = (n - 3) * square / (2.0 * (1.0 - square)) if square < 1.0 else np.inf
-    return Association("R", float(np.sqrt(square)), float(fdtrc(2.0, n - 3.0, f)), n)
-
-
-def associate(first: xr.DataArray, second: xr.DataArray) -> Association:
-    """Associate two maps over their cells, by what kind of quantity they are.
-
-    Parameters
-    ----------
-    first, second : DataArray, same shape
-        ``attrs["kind"]`` tells a number (``continuous``) from an angle (``circular``).
-
-    Returns
-    -------
-    Association
-        Pearson's r, or the circular-linear R where one of the two is an angle. Cells count as
-        independent, which neighbours are not: p is too small.
-
-    Raises
-    ------
-    GridError
-        If the shapes differ.
-    DataError
-        For classes, two angles, or infinite values.
-
-    Examples
-    --------
-    >>> a = xr.DataArray([[1.0, 2.0], [3.0, np.nan]], dims=("y", "x"))
-    >>> associate(a, 2 * a).n
-    3
-    """
-    if first.shape != second.shape:
-        raise GridError(
-            "maps of different cells", found=f"{first.shape} and {second.shape}",
-            do="Align both onto one grid first",
-        )  # fmt: skip
-    kinds = [data.attrs.get("kind", "continuous") for data in (first, second)]
-    if "categorical" in kinds or kinds == ["circular", "circular"]:
-        raise DataError(
-            f"{words(first)} and {words(second)} have no correlation",
-            found=f"{kinds[0]} and {kinds[1]} quantities",
-            do="Leave one out; for classes use the geographical detector",
-        )
-    if "circular" in kinds:
-        angle, values = (first, second) if kinds[0] == "circular" else (second, first)
-        return circular_linear(angle.values, values.values)
-    found = moments.of(*(np.asarray(data.values, dtype=float).ravel() for data in (first, second)))
-    r, n = float(found.correlation()), int(found.n)
-    return Association("r", r, float(correlation_p(r, n)), n)
-
-
-def matrix(maps: Mapping[str, xr.DataArray]) -> pd.DataFrame:
-    """Associate every pair of maps.
-
-    Parameters
-    ----------
-    maps : mapping of str to DataArray (y, x)
-        On one grid. Classes are left out.
-
-    Returns
-    -------
-    DataFrame
-        One row per pair: ``first``, ``second``, ``statistic`` (r or R), ``value``, ``p`` (cells
-        independent) and ``n`` [all 1].
-
-    Raises
-    ------
-    GridError
-        If the shapes differ.
-    DataError
-        For infinite values, or fewer than two maps.
-
-    Examples
-    --------
-    >>> a = xr.DataArray([[1.0, 2.0, 4.0]], dims=("y", "x"))
-    >>> round(float(matrix({"theta": a, "rain": 2 * a}).loc[0, "value"]), 6)
-    1.0
-    """
-    usable = {name: data for name, data in maps.items() if data.attrs.get("kind") != "categorical"}
-    if len(usable) < 2:
-        raise DataError(
-            "nothing to correlate", found=f"{len(usable)} maps of numbers or angles",
-            do="Give at least two variables",
-        )  # fmt: skip
-    rows = []
-    for (first, a), (second, b) in combinations(usable.items(), 2):
-        if a.attrs.get("kind") == b.attrs.get("kind") == "circular":
-            continue
-        found = associate(a, b)
-        rows.append((first, second, found.statistic, found.value, found.p, found.n))
-    table = pd.DataFrame(rows, columns=["first", "second", "statistic", "value", "p", "n"])
-    table.attrs["units"] = {"value": "1", "p": "1", "n": "1"}
-    return table
+    return {
+        name: (count(values) if name == "n" else values, "1", text[name])
+        for name, values in maps.items()
+    }

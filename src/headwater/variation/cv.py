@@ -1,4 +1,4 @@
-"""The coefficient of variation, with its scope in the name."""
+"""The coefficient of variation, with its scope in the name, classical or robust."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import xarray as xr
 from headwater.errors import DataError, GridError, UnitError
 from headwater.inference import moments
 from headwater.units import parse
-from headwater.variation._maps import as_maps, count, refuse_classes, words
+from headwater.variation._maps import as_maps, count, refuse_classes, whole_series, words
 from headwater.variation.climatology import climatology
 
 __all__ = ["check_ratio_scale", "interannual_cv", "monthly_cv", "spatial_cv"]
 
 _KELVIN_OFFSET = -273.15
+_TO_SD = 1.4826
+"""What makes the median absolute deviation of a normal distribution its standard deviation."""
 
 
 def check_ratio_scale(data: xr.DataArray) -> None:
@@ -48,7 +50,9 @@ def check_ratio_scale(data: xr.DataArray) -> None:
         )
 
 
-def interannual_cv(yearly: xr.DataArray, *, max_cv: float = 10.0) -> xr.Dataset:
+def interannual_cv(
+    yearly: xr.DataArray, *, max_cv: float = 10.0, robust: bool = False
+) -> xr.Dataset:
     """Compute how strongly years differ from one another.
 
     Parameters
@@ -57,11 +61,16 @@ def interannual_cv(yearly: xr.DataArray, *, max_cv: float = 10.0) -> xr.Dataset:
         One value per year (yearly or growing-season values).
     max_cv : float
         Cells whose mean is closer to zero than sd / max_cv are NaN: their ratio means nothing.
+    robust : bool
+        Whether to take the median for the mean, and 1.4826 times the median absolute deviation for
+        the standard deviation: one strange year then counts no more than any other. It needs whole
+        series, so cubes chunked in time are rechunked.
 
     Returns
     -------
     Dataset (...)
-        ``cv`` [1], ``mean`` and ``sd`` [units of yearly], ``n`` (years) [1].
+        ``cv`` [1], ``mean`` and ``sd`` [units of yearly], ``n`` (years) [1]; robust ``median`` and
+        ``scaled_mad`` in place of mean and sd.
 
     Raises
     ------
@@ -70,7 +79,13 @@ def interannual_cv(yearly: xr.DataArray, *, max_cv: float = 10.0) -> xr.Dataset:
 
     Notes
     -----
-    ``cv = s / |mean|`` with s of ddof 1; NaN where n < 2.
+    ``cv = s / |mean|`` with s of ddof 1, or ``1.4826 MAD / |median|``; NaN where n < 2, 0 where all
+    values are equal.
+
+    References
+    ----------
+    Rousseeuw, P. J., Croux, C. (1993). Alternatives to the median absolute deviation. Journal of
+    the American Statistical Association 88, 1273-1283. doi:10.1080/01621459.1993.10476408
 
     Examples
     --------
@@ -80,12 +95,12 @@ def interannual_cv(yearly: xr.DataArray, *, max_cv: float = 10.0) -> xr.Dataset:
     0.1
     """
     check_ratio_scale(yearly)
-    ordered = yearly.transpose("time", ...)
-    found = moments.of(ordered.data)
-    return _cv(ordered, found, "interannual", "Years", max_cv)
+    return _cv(yearly.transpose("time", ...), "interannual", "Years", max_cv, robust)
 
 
-def monthly_cv(monthly: xr.DataArray, *, min_months: int = 10, max_cv: float = 10.0) -> xr.Dataset:
+def monthly_cv(
+    monthly: xr.DataArray, *, min_months: int = 10, max_cv: float = 10.0, robust: bool = False
+) -> xr.Dataset:
     """Compute how strongly the months of the mean year differ from one another.
 
     Parameters
@@ -94,7 +109,7 @@ def monthly_cv(monthly: xr.DataArray, *, min_months: int = 10, max_cv: float = 1
         One value per month.
     min_months : int
         Least number of months of the mean year with data; fewer give NaN.
-    max_cv : float
+    max_cv, robust
         As in :func:`interannual_cv`.
 
     Returns
@@ -119,12 +134,14 @@ def monthly_cv(monthly: xr.DataArray, *, min_months: int = 10, max_cv: float = 1
     check_ratio_scale(monthly)
     mean_year = climatology(monthly)["mean"].rename(month="time").transpose("time", ...)
     mean_year.attrs = dict(monthly.attrs)
-    found = _cv(mean_year, moments.of(mean_year.data), "monthly", "Months of the mean year", max_cv)
+    found = _cv(mean_year, "monthly", "Months of the mean year", max_cv, robust)
     found["cv"] = found["cv"].where(found["n"] >= min_months)
     return found
 
 
-def spatial_cv(data: xr.DataArray, area: xr.DataArray, *, max_cv: float = 10.0) -> xr.Dataset:
+def spatial_cv(
+    data: xr.DataArray, area: xr.DataArray, *, max_cv: float = 10.0, robust: bool = False
+) -> xr.Dataset:
     """Compute how strongly places differ from one another, cells weighted by their area.
 
     Parameters
@@ -133,13 +150,14 @@ def spatial_cv(data: xr.DataArray, area: xr.DataArray, *, max_cv: float = 10.0) 
         Maps.
     area : DataArray (y, x)
         Cell area [km2].
-    max_cv : float
-        As in :func:`interannual_cv`.
+    max_cv, robust
+        As in :func:`interannual_cv`; medians are weighted by area
+        (:func:`headwater.grids.zonal.zone_quantiles`).
 
     Returns
     -------
     Dataset (...)
-        ``cv`` [1], ``mean`` and ``sd`` [units of data], ``n`` (cells) [1].
+        ``cv`` [1], ``mean`` and ``sd`` [units of data], ``n`` (cells) [1]; robust as above.
 
     Raises
     ------
@@ -165,6 +183,8 @@ def spatial_cv(data: xr.DataArray, area: xr.DataArray, *, max_cv: float = 10.0) 
             "areas of other cells", found=f"{area.shape} for {data.shape[-2:]}",
             do="Compute the cell areas from these data",
         )  # fmt: skip
+    if robust:
+        return _labelled(data, _spatial_spread(data, area), "spatial", "Cells", max_cv, _ROBUST)
     weight = area.data * data.notnull()
     n = data.notnull().sum(("y", "x"))
     total = weight.sum(("y", "x"))
@@ -174,27 +194,71 @@ def spatial_cv(data: xr.DataArray, area: xr.DataArray, *, max_cv: float = 10.0) 
     return _labelled(data, (mean, sd, n), "spatial", "Cells", max_cv)
 
 
-def _cv(
-    data: xr.DataArray, found: moments.Moments, scope: str, of: str, max_cv: float
-) -> xr.Dataset:
-    maps = as_maps(
-        data, {"mean": (found.mean[0], "", ""), "sd": (np.sqrt(found.variance()), "", ""),
-               "n": (count(found.n), "", "")},
-    )  # fmt: skip
-    return _labelled(data, (maps["mean"], maps["sd"], maps["n"]), scope, of, max_cv)
+_PLAIN = (("mean", "mean"), ("sd", "standard deviation"))
+_ROBUST = (("median", "median"), ("scaled_mad", "scaled median absolute deviation"))
+
+
+def _cv(data: xr.DataArray, scope: str, of: str, max_cv: float, robust: bool) -> xr.Dataset:
+    names = _ROBUST if robust else _PLAIN
+    if robust:
+        packed = xr.apply_ufunc(
+            _median_spread, whole_series(data), input_core_dims=[["time"]],
+            output_core_dims=[["part"]], dask="parallelized", output_dtypes=[float],
+            dask_gufunc_kwargs={"output_sizes": {"part": 3}},
+        )  # fmt: skip
+        middle, spread, n = (packed.isel(part=i).data for i in range(3))
+    else:
+        found = moments.of(data.data)
+        middle, spread, n = found.mean[0], np.sqrt(found.variance()), found.n
+    maps = as_maps(data, {"a": (middle, "", ""), "b": (spread, "", ""), "n": (count(n), "", "")})
+    return _labelled(data, (maps["a"], maps["b"], maps["n"]), scope, of, max_cv, names)
+
+
+def _median_spread(values: np.ndarray) -> np.ndarray:
+    """Return median, scaled median absolute deviation and count of (..., time)."""
+    if np.isinf(values).any():
+        raise DataError(
+            "infinite values have no spread", found="at least one infinite value",
+            do="Set them to NaN (missing) or correct the input",
+        )  # fmt: skip
+    values = values.astype(float)
+    n = (~np.isnan(values)).sum(axis=-1)
+    some = np.where(n[..., None] > 0, values, 0.0)
+    middle = np.nanmedian(some, axis=-1)
+    spread = _TO_SD * np.nanmedian(np.abs(some - middle[..., None]), axis=-1)
+    return np.stack([np.where(n > 0, middle, np.nan), np.where(n > 1, spread, np.nan), n], axis=-1)
+
+
+def _spatial_spread(data: xr.DataArray, area: xr.DataArray) -> tuple[Any, Any, Any]:
+    from headwater.grids import Zones, zone_quantiles
+
+    whole = Zones(xr.zeros_like(area, dtype=np.float32), ("area",))
+    found = zone_quantiles(data, whole, area, [0.5]).isel(zone=0, drop=True)
+    middle = found["quantiles"].isel(quantile=0, drop=True)
+    off: xr.DataArray = abs(data - middle)
+    spread = zone_quantiles(off, whole, area, [0.5])["quantiles"]
+    spread = _TO_SD * spread.isel(zone=0, quantile=0, drop=True)
+    return middle, spread.where(found["n"] > 1), found["n"]
 
 
 def _labelled(
-    data: xr.DataArray, found: tuple[Any, Any, Any], scope: str, of: str, max_cv: float
+    data: xr.DataArray,
+    found: tuple[Any, Any, Any],
+    scope: str,
+    of: str,
+    max_cv: float,
+    names: tuple[tuple[str, str], tuple[str, str]] = _PLAIN,
 ) -> xr.Dataset:
-    mean, sd, n = found
-    size = np.abs(mean)
-    ratio = sd / size.where((size > 0) & (size * max_cv >= sd))
+    middle, spread, n = found
+    size = np.abs(middle)
+    ratio = spread / size.where((size > 0) & (size * max_cv >= spread))
     units, long_name = data.attrs.get("units", ""), words(data)
+    (center, its_name), (width, width_name) = names
+    kind = "robust coefficient of variation" if names is _ROBUST else "coefficient of variation"
     told = {
-        "cv": (ratio, "1", f"{long_name}, {scope} coefficient of variation"),
-        "mean": (mean, units, f"{long_name}, mean"),
-        "sd": (sd, units, f"{long_name}, {scope} standard deviation"),
+        "cv": (ratio, "1", f"{long_name}, {scope} {kind}"),
+        center: (middle, units, f"{long_name}, {its_name}"),
+        width: (spread, units, f"{long_name}, {scope} {width_name}"),
         "n": (n, "1", of),
     }
     labelled = {

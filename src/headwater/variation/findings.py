@@ -19,6 +19,7 @@ from headwater.variation._maps import name_of, words
 from headwater.variation.calendar import check_time
 from headwater.variation.climatology import climatology
 from headwater.variation.series import area_series, band_series
+from headwater.variation.trend_family import TREND_WORDS, recommended_trend, trends
 
 __all__ = [
     "annual_series",
@@ -31,18 +32,16 @@ __all__ = [
 ]
 
 REFERENCES = {
-    "mann": "Mann, H. B. (1945). Nonparametric tests against trend. Econometrica 13, 245-259. "
-    "doi:10.2307/1907187",
-    "sen": "Sen, P. K. (1968). Estimates of the regression coefficient based on Kendall's tau. "
-    "Journal of the American Statistical Association 63, 1379-1389. "
-    "doi:10.1080/01621459.1968.10480934",
-    "kendall": "Kendall, M. G. (1975). Rank Correlation Methods, 4th ed. Griffin, London.",
     "fdr": "Benjamini, Y., Hochberg, Y. (1995). Controlling the false discovery rate. Journal of "
     "the Royal Statistical Society B 57, 289-300. doi:10.1111/j.2517-6161.1995.tb02031.x",
 }
 _MIDDLE = (0.1, 0.9)
 _SHORT = 10
-_TREND_MAPS = ["slope", "slope_low", "slope_high", "p", "z", "tau_a", "tau_b", "n"]
+_TESTED = {
+    "persistent": "the variance of S is that of an AR(1) series, its interval widened alike",
+    "mann_kendall": "years count as independent",
+    "seasonal_correlated": "month by month, the months correlated",
+}
 
 
 def seasonal_cycle(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> results.SeasonalCycle:
@@ -266,7 +265,9 @@ def cv_map(cube: xr.DataArray, scope: str) -> results.CVMap:
     )
 
 
-def trend_map(yearly: xr.DataArray, *, alpha: float = 0.05) -> results.TrendMap:
+def trend_map(
+    yearly: xr.DataArray, *, alpha: float = 0.05, wilks: bool = False
+) -> results.TrendMap:
     """Map the trend and say what the field of tests shows.
 
     Parameters
@@ -275,6 +276,8 @@ def trend_map(yearly: xr.DataArray, *, alpha: float = 0.05) -> results.TrendMap:
         One value per year.
     alpha : float
         False discovery rate [1].
+    wilks : bool
+        Whether that rate is doubled, Wilks' rule for fields with moderate spatial correlation.
 
     Returns
     -------
@@ -283,52 +286,68 @@ def trend_map(yearly: xr.DataArray, *, alpha: float = 0.05) -> results.TrendMap:
     Raises
     ------
     TimeAxisError, DataError
-        As :func:`headwater.variation.sen_mann_kendall`.
+        As :func:`headwater.variation.trends`.
     """
-    data = trend.sen_mann_kendall(yearly)[_TREND_MAPS].load()
-    line = trend.ols(yearly).load()
-    data = data.assign({f"ols_{name}": line[name] for name in ("slope", "se", "p")})
-    test = fdr(data["p"].values, alpha)
-    significant = data["p"].copy(data=test.mask)
-    significant.attrs = {
-        "units": "1",
-        "long_name": f"Significant (false discovery rate {alpha:g})",
-    }
+    best = recommended_trend(yearly)
+    family = trends(
+        yearly, list(dict.fromkeys([best, "mann_kendall", "ols"])), alpha=alpha, wilks=wilks
+    )
+    data = _believed_first(family.data, best)
+    test = fdr(data["p"].values, alpha, wilks=wilks)
     most = int(data["n"].max())
     smallest = float(smallest_p(most)) if most >= 2 else 1.0
-    data = data.assign(
-        significant=significant, trend_class=trend.trend_class(data["slope"], significant)
-    )
-    data.attrs |= {
+    data = data.assign(trend_class=trend.trend_class(data["slope"], data["significant"]))
+    data.attrs = {
         "variable": name_of(yearly),
+        "test": TREND_WORDS[best],
         "statement": field_statement(test, smallest),
         "tested": test.n,
         "passed": test.passed,
-        "alpha": alpha,
+        "alpha": test.alpha,
         "smallest_p": smallest,
         "years": most,
     }
     return results.TrendMap(
         data,
-        "Sen's slope with a 95 % interval and the Mann-Kendall test, on the calendar's time axis; "
-        "least squares beside them.",
-        references=tuple(REFERENCES.values()),
+        "Sen's slope and the Mann-Kendall test, on the calendar's time axis: "
+        f"{_TESTED[best]}; plain Mann-Kendall and least squares beside it; Pettitt's change point.",
+        references=(*family.references, REFERENCES["fdr"]),
         fingerprint=fingerprint(data["slope"].values, data["p"].values, alpha),
         choices=(
-            "p of Mann-Kendall is exact for up to 30 values without ties, else normal with "
+            "p of Mann-Kendall is exact for up to 30 values, ties or none, else normal with "
             "continuity and ties corrected.",
-            f"Significance by Benjamini and Hochberg at a false discovery rate of {alpha:g} among "
-            "all valid cells.",
+            f"Significance by Benjamini and Hochberg at a false discovery rate of {test.alpha:g} "
+            f"among all valid cells{', twice the level wanted (Wilks)' if wilks else ''}.",
+            *family.choices,
         ),
-        cautions=_trend_cautions(yearly, most, smallest),
+        cautions=_trend_cautions(yearly, most, smallest, best),
     )
 
 
-def _trend_cautions(yearly: xr.DataArray, years: int, smallest: float) -> tuple[str, ...]:
-    text = words(yearly)
-    cautions = [
-        f"Trends of {text} assume that years are independent; persistence makes p too small."
-    ]
+def _believed_first(family: xr.Dataset, best: str) -> xr.Dataset:
+    """Put the plain tests and the change point beside the test to believe."""
+    own = family.sel(test=best, drop=True).drop_vars(
+        [name for name in family if str(name).startswith("change_")]
+    )
+    plain, line = (family.sel(test=name, drop=True) for name in ("mann_kendall", "ols"))
+    beside = {"mann_kendall_p": plain["p"]}
+    beside |= {f"ols_{name}": line[name] for name in ("slope", "p")}
+    beside |= {str(k): family[k] for k in family if str(k).startswith("change_")}
+    known = own if int(own["factor"].count()) else own.drop_vars("factor")
+    found = known.assign(beside)
+    found["p"].attrs["long_name"] = f"p-value of {TREND_WORDS[best]}"
+    found["mann_kendall_p"].attrs["long_name"] = "p-value of plain Mann-Kendall"
+    return found.assign(n=found["n"].astype(np.int32))
+
+
+def _trend_cautions(
+    yearly: xr.DataArray, years: int, smallest: float, best: str
+) -> tuple[str, ...]:
+    text, cautions = words(yearly), []
+    if best == "mann_kendall":
+        cautions.append(
+            f"Trends of {text} assume that years are independent; persistence makes p too small."
+        )
     if years < _SHORT:
         cautions.append(
             f"{text}: {years} years say little about a trend; even a perfectly monotone series "

@@ -1,15 +1,14 @@
-"""How variation looks: the mean year, the years, the bands, and maps of trend and correlation."""
+"""How variation looks: the mean year, the years, the bands, and maps of trends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
+from headwater.figures import CATEGORY, INK, house_style, new_figure
 from headwater.grids.plots import map_figure, map_panels, quantity_label, unit_label
 
 if TYPE_CHECKING:
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = [
     "annual_series",
     "band_lines",
-    "correlation_map",
-    "correlation_matrix",
-    "correlation_panels",
     "cv_map",
     "p_map",
     "season_maps",
@@ -155,7 +151,8 @@ def band_lines(table: pd.DataFrame) -> Figure:
     from matplotlib import colormaps
 
     zones = list(dict.fromkeys(table["zone"]))
-    colors = colormaps["cividis"](np.linspace(0.0, 0.8, len(zones)))
+    # the bright end of the map would be lost on white
+    colors = colormaps["plasma"](np.linspace(0.0, 0.62, len(zones)))
     yearly = "year" if table.loc[table["period"] == "year", "mean"].notna().any() else (
         "growing_season"
     )  # fmt: skip
@@ -194,11 +191,12 @@ def _label_ends(axes: Axes, names: list[str], colors: Any) -> None:
     for value, name, color in sorted(ends, key=lambda end: end[0]):
         place = max(value, last + gap)
         last = place
-        axes.annotate(
-            name, (1.0, place), xycoords=("axes fraction", "data"), xytext=(4, 0),
-            textcoords="offset points", va="center", fontsize=8, color=color,
-            annotation_clip=False,
-        )  # fmt: skip
+        for text, right, ink in (("●", 3, color), (name, 13, INK)):
+            axes.annotate(
+                text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(right, 0),
+                textcoords="offset points", va="center", fontsize=8, color=ink,
+                annotation_clip=False,
+            )  # fmt: skip
 
 
 def season_maps(data: xr.Dataset, outline: Any = None) -> Figure:
@@ -217,7 +215,7 @@ def season_maps(data: xr.Dataset, outline: Any = None) -> Figure:
     """
     yearly = data["yearly"]
     titles = [str(year) for year in yearly["year"].values]
-    columns = 2 if len(titles) <= 6 else 4
+    columns = 2 if len(titles) in {2, 4} else 3 if len(titles) <= 6 else 4
     named = f"{yearly.attrs.get('long_name', yearly.name)}, growing season"
     label = quantity_label(yearly.assign_attrs(long_name=named))
     return map_panels(
@@ -282,56 +280,9 @@ def p_map(data: xr.Dataset, outline: Any = None) -> Figure:
     Figure
     """
     return map_figure(
-        data["p"], quantity="p_value", label="p of Mann-Kendall, each cell by itself",
+        data["p"], quantity="p_value",
+        label=f"p of {data.attrs.get('test', 'Mann-Kendall')}, each cell by itself",
         outline=outline, limits=(0.0, 1.0),
-    )  # fmt: skip
-
-
-def correlation_map(data: xr.Dataset, outline: Any = None) -> Figure:
-    """Draw the correlation of monthly values and of anomalies under one scale.
-
-    Parameters
-    ----------
-    data : Dataset
-        Of :class:`headwater.variation.results.CorrelationMap`.
-    outline : Area, optional
-        Drawn as a line.
-
-    Returns
-    -------
-    Figure
-    """
-    maps = {"": "Monthly values", "anomaly_": "Anomalies from the mean year"}
-    present = {prefix: title for prefix, title in maps.items() if f"{prefix}r" in data}
-    r, significant = (
-        xr.concat([data[f"{prefix}{name}"] for prefix in present], "panel", coords="minimal")
-        for name in ("r", "significant")
-    )
-    return map_panels(
-        r, titles=list(present.values()), columns=2, quantity="correlation",
-        label="Correlation r over time", outline=outline, limits=(-1.0, 1.0),
-        stipple=_marks(significant),
-    )  # fmt: skip
-
-
-def correlation_panels(data: xr.Dataset, outline: Any = None) -> Figure:
-    """Draw the correlation with several factors under one scale.
-
-    Parameters
-    ----------
-    data : Dataset
-        Of :class:`headwater.variation.results.CorrelationPanels`.
-    outline : Area, optional
-        Drawn as a line.
-
-    Returns
-    -------
-    Figure
-    """
-    return map_panels(
-        data["r"], titles=[str(name) for name in data["factor"].values], columns=2,
-        quantity="correlation", label=f"Correlation r of {data.attrs['of']} over time",
-        outline=outline, limits=(-1.0, 1.0), stipple=_marks(data["significant"]),
     )  # fmt: skip
 
 
@@ -339,55 +290,6 @@ def _marks(significant: xr.DataArray) -> xr.DataArray | None:
     """Stipples, or none where there is nothing to mark."""
     marked = significant.astype(bool)
     return marked if bool(marked.any()) else None
-
-
-def correlation_matrix(table: pd.DataFrame) -> Figure:
-    """Draw the spatial correlation of every pair of maps.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of :class:`headwater.variation.results.CorrelationMatrix`.
-
-    Returns
-    -------
-    Figure
-    """
-    names = list(dict.fromkeys([*table["first"], *table["second"]]))
-    known: dict[str, str] = table.attrs.get("long_names", {})
-    labels = [known.get(name, name.replace("_", " ")) for name in names]
-    place = {name: i for i, name in enumerate(names)}
-    square = np.full((len(names), len(names)), np.nan)
-    side = 1.9 + 0.62 * len(names)
-    with house_style():
-        figure = new_figure(side + 1.2, side)
-        axes = figure.add_subplot()
-        for row in table.to_dict("records"):
-            i, j = place[row["second"]], place[row["first"]]
-            square[i, j] = row["value"]
-            axes.text(j, i, _cell_text(row), ha="center", va="center", fontsize=7,
-                      color="white" if abs(row["value"]) > 0.6 else INK)  # fmt: skip
-        image = axes.imshow(square[1:, :-1], cmap="RdBu_r", vmin=-1, vmax=1,
-                            extent=(-0.5, len(names) - 1.5, len(names) - 0.5, 0.5))  # fmt: skip
-        axes.set_xticks(range(len(names) - 1), labels[:-1], rotation=40, ha="right")
-        axes.set_yticks(range(1, len(names)), labels[1:])
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        bar = figure.colorbar(image, shrink=0.7, pad=0.02)
-        bar.set_label("Spatial correlation r (R, without sign, for aspect)")
-        bar.outline.set_visible(False)
-        low, high = int(table["n"].min()), int(table["n"].max())
-        count = f"{low}" if low == high else f"{low} to {high}"
-        axes.set_xlabel(f"n = {count} cells; * p < 0.05 if cells were independent, which they "
-                        "are not", color=MUTED, fontsize=8)  # fmt: skip
-    return figure
-
-
-def _cell_text(row: Mapping[Any, Any]) -> str:
-    if np.isnan(row["value"]):
-        return "–"
-    star = "*" if row["p"] < 0.05 else ""
-    return f"{'R ' if row['statistic'] == 'R' else ''}{row['value']:.2f}{star}"
 
 
 def _label(table: pd.DataFrame, column: str) -> str:

@@ -17,11 +17,14 @@ __all__ = [
     "CorrelationMap",
     "CorrelationMatrix",
     "CorrelationPanels",
+    "LagPanels",
+    "MonthlyCorrelation",
     "SeasonMaps",
     "SeasonalCycle",
     "SeasonalCycles",
     "Summary",
     "TrendMap",
+    "ZoneSeries",
 ]
 
 
@@ -115,9 +118,11 @@ class CVMap(MapResult):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendMap(MapResult):
-    """Trends per cell: Sen and Mann-Kendall, least squares beside them (``ols_*``), and classes.
+    """Trends per cell: Sen's slope and the test to believe, and classes.
 
-    ``data.attrs`` holds ``statement``, what the field of tests shows.
+    Beside them plain Mann-Kendall (``mann_kendall_p``), least squares (``ols_*``) and the change
+    point (``change_*``). ``data.attrs`` holds ``test``, the test to believe in words, and
+    ``statement``, what the field of tests shows.
     """
 
     def plot(self, outline: Any = None) -> Figure:
@@ -127,7 +132,7 @@ class TrendMap(MapResult):
         return plots.trend_map(self.data, outline)
 
     def plot_p(self, outline: Any = None) -> Figure:
-        """Draw the p-value of Mann-Kendall."""
+        """Draw the p-value of the test to believe."""
         from headwater.variation import plots
 
         return plots.p_map(self.data, outline)
@@ -137,14 +142,15 @@ class TrendMap(MapResult):
 class CorrelationMap(MapResult):
     """Correlation per cell with one factor, of monthly values and of anomalies (``anomaly_*``).
 
-    ``data.attrs`` holds ``statement``, what the field of tests of the anomalies shows.
+    ``data.attrs`` holds ``statement``, what the field of tests of the anomalies shows, and
+    ``n_least``, ``n_median`` and ``n_most``, the months that cells have.
     """
 
     def plot(self, outline: Any = None) -> Figure:
         """Draw both maps under one scale, dotted where significant."""
-        from headwater.variation import plots
+        from headwater.variation import correlation_plots
 
-        return plots.correlation_map(self.data, outline)
+        return correlation_plots.correlation_map(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,20 +159,61 @@ class CorrelationPanels(MapResult):
 
     def plot(self, outline: Any = None) -> Figure:
         """Draw a map for each factor under one scale."""
-        from headwater.variation import plots
+        from headwater.variation import correlation_plots
 
-        return plots.correlation_panels(self.data, outline)
+        return correlation_plots.correlation_panels(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MonthlyCorrelation(MapResult):
+    """Correlation over the years by month: ``r``, ``p``, ``n``, ``significant`` (month, y, x)."""
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw a map for each month under one scale."""
+        from headwater.variation import correlation_plots
+
+        return correlation_plots.monthly_panels(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LagPanels(MapResult):
+    """The lag at which factors go closest with the target.
+
+    ``best_lag`` [month], ``best_r``, ``best_p`` and ``significant`` (factor, y, x).
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw the best lag for each factor, dotted where significant."""
+        from headwater.variation import correlation_plots
+
+        return correlation_plots.lag_panels(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CorrelationMatrix(TableResult):
     """Spatial correlation of every pair of maps.
 
-    Columns: ``first``, ``second``, ``statistic`` (r, or R without sign), ``value``, ``p``, ``n``.
+    Columns: ``first``, ``second``, ``statistic`` (r, rho, or R without sign), ``value``, ``p`` (as
+    if cells were independent), ``n``, ``n_effective`` and ``p_effective`` (Dutilleul).
     """
 
     def plot(self, outline: Any = None) -> Figure:
         """Draw the matrix."""
-        from headwater.variation import plots
+        from headwater.variation import correlation_plots
 
-        return plots.correlation_matrix(self.data)
+        return correlation_plots.correlation_matrix(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZoneSeries(TableResult):
+    """The mean year of the parts of an area: one row per division, zone and month.
+
+    Columns: ``division`` (what the zones divide), ``zone``, ``month``, ``mean``, ``cell_low``,
+    ``cell_high`` (middle 80 % of area), ``cells``, ``years``.
+    """
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw zones by months as a heat map."""
+        from headwater.variation import zone_plots
+
+        return zone_plots.zone_heat(self.data)

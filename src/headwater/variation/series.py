@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from headwater.grids.zones import Zones, zone_mean
+from headwater.grids.zonal import zone_mean
+from headwater.grids.zones import Zones
 from headwater.variation._maps import refuse_classes
 
 __all__ = ["area_series", "band_series"]

@@ -16,12 +16,17 @@ from headwater.variation._maps import name_of
 from headwater.variation.climatology import climatology
 from headwater.variation.results import Summary
 from headwater.variation.series import area_series
-from headwater.variation.trend import ols, sen_mann_kendall
+from headwater.variation.trend_family import recommended_trend, trends
 
 __all__ = ["summarise", "summary"]
 
 COLUMNS = ("variable", "statistic", "period", "value", "low", "high", "units", "p", "n", "of")
 _PERIODS = {"year": "year", "growing_season": "growing season"}
+_TRENDS = {
+    "persistent": "trend (Sen, Mann-Kendall for AR(1))",
+    "mann_kendall": "trend (Sen, Mann-Kendall)",
+    "ols": "trend (least squares)",
+}
 Row = dict[str, Any]
 
 
@@ -127,6 +132,8 @@ def _variation(
     for period in yearly:
         found = cv.interannual_cv(series[period])
         rows.append(_ratio("interannual CV", _PERIODS[period], found, "years"))
+        found = cv.interannual_cv(series[period], robust=True)
+        rows.append(_ratio("interannual CV, robust", _PERIODS[period], found, "years"))
     rows.append(_ratio("monthly CV", "mean year", cv.monthly_cv(series["month"]), "months"))
     period = "growing_season" if "growing_season" in yearly else "year"
     mean_map = yearly[period].mean("time", keep_attrs=True)
@@ -139,17 +146,19 @@ def _ratio(statistic: str, period: str, found: xr.Dataset, of: str) -> Row:
 
 
 def _trends(series: xr.DataArray, period: str) -> list[Row]:
-    from scipy.special import stdtrit
-
-    sen, line = sen_mann_kendall(series), ols(series)
-    n, slope = int(sen["n"]), float(line["slope"])
+    found = trends(series, [*_suited(series), "mann_kendall", "ols"]).data
+    n = int(found["n"].max())
     if n < 3:
         return []
-    reach = float(stdtrit(n - 2, 0.975) * line["se"])
-    limits = {"low": float(sen["slope_low"]), "high": float(sen["slope_high"])}
-    ranks = {**limits, "p": float(sen["p"]), "units": "per year"}
-    squares = {"low": slope - reach, "high": slope + reach, "p": float(line["p"])}
-    return [
-        _row("trend (Sen, Mann-Kendall)", period, sen["slope"], n, "years", **ranks),
-        _row("trend (least squares)", period, slope, n, "years", **squares, units="per year"),
-    ]
+    rows = []
+    for name in found["test"].values:
+        one = found.sel(test=name, drop=True)
+        limits = {"low": float(one["slope_low"]), "high": float(one["slope_high"])}
+        more = {**limits, "p": float(one["p"]), "units": "per year"}
+        rows.append(_row(_TRENDS[str(name)], period, one["slope"], n, "years", **more))
+    return rows
+
+
+def _suited(series: xr.DataArray) -> list[str]:
+    """Name the test that allows for persistence, where the series is long enough for it."""
+    return [name for name in [recommended_trend(series)] if name == "persistent"]

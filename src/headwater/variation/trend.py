@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from headwater.errors import DataError
-from headwater.inference import kendall_p, moments, score_variance, smallest_p, student_p, z_score
+from headwater.inference import moments, score_variance, series_p, smallest_p, student_p, z_score
 from headwater.variation._maps import as_maps, cellwise, count, refuse_classes, whole_series, words
+from headwater.variation._trend_tiles import by_tile, per_year, sen_kendall_tile
 from headwater.variation.calendar import check_time, decimal_years
 
 __all__ = ["TREND_CLASSES", "ols", "sen_mann_kendall", "trend_class"]
@@ -73,14 +73,14 @@ def ols(data: xr.DataArray) -> xr.Dataset:
     t = np.where(se > 0, np.abs(slope) / np.where(se > 0, se, 1.0), np.inf)
     p = np.where(square > 0, cellwise(student_p, t, dof), np.where(n > 2, 1.0, np.nan))
     units, text = data.attrs.get("units", ""), words(data)
-    per_year = _per_year(units)
+    each_year = per_year(units)
     return as_maps(
         ordered,
         {
-            "slope": (slope, per_year, f"{text}, trend (least squares)"),
+            "slope": (slope, each_year, f"{text}, trend (least squares)"),
             "intercept": (found.mean[1] - slope * found.mean[0], units, f"{text}, in year 0"),
             "r": (r, "1", f"{text}, correlation with time"),
-            "se": (se, per_year, f"{text}, standard error of the trend"),
+            "se": (se, each_year, f"{text}, standard error of the trend"),
             "p": (p, "1", f"{text}, p-value of the trend"),
             "n": (count(n), "1", "Values"),
         },
@@ -120,16 +120,26 @@ def sen_mann_kendall(
     -----
     ``slope = median (x_j - x_i)/(t_j - t_i)``; ``S = Σ sgn(x_j - x_i)``;
     ``var S = [n(n-1)(2n+5) - Σ t(t-1)(2t+5)] / 18``; ``Z = (S - sgn S)/√var S``. p is exact for
-    n ≤ 30 without ties and ``2 Φ(-|Z|)`` otherwise. Interval: of the N slopes in order, those of
+    n ≤ 30, with ties too, and ``2 Φ(-|Z|)`` otherwise. Interval: of the N slopes in order, those of
     rank (N - C)/2 and (N + C)/2 + 1, rounded, with ``C = z √var S``; NaN where there is no such
-    rank. Intercept: ``median x - slope · median t`` (Conover). All assume independent values.
+    rank. Intercept: ``median x - slope · median t`` (Conover). All assume independent values; see
+    :func:`headwater.variation.persistent_mann_kendall` where they persist. A constant series has
+    slope 0 and p 1; two values a slope and p 1; fewer are NaN. Gaps, hourly steps and calendars
+    without leap days count by true time. Work per cell grows as n log n: slopes are found by rank,
+    without all pairs, and are those of all pairs exactly.
 
     References
     ----------
     Sen, P. K. (1968). Estimates of the regression coefficient based on Kendall's tau. Journal of
     the American Statistical Association 63, 1379-1389. doi:10.1080/01621459.1968.10480934.
     Mann, H. B. (1945). Nonparametric tests against trend. Econometrica 13, 245-259.
-    doi:10.2307/1907187
+    doi:10.2307/1907187.
+    Knight, W. R. (1966). A computer method for calculating Kendall's tau with ungrouped data.
+    Journal of the American Statistical Association 61, 436-439.
+    doi:10.1080/01621459.1966.10480879.
+    Dillencourt, M. B., Mount, D. M., Netanyahu, N. S. (1992). A randomized algorithm for slope
+    selection. International Journal of Computational Geometry & Applications 2, 1-27.
+    doi:10.1142/S0218195992000020
 
     Examples
     --------
@@ -147,61 +157,53 @@ def sen_mann_kendall(
     level = float(ndtri(0.5 + 0.5 * confidence))
     packed = xr.apply_ufunc(
         _sen_kendall_block, ordered, input_core_dims=[["time"]], output_core_dims=[["part"]],
-        kwargs={"axis": time, "level": level}, dask="parallelized", output_dtypes=[float],
-        dask_gufunc_kwargs={"output_sizes": {"part": 8}},
+        kwargs={"axis": time, "level": level, "continuity": continuity}, dask="parallelized",
+        output_dtypes=[float], dask_gufunc_kwargs={"output_sizes": {"part": 9}},
     )  # fmt: skip
-    n, score, ties, tied, *slopes = (packed.isel(part=i) for i in range(8))
-    return _kendall_maps(ordered, (n, score, ties, tied), slopes, continuity)
+    n, score, ties, tied, slope, low, high, intercept, p = (packed.data[..., i] for i in range(9))
+    return _kendall_maps(
+        ordered, (n, score, ties, tied), (slope, low, high, intercept), p, continuity
+    )
 
 
-def _sen_kendall_block(values: np.ndarray, *, axis: np.ndarray, level: float) -> np.ndarray:
-    """Kernel on (..., time), the layout of apply_ufunc; returns (..., 8)."""
-    from headwater.variation import _kernels
+def _sen_kendall_block(
+    values: np.ndarray, *, axis: np.ndarray, level: float, continuity: bool
+) -> np.ndarray:
+    """Kernel on (..., time), the layout of apply_ufunc; returns (..., 9)."""
 
-    if np.isinf(values).any():
-        raise DataError(
-            "infinite values have no trend",
-            found="at least one infinite value",
-            do="Set them to NaN (missing) or correct the input",
-        )
-    series = np.ascontiguousarray(values.reshape(-1, values.shape[-1]).T, dtype=float)
-    found = _kernels.sen_kendall(axis, series, level)
-    shaped: np.ndarray = found.T.reshape(*values.shape[:-1], 8)
-    return shaped
+    def tile_of(tile: np.ndarray) -> np.ndarray:
+        found = sen_kendall_tile(axis, tile, level)
+        p = series_p(tile, found[1], found[2], continuity=continuity)
+        return np.concatenate([found, p[None]])
+
+    return by_tile(values, tile_of, 9)
 
 
 def _kendall_maps(
-    data: xr.DataArray, kendall: tuple[Any, ...], slopes: list[Any], continuity: bool
+    data: xr.DataArray, kendall: tuple[Any, ...], slopes: tuple[Any, ...], p: Any, continuity: bool
 ) -> xr.Dataset:
-    n, score, ties, tied = (each.data for each in kendall)
+    n, score, ties, tied = kendall
     variance = np.where(n >= 2, score_variance(n, ties), np.nan)
     pairs = np.where(n >= 2, n * (n - 1.0) / 2.0, np.nan)
     untied = pairs * (pairs - tied)
     units, text = data.attrs.get("units", ""), words(data)
-    per_year = _per_year(units)
-    slope, low, high, intercept = (each.data for each in slopes)
-    p = cellwise(kendall_p, score, n, ties, continuity=continuity)
+    each_year = per_year(units)
+    slope, low, high, intercept = slopes
+    z = cellwise(z_score, score, variance, continuity=continuity)
+    tau_b = score / np.sqrt(np.where(untied > 0, untied, np.nan))
     return as_maps(
         data,
         {
-            "slope": (slope, per_year, f"{text}, trend (Sen)"),
-            "slope_low": (low, per_year, f"{text}, lower limit of the trend"),
-            "slope_high": (high, per_year, f"{text}, upper limit of the trend"),
+            "slope": (slope, each_year, f"{text}, trend (Sen)"),
+            "slope_low": (low, each_year, f"{text}, lower limit of the trend"),
+            "slope_high": (high, each_year, f"{text}, upper limit of the trend"),
             "intercept": (intercept, units, f"{text}, in year 0"),
             "s": (score, "1", "Kendall's S"),
             "var_s": (variance, "1", "Variance of S"),
-            "z": (
-                cellwise(z_score, score, variance, continuity=continuity),
-                "1",
-                "Z of Mann-Kendall",
-            ),
+            "z": (z, "1", "Z of Mann-Kendall"),
             "p": (p, "1", f"{text}, p-value of Mann-Kendall"),
             "tau_a": (score / pairs, "1", "Kendall's tau-a"),
-            "tau_b": (
-                score / np.sqrt(np.where(untied > 0, untied, np.nan)),
-                "1",
-                "Kendall's tau-b",
-            ),
+            "tau_b": (tau_b, "1", "Kendall's tau-b"),
             "smallest_p": (cellwise(smallest_p, n), "1", "Smallest p that n values can reach"),
             "n": (count(n), "1", "Values"),
         },
@@ -243,7 +245,3 @@ def trend_class(slope: xr.DataArray, significant: xr.DataArray) -> xr.DataArray:
         "flag_meanings": meanings,
     }
     return codes.rename("trend_class")
-
-
-def _per_year(units: str) -> str:
-    return f"{units} year-1" if units not in {"", "1"} else "year-1"

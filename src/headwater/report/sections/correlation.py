@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
@@ -23,7 +24,8 @@ def section(results: Mapping[str, Result], outline: Area | None) -> Section:
     Parameters
     ----------
     results : mapping of Result
-        ``matrix``; where the target has monthly values also ``panels`` and ``with-<factor>``.
+        ``matrix``; where the target has monthly values also ``panels``, ``with-<factor>``,
+        ``months-<factor>`` and ``lags``.
     outline : Area or None
         The study area, in the reference system of the maps.
 
@@ -51,43 +53,52 @@ def _headline(table: pd.DataFrame, target: str, maps: Mapping[str, Result]) -> I
         strongest = own.reindex(own["value"].abs().sort_values(ascending=False).index).iloc[:3]
         told = ", ".join(
             f"{_lower(names.get(row['second'], row['second']))} ({row['statistic']} = "
-            f"{row['value']:.2f})"
+            f"{row['value']:.2f}, {_honest(row)})"
             for row in strongest.to_dict("records")
         )
         low, high = int(own["n"].min()), int(own["n"].max())
         n = f"{low}" if low == high else f"{low} to {high}"
         yield (
             f"Over the area, {_lower(names.get(target, target))} goes most closely with {told}; "
-            f"n = {n} cells, which are not independent of each other."
+            f"n = {n} cells, which neighbours make worth fewer."
         )
     for result in maps.values():
         data = result.data
         middle = float(data["anomaly_r" if "anomaly_r" in data else "r"].median())
         of = "anomalies from the mean year" if "anomaly_r" in data else "monthly values"
+        found = (
+            "have no correlation" if np.isnan(middle) else f"correlate at a median r = {middle:.2f}"
+        )
         yield (
-            f"In time, {of} correlate with {_lower(data.attrs['factor_name'])} at a median "
-            f"r = {middle:.2f} (n = {int(data.attrs['months'])} months); "
+            f"In time, {of} of {_lower(names.get(target, target))} and "
+            f"{_lower(data.attrs['factor_name'])} {found} ({_months(data.attrs)}); "
             f"{data.attrs['statement']}"
         )
+
+
+def _honest(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["p_effective"]):
+        return "too few independent cells for a p"
+    p = row["p_effective"]
+    text = f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+    return f"{text} with {row['n_effective']:.0f} independent cells"
+
+
+def _months(attrs: Mapping[str, Any]) -> str:
+    """Say how many months the cells really have, of those in common."""
+    least, middle, most = (int(attrs[f"n_{part}"]) for part in ("least", "median", "most"))
+    common = int(attrs["months"])
+    if not most:
+        return f"no cell has enough of the {common} months in common"
+    if least == most:
+        return f"n = {most} months in every cell"
+    return f"n = {least} to {most} months by cell, median {middle}, of {common} in common"
 
 
 def _blocks(
     results: Mapping[str, Result], maps: Mapping[str, Result], outline: Any
 ) -> Iterator[Block]:
-    matrix: Any = results["matrix"]
-    cells = int(matrix.data["n"].max())
-    yield FigureBlock(
-        "matrix",
-        matrix.plot,
-        f"Spatial correlation of every pair of maps, n up to {cells} cells. R: circular-linear, "
-        "without sign. The stars hold only if neighbouring cells were independent.",
-        "Heat map of spatial correlations.",
-    )
-    yield TableBlock(
-        "matrix",
-        matrix.data,
-        f"Spatial correlation, n up to {cells} cells; p as if cells were independent.",
-    )
+    yield from _matrix_blocks(results["matrix"])
     if not maps:
         yield TextBlock(
             "There are no common months in which correlation over time could be computed."
@@ -103,15 +114,71 @@ def _blocks(
     )
     for key, result in maps.items():
         data: Any = result.data
-        draw: Any = result.plot
-        n = int(data["n"].max())
-        yield FigureBlock(
-            key,
-            partial(draw, outline),
-            f"Correlation over time with {_lower(data.attrs['factor_name'])}, n up to {n} months: "
-            "of the values, which share the seasonal cycle, and of anomalies, which do not.",
+        yield _figure(
+            key, result, outline,
+            f"Correlation over time with {_lower(data.attrs['factor_name'])} "
+            f"({_months(data.attrs)}): of the values, which share the seasonal cycle, and of "
+            "anomalies, which do not.",
             f"Correlation maps with {_lower(data.attrs['factor_name'])}.",
-        )
+        )  # fmt: skip
+    yield from _lag_blocks(results, outline)
+    yield from _month_blocks(results, outline)
+
+
+def _matrix_blocks(matrix: Any) -> Iterator[Block]:
+    cells = int(matrix.data["n"].max())
+    yield FigureBlock(
+        "matrix",
+        matrix.plot,
+        f"Spatial correlation of every pair of maps, n up to {cells} cells. Below the diagonal "
+        "with the p of the effective number of cells (stars: p < 0.05); above it the p as if cells "
+        "were independent. R: circular-linear, without sign.",
+        "Heat map of spatial correlations with two p-values each.",
+    )
+    yield TableBlock(
+        "matrix",
+        matrix.data,
+        f"Spatial correlation, n up to {cells} cells. p: as if cells were independent; p "
+        "effective: "
+        "of the effective number (Dutilleul). Empty where too few cells are independent.",
+    )
+
+
+def _lag_blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
+    if "lags" not in results:
+        return
+    data: Any = results["lags"].data
+    yield TextBlock(f"Lags of the factors before the target. {data.attrs['statement']}")
+    if not bool(data["significant"].any()):
+        # the lags of chance correlations would only look like a finding
+        return
+    yield _figure(
+        "lags", results["lags"], outline,
+        f"Months (0 to {data.attrs['longest']}) that anomalies of each factor go before those of "
+        "the target where they correlate most; dots where significant after correction for the "
+        "number of lags and control of the false discovery rate. Elsewhere the lag is chance.",
+        "Maps of the lag of the largest correlation with each factor.",
+    )  # fmt: skip
+
+
+def _month_blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
+    for key, result in results.items():
+        if not key.startswith("months-"):
+            continue
+        about: Any = result.data.attrs
+        name = _lower(str(about["factor_name"]))
+        least, most = int(about["n_least"]), int(about["n_most"])
+        years = f"{most}" if least == most else f"{least} to {most}"
+        yield _figure(
+            key, result, outline,
+            f"Correlation with {name} over the years for each month by itself, n = {years} years; "
+            f"months without four years anywhere are not shown. {about['statement']}",
+            f"Maps of correlation with {name} by month.",
+        )  # fmt: skip
+
+
+def _figure(key: str, result: Any, outline: Any, caption: str, alt: str) -> FigureBlock:
+    return FigureBlock(key, partial(result.plot, outline), caption, alt)
 
 
 def _lower(name: str) -> str:

@@ -32,7 +32,7 @@ def section(results: Mapping[str, Result], outline: Area | None) -> Section:
     ----------
     results : mapping of Result
         ``summary``, ``cycles``, and by variable ``<name>-cycle``, ``-years``, ``-bands``,
-        ``-season``, ``-trend``, ``-cv_interannual`` and ``-cv_monthly``.
+        ``-zones``, ``-season``, ``-trend``, ``-cv_interannual`` and ``-cv_monthly``.
     outline : Area or None
         The study area, in the reference system of the maps.
 
@@ -137,14 +137,15 @@ class _Target:
 
     def _trend(self) -> Iterator[str]:
         for period in ("year", "growing season"):
-            row = self._row("trend (Sen, Mann-Kendall)", period)
-            if row is not None:
+            plain = self._row("trend (Sen, Mann-Kendall)", period)
+            row = self._row("trend (Sen, Mann-Kendall for AR(1))", period) or plain
+            if row is not None and plain is not None:
                 limits = f"95 % interval {row['low']:.2g} to {row['high']:.2g}"
                 if np.isnan(row["low"]):
                     limits = "too few years for an interval"
                 yield (
                     f"Trend of the area mean by {period}: {row['value']:.2g}"
-                    f"{_unit(row['units'])} ({limits}, Mann-Kendall p = {row['p']:.2g}, "
+                    f"{_unit(row['units'])} ({limits}, {_tested(row, plain)}, "
                     f"n = {row['n']} years). {self._statement()}"
                 )
                 return
@@ -188,6 +189,13 @@ class _Target:
                 "bands",
                 f"{self.name} by elevation band, area-weighted: the mean year, and year by year.",
                 f"{self.name} by elevation band.",
+            )
+        if "zones" in self.own:
+            yield self._figure(
+                "zones",
+                f"{self.name} of the parts of the area, area-weighted: the mean year of each. "
+                "n: cells.",
+                f"Heat map of {self._lower()} by zone and month.",
             )
         if "season" in self.own:
             n = int(self.own["season"].data.sizes["year"])
@@ -233,8 +241,8 @@ class _Target:
             yield FigureBlock(
                 f"{self.target}-trend-p",
                 partial(result.plot_p, self.outline),
-                f"{self.name}: p of Mann-Kendall of each cell by itself, n = {years} years; the "
-                f"smallest that can occur is {float(data.attrs['smallest_p']):.2g}.",
+                f"{self.name}: p of {data.attrs['test']}, each cell by itself, n = {years} years; "
+                f"the smallest that can occur is {float(data.attrs['smallest_p']):.2g}.",
                 "Map of p-values of the trend.",
                 wide=False,
             )
@@ -290,6 +298,13 @@ def _surroundings(
                 f"Trend map of {words}.",
                 wide=False,
             )
+
+
+def _tested(row: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
+    """Tell p of the test to believe, and of plain Mann-Kendall where that is another."""
+    if row["statistic"] == plain["statistic"]:
+        return f"Mann-Kendall p = {row['p']:.2g}"
+    return f"Mann-Kendall p = {row['p']:.2g} allowing for persistence, {plain['p']:.2g} without"
 
 
 def _unit(units: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from headwater.errors import DataError, StudyError, TimeAxisError, nearest
 from headwater.study.step import Context, Step
-from headwater.study.steps.variation import aggregated
+from headwater.study.steps.variation import aggregated, month_sums
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,6 +35,14 @@ class CorrelationOptions(BaseModel):
         0.8, gt=0, le=1, description="Least share of a month or year that must have data."
     )
     alpha: float = Field(0.05, gt=0, lt=1, description="False discovery rate of maps of tests.")
+    months: tuple[int, ...] | None = Field(
+        None,
+        description="Months of the year with maps of their own, over the years; default: those of "
+        "the growing season.",
+    )
+    longest_lag: int = Field(
+        6, ge=0, le=24, description="Longest lag of factors before the target [month]; 0: none."
+    )
 
 
 def _named(study: Study, options: CorrelationOptions) -> tuple[str, tuple[str, ...]]:
@@ -80,63 +88,93 @@ def _run(context: Context) -> Mapping[str, Result]:
     for done, name in enumerate((target, *factors)):
         context.progress(done / (2 + len(factors)), name)
         data = context.variable(name)
-        maps[name], note = _one_map(context, data, options.min_coverage)
+        maps[name], note, cube = _reduced(context, data, options.min_coverage)
         notes.append(f"{name} in the correlation matrix: {note}.")
-        cube = _monthly(context, data, options.min_coverage)
         if cube is not None:
             monthly[name] = cube
     matrix = relations.correlation_matrix(maps, choices=tuple(notes))
-    found = {}
     context.progress((1 + len(factors)) / (2 + len(factors)), "maps of correlation")
-    for name in factors:
-        if target in monthly and name in monthly:
-            try:
-                found[name] = relations.correlation_map(
-                    monthly[target], monthly[name], alpha=options.alpha
-                )
-            except TimeAxisError:
-                # no month in common: the matrix compares what each has by itself
-                continue
-    if not found:
-        return {"matrix": matrix}
-    panels = relations.correlation_panels(found)
-    return {"matrix": matrix, "panels": panels} | {f"with-{k}": v for k, v in found.items()}
+    return {"matrix": matrix} | _over_time(context, target, monthly, options)
 
 
-def _one_map(context: Context, data: xr.DataArray, min_coverage: float) -> tuple[xr.DataArray, str]:
-    """Reduce a variable to one map and say how: its growing season, its years, or as it is."""
-    from headwater.variation import period_mean
+def _over_time(
+    context: Context, target: str, monthly: dict[str, xr.DataArray], options: CorrelationOptions
+) -> dict[str, Result]:
+    """Correlate the target's months with those of each factor: all, month by month, by lag."""
+    from headwater.variation import relations
+
+    own = monthly.pop(target, None)
+    maps: dict[str, Any] = {}
+    found: dict[str, Result] = {}
+    if own is None:
+        return {}
+    months = options.months or _season_months(context.study.growing_season)
+    for name, factor in monthly.items():
+        try:
+            maps[name] = relations.correlation_map(own, factor, alpha=options.alpha)
+            by_month = relations.monthly_maps(own, factor, months, alpha=options.alpha)
+        except TimeAxisError:
+            # no month in common: the matrix compares what each has by itself
+            continue
+        found[f"with-{name}"] = maps[name]
+        if by_month is not None:
+            found[f"months-{name}"] = by_month
+    if maps:
+        found["panels"] = relations.correlation_panels(maps)
+    lags = options.longest_lag and relations.lag_panels(
+        own, monthly, longest=options.longest_lag, alpha=options.alpha
+    )
+    return found | ({"lags": lags} if lags else {})
+
+
+def _season_months(season: tuple[int, int]) -> list[int]:
+    first, last = season
+    return [(first - 1 + i) % 12 + 1 for i in range((last - first) % 12 + 1)]
+
+
+def _reduced(
+    context: Context, data: xr.DataArray, least: float
+) -> tuple[xr.DataArray, str, xr.DataArray | None]:
+    """Reduce a variable to one map, say how, and give its months where it has any."""
+    from headwater.variation import cadence, check_time, period_mean
 
     if data.sizes.get("time", 1) == 1:
         still = data.isel(time=0, drop=True) if "time" in data.dims else data
-        return still.compute(), "the one map that there is"
+        return still.compute(), "the one map that there is", None
     if data.attrs.get("kind", "continuous") != "continuous":
         raise DataError(
             f"'{data.name}' has no mean over time", found=f"a {data.attrs['kind']} quantity",
             do="Remove it from correlation.with, or give one map of it",
         )  # fmt: skip
-    season = context.study.growing_season
-    for months in (season, None):
-        try:
-            reduced = period_mean(data, months=months, min_coverage=min_coverage)
-        except (DataError, TimeAxisError):
-            # no time in the season, or steps longer than it
-            continue
-        one: xr.DataArray = reduced[str(data.name)].compute()
-        if bool(one.notnull().any()):
-            return one, str(reduced.attrs["period"])
-    short = f"mean of all times, for no season reaches a coverage of {min_coverage:.0%}"
-    return data.mean("time", keep_attrs=True, dtype=float).compute(), short
-
-
-def _monthly(context: Context, data: xr.DataArray, min_coverage: float) -> xr.DataArray | None:
-    from headwater.variation import cadence, check_time
-
-    if data.sizes.get("time", 1) < 2 or data.attrs.get("kind", "continuous") != "continuous":
-        return None
     if cadence(check_time(data)).days > _LONGEST_STEP:
-        return None
-    return aggregated(context, data, "month", min_coverage)
+        return *_shown(data, [period_mean(data, min_coverage=least)]), None
+    with month_sums(context, data) as sums:
+        monthly = aggregated(context, sums, "month", least)
+        return *_shown(data, _seasons(context, sums, least)), monthly
+
+
+def _seasons(context: Context, sums: xr.Dataset, least: float) -> Iterator[xr.Dataset]:
+    """Give the mean map of the growing season, and failing that the one of whole years."""
+    from headwater.variation import aggregate_sums, mean_of_years
+
+    season = context.study.growing_season
+    for period, months in (("growing_season", season), ("year", None)):
+        try:
+            yearly = aggregate_sums(sums, period, min_coverage=least, growing_season=season)
+        except DataError:
+            # no time in the season
+            continue
+        yield mean_of_years(yearly[sums.attrs["name"]], months=months)
+
+
+def _shown(data: xr.DataArray, maps: Iterable[xr.Dataset]) -> tuple[xr.DataArray, str]:
+    """Take the first map with values."""
+    for one in maps:
+        values: xr.DataArray = one[str(data.name)].compute()
+        if bool(values.notnull().any()):
+            return values, str(one.attrs["period"])
+    short = "mean of all times, for no season has enough data"
+    return data.mean("time", keep_attrs=True, dtype=float).compute(), short
 
 
 STEP = Step(

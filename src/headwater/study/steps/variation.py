@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,9 +20,12 @@ if TYPE_CHECKING:
     from headwater.results import Result
     from headwater.study.model import Study
 
-__all__ = ["BandOptions", "STEP", "VariationOptions", "aggregated"]
+__all__ = ["BandOptions", "STEP", "VariationOptions", "aggregated", "month_sums"]
 
 _LONGEST_STEP = 31.5
+_MOST_CLASSES = 20
+_SMALLER = 4
+"""Blocks of whole series are smaller than blocks that are read, by this factor."""
 _FEW_BLOCKS = 8
 """Up to this many blocks, a cube stays in memory once it is written."""
 
@@ -75,19 +81,22 @@ def _options(study: Study) -> Mapping[str, Any] | None:
 def _run(context: Context) -> Mapping[str, Result]:
     from headwater.variation.findings import seasonal_cycles
     from headwater.variation.summary import summarise, summary
+    from headwater.variation.zone_seasons import zone_seasons
 
     options = context.study.variation
     assert options is not None
     cubes, left_out = _chosen(context, options)
     zones = _zones(context, options)
+    divisions = _divisions(context, zones)
     rows: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     for done, (name, cube) in enumerate(cubes.items()):
         context.progress(done / len(cubes), name)
-        monthly, *yearly = (
-            aggregated(context, cube, period, options.min_coverage)
-            for period in ("month", "year", "growing_season")
-        )
+        with month_sums(context, cube) as sums:
+            monthly, *yearly = (
+                aggregated(context, sums, period, options.min_coverage)
+                for period in ("month", "year", "growing_season")
+            )
         assert monthly is not None
         years = {
             period: values
@@ -97,6 +106,10 @@ def _run(context: Context) -> Mapping[str, Result]:
         rows += summarise(monthly, years, min_coverage=options.min_coverage)
         for kind, result in _describe(monthly, years, zones, options).items():
             found[f"{name}-{kind}"] = result
+        if divisions:
+            found[f"{name}-zones"] = zone_seasons(
+                monthly, divisions, min_coverage=options.min_coverage
+            )
     cycles = {name: found[f"{name}-cycle"] for name in cubes}
     overview = {"summary": summary(rows, left_out=left_out), "cycles": seasonal_cycles(cycles)}
     return {**overview, **found}
@@ -143,16 +156,37 @@ def _zones(context: Context, options: VariationOptions) -> Zones | None:
 
     if options.bands is None or "elevation" not in context.study.variables:
         return None
-    given = options.bands
-    elevation = context.variable("elevation")
-    still = elevation.isel(time=0, drop=True) if "time" in elevation.dims else elevation
-    return elevation_bands(still.load(), count=given.count, method=given.method, edges=given.edges)
+    given, elevation = options.bands, _still(context, "elevation")
+    return elevation_bands(elevation, count=given.count, method=given.method, edges=given.edges)
 
 
-def aggregated(
-    context: Context, cube: xr.DataArray, period: str, min_coverage: float
-) -> xr.DataArray | None:
-    """Aggregate a variable and keep it beside the results, whole series in each block.
+def _divisions(context: Context, bands: Zones | None) -> dict[str, Zones]:
+    """Divide the area by all that it can be divided by: elevation, aspect, classes."""
+    from headwater.grids.zones import aspect_sectors, class_zones
+
+    known, found = context.study.variables, {}
+    if bands is not None:
+        found["Elevation"] = bands
+    if "aspect" in known:
+        found["Aspect"] = aspect_sectors(_still(context, "aspect"), count=8)
+    for name in ("vegetation", "land_cover"):
+        if name in known:
+            classes = _still(context, name)
+            # NaN - NaN compares as False: nothing to divide by
+            if float(classes.max() - classes.min()) < _MOST_CLASSES:
+                found[str(classes.attrs["long_name"])] = class_zones(classes)
+    return found
+
+
+def _still(context: Context, name: str) -> xr.DataArray:
+    data = context.variable(name)
+    still = data.isel(time=0, drop=True) if "time" in data.dims else data
+    return still.load()
+
+
+@contextmanager
+def month_sums(context: Context, cube: xr.DataArray) -> Iterator[xr.Dataset]:
+    """Read a variable once and give its sums by month, from which all longer periods follow.
 
     Parameters
     ----------
@@ -160,6 +194,33 @@ def aggregated(
         Of the running step.
     cube : DataArray (time, y, x)
         A variable on the study grid.
+
+    Yields
+    ------
+    Dataset
+        Of :func:`headwater.variation.period_sums`; in memory where they are small, else in a
+        store below the step's folder that is removed afterwards.
+    """
+    from headwater.variation import period_sums
+
+    store = context.folder / f".{cube.name}-sums.zarr"
+    try:
+        yield _kept(context, period_sums(cube), store, keep=False)
+    finally:
+        shutil.rmtree(store, ignore_errors=True)
+
+
+def aggregated(
+    context: Context, sums: xr.Dataset, period: str, min_coverage: float
+) -> xr.DataArray | None:
+    """Aggregate a variable and keep it beside the results, whole series in each block.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running step.
+    sums : Dataset
+        Of :func:`month_sums`.
     period : str
         As in :func:`headwater.variation.aggregate`.
     min_coverage : float
@@ -171,30 +232,34 @@ def aggregated(
         As in ``<folder>/<name>-<period>.zarr``, in memory where it is small; None where no time is
         in the growing season.
     """
-    import xarray as xr
+    from headwater.variation import aggregate_sums
 
-    from headwater.grids import write_zarr
-    from headwater.variation import aggregate
-
-    season = context.study.growing_season
+    name, season = sums.attrs["name"], context.study.growing_season
     try:
-        found = aggregate(cube, period, min_coverage=min_coverage, growing_season=season)
+        found = aggregate_sums(sums, period, min_coverage=min_coverage, growing_season=season)
     except DataError:
         if period == "growing_season":
             return None
         raise
-    # the attribute `period` and the calendar say where a period ends
-    found = found.drop_vars("time_bnds")
-    found["time"].attrs.pop("bounds", None)
-    block = context.settings.chunk_mb * 1e6
-    small = found.nbytes <= _FEW_BLOCKS * block
-    found = found.load() if small else found
-    side = max(1, int((block / 8 / found.sizes["time"]) ** 0.5))
-    path = context.folder / f"{cube.name}-{period}.zarr"
-    write_zarr(found, path, chunks={"time": -1, "y": side, "x": side})
-    kept = found if small else xr.open_zarr(path, decode_coords="all")
-    values: xr.DataArray = kept[str(cube.name)]
+    kept = _kept(context, found, context.folder / f"{name}-{period}.zarr")
+    values: xr.DataArray = kept[name]
     return values
+
+
+def _kept(context: Context, data: xr.Dataset, store: Path, *, keep: bool = True) -> xr.Dataset:
+    """Write what is large or to be kept, and have it in memory where it is small."""
+    import xarray as xr
+
+    from headwater.grids import write_zarr
+
+    block = context.settings.chunk_mb * 1e6
+    small = data.nbytes <= _FEW_BLOCKS * block
+    data = data.load() if small else data
+    if keep or not small:
+        # small blocks, for what is computed from them holds many at once
+        side = max(1, int((block / _SMALLER / 8 / data.sizes["time"]) ** 0.5))
+        write_zarr(data, store, chunks={"time": -1, "y": side, "x": side})
+    return data if small else xr.open_zarr(store, decode_coords="all")
 
 
 def _describe(
