@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 HEADWATER = Path(sys.executable).with_name("headwater")
@@ -49,7 +50,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 def tables(results: Path) -> dict[str, bytes]:
     files = [*results.glob("*/*.csv"), *results.glob("*/*.json")]
-    steps = {"grids", "variation", "correlation", "detector"}
+    steps = {"grids", "variation", "correlation", "detector", "samples"}
     return {str(f.relative_to(results)): f.read_bytes() for f in files if f.parent.name in steps}
 
 
@@ -59,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("whole")
     done = headwater("demo", "--out", "demo", "--small", "--no-open", "--no-report", at=home)
     assert done.returncode == 0, done.stderr
-    assert "4 steps computed" in done.stdout
+    assert "5 steps computed" in done.stdout
     return home / "demo"
 
 
@@ -121,6 +122,37 @@ def test_three_mistakes_in_files_are_told_at_once(study: Path) -> None:
     assert "3 problems found" in done.stderr
 
 
+def test_every_map_says_what_it_is_to_other_programs(whole: Path) -> None:
+    import rasterio
+    import xarray as xr
+
+    lacking = []
+    for file in sorted((whole / "results").glob("*/*.nc")):
+        with xr.open_dataset(file, engine="h5netcdf", decode_cf=False) as maps:
+            assert maps.attrs["Conventions"].startswith("CF-")
+            assert maps.attrs["history"].startswith("Written by Headwater")
+            assert {"crs_wkt", "grid_mapping_name"} <= set(maps["spatial_ref"].attrs)
+            for axis in ("y", "x"):
+                assert {"standard_name", "units", "axis"} <= set(maps[axis].attrs)
+            for name, values in maps.data_vars.items():
+                if not {"y", "x"} <= set(values.dims):
+                    continue
+                needed = {"units", "long_name", "grid_mapping"}
+                needed |= {"_FillValue"} if values.dtype.kind == "f" else set()
+                lost = needed - set(values.attrs)
+                lacking += [f"{file.parent.name}/{file.name} {name}: {lost}"] if lost else []
+    assert lacking == []
+    rasters = sorted((whole / "results").glob("*/*.tif"))
+    assert len(rasters) > 20
+    for file in rasters:
+        with rasterio.open(file) as raster:
+            assert raster.crs.to_epsg() == 4326
+            assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+            assert raster.units[0], file.name
+            missing = raster.nodata is not None and np.isnan(raster.nodata)
+            assert missing == raster.dtypes[0].startswith("float")
+
+
 def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(whole: Path, study: Path) -> None:
     results = study.parent / "results"
     process = started("run", "--no-report", at=study.parent)
@@ -135,14 +167,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(whole: Path, study:
     done = headwater("run", "--no-report", at=study.parent)
     assert done.returncode == 0, done.stderr
     assert "grids: unchanged, kept" in done.stderr
-    assert "3 steps computed, 1 kept" in done.stdout
+    assert "4 steps computed, 1 kept" in done.stdout
     assert not list(results.glob(".running-*"))
     assert tables(results) == tables(whole / "results")
     record = json.loads((results / "provenance.json").read_text())
-    assert [step["skipped"] for step in record["steps"]] == [True, False, False, False]
+    assert [step["skipped"] for step in record["steps"]] == [True, *[False] * 4]
 
     done = headwater("run", "--no-report", at=study.parent)
-    assert "0 steps computed, 4 kept" in done.stdout
+    assert "0 steps computed, 5 kept" in done.stdout
 
 
 def test_a_second_run_is_refused_and_an_interrupt_keeps_what_is_done(study: Path) -> None:

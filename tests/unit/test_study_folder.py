@@ -1,5 +1,6 @@
 """The results folder has one writer, and never something half-written."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -7,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from headwater.errors import ResumeError
-from headwater.study.folder import finished, finished_steps, opened, replace_folder, running_folder
+from headwater.study.folder import (
+    finished,
+    finished_steps,
+    held,
+    opened,
+    replace_folder,
+    running_folder,
+)
 from headwater.study.provenance import checksum, input_files
 
 
@@ -29,6 +37,30 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ResumeError, match="cannot be written"):
         opened(tmp_path / "file" / "results").__enter__()
+
+
+def test_a_folder_whose_log_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "headwater.log").mkdir()
+    with pytest.raises(ResumeError, match="cannot be written"):
+        opened(tmp_path).__enter__()
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    def fill() -> None:
+        with opened(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ResumeError, match=r"is full.*Make room, then run again"):
+        fill()
+
+
+def test_a_report_is_drawn_by_one_at_a_time_and_clears_what_was_left(tmp_path: Path) -> None:
+    (tmp_path / ".writing-figures").mkdir()
+    (tmp_path / ".writing-report.html").touch()
+    with held(tmp_path):
+        assert not list(tmp_path.glob(".writing-*"))
+        with pytest.raises(ResumeError, match="another run"):
+            held(tmp_path).__enter__()
 
 
 def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:

@@ -13,6 +13,12 @@ from headwater.study import parse_study
 from headwater.study.model import AreaTable, Georeference, GridTable, InputTable, StudyTable
 from headwater.study.steps.correlation import CorrelationOptions
 from headwater.study.steps.detector import DetectorOptions, StrataOptions
+from headwater.study.steps.samples import (
+    ClimateOptions,
+    LmwlOptions,
+    MixingOptions,
+    SamplesOptions,
+)
 from headwater.study.steps.variation import BandOptions, VariationOptions
 from headwater.study.template import default_text, keys_of, template, write_template
 
@@ -28,6 +34,10 @@ TABLES: dict[str, type[BaseModel]] = {
     "correlation": CorrelationOptions,
     "detector": DetectorOptions,
     "detector.strata.FACTOR": StrataOptions,
+    "samples": SamplesOptions,
+    "samples.lmwl": LmwlOptions,
+    "samples.climate": ClimateOptions,
+    "samples.mixing": MixingOptions,
 }
 
 

@@ -111,9 +111,13 @@ def test_correlation_compares_maps_and_common_months(results):
         "soil_moisture", "temperature", "elevation", "slope", "aspect", "lai",
     }  # fmt: skip
     assert [name for name in found if name.startswith("with-")] == ["with-temperature"]
+    assert {"p", "n_effective", "p_effective"} <= set(matrix.columns)
+    assert found["lags"].data.sizes["factor"] == 1
+    assert "months-temperature" not in found  # three years are too few
     assert int(found["with-temperature"].data["n"].max()) == 36
     chapter = correlation_chapter.section(found, None)
-    assert "not independent" in chapter.headline[0]
+    assert "independent cells" in chapter.headline[0]
+    assert "n = 36 months in every cell" in chapter.headline[1]
     for block in chapter.blocks:
         if isinstance(block, FigureBlock):
             assert block.draw().axes

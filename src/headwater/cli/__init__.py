@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.errors import HeadwaterError, ProblemsError
+from headwater.cli import audit, detect, samples
+from headwater.cli.plain_words import in_plain_words
+from headwater.errors import ProblemsError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -25,7 +27,6 @@ _EPILOG = (
     "Exit codes: 0 done · 1 unexpected (a bug; the log tells more) · 2 study file or usage · "
     "3 input file · 4 data · 5 results folder · 130 interrupted"
 )
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="headwater",
@@ -35,9 +36,17 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(samples.app, name="samples")
+app.command()(audit.audit)
+app.command()(detect.detect)
 
 _File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
 _Workers = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
+_Chunk = Annotated[float | None, typer.Option(help="Size of one block of a grid in memory, in MB.")]
+_Dpi = Annotated[int | None, typer.Option(help="Resolution of PNG figures, in dots per inch.")]
+_Level = Annotated[
+    str | None, typer.Option(help="Least severe message that the log file keeps: DEBUG, INFO, ….")
+]
 _NoReport = Annotated[bool, typer.Option("--no-report", help="Compute, but draw no report.")]
 
 
@@ -67,7 +76,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a study file in which every key is explained."""
-    with _in_plain_words():
+    with in_plain_words():
         from headwater.study.template import write_template
 
         write_template(file, force=force)
@@ -77,10 +86,10 @@ def init(
 @app.command()
 def check(file: _File = Path("study.toml")) -> None:
     """Read all inputs and tell every problem at once, before anything is computed."""
-    with _in_plain_words():
-        from headwater.study import read_study, survey
+    with in_plain_words():
+        from headwater.study import read_checked, survey
 
-        found = survey(read_study(file))
+        found = survey(read_checked(file))
         for line in found.lines():
             typer.echo(line)
         if found.problems:
@@ -95,25 +104,32 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute every step anew, keeping none.")
     ] = False,
-    until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STEP", help="Stop after this step (see headwater check).")
+    ] = None,
     no_report: _NoReport = False,
+    chunk_mb: _Chunk = None,
+    dpi: _Dpi = None,
+    log_level: _Level = None,
 ) -> None:
     """Compute the study; after a crash or an interrupt, go on where it stopped."""
-    with _in_plain_words() as place:
-        from headwater.study import read_study
+    with in_plain_words() as place:
+        from headwater.study import read_checked
 
-        study = read_study(file)
+        study = read_checked(file)
         place.append(study.results)
-        settings = _settings(study, workers)
+        settings = _settings(
+            study, workers=workers, chunk_mb=chunk_mb, dpi=dpi, log_level=log_level
+        )
         _compute(study, settings, fresh=fresh, until=until)
         if not no_report:
             _draw(study, settings)
 
 
 @app.command()
-def report(file: _File = Path("study.toml")) -> None:
+def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
     """Draw the report again from the results that are there."""
-    with _in_plain_words() as place:
+    with in_plain_words() as place:
         from headwater.study import finished_steps, read_study
 
         study = read_study(file)
@@ -126,7 +142,7 @@ def report(file: _File = Path("study.toml")) -> None:
                 found=str(study.results),
                 do=f"Compute them with: headwater run {file}",
             )
-        _draw(study, _settings(study, None))
+        _draw(study, _settings(study, dpi=dpi))
 
 
 @app.command()
@@ -142,14 +158,14 @@ def demo(
     no_report: _NoReport = False,
 ) -> None:
     """Make a virtual headwater with known truth and run the whole study on it."""
-    with _in_plain_words() as place:
+    with in_plain_words() as place:
         from headwater.study import read_study
         from headwater.study.demo import write_demo
 
         typer.echo(f"Writing a virtual headwater to {out}", err=True)
         study = read_study(write_demo(out, seed=seed, small=small))
         place.append(study.results)
-        settings = _settings(study, None)
+        settings = _settings(study)
         _compute(study, settings)
         if not no_report:
             page = _draw(study, settings)
@@ -162,10 +178,10 @@ def main() -> None:
     app()
 
 
-def _settings(study: Study, workers: int | None) -> Settings:
+def _settings(study: Study, **flags: object) -> Settings:
     from headwater.settings import resolve
 
-    return resolve(study.settings, {"workers": workers})
+    return resolve(study.settings, flags)
 
 
 def _compute(
@@ -240,47 +256,3 @@ def _line_printer() -> Callable[[str, float, str], None]:
         begun.add(step)
 
     return tell
-
-
-@contextmanager
-def _in_plain_words() -> Iterator[list[Path]]:
-    """Turn what goes wrong into a few words and an exit code; yields the place of the log."""
-    place: list[Path] = []
-    try:
-        yield place
-    except HeadwaterError as error:
-        typer.echo(f"headwater: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        _tell_interrupt(place)
-    except Exception as error:
-        log = _keep_traceback(place)
-        typer.echo(
-            f"headwater: unexpected {type(error).__name__}: {error}\n"
-            f"This is a bug in Headwater. Please report it with {log}",
-            err=True,
-        )
-        raise typer.Exit(1) from None
-
-
-def _tell_interrupt(place: list[Path]) -> NoReturn:
-    words = "Interrupted."
-    if place:
-        from headwater.study import finished_steps
-
-        kept = finished_steps(place[0])
-        words += f" Kept: {', '.join(kept)}." if kept else " No step had finished."
-        words += " The same command goes on from here."
-    typer.echo(words, err=True)
-    raise typer.Exit(INTERRUPTED)
-
-
-def _keep_traceback(place: list[Path]) -> Path:
-    import tempfile
-    import traceback
-
-    folder = next((path for path in place if path.is_dir()), Path(tempfile.gettempdir()))
-    log: Any = folder / "headwater.log"
-    with log.open("a", encoding="utf-8") as stream:
-        traceback.print_exc(file=stream)
-    return Path(log)

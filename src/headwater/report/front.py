@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["front_of"]
 
 
-def front_of(study: Study, grids: Mapping[str, Result] | None) -> Front:
+def front_of(
+    study: Study,
+    grids: Mapping[str, Result] | None,
+    samples: Mapping[str, Result] | None = None,
+) -> Front:
     """Sum a study up.
 
     Parameters
@@ -27,6 +31,8 @@ def front_of(study: Study, grids: Mapping[str, Result] | None) -> Front:
         The study file.
     grids : mapping of Result, or None
         Results of the step ``grids``, where it has finished.
+    samples : mapping of Result, optional
+        Results of the step ``samples``, where it has finished.
 
     Returns
     -------
@@ -36,8 +42,20 @@ def front_of(study: Study, grids: Mapping[str, Result] | None) -> Front:
     first, last = (calendar.month_name[month] for month in study.growing_season)
     if grids is None or (grids["inputs"].data["steps"] > 1).any():
         facts.append(("Growing season", first if first == last else f"{first} to {last}"))
+    if samples:
+        facts += _campaign(samples["table"].data)
+    if not study.inputs:
+        return Front(study.name, facts=tuple(fact for fact in facts if fact[0] != "Growing season"))
     target = next(iter(study.inputs))
     return Front(study.name, facts=(("Target", study.term(target).long_name), *facts))
+
+
+def _campaign(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    kinds = table["water"].nunique()
+    yield "Samples", f"{len(table)} of {kinds} water{'' if kinds == 1 else 's'}"
+    days = table["time"].dropna()
+    if not days.empty:
+        yield "Sampled", f"{days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}"
 
 
 def _place(coverage: xr.Dataset, inputs: pd.DataFrame) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headwater.figures import grouped
 from headwater.report.citation import Reference, number_references
 from headwater.report.section import FigureBlock, TableBlock, TextBlock
 from headwater.report.table import TableView, table_csv, view_table
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from headwater.report.section import Section
 
 __all__ = ["Chapter", "Front", "compose_page", "file_stem"]
+
+
+# A count of five digits or more, and no part of a code, a path, a DOI or a decimal
+_LONG_COUNT = re.compile(r"(?<![\w./:,−-])[1-9]\d{4,8}(?![\w/:-]|[.,]\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,7 @@ def _hold_together(text: str) -> Markup:
     """Keep a date, and a number with its sign, its unit and its thousands, on one line."""
     from markupsafe import Markup, escape
 
+    text = _LONG_COUNT.sub(lambda found: grouped(int(found[0])), text)
     text = re.sub(r"\b([nprqFRV]) ([=<>≤≥≈]) (?=\S)", "\\1\u00a0\\2\u00a0", text)
     text = re.sub(r"(?<=\d) (?=\d{3}\b|[%‰°×±]|m[³²m]?\b|k[gm]\b|W\b)", "\u00a0", text)
     text = re.sub(r"(?<=\w) (?=[a-zA-Z]+⁻)", "\u00a0", text)

@@ -10,6 +10,7 @@ from headwater.figures import house_style, render
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
     from headwater.report.section import FigureBlock
 
@@ -59,11 +60,25 @@ def take_picture(block: FigureBlock, dpi: int = 150) -> Picture:
     _hold_labels_of_maps(figure)
     if not block.wide:
         _make_narrow(figure)
-    png = render(figure, "png", dpi=dpi)
-    # Constrained layout costs as much as drawing, and the PNG has just solved it.
+    with house_style():
+        figure.draw_without_rendering()
+    # Constrained layout costs as much as drawing, and has now been solved.
     figure.set_layout_engine("none")
-    width, height = figure.get_size_inches() * 96
-    return Picture(png, render(figure, "svg", dpi=dpi), round(width), round(height))
+    box = _inked(figure)
+    png, svg = (render(figure, suffix, dpi=dpi, box=box) for suffix in ("png", "svg"))
+    return Picture(png, svg, round(box.width * 96), round(box.height * 96))
+
+
+def _inked(figure: Figure) -> Bbox:
+    """Find the part of the paper to show: of maps what is inked, since their shape is their own."""
+    from matplotlib.transforms import Bbox
+
+    inked = figure.get_tightbbox()
+    return inked.padded(0.04) if _has_maps(figure) else Bbox.union([figure.bbox_inches, inked])
+
+
+def _has_maps(figure: Figure) -> bool:
+    return any(axes.get_aspect() != "auto" for axes in figure.axes)
 
 
 def _rasterize_maps(figure: Figure) -> None:
@@ -77,7 +92,7 @@ def _rasterize_maps(figure: Figure) -> None:
 
 def _hold_labels_of_maps(figure: Figure) -> None:
     """Compress the layout where axes keep their shape: plain layout would cut their labels off."""
-    if any(axes.get_aspect() != "auto" for axes in figure.axes):
+    if _has_maps(figure):
         figure.set_layout_engine("compressed")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from headwater.figures import grouped
 from headwater.grids.plots import unit_label
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ def pretty_number(value: float, digits: int = 3) -> str:
     if math.isnan(value):
         return MISSING
     if value == 0 or math.isinf(value):
-        return _grouped(value, "z,.0f")
+        return grouped(value)
     exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if -4 <= exponent < 7:
-        return _grouped(value, f",.{max(digits - 1 - exponent, 0)}f")
+        return grouped(value, max(digits - 1 - exponent, 0))
     mantissa = value / 10.0**exponent
     power = str(exponent).translate(_SUPERSCRIPT)
-    return f"{_grouped(mantissa, f',.{digits - 1}f')} × 10{power}"
+    return f"{grouped(mantissa, digits - 1)} × 10{power}"
 
 
 def table_csv(frame: pd.DataFrame) -> str:
@@ -164,7 +165,7 @@ def _cell(value: Any, wording: Callable[[Any], str]) -> Cell:
 def _wording(name: str, values: pd.Series[Any], digits: int) -> Callable[[Any], str]:
     kind = values.dtype.kind
     if kind in "iu":
-        return lambda value: _grouped(value, ",d")
+        return grouped
     if kind != "f":
         return _unit_words if name in {"unit", "units"} else _words
     if _P_VALUE.match(name.lower()):
@@ -172,11 +173,11 @@ def _wording(name: str, values: pd.Series[Any], digits: int) -> Callable[[Any], 
     decimals = _decimals(values.to_numpy(dtype=np.float64, na_value=np.nan), digits)
     if decimals is None:
         return lambda value: pretty_number(value, digits)
-    return lambda value: _grouped(value, f"z,.{decimals}f")
+    return lambda value: grouped(value, decimals)
 
 
 def _unit_words(value: Any) -> str:
-    return unit_label(str(value)) or str(value)
+    return unit_label(str(value))
 
 
 def _words(value: Any) -> str:
@@ -195,10 +196,3 @@ def _decimals(values: NDArray[np.float64], digits: int) -> int | None:
     if high - low > 2 or high < -3 or high > 6:
         return None
     return max(digits - 1 - int(low) - (1 if high > low else 0), 0)
-
-
-def _grouped(value: float, form: str) -> str:
-    """Format with a true minus and, from five digits on so that years stay years, thin gaps."""
-    gap = "\u202f" if abs(value) > 9999 else ""
-    text = f"{value:{form}}"
-    return text.replace(",", gap).replace("-", "−").replace("inf", "∞")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHAPTERS", "write_chapters", "write_report"]
 
-CHAPTERS = ("grids", "variation", "correlation", "detector")
+CHAPTERS = ("grids", "variation", "correlation", "detector", "samples")
 """Steps that have a chapter, in reading order."""
 
 
@@ -48,17 +48,19 @@ def write_report(results: str | Path, study: Study, *, dpi: int = 150) -> Path:
     Raises
     ------
     ResumeError
-        If a result cannot be read.
+        If a result cannot be read, or the folder is in use, full, or cannot be written.
     """
-    from headwater.study.folder import finished_steps
+    from headwater.study.folder import finished_steps, held
     from headwater.study.inputs import read_study_area
 
     home = Path(results)
-    finished = finished_steps(home)
-    loaded = {step: _load(home, step) for step in CHAPTERS if step in finished}
-    outline = _outline(read_study_area(study), loaded)
-    chapters = [_chapter(step, found, outline, dpi) for step, found in loaded.items()]
-    return write_chapters(home, front_of(study, loaded.get("grids")), chapters)
+    with held(home):
+        finished = finished_steps(home)
+        loaded = {step: _load(home, step) for step in CHAPTERS if step in finished}
+        outline = _outline(read_study_area(study), loaded)
+        chapters = [_chapter(step, found, outline, dpi) for step, found in loaded.items()]
+        front = front_of(study, loaded.get("grids"), loaded.get("samples"))
+        return write_chapters(home, front, chapters)
 
 
 def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> Path:
@@ -160,8 +162,11 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     temporary = folder.with_name(f".writing-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    for name, content in files.items():
-        (temporary / name).write_bytes(content)
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
+    try:
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

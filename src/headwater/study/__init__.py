@@ -7,6 +7,7 @@ from headwater.study.folder import finished_steps
 from headwater.study.model import Study
 from headwater.study.reading import parse_study, read_study
 from headwater.study.run import run, wanted_steps
+from headwater.study.sound import read_checked
 from headwater.study.store import load_result, save_result
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "finished_steps",
     "load_result",
     "parse_study",
+    "read_checked",
     "read_study",
     "run",
     "save_result",

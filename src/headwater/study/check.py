@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from headwater.errors import DataError, HeadwaterError, StudyError
-from headwater.study.inputs import open_input, period_of, read_study_area, study_geobox
-from headwater.study.steps import STEPS
+from headwater.study.inputs import (
+    of_input,
+    open_input,
+    open_samples,
+    period_of,
+    read_study_area,
+    study_geobox,
+)
+from headwater.study.steps import STEPS, detector
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
@@ -47,6 +55,8 @@ class Survey:
         The period that is studied.
     steps : tuple of str
         Names of the steps that would run.
+    samples : DataFrame or None
+        The sample table, where the study has one that could be read.
     """
 
     study: Study
@@ -55,6 +65,7 @@ class Survey:
     grid: GeoBox | None
     period: tuple[Any, Any] | None
     steps: tuple[str, ...]
+    samples: pd.DataFrame | None = None
 
     def lines(self) -> Iterator[str]:
         """Say in words what was found, and what would be done."""
@@ -67,6 +78,10 @@ class Survey:
             yield f"Grid: {rows} x {columns} cells of {size:g} in {_crs_name(self.grid)}"
         if self.period is not None:
             yield f"Period: {_day(self.period[0])} to {_day(self.period[1])}"
+        if self.samples is not None:
+            counts = self.samples["water"].value_counts()
+            told = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+            yield f"Samples: {len(self.samples)} rows ({told})"
         yield f"Steps: {', '.join(self.steps)}"
         yield f"Results: {self.study.results}"
 
@@ -87,13 +102,15 @@ def check(study: Study) -> list[HeadwaterError]:
     return list(survey(study).problems)
 
 
-def survey(study: Study) -> Survey:
+def survey(study: Study, *, chunk_mb: float = 16.0) -> Survey:
     """Open all inputs, look at their values lightly, and tell what was found.
 
     Parameters
     ----------
     study : Study
         The study.
+    chunk_mb : float
+        Size of a block in memory [MB].
 
     Returns
     -------
@@ -107,9 +124,10 @@ def survey(study: Study) -> Survey:
     problems: list[HeadwaterError] = []
     steps = _sound_steps(study, problems)
     area = _try(problems, lambda: read_study_area(study))
+    table = None if study.samples is None else _try(problems, lambda: open_samples(study))
     inputs: dict[str, xr.DataArray] = {}
     for name in study.inputs:
-        opened = _try(problems, partial(open_input, study, name))
+        opened = _try(problems, partial(open_input, study, name, chunk_mb=chunk_mb))
         if opened is not None:
             inputs[name] = opened
     grid = None
@@ -121,10 +139,8 @@ def survey(study: Study) -> Survey:
         # Where the study grid has no place in the area, its input has said so already.
         if region is None or (grid is None and name == study.like):
             continue
-        part = _try(problems, partial(_part, data, region, period))
-        if part is not None:
-            problems += look(part, study.term(name))
-    return Survey(study, tuple(problems), inputs, grid, period, steps)
+        problems += _try(problems, partial(_glance, study, name, data, region, period)) or []
+    return Survey(study, tuple(problems), inputs, grid, period, steps, table)
 
 
 def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:
@@ -207,7 +223,43 @@ def _box(grid: GeoBox) -> Area:
 
     box = grid.extent.boundingbox
     crs = None if grid.crs is None else grid.crs.to_wkt()
-    return read_area((box.left, box.bottom, box.right, box.top), crs=crs)
+    area = read_area((box.left, box.bottom, box.right, box.top), crs=crs)
+    return replace(area, name="study grid")
+
+
+def _glance(
+    study: Study, name: str, data: xr.DataArray, region: Area, period: tuple[Any, Any] | None
+) -> list[HeadwaterError]:
+    with of_input(name):
+        part = _part(data, region, period)
+        return look(part, study.term(name)) or _flat(part, study, name)
+
+
+def _flat(data: xr.DataArray, study: Study, name: str) -> list[HeadwaterError]:
+    """Tell a factor of the detector that differs in time but never from cell to cell."""
+    options = _try([], partial(detector.STEP.options, study))
+    asked = () if options is None else (options["response"], *options["factors"])
+    if name not in asked or "time" not in data.dims or _has_pattern(data):
+        return []
+    return [
+        DataError(
+            f"'{name}' is at all times the same in all cells, so it can explain no pattern",
+            found=f"{data.sizes['time']} maps without contrast",
+            do="Leave it out of [detector] factors, or choose a larger area",
+        )
+    ]
+
+
+def _has_pattern(data: xr.DataArray) -> bool:
+    """Whether some time has two different values, read block by block until one has."""
+    length = max(1, 1_000_000 // max(1, data.sizes["y"] * data.sizes["x"]))
+    for start in range(0, data.sizes["time"], length):
+        maps = np.asarray(data.isel(time=slice(start, start + length)).values)
+        missing = ~np.isfinite(maps)
+        low = np.where(missing, np.inf, maps).min(axis=(1, 2))
+        if (np.where(missing, -np.inf, maps).max(axis=(1, 2)) > low).any():
+            return True
+    return False
 
 
 def _part(data: xr.DataArray, region: Area, period: tuple[Any, Any] | None) -> xr.DataArray:
@@ -250,7 +302,8 @@ def _facts(data: xr.DataArray) -> str:
     words = f"{rows} x {columns} cells, {data.attrs.get('units', '')}"
     if "time" in data.dims:
         first, last = (_day(data["time"].values[at]) for at in (0, -1))
-        words += f", {data.sizes['time']} times from {first} to {last}"
+        steps = data.sizes["time"]
+        words += f", {steps} times from {first} to {last}" if steps > 1 else f", one time, {first}"
     return words
 
 

@@ -59,6 +59,19 @@ path = "data/vegetation.tif"
 [correlation]
 
 [detector]
+
+[samples]                 # soil, its sources and what it feeds, in June, August and September
+path = "data/samples.csv"
+altitude = [3000, 3500, 4000, 4500, 5100]
+depth = [0, 0.2, 0.4, 0.6, 0.8]
+groups = ["layer", "altitude_band", "vegetation", "aspect_sector"]
+
+[samples.mixing]
+sources = ["precipitation", "ground_ice", "snow_melt"]
+by = ["altitude_band", "vegetation", "aspect_sector"]
+paired = ["month"]
+lapse = true              # all three grow lighter with altitude
+absent = {{ August = ["snow_melt"], September = ["snow_melt"] }}
 """
 
 

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from headwater.errors import ResumeError
 
-__all__ = ["finished", "finished_steps", "log", "opened", "replace_folder", "running_folder"]
+__all__ = [
+    "finished",
+    "finished_steps",
+    "held",
+    "log",
+    "opened",
+    "replace_folder",
+    "running_folder",
+]
 
 log = logging.getLogger("headwater")
 
 _LOG, _LOCK, _CARD = "headwater.log", ".lock", "step.json"
-_RUNNING, _OLD = ".running-", ".old-"
+_RUNNING, _OLD, _WRITING = ".running-", ".old-", ".writing-"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_PATIENCE = 20
 
 
 @contextmanager
@@ -39,9 +51,28 @@ def opened(results: Path, *, log_level: str = "INFO") -> Iterator[Path]:
     Raises
     ------
     ResumeError
-        If the folder cannot be written, holds other things than results, or is in use.
+        If the folder cannot be written, becomes full, holds other things than results, or is in
+        use.
     """
     _make(results)
+    with held(results), _logging(results / _LOG, log_level):
+        yield results
+
+
+@contextmanager
+def held(results: Path) -> Iterator[None]:
+    """Be the only one who writes a results folder, and clear what a killed writer left.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder, which exists.
+
+    Raises
+    ------
+    ResumeError
+        If the folder is in use, or becomes full.
+    """
     with (results / _LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,10 +82,11 @@ def opened(results: Path, *, log_level: str = "INFO") -> Iterator[Path]:
                 found=str(results),
                 do="Wait until it has finished, or give this study another results folder",
             ) from error
-        for leftover in (*results.glob(f"{_RUNNING}*"), *results.glob(f"{_OLD}*")):
-            shutil.rmtree(leftover, ignore_errors=True)
-        with _logging(results / _LOG, log_level):
-            yield results
+        for mark in (_RUNNING, _OLD, _WRITING):
+            for leftover in results.glob(f"{mark}*"):
+                _remove(leftover)
+        with _full_told():
+            yield
 
 
 def _make(results: Path) -> None:
@@ -67,7 +99,8 @@ def _make(results: Path) -> None:
                 found=f"{results} with {', '.join(sorted(entries)[:3])}",
                 do="Choose an empty or new folder as `results` in [study]",
             )
-        (results / _LOCK).touch()
+        for name in (_LOCK, _LOG):
+            (results / name).open("a").close()
     except ResumeError:
         raise
     except OSError as error:
@@ -76,6 +109,31 @@ def _make(results: Path) -> None:
             found=str(error),
             do="Choose another folder as `results` in [study], or change its permissions",
         ) from error
+
+
+@contextmanager
+def _full_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ResumeError) or error.errno not in _FULL:
+            raise
+        raise ResumeError(
+            "the results folder is full",
+            found=str(error),
+            do="Make room, then run again; what has finished is kept",
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, into which threads that were stopped may still be writing, or a file."""
+    if path.is_file():
+        path.unlink()
+    for _ in range(_PATIENCE):
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        time.sleep(0.1)
 
 
 @contextmanager
@@ -111,12 +169,12 @@ def running_folder(results: Path, step: str) -> Iterator[Path]:
         An empty folder.
     """
     folder = results / f"{_RUNNING}{step}"
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     folder.mkdir()
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def replace_folder(folder: Path, step: str, fingerprint: str) -> None:

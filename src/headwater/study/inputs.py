@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from headwater.errors import CRSError
+from headwater.errors import CRSError, HeadwaterError, InputError, ResumeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
     from headwater.grids import Area
     from headwater.study.model import Study
 
-__all__ = ["open_input", "period_of", "read_study_area", "study_geobox"]
+__all__ = ["of_input", "open_input", "open_samples", "period_of", "read_study_area", "study_geobox"]
+
+# What HDF5, GDAL, Blosc and zlib raise where a file is damaged.
+_DAMAGE = (OSError, RuntimeError, EOFError, zlib.error)
+
+
+@contextmanager
+def of_input(name: str) -> Iterator[None]:
+    """Let errors name the input that they are about, also those of libraries that read it.
+
+    Parameters
+    ----------
+    name : str
+        The input.
+
+    Raises
+    ------
+    InputError
+        If values are read that lie damaged in the file.
+
+    Examples
+    --------
+    >>> with of_input("ndvi"):
+    ...     raise OSError("wrong B-tree signature")
+    Traceback (most recent call last):
+    headwater.errors.InputError: [inputs.ndvi]: its values cannot be read. Found: wrong B-tree ...
+    """
+    try:
+        yield
+    except ResumeError:
+        raise
+    except HeadwaterError as error:
+        raise type(error)(
+            f"[inputs.{name}]: {error.wrong}", found=error.found, do=error.do
+        ) from error
+    except _DAMAGE as error:
+        raise InputError(
+            f"[inputs.{name}]: its values cannot be read",
+            found=(str(error).splitlines() or [type(error).__name__])[0][:200],
+            do="Check whether its files are complete, and copy or download them again",
+        ) from error
 
 
 def open_input(study: Study, name: str, *, chunk_mb: float = 16.0) -> xr.DataArray:
@@ -38,8 +82,13 @@ def open_input(study: Study, name: str, *, chunk_mb: float = 16.0) -> xr.DataArr
     Raises
     ------
     InputError
-        If the file cannot be read, or is not what the study file says.
+        If the file cannot be read, or is not what the study file says; it names the input's table.
     """
+    with of_input(name):
+        return _opened(study, name, chunk_mb)
+
+
+def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
     from headwater.grids import open_grid
 
     entry = study.inputs[name]
@@ -60,6 +109,29 @@ def open_input(study: Study, name: str, *, chunk_mb: float = 16.0) -> xr.DataArr
         if entry.crs is not None or study.study.crs is None:
             raise
         return open_grid(source, study.term(name), crs=study.study.crs, **options)
+
+
+def open_samples(study: Study) -> pd.DataFrame | None:
+    """Read the sample table and see that it has what the study asks for.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    DataFrame or None
+        None where the study has no samples.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or lacks a column or a water that the study names.
+    """
+    from headwater.study.sample_tables import read_table
+
+    return None if study.samples is None else read_table(study.samples).data
 
 
 def read_study_area(study: Study) -> Area | None:

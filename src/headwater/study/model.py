@@ -14,15 +14,16 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
+from headwater.study.relative_path import RelativePath
 from headwater.study.steps.correlation import CorrelationOptions
 from headwater.study.steps.detector import DetectorOptions
+from headwater.study.steps.samples import SamplesOptions
 from headwater.study.steps.variation import VariationOptions
 from headwater.units import parse
 
@@ -40,17 +41,19 @@ DERIVED = ("slope", "aspect")
 """Quantities that come from ``inputs.elevation`` when no input gives them."""
 
 
-def _beside_the_file(path: str, info: ValidationInfo) -> str:
-    folder = (info.context or {}).get("folder")
-    return path if folder is None or "://" in path else str(Path(folder, path).expanduser())
-
-
 def _iso_date(value: Any) -> Any:
     return value.isoformat() if isinstance(value, dt.date | dt.datetime) else value
 
 
-RelativePath = Annotated[str, AfterValidator(_beside_the_file)]
+def _known_crs(crs: str) -> str:
+    from headwater.grids._crs import known_crs
+
+    known_crs(crs)
+    return crs
+
+
 Date = Annotated[str, BeforeValidator(_iso_date)]
+CRS = Annotated[str, AfterValidator(_known_crs)]
 
 
 class Table(BaseModel):
@@ -66,7 +69,7 @@ class StudyTable(Table):
     results: RelativePath = Field(
         "results", validate_default=True, description="Folder of the results."
     )
-    crs: str | None = Field(
+    crs: CRS | None = Field(
         None,
         description="Coordinate reference system of files that do not say theirs, and of the "
         'study grid where it takes it from nothing else; "EPSG:4326" or the like.',
@@ -122,7 +125,7 @@ class AreaTable(Table):
     bbox: tuple[float, float, float, float] | None = Field(
         None, description="West, south, east, north: the area, or what is kept of the polygons."
     )
-    crs: str | None = Field(
+    crs: CRS | None = Field(
         None,
         description="Coordinate reference system of the box, or of a file that does not say its; "
         'default "EPSG:4326".',
@@ -154,7 +157,7 @@ class GridTable(Table):
     resolution: float | None = Field(
         None, gt=0, description="Cell size in units of the CRS, in place of an input's grid."
     )
-    crs: str | None = Field(
+    crs: CRS | None = Field(
         None, description="Coordinate reference system of a grid given by its resolution."
     )
     min_coverage: float = Field(
@@ -193,7 +196,7 @@ class InputTable(Table):
         None, description="Variable in the file; needed only where it holds several."
     )
     units: str | None = Field(None, description="Unit of a file that does not say its, or wrongly.")
-    crs: str | None = Field(None, description="Coordinate reference system of the file.")
+    crs: CRS | None = Field(None, description="Coordinate reference system of the file.")
     layer_depth: float | None = Field(
         None, gt=0, description="Thickness of the soil layer [m]; turns kg m-2 into m3 m-3."
     )
@@ -282,12 +285,13 @@ class Study(Table):
     """
 
     study: StudyTable
-    inputs: dict[str, InputTable] = Field(min_length=1)
+    inputs: dict[str, InputTable] = {}
     area: AreaTable | None = None
     grid: GridTable = Field(default_factory=lambda: GridTable.model_validate({}))
     variation: VariationOptions | None = None
     correlation: CorrelationOptions | None = None
     detector: DetectorOptions | None = None
+    samples: SamplesOptions | None = None
     settings: dict[str, Any] = {}
 
     _file: Path = PrivateAttr(default=Path("study.toml"))
@@ -333,7 +337,7 @@ class Study(Table):
         """The input whose grid is the study grid, unless a resolution is given."""
         if self.grid.resolution is not None:
             return None
-        return self.grid.like or next(iter(self.inputs))
+        return self.grid.like or next(iter(self.inputs), None)
 
     @property
     def derived(self) -> tuple[str, ...]:

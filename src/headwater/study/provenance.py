@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import headwater
+from headwater.errors import InputError
 from headwater.study.store import write_whole
 
 if TYPE_CHECKING:
@@ -135,16 +136,28 @@ def input_checksums(study: Study) -> dict[str, dict[str, Any]]:
     -------
     dict
         By path, relative to the study file where it lies below it.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
     """
     paths: list[str | Sequence[str]] = []
     for entry in study.inputs.values():
         paths.append(entry.path)
         if entry.georeference is not None:
             paths.append(entry.georeference.path)
+    if study.samples is not None:
+        paths.append(study.samples.path)
     if study.area is not None and study.area.path is not None:
         paths.append(study.area.path)
     files = {file for path in paths for file in input_files(path)}
-    return {_name(file, study.file.parent): checksum(file) for file in sorted(files)}
+    try:
+        return {_name(file, study.file.parent): checksum(file) for file in sorted(files)}
+    except OSError as error:
+        raise InputError(
+            "an input cannot be read", found=str(error), do="Correct its path or its permissions"
+        ) from error
 
 
 def _name(file: Path, folder: Path) -> str:

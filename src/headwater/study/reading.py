@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -14,8 +14,9 @@ from headwater.errors import HeadwaterError, ProblemsError, StudyError, nearest
 from headwater.glossary import GLOSSARY
 from headwater.settings import resolve
 from headwater.study.model import DERIVED, InputTable, Study
+from headwater.study.steps.samples import SamplesOptions
 
-__all__ = ["parse_study", "read_study"]
+__all__ = ["parse_samples", "parse_study", "read_study"]
 
 
 def read_study(path: str | Path) -> Study:
@@ -37,7 +38,7 @@ def read_study(path: str | Path) -> Study:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ProblemsError(
             [
@@ -49,8 +50,10 @@ def read_study(path: str | Path) -> Study:
             ]
         ) from error
     except (OSError, UnicodeDecodeError) as error:
+        text_at_all = isinstance(error, UnicodeDecodeError)
+        do = "Save it as UTF-8" if text_at_all else "Correct the path, or its permissions"
         raise ProblemsError(
-            [StudyError("the study file cannot be read", found=str(error), do="Save it as UTF-8")]
+            [StudyError(f"{file} cannot be read", found=str(error), do=do)]
         ) from error
     return parse_study(text, file)
 
@@ -94,7 +97,7 @@ def parse_study(text: str, file: str | Path = "study.toml") -> Study:
     try:
         study = Study.model_validate(raw, context={"folder": folder})
     except ValidationError as error:
-        problems += _problems_of(error, raw)
+        problems += _problems_of(error, raw).values()
     problems += _problems_of_names(raw)
     if problems or study is None:
         raise ProblemsError(problems)
@@ -102,13 +105,75 @@ def parse_study(text: str, file: str | Path = "study.toml") -> Study:
     return study
 
 
-def _problems_of(error: ValidationError, raw: Mapping[str, Any]) -> list[HeadwaterError]:
+def parse_samples(
+    path: str, given: Mapping[str, Any], settings: Iterable[str] = ()
+) -> SamplesOptions:
+    """Validate the table ``[samples]`` of a study that has nothing else.
+
+    Parameters
+    ----------
+    path : str
+        The table of samples.
+    given : mapping
+        Keys of ``[samples]``.
+    settings : iterable of str
+        More of them as lines of TOML, ``"altitude=[3000, 3500]"``; these win.
+
+    Returns
+    -------
+    SamplesOptions
+
+    Raises
+    ------
+    ProblemsError
+        With everything that is wrong, all at once.
+
+    Examples
+    --------
+    >>> parse_samples("lab.csv", {"period": "year"}, ["depth=[0, 0.2]"]).depth
+    (0.0, 0.2)
+    """
+    raw: dict[str, Any] = {"path": path, **given}
+    for line in settings:
+        try:
+            raw = _merged(raw, tomllib.loads(line))
+        except tomllib.TOMLDecodeError as error:
+            raise ProblemsError(
+                [StudyError("--set takes a line of TOML", found=f"'{line}' ({error})",
+                            do="Write --set 'unit=\"permil\"' or --set 'depth=[0, 0.2]'")]
+            ) from error  # fmt: skip
+    try:
+        return SamplesOptions.model_validate(raw)
+    except ValidationError as error:
+        shifted = {"samples": raw}
+        entries = [{**entry, "loc": ("samples", *entry["loc"])} for entry in error.errors()]
+        raise ProblemsError([*_in_order(entries, shifted).values()]) from error
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Let a table add to a table, and anything else replace what was there."""
+    joined = dict(old)
+    for key, value in new.items():
+        both = _is_table(joined.get(key)) and _is_table(value)
+        joined[key] = _merged(joined[key], value) if both else value
+    return joined
+
+
+def _problems_of(
+    error: ValidationError, raw: Mapping[str, Any]
+) -> dict[tuple[str, ...], HeadwaterError]:
     """Put pydantic's findings into our words, one for each key."""
+    return _in_order(error.errors(), raw)
+
+
+def _in_order(
+    entries: Iterable[Any], raw: Mapping[str, Any]
+) -> dict[tuple[str, ...], HeadwaterError]:
     found: dict[tuple[str, ...], HeadwaterError] = {}
-    for entry in error.errors():
+    for entry in entries:
         keys = _keys_in(raw, entry["loc"], missing=entry["type"] == "missing")
         found.setdefault(keys, _in_our_words(entry, keys))
-    return list(found.values())
+    return found
 
 
 def _keys_in(raw: Any, loc: tuple[int | str, ...], *, missing: bool) -> tuple[str, ...]:
@@ -138,8 +203,9 @@ def _in_our_words(entry: Any, keys: tuple[str, ...]) -> HeadwaterError:
     if isinstance(own, HeadwaterError):
         return StudyError(f"{_spot(keys)}: {own.wrong}", found=own.found, do=own.do)
     expected = entry["msg"].replace("Input should", "It should")
-    found = [] if entry["type"] == "missing" else entry["input"]
-    return StudyError(f"{_spot(keys)} is wrong", found=repr(found), do=expected)
+    if entry["type"] == "missing":
+        expected = f"It should have at least {entry['loc'][-1] + 1} values"
+    return StudyError(f"{_spot(keys)} is wrong", found=repr(entry["input"]), do=expected)
 
 
 def _spot(keys: tuple[str, ...]) -> str:
@@ -178,9 +244,30 @@ def _problems_of_names(raw: Mapping[str, Any]) -> list[HeadwaterError]:
     for step in ("variation", "correlation", "detector"):
         for key in ("of", "with", "response", "factors"):
             problems += _strangers(_table(raw, step), f"[{step}] {key}", [*inputs, *derived])
+    problems += _nothing_to_study(raw)
     for key, value in _table(raw, "settings").items():
         problems += _raised(partial(resolve, {key: value}))
     return problems
+
+
+def _nothing_to_study(raw: Mapping[str, Any]) -> list[HeadwaterError]:
+    """Tell a study without inputs and samples, and what works on grids where there are none."""
+    if raw.get("inputs"):
+        return []
+    if "samples" not in raw:
+        return [
+            StudyError(
+                "there is nothing to study",
+                found="no table [inputs.NAME] and no table [samples]",
+                do="Add [inputs.soil_moisture] or [samples]; `headwater init` shows how",
+            )
+        ]
+    return [
+        StudyError(f"[{step}] works on grids", found="no table [inputs.NAME]",
+                   do=f"Add inputs, or remove [{step}]")
+        for step in ("area", "grid", "variation", "correlation", "detector")
+        if step in raw
+    ]  # fmt: skip
 
 
 def _strangers(table: Mapping[str, Any], spot: str, known: list[str]) -> list[HeadwaterError]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import errno
 import json
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import headwater
-from headwater.errors import ProblemsError, ResumeError, StudyError, nearest
+from headwater.errors import InputError, ProblemsError, StudyError, nearest
 from headwater.results import fingerprint
 from headwater.settings import Settings, resolve
-from headwater.study.check import check
+from headwater.study.check import check, survey
 from headwater.study.folder import finished, log, opened, replace_folder, running_folder
 from headwater.study.inputs import read_study_area
 from headwater.study.memory import MemoryWatch
@@ -27,11 +26,11 @@ from headwater.study.steps import STEPS
 from headwater.study.store import save_result
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from headwater.study.model import Study
 
 __all__ = ["Progress", "run", "wanted_steps"]
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 Progress = Callable[[str, float, str], None]
 """``progress(step, fraction_done, what_is_being_done)``."""
@@ -65,8 +64,13 @@ def wanted_steps(study: Study, until: str | None = None) -> tuple[Step, ...]:
     ------
     StudyError
         If the study has no step `until`.
+    ProblemsError
+        With all problems of study and inputs, if a step cannot do what the study asks of it.
     """
-    wanted = [step for step in STEPS if step.options(study) is not None]
+    try:
+        wanted = [step for step in STEPS if step.options(study) is not None]
+    except StudyError as error:
+        raise ProblemsError(check(study)) from error
     names = [step.name for step in wanted]
     if until is None:
         return tuple(wanted)
@@ -127,14 +131,8 @@ def run(
         except KeyboardInterrupt:
             log.warning("interrupted")
             raise
-        except Exception as error:
+        except Exception:
             log.exception("stopped")
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise ResumeError(
-                    "the results folder is full",
-                    found=str(error),
-                    do="Make room, then run again; what has finished is kept",
-                ) from error
             raise
 
 
@@ -143,11 +141,12 @@ def _run_steps(
 ) -> tuple[StepRecord, ...]:
     import dask
 
-    inputs = input_checksums(this.study)
+    inputs = _checksums(this.study)
     keys = _fingerprints(this.study, wanted_steps(this.study), inputs)
     keep = {name for name in keys if not fresh and finished(this.results, name) == keys[name]}
-    if steps[0].name not in keep:
-        _check_first(this.study)
+    opened_inputs: Mapping[str, xr.DataArray] = {}
+    if any(step.name not in keep for step in steps if not step.needs):
+        opened_inputs = _check_first(this.study, this.settings.chunk_mb)
     earlier = _earlier_records(this.results)
     records: list[StepRecord] = []
     with dask.config.set(scheduler="threads", num_workers=this.settings.workers):
@@ -158,13 +157,22 @@ def _run_steps(
                 this.progress(step.name, 1.0, "unchanged, kept")
                 records.append(kept)
             else:
-                records.append(_compute(this, step, keys[step.name]))
+                records.append(_compute(this, step, keys[step.name], opened_inputs))
             write_provenance(
                 this.results, this.study, inputs=inputs, steps=records, command=command
             )
     _drop_outdated(this.results, keys)
     log.info("finished")
     return tuple(records)
+
+
+def _checksums(study: Study) -> dict[str, dict[str, Any]]:
+    try:
+        return input_checksums(study)
+    except InputError as error:
+        # What cannot be read now is told together with all that is wrong.
+        _check_first(study)
+        raise error from None
 
 
 def _fingerprints(
@@ -188,15 +196,18 @@ def _fingerprints(
     return keys
 
 
-def _check_first(study: Study) -> None:
-    problems = check(study)
-    for problem in problems:
+def _check_first(study: Study, chunk_mb: float = 16.0) -> Mapping[str, xr.DataArray]:
+    found = survey(study, chunk_mb=chunk_mb)
+    for problem in found.problems:
         log.error("%s", problem)
-    if problems:
-        raise ProblemsError(problems)
+    if found.problems:
+        raise ProblemsError(list(found.problems))
+    return found.inputs
 
 
-def _compute(this: _Run, step: Step, key: str) -> StepRecord:
+def _compute(
+    this: _Run, step: Step, key: str, opened_inputs: Mapping[str, xr.DataArray]
+) -> StepRecord:
     import numpy as np
 
     log.info("step %s: started", step.name)
@@ -211,6 +222,7 @@ def _compute(this: _Run, step: Step, key: str) -> StepRecord:
             area=read_study_area(this.study),
             rng=np.random.default_rng([this.study.seed, zlib.crc32(step.name.encode())]),
             progress=lambda fraction, what: this.progress(step.name, min(fraction, 0.99), what),
+            opened=opened_inputs,
         )
         for name, result in step.run(context).items():
             save_result(folder, name, result)

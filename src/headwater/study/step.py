@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class Context:
         Seeded from the study file and the step's name.
     progress : callable
         ``progress(fraction_done, what_is_being_done)``.
+    opened : mapping of DataArray
+        Inputs that the check has opened already; thousands of files are not opened twice.
     """
 
     study: Study
@@ -49,6 +51,7 @@ class Context:
     area: Area | None
     rng: np.random.Generator
     progress: Callable[[float, str], None]
+    opened: Mapping[str, xr.DataArray] = field(default_factory=dict)
 
     def variable(self, name: str) -> xr.DataArray:
         """Open a variable on the study grid, lazily, as the step ``grids`` left it."""

@@ -66,7 +66,9 @@ def save_result(folder: str | Path, name: str, result: Result) -> list[Path]:
     """
     home = Path(folder)
     if isinstance(result, MapResult):
-        files = _save_maps(home, name, result.data)
+        about_maps = {"comment": result.method, "references": "\n".join(result.references)}
+        told = {key: text for key, text in about_maps.items() if text}
+        files = _save_maps(home, name, result.data.assign_attrs(told))
         about: dict[str, Any] = {}
     elif isinstance(result, TableResult):
         files, about = _save_table(home, name, result.data)

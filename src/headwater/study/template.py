@@ -53,6 +53,10 @@ _STEPS = {
     "correlation": "With what the target varies. Without the table: not computed.",
     "detector": "What drives the target's pattern (geographical detector). Likewise.",
 }
+_SAMPLES = (
+    "Where the water came from: isotopes of water samples. Without the table: not computed. A "
+    "study may have samples alone, without inputs."
+)
 # Written without "#": what nobody can do without. In other places an example beats no default.
 _FILLED = {
     "name": '"Soil moisture of my mountains"',
@@ -80,8 +84,19 @@ _EXAMPLES = {
     "variation.of": '["soil_moisture", "precipitation"]',
     "correlation.of": '"soil_moisture"',
     "correlation.with": '["precipitation", "temperature"]',
+    "correlation.months": "[5, 6, 7, 8, 9, 10]",
     "detector.response": '"soil_moisture"',
     "detector.factors": '["precipitation", "temperature", "elevation"]',
+    "samples.path": '"data/samples.csv"',
+    "samples.columns": '{ d18O = "18O, per mil" }',
+    "samples.waters": '{ "Soil 30 cm" = "soil" }',
+    "samples.water": '"soil"',
+    "samples.unit": '"permil"',
+    "samples.altitude": "[3000, 3500, 4000, 4500, 5100]",
+    "samples.depth": "[0, 0.2, 0.4, 0.6, 0.8]",
+    "samples.of": '["soil"]',
+    "samples.groups": '["layer", "altitude_band", "vegetation", "aspect_sector"]',
+    "samples.mixing": '{ sources = ["precipitation", "ground_ice", "snow_melt"] }',
     "detector.strata": '{ elevation = { method = "natural", count = 6 } }',
 }
 
@@ -138,6 +153,9 @@ def template() -> str:
         _INPUTS + _table("inputs", InputTable, heading="inputs.soil_moisture"),
         _MORE_INPUTS,
         *(f"# {meaning}\n" + _table(name, _options(name)) for name, meaning in _STEPS.items()),
+        "\n".join(textwrap.wrap(_SAMPLES, 92, initial_indent="# ", subsequent_indent="# "))
+        + "\n"
+        + _table("samples", _options("samples"), commented=True),
         _SETTINGS,
     ]
     return "\n".join(parts)

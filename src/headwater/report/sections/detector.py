@@ -33,7 +33,7 @@ def section(results: Mapping[str, Result], outline: Area | None) -> Section:
     ----------
     results : mapping of Result
         ``factor``, ``optimal``, ``risk``, ``contrasts``, ``association`` and, with two factors or
-        more, ``interaction`` and ``ecological``; ``maps`` for grids.
+        more, ``interaction`` and ``ecological``; ``maps`` for grids; ``series`` for cubes.
     outline : Area or None
         The study area, in the reference system of the maps.
 
@@ -49,6 +49,7 @@ def section(results: Mapping[str, Result], outline: Area | None) -> Section:
         blocks=(
             *_factor_blocks(results),
             *_pair_blocks(results),
+            *_series_blocks(results),
             *_strata_blocks(results, outline),
         ),
         methods=_unique(text for one in every for text in (one.method, *one.choices)),
@@ -76,8 +77,10 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
             f"Of all pairs, {_label(pairs, best['factor_1'])} and "
             f"{_label(pairs, best['factor_2'])} explain most together: q = {best['q_12']:.2f} "
             f"(adjusted {best['q_12_adjusted']:.2f}, {_signed(best['beyond_best'])} over the "
-            f"better one alone, n = {_count(best['n'])} cells)."
+            f"better one alone: {best['tested']}, n = {_count(best['n'])} cells)."
         )
+    if "series" in results:
+        yield _leaders(results["series"].data)
     alike = _alike(results["association"].data)
     if alike:
         yield f"These factors go together and cannot be told apart: {'; '.join(alike)}."
@@ -92,9 +95,9 @@ def _factor_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         "detector-factors",
         factor.plot,
         f"q of each factor for {_response(table)}, with the adjusted q and its "
-        f"{table.attrs.get('level', 0.95):.0%} interval (cells taken as independent) and, in "
-        "orange, what unrelated maps as smooth as these reach in 5 % of cases. Beside it: how the "
-        "factor was parted, n and p.",
+        f"{table.attrs.get('level', 0.95):.0%} interval (blocks of cells resampled) and, in "
+        "orange, what a search reaches in 5 % of responses made by chance, as smooth as the map. "
+        "Beside it: how the factor was parted, n and p.",
         f"{_label(table, first['factor'])} has the largest q, {first['q']:.2f}.",
     )
     yield TableBlock("detector-factors", table, f"Factor detector. {_units_sentence(table)}")
@@ -109,7 +112,8 @@ def _pair_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         "detector-interactions",
         results["interaction"].plot,
         f"q of {_response(pairs)} for pairs of factors crossed; framed, the factor alone. Marks: "
-        "the published class, which compares plain q values and is not a test.",
+        "what tests show of the pair. The published class, which compares plain q values and is "
+        "not a test, stands in the table.",
         f"{_label(pairs, best['factor_1'])} with {_label(pairs, best['factor_2'])} has the largest "
         f"q of all pairs, {best['q_12']:.2f}.",
     )
@@ -117,7 +121,15 @@ def _pair_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         "detector-interactions",
         pairs,
         "Interaction detector. beyond_best and beyond_sum: adjusted q of the pair less the better "
-        "one's, and less the sum of both; tested: what F tests show beside the published class.",
+        "one's, and less the sum of both, with their intervals; tested: what tests show; "
+        "interaction: the published class.",
+    )
+    yield FigureBlock(
+        "detector-ecological",
+        results["ecological"].plot,
+        "Difference of the adjusted q of two factors; bold where a test tells them apart.",
+        "Which factors explain more than which others.",
+        wide=False,
     )
     yield TableBlock(
         "detector-ecological",
@@ -128,6 +140,41 @@ def _pair_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         "detector-association",
         results["association"].data,
         "How alike the factors are: Pearson's r of continuous factors, Cramér's V of the strata.",
+    )
+
+
+def _series_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
+    if "series" not in results:
+        return
+    table: pd.DataFrame = results["series"].data
+    yield FigureBlock(
+        "detector-series",
+        results["series"].plot,
+        f"Adjusted q of each factor for {_response(table)} in each period, with its 95 % interval; "
+        "strata searched anew in each.",
+        _leaders(table),
+    )
+    yield TableBlock(
+        "detector-series",
+        table,
+        "q through time; p_lead: whether the first factor of a period predicts better than its "
+        "second.",
+    )
+
+
+def _leaders(table: pd.DataFrame) -> str:
+    """Say which factor comes first when, and how often its lead is more than chance."""
+    first = table[table["rank"] == 1]
+    by_factor = first.groupby("factor", sort=False)["period"].agg(lambda ones: list(map(str, ones)))
+    by_factor = by_factor.sort_values(key=lambda lists: lists.map(len), kind="stable")
+    *rare, (usual, periods) = by_factor.items()
+    words = [f"{_label(table, str(name))} in {', '.join(ones)}" for name, ones in rare]
+    rest = "all other periods" if rare else "all periods"
+    words.append(f"{_label(table, str(usual))} in {rest} ({len(periods)} of {len(first)})")
+    sure = int((first["p_lead"] < 0.05).sum())
+    return (
+        f"First among the factors: {'; '.join(words)}; the lead is more than chance in "
+        f"{sure} of {len(first)}."
     )
 
 
@@ -151,7 +198,8 @@ def _strata_blocks(results: Mapping[str, Result], outline: Area | None) -> Itera
     yield FigureBlock(
         "detector-risk",
         results["risk"].plot,
-        f"Mean {_response(risk)} in each stratum, with its interval; n cells.",
+        f"Mean {_response(risk)} in each stratum, with its interval (cells taken as independent); "
+        "n cells; strata that share a letter do not differ.",
         f"Means run from {risk['mean'].min():.3g} to {risk['mean'].max():.3g}.",
     )
     if "maps" in results:
@@ -167,7 +215,8 @@ def _strata_blocks(results: Mapping[str, Result], outline: Area | None) -> Itera
     yield TableBlock(
         "detector-contrasts",
         results["contrasts"].data,
-        "Differences between the strata of each factor (Welch's t, p corrected after Holm).",
+        "Differences between the strata of each factor (Welch's t, p corrected after Holm and "
+        "after Benjamini and Hochberg).",
     )
 
 
@@ -205,11 +254,11 @@ def _signed(value: float) -> str:
 
 
 def _test(row: Any) -> str:
-    """Tell the p of the shift test where there is one: the F test is misled by smooth fields."""
-    if pd.notna(row.get("p_shift")):
-        return f"{_p(row['p_shift'])} by shifts of the map"
+    """Tell the p of the whole search where there is one: smooth fields mislead the F test."""
+    if pd.notna(row.get("p_search")):
+        return f"{_p(row['p_search'])} by chance maps searched alike"
     return f"{_p(row['p_value'])} if cells were independent"
 
 
 def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return "p ≤ 0.001" if p <= 0.001 else f"p = {p:.3f}"

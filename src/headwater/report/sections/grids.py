@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from headwater.figures import grouped
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 from headwater.report.table import pretty_number
 from headwater.results import MapResult
@@ -87,7 +88,7 @@ def _headline(coverage: xr.Dataset, varying: pd.DataFrame) -> Iterator[str]:
 
     inside, cells = _area_of(coverage)
     area = float(cell_area(coverage).where(inside).sum())
-    words = f"The study area holds {cells} cells on {area:,.0f} km²".replace(",", " ")
+    words = f"The study area holds {grouped(cells)} cells on {grouped(area)} km²"
     if varying.empty:
         yield f"{words}."
         return
@@ -95,10 +96,10 @@ def _headline(coverage: xr.Dataset, varying: pd.DataFrame) -> Iterator[str]:
     worst = min(varying.to_dict("records"), key=lambda row: row["valid"])
     if worst["valid"] < 99.95:
         never = int((coverage[worst["input"]].where(inside).fillna(0).where(inside) == 0).sum())
-        empty = f", {never} of which never have one" if never else ""
+        empty = f", {grouped(never)} of which never have one" if never else ""
         yield (
-            f"The input with most gaps is {_words(worst['input'])}: {worst['valid']:.3g} % of its "
-            f"values are valid (n = {worst['steps']} times, {cells} cells{empty})."
+            f"The input with most gaps is {_in_prose(worst)}: {worst['valid']:.3g} % of its values "
+            f"are valid (n = {grouped(worst['steps'])} times, {grouped(cells)} cells{empty})."
         )
     else:
         yield f"No input has gaps (at least {worst['valid']:.4g} % of values are valid)."
@@ -109,7 +110,8 @@ def _maps(lasting: Mapping[str, xr.DataArray], outline: Area | None) -> Iterator
     for name in sorted(lasting, key=lambda name: (name != "elevation", name)):
         data = lasting[name]
         long_name = data.attrs.get("long_name", _words(name))
-        said = f"{long_name} on the study grid{_extremes(data)}, n = {int(data.count())} cells."
+        n = grouped(int(data.count()))
+        said = f"{long_name} on the study grid{_extremes(data)}, n = {n} cells."
         wide = name == "elevation"
         yield FigureBlock(name, partial(_draw, data, outline), said, f"Map: {said}", wide)
 
@@ -122,7 +124,8 @@ def _extremes(data: xr.DataArray) -> str:
     if data.attrs.get("kind") == "circular":
         return ""
     low, high = (pretty_number(float(end), 3) for end in (data.min(), data.max()))
-    return f": {low} to {high} {unit_label(str(data.attrs.get('units', '')))}".rstrip()
+    unit = unit_label(str(data.attrs.get("units", "")))
+    return f": {low} to {high}{'' if unit == '°' else ' '}{unit}".rstrip()
 
 
 def _codes(data: xr.DataArray) -> NDArray[Any]:
@@ -156,8 +159,8 @@ def _inputs_caption(inputs: pd.DataFrame, coverage: xr.Dataset) -> str:
     _, cells = _area_of(coverage)
     return (
         f"Inputs as they came and as they were used, n = {len(inputs)}. Source cell: side of a "
-        f"square as large as a cell of the file. Valid: share of the {cells} study cells and all "
-        "times that have a value."
+        f"square as large as a cell of the file. Valid: share of the {grouped(cells)} study cells "
+        "and all times that have a value."
     )
 
 
@@ -169,6 +172,7 @@ def _coverage_blocks(
         name: coverage[name].where(inside).fillna(0).where(inside) for name in varying["input"]
     }
     lowest = {name: float(share.min()) for name, share in shares.items()}
+    called = {row["input"]: _in_prose(row) for row in varying.to_dict("records")}
     gappy = [name for name, least in lowest.items() if least < _EVEN]
     if lowest and not gappy:
         name = min(lowest, key=lambda name: lowest[name])
@@ -176,17 +180,18 @@ def _coverage_blocks(
             "Every input that changes in time has a value in every cell and time."
             if lowest[name] == 100
             else "Gaps are few and spread evenly: every input has values at "
-            f"{lowest[name]:.3g} % of times or more in every cell, {_words(name)} the least."
+            f"{lowest[name]:.3g} % of times or more in every cell, {called[name]} the least."
         )
     if not gappy:
         return
     shown = sorted(set(varying.loc[varying["input"].isin(gappy), "steps"]))
-    times = " to ".join(f"{steps}" for steps in (shown[0], *shown[1:][-1:]))
+    times = " to ".join(grouped(steps) for steps in (shown[0], *shown[1:][-1:]))
     yield FigureBlock(
         name="coverage",
         draw=partial(_draw_coverage, coverage[gappy], outline),
         caption=(
-            f"Share of times with a value in each cell, n = {times} times and {cells} cells. "
+            f"Share of times with a value in each cell, n = {times} times and {grouped(cells)} "
+            "cells. "
             f"Inputs with values at {_EVEN} % of times or more everywhere are not shown."
         ),
         alt=f"Coverage maps; the lowest coverage of a cell is {min(lowest.values()):.3g} %.",
@@ -199,7 +204,7 @@ def _draw_coverage(coverage: xr.Dataset, outline: Area | None) -> Figure:
 
     limits, label = (0.0, 100.0), "Valid share (%)"
     panels = coverage.to_dataarray("input")
-    titles = [_words(name) for name in panels["input"].values]
+    titles = [_title(coverage[name]) for name in panels["input"].values]
     if len(titles) == 1:
         one = panels.isel(input=0)
         return map_figure(one, title=titles[0], outline=outline, limits=limits, label=label)
@@ -223,12 +228,12 @@ def _cautions(inputs: pd.DataFrame, coverage: xr.Dataset) -> Iterator[str]:
     inside, cells = _area_of(coverage)
     size = float(np.sqrt(cell_area(coverage).where(inside).mean()))
     for row in inputs.to_dict("records"):
-        name, ratio = _words(row["input"]), (row["cell"] / size) ** 2
+        name, ratio = _in_prose(row), (row["cell"] / size) ** 2
         if row["cell"] > _COARSE * size:
             yield (
-                f"{name.capitalize()} has cells of {row['cell']:.3g} km, {ratio:.0f} study cells "
-                f"in one: neighbours repeat it, and it knows about {max(cells / ratio, 1):.0f} "
-                f"places, not {cells}."
+                f"{name[0].upper()}{name[1:]} has cells of {row['cell']:.3g} km, {grouped(ratio)} "
+                "study cells in one: neighbours repeat it, and it knows about "
+                f"{grouped(max(cells / ratio, 1))} places, not {grouped(cells)}."
             )
         if pd.notna(row.get("units_given")) and row.get("units_given") not in ("", "1"):
             yield (
@@ -251,3 +256,13 @@ def _area_of(coverage: xr.Dataset) -> tuple[xr.DataArray, int]:
 
 def _words(name: Any) -> str:
     return str(name).replace("_", " ")
+
+
+def _in_prose(row: Mapping[Any, Any]) -> str:
+    """Name an input within a sentence: "soil moisture", but "NDVI"."""
+    name = str(row.get("long_name") or _words(row["input"]))
+    return name if name[:2].isupper() else name[0].lower() + name[1:]
+
+
+def _title(share: xr.DataArray) -> str:
+    return str(share.attrs.get("long_name", _words(share.name))).removeprefix("Valid share, ")

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from headwater.study.step import Step
-from headwater.study.steps import correlation, detector, grids, variation
+from headwater.study.steps import correlation, detector, grids, samples, variation
 
 __all__ = ["STEPS"]
 
-STEPS: tuple[Step, ...] = (grids.STEP, variation.STEP, correlation.STEP, detector.STEP)
+STEPS: tuple[Step, ...] = (
+    grids.STEP,
+    variation.STEP,
+    correlation.STEP,
+    detector.STEP,
+    samples.STEP,
+)
 """All steps, in the order in which they run."""

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from headwater.figures import grouped
 from headwater.glossary import GLOSSARY
 from headwater.results import MapResult, Result, TableResult, fingerprint
-from headwater.study.inputs import open_input, period_of, study_geobox
+from headwater.study.inputs import of_input, open_input, period_of, study_geobox
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ _FINER = 0.75
 _SPARSE = 80.0
 """Valid share of an input below which a reader is warned [%]."""
 _WORDS = {
-    "mean": "area-weighted mean of the source cells in each study cell",
-    "bilinear": "bilinear interpolation between source cell centres",
-    "nearest": "the source cell nearest to each study cell's centre",
-    "mode": "the class that covers most of each study cell",
-    "none": "nothing, for its cells are those of the study grid",
+    "mean": "a study cell has the area-weighted mean of the source cells in it",
+    "bilinear": "a study cell has the value interpolated bilinearly between source cell centres",
+    "nearest": "a study cell has the value of the source cell that holds its centre",
+    "mode": "a study cell has the class that covers most of it",
+    "none": "kept in its own cells, which are those of the study grid",
 }
 _TERRAIN = {"slope": ["slope"], "aspect": ["aspect", "aspect_concentration"]}
 _TERRAIN_METHOD = {
@@ -86,8 +87,10 @@ class _Frame:
     cell_km: float
 
 
-def _options(study: Study) -> Mapping[str, Any]:
+def _options(study: Study) -> Mapping[str, Any] | None:
     """Everything of the study file that decides what lies on the study grid."""
+    if not study.inputs:
+        return None
     head = study.study
     return {
         "crs": head.crs,
@@ -100,7 +103,7 @@ def _options(study: Study) -> Mapping[str, Any]:
 
 def _run(context: Context) -> Mapping[str, Result]:
     study = context.study
-    inputs = {
+    inputs = dict(context.opened) or {
         name: open_input(study, name, chunk_mb=context.settings.chunk_mb) for name in study.inputs
     }
     frame = _frame(context, inputs)
@@ -109,7 +112,8 @@ def _run(context: Context) -> Mapping[str, Result]:
     lasting: dict[str, Result] = {}
     for done, (name, data) in enumerate(inputs.items()):
         context.progress(done / len(study.variables), name)
-        row, coverage[name] = _bring(context, name, data, frame)
+        with of_input(name):
+            row, coverage[name] = _bring(context, name, data, frame)
         rows.append(row)
         if "time" not in data.dims:
             lasting[name] = _map_of(context, name)
@@ -164,6 +168,7 @@ def _bring(
     share = _share_valid(written, frame)
     return {
         "input": name,
+        "long_name": data.attrs["long_name"],
         "file": data.attrs["source"],
         "variable": data.attrs.get("source_variable", entry.variable or ""),
         "units_found": data.attrs.get("source_units", ""),
@@ -266,8 +271,7 @@ def _results(
     table = pd.DataFrame(rows)
     table.attrs["units"] = {"cell": "km", "valid": "%", "out_of_range": "1", "steps": "1"}
     choices = tuple(
-        f"{row['input']}: aligned by {_WORDS[row['alignment']]} ({row['chosen_by']})."
-        for row in rows
+        f"{row['long_name']}: {_WORDS[row['alignment']]} ({row['chosen_by']})." for row in rows
     )
     least = context.study.grid.min_coverage
     rule = f"A study cell is valid where at least {least:.0%} of it has source values."
@@ -293,13 +297,13 @@ def _cautions(rows: list[dict[str, Any]]) -> tuple[str, ...]:
         if row["out_of_range"]:
             were = "value was" if row["out_of_range"] == 1 else "values were"
             found.append(
-                f"{row['input']}: {row['out_of_range']} {were} impossible for the quantity and "
-                "taken as missing."
+                f"{row['long_name']}: {grouped(row['out_of_range'])} {were} impossible for the "
+                "quantity and taken as missing."
             )
         if row["valid"] < _SPARSE:
             found.append(
-                f"{row['input']}: only {row['valid']:.0f} % of its values in the area and period "
-                "are valid."
+                f"{row['long_name']}: only {row['valid']:.0f} % of its values in the area and "
+                "period are valid."
             )
     return tuple(found)
 

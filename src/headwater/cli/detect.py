@@ -1,0 +1,56 @@
+"""The command that runs the geographical detector on a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headwater.cli.output import keep
+from headwater.cli.plain_words import in_plain_words
+
+__all__ = ["detect"]
+
+
+def detect(
+    table: Annotated[Path, typer.Argument(help="CSV, one row for each unit.")],
+    y: Annotated[str, typer.Option("--y", help="Column to be explained.")],
+    x: Annotated[
+        list[str] | None, typer.Option("--x", help="Factor; repeat for each. Default: all columns.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Factor that is a class, whatever its numbers.")
+    ] = None,
+    circular: Annotated[
+        list[str] | None, typer.Option(help="Factor that is a direction [degree].")
+    ] = None,
+    coordinates: Annotated[
+        tuple[str, str] | None, typer.Option(help="Columns with longitude and latitude.")
+    ] = None,
+    classes: Annotated[tuple[int, int], typer.Option(help="Fewest and most classes to try.")] = (
+        3,
+        8,
+    ),
+    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
+) -> None:
+    """Tell which factors explain a column of a table (geographical detector)."""
+    with in_plain_words():
+        import pandas as pd
+
+        from headwater.detector import figures_of, from_table, summary_lines
+        from headwater.errors import InputError
+
+        try:
+            frame = pd.read_csv(table)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                "the table cannot be read", found=str(error), do="Give a CSV file with a header"
+            ) from error
+        found = from_table(
+            frame, y, x or (), category=category or (), circular=circular or (),
+            coordinates=coordinates, classes=classes,
+        )  # fmt: skip
+        for line in summary_lines(found):
+            typer.echo(line)
+        keep(out, found.results(), figures_of(found) if out else {})

@@ -1,0 +1,114 @@
+"""What a command found: tables in the terminal, CSV files and figures in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headwater.results import Result
+
+__all__ = ["keep", "show", "tell"]
+
+_MOST_ROWS = 60
+_WIDEST = 96
+
+
+def show(
+    frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str], *, title: str = "",
+    digits: int = 3,
+) -> None:  # fmt: skip
+    """Print a table, numbers to the right.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Flat columns.
+    columns : mapping or sequence of str
+        Columns to print that the table has, with other headings where given.
+    title : str
+        A line above.
+    digits : int
+        Significant digits.
+    """
+    from headwater.report.table import view_table
+
+    heads = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns}
+    names = [name for name in heads if name in frame.columns]
+    view = view_table(frame[names].head(_MOST_ROWS), digits)
+    rows = [[cell.text for cell in row] for row in view.rows]
+    numeric = [column.numeric for column in view.columns]
+    typer.echo("\n".join(_lines([heads[name] for name in names], rows, numeric, title)))
+    if len(frame) > _MOST_ROWS:
+        typer.echo(f"… and {len(frame) - _MOST_ROWS} rows more: --out writes all of them")
+
+
+def _lines(
+    heads: list[str], rows: list[list[str]], numeric: list[bool], title: str
+) -> Iterable[str]:
+    if title:
+        yield f"\n{title}"
+    if not rows:
+        yield "  none"
+        return
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        cells = [
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def tell(sentences: Iterable[str]) -> None:
+    """Print sentences that must not be missed, each once, wrapped."""
+    import textwrap
+
+    for text in dict.fromkeys(sentences):
+        typer.echo(
+            textwrap.fill(text, _WIDEST, initial_indent="! ", subsequent_indent="  "), err=True
+        )
+
+
+def keep(
+    out: Path | None, results: Mapping[str, Result], figures: Mapping[str, Any] | None = None
+) -> None:
+    """Write results and figures into a folder, where one was asked for.
+
+    Parameters
+    ----------
+    out : Path or None
+        The folder; made when it is not there.
+    results : mapping of Result
+        By file name.
+    figures : mapping of callable, optional
+        Each returns a figure; default: of every result that can draw itself.
+    """
+    if out is None:
+        return
+    from headwater.errors import ResumeError
+    from headwater.figures import render
+    from headwater.results import Result
+    from headwater.study import save_result
+
+    drawn = figures
+    if drawn is None:
+        drawn = {n: r.plot for n, r in results.items() if type(r).plot is not Result.plot}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, result in results.items():
+            save_result(out, name, result)
+        for name, draw in drawn.items():
+            figure = draw()
+            for suffix in ("png", "svg"):
+                (out / f"{name}.{suffix}").write_bytes(render(figure, suffix))
+    except OSError as error:
+        raise ResumeError(
+            "the folder cannot be written", found=str(error), do="Choose another with --out"
+        ) from error
+    typer.echo(f"\nWrote {len(results)} tables and {len(drawn)} figures to {out}")

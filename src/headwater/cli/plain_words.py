@@ -1,0 +1,72 @@
+"""What goes wrong, in a few words on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from headwater.errors import HeadwaterError
+
+__all__ = ["INTERRUPTED", "in_plain_words"]
+
+INTERRUPTED = 130
+"""Exit code of a run that was interrupted."""
+
+
+@contextmanager
+def in_plain_words() -> Iterator[list[Path]]:
+    """Turn what goes wrong into a few words and an exit code; yields the place of the log."""
+    place: list[Path] = []
+    try:
+        yield place
+    except HeadwaterError as error:
+        typer.echo(f"headwater: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        _tell_interrupt(place)
+    except BrokenPipeError:
+        # who reads, `head` say, has had enough; the interpreter must not flush into it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except Exception as error:
+        log = _keep_traceback(place)
+        typer.echo(
+            f"headwater: unexpected {type(error).__name__}: {error}\n"
+            f"This is a bug in Headwater. Please report it with {log}",
+            err=True,
+        )
+        raise typer.Exit(1) from None
+
+
+def _tell_interrupt(place: list[Path]) -> NoReturn:
+    words = "Interrupted."
+    if place:
+        from headwater.study import finished_steps
+
+        kept = finished_steps(place[0])
+        words += f" Kept: {', '.join(kept)}." if kept else " No step had finished."
+        words += " The same command goes on from here."
+    typer.echo(words, err=True)
+    raise typer.Exit(INTERRUPTED)
+
+
+def _keep_traceback(place: list[Path]) -> Path:
+    import tempfile
+    import traceback
+
+    for folder in (*filter(Path.is_dir, place), Path(tempfile.gettempdir())):
+        log = folder / "headwater.log"
+        try:
+            with log.open("a", encoding="utf-8") as stream:
+                traceback.print_exc(file=stream)
+        except OSError:
+            continue
+        return log
+    traceback.print_exc()
+    return Path("the lines above")

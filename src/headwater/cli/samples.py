@@ -1,0 +1,254 @@
+"""Commands about a table of water samples: check, summary, lines, mix, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli.output import keep, show, tell
+from headwater.cli.plain_words import in_plain_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headwater.results import Result
+    from headwater.study.steps.samples import SamplesOptions
+
+__all__ = ["app", "check", "lines", "mix", "report", "summary"]
+
+app = typer.Typer(
+    name="samples",
+    help="Ask a table of water samples where the water came from.",
+    no_args_is_help=True,
+)
+
+_File = Annotated[Path, typer.Argument(help="Table of samples: CSV or XLSX.")]
+_Of = Annotated[list[str] | None, typer.Option(help="Water that is described; may be repeated.")]
+_By = Annotated[
+    list[str] | None,
+    typer.Option(help="Grouping: vegetation, altitude_band, …; may be repeated, each by itself."),
+]
+_Period = Annotated[str, typer.Option(help='Column of the periods; "" for none.')]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A key of [samples] in the study file, as TOML: --set 'altitude=[3000, 3500]'.",
+    ),
+]
+_Out = Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")]
+_Sources = Annotated[
+    list[str] | None, typer.Option("--source", help="An end member; repeat for each.")
+]
+_Mixtures = Annotated[
+    list[str] | None, typer.Option("--mixture", help="A water that is mixed; default: soil.")
+]
+
+_ISOTOPES = {"d18O": "δ18O", "d2H": "δ2H", "d_excess": "d-excess", "lc_excess": "lc-excess"}
+_PLACE = {"grouping": "grouping", "label": "group", "period": "period"}
+
+
+@app.command()
+def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
+    """Look for what cannot be, and for what is unlikely; name the rows."""
+    with in_plain_words():
+        from headwater.errors import DataError
+        from headwater.isotopes import check_quality
+
+        table = _read(_options(file, set_))
+        found = check_quality(table)
+        typer.echo(found.method)
+        columns = ("row", "sample_id", "rule", "severity", "column", "value", "reason")
+        show(found.data, columns, digits=4)
+        keep(out, {"quality": found})
+        wrong = found.data[found.data["severity"] == "error"]
+        if len(wrong):
+            rows = ", ".join(map(str, dict.fromkeys(wrong["row"][:8])))
+            raise DataError(
+                f"{wrong['row'].nunique()} samples have impossible values",
+                found=f"rows {rows}{', …' if len(wrong) > 8 else ''}",
+                do="Correct them in the file: nothing was removed",
+            )
+
+
+@app.command()
+def summary(
+    file: _File, of: _Of = None, by: _By = None, period: _Period = "month",
+    weighted: Annotated[bool, typer.Option("--weighted", help="Weigh by the amount.")] = False,
+    set_: _Set = None, out: _Out = None,
+) -> None:  # fmt: skip
+    """Tell means of δ18O, δ2H, d-excess and lc-excess by group and period."""
+    with in_plain_words():
+        from headwater.study.sample_summary import describe
+
+        options = _options(file, set_, of=of, groups=by, period=period, weighted=weighted or None)
+        results = describe(_table(options), options)
+        del results["table"], results["quality"]
+        heads = {
+            f"{name}_{what}": f"{words} {what}"
+            for name, words in _ISOTOPES.items()
+            for what in ("mean", "sd")
+        }
+        show(
+            results["waters"].data,
+            {"water": "water", "n": "n", **heads},
+            title="All waters [‰]",
+            digits=4,
+        )
+        show(results["summary"].data, {**_PLACE, "n": "n", **heads}, title="By group [‰]", digits=4)
+        if "tests" in results:
+            tests = results["tests"].data
+            told = tests[(tests["group_a"] != "all groups") & (tests["p_mean_holm"] < 0.05)]
+            _show_differences(told)
+        keep(out, results)
+
+
+def _show_differences(told: pd.DataFrame) -> None:
+    heads = {
+        "compared": "of", "within": "within", "quantity": "quantity", "group_a": "group",
+        "group_b": "less", "difference": "difference [‰]", "low": "low", "high": "high",
+        "p_mean_holm": "p (Holm)",
+    }  # fmt: skip
+    renamed = told.rename(columns={"p_mean_holm": "p_holm"}).reset_index(drop=True)
+    heads["p_holm"] = heads.pop("p_mean_holm")
+    show(renamed, heads, title="Groups that differ (Welch's t, p adjusted by Holm < 0.05)")
+
+
+@app.command()
+def lines(
+    file: _File, of: _Of = None, by: _By = None, period: _Period = "month",
+    method: Annotated[str, typer.Option(help="ols, rma, ma, york, huber, theil-sen.")] = "ols",
+    lmwl: Annotated[
+        str | None, typer.Option(help="Slope and intercept of a given meteoric line: 7.9,12.4")
+    ] = None,
+    set_: _Set = None, out: _Out = None,
+) -> None:  # fmt: skip
+    """Fit water lines by group, cross them with the meteoric line, and judge them."""
+    with in_plain_words():
+        import numpy as np
+
+        from headwater.errors import DataError
+        from headwater.study.sample_lines import line_results
+
+        options = _options(
+            file, set_, of=of, groups=by, period=period, method=method, lmwl=_given_line(lmwl)
+        )
+        found = line_results(_read(options), options, rng=np.random.default_rng(1))
+        if not found:
+            raise DataError("no line can be fitted", found="fewer than 3 with both isotopes",
+                            do="Describe another water with --of, or give its δ2H")  # fmt: skip
+        _show_lines(found)
+        keep(out, found)
+        tell(text for result in found.values() for text in result.cautions)
+
+
+def _show_lines(found: dict[str, Result]) -> None:
+    line = {
+        "slope": "slope", "slope_se": "± se", "intercept": "intercept [‰]", "intercept_se": "± se",
+        "r2": "R²", "n": "n",
+    }  # fmt: skip
+    if "meteoric" in found:
+        title = "Local meteoric water line: the first is used"
+        show(found["meteoric"].data, {"method": "method", **line}, title=title)
+    lines_ = found["lines"].data
+    show(lines_, {**_PLACE, **line, "status": "status"}, title="Lines by group")
+    if "crossings" in found:
+        heads = {
+            **_PLACE, "d18O": "δ18O [‰]", "d18O_low": "low", "d18O_high": "high",
+            "d2H": "δ2H [‰]", "status": "status", "verdict": "what the line is",
+        }  # fmt: skip
+        show(
+            found["crossings"].data, heads, title="Crossings with the meteoric line (95 %, Fieller)"
+        )
+
+
+@app.command()
+def mix(
+    file: _File, sources: _Sources = None, mixtures: _Mixtures = None,
+    tracers: Annotated[
+        list[str] | None, typer.Option("--tracer", help="Default: d18O and d2H.")
+    ] = None,
+    by: _By = None, period: _Period = "month", set_: _Set = None, out: _Out = None,
+) -> None:  # fmt: skip
+    """Tell of which sources each group of waters is mixed, with intervals."""
+    with in_plain_words():
+        import numpy as np
+
+        from headwater.study.sample_mixing import mixing_results
+
+        mixing = _mixing(sources, mixtures, tracers)
+        options = _options(file, set_, groups=by, period=period, mixing=mixing)
+        found = mixing_results(_read(options), options, rng=np.random.default_rng(1))
+        if "identifiability" in found:
+            for row in found["identifiability"].data.to_dict("records"):
+                typer.echo(f"{row['period']}: {row['sentence']}")
+        heads = {
+            **_PLACE, "source": "source", "fraction": "fraction", "low": "low", "high": "high",
+            "n": "n", "status": "status",
+        }  # fmt: skip
+        shown = found["mixing"].data.assign(n=found["mixing"].data["n"].astype(int))
+        show(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
+        keep(out, found)
+        tell(text for result in found.values() for text in result.cautions)
+
+
+@app.command()
+def report(
+    file: _File, of: _Of = None, by: _By = None, period: _Period = "month",
+    sources: _Sources = None, mixtures: _Mixtures = None, set_: _Set = None,
+    out: Annotated[Path, typer.Option(help="Folder of results and report.")] = Path("results"),
+) -> None:  # fmt: skip
+    """Write a report of the samples: tables, lines, crossings, mixing, cautions."""
+    with in_plain_words() as place:
+        from headwater.report import write_report
+        from headwater.study import Study, run
+
+        place.append(out)
+        mixing = _mixing(sources, mixtures, None) if sources or mixtures else None
+        options = _options(file, set_, of=of, groups=by, period=period, mixing=mixing)
+        head = {"name": f"Samples of {file.name}", "results": str(out.absolute())}
+        study = Study.model_validate({"study": head, "samples": options.model_dump()})
+        run(study)
+        typer.echo(f"Report: {write_report(study.results, study)}")
+
+
+def _mixing(
+    sources: list[str] | None, mixtures: list[str] | None, tracers: list[str] | None
+) -> dict[str, Any]:
+    given = {"sources": sources, "mixtures": mixtures, "tracers": tracers}
+    return {name: value for name, value in given.items() if value}
+
+
+def _given_line(text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    from headwater.errors import StudyError
+
+    try:
+        slope, intercept = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise StudyError("a line is a slope and an intercept", found=f"'{text}'",
+                         do="Write --lmwl 7.9,12.4") from error  # fmt: skip
+    return {"slope": slope, "intercept": intercept}
+
+
+def _options(file: Path, set_: list[str] | None, **given: Any) -> SamplesOptions:
+    """Compose the table [samples] of a study file; what --set says adds to the options."""
+    from headwater.study.reading import parse_samples
+
+    raw = {name: value for name, value in given.items() if value not in (None, [])}
+    return parse_samples(str(file.absolute()), raw, set_ or [])
+
+
+def _table(options: SamplesOptions) -> Any:
+    from headwater.study.sample_tables import read_table
+
+    return read_table(options)
+
+
+def _read(options: SamplesOptions) -> pd.DataFrame:
+    frame: pd.DataFrame = _table(options).data
+    return frame

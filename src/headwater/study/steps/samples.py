@@ -1,0 +1,176 @@
+"""The step "samples": what water samples say of where the water came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from headwater.errors import StudyError
+from headwater.study.relative_path import RelativePath
+from headwater.study.step import Context, Step
+
+if TYPE_CHECKING:
+    from headwater.results import Result
+    from headwater.study.model import Study
+
+__all__ = ["ClimateOptions", "LmwlOptions", "MixingOptions", "STEP", "SamplesOptions"]
+
+Method = Literal["ols", "rma", "ma", "york", "huber", "theil-sen"]
+Range = tuple[float, float]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LmwlOptions(_Options):
+    """The local meteoric water line: fitted, or given by slope and intercept."""
+
+    water: str = Field("precipitation", description="Water whose samples the line is fitted to.")
+    method: Method = Field("ols", description="How it is fitted.")
+    weighted: bool = Field(False, description="Whether samples are weighted by their amount.")
+    slope: float | None = Field(None, description="Slope of a line that is given.")
+    intercept: float | None = Field(None, description="Its intercept [‰].")
+
+    @model_validator(mode="after")
+    def _check_given(self) -> Self:
+        if (self.slope is None) != (self.intercept is None):
+            raise StudyError(
+                "a given line has a slope and an intercept",
+                found=f"slope {self.slope}, intercept {self.intercept}",
+                do="Give both, or neither to have it fitted",
+            )
+        return self
+
+
+class ClimateOptions(_Options):
+    """The climates in which the water may have evaporated, each from least to greatest."""
+
+    temperature: Range = Field((0.0, 15.0), description="Of the evaporating soil [degC].")
+    humidity: Range = Field((0.3, 0.85), description="Relative humidity of the air [1].")
+    turbulence: Range = Field(
+        (0.5, 1.0), description="From 0.5 over open water to 1 over dry soil [1]."
+    )
+    lost: Range = Field((0.01, 0.4), description="Share of the water that evaporated [1].")
+
+
+class MixingOptions(_Options):
+    """Which waters are mixed of which."""
+
+    sources: tuple[str, ...] = Field(min_length=2, description="Waters that are the end members.")
+    mixtures: tuple[str, ...] = Field(
+        ("soil",), min_length=1, description="Waters that are mixtures of them."
+    )
+    tracers: tuple[str, ...] = Field(
+        ("d18O", "d2H"), min_length=1, description="Columns that tell the sources apart."
+    )
+    by: tuple[str, ...] | None = Field(
+        None, description="Groups whose fractions are told; default: those of [samples]."
+    )
+    paired: tuple[str, ...] = Field(
+        (), description='Columns in which a source must agree with its mixture: ["month"].'
+    )
+    lapse: bool = Field(
+        False,
+        description="Whether sources are brought to the altitude of their mixtures by their own "
+        "gradient.",
+    )
+    absent: dict[str, tuple[str, ...]] = Field(
+        {},
+        description='Sources that a period does not have, by its name: { August = ["snow_melt"] }.',
+    )
+    evaporation: bool | None = Field(
+        None,
+        description="Whether mixtures may have evaporated since; default: where both isotopes are "
+        "the tracers, for soil, lake and plant water.",
+    )
+    scatter: Literal["mean", "sample"] = Field(
+        "mean",
+        description="Whether a group drew on all of a source, or each mixture on one sample of it.",
+    )
+    prior: dict[str, float] = Field(
+        {},
+        description="Dirichlet α of a source, 1 where not given; without any, every fraction is as "
+        "likely as another.",
+    )
+    caps: dict[str, float] = Field(
+        {}, description="Largest fraction of a source, from its available volume [1]."
+    )
+
+
+class SamplesOptions(_Options):
+    """Table ``[samples]`` of the study file."""
+
+    path: RelativePath = Field(description="Table of samples: CSV or XLSX.")
+    columns: dict[str, str] = Field(
+        {}, description="Our name of a column to the file's, where it is not recognised."
+    )
+    waters: dict[str, str] = Field(
+        {}, description="The file's word for a water to ours, or to a kind of your own."
+    )
+    water: str | None = Field(
+        None, description="Kind of water of all rows, where the file does not say."
+    )
+    unit: Literal["permil", "fraction"] | None = Field(
+        None, description="Unit of δ; default: recognised from the values."
+    )
+    replicates: Literal["keep", "mean"] = Field(
+        "keep", description="Whether rows of one sample_id are averaged."
+    )
+    sheet: int | str = Field(0, description="Sheet of a workbook.")
+    altitude: tuple[float, ...] = Field((), description="Edges of altitude bands [m].")
+    depth: tuple[float, ...] = Field((), description="Edges of soil layers [m].")
+    of: tuple[str, ...] | None = Field(
+        None, description="Waters that are described; default: soil where there is any, else all."
+    )
+    groups: tuple[str, ...] = Field(
+        (),
+        description="Groupings, each by itself: layer, altitude_band, vegetation, aspect_sector, "
+        "or a column of the file.",
+    )
+    period: str | None = Field(
+        "month", description='Column of the periods: month, season, year, …; "" for none.'
+    )
+    weighted: bool = Field(False, description="Whether means are weighted by the amount.")
+    lmwl: LmwlOptions = Field(
+        LmwlOptions.model_validate({}), description="Local meteoric water line."
+    )
+    method: Method = Field("ols", description="How evaporation lines are fitted.")
+    climate: ClimateOptions = Field(
+        ClimateOptions.model_validate({}), description="Climates of evaporation."
+    )
+    mixing: MixingOptions | None = Field(None, description="Which waters are mixed of which.")
+
+
+def _options(study: Study) -> Mapping[str, Any] | None:
+    return None if study.samples is None else study.samples.model_dump(mode="json")
+
+
+def _run(context: Context) -> Mapping[str, Result]:
+    from headwater.study.sample_lines import line_results
+    from headwater.study.sample_mixing import mixing_results
+    from headwater.study.sample_summary import describe
+    from headwater.study.sample_tables import read_table
+
+    options = context.study.samples
+    assert options is not None
+    samples = read_table(options)
+    context.progress(0.1, "means by group")
+    results = describe(samples, options)
+    context.progress(0.3, "water lines")
+    results |= line_results(samples.data, options, rng=context.rng)
+    if options.mixing is not None:
+        context.progress(0.6, "mixing")
+        results |= mixing_results(samples.data, options, rng=context.rng)
+    return results
+
+
+STEP = Step(
+    name="samples",
+    title="Ask the samples",
+    needs=(),
+    options=_options,
+    run=_run,
+)

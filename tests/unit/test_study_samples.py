@@ -1,0 +1,244 @@
+"""A study of samples, alone or beside grids: read, checked, computed, drawn."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headwater.errors import DataError, InputError, ProblemsError
+from headwater.report import write_report
+from headwater.report.section import FigureBlock
+from headwater.report.sections.samples import section
+from headwater.study import load_result, parse_study, read_study, run, survey
+from headwater.study.sample_mixing import mixing_results
+from headwater.study.sample_sources import paired_sources
+from headwater.study.sample_tables import groupings, read_table
+from headwater.study.steps.samples import SamplesOptions
+
+HEAD = '[study]\nname = "Waters"\n[samples]\npath = "lab.csv"\n'
+SHARES = {"June": 0.6, "August": 0.9}
+
+
+def campaign(rows: int = 60, seed: int = 5) -> pd.DataFrame:
+    """Rain and ice that grow lighter with altitude; soil of 60 % rain in June, 90 % in August."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for month, day in (("June", "2020-06-10"), ("August", "2020-08-10")):
+        height = rng.uniform(3000.0, 4000.0, rows)
+        fall = -0.002 * (height - 3500.0)
+        ends = {"precipitation": (-11.0, 0.0), "ground_ice": (-16.0, -9.0)}
+        waters = {}
+        for name, (o, below) in ends.items():
+            waters[name] = o + fall, 8.0 * (o + fall) + 10.0 + below
+        share = SHARES[month]
+        mixed = [share * waters["precipitation"][i] + (1 - share) * waters["ground_ice"][i]
+                 for i in (0, 1)]  # fmt: skip
+        lost = rng.gamma(4.0, 0.25, rows)
+        waters["soil"] = mixed[0] + lost, mixed[1] + 3.2 * lost
+        for name, (o, h) in waters.items():
+            along, across = rng.normal(0, 0.3, rows), rng.normal(0, 0.5, rows)
+            parts.append(
+                pd.DataFrame({"water": name, "time": day, "elevation": height, "d18O": o + along,
+                              "d2H": h + 8.0 * along + across, "d18O_sd": 0.1, "d2H_sd": 0.5,
+                              "plot": np.where(height > 3500, "upper", "lower")})
+            )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    campaign().to_csv(tmp_path / "lab.csv", index=False)
+    return tmp_path
+
+
+def study_of(home: Path, more: str = ""):
+    (home / "study.toml").write_text(HEAD + more)
+    return read_study(home / "study.toml")
+
+
+MIXING = """
+groups = ["plot"]
+[samples.mixing]
+sources = ["precipitation", "ground_ice"]
+paired = ["month"]
+lapse = true
+"""
+
+
+def test_a_study_of_samples_alone_runs_to_its_report(home: Path) -> None:
+    study = study_of(home, MIXING)
+    lines = "\n".join(survey(study).lines())
+    assert "Samples: 360 rows (" in lines
+    assert "Steps: samples" in lines
+    records = run(study)
+    assert [record.name for record in records] == ["samples"]
+    page = write_report(study.results, study).read_text()
+    for words in ("360 of 3 waters", "2020-06-10", "Where the water came from", "Mixing diagram"):
+        assert words in page
+    assert "Growing season" not in page
+    assert all(record.skipped for record in run(study))
+    # another table is noticed
+    campaign(seed=6).to_csv(home / "lab.csv", index=False)
+    assert not run(study)[0].skipped
+
+
+def test_fractions_and_the_water_before_evaporation_are_found(home: Path) -> None:
+    run(study_of(home, MIXING))
+    results = home / "results"
+    table = load_result(results, "samples/mixing").data
+    rain = table[(table["source"] == "precipitation") & (table["grouping"] == "all")]
+    for row in rain.to_dict("records"):
+        assert row["low"] < SHARES[row["period"]] < row["high"]
+        assert row["high"] - row["low"] < 0.35
+    assert table.groupby("mixture")["fraction"].sum().to_numpy() == pytest.approx(1.0)
+    lost = load_result(results, "samples/mixing-evaporation").data
+    assert np.abs(lost["enrichment_mean"] - 1.0).max() < 0.4
+    gaps = load_result(results, "samples/mixing-differences").data
+    change = gaps[(gaps["grouping"] == "all") & (gaps["source"] == "precipitation")]
+    assert change["difference"].abs().item() == pytest.approx(0.3, abs=0.12)
+
+
+def test_tables_1_and_2_are_what_the_samples_say(home: Path) -> None:
+    run(study_of(home, 'groups = ["plot"]'))
+    soil = campaign().query("water == 'soil'")
+    summary = load_result(home / "results", "samples/summary").data
+    assert list(summary["grouping"].unique()) == ["all", "plot"]
+    row = summary[(summary["label"] == "upper") & (summary["period"] == "June")]
+    own = soil[(soil["plot"] == "upper") & (soil["time"] == "2020-06-10")]
+    assert row["d2H_mean"].item() == pytest.approx(own["d2H"].mean())
+    assert row["n"].item() == len(own)
+    lines = load_result(home / "results", "samples/lines").data
+    fit = np.polyfit(own["d18O"], own["d2H"], 1)
+    mine = lines[(lines["label"] == "upper") & (lines["period"] == "June")]
+    assert [mine["slope"].item(), mine["intercept"].item()] == pytest.approx(list(fit))
+    rain = load_result(home / "results", "samples/meteoric").data
+    assert rain.loc[rain["used"], "slope"].item() == pytest.approx(8.0, abs=0.1)
+    assert {"OLS", "RMA", "MA", "Huber", "Theil-Sen", "York"} == set(rain["method"])
+
+
+def test_figures_without_periods_are_not_empty(home: Path) -> None:
+    study = study_of(home, 'period = ""\n' + MIXING.replace('["month"]', "[]"))
+    run(study)
+    folder = study.results / "samples"
+    names = [path.stem for path in folder.glob("*.json") if path.stem != "step"]
+    chapter = section({name: load_result(study.results, f"samples/{name}") for name in names}, None)
+    figures = [block for block in chapter.blocks if isinstance(block, FigureBlock)]
+    assert len(figures) == 5
+    for block in figures:
+        for axes in block.draw().axes:
+            assert axes.collections or axes.patches
+            assert "nan" not in axes.get_legend_handles_labels()[1]
+    assert any(text.startswith("All samples: precipitation") for text in chapter.headline)
+
+
+def test_samples_of_one_isotope_have_means_and_no_lines(home: Path) -> None:
+    campaign().drop(columns="d2H").to_csv(home / "lab.csv", index=False)
+    study = study_of(home)
+    run(study)
+    assert not (study.results / "samples" / "lines.csv").exists()
+    page = write_report(study.results, study).read_text()
+    assert "No water lines" in page
+
+
+def test_several_waters_are_told_apart(home: Path) -> None:
+    options = SamplesOptions(path=str(home / "lab.csv"), of=("soil", "precipitation"))
+    table = read_table(options).data
+    both = table[table["water"].isin(options.of)]
+    assert groupings(both, options, ("plot",)) == [
+        ("all", ("water", "month")), ("plot", ("water", "plot", "month")),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('of = ["snow"]', "of names a water that the table does not have"),
+        ('groups = ["plott"]', "Did you mean 'plot'?"),
+        ('groups = ["layer"]', "Give depth = [0, 0.2, …]"),
+        ('[samples.mixing]\nsources = ["soil", "lake"]', "mixing.sources names a water"),
+        ('columns = { d18O = "O18" }', "the file has no such column"),
+    ],
+)
+def test_what_the_table_does_not_have_is_told_by_the_check(
+    home: Path, more: str, words: str
+) -> None:
+    problems = survey(study_of(home, more)).problems
+    assert len(problems) == 1
+    assert isinstance(problems[0], InputError)
+    assert words in str(problems[0])
+
+
+def test_a_study_needs_inputs_or_samples() -> None:
+    with pytest.raises(ProblemsError, match="there is nothing to study"):
+        parse_study('[study]\nname = "x"')
+    with pytest.raises(ProblemsError) as caught:
+        parse_study(HEAD + "[variation]\n[detector]")
+    assert [problem.wrong for problem in caught.value.problems] == [
+        "[variation] works on grids", "[detector] works on grids",
+    ]  # fmt: skip
+    with pytest.raises(ProblemsError, match=r"\[samples\] lacks 'path'"):
+        parse_study('[study]\nname = "x"\n[samples]\nperiod = "year"')
+
+
+def test_sources_are_brought_to_the_altitude_of_their_mixtures(home: Path) -> None:
+    mixing = {"sources": ("precipitation", "ground_ice"), "lapse": True}
+    options = SamplesOptions(path=str(home / "lab.csv"), mixing=mixing)
+    table = read_table(options).data
+    high = table[(table["water"] == "soil") & (table["elevation"] > 3900)]
+    sources = paired_sources(table, high, options.mixing, ("plot",))
+    height = high["elevation"].mean()
+    rain = table[table["water"] == "precipitation"]
+    for k, name in enumerate(("d18O", "d2H")):
+        line = np.polyfit(rain["elevation"], rain[name], 1)
+        assert sources.mean[0, k] == pytest.approx(np.polyval(line, height))
+    # the error of a mean away from the middle is larger than that of the mean itself
+    flat = paired_sources(
+        table, high, options.mixing.model_copy(update={"lapse": False}), ("plot",)
+    )
+    assert sources.mean_covariance()[0, 0, 0] < flat.mean_covariance()[0, 0, 0]
+    with pytest.raises(DataError, match="altitude gradient of precipitation cannot be told"):
+        paired_sources(table.assign(elevation=3000.0), high, options.mixing, ("plot",))
+
+
+def test_an_absent_source_has_no_share(home: Path) -> None:
+    mixing = {
+        "sources": ("precipitation", "ground_ice"), "paired": ("month",), "evaporation": False,
+        "absent": {"August": ("ground_ice",)},
+    }  # fmt: skip
+    options = SamplesOptions(path=str(home / "lab.csv"), mixing=mixing)
+    # one source alone is no mixture: the month has no answer, the other one has
+    found = mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))
+    assert set(found["mixing"].data["period"]) == {"June"}
+    assert any("at least two sources" in text for text in found["mixing"].cautions)
+
+
+def test_three_sources_of_which_one_is_absent(home: Path) -> None:
+    table = campaign()
+    snow = table[table["water"] == "ground_ice"].assign(
+        water="snow_melt", d18O=lambda t: t["d18O"] - 2.0, d2H=lambda t: t["d2H"] - 2.0
+    )
+    pd.concat([table, snow]).to_csv(home / "lab.csv", index=False)
+    mixing = {
+        "sources": ("precipitation", "ground_ice", "snow_melt"), "paired": ("month",),
+        "absent": {"August": ("snow_melt",)},
+    }  # fmt: skip
+    options = SamplesOptions(path=str(home / "lab.csv"), mixing=mixing)
+    found = mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))
+    data = found["mixing"].data.set_index(["period", "source"])
+    assert data.loc[("August", "snow melt"), "fraction"] == 0.0
+    assert data.loc[("August", "snow melt"), "status"] == "absent, as the study file says"
+    assert data.loc[("June", "snow melt"), "fraction"] > 0.0
+    draws = found["mixing-draws"].data
+    assert (draws.loc[draws["period"] == "August", "snow melt"] == 0.0).all()
+
+
+def test_a_prior_moves_the_shares(home: Path) -> None:
+    def share(prior: dict[str, float]) -> float:
+        mixing = {"sources": ("precipitation", "ground_ice"), "prior": prior}
+        options = SamplesOptions(path=str(home / "lab.csv"), mixing=mixing)
+        found = mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))
+        data = found["mixing"].data
+        return data.loc[data["source"] == "precipitation", "fraction"].iloc[0]
+
+    assert share({"precipitation": 12.0, "ground_ice": 2.0}) > share({}) + 0.003
