@@ -15,6 +15,8 @@ The tree::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "CRSError",
     "DataError",
@@ -126,15 +128,17 @@ class ProblemsError(HeadwaterError, ValueError):
         return "\n".join([f"{self.wrong}:", *lines])
 
 
-def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+def nearest(word: str, known: Sequence[str], listed: Sequence[str] = ()) -> str:
     """Suggest the known word nearest to a mistyped one.
 
     Parameters
     ----------
     word : str
         What was written.
-    known : list of str
+    known : sequence of str
         What could have been meant.
+    listed : sequence of str
+        What to list, where `known` holds many spellings of the same; default: `known`, sorted.
 
     Returns
     -------
@@ -148,6 +152,6 @@ def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """
     import difflib
 
-    listing = "Known: " + ", ".join(sorted(known))
+    listing = "Known: " + ", ".join(listed or sorted(known))
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean '{close[0]}'? {listing}" if close else listing

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
-__all__ = ["CATEGORY", "COLORMAP", "INK", "MUTED", "house_style", "new_figure", "render"]
+__all__ = ["CATEGORY", "COLORMAP", "INK", "MUTED", "grouped", "house_style", "new_figure", "render"]
 
 CATEGORY = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe-Ito colours, in the order of use."""
@@ -71,6 +72,32 @@ _STYLE: dict[str, Any] = {
 }
 
 
+def grouped(value: float, decimals: int = 0) -> str:
+    r"""Write a number as figures, tables and prose print it.
+
+    Parameters
+    ----------
+    value : float
+        Any number but NaN.
+    decimals : int
+        Digits after the point.
+
+    Returns
+    -------
+    str
+        With a true minus and, from five digits on so that years stay years, thin gaps between
+        thousands.
+
+    Examples
+    --------
+    >>> grouped(8395), grouped(-0.25, 2), grouped(12345) == "12\u202f345"
+    ('8395', '−0.25', True)
+    """
+    gap = "\u202f" if abs(value) > 9999 else ""
+    text = f"{value:z,.{decimals}f}"
+    return text.replace(",", gap).replace("-", "−").replace("inf", "∞")
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw within Headwater's style, leaving the caller's own untouched."""
@@ -103,7 +130,7 @@ def new_figure(width: float = 7.0, height: float = 4.0) -> Figure:
     return figure
 
 
-def render(figure: Figure, suffix: str, *, dpi: int = 150) -> bytes:
+def render(figure: Figure, suffix: str, *, dpi: int = 150, box: Bbox | None = None) -> bytes:
     """Render a figure, the same bytes for the same figure.
 
     Parameters
@@ -114,6 +141,8 @@ def render(figure: Figure, suffix: str, *, dpi: int = 150) -> bytes:
         The format.
     dpi : int
         Resolution of a PNG and of images inside an SVG [dots per inch].
+    box : Bbox, optional
+        Part of the paper to render [inch]; default: all of it.
 
     Returns
     -------
@@ -122,5 +151,5 @@ def render(figure: Figure, suffix: str, *, dpi: int = 150) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None} if suffix == "svg" else {"Software": "Headwater"}
     with house_style():
-        figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata)
+        figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata, bbox_inches=box)
     return buffer.getvalue()

@@ -26,7 +26,8 @@ class Term:
     long_name : str
         The words used in figures and attributes, without the unit.
     standard_name : str
-        CF standard name, empty where CF has none.
+        CF standard name, empty where CF has none whose unit `units` can be converted to (amounts
+        in kg m-2 are not in mm).
     units : str
         The unit that values are converted to on entry.
     valid_range : tuple of float
@@ -63,7 +64,7 @@ _TERMS = (
         "precipitation",
         "P",
         "Precipitation",
-        "precipitation_amount",
+        "lwe_thickness_of_precipitation_amount",
         "mm",
         (0.0, 10000.0),
         total="sum",
@@ -72,7 +73,7 @@ _TERMS = (
         "evapotranspiration",
         "ET",
         "Evapotranspiration",
-        "water_evapotranspiration_amount",
+        "lwe_thickness_of_water_evaporation_amount",
         "mm",
         (-200.0, 10000.0),
         total="sum",
@@ -81,7 +82,7 @@ _TERMS = (
         "potential_evapotranspiration",
         "PET",
         "Potential evapotranspiration",
-        "water_potential_evapotranspiration_amount",
+        "",
         "mm",
         (-200.0, 10000.0),
         total="sum",
@@ -105,9 +106,7 @@ _TERMS = (
         (-1000.0, 2000.0),
     ),
     Term("specific_humidity", "qs", "Specific humidity", "specific_humidity", "1", (0.0, 0.1)),
-    Term(
-        "snow_melt", "M", "Snow melt", "surface_snow_melt_amount", "mm", (0.0, 10000.0), total="sum"
-    ),
+    Term("snow_melt", "M", "Snow melt", "", "mm", (0.0, 10000.0), total="sum"),
     Term("ndvi", "NDVI", "NDVI", "normalized_difference_vegetation_index", "1", (-1.0, 1.0)),
     Term("lai", "LAI", "Leaf area index", "leaf_area_index", "1", (0.0, 15.0)),
     Term("elevation", "z", "Elevation", "surface_altitude", "m", (-500.0, 9000.0), total="none"),

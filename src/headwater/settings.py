@@ -7,6 +7,7 @@ line.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -15,6 +16,9 @@ from typing import Any
 from headwater.errors import StudyError, nearest
 
 __all__ = ["Settings", "resolve"]
+
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def _setting(default: Any, help_text: str) -> Any:
@@ -79,17 +83,29 @@ def resolve(
 
 
 def _cast(name: str, value: Any, kind: type) -> Any:
-    try:
-        cast = kind(value)
-    except (TypeError, ValueError):
-        cast = None
-    # bool is an int to Python, and True workers is nobody's wish
-    if cast is None or isinstance(value, bool) or (kind is not str and cast <= 0):
+    sound = _level(value) if kind is str else _amount(value, kind)
+    if sound is None:
+        wanted = {int: "a positive whole number", float: "a positive number", str: "a level"}[kind]
+        places = "in [settings], the environment or the command line"
         raise StudyError(
-            f"setting '{name}' needs a positive {kind.__name__}"
-            if kind is not str
-            else f"setting '{name}' needs text",
+            f"setting '{name}' needs {wanted}",
             found=repr(value),
-            do=f"Correct '{name}' in [settings], the environment or the command line",
+            do=f"Correct it {places}" + (f": {', '.join(_LEVELS)}" if kind is str else ""),
         )
-    return cast
+    return sound
+
+
+def _level(value: Any) -> str | None:
+    level = str(value).upper()
+    return level if level in _LEVELS else None
+
+
+def _amount(value: Any, kind: type) -> Any:
+    """Read a positive, finite number of this kind, without rounding it; None if it is none."""
+    try:
+        number = float(value)
+        # bool is an int to Python, and True workers is nobody's wish
+        sound = math.isfinite(number) and number > 0 and not isinstance(value, bool)
+        return kind(number) if sound and kind(number) == number else None
+    except (TypeError, ValueError):
+        return None

@@ -61,6 +61,12 @@ _TEMPERATURES = {
     "degF|°F|F|fahrenheit": Unit("temperature", 5.0 / 9.0, -160.0 / 9.0),
 }
 
+# One spelling of each unit, for messages.
+_PLAIN = tuple(
+    spellings.split("|")[0]
+    for spellings in (*(s for scales in _SCALES.values() for s in scales.values()), *_TEMPERATURES)
+)
+
 _UNITS: dict[str, Unit] = {
     spelling: Unit(dimension, factor)
     for dimension, scales in _SCALES.items()
@@ -100,7 +106,7 @@ def parse(text: str) -> Unit:
     for candidate in (spelling, plain, plain.replace(".", " ")):
         if candidate in _UNITS:
             return _UNITS[candidate]
-    raise UnitError("unknown unit", found=f"'{text}'", do=nearest(spelling, list(_UNITS)))
+    raise UnitError("unknown unit", found=f"'{text}'", do=nearest(spelling, list(_UNITS), _PLAIN))
 
 
 def convert(

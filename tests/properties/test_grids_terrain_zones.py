@@ -10,7 +10,8 @@ from odc.geo.geobox import GeoBox
 
 from headwater.grids.geometry import cell_area, grid_coords
 from headwater.grids.terrain import slope_aspect, terrain_on_grid
-from headwater.grids.zones import class_zones, elevation_bands, zone_mean
+from headwater.grids.zonal import zone_mean
+from headwater.grids.zones import class_zones, elevation_bands
 
 HEIGHTS = arrays(
     np.float64,

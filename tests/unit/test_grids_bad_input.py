@@ -105,7 +105,9 @@ def test_times_out_of_order_and_repeated(tmp_path: Path) -> None:
 def test_files_that_overlap_in_time(tmp_path: Path) -> None:
     save(tmp_path / "a.nc", plain())
     save(tmp_path / "b.nc", plain().isel(time=[3]))
-    with pytest.raises(TimeAxisError, match=r"occurs twice. Found: 2020-01-04"):
+    with pytest.raises(
+        TimeAxisError, match=r"overlap in time. Found: a.nc ends 2020-01-04.*b.nc begins 2020-01-04"
+    ):
         open_grid(tmp_path / "?.nc", THETA)
 
 

@@ -49,6 +49,31 @@ def test_netcdf_is_cf(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["p.nc"]
 
 
+@pytest.mark.parametrize("calendar", ["standard", "noleap"])
+@pytest.mark.parametrize("freq", ["D", "6h"])
+@pytest.mark.parametrize("gathered", [1e9, 600.0])
+def test_bounds_of_times_are_kept(
+    tmp_path: Path, calendar: str, freq: str, gathered: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headwater.grids.write._GATHERED", gathered)  # small: written in two stages
+    edges = xr.date_range("2020-01-01", periods=8, freq=freq, calendar=calendar,
+                          use_cftime=calendar != "standard")  # fmt: skip
+    bounds = (("time", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1))
+    data = cube().assign_coords(time=edges[:-1]).assign_coords(time_bnds=bounds).chunk(time=1)
+    data["time"].attrs["bounds"] = "time_bnds"
+    store = write_zarr(data, tmp_path / "p.zarr", chunks={"time": -1, "y": 2, "x": 2})
+    for again in (
+        xr.open_zarr(store, decode_coords="all"),
+        xr.open_dataset(
+            write_netcdf(data, tmp_path / "p.nc"), engine="h5netcdf", decode_coords="all"
+        ),
+    ):
+        assert "time_bnds" in again.coords
+        assert again["time"].encoding["bounds"] == "time_bnds"
+        np.testing.assert_array_equal(again["time_bnds"].values, bounds[1])
+        np.testing.assert_array_equal(again["time"].values, data["time"].values)
+
+
 def test_the_same_data_make_the_same_file(tmp_path: Path) -> None:
     one, two = (write_geotiff(cube()["n"], tmp_path / name) for name in ("a.tif", "b.tif"))
     assert one.read_bytes() == two.read_bytes()

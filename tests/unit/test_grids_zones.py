@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 from headwater.errors import DataError
-from headwater.grids.zones import aspect_sectors, class_zones, elevation_bands, zone_mean
+from headwater.grids.zonal import zone_mean
+from headwater.grids.zones import aspect_sectors, class_zones, elevation_bands
 
 
 def grid(values: object, **attrs: str) -> xr.DataArray:
@@ -18,7 +19,7 @@ HEIGHTS = grid([[2000, 2999], [3000, 4000], [3500, np.nan]])
 
 def test_equal_bands_include_their_lower_limit_and_the_summit() -> None:
     bands = elevation_bands(HEIGHTS, count=2)
-    assert bands.names == ("2000-3000 m", "3000-4000 m")
+    assert bands.names == ("2000–3000 m", "3000–4000 m")
     assert bands.edges.tolist() == [2000, 3000, 4000]
     assert np.array_equal(bands.labels, [[0, 0], [1, 1], [1, np.nan]], equal_nan=True)
     assert bands.labels.dtype == np.float32
@@ -39,7 +40,7 @@ def test_given_edges_tell_how_many_cells_they_leave_out() -> None:
 
 
 def test_narrow_bands_keep_their_decimals() -> None:
-    assert elevation_bands(grid([[1.0, 1.5]]), count=2).names == ("1.00-1.25 m", "1.25-1.50 m")
+    assert elevation_bands(grid([[1.0, 1.5]]), count=2).names == ("1.00–1.25 m", "1.25–1.50 m")
 
 
 def test_one_band_of_a_plain_is_allowed() -> None:
@@ -146,15 +147,6 @@ def test_lazy_cubes_stay_lazy_keep_their_time_chunks_and_give_the_same(chunks) -
     whole = zone_mean(data, zones, area)
     xr.testing.assert_allclose(lazy.compute(), whole, rtol=1e-14)
     assert (lazy["n"].compute() == whole["n"]).all()
-
-
-def test_long_cubes_are_worked_on_in_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from headwater.grids import zones as module
-
-    data, (zones, area) = cube(), zones_and_area()
-    whole = zone_mean(data, zones, area)
-    monkeypatch.setattr(module, "_SLAB", 100)
-    xr.testing.assert_identical(zone_mean(data, zones, area), whole)
 
 
 def test_a_map_has_means_without_time() -> None:

@@ -73,7 +73,7 @@ def found() -> dict[str, Result]:
 
 def test_the_headline_gives_area_period_and_the_worst_gap(found):
     size, gaps = section(found, None).headline
-    assert size.startswith("The study area holds 180 cells on 17 ")
+    assert size.startswith("The study area holds 180 cells on 17\u202f")
     assert size.endswith("km², studied from 2017-01-01 to 2021-12-31.")
     assert "soil moisture: 70 % of its values are valid (n = 1826 times, 180 cells)" in gaps
 

@@ -23,6 +23,7 @@ __all__ = [
     "foot",
     "map_aspect",
     "map_frame",
+    "settle",
 ]
 
 # Where grid north is further from true north than this, a map needs an arrow [degree].
@@ -30,6 +31,8 @@ _ROTATED = 5.0
 # Distance between stipples on paper, so that they read as a texture and not as a stain [point].
 _STIPPLE_SPACING = 5.0
 _FOOT = -21.0
+# White around a figure [inch].
+_MARGIN = 0.08
 
 
 def extent_of(grid: GeoBox) -> tuple[float, float, float, float]:
@@ -159,6 +162,30 @@ def _shifted(axes: Axes, right: float, up: float) -> Any:
 
     figure: Any = axes.get_figure()
     return axes.transAxes + ScaledTranslation(right / 72.0, up / 72.0, figure.dpi_scale_trans)
+
+
+def settle(figure: Any) -> None:
+    """Place the parts once and for all, and make the figure as large as they need.
+
+    The layout engine allots room before maps take their true proportions, so that labels of slim
+    maps can end up outside.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    size = box.width + 2 * _MARGIN, box.height + 2 * _MARGIN
+    for axes in figure.axes:
+        if axes.get_axes_locator() is None:
+            left, bottom, wide, high = axes.get_position().bounds
+            axes.set_position(
+                (
+                    (left * width - box.x0 + _MARGIN) / size[0],
+                    (bottom * height - box.y0 + _MARGIN) / size[1],
+                    wide * width / size[0],
+                    high * height / size[1],
+                )
+            )
+    figure.set_size_inches(size)
 
 
 def _add_north_arrow(axes: Axes, north: float) -> None:

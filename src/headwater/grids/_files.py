@@ -57,8 +57,11 @@ def open_raw(path: Path) -> xr.Dataset:
     except Exception as error:
         # Every library has errors of its own for a damaged file.
         first = (str(error).splitlines() or [type(error).__name__])[0]
+        refused = isinstance(error, PermissionError)
         raise InputError(
-            f"{path} cannot be read", found=first[:200], do="Check whether the file is complete"
+            f"{path} cannot be read",
+            found=first[:200],
+            do="Change its permissions" if refused else "Check whether the file is complete",
         ) from error
 
 

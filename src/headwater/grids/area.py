@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyproj import CRS
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["Area", "read_area"]
+__all__ = ["Area", "read_area", "read_areas"]
 
 _SEGMENTS = 200
 
@@ -152,7 +152,7 @@ def read_area(
         geometries = geometries[_selected(path, fields, where)]
     polygons = _polygons(geometries)
     if polygons.is_empty:
-        kinds = sorted({shape.geom_type for shape in geometries if shape is not None})
+        kinds = sorted({_kind(shape) for shape in geometries if shape is not None})
         raise InputError(
             f"{path} holds no polygon",
             found=", ".join(kinds) or "no feature",
@@ -162,6 +162,59 @@ def read_area(
     return Area(
         polygons, agreed_crs(found_crs and known_crs(found_crs), True, crs, str(path)), name
     )
+
+
+def read_areas(source: str | Path, *, names: str | None = None, crs: Any = None) -> dict[str, Area]:
+    """Read the polygons of a file as areas by name.
+
+    Parameters
+    ----------
+    source : path
+        As in :func:`read_area`.
+    names : str, optional
+        Attribute that names the features; features of one name become one area. Without it they
+        are numbered from 1.
+    crs : pyproj.CRS, int or str, optional
+        As in :func:`read_area`.
+
+    Returns
+    -------
+    dict of Area
+        In the order of the file.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_area`, and if the file has no attribute `names`.
+    CRSError
+        As :func:`read_area`.
+    """
+    path = Path(source)
+    _, fields, geometries, found_crs = _features(path)
+    if names is not None and names not in fields:
+        raise InputError(
+            f"{path} has no attribute '{names}'",
+            found=f"attributes {', '.join(fields) or 'none'}",
+            do=nearest(names, list(fields)),
+        )
+    called = [str(each) for each in (fields[names] if names else range(1, len(geometries) + 1))]
+    system = agreed_crs(found_crs and known_crs(found_crs), True, crs, str(path))
+    areas = {}
+    for name in dict.fromkeys(called):
+        own = _polygons(geometries[[each == name for each in called]])
+        if not own.is_empty:
+            areas[name] = Area(own, system, name)
+    if not areas:
+        raise InputError(
+            f"{path} holds no polygon", found=f"{len(called)} features", do="Give a polygon file"
+        )
+    return areas
+
+
+def _kind(shape: BaseGeometry) -> str:
+    if shape.geom_type not in ("Polygon", "MultiPolygon"):
+        return str(shape.geom_type)
+    return f"{shape.geom_type} without {'corners' if shape.is_empty else 'extent'}"
 
 
 def _box(source: Sequence[float], crs: Any) -> Area:

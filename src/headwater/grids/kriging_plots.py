@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
+from headwater.figures import CATEGORY, INK, MUTED, grouped, house_style, new_figure
 from headwater.grids.plots import draw_map, quantity_label, unit_label
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def variogram_figure(
             0.99,
             0.02,
             f"{empirical.places} stations, "
-            + f"{empirical.pairs.sum():,.0f} pairs".replace(",", " "),
+            + f"{grouped(empirical.pairs.sum())} pairs",
             transform=axes.transAxes,
             ha="right",
             color=MUTED,

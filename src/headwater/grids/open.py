@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,7 @@ def _joined(layers: list[Layer]) -> Layer:
                 do="Give files of one grid, or one input for each grid",
             )
     layers = sorted(layers, key=lambda layer: layer.data["time"].values[0])
+    _refuse_overlap(layers)
     cube = xr.concat(
         [layer.data for layer in layers],
         dim="time",
@@ -211,6 +213,18 @@ def _joined(layers: list[Layer]) -> Layer:
     lengths = [layer.lengths for layer in layers if layer.lengths is not None]
     joined = xr.concat(lengths, dim="time") if len(lengths) == len(layers) else None
     return Layer(first.path, cube, first.units, joined, first.crs, first.crs_written)
+
+
+def _refuse_overlap(layers: list[Layer]) -> None:
+    for before, after in pairwise(layers):
+        last, following = before.data["time"].values[-1], after.data["time"].values[0]
+        if not last < following:
+            raise TimeAxisError(
+                "two files overlap in time",
+                found=f"{before.path.name} ends {str(last)[:19]}, "
+                f"{after.path.name} begins {str(following)[:19]}",
+                do="Give each time once: narrow the pattern, or remove one of the files",
+            )
 
 
 def _same_places(one: xr.DataArray, other: xr.DataArray) -> bool:

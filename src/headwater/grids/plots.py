@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_map", "map_figure", "map_panels", "quantity_label", "unit_label"]
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_WORDS = {"degC": "°C", "degree": "°", "1": "", "percent": "%"}
+_WORDS = {"degC": "°C", "degree": "°", "1": "", "-": "", "percent": "%"}
 
 
 def map_figure(
@@ -96,6 +96,7 @@ def map_figure(
     scale = scale_of(data.values, quantity or str(data.name), center, limits, categories)
     with house_style():
         figure = new_figure(width + 1.6, height + 0.95)
+        figure.set_layout_engine("compressed")
         axes = figure.add_subplot()
         image = _paint(axes, data, scale, outline, ticks=5 if width > 3 else 3)
         _titles(axes, title, data.attrs.get("n"), width)
@@ -112,6 +113,7 @@ def map_figure(
             line = int(0.35 * len(handles) + 0.07 * words > 0.7 * width - 0.6)
             place = cartography.foot(axes, line=line)
             axes.legend(handles=handles, bbox_transform=place, **_FOOT_LEGEND)
+        cartography.settle(figure)
     return figure
 
 
@@ -186,6 +188,7 @@ def map_panels(
         handles = _foot_handles(data.values, scale, stipple, outline)
         if handles:
             figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+        cartography.settle(figure)
     return figure
 
 
@@ -370,7 +373,8 @@ def _color_bar(figure: Figure, image: AxesImage, scale: Scale, label: str, **pla
     if place.get("ax"):
         place |= {"pad": 0.02, "aspect": 24}
     bar = figure.colorbar(image, extend=scale.extend, **place)
-    bar.set_label(label)
+    room = bar.ax.get_position().height * figure.get_figheight()
+    bar.set_label(textwrap.fill(label, max(18, int(14 * room))))
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2.5, width=0.6)
     if scale.ticks:

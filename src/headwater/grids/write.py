@@ -19,9 +19,10 @@ from headwater.grids.geometry import crs_of, geobox_of
 
 __all__ = ["write_geotiff", "write_netcdf", "write_zarr"]
 
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)
-# Blocks that are joined before they are written [bytes].
-_GATHERED = 128e6
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, *_FULL)
+# What is joined before it is written, of all variables together [bytes].
+_GATHERED = 48e6
 _TIMES = ("units", "calendar")
 _ATTRIBUTES = {"Conventions": "CF-1.11", "history": f"Written by Headwater {__version__}"}
 
@@ -87,7 +88,7 @@ def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int])
     Notes
     -----
     Chunks longer in time than the blocks of `data` would gather the whole cube in memory. The cube
-    is then written twice: first as long as 128 MB allow, cut in space, and from there chunk by
+    is then written twice: first as long as 48 MB allow, cut in space, and from there chunk by
     chunk.
 
     Examples
@@ -217,7 +218,9 @@ def _whole(path: Path) -> Iterator[Path]:
         raise ResumeError(
             f"{path} cannot be written",
             found=str(error),
-            do="Choose a folder that you may write to",
+            do="Make room, then go on"
+            if error.errno in _FULL
+            else "Choose a folder that you may write to",
         ) from error
     finally:
         _remove(part)
@@ -233,6 +236,7 @@ def _remove(path: Path) -> None:
 def _prepared(data: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]]) -> xr.Dataset:
     """CF attributes, an encoding, and a grid mapping on every variable that lies on the grid."""
     prepared = data.copy().assign_attrs(_ATTRIBUTES | data.attrs)
+    _link_bounds(prepared)
     for name, variable in prepared.variables.items():
         kept = {key: variable.encoding[key] for key in _TIMES if key in variable.encoding}
         variable.encoding = kept | dict(encoding.get(name, {}))
@@ -248,6 +252,24 @@ def _prepared(data: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]]) -> 
     return prepared
 
 
+def _link_bounds(data: xr.Dataset) -> None:
+    """Let coordinates name their bounds again, which reading forgets, in one unit with them."""
+    for coordinate in data.coords.values():
+        variable = coordinate.variable
+        bounds = variable.encoding.get("bounds", variable.attrs.get("bounds"))
+        if bounds not in data.variables:
+            variable.attrs.pop("bounds", None)
+            continue
+        variable.attrs["bounds"] = bounds
+        if variable.dtype.kind not in "fiu":
+            midnights = bool((coordinate.dt.floor("D") == coordinate).all())
+            unit = "days" if midnights else "seconds"
+            variable.encoding.setdefault("units", f"{unit} since 1970-01-01")
+            own = {key: variable.encoding[key] for key in _TIMES if key in variable.encoding}
+            # bounds are small, and dates in blocks cannot be encoded without a given dtype
+            data.variables[bounds].load().encoding.update(own)
+
+
 def _store(data: xr.Dataset, path: Path, lengths: Mapping[Hashable, int]) -> None:
     encoding = {
         name: {"chunks": tuple(lengths[dim] for dim in variable.dims)}
@@ -260,7 +282,7 @@ def _store(data: xr.Dataset, path: Path, lengths: Mapping[Hashable, int]) -> Non
 def _between(data: xr.Dataset, final: Mapping[Hashable, int]) -> dict[Hashable, int]:
     """Chunks that memory bears: the final ones, but in one dimension as long as blocks allow."""
     blocks = {dim: _block(data, dim) for dim in data.sizes}
-    item = max((v.dtype.itemsize for v in data.data_vars.values()), default=8)
+    item = max(sum(v.dtype.itemsize for v in data.data_vars.values() if v.ndim > 1), 1)
     growth = max(int(_GATHERED / (math.prod(blocks.values()) * item)), 1)
     longest = max(final, key=lambda dim: final[dim] / blocks[dim], default=None)
     return {

@@ -1,4 +1,4 @@
-"""Parts of a study area (elevation bands, aspect sectors, classes) and means over them."""
+"""Parts of a study area: elevation bands, aspect sectors, classes, polygons, crossings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ import xarray as xr
 from headwater.errors import DataError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from pathlib import Path
 
-__all__ = ["Zones", "aspect_sectors", "class_zones", "elevation_bands", "zone_mean"]
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+    from headwater.grids.area import Area
+
+__all__ = [
+    "Zones",
+    "aspect_sectors",
+    "class_zones",
+    "cross",
+    "elevation_bands",
+    "polygon_zones",
+]
+
+Kind = Literal["elevation", "aspect", "class", "polygon", "crossing"]
 
 _WINDS = {4: "N E S W", 8: "N NE E SE S SW W NW"}
-# Values of a block that are copied to float64 at a time.
-_SLAB = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +46,7 @@ class Zones:
         Name of each code.
     edges : ndarray (k + 1,) or None
         Limits of bands of a continuous quantity, in its unit.
-    kind : {"elevation", "aspect", "class"}
+    kind : {"elevation", "aspect", "class", "polygon", "crossing"}
         What the zones divide.
 
     Examples
@@ -47,7 +59,7 @@ class Zones:
     labels: xr.DataArray
     names: tuple[str, ...]
     edges: NDArray[Any] | None = field(default=None)
-    kind: Literal["elevation", "aspect", "class"] = "class"
+    kind: Kind = "class"
 
     @property
     def count(self) -> int:
@@ -92,7 +104,7 @@ def elevation_bands(
     >>> heights = xr.DataArray([[2000.0, 2500.0], [3000.0, np.nan]], dims=("y", "x"))
     >>> bands = elevation_bands(heights, count=2)
     >>> bands.names, bands.labels.values.tolist()
-    (('2000-2500 m', '2500-3000 m'), [[0.0, 1.0], [1.0, nan]])
+    (('2000–2500 m', '2500–3000 m'), [[0.0, 1.0], [1.0, nan]])
     """
     values = np.asarray(elevation.values, dtype=np.float64)
     valid = values[np.isfinite(values)]
@@ -107,7 +119,7 @@ def elevation_bands(
     codes[values == limits[-1]] -= 1
     inside = np.isfinite(values) & (codes >= 0) & (codes < limits.size - 1)
     digits = 0 if np.diff(limits).min() >= 1 else 2
-    names = [f"{low:.{digits}f}-{high:.{digits}f} m" for low, high in pairwise(limits)]
+    names = [f"{low:.{digits}f}–{high:.{digits}f} m" for low, high in pairwise(limits)]
     outside = int(valid.size - inside.sum())
     return _zones(np.where(inside, codes, np.nan), elevation, names, limits, "elevation", outside)
 
@@ -193,60 +205,119 @@ def class_zones(classes: xr.DataArray, names: Mapping[float, str] | None = None)
     return _zones(codes, classes, called, None, "class", 0)
 
 
-def zone_mean(data: xr.DataArray, zones: Zones, area: xr.DataArray) -> xr.Dataset:
-    r"""Average a variable over zones, each cell weighted by its area.
+def polygon_zones(
+    source: str | Path | Mapping[str, Area],
+    like: xr.DataArray | GeoBox,
+    *,
+    names: str | None = None,
+    crs: Any = None,
+) -> Zones:
+    """Make a zone of every polygon: catchments, counties, reserves.
 
     Parameters
     ----------
-    data : DataArray (time, y, x) or (y, x)
-        Any unit; a Dask array stays lazy and keeps its chunks.
-    zones : Zones
-        On the same cells as `data`.
-    area : DataArray (y, x)
-        Cell area [km2], as from :func:`headwater.grids.geometry.cell_area`.
+    source : path, or mapping of name to Area
+        A vector file that GDAL reads, or areas by name, in any reference system.
+    like : DataArray (y, x) or GeoBox
+        The grid.
+    names : str, optional
+        Attribute of the file that names its features; features of one name are one zone. Without
+        it they are numbered from 1.
+    crs : pyproj.CRS, int or str, optional
+        Of a file that names none.
 
     Returns
     -------
-    Dataset
-        ``mean`` (time, zone) [unit of `data`], NaN where no cell is valid; ``n`` (time, zone),
-        number of valid cells [1]; ``area_valid`` (time, zone), their area [km2]. Without time for a
-        map. The coordinate ``zone`` holds the names.
+    Zones
+        A cell belongs to the polygon that holds its centre; cells in none belong to no zone.
+        Polygons too small to hold a centre are zones without cells.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, holds no polygon or has no attribute `names`.
+    CRSError
+        If there is no reference system.
+    DataError
+        If polygons overlap by more than a border, so that cells would count twice, or none holds a
+        cell.
+
+    Examples
+    --------
+    >>> from headwater.grids import read_area, study_grid
+    >>> grid = study_grid(resolution=0.5, area=read_area((94, 36, 96, 37)))
+    >>> halves = {"west": read_area((94, 36, 95, 37)), "east": read_area((95, 36, 96, 37))}
+    >>> polygon_zones(halves, grid).labels.values[0].tolist()
+    [0.0, 0.0, 1.0, 1.0]
+    """
+    from headwater.grids.area import read_areas
+    from headwater.grids.clip import inside
+    from headwater.grids.geometry import geobox_of, grid_coords
+
+    areas = source if isinstance(source, Mapping) else read_areas(source, names=names, crs=crs)
+    grid = geobox_of(like) if isinstance(like, xr.DataArray) else like
+    codes, twice = np.full(grid.shape, np.nan), []
+    for code, (name, area) in enumerate(areas.items()):
+        mask = inside(grid, area).values
+        if np.isfinite(codes[mask]).any():
+            twice.append(name)
+        codes[mask] = code
+    if twice or np.isnan(codes).all():
+        raise DataError(
+            "polygons overlap" if twice else "no polygon holds the centre of a cell",
+            found=", ".join(twice) or f"{len(areas)} polygons, a grid of {grid.shape}",
+            do="Give polygons that share borders only"
+            if twice
+            else "Check the reference systems, or use a finer grid",
+        )
+    cells = xr.DataArray(codes, dims=("y", "x"), coords=grid_coords(grid))
+    return _zones(codes, cells, list(areas), None, "polygon", 0)
+
+
+def cross(first: Zones, second: Zones) -> Zones:
+    """Cross two divisions of the same cells: the parts of every zone in every other.
+
+    Parameters
+    ----------
+    first, second : Zones
+        Of the same cells; crossings can be crossed again.
+
+    Returns
+    -------
+    Zones
+        One for every pair that occurs, named ``"<first>, <second>"`` and in that order; cells that
+        lie in no zone of either belong to none.
 
     Raises
     ------
     DataError
-        If the shapes differ, or `data` has other dimensions.
-
-    Notes
-    -----
-    .. math:: \bar v_k = \sum_{i \in k} a_i v_i / \sum_{i \in k} a_i
-
-    over the cells i of zone k that are valid at that time, in double precision. Cells that are
-    missing at a time lose their weight at that time.
+        If the cells differ, or no cell is in a zone of both.
 
     Examples
     --------
-    >>> map_ = xr.DataArray([[0.1, 0.3, np.nan]], dims=("y", "x"), attrs={"units": "m3 m-3"})
-    >>> area = xr.DataArray([[1.0, 3.0, 1.0]], dims=("y", "x"))
-    >>> means = zone_mean(map_, class_zones(xr.ones_like(map_)), area)
-    >>> round(float(means["mean"][0]), 3), int(means["n"][0]), float(means["area_valid"][0])
-    (0.25, 2, 4.0)
+    >>> cover = class_zones(xr.DataArray([[1.0, 1.0, 2.0]], dims=("y", "x")), {1: "meadow"})
+    >>> facing = aspect_sectors(xr.DataArray([[0.0, 180.0, 0.0]], dims=("y", "x")))
+    >>> cross(cover, facing).names
+    ('meadow, N', 'meadow, S', '2, N')
     """
-    _check_cells(data, zones, area)
-    if "time" not in data.dims:
-        return zone_mean(data.expand_dims("time"), zones, area).isel(time=0)
-    codes = np.asarray(zones.labels.values)
-    weights = np.asarray(area.values, dtype=np.float64)
-    sums = _sums(data.data, codes, weights, zones.count)
-    times = {str(name): c.variable for name, c in data.coords.items() if c.dims == ("time",)}
-    total, weight, n = (
-        xr.DataArray(sums[:, part], dims=("time", "zone"), coords={**times, "zone": [*zones.names]})
-        for part in range(3)
-    )
-    mean = (total / weight.where(weight > 0)).assign_attrs(data.attrs, cell_methods="area: mean")
-    n = n.astype(np.int64).assign_attrs(long_name="Valid cells", units="1")
-    weight = weight.assign_attrs(long_name="Area of the valid cells", units="km2")
-    return xr.Dataset({"mean": mean, "n": n, "area_valid": weight})
+    a, b = first.labels.values, second.labels.values
+    if a.shape != b.shape:
+        raise DataError(
+            "zones of different cells", found=f"{a.shape} and {b.shape}",
+            do="Make both on one grid",
+        )  # fmt: skip
+    pair = a.astype(np.float64) * second.count + b
+    present, codes = np.unique(pair, return_inverse=True)
+    present = present[np.isfinite(present)].astype(int)
+    if not present.size:
+        raise DataError(
+            "the zones do not cross", found="no cell in a zone of both",
+            do="Check that both cover the study area",
+        )  # fmt: skip
+    names = [f"{first.names[i]}, {second.names[j]}" for i, j in (divmod(k, second.count) for k in
+             present.tolist())]  # fmt: skip
+    codes = np.where(np.isfinite(pair), codes.reshape(pair.shape), np.nan)
+    return _zones(codes, first.labels, names, None, "crossing", 0)
 
 
 def _zones(
@@ -254,7 +325,7 @@ def _zones(
     cells: xr.DataArray,
     names: Sequence[str],
     edges: NDArray[Any] | None,
-    kind: Literal["elevation", "aspect", "class"],
+    kind: Kind,
     outside: int,
 ) -> Zones:
     attrs = {"long_name": f"Zones of {kind}", "units": "1", "kind": "categorical"}
@@ -292,73 +363,3 @@ def _given_edges(edges: Sequence[float]) -> NDArray[Any]:
             do="Give at least two elevations in metres, from low to high",
         )
     return limits
-
-
-def _check_cells(data: xr.DataArray, zones: Zones, area: xr.DataArray) -> None:
-    if data.dims not in {("y", "x"), ("time", "y", "x")}:
-        raise DataError(
-            "zone means need the dimensions (time, y, x) or (y, x)",
-            found=f"({', '.join(map(str, data.dims))})",
-            do="Transpose or select first",
-        )
-    if not data.shape[-2:] == zones.labels.shape == area.shape:
-        raise DataError(
-            "data, zones and area are not on the same cells",
-            found=f"{data.shape[-2:]}, {zones.labels.shape} and {area.shape}",
-            do="Align all of them onto the study grid first",
-        )
-    if data.attrs.get("kind") in {"circular", "categorical"}:
-        raise DataError(
-            "angles and classes have no arithmetic mean",
-            found=f"'{data.name}' of kind '{data.attrs['kind']}'",
-            do="Use a mean vector for angles, or shares for classes",
-        )
-
-
-def _sums(cells: Any, codes: NDArray[Any], area: NDArray[Any], count: int) -> Any:
-    """Add up area times value, area, and cells: (time, 3, zone); lazy for Dask arrays."""
-    if isinstance(cells, np.ndarray):
-        return _block_sums(cells, codes, area, count)[..., 0, 0]
-    import dask.array
-
-    dk: Any = dask.array
-
-    chunks = cells.chunks[1:]
-    parts = dk.blockwise(
-        _block_sums,
-        "tskij",
-        cells,
-        "tij",
-        dk.from_array(codes, chunks=chunks),
-        "ij",
-        dk.from_array(area, chunks=chunks),
-        "ij",
-        count=count,
-        new_axes={"s": 3, "k": count},
-        adjust_chunks={"i": 1, "j": 1},
-        dtype=np.float64,
-        meta=np.empty((0,) * 5),
-    )
-    return parts.sum(axis=(3, 4))
-
-
-def _block_sums(
-    cells: NDArray[Any], codes: NDArray[Any], area: NDArray[Any], count: int
-) -> NDArray[Any]:
-    sums = np.zeros((cells.shape[0], 3, count, 1, 1))
-    flat = codes.ravel()
-    order = np.argsort(flat, kind="stable")[: np.count_nonzero(np.isfinite(flat))]
-    if not order.size:
-        return sums
-    present, starts = np.unique(flat[order], return_index=True)
-    zone, weights = present.astype(np.intp), area.ravel()[order]
-    rows, series = max(1, _SLAB // order.size), cells.reshape(cells.shape[0], -1)
-    for first in range(0, cells.shape[0], rows):
-        slab = slice(first, first + rows)
-        values = series[slab].take(order, axis=1).astype(np.float64)
-        valid = np.isfinite(values)
-        weight = np.where(valid, weights, 0.0)
-        values[~valid] = 0.0
-        for part, summand in enumerate((weight * values, weight, valid.astype(np.float64))):
-            sums[slab, part, zone, 0, 0] = np.add.reduceat(summand, starts, axis=1)
-    return sums

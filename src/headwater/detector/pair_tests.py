@@ -1,0 +1,266 @@
+"""Tests and intervals of what two factors explain together, by resampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from headwater.detector.resample import Blocks, BlockSums, Resampling, q_of_sums
+from headwater.detector.significance import chance_p
+from headwater.detector.strata import Strata, cross
+
+__all__ = ["crossed_samples", "gain_p", "nonadditive_p", "paired_p"]
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int32]
+Pair = tuple[str, str]
+
+
+def gain_p(
+    values: Floats,
+    partitions: Mapping[str, Strata],
+    pairs: Sequence[Pair],
+    weights: Floats | None,
+    by: Resampling,
+) -> list[float]:
+    """Test for every pair whether crossing explains more than its first factor alone.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The response [any unit]; NaN is missing.
+    partitions : mapping of str to Strata
+        The factors, of the same units.
+    pairs : sequence of tuple of str
+        Names of two factors, the better one first.
+    weights : ndarray, shape (n,), optional
+        Weight of each unit.
+    by : Resampling
+        With a null.
+
+    Returns
+    -------
+    list of float
+        p of each pair.
+
+    Notes
+    -----
+    What the first factor leaves unexplained is drawn anew (the permutation of residuals after
+    Freedman and Lane), and the share that crossing takes of it is compared with the share observed.
+    """
+    assert by.null is not None
+    p: dict[Pair, float] = {}
+    for one in dict.fromkeys(first for first, _ in pairs):
+        left = _left(values, partitions[one].codes, partitions[one].realised, weights)
+        others = {
+            two: _Nested(partitions[one], partitions[two], values, weights)
+            for first, two in pairs
+            if first == one
+        }
+        gains: dict[str, list[Floats]] = {two: [] for two in others}
+        for block in by.null.draw(left, by.number, by.rng):
+            for two, other in others.items():
+                gains[two].append(other.gain(block))
+        for two, other in others.items():
+            observed = float(other.gain(left[None])[0])
+            p[one, two] = chance_p(observed, np.concatenate(gains[two]))
+    return [p[pair] for pair in pairs]
+
+
+def nonadditive_p(
+    values: Floats, pair: tuple[Strata, Strata], weights: Floats | None, by: Resampling
+) -> float:
+    """Test whether crossing explains more than the sum of both factors' effects.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The response [any unit]; NaN is missing.
+    pair : tuple of Strata
+        Two factors.
+    weights : ndarray, shape (n,), optional
+        Weight of each unit.
+    by : Resampling
+        With a null.
+
+    Returns
+    -------
+    float
+        p; NaN where no crossing goes beyond the sum.
+    """
+    assert by.null is not None
+    model = _Additive(pair[0], pair[1], values, weights)
+    if model.free < 1:
+        return np.nan
+    left = model.left(values)
+    drawn = [model.gain(block) for block in by.null.draw(left, by.number, by.rng)]
+    return chance_p(float(model.gain(left[None])[0]), np.concatenate(drawn))
+
+
+def crossed_samples(
+    values: Floats, pair: tuple[Strata, Strata], weights: Floats | None, by: Resampling
+) -> tuple[Floats, Floats, Floats]:
+    """Resample the adjusted q of two factors and of their crossing.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The response [any unit]; NaN is missing.
+    pair : tuple of Strata
+        Two factors.
+    weights : ndarray, shape (n,), optional
+        Weight of each unit.
+    by : Resampling
+        With blocks.
+
+    Returns
+    -------
+    first, second, crossed : ndarray, shape (resamples,)
+    """
+    assert by.blocks is not None
+    one, two = pair
+    shape = (one.realised, two.realised)
+    sums = BlockSums.of(values, cross(one, two), shape[0] * shape[1], by.blocks, weights)
+    drawn = sums.resampled(by.number, by.rng)
+    table = drawn.reshape(len(drawn), *shape, 4)
+    return q_of_sums(table.sum(axis=2))[1], q_of_sums(table.sum(axis=1))[1], q_of_sums(drawn)[1]
+
+
+def paired_p(values: Floats, pair: tuple[Strata, Strata], blocks: Blocks, by: Resampling) -> float:
+    """Test whether two factors predict the response equally well.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The response [any unit]; NaN is missing.
+    pair : tuple of Strata
+        Two factors.
+    blocks : Blocks
+        Whose differences are exchanged together.
+    by : Resampling
+        Number and source of randomness.
+
+    Returns
+    -------
+    float
+        Two-sided p; NaN where a stratum has one unit, whose mean nothing is left to predict.
+
+    Notes
+    -----
+    Each unit is predicted by the mean of the others in its stratum, once by each factor. Where the
+    two predict equally well, the difference of the squared errors is as likely to have either sign:
+    the signs of whole blocks of differences are flipped at random.
+    """
+    both = (pair[0].codes >= 0) & (pair[1].codes >= 0) & ~np.isnan(values)
+    y = np.where(both, values, np.nan)
+    losses = [_left_out(y, part) for part in pair]
+    difference = losses[0] - losses[1]
+    kept = both & ~np.isnan(difference)
+    if not kept.any():
+        return np.nan
+    by_block = np.bincount(blocks.labels[kept], difference[kept], minlength=blocks.number)
+    signs = by.rng.integers(0, 2, (by.number, by_block.size)) * 2.0 - 1.0
+    observed = abs(float(by_block.sum()))
+    reached = int((np.abs(signs @ by_block) >= observed * (1 - 1e-9)).sum())
+    return (1 + reached) / (1 + by.number)
+
+
+class _Cells:
+    """Sums of many responses over the cells of a partition."""
+
+    def __init__(self, codes: Codes, cells: int, kept: npt.NDArray[np.bool_], unit: Floats) -> None:
+        from scipy.sparse import csr_array
+
+        places = np.flatnonzero(kept)
+        self.sums = csr_array((unit[places], (codes[places], places)), shape=(cells, codes.size))
+        self.weight = np.asarray(self.sums.sum(axis=1)).ravel()
+
+    def squares(self, sums: Floats) -> Floats:
+        """Sum of (cell total)² / (cell weight), by response."""
+        weight = np.where(self.weight > 0, self.weight, 1.0)
+        found: Floats = (sums**2 / weight[:, None]).sum(axis=0)
+        return found
+
+
+class _Nested:
+    """One factor within the crossing with another."""
+
+    def __init__(self, one: Strata, two: Strata, values: Floats, weights: Floats | None) -> None:
+        codes = cross(one, two)
+        self.kept = (codes >= 0) & ~np.isnan(values)
+        self.unit = np.ones(values.size) if weights is None else weights
+        self.shape = (one.realised, two.realised)
+        self.cells = _Cells(codes, self.shape[0] * self.shape[1], self.kept, self.unit)
+        self.margin = self.cells.weight.reshape(self.shape).sum(axis=1)
+
+    def sums(self, block: Floats) -> tuple[Floats, Floats]:
+        """Sum by cell, (cells, responses), and all squares, (responses,)."""
+        clean = np.where(self.kept, block, 0.0)
+        return self.cells.sums @ clean.T, clean**2 @ self.unit
+
+    def gain(self, block: Floats) -> Floats:
+        """Take the part of what the first factor leaves that crossing explains."""
+        sums, squares = self.sums(block)
+        by_margin = sums.reshape(*self.shape, -1).sum(axis=1)
+        weight = np.where(self.margin > 0, self.margin, 1.0)
+        alone = squares - (by_margin**2 / weight[:, None]).sum(axis=0)
+        return _ratio(alone, squares - self.cells.squares(sums))
+
+
+class _Additive(_Nested):
+    """The sum of two factors' effects within their crossing."""
+
+    def __init__(self, one: Strata, two: Strata, values: Floats, weights: Floats | None) -> None:
+        super().__init__(one, two, values, weights)
+        self.codes = cross(one, two)
+        present = self.cells.weight > 0
+        rows, columns = np.divmod(np.flatnonzero(present), self.shape[1])
+        design = np.hstack([np.eye(self.shape[0])[rows], np.eye(self.shape[1])[columns]])
+        self.root = np.sqrt(self.cells.weight[present])
+        left, sizes, _ = np.linalg.svd(design * self.root[:, None], full_matrices=False)
+        self.basis = left[:, sizes > 1e-10 * sizes.max()]
+        self.present, self.free = present, int(present.sum()) - self.basis.shape[1]
+
+    def left(self, values: Floats) -> Floats:
+        """Take from each unit the sum of the two effects."""
+        sums, _ = self.sums(values[None])
+        scaled = sums[self.present, 0] / self.root
+        fitted = np.full(self.cells.weight.size + 1, np.nan)
+        fitted[:-1][self.present] = self.basis @ (self.basis.T @ scaled) / self.root
+        return np.where(self.kept, values - fitted[np.where(self.kept, self.codes, -1)], np.nan)
+
+    def gain(self, block: Floats) -> Floats:
+        """Take the part of what the sum leaves that crossing explains."""
+        sums, squares = self.sums(block)
+        scaled = sums[self.present] / self.root[:, None]
+        together = ((self.basis.T @ scaled) ** 2).sum(axis=0)
+        return _ratio(squares - together, squares - (scaled**2).sum(axis=0))
+
+
+def _ratio(coarse: Floats, fine: Floats) -> Floats:
+    """Take the gain of the finer model in units of what it leaves."""
+    least = 1e-12 * np.maximum(coarse, 1e-300)
+    return (coarse - fine) / np.maximum(fine, least)
+
+
+def _left(values: Floats, codes: Codes, strata: int, weights: Floats | None) -> Floats:
+    """Take from each unit the mean of its stratum."""
+    kept = (codes >= 0) & ~np.isnan(values)
+    unit = np.ones(values.size) if weights is None else weights
+    weight = np.bincount(codes[kept], unit[kept], minlength=strata)
+    total = np.bincount(codes[kept], (unit * values)[kept], minlength=strata)
+    mean = np.append(total / np.where(weight > 0, weight, 1.0), np.nan)
+    return np.where(kept, values - mean[np.where(kept, codes, -1)], np.nan)
+
+
+def _left_out(values: Floats, strata: Strata) -> Floats:
+    """Square the error of predicting each unit by the others of its stratum."""
+    codes = strata.codes
+    kept = (codes >= 0) & ~np.isnan(values)
+    n = np.append(np.bincount(codes[kept], minlength=strata.realised), 0)
+    stretch = np.where(n > 1, n / np.maximum(n - 1.0, 1.0), np.nan)
+    left = _left(values, codes, strata.realised, None)
+    squared: Floats = (left * stretch[np.where(kept, codes, -1)]) ** 2
+    return squared

@@ -1,0 +1,174 @@
+"""What a search tries: rules, numbers of classes, and the measure that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from headwater.detector.best_breaks import optimal_breaks
+from headwater.detector.breaks import break_rule
+from headwater.detector.stratify import Strata, categories, sectors, stratify
+from headwater.detector.sweep import Layout, Scores, lay_out_strata, lay_out_values
+from headwater.errors import StudyError, nearest
+from headwater.glossary import Kind
+
+__all__ = ["CRITERIA", "Criterion", "METHODS", "Scheme", "Search"]
+
+Floats = npt.NDArray[np.float64]
+Criterion = Literal["q", "q_adjusted", "q_cv"]
+
+METHODS = ("equal", "quantile", "natural", "geometric", "standard_deviation")
+"""Rules that are tried by default."""
+
+CRITERIA = {
+    "q": "the plain q as published (Song et al. 2020)",
+    "q_adjusted": "the q adjusted for the number of strata",
+    "q_cv": "the q of leave-one-out prediction by the stratum mean",
+}
+"""What a search can maximise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A fixed way of parting a factor, in place of a search.
+
+    Attributes
+    ----------
+    method : str
+        A rule of :func:`headwater.detector.stratify`, or ``"sectors"`` for directions.
+    classes : int
+        Number of classes; not used when breaks are given.
+    breaks : tuple of float, optional
+        Limits from lowest to highest, both ends included.
+    """
+
+    method: str = "quantile"
+    classes: int = 5
+    breaks: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """A search as it was asked for.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        Rules.
+    classes : tuple of int
+        Numbers of classes.
+    by : {"q_cv", "q_adjusted", "q"}
+        What decides.
+    smallest : int
+        Least number of units in a class.
+    kinds : mapping of str to {"continuous", "circular", "categorical"}
+        Declared kinds of factors.
+    fixed : mapping of str to Scheme
+        Factors that are parted as told.
+    """
+
+    methods: tuple[str, ...] = METHODS
+    classes: tuple[int, ...] = tuple(range(3, 9))
+    by: Criterion = "q_cv"
+    smallest: int = 2
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    fixed: Mapping[str, Scheme] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for method in self.methods:
+            if method != "optimal":
+                break_rule(method)
+        if self.by not in CRITERIA:
+            known = list(CRITERIA)
+            raise StudyError("unknown criterion", found=f"'{self.by}'", do=nearest(self.by, known))
+
+    def layouts(
+        self, name: str, array: npt.NDArray[Any], response: Floats, weights: Floats | None
+    ) -> list[Layout]:
+        """Lay out all that is tried for one factor.
+
+        Parameters
+        ----------
+        name : str
+            The factor.
+        array : ndarray, shape (units,)
+            Its values.
+        response : ndarray, shape (units,)
+            The variable to be explained; NaN is missing.
+        weights : ndarray, shape (units,), optional
+            Weight of each unit.
+
+        Returns
+        -------
+        list of Layout
+            One for a continuous factor; for directions one for each number of sectors, which are
+            no runs of one order.
+        """
+        present = ~np.isnan(response)
+        kind = _kind_of(array, self.kinds.get(name))
+        if kind == "categorical":
+            return [lay_out_strata(_kept(categories(array), present), present)]
+        values = array.astype(np.float64)
+        if name in self.fixed:
+            return [lay_out_strata(_told(values, kind, self.fixed[name], response), present)]
+        if kind == "circular":
+            parted = (sectors(values, number) for number in self.classes)
+            return [lay_out_strata(part, present, self.smallest) for part in parted]
+        rules = {"methods": self.methods, "classes": self.classes, "smallest": self.smallest}
+        return [lay_out_values(values, response, weights, **rules)]  # type: ignore[arg-type]
+
+    def scores(
+        self,
+        layouts: list[Layout],
+        responses: Floats,
+        weights: Floats | None = None,
+        *,
+        anew: bool = False,
+    ) -> Scores:
+        """Score the candidates of all layouts of a factor, side by side.
+
+        Parameters
+        ----------
+        layouts : list of Layout
+            Of one factor.
+        responses : ndarray, shape (responses, units)
+            Each row a response.
+        weights : ndarray, shape (units,), optional
+            Weight of each unit.
+        anew : bool
+            Whether the rule "optimal" searches its breaks again for every response.
+
+        Returns
+        -------
+        Scores
+        """
+        first, *others = (layout.scores(responses, weights, anew=anew) for layout in layouts)
+        for other in others:
+            first = first.beside(other)
+        return first
+
+
+def _kind_of(array: npt.NDArray[Any], given: Kind | None) -> Kind:
+    if array.dtype.kind not in "iuf":
+        return "categorical"
+    return given or "continuous"
+
+
+def _kept(strata: Strata, present: npt.NDArray[np.bool_]) -> Strata:
+    return replace(strata, codes=np.where(present, strata.codes, np.int32(-1)))
+
+
+def _told(values: Floats, kind: Kind, scheme: Scheme, response: Floats) -> Strata:
+    """Part a factor as told, by the units that have a response."""
+    values = np.where(np.isnan(response), np.nan, values)
+    if kind == "circular" and scheme.breaks is None:
+        return sectors(values, scheme.classes)
+    if scheme.method == "optimal" and scheme.breaks is None:
+        inner = optimal_breaks(values, response, [scheme.classes])[0]
+        edges = (float(np.nanmin(values)), *inner.tolist(), float(np.nanmax(values)))
+        return replace(stratify(values, breaks=edges), method="optimal", requested=scheme.classes)
+    return stratify(values, scheme.method, scheme.classes, breaks=scheme.breaks)

@@ -1,0 +1,284 @@
+"""Figures of the detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "draw_factors",
+    "draw_risk",
+    "draw_risk_maps",
+    "draw_sweep",
+    "labels_of",
+    "response_of",
+]
+
+_LINES = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def draw_factors(table: pd.DataFrame) -> Figure:
+    """Draw q of each factor as a bar, with its adjusted q, its interval, n and p.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of a FactorResult.
+
+    Returns
+    -------
+    Figure
+    """
+    ordered = table.sort_values("q", kind="stable")
+    places = np.arange(len(ordered))
+    with house_style():
+        figure = new_figure(7.0, 1.1 + 0.42 * len(ordered))
+        axes = figure.add_subplot()
+        axes.barh(places, ordered["q"], height=0.62, color=CATEGORY[4], label="q")
+        axes.hlines(
+            places, ordered["q_low"], ordered["q_high"], color=INK, linewidth=1.2,
+            label=f"{table.attrs.get('level', 0.95):.0%} interval",
+        )  # fmt: skip
+        if "q_chance" in ordered:
+            axes.plot(
+                ordered["q_chance"], places, "|", color=CATEGORY[5], markersize=17,
+                markeredgewidth=2, label="reached by 5 % of chance",
+            )  # fmt: skip
+        axes.plot(ordered["q_adjusted"], places, "D", color=INK, markersize=5, label="adjusted q")
+        axes.set_yticks(places, labels_of(table, ordered["factor"]))
+        axes.tick_params(axis="y", length=0)
+        reach = [name for name in ("q", "q_high", "q_chance") if name in ordered]
+        highest = float(np.nanmax(ordered[reach].to_numpy()))
+        axes.set_xlim(min(0.0, float(ordered["q_adjusted"].min()) * 1.1), min(1.0, highest * 1.06))
+        axes.set_xlabel(f"q: share of the variance of {response_of(table)} between strata")
+        for place, row in zip(places, ordered.to_dict("records"), strict=True):
+            text = f"{_rule(row)}\nn = {_number(row['n'])}, {_test(row)}"
+            axes.annotate(
+                text, (1.015, place), xycoords=("axes fraction", "data"), va="center",
+                fontsize=7, color=MUTED, linespacing=1.25,
+            )  # fmt: skip
+        figure.legend(loc="outside upper left", ncols=4)
+    return figure
+
+
+def draw_sweep(table: pd.DataFrame) -> Figure:
+    """Draw q against the number of classes, a panel for each factor and a line for each method.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of an OptimalResult.
+
+    Returns
+    -------
+    Figure
+    """
+    counts = table.groupby("factor", sort=False)["k"].nunique()
+    names = [str(name) for name, number in counts.items() if number > 1] or [str(counts.index[0])]
+    methods = list(dict.fromkeys(table.loc[table["factor"].isin(names), "method"]))
+    with house_style():
+        figure, panels = _panels(len(names), height=2.3)
+        for axes, name in zip(panels, names, strict=True):
+            for number, method in enumerate(methods):
+                own = table[(table["factor"] == name) & (table["method"] == method)]
+                _draw_method(axes, own, CATEGORY[number % 8], _LINES[number % 7])
+            chosen = table[(table["factor"] == name) & table["chosen"]]
+            axes.plot(
+                chosen["k"], chosen["q_adjusted"], "o", markersize=13, markerfacecolor="none",
+                markeredgecolor=INK, markeredgewidth=1.4,
+            )  # fmt: skip
+            axes.set_title(labels_of(table, [name])[0])
+            axes.margins(x=0.08, y=0.14)
+            axes.set_xticks(sorted(table.loc[table["factor"] == name, "k"].unique()))
+        for axes in panels[-3:]:
+            axes.set_xlabel("classes")
+        for axes in panels[::3]:
+            axes.set_ylabel("q")
+        figure.legend(handles=_sweep_handles(methods), loc="outside lower center", ncols=4)
+    return figure
+
+
+def draw_risk(table: pd.DataFrame) -> Figure:
+    """Draw the mean of the response in each stratum, a panel for each factor.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of a RiskResult.
+
+    Returns
+    -------
+    Figure
+    """
+    from headwater.grids.plots import unit_label
+
+    names = list(dict.fromkeys(table["factor"]))
+    most = int(table.groupby("factor").size().max())
+    units = unit_label(table.attrs.get("units", {}).get("mean", ""))
+    with house_style():
+        # one scale for all panels, so that a weak factor looks weak
+        figure, panels = _panels(len(names), height=0.9 + 0.24 * most, columns=2, sharex=True)
+        for axes, name in zip(panels, names, strict=True):
+            own = table[table["factor"] == name]
+            places = np.arange(len(own))
+            axes.hlines(places, own["low"], own["high"], color=CATEGORY[4], linewidth=3)
+            axes.plot(own["mean"], places, "o", color=CATEGORY[0], markersize=5)
+            texts = [
+                f"{row['name']}  n = {_number(row['n'])}  {row['letters']}"
+                for row in own.to_dict("records")
+            ]
+            axes.set_yticks(places, texts)
+            axes.margins(x=0.08, y=0.12)
+            axes.grid(axis="x", color="#e3e6ea", linewidth=0.7)
+            axes.set_axisbelow(True)
+            axes.set_title(labels_of(table, [name])[0])
+        label = f"Mean {response_of(table)} with its interval" + (f" ({units})" if units else "")
+        figure.supxlabel(label, fontsize=9, color=INK)
+    return figure
+
+
+def draw_risk_maps(maps: xr.Dataset, outline: Any = None) -> Figure:
+    """Draw the mean of the response by stratum, a map for each factor under one scale.
+
+    Parameters
+    ----------
+    maps : Dataset (y, x)
+        Of a RiskMaps.
+    outline : shapely geometry, or object with ``.geometry``, optional
+        Drawn as a line.
+
+    Returns
+    -------
+    Figure
+    """
+    from headwater.grids.plots import map_panels
+
+    layers = [layer for name, layer in maps.data_vars.items() if str(name).endswith("_mean")]
+    stacked = xr.concat(layers, "factor", combine_attrs="drop", coords="minimal", compat="override")
+    words, _, _ = layers[0].attrs["long_name"].partition(" by ")
+    stacked.attrs = {"long_name": words, "units": layers[0].attrs["units"]}
+    titles = [layer.attrs["long_name"].partition(" by ")[2].partition(",")[0] for layer in layers]
+    return map_panels(stacked, titles=titles, columns=3, quantity="soil_moisture", outline=outline)
+
+
+def _panels(
+    number: int, *, height: float, columns: int = 3, sharex: bool = False
+) -> tuple[Figure, list[Axes]]:
+    across = min(columns, number)
+    down = -(-number // across)
+    figure = new_figure(7.0 if across > 1 else 4.5, height * down + 0.6)
+    grid = figure.subplots(down, across, squeeze=False, sharex=sharex).ravel()
+    for axes in grid[number:]:
+        axes.remove()
+    for axes in grid[:number]:
+        axes.tick_params(labelbottom=True)
+    return figure, list(grid[:number])
+
+
+def _draw_method(axes: Axes, own: pd.DataFrame, color: str, marker: str) -> None:
+    axes.plot(own["k"], own["q"], ":", color=color, linewidth=1.0)
+    axes.plot(own["k"], own["q_adjusted"], "-", color=color, linewidth=1.2)
+    for refused, face in ((True, "white"), (False, color)):
+        # a table that was read from a file has no empty texts, only missing ones
+        rows = own[own["refused"].fillna("").ne("") == refused]
+        axes.plot(
+            rows["k"], rows["q_adjusted"], marker, color=color, markerfacecolor=face, markersize=4.5
+        )
+
+
+def _sweep_handles(methods: list[str]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    lines = [
+        Line2D(
+            [],
+            [],
+            color=CATEGORY[i % 8],
+            marker=_LINES[i % 7],
+            markersize=4.5,
+            label=_words(method),
+        )
+        for i, method in enumerate(methods)
+    ]
+    around = {
+        "refused": ("white", 4.5),
+        "chosen": ("none", 11.0),
+    }
+    return [
+        *lines,
+        Line2D([], [], color=MUTED, linewidth=1.2, label="adjusted q"),
+        Line2D([], [], color=MUTED, linestyle=":", label="q"),
+        *(
+            Line2D(
+                [], [], color=MUTED, linestyle="none", marker="o", markerfacecolor=face,
+                markersize=size, label=label,
+            )
+            for label, (face, size) in around.items()
+        ),
+    ]  # fmt: skip
+
+
+def labels_of(table: pd.DataFrame, names: Any) -> list[str]:
+    """Name factors as figures print them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With long names in its attributes.
+    names : iterable of str
+        Factors.
+
+    Returns
+    -------
+    list of str
+    """
+    labels = table.attrs.get("labels", {})
+    return [str(labels.get(name, name)).partition(",")[0] for name in names]
+
+
+def response_of(table: pd.DataFrame) -> str:
+    """Name the response as it reads within a sentence; NDVI stays NDVI.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the response's long name in its attributes.
+
+    Returns
+    -------
+    str
+    """
+    name = str(table.attrs.get("response", "the response"))
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+
+def _rule(row: Mapping[Any, Any]) -> str:
+    return f"{_words(row['method'])}, {row['strata']} classes"
+
+
+def _test(row: Mapping[Any, Any]) -> str:
+    """Print the p of the whole search where there is one: smooth fields mislead the F test."""
+    searched = row.get("p_search", np.nan)
+    return f"F test {_p(row['p_value'])}" if np.isnan(searched) else f"search {_p(searched)}"
+
+
+def _words(method: str) -> str:
+    return method.replace("_", " ")
+
+
+def _number(n: int) -> str:
+    return f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _p(p: float) -> str:
+    return "p ≤ 0.001" if p <= 0.001 else f"p = {p:.3f}"

@@ -1,0 +1,166 @@
+"""What the detectors return: tables and maps that can draw themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from headwater.results import MapResult, TableResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "AssociationResult",
+    "ContrastResult",
+    "EcologicalResult",
+    "FactorResult",
+    "InteractionResult",
+    "OptimalResult",
+    "RiskMaps",
+    "RiskResult",
+    "SearchResult",
+    "SeriesResult",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactorResult(TableResult):
+    """q of each factor, strongest first.
+
+    Columns: factor, q, q_adjusted, q_low, q_high, F, p_value, p_holm, n, strata, method, k,
+    n_missing; after resampling p_permutation or p_spatial; of a detection also p_search and
+    q_chance (:func:`headwater.detector.search_test`).
+    """
+
+    def plot(self) -> Figure:
+        """Draw bars of q with the adjusted q, its interval, p and n."""
+        from headwater.detector.plots import draw_factors
+
+        return draw_factors(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InteractionResult(TableResult):
+    """q of each pair of factors crossed.
+
+    Columns: factor_1, factor_2, q_1, q_2, q_12, tested (the class by tests), interaction (the
+    published class), q_1_adjusted, q_2_adjusted, q_12_adjusted, beyond_best, beyond_sum, F,
+    p_value, p_gain, p_nonadditive, n, cells, single_cells; after resampling blocks also
+    beyond_best_low, …_high, beyond_sum_low, …_high.
+    """
+
+    def plot(self) -> Figure:
+        """Draw the lower triangle of q with marks for the classes."""
+        from headwater.detector.pair_plots import draw_interactions
+
+        return draw_interactions(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OptimalResult(TableResult):
+    """Every way of parting each factor that was tried, and the one chosen.
+
+    Columns: factor, method, k, q, q_adjusted, q_cv, n, strata, smallest, breaks, refused, chosen.
+    ``breaks`` are the limits from lowest to highest, separated by blanks, in full precision;
+    ``refused`` is the reason why a candidate could not be chosen.
+    """
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """The chosen rows, one for each factor."""
+        return self.data[self.data["chosen"]].reset_index(drop=True)
+
+    def plot(self) -> Figure:
+        """Draw q against the number of classes, a line for each method."""
+        from headwater.detector.plots import draw_sweep
+
+        return draw_sweep(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult(TableResult):
+    """What chance reaches when the search for the best partition is repeated on it.
+
+    Columns: factor, method, k, strata, n, q, q_adjusted, q_cv, p_fixed, p_search, q_chance, number,
+    p_holm.
+    """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskResult(TableResult):
+    """Mean of the response in each stratum of each factor.
+
+    Columns: factor, stratum, name, n, mean, sd, low, high, letters.
+    """
+
+    def plot(self) -> Figure:
+        """Draw the means with their intervals, a panel for each factor."""
+        from headwater.detector.plots import draw_risk
+
+        return draw_risk(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContrastResult(TableResult):
+    """Differences of the response between the strata of each factor.
+
+    Columns: factor, name_1, name_2, difference, t, df, p_value, p_holm, p_fdr, n_1,
+    n_2.
+    """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EcologicalResult(TableResult):
+    """Whether two factors differ in how well they explain the response.
+
+    Columns: factor_1, factor_2, q_1, q_2, difference (of the adjusted q), low, high (its interval),
+    F, p_value, p_holm, differ, n.
+    """
+
+    def plot(self) -> Figure:
+        """Draw the matrix of the differences, those that a test shows in bold."""
+        from headwater.detector.pair_plots import draw_ecological
+
+        return draw_ecological(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssociationResult(TableResult):
+    """How alike the factors are.
+
+    Columns: factor_1, factor_2, r, cramers_v, n.
+    """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesResult(TableResult):
+    """q of each factor in each period.
+
+    Columns: period, factor, rank, q, q_adjusted, q_low, q_high, p_value, p_search, q_chance, n,
+    strata, method, k, p_lead.
+    """
+
+    @property
+    def leaders(self) -> pd.DataFrame:
+        """The first factor of each period."""
+        return self.data[self.data["rank"] == 1].reset_index(drop=True)
+
+    def plot(self) -> Figure:
+        """Draw q of each factor along the periods."""
+        from headwater.detector.series_plots import draw_series
+
+        return draw_series(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskMaps(MapResult):
+    """Maps by factor: ``<factor>_stratum`` and ``<factor>_mean``, the response's mean there."""
+
+    def plot(self, outline: Any = None) -> Figure:
+        """Draw the mean of the response by stratum, a map for each factor."""
+        from headwater.detector.plots import draw_risk_maps
+
+        return draw_risk_maps(self.data, outline)
