@@ -71,8 +71,7 @@ def variogram_figure(
         axes.text(
             0.99,
             0.02,
-            f"{empirical.places} stations, "
-            + f"{grouped(empirical.pairs.sum())} pairs",
+            f"{empirical.places} stations, " + f"{grouped(empirical.pairs.sum())} pairs",
             transform=axes.transAxes,
             ha="right",
             color=MUTED,

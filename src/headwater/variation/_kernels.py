@@ -127,7 +127,8 @@ def _slopes_of_rank(
     x, t, n = series
     at, rank = np.empty(_LOOKS), np.empty(_LOOKS, np.int64)
     # a typed 1: for a literal one, _pass_by would be compiled twice
-    at[0], rank[0], looks = 0.0, zero_to, np.int64(1)
+    at[0], rank[0] = 0.0, zero_to
+    looks: Any = np.int64(1)
     noise, largest = _noise(x, t, n)
     start, density = _first_look(x, t, n)
     done = 0

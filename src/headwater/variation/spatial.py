@@ -134,8 +134,8 @@ def associate(first: xr.DataArray, second: xr.DataArray, *, method: str = "pears
     The honest p is Dutilleul's (:func:`headwater.inference.dutilleul.modified_t_test`, classes one
     cell wide), for ranks that of the maps of ranks. For an angle, R is the correlation of the
     values with their least-squares fit on its cosine and sine; the effective number M of these two
-    maps stands in for n in ``F = (M - 3) R² / (2 (1 - R²))``. That is an approximation of ours, which
-    rejects 3 to 6.5 % of simulated independent fields at a level of 5 %
+    maps stands in for n in ``F = (M - 3) R² / (2 (1 - R²))``. That is an approximation of ours,
+    which rejects 3 to 6.5 % of simulated independent fields at a level of 5 %
     (docs/simulations/correlation.md).
 
     References
