@@ -67,11 +67,11 @@ def test_mosel_pairs_soil_moisture_with_the_true_coordinates(mosel: Path) -> Non
 
 
 def test_mosel_says_how_little_such_data_can_show(mosel: Path) -> None:
-    page = (mosel / "report.html").read_text()
+    page = (mosel / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert "38.4 % of its values are valid" in page
     assert "nothing could pass" in page
-    trend = xr.open_dataset(mosel / "variation" / "soil_moisture_trend.nc")
-    assert not (trend["p_value"] < 0.05).any()
+    trend = xr.open_dataset(mosel / "variation" / "soil_moisture-trend.nc")
+    assert not (trend["p"] < 0.05).any()
 
 
 def test_mosel_precipitation_keeps_its_amount(mosel: Path) -> None:
@@ -88,11 +88,11 @@ def test_qilian_has_the_cells_of_the_area_and_their_units(qilian: Path) -> None:
     cells = int(np.isfinite(water.values).sum())
     inputs = pd.read_csv(qilian / "grids" / "inputs.csv")
     assert cells > 300
-    assert (inputs["unit_used"] == "kg m-2").any()
+    assert (inputs["units"] == "kg m-2").any()
     assert 3.5 < float(water.min()) < float(water.max()) < 18.6
 
 
-def test_qilian_factors_are_judged_by_shifts_of_the_map(qilian: Path) -> None:
+def test_qilian_factors_are_judged_by_maps_as_smooth(qilian: Path) -> None:
     factors = pd.read_csv(qilian / "detector" / "factor.csv")
     assert set(factors["factor"]) == {
         "surface_temperature",
@@ -102,7 +102,8 @@ def test_qilian_factors_are_judged_by_shifts_of_the_map(qilian: Path) -> None:
         "vegetation",
     }
     assert ((factors["q"] >= 0) & (factors["q"] <= 1)).all()
-    assert (factors["p_shift"] >= factors["p_value"] - 1e-12).sum() >= 3
+    # smooth maps look far more alike than independent cells would
+    assert (factors["p_spatial"] > 100 * factors["p_value"]).sum() >= 3
 
 
 def test_provenance_names_every_input(qilian: Path) -> None:

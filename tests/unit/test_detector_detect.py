@@ -209,7 +209,7 @@ def test_chapter(found, maps: xr.Dataset) -> None:
     assert (
         "Precipitation explains most of the pattern of soil moisture: q = 0." in chapter.headline[0]
     )
-    assert "n = 1 188 cells" in chapter.headline[0]
+    assert "n = 1188 cells" in chapter.headline[0]
     names = [block.name for block in chapter.blocks if isinstance(block, FigureBlock | TableBlock)]
     assert {"detector-factors", "detector-interactions", "detector-search"} <= set(names)
     assert any("smooth fields" in caution for caution in chapter.cautions)

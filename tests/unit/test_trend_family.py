@@ -337,3 +337,13 @@ def test_uneven_steps_leave_the_tests_that_need_even_ones_out():
     family = trends(xr.DataArray(np.arange(5.0), {"time": times}, "time"))
     assert family.data["test"].values.tolist() == ["mann_kendall", "ols"]
     assert any("independent" in caution for caution in family.cautions)
+
+
+def test_maps_of_a_family_keep_units_and_words() -> None:
+    years = pd.date_range("2000-01-01", periods=8, freq="YS")
+    values = np.random.default_rng(4).normal(size=(8, 2, 3))
+    attrs = {"units": "mm", "long_name": "Precipitation"}
+    cube = xr.DataArray(values, {"time": years}, ("time", "y", "x"), attrs=attrs)
+    maps = trends(cube).data
+    assert maps["slope"].attrs["units"] == "mm year-1"
+    assert all(maps[name].attrs["long_name"] for name in maps)

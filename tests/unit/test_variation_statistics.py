@@ -249,3 +249,12 @@ def test_circular_linear_is_the_r_squared_of_a_regression():
     assert found.value**2 == pytest.approx(r2, rel=1e-10)
     assert np.isnan(circular_linear(np.degrees(turn), np.ones(50)).value)
     assert np.isnan(circular_linear([1.0, 2.0], [1.0, 2.0]).value)
+
+
+def test_a_month_that_never_occurs_is_missing_from_the_mean_year() -> None:
+    summer = pd.date_range("2001-05-01", periods=3, freq="MS")
+    cube = xr.DataArray([1.0, 2.0, 3.0], {"time": summer}, ("time",), attrs={"units": "mm"})
+    year = climatology(cube)
+    assert year["n"].values.tolist() == [0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert np.isnan(year["mean"].sel(month=1))
+    assert float(year["mean"].sel(month=6)) == 2.0

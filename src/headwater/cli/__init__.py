@@ -36,9 +36,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(samples.app, name="samples")
-app.command()(audit.audit)
-app.command()(detect.detect)
 
 _File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
 _Workers = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
@@ -171,6 +168,12 @@ def demo(
             page = _draw(study, settings)
             if not no_open:
                 typer.launch(page.as_uri())
+
+
+# help lists commands in this order: the study first, then single tables
+app.command()(detect.detect)
+app.add_typer(samples.app, name="samples")
+app.command()(audit.audit)
 
 
 def main() -> None:

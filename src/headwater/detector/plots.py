@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
+from headwater.figures import CATEGORY, INK, MUTED, grouped, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ def draw_factors(table: pd.DataFrame) -> Figure:
         axes.set_xlim(min(0.0, float(ordered["q_adjusted"].min()) * 1.1), min(1.0, highest * 1.06))
         axes.set_xlabel(f"q: share of the variance of {response_of(table)} between strata")
         for place, row in zip(places, ordered.to_dict("records"), strict=True):
-            text = f"{_rule(row)}\nn = {_number(row['n'])}, {_test(row)}"
+            text = f"{_rule(row)}\nn = {grouped(row['n'])}, {_test(row)}"
             axes.annotate(
                 text, (1.015, place), xycoords=("axes fraction", "data"), va="center",
                 fontsize=7, color=MUTED, linespacing=1.25,
@@ -134,7 +134,7 @@ def draw_risk(table: pd.DataFrame) -> Figure:
             axes.hlines(places, own["low"], own["high"], color=CATEGORY[4], linewidth=3)
             axes.plot(own["mean"], places, "o", color=CATEGORY[0], markersize=5)
             texts = [
-                f"{row['name']}  n = {_number(row['n'])}  {row['letters']}"
+                f"{row['name']}  n = {grouped(row['n'])}  {row['letters']}"
                 for row in own.to_dict("records")
             ]
             axes.set_yticks(places, texts)
@@ -274,10 +274,6 @@ def _test(row: Mapping[Any, Any]) -> str:
 
 def _words(method: str) -> str:
     return method.replace("_", " ")
-
-
-def _number(n: int) -> str:
-    return f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _p(p: float) -> str:

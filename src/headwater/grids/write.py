@@ -22,7 +22,7 @@ __all__ = ["write_geotiff", "write_netcdf", "write_zarr"]
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, *_FULL)
 # What is joined before it is written, of all variables together [bytes].
-_GATHERED = 48e6
+_GATHERED = 24e6
 _TIMES = ("units", "calendar")
 _ATTRIBUTES = {"Conventions": "CF-1.11", "history": f"Written by Headwater {__version__}"}
 
@@ -88,7 +88,7 @@ def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int])
     Notes
     -----
     Chunks longer in time than the blocks of `data` would gather the whole cube in memory. The cube
-    is then written twice: first as long as 48 MB allow, cut in space, and from there chunk by
+    is then written twice: first as long as 24 MB allow, cut in space, and from there chunk by
     chunk.
 
     Examples

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from headwater.figures import grouped
+
 __all__ = ["FieldTest", "correlation_p", "fdr", "field_statement", "student_p"]
 
 
@@ -159,14 +161,14 @@ def field_statement(test: FieldTest, smallest: float = 0.0, *, of_what: str = "c
     Examples
     --------
     >>> print(field_statement(fdr(np.full(10_000, 0.2)), 1 / 60))
-    0 of 10 000 cells (0.0 %) are significant at a false discovery rate of 0.05. One test cannot
+    0 of 10...000 cells (0.0 %) are significant at a false discovery rate of 0.05. One test cannot
     reach a p below 0.017, so none could pass unless at least 33.3 % of the cells reached it.
     """
     if test.n == 0:
         return f"None of the {of_what} has enough values for a test."
     share = 100.0 * test.passed / test.n
     text = (
-        f"{_spaced(test.passed)} of {_spaced(test.n)} {of_what} ({share:.1f} %) are significant at "
+        f"{grouped(test.passed)} of {grouped(test.n)} {of_what} ({share:.1f} %) are significant at "
         f"a false discovery rate of {test.alpha:g}."
     )
     if smallest > test.alpha:
@@ -181,7 +183,3 @@ def field_statement(test: FieldTest, smallest: float = 0.0, *, of_what: str = "c
         f"{text} One test cannot reach a p below {smallest:.2g}, so none could pass unless at "
         f"least {100.0 * needed:.3g} % of the {of_what} reached it."
     )
-
-
-def _spaced(number: int) -> str:
-    return f"{number:,}".replace(",", " ")

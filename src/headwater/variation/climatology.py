@@ -47,7 +47,13 @@ def climatology(monthly: xr.DataArray) -> xr.Dataset:
     month = np.asarray(check_time(monthly).month)
     refuse_classes(monthly, "averaged over time")
     ordered = monthly.transpose("time", ...)
-    parts = [_mean_month(ordered.isel(time=np.flatnonzero(month == m))) for m in range(1, 13)]
+    parts = [
+        # a month that never occurs has a mean year of nothing
+        _mean_month(ordered.isel(time=np.flatnonzero(month == m)))
+        if (month == m).any()
+        else _mean_month(ordered.isel(time=[0]).where(False))
+        for m in range(1, 13)
+    ]
     return xr.concat(parts, xr.DataArray(np.arange(1, 13), dims="month", name="month"))
 
 

@@ -71,7 +71,7 @@ def seasonal_cycles(table: pd.DataFrame) -> Figure:
         for axes, (variable, name) in zip(panels, names.items(), strict=False):
             _draw_cycle(axes, table[table["variable"] == variable])
             axes.set_title(name, fontsize=9)
-            axes.set_ylabel(unit_label(units[variable]) or "1")
+            axes.set_ylabel(unit_label(units[variable]))
         for axes in panels[len(names) :]:
             axes.set_visible(False)
         handles, labels = panels[0].get_legend_handles_labels()

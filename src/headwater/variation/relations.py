@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,7 @@ from headwater.errors import TimeAxisError
 from headwater.inference import fdr, field_statement
 from headwater.results import fingerprint
 from headwater.variation import results
+from headwater.variation._blocks import in_blocks
 from headwater.variation._maps import name_of, words
 from headwater.variation.correlation import common_times, correlate
 from headwater.variation.lagged import lagged
@@ -74,7 +76,7 @@ def correlation_map(
     parts = {"": False, "anomaly_": True} if years >= _LEAST_YEARS else {"": False}
     data, statement = xr.Dataset(), ""
     for prefix, deseasonalised in parts.items():
-        found = correlate(a, b, deseasonalised=deseasonalised).load()
+        found = in_blocks(partial(correlate, deseasonalised=deseasonalised), a, b)
         test = fdr(found["p_effective"].values, alpha)
         found["significant"] = _significant(found["r"], test.mask, alpha)
         data = data.assign({f"{prefix}{name}": values for name, values in found.items()})
@@ -192,7 +194,7 @@ def monthly_maps(
     months = [month for month in months if month in shared]
     if not months:
         return None
-    data = monthly_correlation(a, b, months).load()
+    data = in_blocks(partial(monthly_correlation, months=months), a, b)
     data = data.isel(month=np.flatnonzero(data["r"].notnull().any(("y", "x"))))
     if not data.sizes["month"]:
         return None
@@ -262,8 +264,7 @@ def lag_panels(
             continue
         if _years(a) < _LEAST_YEARS or a.sizes["time"] < 2 * longest:
             continue
-        found = lagged(a, b, range(longest + 1), deseasonalised=True)
-        best = found[["best_lag", "best_r", "best_p"]].load()
+        best = in_blocks(partial(_best_lag, longest=longest), a, b)
         test = fdr(best["best_p"].values, alpha)
         best["significant"] = _significant(best["best_r"], test.mask, alpha)
         parts.append(best)
@@ -286,6 +287,11 @@ def lag_panels(
             f"before the false discovery rate of {alpha:g} is controlled among cells.",
         ),
     )
+
+
+def _best_lag(first: xr.DataArray, second: xr.DataArray, *, longest: int) -> xr.Dataset:
+    found = lagged(first, second, range(longest + 1), deseasonalised=True)
+    return found[["best_lag", "best_r", "best_p"]]
 
 
 def correlation_matrix(

@@ -261,6 +261,9 @@ def trends(
         options = {} if name == "ols" else {"confidence": confidence}
         fits.append(_uniform(method.run(source, **options), confidence).assign_coords(test=name))
     found = xr.concat(fits, "test", coords="minimal", combine_attrs="drop").load()
+    for name in map(str, found):
+        # the tests differ in words only; the first is the one to believe
+        found[name].attrs = dict(next(fit[name].attrs for fit in fits if name in fit))
     found = found.assign(significant=_significant(found["p"], alpha, wilks))
     change = pettitt(without_season).load()
     found = found.assign({f"change_{k}": change[k] for k in ("p", "last", "shift")})

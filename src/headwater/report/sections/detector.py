@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from headwater.figures import grouped
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
     first = table.iloc[0]
     yield (
         f"{_label(table, first['factor'])} explains most of the pattern of {_response(table)}: "
-        f"q = {first['q']:.2f} (adjusted {first['q_adjusted']:.2f}, n = {_count(first['n'])} "
+        f"q = {first['q']:.2f} (adjusted {first['q_adjusted']:.2f}, n = {grouped(first['n'])} "
         f"cells, {_test(first)})."
     )
     if "interaction" in results:
@@ -77,7 +78,7 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
             f"Of all pairs, {_label(pairs, best['factor_1'])} and "
             f"{_label(pairs, best['factor_2'])} explain most together: q = {best['q_12']:.2f} "
             f"(adjusted {best['q_12_adjusted']:.2f}, {_signed(best['beyond_best'])} over the "
-            f"better one alone: {best['tested']}, n = {_count(best['n'])} cells)."
+            f"better one alone: {best['tested']}, n = {grouped(best['n'])} cells)."
         )
     if "series" in results:
         yield _leaders(results["series"].data)
@@ -225,14 +226,14 @@ def _alike(table: pd.DataFrame) -> list[str]:
     return [
         f"{_label(table, row['factor_1'])} and {_label(table, row['factor_2'])} "
         + (f"(r = {row['r']:.2f}" if abs(row["r"]) >= _ALIKE else f"(V = {row['cramers_v']:.2f}")
-        + f", n = {_count(row['n'])})"
+        + f", n = {grouped(row['n'])})"
         for row in table[near].to_dict("records")
     ]
 
 
 def _units_sentence(table: pd.DataFrame) -> str:
     n = table["n"]
-    words = _count(n.max()) if n.min() == n.max() else f"{_count(n.min())} to {_count(n.max())}"
+    words = grouped(n.max()) if n.min() == n.max() else f"{grouped(n.min())} to {grouped(n.max())}"
     return f"n = {words} cells; q_low and q_high: interval of q; k: classes asked for."
 
 
@@ -243,10 +244,6 @@ def _label(table: pd.DataFrame, name: str) -> str:
 def _response(table: pd.DataFrame) -> str:
     name = str(table.attrs.get("response", "the response"))
     return name if name[:2].isupper() else name[:1].lower() + name[1:]
-
-
-def _count(n: int) -> str:
-    return f"{n:,}".replace(",", " ")
 
 
 def _signed(value: float) -> str:

@@ -1,0 +1,52 @@
+"""Whole series, block by block of cells: large cubes in little memory, with one task a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["in_blocks"]
+
+
+def in_blocks(function: Callable[..., xr.Dataset], *cubes: xr.DataArray) -> xr.Dataset:
+    """Apply a function to cubes (time, y, x) block by block of cells, and join its maps.
+
+    A chain of lazy operations on whole series makes hundreds of tasks a block, whose bookkeeping
+    takes more memory than the data. Here a block is loaded, worked on and forgotten.
+    """
+    if not any(hasattr(cube.data, "dask") for cube in cubes):
+        return function(*cubes)
+    dask: Any = import_module("dask")
+    first = next(cube for cube in cubes if hasattr(cube.data, "dask"))
+    rows, columns = (_edges(first, dim) for dim in ("y", "x"))
+
+    def one(parts: tuple[xr.DataArray, ...]) -> xr.Dataset:
+        return function(*(part.compute(scheduler="synchronous") for part in parts))
+
+    task = dask.delayed(one, pure=False)
+    tasks = [
+        [task(_Held([cube.isel(y=row, x=column) for cube in cubes])) for column in columns]
+        for row in rows
+    ]
+    grid = dask.compute(tasks)[0]
+    joined: xr.Dataset = xr.combine_nested(
+        grid, concat_dim=["y", "x"], coords="minimal", compat="override", combine_attrs="override",
+        data_vars="minimal",
+    )  # fmt: skip
+    return joined
+
+
+class _Held(tuple):  # type: ignore[type-arg]
+    """A tuple that Dask does not look into, so that its parts are read by the task itself."""
+
+    __slots__ = ()
+
+
+def _edges(cube: xr.DataArray, dim: str) -> list[slice]:
+    edges = np.cumsum((0, *cube.chunksizes[dim]))
+    return [slice(int(low), int(high)) for low, high in pairwise(edges)]
