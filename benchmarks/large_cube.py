@@ -22,7 +22,7 @@ import numpy as np
 STEPS, ROWS, COLUMNS, BLOCK = 18260, 720, 166, 73
 WORKERS = 2
 TASKS = ("read", "cv", "ols", "read both", "correlation", "honest correlation")
-TARGET = "≤ 1500 MB, ≤ 1.5 × reading"
+READING = ("read", "read both")
 
 
 def write(folder: Path, name: str, seed: int, steps: int = STEPS) -> None:
@@ -101,19 +101,28 @@ def rows(steps: int = STEPS) -> list[dict]:
         shutil.rmtree(folder, ignore_errors=True)
     table = []
     for task in TASKS:
-        reading = found["read both" if "correlation" in task else "read"]
-        cubes = 2 if task in {"read both", "correlation", "honest correlation"} else 1
-        share = found[task]["wall"] / reading["wall"]
-        table.append(
+        if task in READING:
+            continue
+        mine, reading = found[task], found[READING[-1] if "correlation" in task else READING[0]]
+        cubes = f"{2 if 'correlation' in task else 1} × {gigabytes:.1f} GB"
+        ratios = [mine[clock] / reading[clock] for clock in ("cpu", "wall")]
+        table += [
             {
-                "task": f"{task}, {cubes} × {gigabytes:.1f} GB on disk, {WORKERS} threads",
-                "ours": found[task]["cpu"],
-                "peer": reading["cpu"] if "read" not in task else None,
-                "target": "" if "read" in task else TARGET,
-                "note": f"wall {found[task]['wall']:.1f} s, {share:.2f} × reading; peak "
-                f"{found[task]['peak_mb']:.0f} MB; the peer is reading alone",
-            }
-        )
+                "task": f"{task} of {cubes} on disk, CPU time",
+                "ours": mine["cpu"],
+                "peer": reading["cpu"],
+                "target": "",
+                "note": f"{ratios[0]:.2f} × (wall {ratios[1]:.2f} ×) what reading alone takes, "
+                "which is the peer; to reach: 1.5 ×",
+            },
+            {
+                "task": f"{task} of {cubes} on disk, peak memory [MB]",
+                "ours": mine["peak_mb"],
+                "peer": None,
+                "target": "≤ 1500",
+                "note": f"{WORKERS} threads, chunked in time; reading: {reading['peak_mb']:.0f}",
+            },
+        ]
     return table
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-DAYS, ROWS, COLUMNS, BLOCK = 3653, 480, 432, 40
+DAYS, ROWS, COLUMNS, BLOCK = 3653, 360, 288, 40
 LIMIT_MB = 1000
 STUDY = """
 [study]

@@ -174,15 +174,19 @@ def _pair_results(
     return together, ecological(y, strata, resampling=replace(chance, null=None))
 
 
+_OF_THE_RESPONSE = ("mean", "sd", "low", "high", "difference")
+"""Columns in the unit of the response, in the tables of strata means."""
+
+
 def _labelled(detection: Detection, sample: Sample) -> Detection:
     """Give every table the names that figures print, and the factor table the search's words."""
-    for result in detection.results().values():
+    for name, result in detection.results().items():
         if isinstance(result.data, pd.DataFrame):
             result.data.attrs |= {"response": sample.name, "labels": dict(sample.labels)}
+            # elsewhere low, high and difference are those of q, which has no unit
+            columns = _OF_THE_RESPONSE if name in ("risk", "contrasts") else ()
             result.data.attrs["units"] = {
-                column: sample.units
-                for column in ("mean", "sd", "low", "high", "difference")
-                if column in result.data
+                column: sample.units for column in columns if column in result.data
             }
     lost = sample.total - sample.response.size
     left_out = ", ".join(f"{name} {count}" for name, count in sample.missing.items() if count)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.figures import INK, MUTED, house_style, new_figure
+from headwater.figures import INK, MUTED, grouped, house_style, new_figure
 from headwater.grids.plots import map_panels
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _write_pair(axes: Axes, row: Mapping[Any, Any], i: int, j: int) -> None:
         return
     below = f"p {_p_text(row['p_effective'])}\nnₑ {_n_text(row['n_effective'])}"
     centred: dict[str, Any] = {"ha": "center", "linespacing": 1.25}
-    axes.text(j, i - 0.1, f"{sign}{row['value']:.2f}{star}", fontsize=8.5, va="bottom",
+    axes.text(j, i - 0.1, f"{sign}{grouped(row['value'], 2)}{star}", fontsize=8.5, va="bottom",
               color=ink, **centred)  # fmt: skip
     axes.text(j, i - 0.04, below, fontsize=6.6, va="top", color=ink, **centred)
     above = f"p {_p_text(row['p'])}\nn {_n_text(row['n'])}"
@@ -193,9 +193,7 @@ def _write_pair(axes: Axes, row: Mapping[Any, Any], i: int, j: int) -> None:
 def _p_text(p: float) -> str:
     if np.isnan(p):
         return "–"
-    if p == 0.0:
-        return "< 1e-300"
-    return f"{p:.2g}" if p >= 0.001 else f"{p:.0e}"
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
 
 
 def _n_text(n: float) -> str:

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _MONTHS = "JFMAMJJASOND"
+_MOST_BARS = 12
 
 
 def seasonal_cycle(table: pd.DataFrame) -> Figure:
@@ -111,29 +112,41 @@ def annual_series(table: pd.DataFrame) -> Figure:
     """
     periods = list(dict.fromkeys(table["period"]))
     names = {"year": "whole year", "growing_season": "growing season"}
-    # a bar says "amount from zero", which an interval scale does not have
-    bars = table.attrs["units"]["mean"] not in {"degC", "degF"}
-    width = 0.8 / len(periods)
+    years = np.unique(table["year"])
+    draw = _year_band if years.size > _MOST_BARS else _year_bars
     with house_style():
         figure = new_figure(7.0, 3.4)
         axes = figure.add_subplot()
         for i, period in enumerate(periods):
-            part = table[table["period"] == period]
-            place = part["year"] + (i - (len(periods) - 1) / 2) * width
-            spread = [part["mean"] - part["cell_low"], part["cell_high"] - part["mean"]]
-            spread = [np.maximum(side, 0.0) for side in spread]
-            color, label = CATEGORY[i], names.get(period, period)
-            if bars:
-                axes.bar(place, part["mean"], 0.92 * width, color=color, alpha=0.85, label=label)
-            else:
-                axes.plot(place, part["mean"], "o", color=color, ms=5, label=label)
-            axes.errorbar(place, part["mean"], spread, fmt="none", ecolor=INK, elinewidth=0.8)
-        years = np.unique(table["year"])
-        axes.set_xticks(years[:: max(1, years.size // 12)])
+            part, place = table[table["period"] == period], i - (len(periods) - 1) / 2
+            draw(axes, part, place * 0.8 / len(periods), CATEGORY[i], names.get(period, period))
+        axes.set_xticks(years[:: -(-years.size // 12)])
         axes.set_ylabel(_label(table, "mean"))
-        axes.errorbar([], [], [], fmt="none", ecolor=INK, label="middle 80 % of cells")
-        figure.legend(loc="outside lower left", ncols=3)
+        if years.size <= _MOST_BARS:
+            axes.errorbar([], [], [], fmt="none", ecolor=INK, label="middle 80 % of cells")
+        figure.legend(loc="outside lower left", ncols=4)
     return figure
+
+
+def _year_bars(axes: Axes, part: pd.DataFrame, shift: float, color: str, label: str) -> None:
+    """Draw a few years as bars, or as points where an amount does not start from zero."""
+    place, width = part["year"] + shift, 0.92 * (2 * abs(shift) or 0.8)
+    below, above = part["mean"] - part["cell_low"], part["cell_high"] - part["mean"]
+    spread = [np.maximum(side.to_numpy(), 0.0) for side in (below, above)]
+    if part.attrs["units"]["mean"] in {"degC", "degF"}:
+        axes.plot(place, part["mean"], "o", color=color, ms=5, label=label)
+    else:
+        axes.bar(place, part["mean"], width, color=color, alpha=0.85, label=label)
+    axes.errorbar(place, part["mean"], spread, fmt="none", ecolor=INK, elinewidth=0.8)
+
+
+def _year_band(axes: Axes, part: pd.DataFrame, shift: float, color: str, label: str) -> None:
+    """Draw many years as a line with a band."""
+    axes.fill_between(
+        part["year"], part["cell_low"], part["cell_high"], color=color, alpha=0.2, lw=0,
+        label=f"{label}, middle 80 % of cells",
+    )  # fmt: skip
+    axes.plot(part["year"], part["mean"], color=color, marker="o", ms=2.5, label=label)
 
 
 def band_lines(table: pd.DataFrame) -> Figure:
@@ -240,7 +253,7 @@ def cv_map(data: xr.Dataset, outline: Any = None) -> Figure:
     """
     scope = str(data.attrs.get("scope", ""))
     return map_figure(
-        data["cv"], quantity="cv", label=f"Coefficient of variation, {scope} (1)", outline=outline
+        data["cv"], quantity="cv", label=f"Coefficient of variation, {scope}", outline=outline
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,7 +35,7 @@ class CorrelationOptions(BaseModel):
         0.8, gt=0, le=1, description="Least share of a month or year that must have data."
     )
     alpha: float = Field(0.05, gt=0, lt=1, description="False discovery rate of maps of tests.")
-    months: tuple[int, ...] | None = Field(
+    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] | None = Field(
         None,
         description="Months of the year with maps of their own, over the years; default: those of "
         "the growing season.",
