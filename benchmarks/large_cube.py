@@ -96,7 +96,8 @@ def rows(steps: int = STEPS) -> list[dict]:
     try:
         for seed, name in enumerate("ab"):
             write(folder, name, seed, steps)
-        found = {task: apart(folder, task) for task in TASKS}
+        # the first reading finds nothing in the system's cache, and is forgotten
+        found = {task: apart(folder, task) for task in (TASKS[0], *TASKS)}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     table = []

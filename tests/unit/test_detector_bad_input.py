@@ -37,7 +37,7 @@ def test_a_constant_response(constant: float) -> None:
 def test_a_constant_factor() -> None:
     with pytest.raises(DataError, match="a constant factor has no strata"):
         stratify(np.full(9, 2.0), "equal", 3)
-    with pytest.raises(DataError, match="a constant factor has no strata"):
+    with pytest.raises(DataError, match="x: a constant factor has no strata"):
         optimal(Y, {"x": np.ones(40)})
 
 

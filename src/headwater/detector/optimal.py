@@ -105,8 +105,11 @@ def optimal(
     search = Search(tuple(methods), tuple(classes), by, smallest, kinds or {}, fixed or {})
     rows: list[dict[str, Any]] = []
     for name, given in factors.items():
-        layouts = search.layouts(name, np.asarray(given).ravel(), values, unit)
-        rows += _choose(name, _rows(layouts, values, unit), by)
+        try:
+            layouts = search.layouts(name, np.asarray(given).ravel(), values, unit)
+            rows += _choose(name, _rows(layouts, values, unit), by)
+        except DataError as error:
+            raise DataError(f"{name}: {error.wrong}", found=error.found, do=error.do) from error
     return OptimalResult(
         data=pd.DataFrame(rows),
         method="Optimal parameters (OPGD): of all rules and numbers of classes tried for a "

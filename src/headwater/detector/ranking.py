@@ -17,7 +17,6 @@ from headwater.detector.results import FactorResult, OptimalResult, SearchResult
 from headwater.detector.sample import Sample
 from headwater.detector.search import search_test
 from headwater.detector.strata import Strata
-from headwater.errors import DataError
 
 __all__ = ["FEWEST", "MOST_WORK", "Ranking", "chance_of", "rank_factors"]
 
@@ -73,13 +72,10 @@ def rank_factors(sample: Sample, search: Search, chance: Resampling) -> Ranking:
         As :func:`headwater.detector.optimal`.
     """
     y, weights = sample.response, sample.weights
-    try:
-        found = optimal(
-            y, sample.factors, kinds=search.kinds, methods=search.methods, classes=search.classes,
-            by=search.by, smallest=search.smallest, weights=weights, fixed=search.fixed,
-        )  # fmt: skip
-    except DataError as error:
-        raise DataError(f"{sample.name}: {error.wrong}", found=error.found, do=error.do) from error
+    found = optimal(
+        y, sample.factors, kinds=search.kinds, methods=search.methods, classes=search.classes,
+        by=search.by, smallest=search.smallest, weights=weights, fixed=search.fixed,
+    )  # fmt: skip
     strata = best_strata(sample.factors, found)
     blocks = replace(chance, null=None) if chance.number else None
     factors = factor(y, strata, weights=weights, resampling=blocks)
