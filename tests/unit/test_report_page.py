@@ -249,3 +249,16 @@ def test_provenance_is_told_in_words(tmp_path):
     assert ledgers["Inputs"] == (("sm.nc", "12.3 MB, SHA-256 cd34 of content"),)
     assert ledgers["Steps"][0][1].startswith("4.2 s, 512 MB at most")
     assert ledgers["Steps"][0][1].endswith("kept from an earlier run")
+
+
+def test_what_is_said_of_each_quantity_is_said_once_of_all() -> None:
+    choices = (
+        "NDVI: a mean needs data on 80 % of the area.",
+        "One step was left out.",
+        "Air temperature: a mean needs data on 80 % of the area.",
+    )
+    chapter = Chapter(Section("variation", "Variation"), {}, choices=choices)
+    assert chapter.decisions == (
+        "NDVI, Air temperature: a mean needs data on 80 % of the area.",
+        "One step was left out.",
+    )

@@ -53,7 +53,7 @@ class Chapter:
     @property
     def distrust(self) -> tuple[str, ...]:
         """Cautions of the chapter and of its results."""
-        return _once(self.section.cautions, self.cautions)
+        return _of_all(_once(self.section.cautions, self.cautions))
 
     @property
     def methods(self) -> str:
@@ -63,7 +63,7 @@ class Chapter:
     @property
     def decisions(self) -> tuple[str, ...]:
         """Every choice of the results, once."""
-        return _once(self.choices)
+        return _of_all(_once(self.choices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +180,19 @@ def _hold_together(text: str) -> Markup:
     text = re.sub(r"(?<![\w-])-(?=\d)", "−", text)
     date = re.compile(r"\b\d{4}-\d\d-\d\d\b")
     return Markup(date.sub(r'<span class="date">\g<0></span>', str(escape(text))))
+
+
+_OF_ONE = re.compile(r"((?:[\w-]+ ?){1,3}): (.+)", re.DOTALL)
+"""A sentence about one quantity: its name of at most three words, a colon, what is said of it."""
+
+
+def _of_all(sentences: Iterable[str]) -> tuple[str, ...]:
+    """Say once, of all quantities together, what is said of each in the same words."""
+    subjects: dict[str, list[str]] = {}
+    for text in sentences:
+        one = _OF_ONE.fullmatch(text)
+        subjects.setdefault(one[2] if one else text, []).extend([one[1]] if one else [])
+    return tuple(f"{', '.join(of)}: {said}" if of else said for said, of in subjects.items())
 
 
 def _once(*sources: Iterable[str]) -> tuple[str, ...]:

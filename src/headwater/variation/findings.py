@@ -346,7 +346,7 @@ def _trend_cautions(
     text, cautions = words(yearly), []
     if best == "mann_kendall":
         cautions.append(
-            f"Trends of {text} assume that years are independent; persistence makes p too small."
+            f"{text}: the trend test takes years as independent; persistence makes p too small."
         )
     if years < _SHORT:
         cautions.append(
