@@ -76,7 +76,8 @@ def posterior() -> dict:
 
     return row("simmr's model, 250 mixtures in 10 groups (effective draws per CPU s)",
                call().data["effective_draws"].min() / seconds(call), None, "≥ 50 000",
-               "smallest group over the time of all; elsewhere: simmr 0.5.1 (JAGS) 173, PyMC 169")  # fmt: skip
+               "smallest group over the time of all; "
+               "elsewhere: simmr 0.5.1 (JAGS) 173, PyMC 169")  # fmt: skip
 
 
 def evaporated() -> dict:
