@@ -11,7 +11,7 @@ from headwater.report import write_report
 from headwater.report.section import FigureBlock
 from headwater.report.sections.samples import section
 from headwater.study import load_result, parse_study, read_study, run, survey
-from headwater.study.sample_mixing import mixing_results
+from headwater.study.sample_mixing import _differences, mixing_results
 from headwater.study.sample_sources import paired_sources
 from headwater.study.sample_tables import groupings, read_table
 from headwater.study.steps.samples import SamplesOptions
@@ -242,3 +242,14 @@ def test_a_prior_moves_the_shares(home: Path) -> None:
         return data.loc[data["source"] == "precipitation", "fraction"].iloc[0]
 
     assert share({"precipitation": 12.0, "ground_ice": 2.0}) > share({}) + 0.003
+
+
+def test_a_source_that_both_groups_lack_has_no_difference() -> None:
+    low = pd.DataFrame({"rain": [0.8, 0.9], "ice": [0.2, 0.1], "snow": [0.0, 0.0]})
+    high = pd.DataFrame({"rain": [0.5, 0.6], "ice": [0.5, 0.4], "snow": [0.0, 0.0]})
+    gaps = _differences(
+        {("altitude_band", "low", "June"): low, ("altitude_band", "high", "June"): high},
+        ["rain", "ice", "snow"],
+    )
+    assert gaps["source"].tolist() == ["rain", "ice"]
+    assert gaps["difference"].tolist() == pytest.approx([0.3, -0.3])

@@ -389,5 +389,6 @@ def _differences(
             {**place, "source": name, "difference": gap[:, k].mean(), "sd": gap[:, k].std(),
              "low": low[k], "high": high[k], "probability": (gap[:, k] > 0.0).mean()}
             for k, name in enumerate(sources)
+            if gap[:, k].any()  # a source that both lack has no difference to tell
         ]  # fmt: skip
     return pd.DataFrame(rows)

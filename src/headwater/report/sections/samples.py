@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["section"]
 
-_SURE = 0.95
 _MOST_LINES = 6
 
 
@@ -286,14 +285,14 @@ def _mixing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
 def _comparison_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     if "mixing-differences" in results:
         gaps: pd.DataFrame = results["mixing-differences"].data
-        sure = gaps[(gaps["probability"] > _SURE) | (gaps["probability"] < 1.0 - _SURE)]
+        sure = gaps[(gaps["low"] > 0.0) | (gaps["high"] < 0.0)]
         yield TextBlock(
             f"{len(sure)} of {len(gaps)} differences of fractions between groups or periods have a "
-            f"sign that is {_SURE:.0%} sure"
+            "95 % interval without zero"
             + ("." if len(sure) else ": these samples cannot tell the groups apart.")
         )
         if len(sure):
-            words = "Differences whose sign is sure; probability: that group a has more."
+            words = "Differences with an interval without zero; probability: that group a has more."
             yield TableBlock("differences", sure.reset_index(drop=True), words, 2)
     if "mixing-closed" in results:
         closed: pd.DataFrame = results["mixing-closed"].data
