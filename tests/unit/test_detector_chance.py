@@ -24,8 +24,8 @@ from headwater.detector import (
     stratify,
     unit_blocks,
 )
-from headwater.detector.significance import chance_p
 from headwater.errors import DataError, StudyError
+from headwater.inference.multiplicity import chance_p
 
 SHAPE = (24, 30)
 CELLS = np.arange(720)

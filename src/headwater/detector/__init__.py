@@ -54,7 +54,6 @@ from headwater.detector.series import q_series
 from headwater.detector.shapley import SharesResult, crossed_shares, shapley_values, shares
 from headwater.detector.shegd import Heterogeneity, PairSharesResult, shegd
 from headwater.detector.shift import ShiftTest, shift_test
-from headwater.detector.significance import benjamini_hochberg, holm
 from headwater.detector.spade import (
     GridWeights,
     SpadeResult,
@@ -68,6 +67,7 @@ from headwater.detector.stratify import Strata, as_strata, categories, cross, se
 from headwater.detector.stream import chunked_categories, chunked_strata
 from headwater.detector.table import figures_of, from_table, summary_lines
 from headwater.detector.tree import Gozh, TreeInteractionResult, gozh, tree_strata
+from headwater.inference.multiplicity import benjamini_hochberg, holm
 
 __all__ = [
     "AssociationResult",

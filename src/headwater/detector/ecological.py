@@ -16,10 +16,10 @@ from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits, unit_blocks
 from headwater.detector.results import EcologicalResult
 from headwater.detector.sample import Missing, same_units
-from headwater.detector.significance import holm
 from headwater.detector.strata import Strata
 from headwater.detector.sums import stratum_sums
 from headwater.errors import DataError, StudyError, nearest
+from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
 
 __all__ = ["EcologicalMethod", "ecological"]

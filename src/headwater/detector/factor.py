@@ -14,12 +14,12 @@ from headwater.detector.references import HOLM1979, WANG2010, WANG2016
 from headwater.detector.resample import BlockSums, Resampling, block_limits, q_of_sums
 from headwater.detector.results import FactorResult
 from headwater.detector.sample import Missing, same_units
-from headwater.detector.significance import holm
 from headwater.detector.strata import Strata
 from headwater.detector.stream import is_chunked, stream_sums
 from headwater.detector.sums import StratumSums, stratum_sums
 from headwater.detector.sweep import lay_out_strata
 from headwater.errors import DataError
+from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
 
 __all__ = ["INDEPENDENCE_CAUTION", "factor"]

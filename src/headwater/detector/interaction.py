@@ -17,10 +17,10 @@ from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits
 from headwater.detector.results import InteractionResult
 from headwater.detector.sample import Missing, same_units
-from headwater.detector.significance import holm
 from headwater.detector.strata import Singletons, Strata, cross
 from headwater.detector.sums import StratumSums, stratum_sums
 from headwater.errors import DataError
+from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
 
 __all__ = ["INTERACTIONS", "interaction", "interaction_class"]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.detector.resample import Blocks, BlockSums, Resampling, q_of_sums
-from headwater.detector.significance import chance_p
 from headwater.detector.strata import Strata, cross
+from headwater.inference.multiplicity import chance_p
 
 __all__ = ["crossed_samples", "gain_p", "nonadditive_p", "paired_p"]
 

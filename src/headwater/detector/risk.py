@@ -15,8 +15,8 @@ from headwater.detector.letters import compact_letters
 from headwater.detector.references import BENJAMINI1995, HOLM1979, WANG2010
 from headwater.detector.results import ContrastResult, RiskResult
 from headwater.detector.sample import Missing, same_units
-from headwater.detector.significance import benjamini_hochberg, holm
 from headwater.detector.sums import StratumSums, stratum_sums
+from headwater.inference.multiplicity import benjamini_hochberg, holm
 from headwater.results import fingerprint
 
 __all__ = ["contrasts", "risk"]

@@ -14,8 +14,8 @@ from headwater.detector.plan import CRITERIA, Search
 from headwater.detector.randomise import Permutation, Randomisation
 from headwater.detector.references import SONG2020, WAGNER2015
 from headwater.detector.results import SearchResult
-from headwater.detector.significance import holm
 from headwater.detector.sweep import Layout
+from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
 
 __all__ = ["search_test"]

@@ -29,6 +29,7 @@ from headwater.inference.kendall import (
     z_score,
 )
 from headwater.inference.moments import Moments, merge
+from headwater.inference.multiplicity import benjamini_hochberg, holm
 from headwater.inference.pettitt import PETTITT_EXACT_LIMIT, pettitt_exact_p, pettitt_p
 from headwater.inference.serial import SerialPair, serial_pair
 from headwater.inference.significance import (
@@ -49,6 +50,7 @@ __all__ = [
     "SerialPair",
     "Split",
     "autocorrelation",
+    "benjamini_hochberg",
     "block_bootstrap",
     "block_indices",
     "block_length",
@@ -58,6 +60,7 @@ __all__ = [
     "effective_n_pair",
     "fdr",
     "field_statement",
+    "holm",
     "kendall_p",
     "lag1",
     "merge",

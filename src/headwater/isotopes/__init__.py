@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headwater.inference.multiplicity import holm
 from headwater.isotopes.audit import RULES, audit_tables, published_study, read_claims
 from headwater.isotopes.audit_case import Case, Claims, prepare, printed
 from headwater.isotopes.audit_lines import line_crossings, recover_labels
@@ -121,7 +122,7 @@ from headwater.isotopes.samples import (
     group_rows,
     water,
 )
-from headwater.isotopes.slopes import equal_slopes, fit_lines, holm
+from headwater.isotopes.slopes import equal_slopes, fit_lines
 from headwater.isotopes.summary import add_excess, compare_groups, summarise
 
 __all__ = [

@@ -10,42 +10,13 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
+from headwater.inference.multiplicity import holm
 from headwater.isotopes.lines import Method, WaterLine, fit_line
 from headwater.isotopes.results import LineTable, SlopeTests
 from headwater.isotopes.samples import group_label, group_rows
 from headwater.results import fingerprint
 
-__all__ = ["equal_slopes", "fit_lines", "holm"]
-
-
-def holm(p: Any) -> Any:
-    """Adjust p-values for being many, by Holm's step-down rule.
-
-    Parameters
-    ----------
-    p : array of shape (n,)
-        p-values [1]; NaN stays NaN and does not count.
-
-    Returns
-    -------
-    array of shape (n,)
-
-    References
-    ----------
-    Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6:65.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p)  # NaN last
-    n = int(np.isfinite(p).sum())
-    factors = np.maximum(n - np.arange(len(p)), 1)
-    adjusted = np.full(len(p), np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
-    return adjusted
+__all__ = ["equal_slopes", "fit_lines"]
 
 
 def fit_lines(

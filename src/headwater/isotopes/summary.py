@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
+from headwater.inference.multiplicity import holm
 from headwater.isotopes.excess import d_excess, d_excess_sd, lc_excess, lc_excess_normalised
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.results import GroupTests, SampleSummary
 from headwater.isotopes.samples import group_label, group_rows
-from headwater.isotopes.slopes import holm
 from headwater.results import fingerprint
 
 __all__ = ["add_excess", "compare_groups", "summarise"]
