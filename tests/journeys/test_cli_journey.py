@@ -181,15 +181,14 @@ def test_a_second_run_is_refused_and_an_interrupt_keeps_what_is_done(study: Path
     results = study.parent / "results"
     process = started("run", "--no-report", at=study.parent)
     wait_for(results / "grids" / "step.json", process)
+    # held still, so that it cannot finish before the second has asked for the folder
+    os.kill(process.pid, signal.SIGSTOP)
     second = headwater("run", "--no-report", at=study.parent)
     assert second.returncode == 5
     assert "another run is writing this results folder" in second.stderr
 
-    # By now the first may have finished; a fresh one is then interrupted in its place.
-    if process.poll() is not None:
-        process = started("run", "--no-report", "--fresh", at=study.parent)
-        wait_for(results / ".running-variation", process)
     os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Interrupted. Kept: " in told
