@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -345,6 +346,16 @@ class Study(Table):
         if "elevation" not in self.inputs:
             return ()
         return tuple(name for name in DERIVED if name not in self.inputs)
+
+    def require(self, table: str, names: Iterable[str]) -> None:
+        """Refuse names in a table of the study file that are no variables of the study."""
+        for name in names:
+            if name not in self.variables:
+                raise StudyError(
+                    f"[{table}] names a variable that the study does not have",
+                    found=f"'{name}'",
+                    do=nearest(name, self.variables),
+                )
 
     @property
     def variables(self) -> tuple[str, ...]:

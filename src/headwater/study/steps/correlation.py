@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from headwater.errors import DataError, StudyError, TimeAxisError, nearest
+from headwater.errors import DataError, StudyError, TimeAxisError
 from headwater.study.step import Context, Step
 from headwater.study.steps.variation import aggregated, month_sums
 
@@ -49,13 +49,7 @@ def _named(study: Study, options: CorrelationOptions) -> tuple[str, tuple[str, .
     target = options.of or next(iter(study.inputs))
     others = tuple(name for name in study.variables if name != target)
     factors = others if options.with_ is None else options.with_
-    for name in (target, *factors):
-        if name not in study.variables:
-            raise StudyError(
-                "[correlation] names a variable that the study does not have",
-                found=f"'{name}'",
-                do=nearest(name, study.variables),
-            )
+    study.require("correlation", (target, *factors))
     if not factors or target in factors:
         raise StudyError(
             "[correlation] needs factors other than the target",

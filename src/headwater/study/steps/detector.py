@@ -116,13 +116,7 @@ def _named(study: Study, options: DetectorOptions) -> tuple[str, tuple[str, ...]
     response = options.response or next(iter(study.inputs))
     others = tuple(name for name in study.variables if name != response)
     factors = others if options.factors is None else options.factors
-    for name in (response, *factors):
-        if name not in study.variables:
-            raise StudyError(
-                "[detector] names a variable that the study does not have",
-                found=f"'{name}'",
-                do=nearest(name, study.variables),
-            )
+    study.require("detector", (response, *factors))
     if not factors or response in factors:
         raise StudyError(
             "[detector] needs factors other than the response",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from headwater.errors import DataError, StudyError, nearest
+from headwater.errors import DataError
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
@@ -68,13 +68,7 @@ def _options(study: Study) -> Mapping[str, Any] | None:
     options = study.variation
     if options is None:
         return None
-    for name in options.of or ():
-        if name not in study.variables:
-            raise StudyError(
-                "[variation] names a variable that the study does not have",
-                found=f"'{name}'",
-                do=nearest(name, study.variables),
-            )
+    study.require("variation", options.of or ())
     return {**options.model_dump(mode="json"), "growing_season": study.growing_season}
 
 
