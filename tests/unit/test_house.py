@@ -17,10 +17,15 @@ MAY_IMPORT = {
     "variation": {"inference", "grids"},
     "detector": {"inference", "grids"},
     "isotopes": {"inference"},
+    "downscaling": {"inference", "grids"},
+    "stations": set(),
+    "web": {"study", "report", "stations"},
     "virtual": {"grids"},
-    "study": {"inference", "grids", "variation", "detector", "isotopes", "virtual"},
+    "study": {"inference", "grids", "variation", "detector", "isotopes", "downscaling", "virtual"},
     "report": {"study", "grids", "inference"},
-    "cli": {"study", "report", "virtual", "grids", "detector", "isotopes"},
+    "cli": {
+        "study", "report", "virtual", "grids", "detector", "isotopes", "downscaling", "stations", "web",
+    },
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 MODULES = [path for path in FILES if path.name != "__main__.py"]

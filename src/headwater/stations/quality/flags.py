@@ -1,0 +1,136 @@
+"""What can be said of one observation: physical states, and reasons to doubt it.
+
+States (frozen, thawing) are not faults. Codes in parentheses are those of the International Soil
+Moisture Network (Dorigo et al. 2013), which are written and read where a file wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headwater.errors import DataError
+
+__all__ = ["DOUBTS", "Flag", "STATES", "from_ismn", "reasons", "to_ismn"]
+
+
+class Flag(IntFlag):
+    """One bit a finding, so that an observation may carry several."""
+
+    GOOD = 0
+    FROZEN = 1
+    THAWING = 2
+    BELOW_RANGE = 4
+    ABOVE_RANGE = 8
+    ABOVE_SATURATION = 16
+    RISE_WITHOUT_WATER = 32
+    SPIKE = 64
+    DROP = 128
+    JUMP = 256
+    LOW_PLATEAU = 512
+    HIGH_PLATEAU = 1024
+    STUCK = 2048
+    AGAINST_NEIGHBOURS = 4096
+    AGAINST_DEPTHS = 8192
+
+
+STATES = Flag.FROZEN | Flag.THAWING
+"""Bits that tell the state of the soil and cast no doubt on the value."""
+
+DOUBTS = Flag((1 << 14) - 1) & ~STATES
+"""Bits that are reasons to doubt the value."""
+
+_REASONS = {
+    Flag.FROZEN: "soil frozen: the sensor sees only the liquid water",
+    Flag.THAWING: "soil thawing: water may come from ice and snow",
+    Flag.BELOW_RANGE: "below the possible range",
+    Flag.ABOVE_RANGE: "above the possible range",
+    Flag.ABOVE_SATURATION: "above the saturation of this soil",
+    Flag.RISE_WITHOUT_WATER: "rises without rain, thaw or snow melt",
+    Flag.SPIKE: "spike: leaves and comes back within two steps",
+    Flag.DROP: "falls in one step and stays",
+    Flag.JUMP: "leaps in one step without rain and stays",
+    Flag.LOW_PLATEAU: "constant after a fall in one step",
+    Flag.HIGH_PLATEAU: "flat at the top after a sharp rise",
+    Flag.STUCK: "repeats one value",
+    Flag.AGAINST_NEIGHBOURS: "departs from what the neighbouring stations say",
+    Flag.AGAINST_DEPTHS: "departs from what the other depths say",
+}
+_ISMN = {
+    "C01": Flag.BELOW_RANGE,
+    "C02": Flag.ABOVE_RANGE,
+    "C03": Flag.ABOVE_SATURATION,
+    "D01": Flag.FROZEN,
+    "D02": Flag.FROZEN,
+    "D03": Flag.FROZEN,
+    "D04": Flag.RISE_WITHOUT_WATER,
+    "D05": Flag.RISE_WITHOUT_WATER,
+    "D06": Flag.SPIKE,
+    "D07": Flag.DROP,
+    "D08": Flag.JUMP,
+    "D09": Flag.LOW_PLATEAU,
+    "D10": Flag.HIGH_PLATEAU,
+}
+_CODES = {flag: code for code, flag in reversed(_ISMN.items())}
+_SILENT = {"G", "M", "U", "OK", ""}
+
+
+def reasons(flag: int) -> tuple[str, ...]:
+    """Say in words what a flag holds.
+
+    Examples
+    --------
+    >>> reasons(Flag.SPIKE | Flag.FROZEN)[1]
+    'spike: leaves and comes back within two steps'
+    """
+    return tuple(text for bit, text in _REASONS.items() if flag & bit)
+
+
+def to_ismn(flag: int) -> str:
+    """Write a flag as the codes of the International Soil Moisture Network, ``G`` for good.
+
+    Findings that the network has no code for (repeats, neighbours, depths) are left out; an
+    observation with only such findings is ``U``, unknown, so that nobody takes it for good.
+
+    Examples
+    --------
+    >>> to_ismn(Flag.SPIKE | Flag.FROZEN), to_ismn(Flag.GOOD), to_ismn(Flag.STUCK)
+    ('D01,D06', 'G', 'U')
+    """
+    codes = sorted(_CODES[bit] for bit in _CODES if flag & bit)
+    if codes:
+        return ",".join(codes)
+    return "U" if flag & DOUBTS else "G"
+
+
+def from_ismn(codes: Iterable[str]) -> NDArray[np.int64]:
+    """Read codes such as ``"D04,D05"`` into flags; ``G``, ``M`` and ``U`` cast no doubt.
+
+    Raises
+    ------
+    DataError
+        If a code is unknown.
+
+    Examples
+    --------
+    >>> from_ismn(["G", "D04,D05", "C01"])
+    array([ 0, 32,  4])
+    """
+    known = {code: int(flag) for code, flag in _ISMN.items()} | dict.fromkeys(_SILENT, 0)
+    texts = list(codes)
+    cache: dict[str, int] = {}
+    for text in set(texts):
+        bits = 0
+        for code in text.replace(";", ",").split(","):
+            if code.strip() not in known:
+                raise DataError(
+                    "a quality code that the International Soil Moisture Network does not use",
+                    found=f"'{code.strip()}'",
+                    do="Known: " + ", ".join(sorted(known)[1:]),
+                )
+            bits |= known[code.strip()]
+        cache[text] = bits
+    return np.array([cache[text] for text in texts], dtype=np.int64)
