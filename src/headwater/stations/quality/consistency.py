@@ -7,8 +7,9 @@ variances, so that one faulty neighbour accuses nobody,
     x'_t = median_j (a_j + b_j y_jt ; 1 / s_j²)
     |x_t − x'_t| > f s' ,   s'² = N / Σ_j 1 / s_j²
 
-(the published test takes the weighted mean). A profile is tested the same way, its depths being each other's neighbours. A line fitted per pair
-takes up what is lasting (soil, slope, depth), so that only a change of behaviour is doubted.
+(the published test takes the weighted mean). A profile is tested the same way, its depths being
+each other's neighbours. A line fitted per pair takes up what is lasting (soil, slope, depth), so
+that only a change of behaviour is doubted.
 """
 
 from __future__ import annotations
