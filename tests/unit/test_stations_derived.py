@@ -92,7 +92,7 @@ def test_silent_times_and_stations_stay_missing() -> None:
 def test_the_steadiest_station_stands_best_for_the_network() -> None:
     rng = np.random.default_rng(2)
     day = 0.25 + 0.05 * np.sin(np.arange(400) / 40)
-    noise = rng.normal(0, 1, (400, 3)) * [0.001, 0.02, 0.002]
+    noise = rng.normal(0, 1, (400, 3)) * [0.001, 0.04, 0.002]
     values = day[:, None] * [1.0, 1.02, 1.3] + noise
     table = temporal_stability(values, ["steady", "noisy", "wet"]).table
     assert table.index[table["rank"] == 1].tolist() == ["steady"]
