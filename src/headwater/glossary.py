@@ -108,6 +108,8 @@ _TERMS = (
     Term("specific_humidity", "qs", "Specific humidity", "specific_humidity", "1", (0.0, 0.1)),
     Term("snow_melt", "M", "Snow melt", "", "mm", (0.0, 10000.0), total="sum"),
     Term("ndvi", "NDVI", "NDVI", "normalized_difference_vegetation_index", "1", (-1.0, 1.0)),
+    Term("evi", "EVI", "Enhanced vegetation index", "", "1", (-1.0, 1.0)),
+    Term("albedo", "α", "Shortwave albedo", "surface_albedo", "1", (0.0, 1.0)),
     Term("lai", "LAI", "Leaf area index", "leaf_area_index", "1", (0.0, 15.0)),
     Term("elevation", "z", "Elevation", "surface_altitude", "m", (-500.0, 9000.0), total="none"),
     Term("slope", "S", "Slope", "", "degree", (0.0, 90.0), total="none"),
