@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
+    from headwater.glossary import Term
     from headwater.grids import Area
     from headwater.study.model import Study
 
@@ -94,6 +95,8 @@ def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
     entry = study.inputs[name]
     place = entry.georeference
     source: Any = entry.path if isinstance(entry.path, str) else list(entry.path)
+    if entry.product is not None:
+        return _of_product(entry.product, source, study.term(name))
     options: dict[str, Any] = {
         "variable": entry.variable,
         "units": entry.units,
@@ -109,6 +112,21 @@ def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
         if entry.crs is not None or study.study.crs is None:
             raise
         return open_grid(source, study.term(name), crs=study.study.crs, **options)
+
+
+def _of_product(product: str, source: Any, term: Term) -> xr.DataArray:
+    """Read files of a data centre, and see that they hold what the study calls them."""
+    from headwater.grids.products import PRODUCTS, read_product
+
+    quantity = PRODUCTS[product][0]
+    cube = read_product(product, source)[quantity]
+    if term.units != cube.attrs["units"]:
+        raise InputError(
+            "a product of another quantity",
+            found=f"{product} holds {quantity} [{cube.attrs['units']}]",
+            do=f'Name the input {quantity}, or give quantity = "{quantity}"',
+        )
+    return cube.rename(term.name)
 
 
 def open_samples(study: Study) -> pd.DataFrame | None:

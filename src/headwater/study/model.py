@@ -193,6 +193,11 @@ class InputTable(Table):
     path: RelativePath | tuple[RelativePath, ...] = Field(
         description="File, glob pattern or list of files: NetCDF, Zarr, GeoTIFF, ESRI ASCII."
     )
+    product: str | None = Field(
+        None,
+        description='Files as a data centre delivers them: "smap-l3-am", "esa-cci", "gldas-noah", '
+        '"modis-ndvi" or the like; its flags are read and poor values left out.',
+    )
     variable: str | None = Field(
         None, description="Variable in the file; needed only where it holds several."
     )
@@ -231,6 +236,26 @@ class InputTable(Table):
         if units is not None:
             parse(units)
         return units
+
+    @model_validator(mode="after")
+    def _check_product(self) -> InputTable:
+        if self.product is None:
+            return self
+        from headwater.grids.products import PRODUCTS
+
+        if self.product not in PRODUCTS:
+            raise StudyError(
+                "unknown product", found=f"'{self.product}'", do=nearest(self.product, PRODUCTS)
+            )
+        told = ("variable", "units", "crs", "layer_depth", "time_pattern", "georeference")
+        given = [key for key in told if getattr(self, key) is not None]
+        if given:
+            raise StudyError(
+                "a product says itself how its files are read",
+                found=f"product = '{self.product}' with {', '.join(given)}",
+                do=f"Remove {', '.join(given)}, or the product",
+            )
+        return self
 
     @field_validator("quantity")
     @classmethod

@@ -72,6 +72,7 @@ _EXAMPLES = {
     "grid.like": '"soil_moisture"',
     "grid.resolution": "0.05",
     "grid.crs": '"EPSG:4326"',
+    "inputs.product": '"smap-l3-am"',
     "inputs.variable": '"sm"',
     "inputs.units": '"m3 m-3"',
     "inputs.crs": '"EPSG:4326"',
