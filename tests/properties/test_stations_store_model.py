@@ -1,0 +1,142 @@
+"""Any sequence of writes, deletes and closings equals what a plain dict says.
+
+The server is left out here: the tests of the contract hold both data bases to one behaviour.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from headwater.stations import (
+    Datastream,
+    Observations,
+    ObservedProperty,
+    Sensor,
+    Thing,
+    microseconds,
+    open_store,
+)
+from headwater.stations.store.closing import close_months, recall
+from headwater.stations.times import DAY, NEVER
+
+T0 = microseconds("2024-02-27T12:00:00Z")  # a leap day and two ends of months lie ahead
+streams = st.sampled_from([1, 2, 3])
+times = st.integers(0, 75).map(lambda half_day: T0 + half_day * DAY // 2)
+results = st.one_of(st.just(float("nan")), st.integers(-3, 3).map(float))
+optional = st.one_of(st.just(NEVER), st.integers(0, 5).map(lambda k: T0 + 100 * DAY + k))
+rows = st.lists(st.tuples(streams, times, results, optional, optional), max_size=12)
+
+
+class StoreEqualsDict(RuleBasedStateMachine):
+    @initialize()
+    def open(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = open_store(Path(self.folder.name) / "network.db")
+        self.model = {}
+        with self.store.transaction() as session:
+            links = {
+                "thing_id": session.add(Thing(name="T")),
+                "sensor_id": session.add(Sensor(name="S")),
+                "observed_property_id": session.add(ObservedProperty(name="P", definition="d")),
+            }
+            for k in range(3):
+                session.add(Datastream(name=f"{k}", unit_of_measurement={}, **links))
+
+    @rule(given=rows, with_times=st.booleans())
+    def write(self, given, with_times):
+        columns = [np.array(column) for column in zip(*given, strict=True)] or [
+            np.empty(0, int)
+        ] * 5
+        extra = {"time_end": columns[3], "result_time": columns[4]} if with_times else {}
+        fate = self.store.write(Observations(*columns[:3], **extra))
+        inserted, touched, before = 0, set(), dict(self.model)
+        for stream, time, result, end, result_time in given:
+            key = (stream, time)
+            old = self.model.get(key, (None, None, None))
+            value = None if np.isnan(result) else result
+            told = [None if t == NEVER else t for t in (end, result_time)]
+            self.model[key] = (value, *told) if with_times else (value, *old[1:])
+            touched.add(key)
+        inserted = len(touched - set(before))
+        updated = sum(key in before and before[key] != self.model[key] for key in touched)
+        assert (fate.inserted, fate.updated) == (inserted, updated)
+        assert fate.unchanged == len(given) - inserted - updated
+
+    @rule(stream=streams, some=st.lists(times, max_size=3))
+    def delete_times(self, stream, some):
+        with self.store.transaction() as session:
+            gone = session.delete_observations(stream, times=some)
+        assert gone == sum(self.model.pop((stream, t), None) is not None for t in set(some))
+
+    @rule(stream=streams, start=times, length=st.integers(0, 60))
+    def delete_range(self, stream, start, length):
+        end = start + length * DAY
+        with self.store.transaction() as session:
+            gone = session.delete_observations(stream, start=start, end=end)
+        keys = [key for key in self.model if key[0] == stream and start <= key[1] < end]
+        assert gone == len(keys)
+        for key in keys:
+            del self.model[key]
+
+    @rule(before=times)
+    def close(self, before):
+        close_months(self.store, before=before)
+
+    @rule(stream=streams, start=times)
+    def recall(self, stream, start):
+        recall(self.store, [stream], start)
+
+    @invariant()
+    def equal(self):
+        found = self.store.read()
+        assert list(zip(found.datastream.tolist(), found.time.tolist(), strict=True)) == sorted(
+            self.model
+        )
+        told = {}
+        for name in ("time_end", "result_time"):
+            column = getattr(found, name)
+            values = [NEVER] * len(found) if column is None else column.tolist()
+            told[name] = [None if value == NEVER else value for value in values]
+        results = [None if np.isnan(r) else r for r in found.result]
+        wanted = [self.model[key] for key in sorted(self.model)]
+        assert list(zip(results, *told.values(), strict=True)) == wanted
+        self.counters_agree()
+
+    def counters_agree(self):
+        newest = {}
+        with self.store.transaction(read_only=True) as session:
+            counted = session.rows(
+                "SELECT id, observation_count, first_time, last_time, first_result_time,"
+                " last_result_time FROM datastreams ORDER BY id"
+            )
+        for id, *figures in counted:
+            mine = sorted((t, v) for (stream, t), v in self.model.items() if stream == id)
+            stamps = [v[2] for _, v in mine if v[2] is not None]
+            ends = [max(t, v[1] or t) for t, v in mine]
+            first = mine[0][0] if mine else None
+            extremes = [first, max(ends, default=None)]
+            assert figures == [
+                len(mine), *extremes, min(stamps, default=None), max(stamps, default=None)
+            ]  # fmt: skip
+            if mine:
+                newest[id] = (mine[-1][0], mine[-1][1][0])
+        latest = self.store.latest()
+        shown = [None if np.isnan(r) else r for r in latest.result]
+        pairs = zip(latest.time.tolist(), shown, strict=True)
+        assert dict(zip(latest.datastream.tolist(), pairs, strict=True)) == newest
+
+    def teardown(self):
+        if hasattr(self, "store"):
+            self.store.close()
+            self.folder.cleanup()
+
+
+TestStoreEqualsDict = StoreEqualsDict.TestCase
+TestStoreEqualsDict.settings = settings(
+    max_examples=40, stateful_step_count=12, deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
