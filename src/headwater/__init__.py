@@ -6,6 +6,9 @@ The rooms, in the direction in which data goes:
 - :mod:`headwater.inference`: how sure we are
 - :mod:`headwater.variation`: how soil moisture changes in time and space
 - :mod:`headwater.detector`: what drives it (geographical detector)
+- :mod:`headwater.isotopes`: where the water came from
+- :mod:`headwater.downscaling`: satellite soil moisture made finer, with its error
+- :mod:`headwater.stations`: the observation network; :mod:`headwater.web` serves it
 - :mod:`headwater.virtual`: a virtual headwater with known truth
 - :mod:`headwater.study`: one file composes them; :mod:`headwater.report` draws the results
 
@@ -21,9 +24,12 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "detector",
+    "downscaling",
     "grids",
     "inference",
+    "isotopes",
     "report",
+    "stations",
     "study",
     "variation",
     "virtual",
