@@ -110,6 +110,7 @@ def test_report_is_a_page_of_its_own(tmp_path: Path) -> None:
     for words in ("Where the water came from", "36 samples with isotopes", "Sampled", "Table 1"):
         assert words in page
     assert {path.stem for path in (out / "figures").glob("*.png")} == {
+        "samples-concept", "samples-densities", "samples-matrix", "samples-stacked",
         "samples-dual-isotope", "samples-means", "samples-lines", "samples-mixing-diagram",
         "samples-fractions",
     }  # fmt: skip
@@ -294,3 +295,38 @@ def test_detect_explains_a_column(tmp_path: Path) -> None:
     wrong = RUN.invoke(app, ["detect", str(file), "--y", "thetta"])
     assert wrong.exit_code == 4
     assert "Did you mean 'theta'?" in told(wrong)
+
+
+def test_a_table_without_an_isotope_is_told(tmp_path: Path) -> None:
+    file = save(campaign().drop(columns="d18O"), tmp_path)
+    result = RUN.invoke(app, ["samples", "check", file])
+    assert "No value of δ18O was found" in told(result)
+    wrong = mix(file)
+    assert wrong.exit_code == 4
+    assert "no column of the file is known as it" in told(wrong)
+
+
+def test_impossible_values_are_told_with_the_fractions(tmp_path: Path) -> None:
+    table = campaign()
+    table.loc[3:5, ["d18O", "d2H"]] = table.loc[3:5, ["d2H", "d18O"]].to_numpy(copy=True)
+    result = mix(save(table, tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "3 samples have impossible values (rows 5, 6, 7)" in told(result)
+
+
+def test_without_the_extra_one_sentence_says_how_to_get_it(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    file = save(campaign(), tmp_path)
+    code = (
+        "import sys; sys.modules['numpyro'] = None; sys.modules['jax'] = None\n"
+        "from headwater.cli import app\n"
+        f"app(['samples', 'mix', {file!r}, '--source', 'precipitation', '--source', 'ground_ice',"
+        " '--set', 'mixing.model=\"hierarchical\"'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert "pip install 'headwater[bayes]'" in text
+    assert "Traceback" not in text
+    assert done.returncode == 2

@@ -269,6 +269,6 @@ def test_groups_of_a_field_study() -> None:
         None,
     ]
     assert found["aspect_sector"].iloc[:2].tolist() == ["N", "S"]
-    assert found["altitude_band"].iloc[:2].tolist() == ["3500-4000 m", "3000-3500 m"]
-    assert found["layer"].iloc[:2].tolist() == ["0-20 cm", "20-40 cm"]
+    assert found["altitude_band"].iloc[:2].tolist() == ["3500–4000 m", "3000–3500 m"]
+    assert found["layer"].iloc[:2].tolist() == ["0–20 cm", "20–40 cm"]
     assert pd.isna(found["altitude_band"].iloc[2])

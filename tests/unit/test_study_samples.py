@@ -11,7 +11,8 @@ from headwater.report import write_report
 from headwater.report.section import FigureBlock
 from headwater.report.sections.samples import section
 from headwater.study import load_result, parse_study, read_study, run, survey
-from headwater.study.sample_mixing import _differences, mixing_results
+from headwater.study.sample_mixing import mixing_results
+from headwater.study.sample_shares import differences
 from headwater.study.sample_sources import paired_sources
 from headwater.study.sample_tables import groupings, read_table
 from headwater.study.steps.samples import SamplesOptions
@@ -124,10 +125,13 @@ def test_figures_without_periods_are_not_empty(home: Path) -> None:
     names = [path.stem for path in folder.glob("*.json") if path.stem != "step"]
     chapter = section({name: load_result(study.results, f"samples/{name}") for name in names}, None)
     figures = [block for block in chapter.blocks if isinstance(block, FigureBlock)]
-    assert len(figures) == 5
+    assert {block.name for block in figures} == {
+        "dual-isotope", "means", "lines", "mixing-diagram", "stacked", "fractions", "densities",
+        "matrix", "concept",
+    }  # fmt: skip
     for block in figures:
         for axes in block.draw().axes:
-            assert axes.collections or axes.patches
+            assert axes.collections or axes.patches or axes.lines or axes.texts
             assert "nan" not in axes.get_legend_handles_labels()[1]
     assert any(text.startswith("All samples: precipitation") for text in chapter.headline)
 
@@ -247,9 +251,129 @@ def test_a_prior_moves_the_shares(home: Path) -> None:
 def test_a_source_that_both_groups_lack_has_no_difference() -> None:
     low = pd.DataFrame({"rain": [0.8, 0.9], "ice": [0.2, 0.1], "snow": [0.0, 0.0]})
     high = pd.DataFrame({"rain": [0.5, 0.6], "ice": [0.5, 0.4], "snow": [0.0, 0.0]})
-    gaps = _differences(
+    gaps = differences(
         {("altitude_band", "low", "June"): low, ("altitude_band", "high", "June"): high},
         ["rain", "ice", "snow"],
     )
     assert gaps["source"].tolist() == ["rain", "ice"]
     assert gaps["difference"].tolist() == pytest.approx([0.3, -0.3])
+
+
+def solutes(rows: int = 50, seed: int = 2) -> pd.DataFrame:
+    """River of three sources with two solutes, 50 % rain, 20 % ice, 30 % melt."""
+    rng = np.random.default_rng(seed)
+    ends = {"precipitation": (-11.0, -78.0, 50.0, 1.0), "ground_ice": (-15.0, -116.0, 400.0, 8.0),
+            "snow_melt": (-18.0, -126.0, 120.0, 30.0)}  # fmt: skip
+    names, error = ["d18O", "d2H", "EC", "Cl"], [0.1, 0.5, 3.0, 0.2]
+    parts = []
+    for kind, point in ends.items():
+        scatter = rng.normal(size=(rows, 4)) * [1.0, 1.5, 0.1 * point[2], 0.1 * point[3]]
+        scatter[:, 1] += 8.0 * scatter[:, 0]
+        parts.append(pd.DataFrame(point + scatter, columns=names).assign(water=kind))
+    shares = rng.dirichlet([15.0, 6.0, 9.0], rows)
+    mixed = shares @ np.array(list(ends.values())) + rng.normal(size=(rows, 4)) * error
+    parts.append(pd.DataFrame(mixed, columns=names).assign(water="river"))
+    table = pd.concat(parts, ignore_index=True).assign(time="2020-06-10")
+    return table.assign(**{f"{name}_sd": sd for name, sd in zip(names, error, strict=True)})
+
+
+def river(home: Path, **mixing: object) -> dict:
+    solutes().to_csv(home / "lab.csv", index=False)
+    asked = {"sources": ("precipitation", "ground_ice", "snow_melt"), "mixtures": ("river",),
+             "tracers": ("d18O", "d2H", "EC", "Cl"), **mixing}  # fmt: skip
+    options = SamplesOptions.model_validate({"path": str(home / "lab.csv"), "mixing": asked})
+    return mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))
+
+
+def test_four_tracers_are_asked_how_many_end_members_there_are(home: Path) -> None:
+    found = river(home)
+    assert found["emma"].ranks["residual structure"] == 2
+    best = found["emma-screening"].data.iloc[0]
+    assert best["end_members"] == "ground ice + precipitation + snow melt"
+    assert best["inside"] > 0.9
+    assert len(found["emma-archetypes"].data) == 3
+    likely = found["mixing-likelihood"].data.set_index("source")["fraction"]
+    for name, share in (("precipitation", 0.5), ("ground ice", 0.2), ("snow melt", 0.3)):
+        assert likely[name] == pytest.approx(share, abs=0.06)
+    assert found["mixing-end-members"].data["shift"].abs().max() < 2.0
+
+
+def test_too_few_named_sources_are_told(home: Path) -> None:
+    found = river(home, sources=("precipitation", "ground_ice"), tracers=("d18O", "EC", "Cl"))
+    ranks = found["emma"].ranks
+    least = min(rank for name, rank in ranks.items() if name != "residual structure")
+    told = [text for text in found["emma-screening"].cautions if "a source is missing" in text]
+    assert bool(told) == (least + 1 > 2)
+
+
+def test_two_tracers_are_told_that_they_cannot_count_end_members(home: Path) -> None:
+    found = river(home, tracers=("d18O", "d2H"))
+    assert "Two tracers cannot tell how many end members" in found["emma"].cautions[0]
+    assert "emma-screening" not in found
+
+
+@pytest.mark.parametrize("evaporation", [True, False])
+@pytest.mark.parametrize(
+    "limit",
+    [{"caps": {"ground_ice": 0.1}}, {"available": {"ground_ice": 12.0}, "stored": 120.0}],
+    ids=["cap", "volume"],
+)
+def test_a_source_gives_no_more_than_it_has(home: Path, evaporation: bool, limit: dict) -> None:
+    found = river(home, tracers=("d18O", "d2H"), evaporation=evaporation, **limit)
+    draws = found["mixing-draws"].data
+    assert draws["ground ice"].max() <= 0.1 + 1e-9
+    free = river(home, tracers=("d18O", "d2H"), evaporation=evaporation)
+    assert free["mixing-draws"].data["ground ice"].max() > 0.15
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"caps": {"ice": 0.1}}, "caps names no source"),
+        ({"prior": {"ground_ice": 0.0}}, "prior of ground_ice must be above 0"),
+        ({"available": {"ground_ice": 3.0}}, "available and stored belong together"),
+        ({"caps": {"precipitation": 0.3, "ground_ice": 0.3}}, "less than the whole"),
+        ({"model": "hierarchical", "lapse": True}, "one set of sources for all altitudes"),
+        ({"random": ["plot"]}, "effects belong to the hierarchical model"),
+    ],
+)
+def test_options_that_contradict_each_other_are_told(home: Path, wrong: dict, words: str) -> None:
+    asked = {"sources": ["precipitation", "ground_ice"], **wrong}
+    with pytest.raises(ValueError, match=words):
+        SamplesOptions.model_validate({"path": str(home / "lab.csv"), "mixing": asked})
+
+
+@pytest.mark.slow
+def test_a_hierarchical_model_tells_the_groups_together(home: Path) -> None:
+    pytest.importorskip("numpyro", reason="needs the extra bayes")
+    more = """
+groups = ["plot"]
+[samples.mixing]
+sources = ["precipitation", "ground_ice"]
+paired = ["month"]
+model = "hierarchical"
+evaporation = false
+tracers = ["d18O"]
+"""
+    run(study_of(home, more))
+    results = home / "results"
+    table = load_result(results, "samples/mixing").data
+    assert set(table["grouping"]) == {"all", "plot"}
+    assert table.groupby(["grouping", "label", "period"])["fraction"].sum().to_numpy() == (
+        pytest.approx(1.0)
+    )
+    check = load_result(results, "samples/mixing-diagnostics").data
+    assert (check["r_hat"] <= 1.01).all()
+    assert {"mean", "sd"} <= set(load_result(results, "samples/mixing-checks").data["statistic"])
+    page = write_report(results, read_study(home / "study.toml")).read_text()
+    for words in ("Convergence: rank R-hat", "Posterior predictive check", "leave-one-out"):
+        assert words in page
+
+
+def test_percent_is_written_alike_everywhere(home: Path) -> None:
+    study = study_of(home, MIXING)
+    run(study)
+    page = write_report(study.results, study).read_text()
+    text = page[page.index("Where the water came from") :]
+    told = [word for word in text.split("<script")[0].split() if word.rstrip(".,;)").endswith("%")]
+    assert not [word for word in told if word[0].isdigit() and "=" not in word and ":" not in word]

@@ -61,6 +61,7 @@ def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
         table = _read(_options(file, set_))
         found = check_quality(table)
         typer.echo(found.method)
+        _tell_lacking(table)
         columns = ("row", "sample_id", "rule", "severity", "column", "value", "reason")
         show(found.data, columns, digits=4)
         keep(out, {"quality": found})
@@ -72,6 +73,14 @@ def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
                 found=f"rows {rows}{', …' if len(wrong) > 8 else ''}",
                 do="Correct them in the file: nothing was removed",
             )
+
+
+def _tell_lacking(table: pd.DataFrame) -> None:
+    """Say which isotope the table does not have: a column may only have another name."""
+    for name in ("d18O", "d2H"):
+        if table[name].isna().all():
+            tell([f"No value of {_ISOTOPES[name]} was found. If the file has it under another name:"
+                  f" --set 'columns={{{name}=\"its name\"}}'"])  # fmt: skip
 
 
 @app.command()
@@ -86,6 +95,7 @@ def summary(
 
         options = _options(file, set_, of=of, groups=by, period=period, weighted=weighted or None)
         results = describe(_table(options), options)
+        cautions = results["quality"].cautions
         del results["table"], results["quality"]
         heads = {
             f"{name}_{what}": f"{words} {what}"
@@ -104,6 +114,7 @@ def summary(
             told = tests[(tests["group_a"] != "all groups") & (tests["p_mean_holm"] < 0.05)]
             _show_differences(told)
         keep(out, results)
+        tell(cautions)
 
 
 def _show_differences(told: pd.DataFrame) -> None:
@@ -132,17 +143,19 @@ def lines(
 
         from headwater.errors import DataError
         from headwater.study.sample_lines import line_results
+        from headwater.study.sample_tables import impossible
 
         options = _options(
             file, set_, of=of, groups=by, period=period, method=method, lmwl=_given_line(lmwl)
         )
-        found = line_results(_read(options), options, rng=np.random.default_rng(1))
+        table = _read(options)
+        found = line_results(table, options, rng=np.random.default_rng(1))
         if not found:
             raise DataError("no line can be fitted", found="fewer than 3 with both isotopes",
                             do="Describe another water with --of, or give its δ2H")  # fmt: skip
         _show_lines(found)
         keep(out, found)
-        tell(text for result in found.values() for text in result.cautions)
+        tell([*impossible(table), *(t for result in found.values() for t in result.cautions)])
 
 
 def _show_lines(found: dict[str, Result]) -> None:
@@ -178,10 +191,12 @@ def mix(
         import numpy as np
 
         from headwater.study.sample_mixing import mixing_results
+        from headwater.study.sample_tables import impossible
 
         mixing = _mixing(sources, mixtures, tracers)
         options = _options(file, set_, groups=by, period=period, mixing=mixing)
-        found = mixing_results(_read(options), options, rng=np.random.default_rng(1))
+        table = _read(options)
+        found = mixing_results(table, options, rng=np.random.default_rng(1))
         if "identifiability" in found:
             for row in found["identifiability"].data.to_dict("records"):
                 typer.echo(f"{row['period']}: {row['sentence']}")
@@ -191,8 +206,28 @@ def mix(
         }  # fmt: skip
         shown = found["mixing"].data.assign(n=found["mixing"].data["n"].astype(int))
         show(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
+        _show_end_members(found)
         keep(out, found)
-        tell(text for result in found.values() for text in result.cautions)
+        tell([*impossible(table), *(t for result in found.values() for t in result.cautions)])
+
+
+def _show_end_members(found: dict[str, Result]) -> None:
+    """Show what EMMA, MIX and the chains say of the sources, where they were asked."""
+    if "emma-scores" in found:
+        ranks: dict[str, int] = found["emma"].ranks  # type: ignore[attr-defined]
+        told = ", ".join(f"{name} {rank + 1}" for name, rank in ranks.items())
+        typer.echo(f"\nEnd members that the tracers of the mixtures ask for: {told}")
+        heads = {"end_members": "sources", "inside": "share of mixtures inside",
+                 "distance": "distance [sd]"}  # fmt: skip
+        show(found["emma-screening"].data, heads, title="Sources that enclose the mixtures")
+    if "mixing-likelihood" in found:
+        heads = {**_PLACE, "source": "source", "fraction": "fraction", "sd": "sd between samples",
+                 "n": "n"}  # fmt: skip
+        title = "Fractions by maximum likelihood with uncertain end members (MIX)"
+        show(found["mixing-likelihood"].data, heads, title=title, digits=2)
+    if "mixing-diagnostics" in found:
+        names = ("period", "quantity", "r_hat", "ess_bulk", "ess_tail", "divergences")
+        show(found["mixing-diagnostics"].data, names, title="Convergence", digits=4)
 
 
 @app.command()

@@ -97,7 +97,7 @@ def name_rows(rows: Sequence[int]) -> str:
     if not len(rows):
         return ""
     more = f", ... and {len(rows) - _ROWS_NAMED} more" if len(rows) > _ROWS_NAMED else ""
-    listed = ", ".join(str(row) for row in rows[:_ROWS_NAMED])
+    listed = ", ".join(str(row) for row in sorted(rows)[:_ROWS_NAMED])
     return f" ({'row' if len(rows) == 1 else 'rows'} {listed}{more})"
 
 

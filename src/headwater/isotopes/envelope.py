@@ -28,12 +28,16 @@ class Envelope:
         With vapour that hardly follows the rain (k = 0.5) [1].
     climate : str
         The range, in words.
+    mean, sd : float
+        Over all climates of the range, each as likely as another, with k = 1 [1].
     """
 
     low: float
     high: float
     seasonal_high: float
     climate: str
+    mean: float
+    sd: float
 
 
 def slope_envelope(
@@ -61,13 +65,15 @@ def slope_envelope(
     References
     ----------
     Benettin et al. (2018), Effects of climatic seasonality on the isotopic composition of
-    evaporating soil waters, Hydrol. Earth Syst. Sci. 22:2881.
+    evaporating soil waters, Hydrol. Earth Syst. Sci. 22:2881, doi:10.5194/hess-22-2881-2018.
 
     Examples
     --------
     >>> found = slope_envelope(-15.0, -106.07)
     >>> round(found.low, 1), round(found.high, 1), round(found.seasonal_high, 1)
     (2.6, 4.4, 6.5)
+    >>> round(found.mean, 1), round(found.sd, 1)
+    (3.3, 0.4)
     """
     axes = [np.linspace(*pair, 9) for pair in (temperature, humidity, turbulence, lost)]
     t, h, n, x = np.meshgrid(*axes, indexing="ij")
@@ -76,10 +82,12 @@ def slope_envelope(
         for seasonality in (1.0, 0.5)
     )
     words = (
-        f"{temperature[0]:g}-{temperature[1]:g} °C, humidity {humidity[0]:g}-{humidity[1]:g}, "
-        f"n {turbulence[0]:g}-{turbulence[1]:g}, {lost[0]:.0%} to {lost[1]:.0%} evaporated"
+        f"{temperature[0]:g} to {temperature[1]:g} °C, humidity {humidity[0]:g} to "
+        f"{humidity[1]:g}, n {turbulence[0]:g} to {turbulence[1]:g}, {100 * lost[0]:.0f} to "
+        f"{100 * lost[1]:.0f} % evaporated"
     )
-    return Envelope(float(full.min()), float(full.max()), float(half.max()), words)
+    moments = float(full.mean()), float(full.std())
+    return Envelope(float(full.min()), float(full.max()), float(half.max()), words, *moments)
 
 
 def judge_lines(lines: Iterable[WaterLine], envelope: Envelope, *, z: float = 1.96) -> TableResult:
@@ -111,12 +119,15 @@ def judge_lines(lines: Iterable[WaterLine], envelope: Envelope, *, z: float = 1.
     warning = (
         f"{mixed} of {len(table)} lines are steeper than evaporation can be "
         f"({envelope.climate}): they join waters of different seasons, and their crossing with the "
-        "meteoric line is not the initial water"
+        "meteoric line is not the initial water."
     )
     return TableResult(
         table,
         f"Slopes against the Craig-Gordon model ({envelope.climate})",
-        ("Benettin et al. (2018), Hydrol. Earth Syst. Sci. 22:2881",),
+        (
+            "Benettin et al. (2018), Hydrol. Earth Syst. Sci. 22:2881, "
+            "doi:10.5194/hess-22-2881-2018",
+        ),
         cautions=(warning,) if mixed else (),
     )
 

@@ -110,8 +110,9 @@ def evaporated_mixture(
     table = pd.concat(tables, ignore_index=True)
     if (table["status"] != "ok").all():
         raise DataError("no mixture of these sources evaporates to these samples",
-                        found=str(table["status"].iloc[0]),
-                        do="Check the sources and the slope")  # fmt: skip
+                        found=f"{len(mixtures)} of {len(mixtures)} groups out of reach",
+                        do="Look for a missing source, exchanged columns, or climates that give "
+                        "another slope of evaporation")  # fmt: skip
     table.attrs["units"] = dict.fromkeys(("fraction", "sd", "low", "median", "high"), "1")
     silent = table.loc[table["status"] != "ok", ["mixture", "status"]].drop_duplicates()
     return MixingPosterior(
@@ -189,8 +190,8 @@ def _summarise(
         "ok"
         if fine
         else (
-            f"not answered: no mixture of these sources evaporates to it (Pareto k {k:.2f}, "
-            f"{effective:.0f} effective draws)"
+            "not answered: no mixture of these sources evaporates to it"
+            + (f" (Pareto k {k:.2f}, {effective:.0f} effective draws)" if np.isfinite(k) else "")
         )
     )
     table = pd.DataFrame(rows, columns=columns).assign(

@@ -198,12 +198,12 @@ def evaporated_source(
             for i in range(len(drawn[0]))
         ]
     table = pd.concat(parts, ignore_index=True)
-    table.attrs["units"] = {"mean": "‰, slope 1", "sd": "‰, slope 1"}
+    table.attrs["units"] = dict.fromkeys(("mean", "sd", "low", "median", "high"), "‰")
     silent = table.loc[table["status"] != "ok", ["sample", "status"]].drop_duplicates()
     return EvaporatedSourceTable(
         table,
         "Source of evaporated water on the meteoric line, by importance sampling of the model of "
-        "Bowen et al. (2018).",
+        "Bowen et al. (2018); rows of the slope have no unit.",
         (_REFERENCE,),
         fingerprint(waters.mean, errors, str(line), slope, draws),
         (f"slope of evaporation {slope[0]:g} ± {slope[1]:g}",

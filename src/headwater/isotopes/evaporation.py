@@ -114,7 +114,7 @@ def craig_gordon(source: Any, climate: Climate, isotope: Isotope) -> Enrichment:
     References
     ----------
     Gonfiantini (1986), in Handbook of Environmental Isotope Geochemistry 2. Benettin et al. (2018),
-    Hydrol. Earth Syst. Sci. 22:2881.
+    Hydrol. Earth Syst. Sci. 22:2881, doi:10.5194/hess-22-2881-2018.
 
     Examples
     --------
@@ -207,7 +207,7 @@ def evaporated_fraction(
 
     References
     ----------
-    Skrzypek et al. (2015), J. Hydrol. 523:781.
+    Skrzypek et al. (2015), J. Hydrol. 523:781, doi:10.1016/j.jhydrol.2015.02.010.
 
     Examples
     --------
@@ -346,7 +346,7 @@ def evaporation_slope(
 
     References
     ----------
-    Benettin et al. (2018), Hydrol. Earth Syst. Sci. 22:2881.
+    Benettin et al. (2018), Hydrol. Earth Syst. Sci. 22:2881, doi:10.5194/hess-22-2881-2018.
 
     Examples
     --------

@@ -31,7 +31,8 @@ def d_excess(d18O: Any, d2H: Any) -> Any:
 
     References
     ----------
-    Dansgaard (1964), Stable isotopes in precipitation, Tellus 16:436.
+    Dansgaard (1964), Stable isotopes in precipitation, Tellus 16:436,
+    doi:10.3402/tellusa.v16i4.8993.
 
     Examples
     --------

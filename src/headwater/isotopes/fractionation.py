@@ -57,7 +57,8 @@ def equilibrium_alpha(temperature: Any, isotope: Isotope) -> Any:
 
     References
     ----------
-    Horita & Wesolowski (1994), Geochim. Cosmochim. Acta 58:3425.
+    Horita & Wesolowski (1994), Geochim. Cosmochim. Acta 58:3425,
+    doi:10.1016/0016-7037(94)90096-5.
 
     Examples
     --------
@@ -113,8 +114,8 @@ def kinetic_enrichment(
 
     References
     ----------
-    Merlivat (1978), J. Chem. Phys. 69:2864. Gibson, Birks & Edwards (2008), Global Biogeochem.
-    Cycles 22:GB2031.
+    Merlivat (1978), J. Chem. Phys. 69:2864, doi:10.1063/1.436884. Gibson, Birks & Edwards
+    (2008), Global Biogeochem. Cycles 22:GB2031, doi:10.1029/2007GB002997.
 
     Examples
     --------
@@ -155,7 +156,8 @@ def vapour_from_rain(
 
     References
     ----------
-    Gibson, Birks & Edwards (2008), Global Biogeochem. Cycles 22:GB2031.
+    Gibson, Birks & Edwards (2008), Global Biogeochem. Cycles 22:GB2031,
+    doi:10.1029/2007GB002997.
 
     Examples
     --------

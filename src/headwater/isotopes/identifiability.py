@@ -86,7 +86,7 @@ def _count(sources: Composition) -> tuple[str, float, str, str]:
     said = f"{k} sources and {t} tracer{'s' if t > 1 else ''}: "
     if k > t + 1:
         return ("tracers lacking", k - 1 - t, "bad", said + "the fractions have many answers; only "
-                "their range (feasible_bounds) follows from the data.")  # fmt: skip
+                "their range follows from the data.")  # fmt: skip
     if k == t + 1:
         return "tracers lacking", 0, "good", said + "the fractions have one answer."
     return ("tracers lacking", k - 1 - t, "good",

@@ -87,7 +87,8 @@ def intersect(
 
     References
     ----------
-    Fieller (1954), Some problems in interval estimation, J. R. Stat. Soc. B 16:175.
+    Fieller (1954), Some problems in interval estimation, J. R. Stat. Soc. B 16:175,
+    doi:10.1111/j.2517-6161.1954.tb00159.x.
 
     Examples
     --------
@@ -181,7 +182,7 @@ def crossings(lmwl: WaterLine, lines: Iterable[WaterLine], **options: Any) -> Cr
         table,
         "Crossing of the local meteoric line with each evaporation line; errors to first order "
         "with the covariance of slope and intercept, interval by Fieller",
-        ("Fieller (1954), J. R. Stat. Soc. B 16:175",),
+        ("Fieller (1954), J. R. Stat. Soc. B 16:175, doi:10.1111/j.2517-6161.1954.tb00159.x",),
         cautions=tuple(f"{label}: {point.reason}" for label, point in found if point.reason),
     )
 

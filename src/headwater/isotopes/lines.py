@@ -105,7 +105,7 @@ class WaterLine:
 
     def equation(self) -> str:
         """Write the line as people print it."""
-        sign = "-" if self.intercept < 0 else "+"
+        sign = "−" if self.intercept < 0 else "+"
         return f"δ2H = {self.slope:.2f} δ18O {sign} {abs(self.intercept):.2f}"
 
     def to_row(self) -> dict[str, Any]:
@@ -126,7 +126,8 @@ class WaterLine:
 
 
 GMWL = WaterLine(8.0, 10.0, label="GMWL", note="")
-"""The global meteoric water line of Craig (1961), Science 133:1702."""
+"""The global meteoric water line of Craig (1961), Science 133:1702,
+doi:10.1126/science.133.3465.1702 (recalled, unchecked)."""
 
 
 def fit_line(
@@ -168,7 +169,8 @@ def fit_line(
 
     References
     ----------
-    Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:844; York et al. (2004), Am. J. Phys. 72:367.
+    Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331, doi:10.1016/j.jhydrol.2014.10.033 (DOI
+    recalled, unchecked). York et al. (2004), Am. J. Phys. 72:367, doi:10.1119/1.1632486.
 
     Examples
     --------

@@ -233,25 +233,33 @@ def draw_emma(result: EmmaResult) -> Figure:
     -------
     Figure
     """
-    table, scores = result.data, result.scores
     with house_style():
-        figure = new_figure(8.2, 3.6)
-        left, right = figure.subplots(1, 2)
-        left.bar(table["component"], table["eigenvalue"], color=CATEGORY[4], label="Eigenvalue")
-        left.plot(table["component"], table["parallel"], "o--", color=CATEGORY[5], markersize=4,
-                  label="Noise, 95th percentile (Horn)")  # fmt: skip
-        total = float(table["eigenvalue"].sum())
-        left.plot(table["component"], table["broken_stick"] * total, "s:", color=INK, markersize=4,
-                  label="Broken stick")  # fmt: skip
-        left.axhline(total / len(table), color=MUTED, linewidth=0.8, label="Rule of one")
-        left.set_xticks(table["component"])
-        left.set_xlabel("Component")
-        left.set_ylabel("Eigenvalue (1)")
-        left.legend()
-        names = list(scores.columns)[:2]
-        across = scores[names[1]] if len(names) > 1 else np.zeros(len(scores))
-        right.scatter(scores[names[0]], across, s=16, color=INK, alpha=0.6, linewidth=0)
-        shares = [f"{100 * share:.0f} %" for share in table["explained"][:2]]
-        right.set_xlabel(f"First component ({shares[0]} of variance, n = {len(scores)})")
-        right.set_ylabel(f"Second component ({shares[1]})" if len(names) > 1 else "")
+        figure = new_figure(8.2 if result.scores is not None else 4.4, 3.6)
+        panels = figure.subplots(1, 1 if result.scores is None else 2, squeeze=False)[0]
+        _draw_eigenvalues(panels[0], result.data)
+        if result.scores is not None:
+            _draw_scores(panels[1], result.scores, result.data["explained"])
     return figure
+
+
+def _draw_eigenvalues(axes: Axes, table: pd.DataFrame) -> None:
+    axes.bar(table["component"], table["eigenvalue"], color=CATEGORY[4], label="Eigenvalue")
+    axes.plot(table["component"], table["parallel"], "o--", color=CATEGORY[5], markersize=4,
+              label="Noise, 95th percentile (Horn)")  # fmt: skip
+    total = float(table["eigenvalue"].sum())
+    axes.plot(table["component"], table["broken_stick"] * total, "s:", color=INK, markersize=4,
+              label="Broken stick")  # fmt: skip
+    axes.axhline(total / len(table), color=MUTED, linewidth=0.8, label="Rule of one")
+    axes.set_xticks(table["component"])
+    axes.set_xlabel("Component")
+    axes.set_ylabel("Eigenvalue (1)")
+    axes.legend()
+
+
+def _draw_scores(axes: Axes, scores: pd.DataFrame, explained: Any) -> None:
+    names = list(scores.columns)[:2]
+    across = scores[names[1]] if len(names) > 1 else np.zeros(len(scores))
+    axes.scatter(scores[names[0]], across, s=16, color=INK, alpha=0.6, linewidth=0)
+    shares = [f"{100 * share:.0f} %" for share in explained[:2]]
+    axes.set_xlabel(f"First component ({shares[0]} of variance, n = {len(scores)})")
+    axes.set_ylabel(f"Second component ({shares[1]})" if len(names) > 1 else "")

@@ -19,6 +19,7 @@ __all__ = [
     "MixingPosterior",
     "MixingTable",
     "PolygonTable",
+    "PosteriorDraws",
 ]
 
 
@@ -171,6 +172,32 @@ class MixingPosterior(TableResult):
                 "probability": (gap > 0.0).mean(axis=0),
             }
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosteriorDraws(TableResult):
+    """Equally weighted draws of the fractions, one row per draw.
+
+    Columns: one for each source [1], ``label`` and ``period`` of the group.
+    """
+
+    def plot(self) -> Figure:
+        """Draw the posterior densities of the fractions."""
+        from headwater.isotopes.posterior_plots import draw_densities
+
+        return draw_densities(self.data)
+
+    def plot_matrix(self) -> Figure:
+        """Draw densities, pairs and correlations of the fractions."""
+        from headwater.isotopes.posterior_plots import draw_matrix
+
+        return draw_matrix(self.data)
+
+    def plot_triangles(self, means: Any = None) -> Figure:
+        """Draw the fractions of three sources in triangles."""
+        from headwater.isotopes.posterior_plots import draw_triangles
+
+        return draw_triangles(self.data, means)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -104,9 +104,13 @@ def _values(samples: pd.DataFrame) -> Iterator[Doubt]:
                     "error",
                     column,
                     value,
-                    f"range: {like.long_name} has {column} between {low:g} and {high:g} ‰",
+                    f"range: {like.long_name} has {column} {_between(low, high)}",
                 )
         yield from _printed(samples, row, d)
+
+
+def _between(low: float, high: float) -> str:
+    return f"between {low:g} and {high:g} ‰".replace("-", "−")
 
 
 def _explain(row: Any, like: Any, o: float, h: float, fits: Callable[..., bool]) -> Doubt:
@@ -129,7 +133,7 @@ def _explain(row: Any, like: Any, o: float, h: float, fits: Callable[..., bool])
                 "error",
                 column,
                 value,
-                f"range: {like.long_name} has {column} between {low:g} and {high:g} ‰",
+                f"range: {like.long_name} has {column} {_between(low, high)}",
             )
     low, high = like.d_excess
     return (
@@ -137,7 +141,7 @@ def _explain(row: Any, like: Any, o: float, h: float, fits: Callable[..., bool])
         "error",
         "d_excess",
         d_excess(o, h),
-        f"d_excess: {like.long_name} has a deuterium excess between {low:g} and {high:g} ‰",
+        f"d_excess: {like.long_name} has a deuterium excess {_between(low, high)}",
     )
 
 

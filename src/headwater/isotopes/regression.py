@@ -123,7 +123,7 @@ def moment_line(x: Any, y: Any, *, method: MomentMethod, weights: Any = None) ->
 
     References
     ----------
-    Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:844. Hughes & Crawford (2012), J. Hydrol.
+    Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331. Hughes & Crawford (2012), J. Hydrol.
     464-465:344.
 
     Examples

@@ -217,7 +217,7 @@ def add_groups(
     >>> one = check_samples(pd.DataFrame({"d18O": [-12.0], "time": ["2020-06-10"], "aspect": [350.],
     ...                                   "elevation": [3400.0]}))
     >>> add_groups(one, altitude=(3000, 3500))[["month", "aspect_sector", "altitude_band"]].values
-    array([['June', 'N', '3000-3500 m']], dtype=object)
+    array([['June', 'N', '3000–3500 m']], dtype=object)
     """
     table = samples.copy()
     time = table["time"]
@@ -234,7 +234,7 @@ def add_groups(
         ("layer", list(depth), 100.0, "cm", table[["depth_top", "depth_bottom"]].mean(axis=1)),
     ):
         if edges:
-            labels = [f"{low * scale:g}-{high * scale:g} {unit}" for low, high in pairwise(edges)]
+            labels = [f"{low * scale:g}–{high * scale:g} {unit}" for low, high in pairwise(edges)]
             table[name] = pd.cut(column, edges, right=False, labels=labels)
     return table
 

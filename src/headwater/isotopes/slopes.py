@@ -66,7 +66,10 @@ def fit_lines(
     return LineTable(
         table,
         f"Water lines δ2H on δ18O by {title}{', per ' + ' and '.join(names) if names else ''}",
-        ("Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:844",),
+        (
+            "Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331 (DOI recalled, unchecked), "
+            "doi:10.1016/j.jhydrol.2014.10.033",
+        ),
         fingerprint(samples["d18O"], samples["d2H"], tuple(names), method, weighted),
         cautions=(*refused, *sorted(notes)),
     )
@@ -137,7 +140,7 @@ def equal_slopes(samples: pd.DataFrame, by: Iterable[str], *, level: float = 0.9
     return SlopeTests(
         table,
         "Analysis of covariance of equal slopes; pairs by Welch's t, adjusted by Holm",
-        ("Holm (1979), Scand. J. Stat. 6:65",),
+        ("Holm (1979), Scand. J. Stat. 6:65 (no DOI)",),
         fingerprint(centred, tuple(parts)),
     )
 

@@ -112,7 +112,10 @@ def summarise(
         f"{'Amount-weighted m' if weighted else 'M'}eans and standard deviations"
         f"{' per ' + ' and '.join(names) if names else ''}; d-excess = δ2H - 8 δ18O"
         + (f"; lc-excess from {lmwl.equation()}" if lmwl else ""),
-        ("Dansgaard (1964), Tellus 16:436", "Landwehr & Coplen (2006), IAEA-CN-118/56"),
+        (
+            "Dansgaard (1964), Tellus 16:436, doi:10.3402/tellusa.v16i4.8993",
+            "Landwehr & Coplen (2006), IAEA-CN-118/56, 132 (no DOI; recalled, unchecked)",
+        ),
         fingerprint(table["d18O"], table["d2H"], tuple(names), weighted),
         cautions=cautions,
     )
@@ -189,8 +192,10 @@ def compare_groups(
 
     References
     ----------
-    Welch (1951), On the comparison of several mean values, Biometrika 38:330.
-    Kruskal & Wallis (1952), J. Am. Stat. Assoc. 47:583.
+    Welch (1951), On the comparison of several mean values, Biometrika 38:330,
+    doi:10.1093/biomet/38.3-4.330.
+    Kruskal & Wallis (1952), J. Am. Stat. Assoc. 47:583,
+    doi:10.1080/01621459.1952.10483441.
 
     Examples
     --------
@@ -219,11 +224,12 @@ def compare_groups(
     return GroupTests(
         table,
         f"Differences of {quantity} between {by}: Welch and rank tests, pairs adjusted by Holm",
-        ("Welch (1951), Biometrika 38:330", "Kruskal & Wallis (1952), J. Am. Stat. Assoc. 47:583",
-         "Holm (1979), Scand. J. Stat. 6:65"),
+        ("Welch (1951), Biometrika 38:330, doi:10.1093/biomet/38.3-4.330",
+         "Kruskal & Wallis (1952), J. Am. Stat. Assoc. 47:583, "
+         "doi:10.1080/01621459.1952.10483441", "Holm (1979), Scand. J. Stat. 6:65 (no DOI)"),
         fingerprint(samples[quantity], by),
         cautions=("The tests take samples as independent: samples of one profile or one site are "
-                  "not, and their p-values are too small",),
+                  "not, and their p-values are too small.",),
     )  # fmt: skip
 
 

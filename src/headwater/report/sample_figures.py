@@ -25,6 +25,8 @@ _WORDS = {
     "d18O": "δ18O (‰)", "d2H": "δ2H (‰)", "d_excess": "d-excess (‰)", "lc_excess": "lc-excess (‰)",
 }  # fmt: skip
 _MOST_PERIODS = 12
+_WIDEST = 9.0
+"""Of a figure, as wide as the page [inch]."""
 
 
 def draw_means_by_group(table: pd.DataFrame) -> Figure:
@@ -215,7 +217,7 @@ def _draw_bars(row: Any, table: pd.DataFrame, colour: str, words: str) -> None:
             axes.vlines(at, a, b, color=INK, linewidth=1.0)
         for at in place[~np.isfinite(value)]:
             axes.annotate(
-                "no answer", (at, 0.03), rotation=90, ha="center", fontsize=6, color=MUTED
+                "no answer", (at, 0.03), rotation=90, ha="center", fontsize=7, color=MUTED
             )
         axes.set_ylim(0.0, 1.0)
         axes.grid(axis="y", color=MUTED, alpha=0.2, linewidth=0.6)
@@ -232,7 +234,8 @@ def _grid(table: pd.DataFrame, rows: int) -> tuple[Figure, Any]:
     sizes = table.groupby("grouping", sort=False)["label"].nunique()
     periods = table["period"].nunique()
     width = 1.6 + float(sizes.sum()) * max(0.22 * periods, 0.45)
-    figure = new_figure(min(max(width, 5.5), 12.0), 1.3 + 1.7 * rows + 0.03 * _longest(table))
+    # wider than the page, the letters would shrink with the figure
+    figure = new_figure(min(max(width, 5.5), _WIDEST), 1.4 + 1.6 * rows + 0.04 * _longest(table))
     panels = figure.subplots(
         rows, len(sizes), sharex="col", sharey="row", squeeze=False,
         gridspec_kw={"width_ratios": (sizes + 0.3).tolist()},

@@ -30,6 +30,10 @@ _FEWEST, _ENOUGH = 3, 10
 _METHODS = ("ols", "rma", "ma", "huber", "theil-sen")
 _DRAWS = 4000
 _LEAST_SLOPE_SD = 0.2
+_REFERENCES = (
+    "Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331 (DOI recalled, unchecked), "
+    "doi:10.1016/j.jhydrol.2014.10.033",
+)
 
 
 def meteoric_line(
@@ -157,7 +161,7 @@ def _meteoric(table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine) -> 
     data.attrs["units"] = dict.fromkeys(("intercept", "intercept_se", "rmse"), "‰")
     how = "given" if lmwl.method == "given" else f"fitted by {lmwl.method}"
     words = f"The local meteoric water line was {how}; other estimators stand beside it"
-    return LineTable(data, words, ("Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:844",))
+    return LineTable(data, words, _REFERENCES)
 
 
 def envelope_of(
@@ -200,15 +204,15 @@ def slope_of(envelope: Envelope) -> tuple[float, float]:
     Parameters
     ----------
     envelope : Envelope
-        It holds nearly all climates: two standard deviations to each side of its middle.
+        Its climates are taken as equally likely. The middle of its ends would be too steep: few
+        climates reach the upper end.
 
     Returns
     -------
     tuple of float
         Mean and standard deviation [1].
     """
-    width = max((envelope.high - envelope.low) / 4.0, _LEAST_SLOPE_SD)
-    return round((envelope.low + envelope.high) / 2.0, 2), round(width, 2)
+    return round(envelope.mean, 2), round(max(envelope.sd, _LEAST_SLOPE_SD), 2)
 
 
 def _judged(

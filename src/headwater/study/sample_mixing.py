@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,54 +11,28 @@ import pandas as pd
 
 from headwater.errors import DataError
 from headwater.results import Result, TableResult
+from headwater.study.sample_end_members import end_members, likely_fractions
 from headwater.study.sample_lines import envelope_of, meteoric_line, slope_of
+from headwater.study.sample_shares import Shares
 from headwater.study.sample_sources import paired_sources
 from headwater.study.sample_tables import described, groupings, period_column
 
 if TYPE_CHECKING:
     from headwater.isotopes.composition import Composition
     from headwater.isotopes.mixing_results import MixingPosterior
+    from headwater.isotopes.priors import FractionPrior
     from headwater.study.steps.samples import MixingOptions, SamplesOptions
 
 __all__ = ["mixing_results"]
 
 _EVAPORATES = {"soil", "lake", "plant"}
 _DRAWS, _KEPT = 12_000, 1000
-_MOST_NOTES, _ISOTOPES = 4, 2
-_ABSENT = "absent, as the study file says"
+_ISOTOPES = 2
 _LEANS = (
     "{sources} sources and evaporation are {sources} unknowns for {tracers} isotopes: the data "
     "leave a range of fractions, within which the posterior leans on its prior{lean}. Read the "
     "intervals, not the means."
 )
-
-
-@dataclass(slots=True)
-class _Found:
-    """What the groups gave: tables by name, draws by group, and what could not be answered."""
-
-    tables: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-    draws: dict[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict)
-    refusals: dict[str, DataError] = field(default_factory=dict)
-    notes: dict[str, dict[str, None]] = field(default_factory=dict)
-
-    def add(self, name: str, result: Any, table: pd.DataFrame) -> None:
-        self.results.setdefault(name, result)
-        self.tables.setdefault(name, []).append(table)
-        self.notes.setdefault(name, {}).update(dict.fromkeys(result.cautions))
-
-    def collected(self, name: str) -> Any:
-        data = pd.concat(self.tables[name], ignore_index=True)
-        data.attrs.update(self.results[name].data.attrs)
-        return replace(self.results[name], data=data, cautions=_few(self.notes[name]))
-
-
-def _few(notes: Iterable[str]) -> tuple[str, ...]:
-    """Keep the first of many notes that differ in their numbers alone."""
-    told = list(notes)
-    more = len(told) - _MOST_NOTES
-    return (*told[:_MOST_NOTES], *((f"… and {more} notes like these.",) if more > 0 else ()))
 
 
 def mixing_results(
@@ -91,22 +64,51 @@ def mixing_results(
     """
     asked = options.mixing
     assert asked is not None
-    found = _Found()
+    found = Shares()
     mixed = table[table["water"].isin(asked.mixtures)]
     by = options.groups if asked.by is None else asked.by
     how = _how(table, options, rng)
     period = period_column(mixed, options)
-    for grouping, columns in groupings(mixed, options, by):
+    places = groupings(mixed, options, by)
+    together = tuple(dict.fromkeys((*asked.paired, *period)))
+    shared = asked.model == "hierarchical"
+    for grouping, columns in [("all", together)] if shared else places:
         for rows in _alike(mixed, asked, columns, period):
             there = _present(rows, asked, period)
             try:
-                sources = paired_sources(table, rows, there, columns)
-                _split(found, (grouping, columns, period), (sources, rows), (there, how))
+                waters = paired_sources(table, rows, there, columns), rows
+                if shared:
+                    _share(found, waters, (there, how), (places, period))
+                else:
+                    _split(found, (grouping, columns, period), waters, (there, how))
             except DataError as refusal:
                 found.refusals.setdefault(str(refusal), refusal)
     if "mixing" not in found.results:
         raise next(iter(found.refusals.values()))
-    return _collect(found, asked, how)
+    return _collect(found, asked, how) | end_members(table, asked, rng=rng)
+
+
+def _share(
+    found: Shares, waters: tuple[Composition, pd.DataFrame], how: tuple[MixingOptions, _How],
+    where: tuple[Any, tuple[str, ...]],
+) -> None:  # fmt: skip
+    """Fit one model to all groups, and judge the mixtures as where each stands alone."""
+    from headwater.isotopes.composition import compose
+    from headwater.study.sample_hierarchy import hierarchical_shares
+
+    (asked, rules), (places, period) = how, where
+    sources, rows = waters
+    model = {"prior": _prior(sources, asked), "residual": _residual(asked),
+             "evaporation": rules.slope if rules.evaporation else None}  # fmt: skip
+    hierarchical_shares(found, waters, asked, how=model, places=places, period=period,
+                        seed=int(rules.rng.integers(2**31)))  # fmt: skip
+    grouping, columns = places[0]
+    mixtures = compose(rows, asked.tracers, by=columns)
+    front = _front(rows, grouping, columns, period)
+    _judge(found, (sources, mixtures), front, rules)
+    _place(found, (sources, mixtures), front, None)
+    if not rules.evaporation:
+        _estimate(found, sources, (rows, columns, front), asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def _present(rows: pd.DataFrame, asked: MixingOptions, period: tuple[str, ...]) 
 
 
 def _split(
-    found: _Found, place: tuple[str, tuple[str, ...], tuple[str, ...]],
+    found: Shares, place: tuple[str, tuple[str, ...], tuple[str, ...]],
     waters: tuple[Composition, pd.DataFrame], how: tuple[MixingOptions, _How],
 ) -> None:  # fmt: skip
     from headwater.isotopes.composition import compose
@@ -171,6 +173,8 @@ def _split(
     else:
         closed = _closed(sources, mixtures, asked)
         found.add("mixing-closed", closed, _placed(closed.data, front))
+        if grouping == "all":
+            _estimate(found, sources, (rows, columns, front), asked)
 
 
 def _closed(sources: Composition, mixtures: Composition, asked: MixingOptions) -> Any:
@@ -179,7 +183,61 @@ def _closed(sources: Composition, mixtures: Composition, asked: MixingOptions) -
     from headwater.isotopes.mixing import mix
 
     solve = feasible_bounds if len(sources) > len(asked.tracers) + 1 else mix
-    return solve(sources, mixtures, caps=asked.caps or None)
+    return solve(sources, mixtures, caps=_caps(sources, asked) or None)
+
+
+def _caps(sources: Composition, asked: MixingOptions) -> dict[str, float]:
+    """Name the capped sources as the models do."""
+    caps = {name.replace("_", " "): cap for name, cap in asked.limits().items()}
+    return {name: cap for name, cap in caps.items() if name in sources.labels}
+
+
+def _prior(sources: Composition, asked: MixingOptions) -> FractionPrior:
+    """Give the prior that the study file states; without one, all fractions equally likely."""
+    from headwater.isotopes.bayes_caps import capped_prior
+    from headwater.isotopes.priors import dirichlet_prior
+
+    caps = _caps(sources, asked)
+    prior = dirichlet_prior([asked.prior.get(name, 1.0) for name in asked.sources])
+    return capped_prior(prior, sources.labels, caps) if caps else prior
+
+
+def _residual(asked: MixingOptions) -> Any:
+    """Say what scatters the samples of a group: it tells of sources only if each took one water."""
+    return "residual" if asked.scatter == "mean" else "process_residual"
+
+
+def _estimate(
+    found: Shares, sources: Composition, of: tuple[pd.DataFrame, tuple[str, ...], Any],
+    asked: MixingOptions,
+) -> None:  # fmt: skip
+    """Estimate end members and fractions together, where the samples state their errors (MIX)."""
+    rows, columns, front = of
+    if len(sources) > len(asked.tracers) + 1:
+        return
+    try:
+        fit, waters = likely_fractions(sources, rows, asked)
+    except DataError as refusal:
+        note = DataError(f"No maximum likelihood (MIX): {refusal.wrong}", found=refusal.found,
+                         do=refusal.do)  # fmt: skip
+        found.refusals.setdefault(str(note), note)
+        return
+    at = np.repeat([row for group in waters.rows for row in group], len(sources))
+    names: Any = "all"
+    if columns:
+        parts = rows.loc[at, list(columns)].astype(str).agg(", ".join, axis=1)
+        names = parts.str.replace("_", " ").to_numpy()
+    each = fit.data.assign(mixture=names)
+    parted = each.groupby(["mixture", "source"], sort=False)["fraction"]
+    table = pd.DataFrame(
+        {"fraction": parted.mean(), "sd": parted.std(), "n": parted.count()}
+    ).reset_index()
+    table.attrs["units"] = {"fraction": "1", "sd": "1"}
+    found.add("mixing-likelihood", replace(fit, sources=None, data=table), _placed(table, front))
+    label = ", ".join(dict.fromkeys(front["period"])) or "all"
+    moved = fit.sources.assign(period=label)
+    moved.attrs["units"] = {"shift": "sd"}
+    found.add("mixing-end-members", TableResult(moved, ""), moved)
 
 
 def _posterior(
@@ -188,16 +246,16 @@ def _posterior(
     from headwater.isotopes.bayes import mixing_posterior
     from headwater.isotopes.composition import check_sources
     from headwater.isotopes.evaporated_mixture import evaporated_mixture
-    from headwater.isotopes.priors import dirichlet_prior
 
     check_sources(sources)
-    prior = None
-    if asked.prior:
-        prior = dirichlet_prior([asked.prior.get(name, 1.0) for name in asked.sources])
+    prior = _prior(sources, asked)
     how: dict[str, Any] = {"rng": rules.rng, "prior": prior, "kept": _KEPT}
+    if not rules.evaporation:
+        _refuse_outside(sources, mixtures, rules)
     try:
         if not rules.evaporation:
-            return mixing_posterior(sources, mixtures, draws=_DRAWS // 2, **how)
+            how["residual"] = _residual(asked)
+            return _patiently(lambda n: mixing_posterior(sources, mixtures, draws=n // 2, **how))
         # a group that drew on all of a source is uncertain by the error of its mean alone
         alone = replace(sources, covariance=sources.mean_covariance())
         ends = alone if asked.scatter == "mean" else sources
@@ -205,7 +263,7 @@ def _posterior(
             lambda n: evaporated_mixture(ends, mixtures, slope=rules.slope, draws=n, **how)
         )
     except DataError as refusal:
-        raise _located(refusal, sources, mixtures, rules) from refusal
+        raise _located(refusal, mixtures) from refusal
 
 
 def _patiently(draw: Callable[[int], MixingPosterior]) -> MixingPosterior:
@@ -217,18 +275,22 @@ def _patiently(draw: Callable[[int], MixingPosterior]) -> MixingPosterior:
     return posterior if (posterior.data["status"] == "ok").all() else draw(10 * _DRAWS)
 
 
-def _located(
-    refusal: DataError, sources: Composition, mixtures: Composition, rules: _How
-) -> DataError:
-    """Say of which rows no fractions could be told, and whether they lie outside the polygon."""
-    from headwater.isotopes.composition import name_rows
+def _refuse_outside(sources: Composition, mixtures: Composition, rules: _How) -> None:
+    """Refuse mixtures that no draw of the sources can make: a free scatter would hide it."""
     from headwater.isotopes.polygon import polygon_test
 
+    if len(sources) <= len(sources.tracers):
+        return
+    test = polygon_test(sources, mixtures, rng=rules.rng, draws=400)
+    if test.cautions and (test.data["probability"] == 0.0).all():
+        raise DataError(test.cautions[0], do="Add the missing source, or look at these rows")
+
+
+def _located(refusal: DataError, mixtures: Composition) -> DataError:
+    """Say of which rows no fractions could be told."""
+    from headwater.isotopes.composition import name_rows
+
     rows = name_rows([row for group in mixtures.rows for row in group])
-    if not rules.evaporation and len(sources) > len(sources.tracers):
-        outside = polygon_test(sources, mixtures, rng=rules.rng, draws=400).cautions
-        if outside:
-            return DataError(outside[0], do="Add the missing source, or look at these rows")
     return DataError(f"{refusal.wrong}{rows}", found=refusal.found, do=refusal.do)
 
 
@@ -249,17 +311,20 @@ def _placed(data: pd.DataFrame, front: pd.DataFrame) -> pd.DataFrame:
     return place.join(data.reset_index(drop=True))
 
 
-def _keep_draws(found: _Found, posterior: MixingPosterior, front: pd.DataFrame) -> None:
+def _named(kind: str) -> str:
+    from headwater.isotopes import water
+
+    return water(kind).long_name
+
+
+def _keep_draws(found: Shares, posterior: MixingPosterior, front: pd.DataFrame) -> None:
+    sources = dict.fromkeys(posterior.data["source"])
     labels = list(dict.fromkeys(posterior.data["mixture"]))
     for name, draws in zip(labels, posterior.draws, strict=True):
-        if np.isfinite(draws).all():
-            grouping, label, period = front.loc[name]
-            sources = dict.fromkeys(posterior.data["source"])
-            table = pd.DataFrame(draws, columns=list(sources))
-            found.draws[str(grouping), str(label), str(period)] = table
+        found.keep_draws(tuple(front.loc[name]), draws, sources)
 
 
-def _keep_evaporation(found: _Found, parameters: pd.DataFrame, front: pd.DataFrame) -> None:
+def _keep_evaporation(found: Shares, parameters: pd.DataFrame, front: pd.DataFrame) -> None:
     """Tell slope, enrichment, and what the mixture was before it evaporated."""
     wide = parameters.pivot_table(index="mixture", columns="parameter", values=["mean", "sd"])
     names = [f"{pair[1]}_{pair[0]}" for pair in wide.columns.to_list()]
@@ -270,7 +335,7 @@ def _keep_evaporation(found: _Found, parameters: pd.DataFrame, front: pd.DataFra
 
 
 def _place(
-    found: _Found, waters: tuple[Composition, Composition], front: pd.DataFrame, before: Any
+    found: Shares, waters: tuple[Composition, Composition], front: pd.DataFrame, before: Any
 ) -> None:
     """Say where sources and mixtures lie among the first two tracers, for a mixing diagram."""
     sources, mixtures = waters
@@ -300,7 +365,7 @@ def _place(
 
 
 def _judge(
-    found: _Found, waters: tuple[Composition, Composition], front: pd.DataFrame, rules: _How
+    found: Shares, waters: tuple[Composition, Composition], front: pd.DataFrame, rules: _How
 ) -> None:
     from headwater.isotopes.identifiability import identifiability
     from headwater.isotopes.polygon import polygon_test
@@ -316,79 +381,18 @@ def _judge(
         found.add("polygon", test, _placed(test.data.drop(columns="rows", errors="ignore"), front))
 
 
-def _collect(found: _Found, asked: MixingOptions, how: _How) -> dict[str, Result]:
+def _collect(found: Shares, asked: MixingOptions, how: _How) -> dict[str, Result]:
     results: dict[str, Result] = {name: found.collected(name) for name in found.results}
-    choices = [*found.results["mixing"].choices]
-    if how.evaporation:
-        choices.append("Mixtures may have evaporated since they were mixed")
     sources = [name.replace("_", " ") for name in asked.sources]
-    posterior = _with_absent(found.collected("mixing"), sources)
-    whole = {
-        key: draws.reindex(columns=sources, fill_value=0.0) for key, draws in found.draws.items()
-    }
-    refused = _few(found.refusals)
+    posterior = found.fractions(sources)
     most = int(posterior.data.groupby(["grouping", "label", "period"])["sd"].count().max())
+    said: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    if how.evaporation:
+        said = ("Mixtures may have evaporated since they were mixed",)
     if how.evaporation and most > _ISOTOPES:
         lean = "" if asked.prior else " (all fractions equally likely) towards equal shares"
-        words = _LEANS.format(sources=most, tracers=_ISOTOPES, lean=lean)
-        refused = (words, *refused)
-    results["mixing"] = replace(
-        posterior, draws=None, parameters=None, choices=tuple(choices),
-        cautions=(*posterior.cautions, *refused),
-    )  # fmt: skip
-    differences = _differences(whole, sources)
-    if len(differences):
-        results["mixing-differences"] = TableResult(
-            differences,
-            "Groups are compared by the differences of their posterior draws.",
-        )
-    parts = [
-        draws.assign(label=label, period=period)
-        for (grouping, label, period), draws in whole.items()
-        if grouping == "all"
-    ]
-    if parts:
-        table = pd.concat(parts, ignore_index=True)
-        results["mixing-draws"] = TableResult(table, "")
-    return results
-
-
-def _with_absent(posterior: Any, sources: list[str]) -> Any:
-    """Add the sources that a period does not have, as the 0 that the study file makes them."""
-    place = ["grouping", "label", "period", "mixture"]
-    groups = posterior.data[[*place, "n"]].drop_duplicates(place)
-    lacking = groups.merge(pd.DataFrame({"source": sources}), how="cross").merge(
-        posterior.data[[*place, "source"]], how="left", indicator=True
-    )
-    lacking = lacking[lacking["_merge"] == "left_only"].drop(columns="_merge")
-    if lacking.empty:
-        return posterior
-    zeros = dict.fromkeys(("fraction", "low", "median", "high"), 0.0)
-    data = pd.concat([posterior.data, lacking.assign(**zeros, status=_ABSENT)], ignore_index=True)
-    data.attrs.update(posterior.data.attrs)
-    return replace(posterior, data=data)
-
-
-def _differences(
-    whole: dict[tuple[str, str, str], pd.DataFrame], sources: list[str]
-) -> pd.DataFrame:
-    """Compare the periods of all samples, and the groups of a grouping within a period."""
-    rows = []
-    for one, two in combinations(whole, 2):
-        periods = one[0] == two[0] == "all" and one[1] == two[1] and one[2] != two[2]
-        groups = one[0] == two[0] != "all" and one[2] == two[2] and one[1] != two[1]
-        if not (periods or groups):
-            continue
-        gap = whole[one].to_numpy() - whole[two].to_numpy()
-        low, high = np.quantile(gap, [0.025, 0.975], axis=0)
-        place = {
-            "grouping": one[0], "within": one[1] if periods else one[2],
-            "group_a": one[2] if periods else one[1], "group_b": two[2] if periods else two[1],
-        }  # fmt: skip
-        rows += [
-            {**place, "source": name, "difference": gap[:, k].mean(), "sd": gap[:, k].std(),
-             "low": low[k], "high": high[k], "probability": (gap[:, k] > 0.0).mean()}
-            for k, name in enumerate(sources)
-            if gap[:, k].any()  # a source that both lack has no difference to tell
-        ]  # fmt: skip
-    return pd.DataFrame(rows)
+        words = (_LEANS.format(sources=most, tracers=_ISOTOPES, lean=lean),)
+    results["mixing"] = found.fractions(sources, choices=said, cautions=words)
+    results["mixing"].data.attrs["mixtures"] = [_named(kind) for kind in asked.mixtures]
+    return results | found.compared(sources)

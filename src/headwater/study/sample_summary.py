@@ -14,6 +14,7 @@ from headwater.study.sample_tables import (
     comparisons,
     described,
     groupings,
+    impossible,
     period_column,
     stacked,
 )
@@ -58,7 +59,7 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
         "table": replace(
             samples, data=add_excess(samples.data, lmwl).rename_axis("row").reset_index()
         ),
-        "quality": check_quality(samples.data),
+        "quality": replace(check_quality(samples.data), cautions=impossible(samples.data)),
         "waters": summarise(named, ["water"], lmwl=lmwl, weighted=weigh),
         "summary": stacked(first, parts),
     }

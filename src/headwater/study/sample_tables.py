@@ -20,6 +20,7 @@ __all__ = [
     "comparisons",
     "described",
     "groupings",
+    "impossible",
     "period_column",
     "read_table",
     "stacked",
@@ -85,8 +86,36 @@ def _check_columns(table: pd.DataFrame, names: Iterable[str]) -> None:
             raise InputError("the sample table has no such column", found=f"'{name}'",
                              do=hint + nearest(name, list(map(str, table.columns))))  # fmt: skip
         if name in ("d18O", "d2H") and table[name].isna().all():
-            raise DataError(f"there is no value of {name}", found="an empty column",
-                            do="Choose tracers that were measured")  # fmt: skip
+            raise DataError(f"there is no value of {name}",
+                            found="no column of the file is known as it, or it is empty",
+                            do=f'Name it: columns = {{ {name} = "the file\'s own name" }}, or '
+                            "choose tracers that were measured")  # fmt: skip
+
+
+def impossible(table: pd.DataFrame) -> tuple[str, ...]:
+    """Warn of values that cannot be, which stay in every mean, line and fraction.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The sample table.
+
+    Returns
+    -------
+    tuple of str
+        One sentence with the rows, or none.
+    """
+    from headwater.isotopes import check_quality, name_rows
+
+    found = check_quality(table).data
+    rows = found.loc[found["severity"] == "error", "row"].drop_duplicates().astype(int).tolist()
+    if not rows:
+        return ()
+    are = "sample has an impossible value" if len(rows) == 1 else "samples have impossible values"
+    return (
+        f"{len(rows)} {are}{name_rows(rows)}: exchanged columns or a lost minus? Nothing was "
+        "removed; headwater samples check says what is wrong with each.",
+    )
 
 
 def chosen(table: pd.DataFrame, options: SamplesOptions) -> pd.DataFrame:

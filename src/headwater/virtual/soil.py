@@ -27,6 +27,7 @@ References
 ----------
 Oudin, L., et al. (2005). Which potential evapotranspiration input for a lumped rainfall-runoff
 model? Part 2. Journal of Hydrology, 303, 290-306. https://doi.org/10.1016/j.jhydrol.2004.08.026
+(citation checked against programs that quote it; the formula recalled, unchecked in the paper)
 """
 
 from __future__ import annotations
@@ -175,7 +176,8 @@ def extraterrestrial_radiation(
 
     References
     ----------
-    Allen, R. G., et al. (1998). Crop evapotranspiration. FAO Irrigation and Drainage Paper 56.
+    Allen, R. G., et al. (1998). Crop evapotranspiration. FAO Irrigation and Drainage Paper 56
+    (formula as in other programs; numbers of the equations recalled, unchecked).
 
     Examples
     --------

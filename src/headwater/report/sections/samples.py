@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from headwater.report import mixing_figures
 from headwater.report import sample_figures as figures
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
@@ -96,7 +97,8 @@ def _mixing_headline(table: pd.DataFrame) -> Iterator[str]:
     for key, rows in whole.groupby(["label", "period"], sort=False):
         label, period = map(str, key)
         shares = ", ".join(
-            f"{row['source']} {row['fraction']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
+            f"{row['source']} {_percent(row['fraction'])} ({100 * row['low']:.0f} to "
+            f"{_percent(row['high'])})"
             for row in rows.sort_values("fraction", ascending=False).to_dict("records")
         )
         of = "" if label == "all" else f" of {_words(label)}"
@@ -271,6 +273,12 @@ def _mixing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
             "Mixing diagram by period.",
         )
     yield FigureBlock(
+        "stacked",
+        partial(mixing_figures.draw_stacked, table),
+        "Mean share of each source by group and period; the intervals are in the next figure.",
+        "Stacked bars of the shares of the sources by group and period.",
+    )
+    yield FigureBlock(
         "fractions",
         partial(figures.draw_shares, table),
         f"Share of each source by group{_periods(table)}, with 95 % intervals of the posterior.",
@@ -279,7 +287,102 @@ def _mixing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     columns = ["grouping", "label", "period", "source", "fraction", "sd", "low", "median", "high",
                "n", "effective_draws", "status"]  # fmt: skip
     yield TableBlock("fractions", _pick(table, columns), "Posterior fractions of the sources.", 2)
+    yield from _posterior_blocks(results)
     yield from _comparison_blocks(results)
+    yield from _model_blocks(results)
+    yield from _end_member_blocks(results)
+
+
+def _posterior_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
+    """Draw what the posterior of all samples together looks like, period by period."""
+    if "mixing-draws" not in results:
+        return
+    draws: Any = results["mixing-draws"]
+    sources = [name for name in draws.data if name not in ("label", "period")]
+    n = len(draws.data) // len(draws.data[["label", "period"]].drop_duplicates())
+    of = f"all samples; {n} draws each"
+    yield FigureBlock("densities", draws.plot, f"Posterior densities of the fractions, {of}.",
+                      "Posterior densities of the fractions by period.")  # fmt: skip
+    yield FigureBlock(
+        "matrix", draws.plot_matrix,
+        f"Fractions against each other, {of}: regions hold 50 % and 95 % of the draws; r is their "
+        "correlation: near −1, the data know the sum of two sources better than either.",
+        "Matrix of pairs of fractions.", wide=False,
+    )  # fmt: skip
+    if len(sources) == 3:
+        means = _group_means(results["mixing"].data, sources)
+        yield FigureBlock(
+            "triangles", partial(draws.plot_triangles, means),
+            f"Fractions of three sources, {of}; where a period lacks a source, on the edge of the "
+            "triangle. Small marks: means of the groups.",
+            "Triangles of the fractions of three sources by period.",
+        )  # fmt: skip
+    evaporation = results.get("mixing-evaporation")
+    yield FigureBlock(
+        "concept",
+        partial(mixing_figures.draw_concept, results["mixing"].data,
+                None if evaporation is None else evaporation.data),
+        "Where the water came from, period by period: width of an arrow by the mean share of its "
+        "source, with its 95 % interval"
+        + (", and what evaporation has since done to δ18O." if evaporation is not None else "."),
+        "Concept diagram of the sources of the water by period.",
+    )  # fmt: skip
+
+
+def _group_means(table: pd.DataFrame, sources: list[str]) -> pd.DataFrame | None:
+    groups = table[(table["grouping"] != "all") & table["fraction"].notna()]
+    if groups.empty:
+        return None
+    index = ["grouping", "label", "period"]
+    return groups.pivot_table(
+        index=index, columns="source", values="fraction", sort=False
+    ).reset_index()[["grouping", "period", *sources]].dropna()  # fmt: skip
+
+
+def _model_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
+    """Tell whether a hierarchical model converged, and whether it could have made the data."""
+    if "mixing-diagnostics" in results:
+        told = results["mixing-diagnostics"]
+        yield TableBlock("convergence", _pick(told.data, ["period", "quantity", "r_hat", "ess_bulk",
+                         "ess_tail", "divergences"]), told.method, 4)  # fmt: skip
+    if "mixing-checks" in results:
+        check = results["mixing-checks"]
+        columns = ["period", "tracer", "statistic", "observed", "low", "high", "p"]
+        yield TableBlock("predictive", _pick(check.data, columns), check.method, 4)
+
+
+def _end_member_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
+    """Ask whether the named sources are the end members: MIX, and EMMA with three tracers."""
+    if "mixing-likelihood" in results:
+        likely = results["mixing-likelihood"].data
+        columns = ["label", "period", "source", "fraction", "sd", "n"]
+        yield TableBlock(
+            "likelihood", _pick(likely, columns), "Maximum likelihood with uncertain end members "
+            "(MIX): mean fraction of the single samples, and the standard deviation between them.",
+        )  # fmt: skip
+        moved = results["mixing-end-members"].data
+        yield TableBlock(
+            "end-members",
+            moved.round(3),
+            "End members as measured and as the mixtures ask for (MIX); shift: in standard "
+            "deviations of the source's samples.",
+        )
+    if "emma-scores" not in results:
+        return
+    emma: Any = results["emma"]
+    ranks = ", ".join(f"{name} {rank}" for name, rank in emma.ranks.items())
+    yield TextBlock(f"End members are one more than the rank. Rank by criterion: {ranks}.")
+    full = replace(emma, scores=results["emma-scores"].data)
+    yield FigureBlock("emma", full.plot, "Eigenvalues of the tracers of the mixtures beside four "
+                      "criteria, and the mixtures in the space of the first components.",
+                      "End-member mixing analysis of the mixtures.")  # fmt: skip
+    for name, words in (
+        ("emma-residuals", results["emma-residuals"].method),
+        ("emma-screening", results["emma-screening"].method),
+        ("emma-archetypes", results["emma-archetypes"].method),
+    ):
+        if len(results[name].data):
+            yield TableBlock(name, results[name].data, f"{words.rstrip('.')}.")
 
 
 def _comparison_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
@@ -318,6 +421,10 @@ def _quality_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     yield TableBlock("quality", table, f"{results['quality'].method}; row: of the file.", 4)
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
 def _periods(table: pd.DataFrame) -> str:
     periods = [p for p in dict.fromkeys(table["period"].dropna()) if p]
     if len(periods) < 2:
@@ -327,6 +434,8 @@ def _periods(table: pd.DataFrame) -> str:
 
 def _pick(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     names = [name for name in columns if name in table and table[name].notna().any()]
+    if "period" in names and not table["period"].astype(bool).any():
+        names.remove("period")
     picked = table[names].reset_index(drop=True)
     picked.attrs = dict(table.attrs)
     return picked

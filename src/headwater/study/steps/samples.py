@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from headwater.errors import StudyError
+from headwater.errors import StudyError, nearest
 from headwater.study.relative_path import RelativePath
 from headwater.study.step import Context, Step
 
@@ -96,8 +96,73 @@ class MixingOptions(_Options):
         "likely as another.",
     )
     caps: dict[str, float] = Field(
-        {}, description="Largest fraction of a source, from its available volume [1]."
+        {}, description="Largest fraction of a source, where something limits it [1]."
     )
+    available: dict[str, float] = Field(
+        {}, description="Water that a source had to give [mm]; with `stored` it caps its fraction."
+    )
+    stored: float | None = Field(None, gt=0, description="Water that the mixture holds [mm].")
+    model: Literal["independent", "hierarchical"] = Field(
+        "independent",
+        description="Whether each group stands alone, or all share what they can (needs the extra "
+        "bayes: pip install headwater[bayes]).",
+    )
+    random: tuple[str, ...] = Field(
+        (),
+        description="Columns whose levels vary about a common mean in the hierarchical model; "
+        "default: period and groups.",
+    )
+    nested: tuple[tuple[str, str], ...] = Field(
+        (), description='Levels of one column within those of another: [["plot", "vegetation"]].'
+    )
+    continuous: tuple[str, ...] = Field(
+        (), description='Columns with numbers that fractions depend on: ["elevation"].'
+    )
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        """Refuse amounts that name no source, or that leave less than a whole."""
+        gone = {name: 0.0 for names in self.absent.values() for name in names}
+        for key, named in (("prior", self.prior), ("caps", self.caps),
+                           ("available", self.available), ("absent", gone)):  # fmt: skip
+            for name, value in named.items():
+                if name not in self.sources:
+                    raise StudyError(f"{key} names no source of the mixing", found=f"'{name}'",
+                                     do=nearest(name, self.sources))  # fmt: skip
+                if value < 0.0 or (key == "prior" and value == 0.0):
+                    raise StudyError(f"{key} of {name} must be above 0",
+                                     found=f"{value:g}", do="Correct it")  # fmt: skip
+        if bool(self.available) != (self.stored is not None):
+            raise StudyError("available and stored belong together",
+                             found="available alone" if self.available else "stored alone",
+                             do="Give both in mm, or a fraction in caps")  # fmt: skip
+        limits = self.limits()
+        most = sum(limits.get(name, 1.0) for name in self.sources)
+        if most < 1.0:
+            raise StudyError("the sources together may make up less than the whole",
+                             found=f"at most {most:g}", do="Raise a cap")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        shared = self.model == "hierarchical"
+        if shared and self.lapse:
+            raise StudyError("a hierarchical model has one set of sources for all altitudes",
+                             found="lapse = true", do="Set lapse = false, or model = "
+                             '"independent"')  # fmt: skip
+        effects = {"random": self.random, "nested": self.nested, "continuous": self.continuous}
+        named = [name for name, columns in effects.items() if columns]
+        if named and not shared:
+            raise StudyError("effects belong to the hierarchical model", found=named[0],
+                             do='Set model = "hierarchical" in [samples.mixing]')  # fmt: skip
+        return self
+
+    def limits(self) -> dict[str, float]:
+        """Return the largest fraction of each source that has one, by cap or by volume."""
+        volumes = {k: min(v / self.stored, 1.0) for k, v in self.available.items()
+                   if self.stored}  # fmt: skip
+        names = dict.fromkeys((*self.caps, *volumes))
+        return {name: min(self.caps.get(name, 1.0), volumes.get(name, 1.0)) for name in names}
 
 
 class SamplesOptions(_Options):
