@@ -1,0 +1,429 @@
+"""Training at the coarse support, and predicting at the fine one, day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from headwater.downscaling.coupling import (
+    Coupling,
+    coarse_noise,
+    coarse_views,
+    estimate_mb,
+    fill_predictors,
+)
+from headwater.downscaling.folds import make_folds
+from headwater.downscaling.held_out import HeldOut, agreement, hold_out, predict_bands
+from headwater.downscaling.learners import MeanOfLearners, fit_learners, pinned
+from headwater.downscaling.noise import excess_noise
+from headwater.downscaling.predictors import Predictors, check_grid, coarse_predictors
+from headwater.errors import DataError, TimeAxisError, nearest
+
+if TYPE_CHECKING:
+    from headwater.downscaling.support import Support
+
+__all__ = ["DownscalingModel", "Recipe", "fit"]
+
+_BLOCK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a model is trained.
+
+    Attributes
+    ----------
+    learners : tuple
+        "forest", "boosting" or scikit-learn regressors; several are averaged.
+    coupling : Coupling
+        How target and predictors are split in time.
+    noise : "matched", "none" or mapping of str to float
+        Noise added to the coarse predictors in training, so that they err as the fine ones do:
+        estimated, none, or its standard deviation by predictor [unit of the predictor].
+    trees : int
+        Trees of a forest.
+    rows : int
+        Most days and cells that a learner is trained on, drawn at random.
+    folds : str
+        What is held back for the out-of-fold predictions, one of `headwater.downscaling.folds`.
+    fold_count : int
+        Number of folds; 0 for no out-of-fold predictions.
+    gap_days : int
+        Longest gap of a noisy predictor that is filled in time [d].
+    workers : int
+        Threads; they change no bit of the result.
+    memory_mb : float
+        Most memory to be used beside the inputs [MB].
+    """
+
+    learners: tuple[Any, ...] = ("forest", "boosting")
+    coupling: Coupling = field(default_factory=lambda: Coupling("bands"))
+    noise: str | Mapping[str, float] = "matched"
+    trees: int = 100
+    rows: int = 30_000
+    folds: str = "space"
+    fold_count: int = 5
+    gap_days: int = 16
+    workers: int = 2
+    memory_mb: float = 1500.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DownscalingModel:
+    """A model trained at the coarse support, which predicts at the fine one.
+
+    Attributes
+    ----------
+    models : tuple of MeanOfLearners
+        One for each band in time.
+    views : tuple of Predictors
+        What each is fed with.
+    support : Support
+        The operator A.
+    recipe : Recipe
+        How it was trained.
+    out_of_fold : array (time, cell)
+        Coarse means A f(x) of the predictions by models that had not seen the cell or day
+        [m3 m-3]; NaN where nothing was observed.
+    noise : mapping of str to float
+        Noise added in training, by predictor [unit of the predictor].
+    importance : DataFrame
+        ``predictor`` and ``rise`` of the held-out RMSE when it is shuffled [m3 m-3].
+    scores : DataFrame
+        ``rmse`` [m3 m-3], ``r`` and ``n`` out of bag and out of fold, against the coarse
+        observations: they say little of the error at the fine scale.
+    notes : tuple of str
+        What was filled, left out or doubtful, one sentence each.
+    """
+
+    models: tuple[MeanOfLearners, ...]
+    views: tuple[Predictors, ...]
+    support: Support
+    recipe: Recipe
+    out_of_fold: NDArray[np.float64]
+    noise: Mapping[str, float]
+    importance: pd.DataFrame
+    scores: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def predict(self, days: Any = None) -> NDArray[np.float32]:
+        """Predict soil moisture on the fine grid.
+
+        Parameters
+        ----------
+        days : array of datetime64, optional
+            Default: all days of the predictors.
+
+        Returns
+        -------
+        array of float32 (day, y, x)
+            [m3 m-3]; NaN where a predictor is missing.
+
+        Raises
+        ------
+        TimeAxisError
+            If the predictors do not cover a day.
+        """
+        positions = self.views[0].positions(days)
+        maps = np.empty((positions.size, *self.views[0].shape), dtype=np.float32)
+        start = 0
+        for _, block in self.stream(days):
+            maps[start : start + len(block)] = block
+            start += len(block)
+        return maps
+
+    def stream(
+        self, days: Any = None, *, block: int = _BLOCK
+    ) -> Iterator[tuple[NDArray[np.datetime64], NDArray[np.float32]]]:
+        """Predict a few days at a time.
+
+        Parameters
+        ----------
+        days : array of datetime64, optional
+            Default: all days of the predictors.
+        block : int
+            Days at a time.
+
+        Yields
+        ------
+        days : array of datetime64 (block,)
+        maps : array of float32 (block, y, x)
+            [m3 m-3]
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        positions = self.views[0].positions(days)
+        with ThreadPoolExecutor(self.recipe.workers) as pool:
+            for first in range(0, positions.size, block):
+                part = positions[first : first + block]
+                yield self.views[0].times[part], np.stack(list(pool.map(self._day, part)))
+
+    def _day(self, position: int) -> NDArray[np.float32]:
+        with pinned():
+            values = predict_bands(self.models, [view.day(position) for view in self.views])
+        return values.reshape(self.views[0].shape).astype(np.float32)
+
+
+def fit(
+    target: Any,
+    predictors: Predictors,
+    support: Support,
+    recipe: Recipe | None = None,
+    *,
+    seed: int = 0,
+) -> DownscalingModel:
+    r"""Train learners on coarse soil moisture and coarse means of fine predictors.
+
+    Parameters
+    ----------
+    target : array (time, cell)
+        Coarse soil moisture [m3 m-3] on the days of `predictors`; NaN where not observed.
+    predictors : Predictors
+        On the fine grid, from :func:`headwater.downscaling.predictors.gather`.
+    support : Support
+        The operator A, whose rows are the cells.
+    recipe : Recipe, optional
+        How to train.
+    seed : int
+        The same seed gives the same bits, whatever the number of workers.
+
+    Returns
+    -------
+    DownscalingModel
+
+    Raises
+    ------
+    DataError
+        If there are fewer observations than predictors, no predictor covers them, a level is deeper
+        than the series, or more memory would be needed than allowed.
+    GridError, TimeAxisError
+        If target, predictors and support do not fit each other.
+
+    Notes
+    -----
+    The model f minimises :math:`\sum (C - f(A x + \varepsilon))^2` over coarse observations C, with
+    noise :math:`\varepsilon` that makes Ax err like x, and is then applied to x itself. Without it
+    the learner meets errors at the fine scale that averaging had hidden from it in training.
+    """
+    chosen = recipe or Recipe()
+    observed = _check(target, predictors, support, chosen)
+    whole = fill_predictors(predictors, limit=chosen.gap_days)
+    views = chosen.coupling.views(whole)
+    coarse = coarse_views(views, support)
+    usable = np.isfinite(observed) & np.all([np.isfinite(t).all(axis=2) for t in coarse], axis=0)
+    _check_rows(usable, whole)
+    noise = _noise(chosen, whole, support, coarse)
+    trainer = _Trainer(
+        chosen,
+        _noisy(chosen, coarse, noise, whole.names, seed),
+        chosen.coupling.split(observed),
+        seed,
+    )
+    models = trainer.train(usable, 0)
+    seen = np.where(usable, observed, np.nan)
+    held = _held_out(trainer, seen, views, coarse, support)
+    return DownscalingModel(
+        models,
+        views,
+        support,
+        chosen,
+        held.prediction,
+        noise,
+        held.importance,
+        _scores(trainer, models, usable, seen, held),
+        (*whole.notes, *_notes(observed, usable, whole)),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trainer:
+    """Trains the models of all bands on some of the days and cells, with one draw of the noise.
+
+    `tables` holds, for every learner, the coarse predictors of every band.
+    """
+
+    recipe: Recipe
+    tables: tuple[tuple[NDArray[np.float32], ...], ...]
+    targets: tuple[NDArray[np.floating], ...]
+    seed: int
+
+    def rows(self, allowed: NDArray[np.bool_], number: int) -> NDArray[np.intp]:
+        """Draw the rows of a model; number 0 is the model of all, n + 1 that of fold n."""
+        rows = np.flatnonzero(allowed)
+        if rows.size <= self.recipe.rows:
+            return rows
+        rng = np.random.default_rng([self.seed, 1, number])
+        return np.sort(rng.choice(rows, self.recipe.rows, replace=False))
+
+    def train(self, allowed: NDArray[np.bool_], number: int) -> tuple[MeanOfLearners, ...]:
+        rows = self.rows(allowed, number)
+        models = []
+        for band, target in enumerate(self.targets):
+            tables = [one[band].reshape(-1, one[band].shape[2])[rows] for one in self.tables]
+            fitted = fit_learners(
+                self.recipe.learners,
+                tables,
+                target.ravel()[rows],
+                trees=self.recipe.trees,
+                seed=int(np.random.SeedSequence([self.seed, 2, number, band]).generate_state(1)[0])
+                >> 4,
+                workers=self.recipe.workers,
+            )
+            models.append(fitted)
+        return tuple(models)
+
+
+def _seed_of(*parts: int) -> int:
+    # scikit-learn takes seeds of 32 bits, and every learner of a mean adds its number
+    return int(np.random.SeedSequence([2, *parts]).generate_state(1)[0]) >> 4
+
+
+def _noisy(
+    recipe: Recipe,
+    coarse: tuple[NDArray[np.float32], ...],
+    noise: Mapping[str, float],
+    names: tuple[str, ...],
+    seed: int,
+) -> tuple[tuple[NDArray[np.float32], ...], ...]:
+    """Add to the coarse predictors, for every learner, noise filtered as the fine noise is."""
+    if not any(noise.values()):
+        return (coarse,) * len(recipe.learners)
+    tables = []
+    for number in range(len(recipe.learners)):
+        rng = np.random.default_rng([seed, 3, number])
+        drawn = recipe.coupling.split_noise(
+            coarse_noise(names, noise, (coarse[0].shape[0], coarse[0].shape[1]), rng)
+        )
+        tables.append(tuple(table + part for table, part in zip(coarse, drawn, strict=True)))
+    return tuple(tables)
+
+
+def _noise(
+    recipe: Recipe,
+    predictors: Predictors,
+    support: Support,
+    coarse: tuple[NDArray[np.float32], ...],
+) -> dict[str, float]:
+    if isinstance(recipe.noise, Mapping):
+        for name in recipe.noise:
+            if name not in predictors.dynamic:
+                do = nearest(name, [*predictors.dynamic])
+                raise DataError("noise of an unknown predictor", found=repr(name), do=do)
+        return {name: float(sd) for name, sd in recipe.noise.items()}
+    if recipe.noise == "none":
+        return {}
+    kind = recipe.coupling.kind
+    raw = coarse[0] if kind == "none" else coarse_predictors(predictors, support)
+    return excess_noise(predictors, support, raw, wavelet=recipe.coupling.wavelet)
+
+
+def _held_out(
+    trainer: _Trainer,
+    seen: NDArray[np.float64],
+    views: tuple[Predictors, ...],
+    coarse: tuple[NDArray[np.float32], ...],
+    support: Support,
+) -> HeldOut:
+    recipe = trainer.recipe
+    folds = []
+    if recipe.fold_count:
+        folds = make_folds(
+            recipe.folds,
+            views[0].times,
+            support.coarse_xy,
+            folds=recipe.fold_count,
+            rng=np.random.default_rng([trainer.seed, 4]),
+        )
+    return hold_out(
+        folds,
+        lambda allowed, number: trainer.train(allowed, number + 1),
+        seen,
+        views,
+        coarse,
+        support,
+        workers=recipe.workers,
+        rng=np.random.default_rng([trainer.seed, 5]),
+    )
+
+
+def _scores(
+    trainer: _Trainer,
+    models: tuple[MeanOfLearners, ...],
+    usable: NDArray[np.bool_],
+    seen: NDArray[np.float64],
+    held: HeldOut,
+) -> pd.DataFrame:
+    rows = {}
+    bagged = [part for model in models if (part := model.out_of_bag) is not None]
+    if len(bagged) == len(models):
+        truth = seen.ravel()[trainer.rows(usable, 0)]
+        rows["out of bag"] = agreement(np.sum(bagged, axis=0), truth)
+    if trainer.recipe.fold_count:
+        rows[f"out of fold, {trainer.recipe.folds}"] = agreement(held.prediction, seen)
+    table = pd.DataFrame([{"kind": kind, **row} for kind, row in rows.items()])
+    table.attrs["units"] = {"rmse": "m3 m-3"}
+    return table
+
+
+def _check(
+    target: Any, predictors: Predictors, support: Support, recipe: Recipe
+) -> NDArray[np.float64]:
+    check_grid(predictors, support)
+    recipe.coupling.check()
+    observed = np.asarray(getattr(target, "values", target), dtype=np.float64)
+    wanted = (predictors.times.size, support.matrix.shape[0])
+    if observed.shape != wanted:
+        raise TimeAxisError(
+            "the target does not fit the days of the predictors and the cells of the support",
+            found=f"shape {observed.shape}; expected {wanted}",
+            do="Give (time, cell), with NaN where nothing was observed",
+        )
+    if isinstance(recipe.noise, str) and recipe.noise not in ("matched", "none"):
+        do = nearest(recipe.noise, ("matched", "none"))
+        raise DataError("unknown treatment of noise", found=repr(recipe.noise), do=do)
+    if not recipe.learners:
+        raise DataError("no learner", found="an empty tuple", do="Give 'forest' or 'boosting'")
+    needed = estimate_mb(predictors, wanted[1], recipe.coupling)
+    if needed > recipe.memory_mb:
+        raise DataError(
+            "training would need more memory than allowed",
+            found=f"about {needed:.0f} MB, {recipe.memory_mb:.0f} MB allowed",
+            do="Allow more, shorten the period, or use the coupling 'none'",
+        )
+    return np.where(np.isfinite(observed), observed, np.nan)
+
+
+def _check_rows(usable: NDArray[np.bool_], predictors: Predictors) -> None:
+    rows, columns = int(usable.sum()), len(predictors.names)
+    if rows <= columns:
+        raise DataError(
+            "fewer coarse observations than predictors",
+            found=f"{rows} observed days and cells with all predictors; {columns} predictors",
+            do="Give a longer period or a larger area, or check that the predictors cover it",
+        )
+
+
+def _notes(
+    observed: NDArray[np.float64], usable: NDArray[np.bool_], predictors: Predictors
+) -> list[str]:
+    there = np.isfinite(observed)
+    empty = int((~there.any(axis=1)).sum())
+    cells, columns = int(usable.any(axis=0).sum()), len(predictors.names)
+    notes = []
+    if empty:
+        notes.append(f"{empty} of {len(there)} days have no coarse observation.")
+    if lost := int((there & ~usable).sum()):
+        notes.append(
+            f"{lost} of {int(there.sum())} coarse observations lack a predictor, left out."
+        )
+    if cells < columns:
+        notes.append(
+            f"Only {cells} cells teach {columns} predictors: maps that last are learned from few "
+            "places, and out-of-fold errors say little."
+        )
+    return notes
