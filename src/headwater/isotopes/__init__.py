@@ -7,6 +7,11 @@ from headwater.isotopes.audit import RULES, audit_tables, published_study, read_
 from headwater.isotopes.audit_case import Case, Claims, prepare, printed
 from headwater.isotopes.audit_lines import line_crossings, recover_labels
 from headwater.isotopes.bayes import RESIDUALS, mixing_posterior
+from headwater.isotopes.bayes_caps import CappedPrior, capped_prior
+from headwater.isotopes.bayes_contributions import (
+    contribution_draws,
+    hierarchical_contributions,
+)
 from headwater.isotopes.bayes_hierarchical import (
     Effects,
     HierarchicalPosterior,
@@ -90,6 +95,7 @@ from headwater.isotopes.mixing_results import (
     MixingTable,
     MixLikelihood,
     PolygonTable,
+    PosteriorDraws,
 )
 from headwater.isotopes.polygon import in_polygon, polygon_test
 from headwater.isotopes.priors import (
@@ -129,6 +135,7 @@ __all__ = [
     "AuditReport",
     "BoundsTable",
     "COLUMNS",
+    "CappedPrior",
     "Case",
     "Claims",
     "Climate",
@@ -157,6 +164,7 @@ __all__ = [
     "NUMBERS",
     "PARETO_LIMIT",
     "PolygonTable",
+    "PosteriorDraws",
     "PredictiveScore",
     "QualityReport",
     "RESIDUALS",
@@ -173,6 +181,7 @@ __all__ = [
     "audit_tables",
     "average_replicates",
     "bootstrap_crossing",
+    "capped_prior",
     "check_quality",
     "check_samples",
     "check_sources",
@@ -181,6 +190,7 @@ __all__ = [
     "compose",
     "compose_each",
     "compose_stated",
+    "contribution_draws",
     "craig_gordon",
     "crossings",
     "d_excess",
@@ -208,6 +218,7 @@ __all__ = [
     "group_label",
     "group_rows",
     "grouped_kfold",
+    "hierarchical_contributions",
     "hierarchical_posterior",
     "holm",
     "hooper_diagnostics",

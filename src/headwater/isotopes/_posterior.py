@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from headwater.isotopes.bayes_caps import CappedPrior
 from headwater.isotopes.importance import pareto_smooth, resample
 from headwater.isotopes.priors import FractionPrior, ilr_basis
 
@@ -21,6 +22,7 @@ _STEPS = np.array([1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 0.0])
 _WIDEST = 20.0
 _DEFENCE, _FAR = 6, 3.0
 _BENT, _HEAVY, _RESCUES, _KNOTS, _SMALL = 0.45, 0.3, 2, 100, 0.6
+_WALL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,12 @@ class Likelihood:
             self, n=self.n[groups], mean=self.mean[groups], scatter=self.scatter[groups],
             error=self.error[groups],
         )  # fmt: skip
+
+    def softened(self) -> Likelihood:
+        """Return the likelihood with caps that have a slope, for the search of the mode."""
+        if not isinstance(self.prior, CappedPrior):
+            return self
+        return replace(self, prior=replace(self.prior, wall=_WALL))
 
     @property
     def size(self) -> int:
@@ -228,12 +236,13 @@ def sample(density: Likelihood, count: int, rng: np.random.Generator) -> Draws:
     Groups whose posterior is bent, so that it fits badly, are drawn again from a mixture that
     follows the bend: many small t about draws of the first attempt.
     """
-    centre, cov = find_modes(density)
+    centre, cov = find_modes(density.softened())
     for pilot in (1500, 3000):
         centre, cov = _adapt(_draw(density, (centre, cov), None, pilot, rng), centre, cov)
     drawn = _draw(density, (centre, cov), None, count, rng)
     for _ in range(_RESCUES):
-        bent = np.flatnonzero(_efficiency(drawn.log_weights) < _BENT)
+        efficiency = _efficiency(drawn.log_weights)
+        bent = np.flatnonzero((efficiency > 0.0) & (efficiency < _BENT))
         bent = bent[_tails(drawn.log_weights[bent]) > _HEAVY]
         if len(bent) == 0:
             break
@@ -247,9 +256,16 @@ def sample(density: Likelihood, count: int, rng: np.random.Generator) -> Draws:
     return drawn
 
 
+def _relative(log_weights: Any) -> Any:
+    """Weights beside the largest of their group; 0 where no draw keeps to the caps."""
+    top = log_weights.max(axis=1, keepdims=True)
+    return np.exp(log_weights - np.where(np.isfinite(top), top, 0.0))
+
+
 def _efficiency(log_weights: Any) -> Any:
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return weights.sum(axis=1) ** 2 / np.square(weights).sum(axis=1) / weights.shape[1]
+    weights = _relative(log_weights)
+    squares = np.maximum(np.square(weights).sum(axis=1), 1e-300)
+    return weights.sum(axis=1) ** 2 / squares / weights.shape[1]
 
 
 def _tails(log_weights: Any) -> Any:
@@ -258,7 +274,7 @@ def _tails(log_weights: Any) -> Any:
 
 def _knots(drawn: Draws, centre: Any, cov: Any, rng: np.random.Generator) -> Any:
     """Draws of the posterior, (G, D, M), in units of the proposal."""
-    weights = np.exp(drawn.log_weights - drawn.log_weights.max(axis=1, keepdims=True))
+    weights = _relative(drawn.log_weights)
     chosen = np.array([resample(w / w.sum(), _KNOTS, rng) for w in weights])
     points = np.take_along_axis(np.moveaxis(drawn.theta, 0, 1), chosen[:, None, :], axis=2)
     return np.linalg.solve(np.linalg.cholesky(cov), points - centre[:, :, None])
@@ -303,12 +319,12 @@ def _log_proposal(white: Any, knots: Any, size: float, d: int) -> Any:
 
 def _adapt(drawn: Draws, centre: Any, cov: Any) -> tuple[Any, Any]:
     """Mean and covariance of the weighted pilot draws, the largest weights cut to tame them."""
-    log_w = drawn.log_weights - drawn.log_weights.max(axis=1, keepdims=True)
-    weights = np.exp(log_w)
+    weights = _relative(drawn.log_weights)
     ceiling = weights.mean(axis=1, keepdims=True) * np.sqrt(weights.shape[1])
     weights = np.minimum(weights, ceiling)
-    usable = np.square(weights.sum(axis=1)) / np.square(weights).sum(axis=1) > 20 * len(cov[0])
-    weights /= weights.sum(axis=1, keepdims=True)
+    total, squares = weights.sum(axis=1), np.square(weights).sum(axis=1)
+    usable = np.square(total) / np.maximum(squares, 1e-300) > 20 * len(cov[0])
+    weights /= np.maximum(total, 1e-300)[:, None]
     mean = np.einsum("gs,dgs->gd", weights, drawn.theta)
     off = drawn.theta - mean.T[:, :, None]
     spread = np.einsum("gs,dgs,egs->gde", weights, off, off, optimize=True)

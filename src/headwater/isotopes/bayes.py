@@ -10,6 +10,7 @@ import pandas as pd
 
 from headwater.errors import DataError, StudyError, nearest
 from headwater.isotopes._posterior import Draws, Likelihood, sample
+from headwater.isotopes.bayes_caps import held_by_caps
 from headwater.isotopes.composition import Composition, check_sources
 from headwater.isotopes.importance import (
     PARETO_LIMIT,
@@ -67,7 +68,8 @@ def mixing_posterior(
     rng : Generator
         Random numbers.
     prior : FractionPrior, optional
-        By default the softmax of standard normals.
+        By default the softmax of standard normals. Caps are part of the prior: see
+        :func:`~headwater.isotopes.bayes_caps.capped_prior`.
     residual : {"process_residual", "process", "residual", "simmr"}
         What scatters mixtures of one group: see :data:`RESIDUALS`.
     source_error : bool
@@ -130,7 +132,8 @@ def mixing_posterior(
         _REFERENCES,
         fingerprint(sources.mean, mixtures.mean, mixtures.n, residual, density.prior.describe()),
         _choices(density, mixtures, source_error),
-        _cautions(table, sources, mixtures, rng),
+        _cautions(table, sources, mixtures, rng)
+        + held_by_caps(density.prior, fractions, mixtures.labels),
         draws=fractions,
         parameters=parameters,
     )
@@ -258,7 +261,7 @@ def _cautions(
     if k > t + 1:
         said.append(
             f"{k} sources cannot be told apart with {t} tracers: the prior decides how what they "
-            "share is split. Read the fractions beside feasible_bounds, and join sources to check."
+            "share is split. Read the fractions beside their feasible bounds, and join sources to check."
         )
     if k >= t + 1:
         test = polygon_test(sources, mixtures, rng=rng, draws=400)

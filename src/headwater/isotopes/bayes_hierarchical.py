@@ -8,16 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from headwater.errors import DataError, StudyError, nearest
-from headwater.isotopes._hierarchy import (
-    Cells,
-    Model,
-    draw_prior,
-    make_cells,
-    needs_extra,
-    run_chains,
-)
+from headwater.errors import DataError, InputError, StudyError, nearest
+from headwater.isotopes._hierarchy import Cells, Model, make_cells, needs_extra
 from headwater.isotopes.bayes import RESIDUALS
+from headwater.isotopes.bayes_caps import held_by_caps
+from headwater.isotopes.bayes_chains import draw_prior, run_chains, within_caps
 from headwater.isotopes.composition import Composition, check_sources
 from headwater.isotopes.importance import PARETO_LIMIT, pareto_smooth
 from headwater.isotopes.mixing_results import MixingPosterior
@@ -48,7 +43,7 @@ _LOO = (
     "Vehtari, Gelman & Gabry (2017), Practical Bayesian model evaluation using leave-one-out "
     "cross-validation and WAIC, Stat. Comput. 27:1413, doi:10.1007/s11222-016-9696-4",
 )
-_R_HAT, _ENOUGH = 1.01, 400.0
+_R_HAT, _ENOUGH, _LOOSE = 1.01, 400.0, 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +132,8 @@ def hierarchical_posterior(
     seed : int
         Of the random numbers.
     prior : FractionPrior, optional
-        Of the common mean; all fractions equally likely by default.
+        Of the common mean; all fractions equally likely by default. With caps
+        (:func:`~headwater.isotopes.bayes_caps.capped_prior`) they hold for every cell too.
     residual : {"process_residual", "process", "residual", "simmr"}
         As for :func:`~headwater.isotopes.bayes.mixing_posterior`; σ has a half-normal prior of
         twice the sources' mean scatter.
@@ -173,11 +169,14 @@ def hierarchical_posterior(
     doi:10.1214/20-BA1221.
     """
     model, cells = _prepare(sources, samples, effects, (prior, residual, evaporation, tau_scale))
-    found, divergences, _ = run_chains(model, cells, sources, seed, length)
+    batch, diverged = run_chains(model, cells, sources, seed, length)
+    found, divergences = {name: value[0] for name, value in batch.items()}, int(diverged[0])
     diagnostics = _diagnose(found)
     _gate(diagnostics, divergences)
-    table, draws = _fractions(found["p"], cells, sources, diagnostics)
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
+    if model.caps:
+        flat, diagnostics = _cut(flat, diagnostics, model.caps)
+    table, draws = _fractions(flat["p"].astype(float), cells, sources, diagnostics)
     overall = pd.DataFrame({"source": sources.labels} | _spread(flat["p_global"]))
     return HierarchicalPosterior(
         table,
@@ -186,7 +185,7 @@ def hierarchical_posterior(
         _REFERENCES,
         fingerprint(sources.mean, cells.mean, cells.n, str(effects), residual, seed),
         _choices(model, effects, length),
-        (),
+        held_by_caps(model.prior, draws, list(dict.fromkeys(table["mixture"]))),
         draws=draws,
         parameters=_parameters(flat, sources.tracers),
         overall=overall,
@@ -225,18 +224,19 @@ def _prepare(
 
 def _diagnose(found: dict[str, Any]) -> pd.DataFrame:
     """Rank R-hat and effective draws of everything a reader may see."""
-    from arviz_stats.base import array_stats
+    from importlib import import_module
 
+    stats: Any = import_module("arviz_stats.base").array_stats  # its types are not exported
     rows = []
     for name, value in found.items():
-        if name in ("centre", "v", "source", "chi", "p0", "z0") or name[:3] == "eta":
+        if name in ("centre", "v", "source", "chi", "z0") or name[:3] == "eta":
             continue
         flat = np.moveaxis(value.reshape(*value.shape[:2], -1), -1, 0).astype(float)
         rows.append(
             {"quantity": name,
-             "r_hat": float(np.max(array_stats.rhat(flat, method="rank"))),
-             "ess_bulk": float(np.min(array_stats.ess(flat, method="bulk"))),
-             "ess_tail": float(np.min(array_stats.ess(flat, method="tail", prob=(0.05, 0.95))))}
+             "r_hat": float(np.max(stats.rhat(flat, method="rank"))),
+             "ess_bulk": float(np.min(stats.ess(flat, method="bulk"))),
+             "ess_tail": float(np.min(stats.ess(flat, method="tail", prob=(0.05, 0.95))))}
         )  # fmt: skip
     return pd.DataFrame(rows).sort_values("ess_bulk", ignore_index=True)
 
@@ -261,6 +261,22 @@ def _gate(diagnostics: pd.DataFrame, divergences: int) -> None:
         )  # fmt: skip
 
 
+def _cut(
+    flat: dict[str, Any], diagnostics: pd.DataFrame, caps: tuple[float, ...]
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Keep the draws within the caps, and no more effective draws than their share."""
+    kept = within_caps(flat, caps)
+    share = float(kept.mean())
+    effective = diagnostics[["ess_bulk", "ess_tail"]] * share
+    if not effective.min().min() >= _ENOUGH:
+        raise DataError(
+            "too few draws keep to the caps, so no fractions are given",
+            found=f"{100 * share:.1f} % of the draws, {effective.min().min():.0f} effective",
+            do="Run longer chains, or raise a cap: the samples may contradict it",
+        )
+    return {name: value[kept] for name, value in flat.items()}, diagnostics.assign(**effective)
+
+
 def _spread(values: Any) -> dict[str, Any]:
     low, median, high = np.quantile(values, [0.025, 0.5, 0.975], axis=0)
     return {"fraction": values.mean(axis=0), "sd": values.std(axis=0), "low": low,
@@ -268,10 +284,9 @@ def _spread(values: Any) -> dict[str, Any]:
 
 
 def _fractions(
-    p: Any, cells: Cells, sources: Composition, diagnostics: pd.DataFrame
+    flat: Any, cells: Cells, sources: Composition, diagnostics: pd.DataFrame
 ) -> tuple[pd.DataFrame, Any]:
     k = len(sources)
-    flat = p.reshape(-1, *p.shape[2:])
     labels = [", ".join(str(v) for v in row) for row in cells.table.itertuples(index=False)]
     effective = float(diagnostics.loc[diagnostics["quantity"] == "p", "ess_bulk"].iloc[0])
     table = pd.DataFrame(
@@ -388,33 +403,55 @@ def grouped_kfold(
     Returns
     -------
     PredictiveScore
+        Its cautions name refits that have not converged.
 
     Raises
     ------
+    InputError
+        If there is no such column.
     DataError
         If there are fewer than two levels.
     """
     how = {"prior": None, "residual": "process_residual", "evaporation": None, "tau_scale": 1.0}
     built, cells = _prepare(sources, samples, effects, tuple((how | model)[k] for k in how))
+    if by not in samples:
+        raise InputError("no such column", found=f"'{by}'",
+                         do=nearest(by, [str(c) for c in samples.columns]))  # fmt: skip
     codes, levels = pd.factorize(samples[by].astype(str), sort=True)
     if len(levels) < 2:
         raise DataError(f"{by} has one level, so that nothing can be held out", found=levels[0],
                         do="Choose another column")  # fmt: skip
     assigned = np.random.default_rng(seed).permutation(len(levels)) % min(folds, len(levels))
     held = [np.flatnonzero(assigned[codes] == f) for f in range(min(folds, len(levels)))]
-    _, _, found = run_chains(built, cells, sources, seed, length, held)
-    elpd = np.empty(len(samples))
-    for rows, draws in zip(held, found, strict=True):
-        flat = [draws[name].reshape(-1, *draws[name].shape[2:]) for name in ("centre", "v")]
-        logs = _log_density(cells, flat[0], flat[1], rows)
-        top = logs.max(axis=0)
-        elpd[rows] = top + np.log(np.exp(logs - top).mean(axis=0))
+    parts = [cells.without(rows) for rows in held]
+    kept = [np.array([getattr(part, name) for part in parts]) for name in ("n", "mean", "scatter")]
+    found, diverged = run_chains(built, cells, sources, seed, length, (kept[0], kept[1], kept[2]))
+    elpd, doubtful = np.empty(len(samples)), np.zeros(len(held), dtype=bool)
+    for i, rows in enumerate(held):
+        one = {name: value[i] for name, value in found.items()}
+        elpd[rows] = _predict_held(cells, one, rows, built.caps)
+        worst = _diagnose(one)
+        doubtful[i] = bool(diverged[i]) or not worst["r_hat"].max() <= _LOOSE
     table = pd.DataFrame({"row": np.arange(len(samples)), "elpd": elpd, "fold": assigned[codes]})
     return PredictiveScore(
         table, f"Cross-validation by {by}, {len(held)} folds.", _LOO,
         fingerprint(sources.mean, cells.mean, by, seed),
+        cautions=(f"{doubtful.sum()} of {len(held)} refits have not converged (R-hat above "
+                  f"{_LOOSE} or divergences): run longer chains.",) if doubtful.any() else (),
         elpd=float(elpd.sum()), se=float(elpd.std(ddof=1) * np.sqrt(len(samples))),
     )  # fmt: skip
+
+
+def _predict_held(cells: Cells, found: dict[str, Any], rows: Any, caps: tuple[float, ...]) -> Any:
+    """Log predictive density of samples that a refit has not seen."""
+    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
+    kept = within_caps(flat, caps) if caps else slice(None)
+    logs = _log_density(cells, flat["centre"][kept], flat["v"][kept], rows)
+    if not len(logs):
+        raise DataError("no draw of a refit keeps to the caps", found=f"{len(rows)} samples held",
+                        do="Raise a cap: the samples may contradict it")  # fmt: skip
+    top = logs.max(axis=0)
+    return top + np.log(np.exp(logs - top).mean(axis=0))
 
 
 def predictive_check(
