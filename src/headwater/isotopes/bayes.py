@@ -261,7 +261,8 @@ def _cautions(
     if k > t + 1:
         said.append(
             f"{k} sources cannot be told apart with {t} tracers: the prior decides how what they "
-            "share is split. Read the fractions beside their feasible bounds, and join sources to check."
+            "share is split. Read the fractions beside their feasible bounds, and join sources to "
+            "check."
         )
     if k >= t + 1:
         test = polygon_test(sources, mixtures, rng=rng, draws=400)
