@@ -24,7 +24,15 @@ MAY_IMPORT = {
     "study": {"inference", "grids", "variation", "detector", "isotopes", "downscaling", "virtual"},
     "report": {"study", "grids", "inference"},
     "cli": {
-        "study", "report", "virtual", "grids", "detector", "isotopes", "downscaling", "stations", "web",
+        "study",
+        "report",
+        "virtual",
+        "grids",
+        "detector",
+        "isotopes",
+        "downscaling",
+        "stations",
+        "web",
     },
 }
 FILES = sorted(SOURCE.rglob("*.py"))

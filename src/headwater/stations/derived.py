@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from headwater.errors import DataError, StudyError
 
 __all__ = [
+    "NetworkMean",
     "PeriodMeans",
     "Stability",
     "Storage",
