@@ -1,8 +1,8 @@
 """Coverage of the fine intervals: `python -m benchmarks.coverage_downscaling [seed ...]`.
 
 The whole chain at the study's size on the virtual headwater, whose truth is known: train, spread
-residuals, calibrate intervals on twins that know only the coarse data, and count how many pixels and
-days of the real truth lie inside. Prints the table of `docs/simulations/downscaling.md`.
+residuals, calibrate intervals on twins that know only the coarse data, and count how many pixels
+and days of the real truth lie inside. Prints the table of `docs/simulations/downscaling.md`.
 """
 
 from __future__ import annotations
