@@ -1,0 +1,347 @@
+"""Commands about the observation network: take observations in, control, show and export them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli.output import show, tell
+from headwater.cli.plain_words import in_plain_words
+
+if TYPE_CHECKING:
+    from headwater.stations.controlling import Controlled
+    from headwater.stations.ingest.mapping import Mapping
+    from headwater.stations.ingest.reading import Refused
+    from headwater.stations.store import Store
+
+__all__ = [
+    "app", "backup", "check", "derive", "export", "ingest", "init", "pull", "restore", "status",
+    "watch",
+]  # fmt: skip
+
+app = typer.Typer(
+    name="network",
+    help="Keep the observations of stations: take them in, control, show and export them.",
+    no_args_is_help=True,
+)
+
+_Address = Annotated[
+    str, typer.Option("--store", envvar="HEADWATER_STORE", help="A file, or postgresql://….")
+]
+_Map = Annotated[
+    Path | None, typer.Option("--map", help="Mapping file: what the columns of the files mean.")
+]
+_Format = Annotated[str | None, typer.Option(help="csv, toa5, ismn, geojson; default: told by it.")]
+_Zone = Annotated[
+    str | None, typer.Option(help="Zone of times without one: UTC, Asia/Shanghai, Etc/GMT-8.")
+]
+_NoCheck = Annotated[bool, typer.Option("--no-check", help="Leave quality control for later.")]
+_DEFAULT = "network.db"
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="The mapping file.")] = Path("network.toml"),
+    address: _Address = _DEFAULT,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Make an empty store, and a mapping file in which every key is explained."""
+    with in_plain_words():
+        from headwater.stations import open_store
+        from headwater.stations.ingest.template import write_template
+
+        write_template(file, force=force)
+        with open_store(address):
+            pass
+        typer.echo(f"Wrote {file} and {address}. Say in the mapping what your columns mean, then:")
+        typer.echo(f"headwater network ingest --map {file} FILES")
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="Files, or a download of ISMN.")],
+    mapping: _Map = None, format: _Format = None, zone: _Zone = None, address: _Address = _DEFAULT,
+    refused: Annotated[
+        Path | None, typer.Option(help="Write every refused line and its reason to this CSV.")
+    ] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Write missing values too, as null.")
+    ] = False,
+    no_check: _NoCheck = False,
+) -> None:  # fmt: skip
+    """Read files and write them to the store; the same file twice changes nothing."""
+    with in_plain_words():
+        from headwater.errors import DataError, ProblemsError
+        from headwater.stations import open_store
+
+        used, lost, problems = _mapping(mapping), list[Any](), list[Any]()
+        spans: dict[int, tuple[int, int]] = {}
+        with open_store(address) as store:
+            kept = [
+                _taken(file, store, (used, format, zone, missing), lost, spans, problems)
+                for file in files
+            ]
+            _write_refused(refused, lost)
+            if not no_check and spans:
+                _show_control(_controlled(store, spans))
+        if problems:
+            raise ProblemsError(problems)
+        if not any(kept):
+            raise DataError(
+                "no line could be kept", found=str(lost[0]) if lost else "empty files",
+                do="Check the mapping: its column, time format and zone",
+            )  # fmt: skip
+
+
+def _taken(
+    file: Path, store: Store, how: tuple[Any, ...], lost: list[Refused],
+    spans: dict[int, tuple[int, int]], problems: list[Any],
+) -> int:  # fmt: skip
+    """Read and write one file; one that cannot be read keeps no other from coming."""
+    from headwater.errors import HeadwaterError
+    from headwater.stations.ingest import load, read
+    from headwater.stations.store import StoreError
+
+    mapping, format, zone, missing = how
+    try:
+        reading = read(file, mapping, format=format, zone=zone)
+        loaded = load(reading, store, missing=missing)
+    except StoreError:
+        raise
+    except HeadwaterError as error:
+        problems.append(error)
+        return 0
+    _tell_file(file.name, reading.report(), loaded.written)
+    lost += reading.refused
+    _widen(spans, loaded.spans)
+    return int(reading.kept)
+
+
+def _mapping(path: Path | None) -> Mapping | None:
+    from headwater.stations.ingest import read_mapping
+
+    return None if path is None else read_mapping(path)
+
+
+def _tell_file(name: str, report: tuple[str, ...], written: Any) -> None:
+    typer.echo(f"{name}: {report[0]}")
+    for line in report[1:]:
+        typer.echo(f"  {line}")
+    typer.echo(
+        f"  store: {written.inserted} new, {written.updated} changed, {written.unchanged} known"
+    )
+
+
+def _widen(spans: dict[int, tuple[int, int]], more: dict[int, tuple[int, int]]) -> None:
+    for id, (first, last) in more.items():
+        old = spans.get(id, (first, last))
+        spans[id] = (min(old[0], first), max(old[1], last))
+
+
+def _controlled(store: Store, spans: Any) -> list[Controlled]:
+    from headwater.stations.controlling import control_store
+
+    return control_store(store, spans=spans)
+
+
+def _write_refused(path: Path | None, lost: list[Refused]) -> None:
+    if path is None:
+        return
+    import csv
+    import io
+
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["file", "line", "reason"])
+    rows.writerows([item.source, item.line, item.reason] for item in lost)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text.getvalue(), encoding="utf-8")
+    part.replace(path)
+    typer.echo(f"Refused lines: {path}")
+
+
+def _show_control(told: list[Controlled]) -> None:
+    import pandas as pd
+
+    rows = [
+        {
+            "station": one.stream.thing,
+            "series": one.stream.name,
+            "n": one.n,
+            "doubted": one.doubted,
+            "frozen": one.frozen,
+            "findings": ", ".join(
+                f"{flag.name.lower().replace('_', ' ')} {n}"
+                for flag, n in one.codes.items()
+                if flag.name
+            ),
+        }
+        for one in told
+    ]
+    frame = pd.DataFrame(rows, columns=["station", "series", "n", "doubted", "frozen", "findings"])
+    show(frame, list(frame.columns), title="Quality control")
+
+
+@app.command()
+def check(address: _Address = _DEFAULT) -> None:
+    """Control the quality of what has no flags yet, and show what was found."""
+    with in_plain_words():
+        from headwater.stations import open_store
+
+        with open_store(address) as store:
+            told = _controlled(store, None)
+            if told:
+                _show_control(told)
+            else:
+                typer.echo("All observations have their flags.")
+
+
+@app.command()
+def derive(
+    address: _Address = _DEFAULT,
+    offset: Annotated[
+        float, typer.Option(help="Hours by which the day begins before that of UTC.")
+    ] = 0.0,
+    root_depth: Annotated[
+        float | None, typer.Option(help="Bottom of the root zone, in m; default: deepest sensor.")
+    ] = None,
+) -> None:
+    """Write hourly, daily and pentad means, root zone storage, network mean and stability."""
+    with in_plain_words():
+        from headwater.stations import open_store
+        from headwater.stations.deriving import derive as derive_all
+
+        with open_store(address) as store:
+            told = derive_all(store, offset=offset, root_depth=root_depth)
+        new = sum(one.written.inserted + one.written.updated + one.removed for one in told)
+        values = sum(one.n for one in told)
+        typer.echo(f"{len(told)} derived series of {values} values; {new} changed")
+
+
+@app.command()
+def watch(
+    folder: Annotated[Path | None, typer.Argument(help="Folder that files come into.")] = None,
+    broker: Annotated[str | None, typer.Option(help="mqtt://host:1883 to subscribe to.")] = None,
+    mapping: _Map = None, zone: _Zone = None, address: _Address = _DEFAULT,
+    pattern: Annotated[str, typer.Option(help="Names of the files.")] = "*",
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 5.0,
+    control_every: Annotated[
+        float, typer.Option(help="Seconds between quality controls of what has come.", min=1.0)
+    ] = 300.0,
+) -> None:  # fmt: skip
+    """Take in what comes into a folder, from a broker, or both, until interrupted."""
+    with in_plain_words():
+        from headwater.cli.watching import run
+        from headwater.errors import StudyError
+        from headwater.stations import open_store
+
+        if folder is None and broker is None:
+            raise StudyError("nothing to watch", do="Name a folder, or --broker mqtt://host")
+        with open_store(address) as store:
+            run(
+                store, _mapping(mapping), folder=folder, broker=broker, pattern=pattern, zone=zone,
+                interval=interval, control_every=control_every, tell=typer.echo,
+            )  # fmt: skip
+
+
+@app.command()
+def pull(
+    source: Annotated[str, typer.Argument(help="Root of another server: https://host/v1.1")],
+    address: _Address = _DEFAULT,
+    key: Annotated[str | None, typer.Option(envvar="HEADWATER_PULL_KEY", help="Its key.")] = None,
+    since: Annotated[str | None, typer.Option(help="Nothing before this time (ISO 8601).")] = None,
+    things: Annotated[str | None, typer.Option(help="A $filter on its Things.")] = None,
+    no_check: _NoCheck = False,
+) -> None:
+    """Take what another SensorThings server has and this store has not."""
+    with in_plain_words():
+        from headwater.stations import open_store
+        from headwater.stations.ingest import pull as pull_from
+
+        with open_store(address) as store:
+            told = pull_from(source, store, key=key, since=since, things=things)
+            new = sum(one.written.inserted for one in told)
+            typer.echo(f"{len(told)} series, {new} new observations")
+            spans: dict[int, tuple[int, int]] = {}
+            for one in told:
+                _widen(spans, one.spans or {})
+            tell(f"{one.thing} / {one.name}: {one.error}" for one in told if one.error)
+            tell(str(item) for one in told for item in one.refused[:3])
+            if not no_check and spans:
+                _show_control(_controlled(store, spans))
+
+
+@app.command()
+def status(
+    address: _Address = _DEFAULT,
+    all_: Annotated[bool, typer.Option("--all", help="Derived series, too.")] = False,
+) -> None:
+    """Show every series: how many, since when, last heard, last value, how much is doubted."""
+    with in_plain_words():
+        from headwater.stations import open_store
+        from headwater.stations.overview import overview
+
+        with open_store(address) as store:
+            frame = overview(store, derived=all_)
+            typer.echo(f"{store.count()} observations of {len(frame)} series in {store.address}")
+        heads = {
+            "station": "station", "series": "series", "n": "n", "first": "first", "last": "last",
+            "value": "value", "unit": "unit", "flag": "flag", "state": "state",
+            "battery_days": "battery [d]",
+        }  # fmt: skip
+        show(frame, heads, title="Series")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet file to write.")],
+    address: _Address = _DEFAULT,
+    station: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    quantity: Annotated[
+        list[str] | None, typer.Option("--property", help="soil_moisture, …; may be repeated.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="ISO 8601 with a zone.")] = None,
+    end: Annotated[str | None, typer.Option(help="ISO 8601 with a zone; not included.")] = None,
+    good: Annotated[bool, typer.Option("--good", help="Leave doubted values out.")] = False,
+    derived: Annotated[bool, typer.Option("--derived", help="Derived series, too.")] = False,
+) -> None:
+    """Write observations to a table: one row each, with unit, flag and reasons."""
+    with in_plain_words():
+        from headwater.stations import microseconds, open_store
+        from headwater.stations.overview import write_export
+
+        first, last = (None if text is None else microseconds(text) for text in (start, end))
+        with open_store(address) as store:
+            n = write_export(
+                store, file, stations=station, quantities=quantity, start=first, end=last,
+                good=good, derived=derived,
+            )  # fmt: skip
+        typer.echo(f"Wrote {n} observations to {file}")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; must not exist.")],
+    address: _Address = _DEFAULT,
+) -> None:
+    """Copy the store, while it is in use, into a folder with a manifest of hashes."""
+    with in_plain_words():
+        from headwater.stations import open_store
+        from headwater.stations.store.backup import backup as copy
+
+        with open_store(address) as store:
+            made = copy(store, folder)
+        typer.echo(f"{made.observations} observations in {len(made.files)} files: {folder}")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup.")], address: _Address = _DEFAULT
+) -> None:
+    """Make a store of a backup, where there is none yet; every file is checked first."""
+    with in_plain_words():
+        from headwater.stations.store.backup import restore as make
+
+        typer.echo(f"{make(folder, address)} observations in {address}")

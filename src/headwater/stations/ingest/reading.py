@@ -1,0 +1,284 @@
+"""What a reader brings home: series as columns, what they are, and what became of every line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["Place", "Reading", "Refused", "Series", "empty_frame", "join", "one_category", "settle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A station and where it stands.
+
+    Attributes
+    ----------
+    name : str
+    latitude, longitude : float, optional
+        [degrees]
+    elevation : float, optional
+        [m]
+    description : str
+    properties : dict
+        What else is known, as JSON.
+    """
+
+    name: str
+    latitude: float | None = None
+    longitude: float | None = None
+    elevation: float | None = None
+    description: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One series of one station.
+
+    Attributes
+    ----------
+    thing : str
+        Name of the station.
+    name : str
+        Name of the series within the station.
+    quantity : str
+        What is observed, from the glossary where it has the word.
+    unit : str
+        Of the values, after conversion.
+    depth : float, optional
+        Below the surface [m].
+    sensor : str
+    properties : dict
+        What else is known, as JSON.
+    """
+
+    thing: str
+    name: str
+    quantity: str
+    unit: str
+    depth: float | None = None
+    sensor: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Name of the series within the reading."""
+        return f"{self.thing} / {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line, or one value of it, that could not be read, and why.
+
+    Attributes
+    ----------
+    line : int
+        Number of the line in its file, from 1; of a feature or message where there are no lines.
+    reason : str
+    source : str
+        Name of the file.
+    """
+
+    line: int
+    reason: str
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source or 'line'}:{self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """Observations of named series, and a report of the lines that they were read from.
+
+    Every line that is not blank is kept, refused or ignored; a line of several values of which one
+    cannot be read is kept, and the value is among `refused`.
+
+    Attributes
+    ----------
+    data : DataFrame
+        Columns ``series`` (category, keys of `series`), ``time`` (UTC), ``value`` (in the unit of
+        the series; NaN where the file says missing), ``flag`` (the provider's, or None), ``line``.
+    series : dict of Series
+    places : dict of Place
+        Stations by name.
+    lines, kept, ignored : int
+        Lines with data; of them kept; of them asked for by no series.
+    refused : tuple of Refused
+        In order of lines.
+    repeated : int
+        Observations that stood in the file twice, with the same value.
+    notes : tuple of str
+        What else was seen: clocks that were set, records that are lost.
+    """
+
+    data: pd.DataFrame
+    series: dict[str, Series]
+    places: dict[str, Place] = field(default_factory=dict)
+    lines: int = 0
+    kept: int = 0
+    ignored: int = 0
+    refused: tuple[Refused, ...] = ()
+    repeated: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """Observations that the file holds a place for but no value."""
+        return int(self.data["value"].isna().sum())
+
+    def report(self, most: int = 10) -> tuple[str, ...]:
+        """Say in lines of text what became of the lines.
+
+        Parameters
+        ----------
+        most : int
+            Refused lines to name.
+
+        Returns
+        -------
+        tuple of str
+        """
+        n = len(self.data) - self.missing
+        lost = self.lines - self.kept - self.ignored
+        ignored = f", {self.ignored} of no series asked for" if self.ignored else ""
+        told = [
+            f"{self.lines} lines read, {self.kept} kept, {lost} refused{ignored}",
+            f"{n} values of {len(self.series)} series, {self.missing} missing"
+            + (f", {self.repeated} said twice" if self.repeated else ""),
+        ]
+        told += [f"refused {item}" for item in self.refused[:most]]
+        if len(self.refused) > most:
+            told.append(f"… and {len(self.refused) - most} more")
+        return (*told, *self.notes)
+
+    def reasons(self) -> Counter[str]:
+        """Count refusals by reason, without the words that were found."""
+        return Counter(item.reason.split(": ")[0] for item in self.refused)
+
+
+def empty_frame() -> pd.DataFrame:
+    """Make a frame of observations without rows."""
+    return pd.DataFrame(
+        {
+            "series": pd.Categorical([]),
+            "time": pd.DatetimeIndex([], tz="UTC").as_unit("us"),
+            "value": np.empty(0),
+            "flag": np.empty(0, dtype=object),
+            "line": np.empty(0, dtype=np.int64),
+        }
+    )
+
+
+def one_category(key: str, n: int) -> pd.Categorical[str]:
+    """Name the same series in `n` rows."""
+    return pd.Categorical([key]).repeat(n)
+
+
+def join(readings: Sequence[Reading]) -> Reading:
+    """Put readings one after the other, as if they had come from one file.
+
+    Examples
+    --------
+    >>> join([]).lines
+    0
+    """
+    frames = [reading.data for reading in readings if len(reading.data)]
+    series = {key: item for reading in readings for key, item in reading.series.items()}
+    places = {name: place for reading in readings for name, place in reading.places.items()}
+    if frames:
+        kinds = pd.CategoricalDtype(list(series))
+        frames = [frame.assign(series=frame["series"].astype(kinds)) for frame in frames]
+        data = pd.concat(frames, ignore_index=True)
+    else:
+        data = empty_frame()
+    return Reading(
+        data,
+        series,
+        places,
+        lines=sum(reading.lines for reading in readings),
+        kept=sum(reading.kept for reading in readings),
+        ignored=sum(reading.ignored for reading in readings),
+        refused=tuple(item for reading in readings for item in reading.refused),
+        repeated=sum(reading.repeated for reading in readings),
+        notes=tuple(dict.fromkeys(text for reading in readings for text in reading.notes)),
+    )
+
+
+def settle(reading: Reading, source: str) -> Reading:
+    """Leave one observation for each series and time.
+
+    Where two lines give different values for one time, the one that stands evenly between its
+    neighbours in the file is believed: a line whose time was damaged stands in the wrong place.
+
+    Parameters
+    ----------
+    reading : Reading
+        Of one file, rows in the order of its lines.
+    source : str
+        Name of the file.
+
+    Returns
+    -------
+    Reading
+    """
+    frame = reading.data
+    code = frame["series"].cat.codes.to_numpy()
+    time = frame["time"].to_numpy("datetime64[us]").astype(np.int64)
+    order = np.lexsort((time, code))
+    same = (np.diff(code[order]) == 0) & (np.diff(time[order]) == 0)
+    if not same.any():
+        return reading
+    uneven = _unevenness(code, time)
+    value = frame["value"].to_numpy()
+    drop, refused, repeated = [], [], 0
+    clash = np.flatnonzero(np.append(False, same) | np.append(same, False))
+    for rows in np.split(order[clash], 1 + np.flatnonzero(~same[clash[:-1]])):
+        best = rows[np.argmin(uneven[rows])]
+        for row in rows[rows != best]:
+            drop.append(row)
+            if value[row] == value[best] or np.isnan(value[row]):
+                repeated += 1
+                continue
+            line, other = int(frame["line"].iloc[row]), int(frame["line"].iloc[best])
+            reason = f"gives another value for the time of line {other}"
+            refused.append(Refused(line, reason, source))
+    kept = reading.kept - len({item.line for item in refused} - _lines_left(frame, drop))
+    both = tuple(sorted((*reading.refused, *refused), key=lambda item: item.line))
+    return Reading(
+        frame.drop(index=frame.index[drop]).reset_index(drop=True),
+        reading.series,
+        reading.places,
+        lines=reading.lines,
+        kept=kept,
+        ignored=reading.ignored,
+        refused=both,
+        repeated=reading.repeated + repeated,
+        notes=reading.notes,
+    )
+
+
+def _lines_left(frame: pd.DataFrame, drop: list[int]) -> set[int]:
+    """Lines that still have a row after `drop`."""
+    left = np.ones(len(frame), dtype=bool)
+    left[drop] = False
+    return set(frame["line"].to_numpy()[left].tolist())
+
+
+def _unevenness(code: NDArray[Any], time: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How unlike the steps to the lines before and after are, within each series [µs]."""
+    order = np.argsort(code, kind="stable")
+    step = np.diff(time[order]).astype(float)
+    step[np.diff(code[order]) != 0] = np.nan
+    usual = np.nanmedian(step) if np.isfinite(step).any() else 0.0
+    step = np.where(np.isnan(step), usual, step)
+    uneven = np.empty(time.size)
+    uneven[order] = np.abs(np.append(usual, step) - np.append(step, usual))
+    return uneven
