@@ -61,7 +61,7 @@ class Straight:
 
 def run(world, **options):
     return twin(world.cells, world.predictors, world.support, lambda seen: Straight(world, seen),
-                world.covariance, draws=2, scored_days=15, **options)  # fmt: skip
+                world.covariance, draws=2, **options)  # fmt: skip
 
 
 def test_skill_oracle_and_intervals_of_an_able_pipeline(world):
@@ -83,7 +83,7 @@ def test_a_pipeline_that_ignores_the_predictors_is_found_out(world):
     able = run(world, seed=3).summary()
     blind = twin(world.cells, world.predictors, world.support,
                  lambda seen: Straight(world, seen, use=False), world.covariance,
-                 draws=2, scored_days=15, seed=3).summary()  # fmt: skip
+                 draws=2, seed=3).summary()  # fmt: skip
     assert able.loc["pipeline", "r_within_mean"] > 0.5
     assert not blind.loc["pipeline", "r_within_mean"] > 0.1
     assert blind.loc["pipeline", "rmse_mean"] > 1.3 * able.loc["pipeline", "rmse_mean"]

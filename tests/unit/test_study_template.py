@@ -13,6 +13,7 @@ from headwater.study import parse_study
 from headwater.study.model import AreaTable, Georeference, GridTable, InputTable, StudyTable
 from headwater.study.steps.correlation import CorrelationOptions
 from headwater.study.steps.detector import DetectorOptions, StrataOptions
+from headwater.study.steps.downscaling import DownscalingOptions
 from headwater.study.steps.samples import (
     ClimateOptions,
     LmwlOptions,
@@ -29,6 +30,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "grid": GridTable,
     "inputs.NAME": InputTable,
     "inputs.NAME.georeference": Georeference,
+    "downscaling": DownscalingOptions,
     "variation": VariationOptions,
     "variation.bands": BandOptions,
     "correlation": CorrelationOptions,

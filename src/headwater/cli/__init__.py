@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from headwater.cli import audit, detect, samples
+from headwater.cli import audit, detect, downscale, network, samples, validate
 from headwater.cli.plain_words import in_plain_words
+from headwater.cli.running import compute, draw, settings_of
 from headwater.errors import ProblemsError
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-
-    from headwater.settings import Settings
-    from headwater.study import Study
 
 __all__ = ["app", "check", "demo", "init", "main", "report", "run", "top"]
 
@@ -115,12 +106,12 @@ def run(
 
         study = read_checked(file)
         place.append(study.results)
-        settings = _settings(
+        settings = settings_of(
             study, workers=workers, chunk_mb=chunk_mb, dpi=dpi, log_level=log_level
         )
-        _compute(study, settings, fresh=fresh, until=until)
+        compute(study, settings, fresh=fresh, until=until)
         if not no_report:
-            _draw(study, settings)
+            draw(study, settings)
 
 
 @app.command()
@@ -139,7 +130,7 @@ def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
                 found=str(study.results),
                 do=f"Compute them with: headwater run {file}",
             )
-        _draw(study, _settings(study, dpi=dpi))
+        draw(study, settings_of(study, dpi=dpi))
 
 
 @app.command()
@@ -162,100 +153,24 @@ def demo(
         typer.echo(f"Writing a virtual headwater to {out}", err=True)
         study = read_study(write_demo(out, seed=seed, small=small))
         place.append(study.results)
-        settings = _settings(study)
-        _compute(study, settings)
+        settings = settings_of(study)
+        compute(study, settings)
         if not no_report:
-            page = _draw(study, settings)
+            page = draw(study, settings)
             if not no_open:
                 typer.launch(page.as_uri())
 
 
 # help lists commands in this order: the study first, then single tables
+app.command()(downscale.downscale)
+app.command()(downscale.twin)
+app.command()(validate.validate)
 app.command()(detect.detect)
 app.add_typer(samples.app, name="samples")
+app.add_typer(network.app, name="network")
 app.command()(audit.audit)
 
 
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _settings(study: Study, **flags: object) -> Settings:
-    from headwater.settings import resolve
-
-    return resolve(study.settings, flags)
-
-
-def _compute(
-    study: Study, settings: Settings, *, fresh: bool = False, until: str | None = None
-) -> None:
-    from headwater.study import run as run_study
-    from headwater.study import wanted_steps
-
-    titles = {step.name: step.title for step in wanted_steps(study, until)}
-    started = time.perf_counter()
-    with _progress(titles) as progress:
-        records = run_study(
-            study, settings=settings, fresh=fresh, until=until, progress=progress, command=sys.argv
-        )
-    kept = sum(record.skipped for record in records)
-    done = len(records) - kept
-    words = f"{done} step{'' if done == 1 else 's'} computed" + (f", {kept} kept" if kept else "")
-    typer.echo(f"{words} in {time.perf_counter() - started:.1f} s: {study.results}")
-
-
-def _draw(study: Study, settings: Settings) -> Path:
-    from headwater.report import write_report
-
-    started = time.perf_counter()
-    typer.echo("Drawing the report", err=True)
-    page = write_report(study.results, study, dpi=settings.dpi)
-    typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
-    return page
-
-
-@contextmanager
-def _progress(titles: dict[str, str]) -> Iterator[Callable[[str, float, str], None]]:
-    """Bars with the time left in a terminal; elsewhere a line when a step starts and ends."""
-    if not sys.stderr.isatty():
-        yield _line_printer()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[what]}", style="dim"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _bar_mover(bars, titles)
-
-
-def _bar_mover(bars: Bars, titles: dict[str, str]) -> Callable[[str, float, str], None]:
-    tasks = {
-        name: bars.add_task(title, total=1.0, start=False, what="")
-        for name, title in titles.items()
-    }
-
-    def move(step: str, fraction: float, what: str) -> None:
-        if not bars.tasks[tasks[step]].started:
-            bars.start_task(tasks[step])
-        shown = what if what != titles[step] else ""
-        bars.update(tasks[step], completed=fraction, what=shown)
-
-    return move
-
-
-def _line_printer() -> Callable[[str, float, str], None]:
-    begun: set[str] = set()
-
-    def tell(step: str, fraction: float, what: str) -> None:
-        if step not in begun or fraction >= 1.0:
-            typer.echo(f"{step}: {what}", err=True)
-        begun.add(step)
-
-    return tell

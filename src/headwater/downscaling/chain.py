@@ -15,9 +15,10 @@ from headwater.downscaling.training import DownscalingModel, Recipe, fit
 
 if TYPE_CHECKING:
     from headwater.downscaling.predictors import Predictors
+    from headwater.downscaling.stations import StationResiduals
     from headwater.downscaling.support import Support
 
-__all__ = ["Downscaled", "downscale"]
+__all__ = ["Downscaled", "downscale", "spread"]
 
 Floats = NDArray[np.float64]
 
@@ -117,17 +118,56 @@ def downscale(
     ``downscale(smap, predictors, support, seed=1).predict(days)`` returns mean and sd.
     """
     model = fit(retrieval, predictors, support, recipe, seed=seed)
-    held = np.asarray(retrieval, dtype=float) - model.out_of_fold
-    days, left, covariance = predictors.times, held, None
+    return spread(model, retrieval, residual=residual, uncertainty=uncertainty)
+
+
+def spread(
+    model: DownscalingModel,
+    retrieval: Any,
+    *,
+    residual: ResidualMethod = "soft",
+    stations: StationResiduals | None = None,
+    uncertainty: bool = True,
+) -> Downscaled:
+    """Spread what a trained model left over.
+
+    Parameters
+    ----------
+    model : DownscalingModel
+        Trained with folds.
+    retrieval : array, shape (n_days, n_cells)
+        What it was trained on [m3 m-3].
+    residual : {"soft", "exact", "bilinear", "none"}
+        As of :func:`headwater.downscaling.residual.fit_residual`.
+    stations : StationResiduals, optional
+        What stations measured beyond the model's prediction.
+    uncertainty : bool
+        Whether the residual field's standard deviation is computed.
+
+    Returns
+    -------
+    Downscaled
+
+    Raises
+    ------
+    DataError, GridError
+        As of `fit_residual`.
+
+    Examples
+    --------
+    ``spread(fit(smap, predictors, support), smap, stations=stations)``
+    """
+    observed = np.asarray(retrieval, dtype=float)
+    left, covariance = observed - model.out_of_fold, None
+    days, support = model.views[0].times, model.support
     if residual == "exact":
-        covariance = estimate_covariance(held, support, days)
-        left = np.asarray(retrieval, dtype=float) - _cells(model, support)
-    allowed = model.recipe.memory_mb
-    return Downscaled(
-        model,
-        fit_residual(left, support, days, method=residual, covariance=covariance,
-                     uncertainty=uncertainty, memory_mb=allowed),
+        covariance = estimate_covariance(left, support, days)
+        left = observed - _cells(model, support)
+    field = fit_residual(
+        left, support, days, method=residual, covariance=covariance, stations=stations,
+        uncertainty=uncertainty, memory_mb=model.recipe.memory_mb,
     )  # fmt: skip
+    return Downscaled(model, field)
 
 
 def _cells(model: DownscalingModel, support: Support) -> Floats:

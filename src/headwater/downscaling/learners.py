@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -169,7 +170,9 @@ def fit_learners(
     with pinned():
         for number, (learner, table) in enumerate(zip(learners, tables, strict=True)):
             unfitted = make_learner(learner, trees=trees, seed=seed + number, workers=workers)
-            members.append(unfitted.fit(table, target))
+            # scikit-learn's threads, leaving each other's contexts, can empty the filters of all
+            with warnings.catch_warnings():
+                members.append(unfitted.fit(table, target))
     return MeanOfLearners(members)
 
 

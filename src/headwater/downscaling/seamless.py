@@ -104,7 +104,8 @@ def total_sd(residual_sd: Any, learner_sd: Any) -> Any:
     Parameters
     ----------
     residual_sd, learner_sd : array-like
-        Standard deviations that know nothing of each other [m3 m-3].
+        Standard deviations that know nothing of each other [m3 m-3]. A residual field that does
+        not know its own (NaN) adds none: the learner's then is that of both.
 
     Returns
     -------
@@ -116,4 +117,4 @@ def total_sd(residual_sd: Any, learner_sd: Any) -> Any:
     >>> round(float(total_sd(0.03, 0.04)), 3)
     0.05
     """
-    return np.hypot(residual_sd, learner_sd)
+    return np.hypot(np.nan_to_num(residual_sd, nan=0.0), learner_sd)

@@ -38,6 +38,9 @@ __all__ = ["Fitted", "TwinResult", "fine_scores", "twin"]
 
 Floats = NDArray[np.float64]
 
+_SCORED = 24
+"""Most days on which pixels are scored."""
+
 MEASURES = ("rmse", "ubrmse", "r", "r_space", "r_within")
 
 
@@ -105,8 +108,8 @@ def twin(
     covariance: ResidualCovariance,
     *,
     draws: int = 4,
-    scored_days: int = 24,
     unseen_sd: float | None = None,
+    level: float = 0.90,
     seed: int = 0,
 ) -> TwinResult:
     """State the skill to expect at the fine scale, its oracle, and the room between.
@@ -127,11 +130,11 @@ def twin(
     draws : int
         Twins, at least two, whose scatter is the uncertainty of the stated skill; they take turns
         in the learner of truth.
-    scored_days : int
-        Days on which pixels are scored, evenly among days with observations.
     unseen_sd : float, optional
         Lasting heterogeneity finer than a cell [m3 m-3]. No coarse datum tells it; default: as
         much as lasts from cell to cell. Stations tell it better.
+    level : float
+        Coverage that intervals are calibrated for, between 0 and 1.
     seed : int
         The same seed gives the same bits.
 
@@ -151,7 +154,7 @@ def twin(
     if draws < 2:
         raise DataError("one twin does not tell how sure its skill is", found=f"draws={draws}",
                         do="Ask for at least two")  # fmt: skip
-    days = _scored(observed, predictors.times, scored_days)
+    days = _scored(observed, predictors.times)
     unseen = unseen_spread(covariance) if unseen_sd is None else unseen_sd
     drivers, found = true_drivers(predictors, support), []
     for number in range(draws):
@@ -162,9 +165,9 @@ def twin(
         )
         seen = observe_truth(truth, observed, support, covariance, rng)
         mean, sd = pipeline(seen).predict(predictors.times[days])
-        oracle = _oracle(truth, predictors, days, rng)
+        oracle = _oracle(truth, drivers.predictors, days, rng)
         found.append(_Draw(number, name, truth[days], seen, mean, sd, oracle, days))
-    return _result(found, support, predictors.times[days], unseen)
+    return _result(found, support, predictors.times[days], unseen, level)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,17 +182,20 @@ class _Draw:
     days: NDArray[np.intp]
 
 
-def _scored(observed: Any, times: Any, most: int) -> NDArray[np.intp]:
+def _scored(observed: Any, times: Any) -> NDArray[np.intp]:
+    """Choose days on which pixels are scored, evenly among those with observations."""
     seen = np.flatnonzero(np.isfinite(np.asarray(observed, dtype=float)).any(axis=1))
     if not seen.size:
         raise DataError("the twin has no day with an observation", found=f"{len(times)} days",
                         do="Check the retrieval flags and the period")  # fmt: skip
-    places = np.unique(np.linspace(0, seen.size - 1, most).round().astype(np.intp))
+    # the oracle learns on the other days, so some must be left
+    count = max(1, min(_SCORED, seen.size // 2))
+    places = np.unique(np.linspace(0, seen.size - 1, count).round().astype(np.intp))
     return np.asarray(seen[places], dtype=np.intp)
 
 
 def _oracle(truth: Any, predictors: Predictors, days: Any, rng: np.random.Generator) -> Any:
-    """Train the same predictors on fine truth, on days that are not scored."""
+    """Train the same predictors, free of most noise, on fine truth of days that are not scored."""
     others = np.setdiff1d(np.arange(len(predictors.times)), days)
     others = others[np.isfinite(truth[others]).any(axis=1)]
     some = np.sort(rng.choice(others, min(60, others.size), replace=False))
@@ -288,16 +294,17 @@ def _correlation(x: Floats, y: Floats) -> Floats:
     return found
 
 
-def _result(found: list[_Draw], support: Support, days: Any, unseen: float) -> TwinResult:
+def _result(
+    found: list[_Draw], support: Support, days: Any, unseen: float, level: float
+) -> TwinResult:
     errors = [np.asarray(one.mean, float) - one.truth for one in found]
-    beyond = np.nanmean([np.nanmean(error**2) - np.nanmean(np.square(one.sd))
-                         for error, one in zip(errors, found, strict=True)])  # fmt: skip
-    learner_sd = float(np.sqrt(max(beyond, 0.0)))
+    beyond = np.mean([_beyond(error, one.sd) for error, one in zip(errors, found, strict=True)])
+    learner_sd = float(np.sqrt(np.maximum(beyond, 0.0)))
     spreads = [total_sd(np.asarray(one.sd, dtype=float), learner_sd) for one in found]
     rows = []
     for place, one in enumerate(found):
         others = [number for number in range(len(found)) if number != place]
-        scale = _calibrated(errors, spreads, days, others)
+        scale = _calibrated(errors, spreads, days, others, level)
         row = {"draw": one.number, "truth": one.learner}
         scored = {"pipeline": one.mean, "oracle": one.oracle,
                   "nearest": _nearest(one.seen, support)[one.days]}  # fmt: skip
@@ -314,15 +321,25 @@ def _result(found: list[_Draw], support: Support, days: Any, unseen: float) -> T
         "The seasonal part of the residuals is taken for the learner's own misfit, which the twin "
         "brings by itself.",
     )
-    every = _calibrated(errors, spreads, days, list(range(len(found))))
+    every = _calibrated(errors, spreads, days, list(range(len(found))), level)
     return TwinResult(pd.DataFrame(rows), every, learner_sd, notes)
 
 
-def _calibrated(errors: Any, spreads: Any, days: Any, numbers: list[int]) -> IntervalScale:
+def _beyond(error: Floats, sd: Any) -> float:
+    """Mean square of the error less what the residual field knows of it, where it knows."""
+    known = np.isfinite(error)
+    told = np.nan_to_num(np.asarray(sd, dtype=float)[known], nan=0.0)
+    return float((error[known] ** 2).mean() - (told**2).mean()) if known.any() else 0.0
+
+
+def _calibrated(
+    errors: Any, spreads: Any, days: Any, numbers: list[int], level: float
+) -> IntervalScale:
     return calibrate_intervals(
         np.concatenate([errors[one] for one in numbers]),
         np.concatenate([spreads[one] for one in numbers]),
         np.tile(days, len(numbers)),
+        level=level,
     )
 
 

@@ -19,7 +19,7 @@ _PANELS = {
     "r": "R in time",
     "r_within": "R within cells",
 }
-_NAMES = {"nearest": "Nearest cell", "pipeline": "This pipeline", "oracle": "Oracle"}
+_NAMES = {"nearest": "Nearest cell", "pipeline": "Downscaled", "oracle": "Oracle"}
 _COLORS = {"nearest": MUTED, "pipeline": CATEGORY[0], "oracle": CATEGORY[2]}
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHAPTERS", "write_chapters", "write_report"]
 
-CHAPTERS = ("grids", "variation", "correlation", "detector", "samples")
+CHAPTERS = ("grids", "downscaling", "variation", "correlation", "detector", "samples")
 """Steps that have a chapter, in reading order."""
 
 

@@ -140,6 +140,10 @@ def survey(study: Study, *, chunk_mb: float = 16.0) -> Survey:
         if region is None or (grid is None and name == study.like):
             continue
         problems += _try(problems, partial(_glance, study, name, data, region, period)) or []
+    if grid is not None:
+        for step in STEPS:
+            if step.name in steps:
+                problems += step.check(study, inputs, grid, period)
     return Survey(study, tuple(problems), inputs, grid, period, steps, table)
 
 

@@ -24,6 +24,7 @@ from headwater.glossary import GLOSSARY, Kind, Term, Total
 from headwater.study.relative_path import RelativePath
 from headwater.study.steps.correlation import CorrelationOptions
 from headwater.study.steps.detector import DetectorOptions
+from headwater.study.steps.downscaling import DownscalingOptions
 from headwater.study.steps.samples import SamplesOptions
 from headwater.study.steps.variation import VariationOptions
 from headwater.units import parse
@@ -245,7 +246,7 @@ class InputTable(Table):
 
         if self.product not in PRODUCTS:
             raise StudyError(
-                "unknown product", found=f"'{self.product}'", do=nearest(self.product, PRODUCTS)
+                "unknown product", found=f"'{self.product}'", do=nearest(self.product, [*PRODUCTS])
             )
         told = ("variable", "units", "crs", "layer_depth", "time_pattern", "georeference")
         given = [key for key in told if getattr(self, key) is not None]
@@ -314,6 +315,7 @@ class Study(Table):
     inputs: dict[str, InputTable] = {}
     area: AreaTable | None = None
     grid: GridTable = Field(default_factory=lambda: GridTable.model_validate({}))
+    downscaling: DownscalingOptions | None = None
     variation: VariationOptions | None = None
     correlation: CorrelationOptions | None = None
     detector: DetectorOptions | None = None
@@ -363,7 +365,9 @@ class Study(Table):
         """The input whose grid is the study grid, unless a resolution is given."""
         if self.grid.resolution is not None:
             return None
-        return self.grid.like or next(iter(self.inputs), None)
+        coarse = self.downscaling.of if self.downscaling else None
+        fine = (name for name in self.inputs if name != coarse)
+        return self.grid.like or next(fine, None)
 
     @property
     def derived(self) -> tuple[str, ...]:

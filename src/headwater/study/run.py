@@ -188,7 +188,7 @@ def _fingerprints(
             "options": step.options(study),
             "seed": study.seed,
             "season": study.growing_season,
-            "needs": [keys[need] for need in step.needs if need in keys] or sums,
+            "needs": [keys[name] for name in (*step.needs, *step.after) if name in keys] or sums,
         }
         text = json.dumps(facts, sort_keys=True, default=str)
         # A study that moves to another folder, with all its files, is still the same study.

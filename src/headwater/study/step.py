@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headwater.errors import HeadwaterError
 from headwater.results import Result
 from headwater.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
+    from odc.geo.geobox import GeoBox
 
     from headwater.grids import Area
     from headwater.study.model import Study
@@ -54,12 +56,12 @@ class Context:
     opened: Mapping[str, xr.DataArray] = field(default_factory=dict)
 
     def variable(self, name: str) -> xr.DataArray:
-        """Open a variable on the study grid, lazily, as the step ``grids`` left it."""
+        """Open a variable on the study grid, lazily: as downscaled, else as ``grids`` left it."""
         import xarray as xr
 
-        cube: xr.Dataset = xr.open_zarr(
-            self.results / "grids" / f"{name}.zarr", decode_coords="all"
-        )
+        finer = self.study.downscaling
+        step = "downscaling" if finer is not None and finer.of == name else "grids"
+        cube: xr.Dataset = xr.open_zarr(self.results / step / f"{name}.zarr", decode_coords="all")
         return cube[name]
 
     def load(self, key: str) -> Result:
@@ -67,6 +69,16 @@ class Context:
         from headwater.study.store import load_result
 
         return load_result(self.results, key)
+
+
+Check = Callable[
+    ["Study", Mapping[str, "xr.DataArray"], "GeoBox", "tuple[Any, Any] | None"],
+    Iterable["HeadwaterError"],
+]
+
+
+def _sees_nothing(*_: Any) -> Iterable[HeadwaterError]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,11 @@ class Step:
     run : callable
         ``run(context)`` returns results by name; the engine saves each as CSV or NetCDF + GeoTIFF.
         What it writes itself (Zarr cubes) it writes below ``context.folder``.
+    after : tuple of str
+        Steps whose results it takes where the study asks for them, and does without where not.
+    check : callable
+        ``check(study, inputs, grid, period)`` tells, from the opened inputs and before anything is
+        computed, what would stop the step.
     """
 
     name: str
@@ -94,3 +111,5 @@ class Step:
     needs: tuple[str, ...]
     options: Callable[[Study], Mapping[str, Any] | None]
     run: Callable[[Context], Mapping[str, Result]]
+    after: tuple[str, ...] = ()
+    check: Check = _sees_nothing

@@ -48,6 +48,10 @@ path = "data/temperature.nc"
 path = "data/dem.tif"
 units = "m"               # a GeoTIFF seldom says its unit
 """
+_DOWNSCALING = (
+    "Coarse soil moisture made finer from the other inputs, with its error. Without the table: not "
+    "computed. With it, the other steps use the finer soil moisture."
+)
 _STEPS = {
     "variation": "How each quantity changes in time and space. Without the table: not computed.",
     "correlation": "With what the target varies. Without the table: not computed.",
@@ -82,6 +86,9 @@ _EXAMPLES = {
     "inputs.georeference": '{ path = "latlon.nc", x = "xc", y = "yc" }',
     "inputs.quantity": '"soil_moisture"',
     "inputs.long_name": '"Soil moisture, 0-10 cm"',
+    "downscaling.predictors": '["precipitation", "temperature", "elevation", "slope"]',
+    "downscaling.noisy": '["temperature"]',
+    "downscaling.stations": '"data/stations.csv"',
     "variation.of": '["soil_moisture", "precipitation"]',
     "correlation.of": '"soil_moisture"',
     "correlation.with": '["precipitation", "temperature"]',
@@ -153,6 +160,9 @@ def template() -> str:
         "# The study grid, onto which every input is aligned.\n" + _table("grid", GridTable),
         _INPUTS + _table("inputs", InputTable, heading="inputs.soil_moisture"),
         _MORE_INPUTS,
+        "\n".join(textwrap.wrap(_DOWNSCALING, 92, initial_indent="# ", subsequent_indent="# "))
+        + "\n"
+        + _table("downscaling", _options("downscaling"), commented=True),
         *(f"# {meaning}\n" + _table(name, _options(name)) for name, meaning in _STEPS.items()),
         "\n".join(textwrap.wrap(_SAMPLES, 92, initial_indent="# ", subsequent_indent="# "))
         + "\n"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from headwater.study.step import Step
-from headwater.study.steps import correlation, detector, grids, samples, variation
+from headwater.study.steps import correlation, detector, downscaling, grids, samples, variation
 
 __all__ = ["STEPS"]
 
 STEPS: tuple[Step, ...] = (
     grids.STEP,
+    downscaling.STEP,
     variation.STEP,
     correlation.STEP,
     detector.STEP,

@@ -177,4 +177,5 @@ STEP = Step(
     needs=("grids",),
     options=_options,
     run=_run,
+    after=("downscaling",),
 )

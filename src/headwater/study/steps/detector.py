@@ -260,4 +260,5 @@ STEP = Step(
     needs=("grids",),
     options=_options,
     run=_run,
+    after=("downscaling",),
 )

@@ -297,4 +297,5 @@ STEP = Step(
     needs=("grids",),
     options=_options,
     run=_run,
+    after=("downscaling",),
 )

@@ -1,0 +1,140 @@
+"""Commands that make a study's soil moisture finer, and that tell what to expect of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli.output import keep, show, tell
+from headwater.cli.plain_words import in_plain_words
+from headwater.cli.running import compute, draw, progress_of, settings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headwater.study import Study
+
+__all__ = ["downscale", "twin"]
+
+_File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
+_Workers = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
+
+_NAMES = {"nearest": "nearest cell", "pipeline": "this downscaling", "oracle": "oracle"}
+_SKILL = {
+    "method": "", "rmse": "RMSE [m³ m⁻³]", "rmse_sd": "± sd", "ubrmse": "ubRMSE [m³ m⁻³]",
+    "r": "R in time", "r_space": "R in space", "r_within": "R within cells",
+    "coverage": "in intervals", "n": "n",
+}  # fmt: skip
+
+
+def downscale(
+    file: _File = Path("study.toml"),
+    workers: _Workers = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute every step anew, keeping none.")
+    ] = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Compute, but draw no report.")
+    ] = False,
+) -> None:
+    """Make the soil moisture of a study finer, and tell how far it can be trusted."""
+    with in_plain_words() as place:
+        from headwater.study import load_result
+
+        study = _asked(file)
+        place.append(study.results)
+        settings = settings_of(study, workers=workers)
+        compute(study, settings, fresh=fresh, until="downscaling")
+        _tell_product(study, load_result)
+        if not no_report:
+            draw(study, settings)
+
+
+def _tell_product(study: Study, load: Any) -> None:
+    folder = study.results / "downscaling"
+    if (folder / "twin.json").exists():
+        _show_skill(load(study.results, "downscaling/twin").data)
+    else:
+        typer.echo("\nNo twin was asked for: the error at the fine scale is not known.")
+    if (folder / "stations.json").exists():
+        _show_stations(load(study.results, "downscaling/stations").data)
+    closure = load(study.results, "downscaling/closure").data.iloc[0]
+    typer.echo(
+        f"\nCoarse means depart from the observations by {closure['rmse']:.4f} m³ m⁻³ (RMSE, n = "
+        f"{int(closure['n'])}), their noise included; this says little of the fine scale."
+    )
+    assert study.downscaling is not None
+    typer.echo(f"Product: {folder / study.downscaling.of}.zarr")
+    tell(load(study.results, "downscaling/maps").cautions)
+
+
+def twin(
+    file: _File = Path("study.toml"),
+    draws: Annotated[
+        int | None,
+        typer.Option(help="Synthetic truths; default: twins of the study file, or 2.", min=2),
+    ] = None,
+    workers: _Workers = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
+) -> None:
+    """Tell what skill to expect of a downscaling before a map is made."""
+    with in_plain_words() as place:
+        from headwater.results import fingerprint
+        from headwater.study.downscaling_told import tell_twin
+        from headwater.study.foretell import foretell
+
+        study = _asked(file)
+        place.append(study.results)
+        titles = {"grids": "Align the inputs", "twin": "Lay synthetic truths"}
+        with progress_of(titles) as progress:
+            found = foretell(
+                study, settings=settings_of(study, workers=workers), draws=draws, progress=progress
+            )
+        results = tell_twin(found.twin, fingerprint(found.task.retrieval))
+        _show_skill(results["twin"].data)
+        gap = found.twin.headroom
+        typer.echo(
+            f"\nHead-room to the oracle: RMSE {gap['rmse']:+.4f}, ubRMSE {gap['ubrmse']:+.4f} m³ "
+            f"m⁻³, R within cells {gap['r_within']:+.2f}. The oracle is trained on the fine truth, "
+            "but knows no observation of the day."
+        )
+        keep(out, results)
+        tell((*found.task.notes, *found.twin.notes))
+
+
+def _asked(file: Path) -> Study:
+    from headwater.errors import StudyError
+    from headwater.study import read_checked
+
+    study = read_checked(file)
+    if study.downscaling is None:
+        raise StudyError(
+            "the study asks for no downscaling",
+            found=f"{file} without a table [downscaling]",
+            do="Add [downscaling]; headwater init writes a study file that explains its keys",
+        )
+    return study
+
+
+def _show_skill(table: pd.DataFrame) -> None:
+    means = table.groupby("method")[["rmse", "ubrmse", "r", "r_space", "r_within", "coverage"]]
+    shown = means.mean().reindex(list(_NAMES))
+    shown["rmse_sd"] = table.groupby("method")["rmse"].std()
+    shown["n"] = table.groupby("method")["n"].sum().astype(int)
+    shown = shown.reset_index().assign(method=list(_NAMES.values()))
+    title = (
+        f"Skill to expect at the fine scale, on {table['draw'].nunique()} synthetic truths over "
+        "the study's own predictors"
+    )
+    show(shown, _SKILL, title=title)
+
+
+def _show_stations(table: pd.DataFrame) -> None:
+    whole = table[(table["grouping"] == "all") & (table["series"] == "raw")]
+    wanted = ("bias", "rmsd", "ubrmsd", "pearson", "spearman", "within_cell_r")
+    heads = {"measure": "measure", "value": "value", "low": "low", "high": "high", "n": "n",
+             "stations": "stations", "unit": "unit"}  # fmt: skip
+    rows = whole[whole["measure"].isin(wanted)].reset_index(drop=True)
+    show(rows, heads, title="Against stations that took no part in the product (95 %)")
