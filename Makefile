@@ -3,10 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fast lint bench clean
+.PHONY: demo demo-network test fast lint bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/headwater demo --out headwater-demo --no-open
+
+demo-network: $(VENV)/installed-web
+	@mkdir -p headwater-demo-network
+	@$(BIN)/headwater serve --open --store headwater-demo-network/network.db & service=$$!; \
+	trap 'kill $$service 2>/dev/null; wait $$service' EXIT; trap 'exit 0' INT TERM; \
+	$(BIN)/headwater replay --speed 7200
 
 test: $(VENV)/installed-test lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -23,7 +29,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) headwater-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) headwater-demo headwater-demo-network .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +37,10 @@ $(VENV)/bin/python:
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
+
+$(VENV)/installed-web: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[web]'
+	touch $@ $(VENV)/installed
 
 $(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'

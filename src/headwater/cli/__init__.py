@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli import audit, detect, downscale, network, samples, validate
+from headwater.cli import (
+    audit,
+    detect,
+    downscale,
+    keys,
+    network,
+    replay,
+    samples,
+    serve,
+    validate,
+)
 from headwater.cli.plain_words import in_plain_words
 from headwater.cli.running import compute, draw, settings_of
 from headwater.errors import ProblemsError
@@ -168,6 +178,9 @@ app.command()(validate.validate)
 app.command()(detect.detect)
 app.add_typer(samples.app, name="samples")
 app.add_typer(network.app, name="network")
+app.command()(serve.serve)
+app.command()(replay.replay)
+app.add_typer(keys.app, name="keys")
 app.command()(audit.audit)
 
 

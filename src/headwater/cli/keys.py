@@ -1,0 +1,122 @@
+"""``headwater keys``: who may write to the network, and read it."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.plain_words import in_plain_words
+
+if TYPE_CHECKING:
+    from headwater.stations import Store
+    from headwater.stations.keys import Key
+
+__all__ = ["add", "app", "list_", "revoke"]
+
+app = typer.Typer(
+    name="keys", help="Give out keys to the network and take them back.", no_args_is_help=True
+)
+
+_Store = Annotated[str, typer.Option(help="SQLite file, or postgresql://…")]
+_Name = Annotated[str, typer.Argument(help="Whose key: a logger, a person, a program.")]
+
+
+class _Role(enum.Enum):
+    read = "read"
+    write = "write"
+
+
+@app.command()
+def add(
+    name: _Name,
+    role: Annotated[_Role, typer.Option(help="What it may do.")] = _Role.write,
+    station: Annotated[
+        list[int] | None,
+        typer.Option(help="@iot.id of a Thing that it may write to; repeat; default: all."),
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option(help="Requests that it may make in a minute.", min=1)
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="How long it is valid.")] = None,
+    store: _Store = "network.db",
+) -> None:
+    """Make a key. It is shown now and never again; the store keeps only its hash."""
+    with in_plain_words():
+        from headwater.errors import InputError
+        from headwater.stations import keys
+
+        if station and role is _Role.read:
+            do = "Leave --station out, or give --role write"
+            raise InputError("stations limit what a key writes, not what it reads", do=do)
+        with _opened(store) as opened:
+            token = keys.issue(
+                opened, name, role.value, stations=station or (), rate_per_minute=rate, days=days
+            )
+        # nothing else on standard output, so that a script can keep it
+        typer.echo(f"Key of '{name}', shown only now. Send it as Authorization: Bearer …", err=True)
+        typer.echo(token)
+
+
+@app.command("list")
+def list_(store: _Store = "network.db") -> None:
+    """List all keys that were ever given out, revoked ones too."""
+    with in_plain_words():
+        import pandas as pd
+
+        from headwater.cli.output import show
+        from headwater.stations import iso, keys
+
+        with _opened(store) as opened:
+            found = keys.listed(opened)
+        rows = [
+            {
+                "name": key.name,
+                "role": key.role,
+                "stations": ", ".join(map(str, key.stations)) or "all",
+                "rate": f"{key.rate_per_minute} a minute" if key.rate_per_minute else "any",
+                "given out": iso(key.created)[:10],
+                "valid": _valid(key),
+            }
+            for key in found
+        ]
+        columns = ("name", "role", "stations", "rate", "given out", "valid")
+        show(pd.DataFrame(rows, columns=list(columns)), columns)
+
+
+@app.command()
+def revoke(name: _Name, store: _Store = "network.db") -> None:
+    """Withdraw a key for good; it opens nothing from the next request on."""
+    with in_plain_words():
+        from headwater.stations import iso, keys
+
+        with _opened(store) as opened:
+            key = keys.revoke(opened, name)
+        when = iso(key.revoked or 0)[:19].replace("T", " ")
+        typer.echo(f"The key of '{name}' opens nothing since {when} UTC.")
+
+
+def _valid(key: Key) -> str:
+    from headwater.stations import iso
+    from headwater.stations.store.protocol import now
+
+    if key.revoked is not None:
+        return f"revoked {iso(key.revoked)[:10]}"
+    if key.expires is None:
+        return "until revoked"
+    return f"{'until' if now() < key.expires else 'expired'} {iso(key.expires)[:10]}"
+
+
+def _opened(store: str) -> Store:
+    """Open a store that is there: a misspelt name would make a new one, and keys to nothing."""
+    from pathlib import Path
+
+    from headwater.errors import InputError
+    from headwater.stations import open_store
+    from headwater.stations.store.opening import sqlite_path
+
+    if not store.startswith("postgres") and not sqlite_path(store)[0].exists():
+        do = "Make it with: headwater serve, or name it with --store"
+        raise InputError("there is no such store", found=str(Path(store)), do=do)
+    return open_store(store)
