@@ -208,18 +208,18 @@ def unseen_spread(covariance: ResidualCovariance) -> float:
     Returns
     -------
     float
-        Standard deviation [m3 m-3]: root of the lasting component's variance and of that of single
-        cells, which may be either error or field.
+        Standard deviation [m3 m-3]: as much within cells as the lasting component has between
+        them. Where none was found, that of single cells, which may be error or field.
 
     Examples
     --------
     >>> from headwater.downscaling.covariance import Component, ResidualCovariance
     >>> lasting = Component(0.012**2, 50.0, float("inf"), "lasting")
     >>> round(unseen_spread(ResidualCovariance((lasting,), 0.02, 0.005)), 3)
-    0.013
+    0.012
     """
     lasting = sum(one.variance for one in covariance.components if np.isinf(one.memory_days))
-    return float(np.sqrt(lasting + covariance.bias_sd**2))
+    return float(np.sqrt(lasting)) if lasting > 0 else covariance.bias_sd
 
 
 class _Unknown:
