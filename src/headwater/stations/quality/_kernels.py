@@ -286,10 +286,10 @@ def high_plateaus(
     """Flat at the top after a sharp rise (eq. 10-13); `carry` = highest so far, level or NaN.
 
     `limits` = hours, flat, window. Flat means no recession either: the halves of the plateau agree
-    within a quarter of `flat`, which a soil that drains does not.
+    within a quarter of `flat`, which a soil that drains does not. A frozen soil is flat by nature.
     """
     least_hours, flat, window = limits
-    plateau, doubt = bits
+    plateau, doubt, frozen = bits
     for i in range(span[0], span[1]):
         if not flags[i] & doubt and value[i] > carry[0]:
             carry[0] = value[i]
@@ -298,7 +298,7 @@ def high_plateaus(
                 flags[i] |= plateau
                 continue
             carry[1] = np.nan
-        if value[i] < 0.95 * carry[0]:
+        if value[i] < 0.95 * carry[0] or flags[i] & frozen:
             continue
         sharp, k = False, i
         while k > 0 and hours[i] - hours[k - 1] <= window:

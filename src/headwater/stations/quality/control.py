@@ -214,7 +214,7 @@ def _scan(
     )  # fmt: skip
     _kernels.high_plateaus(
         hours, value, span, (rules.plateau, rules.flat, rules.window),
-        (int(Flag.HIGH_PLATEAU), int(DOUBTS)), lasting.high, flags,
+        (int(Flag.HIGH_PLATEAU), int(DOUBTS), frozen), lasting.high, flags,
     )  # fmt: skip
     _kernels.stuck(hours, value, span, rules.stuck, (int(Flag.STUCK), frozen), lasting.run, flags)
 
