@@ -71,7 +71,7 @@ def test_the_fractions_of_the_demo_hold_the_truth(demo: Path, tmp_path: Path) ->
     held = []
     for place, keys in (("all", ["period"]), ("altitude_band", ["period", "band"])):
         for key, rows in truth.groupby(keys):
-            label = "all" if place == "all" else f"{key[1]} m"
+            label = "all" if place == "all" else f"{key[1]} m".replace("-", "–")
             part = found[(found["grouping"] == place) & (found["label"] == label)]
             part = part[(part["period"] == key[0]) & (part["status"] == "ok")]
             for row in part.to_dict("records"):
