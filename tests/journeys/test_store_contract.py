@@ -140,6 +140,25 @@ def test_a_column_that_is_not_given_stays(store):
     assert store.latest().quality is None
 
 
+def test_a_new_result_without_quality_loses_the_old_one(store):
+    a, *_ = streams(store)
+    flagged = series(a, 3, quality=['{"flags":["D01"]}'] * 3)
+    store.write(flagged)
+    corrected = Observations([a] * 3, flagged.time, [*flagged.result[:2], 7.0])
+    assert store.write(corrected) == Written(updated=1, unchanged=2)
+    told = store.read().quality.tolist()
+    assert [text is None for text in told] == [False, False, True]
+    assert store.latest().quality is None
+    # a result that is no number any more, beside quality of its own, and a change of nothing else
+    void = Observations([a], flagged.time[:1], [np.nan])
+    store.write(void)
+    assert store.read().quality.tolist()[0] is None
+    store.write(series(a, 3, quality=['{"flags":["G"]}'] * 3))
+    assert None not in store.read().quality.tolist()
+    store.write(series(a, 3, parameters=['{"flag":"M"}'] * 3))
+    assert None not in store.read().quality.tolist()
+
+
 def test_late_and_out_of_order_data_are_normal(store):
     a, b, _ = streams(store)
     store.write(series(a, 10, start=T0 + 90 * DAY))

@@ -28,7 +28,8 @@ streams = st.sampled_from([1, 2, 3])
 times = st.integers(0, 75).map(lambda half_day: T0 + half_day * DAY // 2)
 results = st.one_of(st.just(float("nan")), st.integers(-3, 3).map(float))
 optional = st.one_of(st.just(NEVER), st.integers(0, 5).map(lambda k: T0 + 100 * DAY + k))
-rows = st.lists(st.tuples(streams, times, results, optional, optional), max_size=12)
+flags = st.sampled_from([None, '{"bits":0}', '{"bits":64}'])
+rows = st.lists(st.tuples(streams, times, results, optional, optional, flags), max_size=12)
 
 
 class StoreEqualsDict(RuleBasedStateMachine):
@@ -46,21 +47,22 @@ class StoreEqualsDict(RuleBasedStateMachine):
             for k in range(3):
                 session.add(Datastream(name=f"{k}", unit_of_measurement={}, **links))
 
-    @rule(given=rows, with_times=st.booleans())
-    def write(self, given, with_times):
+    @rule(given=rows, with_times=st.booleans(), with_quality=st.booleans())
+    def write(self, given, with_times, with_quality):
         columns = [np.array(column) for column in zip(*given, strict=True)] or [
             np.empty(0, int)
-        ] * 5
+        ] * 6
         extra = {"time_end": columns[3], "result_time": columns[4]} if with_times else {}
+        extra |= {"quality": columns[5].astype(object)} if with_quality else {}
         fate = self.store.write(Observations(*columns[:3], **extra))
-        inserted, touched, before = 0, set(), dict(self.model)
-        for stream, time, result, end, result_time in given:
-            key = (stream, time)
-            old = self.model.get(key, (None, None, None))
+        before, last = dict(self.model), {row[:2]: row[2:] for row in given}
+        for key, (result, *told, flag) in last.items():
+            old = self.model.get(key, (None, None, None, None))
             value = None if np.isnan(result) else result
-            told = [None if t == NEVER else t for t in (end, result_time)]
-            self.model[key] = (value, *told) if with_times else (value, *old[1:])
-            touched.add(key)
+            both = [None if t == NEVER else t for t in told] if with_times else old[1:3]
+            quality = flag if with_quality else old[3] if value == old[0] else None
+            self.model[key] = (value, *both, quality)
+        touched = set(last)
         inserted = len(touched - set(before))
         updated = sum(key in before and before[key] != self.model[key] for key in touched)
         assert (fate.inserted, fate.updated) == (inserted, updated)
@@ -102,6 +104,7 @@ class StoreEqualsDict(RuleBasedStateMachine):
             values = [NEVER] * len(found) if column is None else column.tolist()
             told[name] = [None if value == NEVER else value for value in values]
         results = [None if np.isnan(r) else r for r in found.result]
+        told["quality"] = [None] * len(found) if found.quality is None else found.quality.tolist()
         wanted = [self.model[key] for key in sorted(self.model)]
         assert list(zip(results, *told.values(), strict=True)) == wanted
         self.counters_agree()

@@ -21,7 +21,16 @@ MAY_IMPORT = {
     "stations": set(),
     "web": {"study", "report", "stations"},
     "virtual": {"grids"},
-    "study": {"inference", "grids", "variation", "detector", "isotopes", "downscaling", "virtual"},
+    "study": {
+        "inference",
+        "grids",
+        "variation",
+        "detector",
+        "isotopes",
+        "downscaling",
+        "stations",
+        "virtual",
+    },
     "report": {"study", "grids", "inference"},
     "cli": {
         "study",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headwater.cli.network_maps import map_, pixels
 from headwater.cli.output import show, tell
 from headwater.cli.plain_words import in_plain_words
 
@@ -345,3 +346,7 @@ def restore(
         from headwater.stations.store.backup import restore as make
 
         typer.echo(f"{make(folder, address)} observations in {address}")
+
+
+app.command("map")(map_)
+app.command()(pixels)

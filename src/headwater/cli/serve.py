@@ -12,6 +12,7 @@ from headwater.cli.plain_words import in_plain_words
 
 if TYPE_CHECKING:
     from headwater.stations import Store
+    from headwater.stations.ingest.mapping import Mapping
 
 __all__ = ["serve"]
 
@@ -62,11 +63,21 @@ def serve(
 
             app = create_service(
                 opened, access=access, limits=Limits(body=round(body_mb * 1e6)), public=public,
-                mqtt=mqtt,
+                mqtt=mqtt, mapping=_mapping_beside(store),
             )  # fmt: skip
             _announce(opened, listener, store, access.writing == "open")
             with keeping(opened, control_every):
                 _run(app, listener)
+
+
+def _mapping_beside(store: str) -> Mapping | None:
+    """Read the mapping file that ``headwater network init`` laid beside the store, if any."""
+    from pathlib import Path
+
+    from headwater.stations.ingest import read_mapping
+
+    beside = Path(store).with_suffix(".toml")
+    return read_mapping(beside) if "://" not in store and beside.is_file() else None
 
 
 def _insist_on_web(mqtt: str) -> None:

@@ -1,11 +1,12 @@
 """Quality control of what comes in, while the service runs.
 
-Every few seconds the series that have grown are held against their own rules. What needs the other
-depths and the neighbours looks back at a year, and is done once a day.
+Every few seconds the series that have grown or were corrected are held against their own rules.
+What needs the other depths and the neighbours looks back at a year, and is done once a day.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -18,6 +19,7 @@ from headwater.errors import HeadwaterError
 
 if TYPE_CHECKING:
     from headwater.stations.store import Store
+    from headwater.stations.store.protocol import Session
 
 __all__ = ["Keeper", "keeping"]
 
@@ -40,6 +42,7 @@ class Keeper:
     store: Store
     clock: Callable[[], float] = time.monotonic
     _counts: dict[int, int] = field(default_factory=dict)
+    _revised: int = 0
     _today: dict[int, Span] = field(default_factory=dict)
     _compared: float | None = None
 
@@ -61,8 +64,13 @@ class Keeper:
 
         with self.store.transaction(read_only=True) as session:
             streams = inventory(session)
-            # only what has grown is searched, or each round would read all that is kept
-            grown = [one for one in streams if self._counts.get(one.id) != one.count]
+            # only what has grown or was corrected is searched, not all that is kept
+            corrected = self._corrected(session)
+            grown = [
+                one
+                for one in streams
+                if one.id in corrected or self._counts.get(one.id) != one.count
+            ]
             new = uncontrolled(session, grown)
         for id, (first, last) in new.items():
             old = self._today.get(id, (first, last))
@@ -76,6 +84,16 @@ class Keeper:
             control_store(self.store, spans=new, consistency=False)
         self._counts = {one.id: one.count for one in streams}
         return len(new)
+
+    def _corrected(self, session: Session) -> set[int]:
+        """Series in which results were changed since the last time, by the audit trail."""
+        rows = session.rows(
+            "SELECT id, detail FROM audit WHERE action = 'revise' AND id > ? ORDER BY id",
+            (self._revised,),
+        )
+        if rows:
+            self._revised = int(rows[-1][0])
+        return {int(stream) for _, detail in rows for stream in json.loads(detail or "{}")}
 
 
 @contextmanager

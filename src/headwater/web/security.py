@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
+    from headwater.stations.ingest.mapping import Mapping
     from headwater.stations.store import Store
 
 __all__ = ["Access", "Gate", "Guard", "create_service", "first_key", "is_local", "presented"]
@@ -268,6 +269,7 @@ def create_service(
     limits: Limits | None = None,
     public: str = "",
     mqtt: str = "",
+    mapping: Mapping | None = None,
 ) -> FastAPI:
     """Build the whole application: SensorThings, the live page, and the guard before both.
 
@@ -283,6 +285,8 @@ def create_service(
         Address under which the world sees it.
     mqtt : str
         Broker to join.
+    mapping : Mapping, optional
+        What the columns of CSV files mean that are sent to ``/ingest``.
 
     Returns
     -------
@@ -290,10 +294,13 @@ def create_service(
     """
     from headwater.web.app import create_app
     from headwater.web.pages import add_pages
+    from headwater.web.push import add_push
 
     guard = Guard(store, access or Access())
     app = create_app(store, limits=limits, authorise=guard, public=public, mqtt=mqtt)
     add_pages(app, store)
+    most = app.state.service.limits.body
+    add_push(app, store, mapping=mapping, authorise=guard, most=most)
     app.add_middleware(Gate, guard=guard)
     return app
 

@@ -139,7 +139,7 @@ def _observations(reading: Reading, ids: dict[str, int], missing: bool) -> Obser
 
 def _spans(batch: Observations) -> dict[int, tuple[int, int]]:
     ids, starts = np.unique(batch.datastream, return_index=True)
-    ends: NDArray[Any] = np.append(starts[1:], len(batch))
+    ends: NDArray[Any] = np.append(starts[1:], len(batch))[: len(ids)]
     return {
         int(id): (int(batch.time[a]), int(batch.time[b - 1]))
         for id, a, b in zip(ids, starts, ends, strict=True)

@@ -185,6 +185,8 @@ def change_observation(work: Work, key: Key, columns: Json, links: dict[str, int
     if old["result_json"] is None:
         old["result_json"] = old["result_number"]
     row = old | columns
+    if "quality" not in columns and row["result_json"] != old["result_json"]:
+        row["quality"] = None  # the verdict was on another result
     stream = links.get("Datastream", links.get("MultiDatastream", key[0]))
     if row["time"] is None:
         raise WrongRequest("phenomenonTime cannot be null")

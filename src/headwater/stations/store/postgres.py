@@ -35,7 +35,7 @@ from headwater.stations.store.protocol import (
     now,
 )
 from headwater.stations.store.reading import kept
-from headwater.stations.store.schema import OBSERVATION_COLUMNS, TABLES
+from headwater.stations.store.schema import OBSERVATION_COLUMNS, RESULT_COLUMNS, TABLES
 from headwater.stations.times import month_bounds, months_of
 
 if TYPE_CHECKING:
@@ -171,6 +171,12 @@ class PostgreSQLSession(Session):
                 name for name in present if name not in ("datastream_id", "time", "received")
             ]
             sets = ", ".join(f"{name} = s.{name}" for name in [*content, "received"])
+            if "quality" not in content:
+                # a verdict on another result says nothing of this one
+                changed = " OR ".join(
+                    f"o.{n} IS DISTINCT FROM s.{n}" for n in RESULT_COLUMNS if n in content
+                )
+                sets += f", quality = CASE WHEN {changed} THEN NULL ELSE o.quality END"
             differs = " OR ".join(f"o.{name} IS DISTINCT FROM s.{name}" for name in content)
             updated = self._tally(
                 f"UPDATE observations o SET {sets} FROM staging s"
@@ -389,7 +395,7 @@ def _needs_psycopg() -> None:
     from importlib.util import find_spec
 
     if find_spec("psycopg") is None:
-        do = "Install it: pip install 'headwater[postgresql]'"
+        do = "Install it: pip install 'headwater[postgres]'"
         raise StoreError("a PostgreSQL store needs psycopg 3, which is not installed", do=do)
 
 

@@ -257,8 +257,9 @@ class Store(ABC):
         """Write observations in one transaction, with counters and latest values.
 
         The key is datastream and time: what is there already with the same content stays
-        untouched, with another content it is updated. When this returns, the observations are
-        kept.
+        untouched, with another content it is updated. A new result that comes without quality
+        takes the old quality away, so that it is controlled again. When this returns, the
+        observations are kept.
 
         Parameters
         ----------

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["Dialect", "JSON_COLUMNS", "OBSERVATION_COLUMNS", "TABLES", "VERSIONS", "statements"]
+__all__ = [
+    "Dialect", "JSON_COLUMNS", "OBSERVATION_COLUMNS", "RESULT_COLUMNS", "TABLES", "VERSIONS",
+    "statements",
+]  # fmt: skip
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -28,6 +31,9 @@ OBSERVATION_COLUMNS = {
     "valid_start": "valid_start", "valid_end": "valid_end", "quality": "quality",
     "parameters": "parameters", "feature": "feature_id", "received": "received",
 }  # fmt: skip
+
+#: Columns that quality is about: where one of them changes, an older verdict falls.
+RESULT_COLUMNS = ("result_number", "result_json")
 
 #: Tables with an identity that grows and is never given twice.
 TABLES = frozenset(

@@ -36,7 +36,7 @@ from headwater.stations.store.protocol import (
     now,
 )
 from headwater.stations.store.reading import kept
-from headwater.stations.store.schema import OBSERVATION_COLUMNS
+from headwater.stations.store.schema import OBSERVATION_COLUMNS, RESULT_COLUMNS
 from headwater.stations.times import NEVER
 
 if TYPE_CHECKING:
@@ -124,6 +124,12 @@ class SQLiteSession(Session):
         )
         listed = ", ".join(columns)
         sets = ", ".join(f"{name} = excluded.{name}" for name in (*content, "received"))
+        if "quality" not in content:
+            # a verdict on another result says nothing of this one
+            changed = " OR ".join(
+                f"{n} IS NOT excluded.{n}" for n in RESULT_COLUMNS if n in content
+            )
+            sets += f", quality = CASE WHEN {changed} THEN NULL ELSE quality END"
         other = " OR ".join(f"{name} IS NOT excluded.{name}" for name in content)
         self.execute(
             f"INSERT INTO main.observations ({listed}) SELECT {listed} FROM temp.staging WHERE true"

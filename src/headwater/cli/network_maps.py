@@ -1,0 +1,82 @@
+"""Commands that bring stations and grids together: maps of the network, cells beside stations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headwater.cli.output import show, tell
+from headwater.cli.plain_words import in_plain_words
+
+__all__ = ["map_", "pixels"]
+
+_Study = Annotated[Path, typer.Argument(help="The study file.", metavar="STUDY")]
+_Of = Annotated[str, typer.Option("--of", help="soil_moisture, temperature, ….")]
+_Address = Annotated[
+    str, typer.Option("--store", envvar="HEADWATER_STORE", help="A file, or postgresql://….")
+]
+
+
+def map_(
+    study: _Study,
+    of: _Of = "soil_moisture",
+    depth: Annotated[
+        float | None, typer.Option(help="In m; default: the shallowest sensor of each station.")
+    ] = None,
+    day: Annotated[str | None, typer.Option(help="One day: 2021-07-01.")] = None,
+    period: Annotated[
+        tuple[str, str] | None, typer.Option(help="First and last day: 2021-07-01 2021-07-31.")
+    ] = None,
+    step: Annotated[
+        str, typer.Option(help="A map for each day, each pentad, or one of the whole period.")
+    ] = "day",
+    offset: Annotated[
+        float, typer.Option(help="Hours by which the day begins before that of UTC.")
+    ] = 0.0,
+    address: _Address = "network.db",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; default: network-maps beside the study file.")
+    ] = None,
+) -> None:
+    """Krige what the stations observed to the study grid: value, standard error, stations."""
+    with in_plain_words():
+        from headwater.errors import StudyError
+        from headwater.stations import open_store
+        from headwater.study import read_study
+        from headwater.study.network_maps import MapRequest, map_network, write_network_map
+
+        if (day is None) == (period is None):
+            do = "Give --day 2021-07-01, or --period 2021-07-01 2021-07-31"
+            raise StudyError("a map needs a day or a period", do=do)
+        first, last = (day, day) if period is None else period
+        request = MapRequest(of, first or "", last or "", depth, step, offset)  # type: ignore[arg-type]
+        known = read_study(study)
+        with open_store(address) as store:
+            told = map_network(known, store, request)
+        folder = out or known.file.parent / "network-maps"
+        files = write_network_map(folder, request.name, told)
+        maps = int((told.data[of].count(("y", "x")) > 0).sum())
+        typer.echo(f"{maps} of {told.data.sizes['time']} maps from {told.data.sizes['station']}"
+                   f" places in {folder}:")  # fmt: skip
+        for file in files:
+            typer.echo(f"  {file.name}")
+        tell(told.cautions)
+
+
+def pixels(
+    study: _Study,
+    of: _Of = "soil_moisture",
+    address: _Address = "network.db",
+) -> None:
+    """Put the cells of a study's cube beside the stations, as series of the same store."""
+    with in_plain_words():
+        from headwater.stations import open_store
+        from headwater.study import read_study
+        from headwater.study.network_pixels import write_pixels
+
+        with open_store(address) as store:
+            told = write_pixels(read_study(study), store, of)
+        show(told.table, list(told.table.columns), title=f"Cells of {told.cube}")
+        tell(told.cautions)
