@@ -130,7 +130,8 @@ def test_killed_in_the_middle_of_a_hundred_bulk_loads(kind, tmp_path, request):
     store = f"sqlite:///{tmp_path}/network.db"
     if kind == "postgresql":
         store = request.getfixturevalue("postgresql").database(f"f{uuid4().hex}")
-    size, loads, told, rng = 1000, 100, [], random.Random(7)
+    # large enough that a hundred outlast several restarts of a fast machine
+    size, loads, told, rng = 4000, 100, [], random.Random(7)
     with serving(store) as service:
         waiting, lock = list(range(loads)), threading.Lock()
 
