@@ -96,12 +96,13 @@ def posted(url, body):
         return answer.read()
 
 
-def rows(n: int = 1_000_000) -> list[dict[str, str]]:
+def rows(n: int = 1_000_000) -> list[dict]:
     found = []
 
     def note(task, value, unit, target, note=""):
-        found.append({"task": task, "ours": f"{value:,.1f} {unit}", "peer": "", "target": target,
-                      "note": note})  # fmt: skip
+        limit = f"≤ {target.split()[0]}" if target else ""
+        line = {"task": f"{task} [{unit}]", "ours": value, "peer": None, "target": limit}
+        found.append(line | {"note": note})
 
     with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/network.db") as store:
         ids = filled(store, n)
@@ -167,4 +168,4 @@ if __name__ == "__main__":
     import sys
 
     for row in rows(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000):
-        print(f"{row['task']:45} {row['ours']:>25}  target {row['target']:6} {row['note']}")
+        print(f"{row['task']:60} {row['ours']:>12.4g}  target {row['target']:6} {row['note']}")

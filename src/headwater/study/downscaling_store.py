@@ -177,7 +177,7 @@ def _maps(store: xr.Dataset, product: Product, task: Task, away: NDArray[np.int1
         "mean": (_over(series.sum("time").values, n), "Mean of the downscaled soil moisture"),
         "observed": (
             np.where(task.inside, observed, np.nan),
-            "Share of days on which a coarse cell over the pixel was observed",
+            "Days with an observation",
         ),
         "n": (inside, "Days with a value"),
     }
