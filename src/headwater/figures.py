@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
-__all__ = ["CATEGORY", "COLORMAP", "INK", "MUTED", "grouped", "house_style", "new_figure", "render"]
+__all__ = [
+    "CATEGORY",
+    "COLORMAP",
+    "INK",
+    "MUTED",
+    "grouped",
+    "house_style",
+    "new_figure",
+    "p_text",
+    "render",
+]
 
 CATEGORY = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe-Ito colours, in the order of use."""
@@ -96,6 +106,26 @@ def grouped(value: float, decimals: int = 0) -> str:
     gap = "\u202f" if abs(value) > 9999 else ""
     text = f"{value:z,.{decimals}f}"
     return text.replace(",", gap).replace("-", "−").replace("inf", "∞")
+
+
+def p_text(p: float) -> str:
+    """Write a p-value as figures and prose print it.
+
+    Parameters
+    ----------
+    p : float
+        From 0 to 1.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> p_text(0.0421), p_text(0.0002)
+    ('p = 0.042', 'p ≤ 0.001')
+    """
+    return "p ≤ 0.001" if p <= 0.001 else f"p = {p:.3f}"
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from headwater.downscaling.area_to_point import (
     point_to_area,
     thin_rows,
 )
-from headwater.downscaling.bilinear import bilinear_weights, fill_in_time
+from headwater.downscaling.bilinear import bilinear_weights
 from headwater.downscaling.covariance import estimate_covariance
+from headwater.downscaling.wavelets import fill_in_time
 from headwater.errors import DataError
 
 
@@ -69,7 +70,7 @@ def test_straight_lines_keep_a_plane_and_the_values_at_the_centres():
 
 
 def test_a_series_without_values_stays_missing():
-    filled = fill_in_time([[1.0, np.nan], [np.nan, np.nan]], [0, 5])
+    filled, _ = fill_in_time(np.array([[1.0, np.nan], [np.nan, np.nan]]), times=[0, 5])
     np.testing.assert_array_equal(filled, [[1.0, np.nan], [1.0, np.nan]])
 
 

@@ -13,9 +13,10 @@ from headwater.cli.network import app
 from headwater.errors import InputError, StudyError
 from headwater.stations import microseconds, open_store
 from headwater.stations.controlling import control_store
-from headwater.stations.deriving import derive, values_at
+from headwater.stations.deriving import derive
 from headwater.stations.ingest import load, read_csv
 from headwater.stations.ingest.mapping import parse_mapping
+from headwater.stations.interval_means import station_means
 from headwater.stations.inventory import inventory
 from headwater.stations.overview import overview, write_export
 from headwater.stations.quality import Flag
@@ -295,9 +296,10 @@ def test_network_mean_and_stability_are_series_too(store: Store) -> None:
 def test_values_for_the_grid_name_place_and_n(store: Store) -> None:
     profile(store)
     start = microseconds("2026-06-01T00:00Z")
-    told = values_at(store, "soil_moisture", start, start + 10 * HOUR)
-    assert told.loc[0, ["station", "depth", "n"]].tolist() == ["A", 0.1, 10]
-    assert told.attrs["units"]["value"] == "m3 m-3"
+    told = station_means(store, "soil_moisture", np.array([start, start + 10 * HOUR]))
+    assert told.stations.loc[0, ["station", "depth"]].tolist() == ["A", 0.1]
+    assert told.n.tolist() == [[10]]
+    assert told.units == "m3 m-3"
 
 
 def test_overview_and_export(store: Store, tmp_path: Path) -> None:

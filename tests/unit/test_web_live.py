@@ -136,6 +136,20 @@ def test_what_comes_is_controlled_once(store):
     assert all(text is not None for text in store.read().quality)
 
 
+def test_a_correction_is_controlled_again(store):
+    id = stream(store)
+    keeper = Keeper(store)
+    store.write(hours(id, 48))
+    store.write(Observations([id], [T0 + 48 * HOUR], [1.7]))
+    assert keeper.control() == 1
+    assert only(store).kind == "doubt"
+    store.write(Observations([id], [T0 + 48 * HOUR], [0.2]))
+    assert store.read([id], T0 + 48 * HOUR, T0 + 49 * HOUR).quality is None
+    assert keeper.control() == 1
+    assert only(store).kind != "doubt"
+    assert keeper.control() == 0
+
+
 def test_control_goes_on_after_a_fault_of_the_store(tmp_path, caplog):
     path = tmp_path / "network.db"
     with open_store(path) as store:

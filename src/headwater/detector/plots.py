@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.figures import CATEGORY, INK, MUTED, grouped, house_style, new_figure
+from headwater.figures import CATEGORY, INK, MUTED, grouped, house_style, new_figure, p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -269,12 +269,10 @@ def _rule(row: Mapping[Any, Any]) -> str:
 def _test(row: Mapping[Any, Any]) -> str:
     """Print the p of the whole search where there is one: smooth fields mislead the F test."""
     searched = row.get("p_search", np.nan)
-    return f"F test {_p(row['p_value'])}" if np.isnan(searched) else f"search {_p(searched)}"
+    return (
+        f"F test {p_text(row['p_value'])}" if np.isnan(searched) else f"search {p_text(searched)}"
+    )
 
 
 def _words(method: str) -> str:
     return method.replace("_", " ")
-
-
-def _p(p: float) -> str:
-    return "p ≤ 0.001" if p <= 0.001 else f"p = {p:.3f}"

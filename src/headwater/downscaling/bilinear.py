@@ -7,38 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bilinear_weights", "fill_in_time"]
+__all__ = ["bilinear_weights"]
 
 Floats = NDArray[np.float64]
-
-
-def fill_in_time(values: Any, times: Any) -> Floats:
-    """Fill the gaps of each series by straight lines, and by the nearest value at its ends.
-
-    Parameters
-    ----------
-    values : array-like, shape (n_days, n_series)
-        NaN where there is none.
-    times : array-like, shape (n_days,)
-        Increasing [d].
-
-    Returns
-    -------
-    ndarray, shape (n_days, n_series)
-        A series without any value stays NaN.
-
-    Examples
-    --------
-    >>> fill_in_time([[0.0], [np.nan], [4.0], [np.nan]], [0, 1, 2, 3])[:, 0].tolist()
-    [0.0, 2.0, 4.0, 4.0]
-    """
-    table = np.asarray(values, dtype=float)
-    filled = np.full_like(table, np.nan)
-    for column, series in enumerate(table.T):
-        seen = np.isfinite(series)
-        if seen.any():
-            filled[:, column] = np.interp(times, np.asarray(times)[seen], series[seen])
-    return filled
 
 
 def bilinear_weights(coarse_xy: Any, fine_xy: Any) -> Any:

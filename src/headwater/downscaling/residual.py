@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.downscaling.area_to_point import point_to_area
-from headwater.downscaling.bilinear import bilinear_weights, fill_in_time
+from headwater.downscaling.bilinear import bilinear_weights
 from headwater.downscaling.covariance import ResidualCovariance, estimate_covariance
 from headwater.downscaling.kronecker import remember, solve_weights
 from headwater.downscaling.posterior import Rows, posterior_variance
 from headwater.downscaling.state_space import stretch_length
 from headwater.downscaling.stations import StationResiduals, station_noise, station_pixels
+from headwater.downscaling.wavelets import fill_in_time
 from headwater.errors import DataError, StudyError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ def _bilinear(
     stations: StationResiduals | None,
 ) -> ResidualField:
     ever = np.isfinite(table).any(axis=0)
-    filled = fill_in_time(table[:, ever], dates.astype(np.int64))
+    filled = np.asarray(fill_in_time(table[:, ever], times=dates.astype(np.int64))[0], float)
     weights = bilinear_weights(np.asarray(support.coarse_xy)[ever], support.fine_xy)
     unused = () if stations is None else ("Stations take no part in straight lines.",)
     lost = () if ever.all() else (f"{int((~ever).sum())} cells were never observed.",)

@@ -351,8 +351,8 @@ def _covered_by_cells(one: _Draw, error: Floats, support: Support, level: float)
 
 
 def _nearest(seen: Floats, support: Support) -> Floats:
-    from headwater.downscaling.bilinear import fill_in_time
+    from headwater.downscaling.wavelets import fill_in_time
 
-    filled = fill_in_time(seen, np.arange(len(seen)))
+    filled, _ = fill_in_time(seen)
     nearest: Floats = filled[:, np.asarray(support.matrix.argmax(axis=0)).ravel()]
     return nearest

@@ -97,13 +97,17 @@ def low_pass(series: Any, *, wavelet: str = "db4", level: int = 3) -> Floats:
     return _approximation(_checked(series, wavelet, level), wavelet, level)
 
 
-def fill_in_time(series: Any, *, limit: int | None = None) -> tuple[Floats, NDArray[np.bool_]]:
+def fill_in_time(
+    series: Any, *, times: Any = None, limit: int | None = None
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Fill gaps in time on straight lines between the values around them.
 
     Parameters
     ----------
     series : array (time, ...)
         NaN where missing.
+    times : array (time,), optional
+        Increasing; default: steps of one.
     limit : int, optional
         Longest gap that is filled [steps]; default: any. Before the first and after the last value
         of a series that value is held, for at most `limit` steps.
@@ -125,11 +129,10 @@ def fill_in_time(series: Any, *, limit: int | None = None) -> tuple[Floats, NDAr
     if not missing.any():
         return values, missing
     flat, gaps = values.reshape(len(values), -1).copy(), missing.reshape(len(values), -1)
-    steps = np.arange(len(values))
+    steps = np.arange(len(values)) if times is None else np.asarray(times)
     for column in np.flatnonzero(gaps.any(axis=0) & ~gaps.all(axis=0)):
         lost = gaps[:, column]
-        known = steps[~lost]
-        flat[lost, column] = np.interp(steps[lost], known, flat[known, column])
+        flat[lost, column] = np.interp(steps[lost], steps[~lost], flat[~lost, column])
         if limit is not None:
             flat[_too_long(lost, limit), column] = np.nan
     return flat.reshape(values.shape), missing

@@ -26,7 +26,10 @@ from headwater.stations.times import DAY
 from headwater.stations.verdicts import bits_of, doubted, verdict
 from headwater.units import convert
 
-__all__ = ["Controlled", "control_store", "uncontrolled"]
+__all__ = ["CONTROL", "Controlled", "control_store", "uncontrolled"]
+
+CONTROL = "quality control"
+"""Who acts, for the audit trail, when flags are written."""
 
 _LEAD = 75 * DAY
 """A stretch begins this long before what is new: frost and thaw, and the window of neighbours."""
@@ -90,7 +93,7 @@ def control_store(
     reach: float = 2.0,
     neighbours: float = 5.0,
     consistency: bool = True,
-    actor: str | None = "quality control",
+    actor: str | None = CONTROL,
 ) -> list[Controlled]:
     """Control what is new, and write flags and reasons.
 

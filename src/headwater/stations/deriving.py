@@ -34,7 +34,7 @@ from headwater.stations.times import DAY
 from headwater.stations.verdicts import bits_of, doubted
 from headwater.units import convert
 
-__all__ = ["Derived", "derive", "values_at"]
+__all__ = ["Derived", "derive"]
 
 Period = Literal["hour", "day", "pentad"]
 _WORDS: dict[str, str] = {"hour": "hourly", "day": "daily", "pentad": "pentad"}
@@ -325,47 +325,3 @@ def _gone(session: Session, id: int, start: NDArray[np.int64]) -> list[int]:
     held = read(session, [id], None, None).time
     lost: list[int] = held[~np.isin(held, start)].tolist()
     return lost
-
-
-def values_at(
-    store: Store, quantity: str, start: int, end: int, *, depth: float | None = None
-) -> pd.DataFrame:
-    """Mean of each station over an interval, with its place: what interpolation needs.
-
-    Parameters
-    ----------
-    store : Store
-    quantity : str
-        Word of the glossary.
-    start, end : int
-        Half open [µs].
-    depth : float, optional
-        [m]; default: the shallowest of each station.
-
-    Returns
-    -------
-    DataFrame
-        ``station``, ``longitude``, ``latitude``, ``elevation``, ``depth``, ``value``, ``sd``,
-        ``n``; units in ``attrs``. Stations without a place or a value are left out.
-    """
-    with store.transaction(read_only=True) as session:
-        streams = [one for one in inventory(session) if one.role == quantity]
-    best: dict[int, Stream] = {}
-    for one in sorted(streams, key=lambda one: one.depth or 0.0):
-        if np.isfinite(one.longitude) and (depth is None or one.depth == depth):
-            best.setdefault(one.thing_id, one)
-    rows = []
-    for one in best.values():
-        held = store.read([one.id], start, end)
-        value = held.result[~doubted(bits_of(held.quality, len(held)))]
-        value = value[np.isfinite(value)]
-        if len(value):
-            sd = float(np.std(value, ddof=1)) if len(value) > 1 else float("nan")
-            rows.append((one.thing, one.longitude, one.latitude, one.elevation, one.depth,
-                         float(value.mean()), sd, len(value)))  # fmt: skip
-    names = ["station", "longitude", "latitude", "elevation", "depth", "value", "sd", "n"]
-    frame = pd.DataFrame(rows, columns=names)
-    unit = next((one.unit for one in best.values()), "")
-    degrees = {"longitude": "degree", "latitude": "degree", "elevation": "m", "depth": "m"}
-    frame.attrs["units"] = {**degrees, "value": unit, "sd": unit}
-    return frame

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
 from headwater.stations.sensorthings import Answer, Call, Limits, Role, Service, refusal
-from headwater.stations.sensorthings.errors import TooLarge, WrongRequest
+from headwater.stations.sensorthings.errors import WrongRequest
+from headwater.web.body import take_body
 from headwater.web.description import describe
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _endpoint(service: Service, authorise: Authorise, public: str) -> Any:
     async def endpoint(request: Request) -> Response:
         try:
             root = f"{public.rstrip('/') or _origin(request)}/v1.1"
-            body = await _body(request, service.limits.body)
+            body = await take_body(request, service.limits.body, several="requests")
         except HeadwaterError as error:
             return _response(refusal(error))
         return await run_in_threadpool(_serve, service, authorise, request, root, body)
@@ -119,21 +120,6 @@ def _origin(request: Request) -> str:
         return str(request.base_url).rstrip("/")
     except ValueError:
         raise WrongRequest("the Host of the request cannot be read") from None
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """Take in the body, and stop as soon as it is larger than allowed."""
-    do = f"Send at most {most} bytes at once, or several requests"
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said[:18]) > most:
-        raise TooLarge("the body is too large", found=f"{said[:18]} bytes", do=do)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise TooLarge("the body is too large", found=f"over {most} bytes", do=do)
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _serve(

@@ -87,9 +87,12 @@ class Keeper:
 
     def _corrected(self, session: Session) -> set[int]:
         """Series in which results were changed since the last time, by the audit trail."""
+        from headwater.stations.controlling import CONTROL
+
         rows = session.rows(
-            "SELECT id, detail FROM audit WHERE action = 'revise' AND id > ? ORDER BY id",
-            (self._revised,),
+            "SELECT id, detail FROM audit WHERE action = 'revise' AND id > ?"
+            " AND (actor IS NULL OR actor <> ?) ORDER BY id",
+            (self._revised, CONTROL),
         )
         if rows:
             self._revised = int(rows[-1][0])

@@ -10,11 +10,11 @@ from headwater.stations.ingest import load, read
 from headwater.stations.sensorthings import refusal
 from headwater.stations.sensorthings.errors import (
     Forbidden,
-    TooLarge,
     UnsupportedMedia,
     WrongRequest,
 )
 from headwater.web.app import Authorise, everybody
+from headwater.web.body import take_body
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -88,7 +88,7 @@ def add_push(
 
     async def push(request: Request) -> Response:
         try:
-            body = await _body(request, most)
+            body = await take_body(request, most, several="files")
         except HeadwaterError as error:
             answer = refusal(error)
             return JSONResponse(answer.body, answer.status, {"Connection": "close"})
@@ -182,18 +182,3 @@ def _insist(store: Store, reading: Reading, things: frozenset[int]) -> None:
             "this key may not write to these stations", found=", ".join(strange)[:200],
             do="Send a file of your own stations alone",
         )  # fmt: skip
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """Take in the body, and stop as soon as it is larger than allowed."""
-    do = f"Send at most {most} bytes at once, or several files"
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said[:18]) > most:
-        raise TooLarge("the body is too large", found=f"{said[:18]} bytes", do=do)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise TooLarge("the body is too large", found=f"over {most} bytes", do=do)
-        chunks.append(chunk)
-    return b"".join(chunks)

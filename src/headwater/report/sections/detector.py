@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from headwater.figures import grouped
+from headwater.figures import grouped, p_text
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
@@ -253,9 +253,5 @@ def _signed(value: float) -> str:
 def _test(row: Any) -> str:
     """Tell the p of the whole search where there is one: smooth fields mislead the F test."""
     if pd.notna(row.get("p_search")):
-        return f"{_p(row['p_search'])} by chance maps searched alike"
-    return f"{_p(row['p_value'])} if cells were independent"
-
-
-def _p(p: float) -> str:
-    return "p ≤ 0.001" if p <= 0.001 else f"p = {p:.3f}"
+        return f"{p_text(row['p_search'])} by chance maps searched alike"
+    return f"{p_text(row['p_value'])} if cells were independent"
