@@ -17,12 +17,12 @@ import pandas as pd
 from scipy.stats import binom, chisquare
 
 from headwater.figures import CATEGORY, MUTED, house_style, new_figure, render
-from headwater.isotopes._hierarchy import Model, make_cells
-from headwater.isotopes.bayes_caps import capped_prior
-from headwater.isotopes.bayes_chains import run_chains, within_caps
-from headwater.isotopes.bayes_hierarchical import Effects
-from headwater.isotopes.composition import Composition
-from headwater.isotopes.priors import FractionPrior, clr_prior, dirichlet_prior, ilr_basis
+from headwater.isotopes.mixing._hierarchy import Model, make_cells
+from headwater.isotopes.mixing.caps import capped_prior
+from headwater.isotopes.mixing.composition import Composition
+from headwater.isotopes.mixing.hierarchical import Effects
+from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_caps
+from headwater.isotopes.mixing.priors import FractionPrior, clr_prior, dirichlet_prior, ilr_basis
 
 BINS, THIN, RANKS = 20, 10, 99
 NAMES, TRACERS = ("rain", "ice", "snow"), ("d18O", "d2H")
@@ -50,18 +50,40 @@ class Setting:
 
 SETTINGS = (
     Setting("Random month, process × residual", Effects(("month",)), {"month": [5, 6, 8, 9]}),
-    Setting("Sites nested in months, process", Effects(("month",), (("site", "month"),)),
-            {"month": [6, 6, 6, 9, 9, 9], "site": list("abcabc")}, "process", tau=0.5, total=300),
-    Setting("Random month and elevation, process + residual (simmr)",
-            Effects(("month",), (), ("elevation",)),
-            {"month": [6, 6, 6, 9, 9, 9], "elevation": [3600.0, 4000.0, 4400.0] * 2},
-            "simmr", clr_prior(3), correlation=0.0, samples=6),
-    Setting("Random month, evaporation inside, process × residual", Effects(("month",)),
-            {"month": [5, 6, 8, 9]}, evaporation=SLOPE, samples=12),
-    Setting("Informative prior, residual, rain at most 0.5", Effects(("month",)),
-            {"month": [5, 6, 8, 9]}, "residual",
-            capped_prior(dirichlet_prior([2, 4, 2]), NAMES, {"rain": 0.5}), tau=0.5, seed=1),
-)  # fmt: skip
+    Setting(
+        "Sites nested in months, process",
+        Effects(("month",), (("site", "month"),)),
+        {"month": [6, 6, 6, 9, 9, 9], "site": list("abcabc")},
+        "process",
+        tau=0.5,
+        total=300,
+    ),
+    Setting(
+        "Random month and elevation, process + residual (simmr)",
+        Effects(("month",), (), ("elevation",)),
+        {"month": [6, 6, 6, 9, 9, 9], "elevation": [3600.0, 4000.0, 4400.0] * 2},
+        "simmr",
+        clr_prior(3),
+        correlation=0.0,
+        samples=6,
+    ),
+    Setting(
+        "Random month, evaporation inside, process × residual",
+        Effects(("month",)),
+        {"month": [5, 6, 8, 9]},
+        evaporation=SLOPE,
+        samples=12,
+    ),
+    Setting(
+        "Informative prior, residual, rain at most 0.5",
+        Effects(("month",)),
+        {"month": [5, 6, 8, 9]},
+        "residual",
+        capped_prior(dirichlet_prior([2, 4, 2]), NAMES, {"rain": 0.5}),
+        tau=0.5,
+        seed=1,
+    ),
+)
 
 
 def ends(correlation: float) -> Composition:
@@ -196,9 +218,14 @@ def print_table(found: list[tuple[Setting, dict]]) -> None:
     for setting, result in found:
         for i, (name, ranks) in enumerate(result["ranks"].items()):
             counts = np.bincount((ranks * BINS).astype(int), minlength=BINS)
-            cells = [setting.name if i == 0 else "", name, f"{chisquare(counts).pvalue:.2f}",
-                     f"{ecdf_p(ranks):.2f}", f"{coverage(ranks, 0.5):.0f} %",
-                     f"{coverage(ranks, 0.95):.1f} %"]  # fmt: skip
+            cells = [
+                setting.name if i == 0 else "",
+                name,
+                f"{chisquare(counts).pvalue:.2f}",
+                f"{ecdf_p(ranks):.2f}",
+                f"{coverage(ranks, 0.5):.0f} %",
+                f"{coverage(ranks, 0.95):.1f} %",
+            ]
             print("| " + " | ".join(cells) + " |")
 
 
@@ -234,8 +261,10 @@ def main() -> None:
     start, found = time.process_time(), []
     for setting in SETTINGS:
         found.append((setting, calibrate(setting, setting.total, setting.seed)))
-        print(f"{setting.name}: {found[-1][1]['divergent']} data sets with divergences, "
-              f"{100 * found[-1][1]['kept']:.0f} % of draws kept")  # fmt: skip
+        print(
+            f"{setting.name}: {found[-1][1]['divergent']} data sets with divergences, "
+            f"{100 * found[-1][1]['kept']:.0f} % of draws kept"
+        )
     print_table(found)
     print(f"\n{time.process_time() - start:.0f} CPU seconds")
     with house_style():

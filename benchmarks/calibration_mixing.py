@@ -15,9 +15,9 @@ import numpy as np
 from scipy.stats import chisquare
 
 from headwater.figures import CATEGORY, MUTED, house_style, new_figure, render
-from headwater.isotopes.bayes import mixing_posterior
-from headwater.isotopes.composition import Composition
-from headwater.isotopes.priors import FractionPrior, clr_prior, dirichlet_prior
+from headwater.isotopes.mixing.composition import Composition
+from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+from headwater.isotopes.mixing.priors import FractionPrior, clr_prior, dirichlet_prior
 
 BINS, RANKS = 20, 99
 MEAN = np.array([[-11.0, -80.0], [-14.0, -110.0], [-16.0, -114.0]])
@@ -36,17 +36,38 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("process × residual, softmax prior, r = 0.9, n = 10",
-            clr_prior(3), "process_residual", 0.9, 10),
-    Setting("process × residual, Dirichlet(1), r = 0.9, n = 10",
-            dirichlet_prior([1, 1, 1]), "process_residual", 0.9, 10),
-    Setting("process, Dirichlet(1), independent tracers, n = 3",
-            dirichlet_prior([1, 1, 1]), "process", 0.0, 3),
-    Setting("simmr (σ ~ Gamma(3, 2)), softmax prior, n = 25",
-            clr_prior(3), "simmr", 0.0, 25, False),
-    Setting("informative Dirichlet(6, 3, 1), residual, r = 0.9, n = 5",
-            dirichlet_prior([6, 3, 1]), "residual", 0.9, 5),
-)  # fmt: skip
+    Setting(
+        "process × residual, softmax prior, r = 0.9, n = 10",
+        clr_prior(3),
+        "process_residual",
+        0.9,
+        10,
+    ),
+    Setting(
+        "process × residual, Dirichlet(1), r = 0.9, n = 10",
+        dirichlet_prior([1, 1, 1]),
+        "process_residual",
+        0.9,
+        10,
+    ),
+    Setting(
+        "process, Dirichlet(1), independent tracers, n = 3",
+        dirichlet_prior([1, 1, 1]),
+        "process",
+        0.0,
+        3,
+    ),
+    Setting(
+        "simmr (σ ~ Gamma(3, 2)), softmax prior, n = 25", clr_prior(3), "simmr", 0.0, 25, False
+    ),
+    Setting(
+        "informative Dirichlet(6, 3, 1), residual, r = 0.9, n = 5",
+        dirichlet_prior([6, 3, 1]),
+        "residual",
+        0.9,
+        5,
+    ),
+)
 SIGMA = (3.0, 2.0)
 
 
@@ -90,17 +111,28 @@ def calibrate(setting: Setting, total: int = 2000, seed: int = 0, block: int = 2
     for _ in range(total // block):
         p, sources, water = simulate(setting, block, rng)
         post = mixing_posterior(
-            sources, water, rng=rng, prior=setting.prior, residual=setting.residual,
-            source_error=setting.source_error, sigma_prior=SIGMA, draws=8000, kept=4000,
-        )  # fmt: skip
+            sources,
+            water,
+            rng=rng,
+            prior=setting.prior,
+            residual=setting.residual,
+            source_error=setting.source_error,
+            sigma_prior=SIGMA,
+            draws=8000,
+            kept=4000,
+        )
         fine = ~np.isnan(post.draws[:, 0, 0])
         refused += int((~fine).sum())
         draws, truth = post.draws[fine], p[fine]
         ranks.append((draws[:, :RANKS] < truth[:, None]).sum(axis=1))
         covered.append(
-            [[(low <= truth) & (truth <= high)] for low, high in
-             (np.quantile(draws, q, axis=1) for q in ((0.25, 0.75), (0.025, 0.975)))]
-        )  # fmt: skip
+            [
+                [(low <= truth) & (truth <= high)]
+                for low, high in (
+                    np.quantile(draws, q, axis=1) for q in ((0.25, 0.75), (0.025, 0.975))
+                )
+            ]
+        )
     inside = [np.concatenate([block_[i][0] for block_ in covered]).mean() for i in (0, 1)]
     return np.concatenate(ranks), inside, refused
 

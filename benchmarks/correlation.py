@@ -85,14 +85,19 @@ def rows() -> list[dict]:
     theirs, who = peer(a, b)
     table = []
     for task, target, call in (
-        ("Pearson r, p, n, D", "≤ 0.15, +20 MB",
-         lambda: variation.correlate(a, b, persistence=False)),
-        ("Pearson r, p, n and p of the effective n, D", "",
-         lambda: variation.correlate(a, b)),
-        ("Spearman r, p, n, D", "",
-         lambda: variation.correlate(a, b, method="spearman", persistence=False)),
+        (
+            "Pearson r, p, n, D",
+            "≤ 0.15, +20 MB",
+            lambda: variation.correlate(a, b, persistence=False),
+        ),
+        ("Pearson r, p, n and p of the effective n, D", "", lambda: variation.correlate(a, b)),
+        (
+            "Spearman r, p, n, D",
+            "",
+            lambda: variation.correlate(a, b, method="spearman", persistence=False),
+        ),
         ("seven lags with the best of each cell, D", "", lambda: variation.lagged(a, b)),
-    ):  # fmt: skip
+    ):
         plain = task.startswith("Pearson r, p, n, ")
         note = f"+{megabytes(call):.0f} MB"
         table.append(

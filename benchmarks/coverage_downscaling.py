@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 from benchmarks.downscaling import scored_days, world
 
-from headwater.downscaling.chain import downscale
 from headwater.downscaling.covariance import estimate_covariance
-from headwater.downscaling.seamless import total_sd
+from headwater.downscaling.observation_age import total_sd
+from headwater.downscaling.pipeline import downscale
 from headwater.downscaling.training import Recipe
-from headwater.downscaling.twin import twin
+from headwater.downscaling.twin_experiment import twin
 
 SEEDS = (101, 102, 103)
 LEVEL, DRAWS = 0.90, 2

@@ -16,13 +16,13 @@ from headwater.isotopes import (
     Climate,
     bootstrap_crossing,
     craig_gordon,
-    evaporated_source,
     evaporation_loss,
     fit_line,
     intersect,
     residual_water,
 )
-from headwater.isotopes.composition import compose
+from headwater.isotopes.mixing.composition import compose
+from headwater.isotopes.mixing.evaporated_source import evaporated_source
 from headwater.virtual.endmembers import LMWL, meteoric
 from headwater.virtual.samples import PRECISION
 
@@ -58,10 +58,14 @@ def row(name: str, n: int, low: Any, high: Any, value: Any, truth: Any) -> dict[
     given = np.isfinite(low) & np.isfinite(high)
     inside = ((low <= truth) & (truth <= high))[given]
     return {
-        "interval": name, "samples": n, "data sets": len(given), "given": given.mean(),
-        "covered": inside.mean(), "median width": np.median((high - low)[given]),
+        "interval": name,
+        "samples": n,
+        "data sets": len(given),
+        "given": given.mean(),
+        "covered": inside.mean(),
+        "median width": np.median((high - low)[given]),
         "mean error": np.mean((value - truth)[given]),
-    }  # fmt: skip
+    }
 
 
 def own_slopes() -> dict[str, float]:
@@ -77,9 +81,13 @@ def own_slopes() -> dict[str, float]:
 
     plain = sxy / sxx
     return {
-        "ols": plain, "huber": plain, "theil-sen": plain, "rma": float(np.sqrt(syy / sxx)),
-        "ma": deming(1.0), "york": deming((h / o) ** 2),
-    }  # fmt: skip
+        "ols": plain,
+        "huber": plain,
+        "theil-sen": plain,
+        "rma": float(np.sqrt(syy / sxx)),
+        "ma": deming(1.0),
+        "york": deming((h / o) ** 2),
+    }
 
 
 def slopes(count: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
@@ -140,8 +148,9 @@ def lost(count: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
         start = RAIN + sd["source"] * rng.standard_normal(count)
         air = Climate(
             8.0 + sd["temperature"] * rng.standard_normal(count),
-            np.clip(0.6 + sd["humidity"] * rng.standard_normal(count), 0.2, 0.95), 0.8,
-        )  # fmt: skip
+            np.clip(0.6 + sd["humidity"] * rng.standard_normal(count), 0.2, 0.95),
+            0.8,
+        )
         now = residual_water(start, true, craig_gordon(start, air, "d18O"))
         seen = now + sd["sample"] * rng.standard_normal(count)
         loss = evaporation_loss(

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from headwater.chapters.samples.lines import line_results
+from headwater.chapters.samples.mixing import _how, mixing_results
+from headwater.chapters.samples.options import SamplesOptions
 from headwater.isotopes import add_groups, check_samples
-from headwater.study.sample_lines import line_results
-from headwater.study.sample_mixing import _how, mixing_results
-from headwater.study.steps.samples import SamplesOptions
 from headwater.virtual import make
 from headwater.virtual.endmembers import LMWL, sources
 from headwater.virtual.samples import PRECISION
@@ -113,9 +113,12 @@ def covered(found: pd.DataFrame, truth: pd.DataFrame, name: str, seed: int) -> p
     both = found.merge(truth, on=on)
     middle = both["fraction"] if "fraction" in both else (both["low"] + both["high"]) / 2.0
     return both.assign(
-        model=name, seed=seed, inside=both["truth"].between(both["low"], both["high"]),
-        width=both["high"] - both["low"], error=middle - both["truth"],
-    )  # fmt: skip
+        model=name,
+        seed=seed,
+        inside=both["truth"].between(both["low"], both["high"]),
+        width=both["high"] - both["low"],
+        error=middle - both["truth"],
+    )
 
 
 def fractions_covered(table: pd.DataFrame, name: str, seed: int) -> pd.DataFrame:
@@ -143,9 +146,12 @@ def differences_covered(
     rows = found.to_dict("records")
     both = found.assign(truth=[true(r, "group_a") - true(r, "group_b") for r in rows])
     return both.dropna(subset=["truth"]).assign(
-        model=name, seed=seed, inside=lambda t: t["truth"].between(t["low"], t["high"]),
-        width=lambda t: t["high"] - t["low"], error=lambda t: t["difference"] - t["truth"],
-    )  # fmt: skip
+        model=name,
+        seed=seed,
+        inside=lambda t: t["truth"].between(t["low"], t["high"]),
+        width=lambda t: t["high"] - t["low"],
+        error=lambda t: t["difference"] - t["truth"],
+    )
 
 
 def without_evaporation(table: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
@@ -172,8 +178,9 @@ def why(table: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
     asked = {"mixtures": ["soil"], "evaporation": True, "absent": {}, "by": ["altitude_band"]}
     parts = []
     for name, evaporation in (
-        ("shares drawn from the prior", False), ("enrichment and slope drawn too", True)
-    ):  # fmt: skip
+        ("shares drawn from the prior", False),
+        ("enrichment and slope drawn too", True),
+    ):
         made = drawn_from_prior(table, seed, evaporation=evaporation)
         found = mixing_results(made, options(asked), rng=np.random.default_rng(seed))
         data = found["mixing"].data
@@ -206,8 +213,16 @@ def initial_covered(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         both = found.merge(truth, on=["grouping", "label", "period"]).dropna(subset=["low"])
         inside = both["true_d18O_mixture"].between(both["low"], both["high"])
         error = both["value"] - both["true_d18O_mixture"]
-        parts.append(pd.DataFrame({"model": name, "inside": inside, "error": error,
-                                   "width": both["high"] - both["low"]}))  # fmt: skip
+        parts.append(
+            pd.DataFrame(
+                {
+                    "model": name,
+                    "inside": inside,
+                    "error": error,
+                    "width": both["high"] - both["low"],
+                }
+            )
+        )
     return pd.concat(parts)
 
 
@@ -215,9 +230,14 @@ def rate(rows: pd.DataFrame) -> pd.Series:
     n = len(rows)
     share = rows["inside"].mean()
     return pd.Series(
-        {"intervals": n, "covered": share, "width": rows["width"].median(),
-         "bias": rows["error"].mean(), "rmse": np.sqrt((rows["error"] ** 2).mean())}
-    )  # fmt: skip
+        {
+            "intervals": n,
+            "covered": share,
+            "width": rows["width"].median(),
+            "bias": rows["error"].mean(),
+            "rmse": np.sqrt((rows["error"] ** 2).mean()),
+        }
+    )
 
 
 def rates(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -255,8 +275,10 @@ def chances(table: pd.DataFrame) -> str:
     for (name, place), rows in told.groupby(["model", "bin"], sort=True):
         low, high = place.strip("(]").split(",")
         words = f"{max(float(low), 0.5):g} to {float(high):g}"
-        lines.append(f"| {name} | {words} | {len(rows)} | {rows['chance'].mean():.3f} | "
-                     f"{rows['right'].mean():.3f} |")  # fmt: skip
+        lines.append(
+            f"| {name} | {words} | {len(rows)} | {rows['chance'].mean():.3f} | "
+            f"{rows['right'].mean():.3f} |"
+        )
     return "\n".join(lines)
 
 
@@ -270,9 +292,14 @@ def lines_table(rows: list[dict]) -> str:
             value = one[name]
             percent = name.startswith("covered") or name == "given"
             cells.append(
-                value if isinstance(value, str) else f"{100 * value:.1f} %" if percent
-                else f"{value:d}" if isinstance(value, int) else f"{value:.3f}"
-            )  # fmt: skip
+                value
+                if isinstance(value, str)
+                else f"{100 * value:.1f} %"
+                if percent
+                else f"{value:d}"
+                if isinstance(value, int)
+                else f"{value:.3f}"
+            )
         out.append("| " + " | ".join(cells) + " |")
     return "\n".join(out)
 
@@ -292,17 +319,29 @@ def main(count: int, lines: int = 600) -> None:
     rng = np.random.default_rng(0)
     told = pd.concat(gaps)
     parts = [
-        HEAD.format(count=count), markdown(rates(every[~edge], keys), keys, 3),
-        ZERO, markdown(rates(every[edge], keys), keys, 3),
-        WHY, markdown(rates(pd.concat(reasons), keys), keys, 3),
-        DRY, markdown(rates(pd.concat(dry), keys), keys, 3),
-        GAPS, markdown(rates(told, ["model", "grouping"]), ["model", "grouping"], 3),
-        "\n\n", chances(told),
-        START, markdown(rates(pd.concat(starts), ["model"]), ["model"], 2),
-        SLOPES.format(count=lines), lines_table(list(coverage_lines.slopes(lines, rng))),
-        CROSSINGS.format(count=lines), lines_table(list(coverage_lines.crossings(lines, rng))),
-        LOST, lines_table(list(coverage_lines.lost(4 * lines, rng))), "\n", END,
-    ]  # fmt: skip
+        HEAD.format(count=count),
+        markdown(rates(every[~edge], keys), keys, 3),
+        ZERO,
+        markdown(rates(every[edge], keys), keys, 3),
+        WHY,
+        markdown(rates(pd.concat(reasons), keys), keys, 3),
+        DRY,
+        markdown(rates(pd.concat(dry), keys), keys, 3),
+        GAPS,
+        markdown(rates(told, ["model", "grouping"]), ["model", "grouping"], 3),
+        "\n\n",
+        chances(told),
+        START,
+        markdown(rates(pd.concat(starts), ["model"]), ["model"], 2),
+        SLOPES.format(count=lines),
+        lines_table(list(coverage_lines.slopes(lines, rng))),
+        CROSSINGS.format(count=lines),
+        lines_table(list(coverage_lines.crossings(lines, rng))),
+        LOST,
+        lines_table(list(coverage_lines.lost(4 * lines, rng))),
+        "\n",
+        END,
+    ]
     PAGE.write_text("".join(parts), encoding="utf-8")
     print(PAGE.read_text())
 

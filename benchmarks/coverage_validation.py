@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import lfilter
 
-from headwater.downscaling.agreement_intervals import agreement
+from headwater.validation.agreement_intervals import agreement
 
 PAGE = Path(__file__).parents[1] / "docs" / "simulations" / "validation.md"
 N, R, SPREAD, BIAS = 400, 0.8, 0.05, 0.02
@@ -47,10 +47,14 @@ def pair(
 def truths() -> dict[str, float]:
     square = 2 * SPREAD**2 * (1 - R)
     return {
-        "bias": BIAS, "ubrmsd": np.sqrt(square), "rmsd": np.sqrt(square + BIAS**2), "pearson": R,
-        "spearman": 6 / np.pi * np.arcsin(R / 2), "kendall": 2 / np.pi * np.arcsin(R),
+        "bias": BIAS,
+        "ubrmsd": np.sqrt(square),
+        "rmsd": np.sqrt(square + BIAS**2),
+        "pearson": R,
+        "spearman": 6 / np.pi * np.arcsin(R / 2),
+        "kendall": 2 / np.pi * np.arcsin(R),
         "nash_sutcliffe": 1 - (square + BIAS**2) / SPREAD**2,
-    }  # fmt: skip
+    }
 
 
 def held(world: dict, count: int, **options) -> tuple[dict[str, float], dict[str, float]]:
@@ -87,9 +91,14 @@ def rows() -> list[dict]:
 
 
 LABELS = {
-    "bias": "bias", "ubrmsd": "ubRMSD", "rmsd": "RMSD", "pearson": "R", "spearman": "Spearman ρ",
-    "kendall": "Kendall τ", "nash_sutcliffe": "NSE",
-}  # fmt: skip
+    "bias": "bias",
+    "ubrmsd": "ubRMSD",
+    "rmsd": "RMSD",
+    "pearson": "R",
+    "spearman": "Spearman ρ",
+    "kendall": "Kendall τ",
+    "nash_sutcliffe": "NSE",
+}
 
 
 def main(count: int) -> None:
@@ -114,9 +123,11 @@ def main(count: int) -> None:
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(
         HEAD.format(count=count, n=N, r=R, error=100 * np.sqrt(0.95 * 0.05 / count))
-        + "\n".join(lines) + "\n" + END,
+        + "\n".join(lines)
+        + "\n"
+        + END,
         encoding="utf-8",
-    )  # fmt: skip
+    )
 
 
 HEAD = """\
@@ -127,7 +138,7 @@ bias of 0.02 and R = {r} (standard error {error:.1f} %), nominal 95 %. In bracke
 against that of the independent interval. "Independent" are the formulas that pytesmo prints (its
 test in `tests/reference` shows them equal), for Kendall with the standard error of Bonett & Wright;
 after the semicolon the coverage with the 0.431 that pytesmo takes for it. "Effective" is the
-default of `headwater.downscaling.agreement`.
+default of `headwater.validation.agreement`.
 
 """
 END = """

@@ -133,14 +133,28 @@ def maps() -> list[dict]:
     parts = stratify(np.random.default_rng(3).normal(size=sheet.shape), "quantile", CLASSES)
     size = f"{GRID[0]}×{GRID[1]}"
     return [
-        row(f"999 spatial permutations of one factor, {size}", seconds(spectral), None, "≤ 1",
-            "random signs of the map's cosine waves"),
-        row(f"all {y.size} torus shifts of one factor, {size}",
-            seconds(lambda: shift_test(y, strata)), None, "", "by fast Fourier transform"),
-        row("local q, one factor of 6 strata, windows of 101 × 101 cells, 1000×1000",
-            seconds(lambda: local_q(sheet, {"x": parts}, window=101)), None, "",
-            "the cost does not depend on the window"),
-    ]  # fmt: skip
+        row(
+            f"999 spatial permutations of one factor, {size}",
+            seconds(spectral),
+            None,
+            "≤ 1",
+            "random signs of the map's cosine waves",
+        ),
+        row(
+            f"all {y.size} torus shifts of one factor, {size}",
+            seconds(lambda: shift_test(y, strata)),
+            None,
+            "",
+            "by fast Fourier transform",
+        ),
+        row(
+            "local q, one factor of 6 strata, windows of 101 × 101 cells, 1000×1000",
+            seconds(lambda: local_q(sheet, {"x": parts}, window=101)),
+            None,
+            "",
+            "the cost does not depend on the window",
+        ),
+    ]
 
 
 def trees() -> list[dict]:

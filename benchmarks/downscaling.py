@@ -23,7 +23,7 @@ from headwater.downscaling.held_out import predict_bands
 from headwater.downscaling.learners import fit_learners, pinned
 from headwater.downscaling.predictors import Predictors, gather
 from headwater.downscaling.residual import fit_residual
-from headwater.downscaling.support import Support, support
+from headwater.downscaling.support_operator import Support, support
 from headwater.downscaling.training import DownscalingModel, Recipe, fit
 from headwater.grids.products import ease2_grid
 from headwater.virtual import make

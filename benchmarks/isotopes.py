@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from headwater.isotopes.bayes import mixing_posterior
-from headwater.isotopes.composition import compose, compose_each, compose_stated
-from headwater.isotopes.evaporated_source import evaporated_source
 from headwater.isotopes.lines import WaterLine
-from headwater.isotopes.mix_likelihood import mix_maximum_likelihood
-from headwater.isotopes.mixing import fraction_sd, simplex_fractions
+from headwater.isotopes.mixing.closed_form import fraction_sd, simplex_fractions
+from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
+from headwater.isotopes.mixing.evaporated_source import evaporated_source
+from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+from headwater.isotopes.mixing.mix_likelihood import mix_maximum_likelihood
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "isotopes"
 APART = {2: 0.092, 3: 1.06}
@@ -44,22 +44,37 @@ def closed_form() -> list[dict]:
     cov = np.array([[1.0, 0.5], [0.5, 4.0]])
     errors = np.array([cov / 40] * 3)
     return [
-        row("1e6 mixtures, 3 sources, 2 tracers: constrained (s)",
-            seconds(lambda: simplex_fractions(SOURCES, y, covariance=cov)), 200.0, "≤ 0.7",
-            "scipy nnls extrapolated from 2000 rows"),
-        row("1e6 mixtures: errors of all fractions (s)",
-            seconds(lambda: fraction_sd(SOURCES, f, mixture_covariance=cov,
-                                        source_covariance=errors)), None, "≤ 0.6", ""),
-    ]  # fmt: skip
+        row(
+            "1e6 mixtures, 3 sources, 2 tracers: constrained (s)",
+            seconds(lambda: simplex_fractions(SOURCES, y, covariance=cov)),
+            200.0,
+            "≤ 0.7",
+            "scipy nnls extrapolated from 2000 rows",
+        ),
+        row(
+            "1e6 mixtures: errors of all fractions (s)",
+            seconds(
+                lambda: fraction_sd(SOURCES, f, mixture_covariance=cov, source_covariance=errors)
+            ),
+            None,
+            "≤ 0.6",
+            "",
+        ),
+    ]
 
 
 def mix250():
     tracers = ["d18O", "dexcess"]
     table = pd.DataFrame(
-        {"source": ["precipitation", "ground_ice", "snow_melt"], "d18O": SOURCES[:, 0],
-         "dexcess": SOURCES[:, 1], "d18O_sd": [1.5, 1.0, 1.2], "dexcess_sd": [2.0, 1.5, 2.0],
-         "n": [100, 66, 27]}
-    )  # fmt: skip
+        {
+            "source": ["precipitation", "ground_ice", "snow_melt"],
+            "d18O": SOURCES[:, 0],
+            "dexcess": SOURCES[:, 1],
+            "d18O_sd": [1.5, 1.0, 1.2],
+            "dexcess_sd": [2.0, 1.5, 2.0],
+            "n": [100, 66, 27],
+        }
+    )
     if CASES.exists():
         samples = pd.read_csv(CASES / "mix250_mixtures.csv")
     else:
@@ -73,13 +88,22 @@ def posterior() -> dict:
     sources, mixtures = mix250()
 
     def call():
-        return mixing_posterior(sources, mixtures, rng=np.random.default_rng(1), residual="simmr",
-                                source_error=False, draws=40_000)  # fmt: skip
+        return mixing_posterior(
+            sources,
+            mixtures,
+            rng=np.random.default_rng(1),
+            residual="simmr",
+            source_error=False,
+            draws=40_000,
+        )
 
-    return row("simmr's model, 250 mixtures in 10 groups (effective draws per CPU s)",
-               call().data["effective_draws"].min() / seconds(call), None, "≥ 50 000",
-               "smallest group over the time of all; "
-               "elsewhere: simmr 0.5.1 (JAGS) 173, PyMC 169")  # fmt: skip
+    return row(
+        "simmr's model, 250 mixtures in 10 groups (effective draws per CPU s)",
+        call().data["effective_draws"].min() / seconds(call),
+        None,
+        "≥ 50 000",
+        "smallest group over the time of all; elsewhere: simmr 0.5.1 (JAGS) 173, PyMC 169",
+    )
 
 
 def evaporated() -> dict:
@@ -93,22 +117,31 @@ def evaporated() -> dict:
         return evaporated_source(water, line, rng=np.random.default_rng(0), draws=150_000)
 
     effective = call().data["effective_draws"].min()
-    return row("isoWater's source model, 100 000 effective draws (s)",
-               seconds(call) * 1e5 / effective, None, "≤ 0.5",
-               "isoWater 1.2.1: about 350 effective draws in 105 s elapsed")  # fmt: skip
+    return row(
+        "isoWater's source model, 100 000 effective draws (s)",
+        seconds(call) * 1e5 / effective,
+        None,
+        "≤ 0.5",
+        "isoWater 1.2.1: about 350 effective draws in 105 s elapsed",
+    )
 
 
 def carrera() -> list[dict]:
     """MIX on the two problems of Carrera et al. (2004); mescla beside it where it is installed."""
     problems = {
         "two end members, 50 samples": (
-            [[478.0, 244.0], [21050.0, 2910.0]], [[200.0, 150.0], [1000.0, 1000.0]],
-            [600.0, 400.0], 50),
+            [[478.0, 244.0], [21050.0, 2910.0]],
+            [[200.0, 150.0], [1000.0, 1000.0]],
+            [600.0, 400.0],
+            50,
+        ),
         "three end members, 100 samples": (
             [[500.0, 700, 100, 800, 200], [100, 100, 400, 200, 700], [700, 400, 900, 500, 50]],
             [[100.0, 100, 50, 100, 50], [50, 50, 100, 50, 100], [100, 100, 100, 100, 25]],
-            [4.0] * 5, 100),
-    }  # fmt: skip
+            [4.0] * 5,
+            100,
+        ),
+    }
     table = []
     for name, (true, sd, error, n) in problems.items():
         rng = np.random.default_rng(0)
@@ -116,8 +149,9 @@ def carrera() -> list[dict]:
         m = np.array(true) + rng.normal(0, sd)
         ours = seconds(
             lambda m=m, y=y, sd=sd, error=error: mix_maximum_likelihood(
-                m, y, source_sd=sd, mixture_sd=error)
-        )  # fmt: skip
+                m, y, source_sd=sd, mixture_sd=error
+            )
+        )
         note = f"mescla 0.1.0 on the same problem; measured apart: {APART[len(true)]} s"
         table.append(row(f"MIX, {name} (s)", ours, mescla(m, y, sd, error), "≤ mescla", note))
     return table
@@ -142,7 +176,7 @@ def hierarchical() -> list[dict]:
 
     if not (CASES.exists() and find_spec("numpyro") and find_spec("arviz_stats")):
         return []
-    from headwater.isotopes.bayes_hierarchical import Effects, hierarchical_posterior
+    from headwater.isotopes.mixing.hierarchical import Effects, hierarchical_posterior
 
     samples = pd.read_csv(CASES / "mix250_mixtures.csv")
 
@@ -153,13 +187,22 @@ def hierarchical() -> list[dict]:
 
     with_compilation = call()
     return [
-        row("MixSIAR's model, 250 mixtures (effective draws per CPU s, with compilation)",
-            with_compilation, None, "≥ 47",
+        row(
+            "MixSIAR's model, 250 mixtures (effective draws per CPU s, with compilation)",
+            with_compilation,
+            None,
+            "≥ 47",
             "worst quantity; elsewhere: MixSIAR 3.1.12 (JAGS) 0.47, not converged (R-hat 1.63), "
-            "and 0.37 in a longer run (R-hat 1.21)"),
-        row("the same model and size again (effective draws per CPU s)",
-            statistics.median(call() for _ in range(3)), None, "≥ 47", "already compiled"),
-    ]  # fmt: skip
+            "and 0.37 in a longer run (R-hat 1.21)",
+        ),
+        row(
+            "the same model and size again (effective draws per CPU s)",
+            statistics.median(call() for _ in range(3)),
+            None,
+            "≥ 47",
+            "already compiled",
+        ),
+    ]
 
 
 def rows() -> list[dict]:

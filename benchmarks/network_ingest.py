@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from headwater.stations import open_store
-from headwater.stations.controlling import control_store
-from headwater.stations.deriving import derive
-from headwater.stations.ingest.csv_mapping import read_csv
-from headwater.stations.ingest.ismn import read_ismn
-from headwater.stations.ingest.loading import load
-from headwater.stations.ingest.mapping import parse_mapping
-from headwater.stations.ingest.mqtt import subscribe
-from headwater.stations.quality import control
-from headwater.stations.quality.faults import inject
+from headwater.network import open_store
+from headwater.network.derived.write import derive
+from headwater.network.ingest.csv_mapping import read_csv
+from headwater.network.ingest.ismn import read_ismn
+from headwater.network.ingest.load import load
+from headwater.network.ingest.mapping import parse_mapping
+from headwater.network.ingest.mqtt import subscribe
+from headwater.network.quality import control
+from headwater.network.quality.faults import inject
+from headwater.network.quality.run import control_store
 
 HOUR = 3_600_000_000
 LINES = 200_000
@@ -149,9 +149,11 @@ def published(port: int, n: int) -> None:
 def mqtt_rate(inflight: int | None, n: int = MESSAGES) -> float:
     """Messages kept in a second of the clock, from the first published to the last in the store."""
     mapping = parse_mapping(
-        {"mqtt": {"topics": ["soil/+"], "topic": "soil/{station}"},
-         "series": [{**RULE, "column": "value"}]}
-    )  # fmt: skip
+        {
+            "mqtt": {"topics": ["soil/+"], "topic": "soil/{station}"},
+            "series": [{**RULE, "column": "value"}],
+        }
+    )
     stop, kept, wanted = threading.Event(), [], [10**9]
 
     def told(taken: Any) -> None:

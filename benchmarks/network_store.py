@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headwater.stations import (
+from headwater.network import (
     Datastream,
     Observations,
     ObservedProperty,
@@ -28,9 +28,9 @@ from headwater.stations import (
     microseconds,
     open_store,
 )
-from headwater.stations.store import Store
-from headwater.stations.store.closing import close_months
-from headwater.stations.times import DAY
+from headwater.network.store import Store
+from headwater.network.store.archive_months import close_months
+from headwater.network.times import DAY
 
 SERIES, EACH = 100, 10_000
 T0, STEP = microseconds("2025-01-01T00:00:00Z"), 600_000_000
@@ -180,9 +180,13 @@ def counting(millions: int = 10) -> list[dict]:
         return [
             row("SQLite: count of everything at 1e7 [ms]", found, "< 20", note),
             row("SQLite: latest of 100 series at 1e7 [ms]", latest, "< 10", note),
-            row("SQLite: 30 days of a series at 1e7 [ms]",
-                seconds(span, time.process_time) * 1000, "< 20", note),
-        ]  # fmt: skip
+            row(
+                "SQLite: 30 days of a series at 1e7 [ms]",
+                seconds(span, time.process_time) * 1000,
+                "< 20",
+                note,
+            ),
+        ]
 
 
 def rows(*, big: bool = False) -> list[dict]:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from headwater.stations import (
+from headwater.network import (
     Datastream,
     Location,
     Observations,
@@ -23,7 +23,7 @@ from headwater.stations import (
     Thing,
     open_store,
 )
-from headwater.stations.sensorthings import Call, Service
+from headwater.network.sensorthings import Call, Service
 from headwater.web import create_app
 
 SERIES, STEP = 100, 600_000_000
@@ -41,11 +41,16 @@ def filled(store, n):
         observed = session.add(ObservedProperty(name="soil moisture", definition="x"))
         ids = [
             session.add(
-                Datastream(name=f"s{k}", thing_id=thing, sensor_id=sensor,
-                           observed_property_id=observed, unit_of_measurement={})
+                Datastream(
+                    name=f"s{k}",
+                    thing_id=thing,
+                    sensor_id=sensor,
+                    observed_property_id=observed,
+                    unit_of_measurement={},
+                )
             )
             for k in range(SERIES)
-        ]  # fmt: skip
+        ]
     per = n // SERIES
     rng = np.random.default_rng(1)
     for first in range(0, per, 10_000):
@@ -116,36 +121,58 @@ def rows(n: int = 1_000_000) -> list[dict]:
         size = f"{n:,} observations"
         tasks = {
             "$count of all Observations": ("Observations", "$count=true&$top=0", "20 ms"),
-            "$count of one Datastream's": (f"Datastreams({ids[5]})/Observations",
-                                           "$count=true&$top=0", "20 ms"),
+            "$count of one Datastream's": (
+                f"Datastreams({ids[5]})/Observations",
+                "$count=true&$top=0",
+                "20 ms",
+            ),
             "$count by a filter on the Thing": (
-                "Observations", "$count=true&$top=0&$filter=Datastream/Thing/name eq 'station'",
-                "20 ms"),
+                "Observations",
+                "$count=true&$top=0&$filter=Datastream/Thing/name eq 'station'",
+                "20 ms",
+            ),
             "latest of all 100 Datastreams, expanded": (
-                "Datastreams", "$expand=Observations($top=1;$orderby=phenomenonTime desc)", ""),
+                "Datastreams",
+                "$expand=Observations($top=1;$orderby=phenomenonTime desc)",
+                "",
+            ),
             "newest 100 of all Observations": ("Observations", "$orderby=phenomenonTime desc", ""),
             "30 days of one series (4 320 rows)": (
                 f"Datastreams({ids[5]})/Observations",
                 "$top=5000&$resultFormat=dataArray&$filter=phenomenonTime ge 2024-01-10T00:00:00Z"
-                " and phenomenonTime lt 2024-02-09T00:00:00Z", ""),
+                " and phenomenonTime lt 2024-02-09T00:00:00Z",
+                "",
+            ),
             "a page in the middle of one series": (
                 f"Datastreams({ids[5]})/Observations",
-                "$top=100&$filter=phenomenonTime gt 2024-02-01T00:00:00Z", ""),
-        }  # fmt: skip
+                "$top=100&$filter=phenomenonTime gt 2024-02-01T00:00:00Z",
+                "",
+            ),
+        }
         for task, (path, query, target) in tasks.items():
             spent = seconds(lambda path=path, query=query: get(path, query))
             note(task, spent * 1e3, "ms", target, size)
         with serving(store) as url:
             later = START + STEP * n
             table = [
-                {"Datastream": {"@iot.id": id}, "components": ["phenomenonTime", "result"],
-                 "dataArray": [[str(np.datetime64(later + STEP * k, "us")) + "Z", k / 7]
-                               for k in range(1000)]}
+                {
+                    "Datastream": {"@iot.id": id},
+                    "components": ["phenomenonTime", "result"],
+                    "dataArray": [
+                        [str(np.datetime64(later + STEP * k, "us")) + "Z", k / 7]
+                        for k in range(1000)
+                    ],
+                }
                 for id in ids[:50]
-            ]  # fmt: skip
+            ]
             spent = seconds(lambda: posted(f"{url}/CreateObservations", table), 1)
-            note("CreateObservations over HTTP", 50_000 / spent, "observations/s", "",
-                 "50 tables of 1 000 in one request; CPU of server and client")  # fmt: skip
+            note(
+                "CreateObservations over HTTP",
+                50_000 / spent,
+                "observations/s",
+                "",
+                "50 tables of 1 000 in one request; CPU of server and client",
+            )
             one = f"{url}/Datastreams({ids[60]})/Observations"
 
             def singles():

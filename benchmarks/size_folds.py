@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from headwater.downscaling.scorecard import ScorecardOptions, scorecard
 from headwater.inference import spatial_blocks, temporal_blocks
+from headwater.validation.scorecards import ScorecardOptions, scorecard
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cookfarm-network"
 PAGE = Path(__file__).parents[1] / "docs" / "simulations" / "folds.md"
@@ -44,10 +44,16 @@ def weather() -> pd.DataFrame:
     turn = 2 * np.pi * np.asarray(daily.index.day_of_year) / 365.25
     water_year = daily.index.year + (daily.index.month >= 10)
     return pd.DataFrame(
-        {"rain": rain, "rain_30": rain.rolling(30, min_periods=1).sum(),
-         "rain_year": rain.groupby(water_year).cumsum(), "warmest": daily["MaxT_wrcc"],
-         "coldest": daily["MinT_wrcc"], "season_sin": np.sin(turn), "season_cos": np.cos(turn)}
-    )  # fmt: skip
+        {
+            "rain": rain,
+            "rain_30": rain.rolling(30, min_periods=1).sum(),
+            "rain_year": rain.groupby(water_year).cumsum(),
+            "warmest": daily["MaxT_wrcc"],
+            "coldest": daily["MinT_wrcc"],
+            "season_sin": np.sin(turn),
+            "season_cos": np.cos(turn),
+        }
+    )
 
 
 def horizons() -> pd.DataFrame:

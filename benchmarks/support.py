@@ -9,7 +9,7 @@ from benchmarks.correlation import seconds
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from headwater.downscaling.support import Support, support
+from headwater.downscaling.support_operator import Support, support
 from headwater.grids.products import ease2_grid
 
 FINE = GeoBox((72, 166), Affine(0.05, 0, 94.87, 0, -0.05, 40.03), "EPSG:4326")

@@ -11,17 +11,31 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from headwater.downscaling.agreement_intervals import agreement
-from headwater.downscaling.anomalies import long_term_anomalies, short_term_anomalies
-from headwater.downscaling.matching import match_times
-from headwater.downscaling.scaling import fit_scaling
-from headwater.downscaling.triple_collocation import triple_collocation
+from headwater.validation.agreement_intervals import agreement
+from headwater.validation.anomalies import long_term_anomalies, short_term_anomalies
+from headwater.validation.collocation import triple_collocation
+from headwater.validation.matching import match_times
+from headwater.validation.scaling import fit_scaling
 
 HAS_PEER = importlib.util.find_spec("pytesmo") is not None
 ALL_BY_PEER = (
-    "bias", "aad", "mad", "msd", "rmsd", "nrmsd", "ubrmsd", "mse_bias", "mse_var", "mse_corr",
-    "RSS", "pearson_r", "spearman_r", "kendall_tau", "nash_sutcliffe", "index_of_agreement",
-)  # fmt: skip
+    "bias",
+    "aad",
+    "mad",
+    "msd",
+    "rmsd",
+    "nrmsd",
+    "ubrmsd",
+    "mse_bias",
+    "mse_var",
+    "mse_corr",
+    "RSS",
+    "pearson_r",
+    "spearman_r",
+    "kendall_tau",
+    "nash_sutcliffe",
+    "index_of_agreement",
+)
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:
@@ -41,9 +55,13 @@ def row(task: str, ours: Callable, peer: Callable | None, note: str, repeats: in
     theirs = seconds(peer, repeats) if HAS_PEER and peer is not None else None
     note = note if HAS_PEER else f"{note}; pytesmo is not installed"
     return {
-        "task": task, "ours": seconds(ours, repeats), "peer": theirs, "peer_name": "pytesmo",
-        "target": "", "note": note,
-    }  # fmt: skip
+        "task": task,
+        "ours": seconds(ours, repeats),
+        "peer": theirs,
+        "peer_name": "pytesmo",
+        "target": "",
+        "note": note,
+    }
 
 
 def matching_rows() -> list[dict]:
@@ -120,23 +138,45 @@ def rows() -> list[dict]:
     short = slice(0, 500)
     return [
         *matching_rows(),
-        row("CDF matching, 3650 days", lambda: fit_scaling(x, y, "cdf_match").transform(x),
-            lambda: peer_cdf(x, y), "same values to 1e-12"),
-        row("anomalies from 35 days and from the mean year, 3650 days",
+        row(
+            "CDF matching, 3650 days",
+            lambda: fit_scaling(x, y, "cdf_match").transform(x),
+            lambda: peer_cdf(x, y),
+            "same values to 1e-12",
+        ),
+        row(
+            "anomalies from 35 days and from the mean year, 3650 days",
             lambda: (short_term_anomalies(days, x), long_term_anomalies(days, x)),
-            lambda: peer_anomalies(series), ""),
-        row("16 measures with intervals, 3650 days", lambda: agreement(x, y),
+            lambda: peer_anomalies(series),
+            "",
+        ),
+        row(
+            "16 measures with intervals, 3650 days",
+            lambda: agreement(x, y),
             lambda: peer_analytical(x, y),
-            "ours: 16 intervals from effective sizes; peer: 5 that assume independence"),
-        row("16 measures with 999 bootstrap resamples, 500 days",
-            lambda: agreement(x[short], y[short], interval="bootstrap", resamples=999,
-                              rng=np.random.default_rng(1)),
+            "ours: 16 intervals from effective sizes; peer: 5 that assume independence",
+        ),
+        row(
+            "16 measures with 999 bootstrap resamples, 500 days",
+            lambda: agreement(
+                x[short],
+                y[short],
+                interval="bootstrap",
+                resamples=999,
+                rng=np.random.default_rng(1),
+            ),
             lambda: peer_bootstrap(x[short], y[short]),
-            "ours: blocks of days, all measures on one resample; peer: single days", 2),
-        row("triple collocation with 1000 resamples, 3650 days",
+            "ours: blocks of days, all measures on one resample; peer: single days",
+            2,
+        ),
+        row(
+            "triple collocation with 1000 resamples, 3650 days",
             lambda: triple_collocation(frame, rng=np.random.default_rng(1), resamples=1000),
-            lambda: peer_triple(frame), "ours: blocks of days; peer: single days", 2),
-    ]  # fmt: skip
+            lambda: peer_triple(frame),
+            "ours: blocks of days; peer: single days",
+            2,
+        ),
+    ]
 
 
 if __name__ == "__main__":

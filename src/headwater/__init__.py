@@ -8,39 +8,18 @@ The rooms, in the direction in which data goes:
 - :mod:`headwater.detector`: what drives it (geographical detector)
 - :mod:`headwater.isotopes`: where the water came from
 - :mod:`headwater.downscaling`: satellite soil moisture made finer, with its error
-- :mod:`headwater.stations`: the observation network; :mod:`headwater.web` serves it
+- :mod:`headwater.validation`: products compared with stations and with each other
+- :mod:`headwater.network`: the observation network; :mod:`headwater.web` serves it
 - :mod:`headwater.virtual`: a virtual headwater with known truth
-- :mod:`headwater.study`: one file composes them; :mod:`headwater.report` draws the results
+- :mod:`headwater.study`: one file composes them; :mod:`headwater.chapters`: what it can ask for;
+  :mod:`headwater.report` draws the results
 
 Rooms are imported when first named, so ``import headwater`` costs nothing.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import Any
+import lazy_loader
 
 __version__ = "0.1.0"
-__all__ = [
-    "__version__",
-    "detector",
-    "downscaling",
-    "grids",
-    "inference",
-    "isotopes",
-    "report",
-    "stations",
-    "study",
-    "variation",
-    "virtual",
-]
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return importlib.import_module(f"headwater.{name}")
-    raise AttributeError(f"module 'headwater' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]

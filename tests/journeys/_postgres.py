@@ -61,8 +61,11 @@ class Cluster:
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
                 [self.bin / "postgres", "-D", self.data],
-                user=self.user, cwd=self.folder, stdout=log, stderr=log,
-            )  # fmt: skip
+                user=self.user,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
         for _ in range(300):
             ready = [self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
             if subprocess.run(ready, check=False).returncode == 0:

@@ -20,8 +20,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
 def headwater(*words: str | Path, at: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [HEADWATER, *map(str, words)],
-        cwd=at, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=at,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def written(results: Path) -> dict[str, bytes]:
@@ -50,9 +54,15 @@ def whole(study: Path) -> dict[str, bytes]:
     done = headwater("downscale", at=study.parent)
     assert done.returncode == 0, done.stderr
     for words in (
-        "2 steps computed", "Skill to expect at the fine scale", "nearest cell", "oracle",
-        "Against stations that took no part", "ubrmsd", "Coarse means depart", "Report in",
-    ):  # fmt: skip
+        "2 steps computed",
+        "Skill to expect at the fine scale",
+        "nearest cell",
+        "oracle",
+        "Against stations that took no part",
+        "ubrmsd",
+        "Coarse means depart",
+        "Report in",
+    ):
         assert words in done.stdout
     assert "Twins have no stations" in done.stderr
     assert "Warning" not in done.stderr
@@ -76,9 +86,12 @@ def test_killed_without_warning_the_same_command_goes_on_to_the_same_bits(
         if path.is_file():
             (tmp_path / path.name).write_bytes(path.read_bytes())
     process = subprocess.Popen(
-        [HEADWATER, "downscale", "--no-report"], cwd=tmp_path, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [HEADWATER, "downscale", "--no-report"],
+        cwd=tmp_path,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     draft = "*downscaling*/.mean.npy"
     for _ in range(24_000):
         if list((tmp_path / "results").glob(draft)):

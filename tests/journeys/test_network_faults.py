@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError
-from headwater.stations import (
+from headwater.network import (
     Datastream,
     ObservedProperty,
     Sensor,
@@ -29,8 +29,8 @@ from headwater.stations import (
     microseconds,
     open_store,
 )
-from headwater.stations.client import Client
-from headwater.stations.keys import issue
+from headwater.network.client import Client
+from headwater.network.keys import issue
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
@@ -59,8 +59,11 @@ class Service:
     def start(self, **options):
         self.process = subprocess.Popen(
             [HEADWATER, "serve", "--port", str(self.port), "--store", self.store, *self.words],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options,
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
         with contextlib.suppress(DataError):
             Client(self.url, patience=60).ask("GET", "")
         assert self.process.poll() is None, self.process.stderr.read()
@@ -90,24 +93,35 @@ def a_stream(store):
     with store.transaction() as session:
         thing = session.add(Thing(name="T"))
         point = {"type": "Point", "coordinates": [97.5, 35.1]}
-        place = {"name": "L", "description": "", "encoding_type": "application/geo+json",
-                 "location": point}  # fmt: skip
+        place = {
+            "name": "L",
+            "description": "",
+            "encoding_type": "application/geo+json",
+            "location": point,
+        }
         location = session.insert("locations", place)
         session.insert("things_locations", {"thing_id": thing, "location_id": location})
         return session.add(
             Datastream(
-                name="sm", unit_of_measurement={}, thing_id=thing,
+                name="sm",
+                unit_of_measurement={},
+                thing_id=thing,
                 sensor_id=session.add(Sensor(name="S")),
                 observed_property_id=session.add(ObservedProperty(name="P", definition="d")),
             )
-        )  # fmt: skip
+        )
 
 
 def table(stream, k, size):
     """The k-th load of a series: `size` minutes, each with the number of the load."""
     rows = [[iso(T0 + MINUTE * (k * size + i)), float(k)] for i in range(size)]
-    return [{"Datastream": {"@iot.id": stream}, "components": ["phenomenonTime", "result"],
-             "dataArray": rows}]  # fmt: skip
+    return [
+        {
+            "Datastream": {"@iot.id": stream},
+            "components": ["phenomenonTime", "result"],
+            "dataArray": rows,
+        }
+    ]
 
 
 def sound(store, n):
@@ -177,8 +191,11 @@ def test_killed_in_the_middle_of_a_hundred_bulk_loads(kind, tmp_path, request):
 def resident(pid):
     """Memory that a process holds, and the most it has held [MB]."""
     words = Path(f"/proc/{pid}/status").read_text()
-    held = {line.split(":")[0]: line.split()[1] for line in words.splitlines() if "VmHWM" in line
-            or "VmRSS" in line}  # fmt: skip
+    held = {
+        line.split(":")[0]: line.split()[1]
+        for line in words.splitlines()
+        if "VmHWM" in line or "VmRSS" in line
+    }
     return int(held["VmRSS"]) / 1024, int(held["VmHWM"]) / 1024
 
 
@@ -189,8 +206,9 @@ def pour(service, declared):
     connection.putheader("X-API-Key", service.key)
     connection.putheader("Content-Type", "application/json")
     size, piece, sent = 10**9, b"[" * 65536, 0
-    connection.putheader(*(("Content-Length", str(size)) if declared else
-                           ("Transfer-Encoding", "chunked")))  # fmt: skip
+    connection.putheader(
+        *(("Content-Length", str(size)) if declared else ("Transfer-Encoding", "chunked"))
+    )
     connection.endheaders()
     with contextlib.suppress(OSError):
         while sent < size:
@@ -323,11 +341,13 @@ def test_many_write_at_once_to_the_service_and_beside_it(tmp_path):
         def over_http(part):
             try:
                 for k in range(part, 40, 4):
-                    service.client().ask("POST", "CreateObservations",
-                                         table(service.stream, k, 100))  # fmt: skip
+                    service.client().ask(
+                        "POST", "CreateObservations", table(service.stream, k, 100)
+                    )
                     # everybody sends the first load, too: it is there once all the same
-                    service.client().ask("POST", "CreateObservations",
-                                         table(service.stream, 0, 100))  # fmt: skip
+                    service.client().ask(
+                        "POST", "CreateObservations", table(service.stream, 0, 100)
+                    )
             except Exception as error:
                 failed.append(error)
 
@@ -345,7 +365,7 @@ def test_many_write_at_once_to_the_service_and_beside_it(tmp_path):
 
 BESIDE = f"""
 import sys, numpy as np
-from headwater.stations import Observations, open_store
+from headwater.network import Observations, open_store
 with open_store(sys.argv[1]) as store:
     for k in range(40, 60):
         time = {T0} + {MINUTE} * (np.arange(100) + k * 100)
@@ -492,11 +512,27 @@ def test_replay_over_a_broker_that_restarts(tmp_path):
             logger.disconnect()
             logger.loop_stop()
             player = subprocess.Popen(
-                [HEADWATER, "replay", "--http", service.url, "--key", service.key, "--mqtt",
-                 f"127.0.0.1:{broker.port}", "--stations", "1", "--start", "2026-03-20", "--until",
-                 "2026-03-20", "--speed", "10000"],
-                stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
+                [
+                    HEADWATER,
+                    "replay",
+                    "--http",
+                    service.url,
+                    "--key",
+                    service.key,
+                    "--mqtt",
+                    f"127.0.0.1:{broker.port}",
+                    "--stations",
+                    "1",
+                    "--start",
+                    "2026-03-20",
+                    "--until",
+                    "2026-03-20",
+                    "--speed",
+                    "10000",
+                ],
+                stderr=subprocess.PIPE,
+                text=True,
+            )
             for line in player.stderr:
                 if "observations sent" in line and " 0 obs" not in line:
                     break

@@ -10,8 +10,8 @@ import pytest
 import rasterio
 import xarray as xr
 
-from headwater.stations import microseconds, open_store
-from headwater.stations.sensorthings import Call, Service
+from headwater.network import microseconds, open_store
+from headwater.network.sensorthings import Call, Service
 from headwater.study.demo import write_demo
 from headwater.virtual import make
 
@@ -24,8 +24,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
 def headwater(*words, fails=0):
     done = subprocess.run(
         [sys.executable, "-c", "from headwater.cli import main; main()", *map(str, words)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == fails, done.stderr + done.stdout
     return done.stdout + done.stderr
 
@@ -57,14 +59,20 @@ def home(tmp_path_factory, truth, places):
             if name == SILENT and day == pd.Timestamp("2020-07-01"):
                 continue
             for hour, off in ((6, -0.002), (18, 0.002)):
-                features.append({
-                    "type": "Feature", "geometry": {"type": "Point", "coordinates": at},
-                    "properties": {
-                        "station": name, "time": f"{day:%Y-%m-%d}T{hour:02}:00Z", "depth": 0.05,
-                        "value": 100 * (float(value) + off), "property": "soil_moisture",
-                        "unit": "%",
-                    },
-                })  # fmt: skip
+                features.append(
+                    {
+                        "type": "Feature",
+                        "geometry": {"type": "Point", "coordinates": at},
+                        "properties": {
+                            "station": name,
+                            "time": f"{day:%Y-%m-%d}T{hour:02}:00Z",
+                            "depth": 0.05,
+                            "value": 100 * (float(value) + off),
+                            "property": "soil_moisture",
+                            "unit": "%",
+                        },
+                    }
+                )
     file = home / "stations.geojson"
     file.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     headwater("network", "ingest", file, "--store", home / "net.db", "--no-check")
@@ -74,9 +82,18 @@ def home(tmp_path_factory, truth, places):
 
 def test_a_day_of_the_network_becomes_a_map_with_its_error(home, truth, places):
     said = headwater(
-        "network", "map", home / "study.toml", "--of", "soil_moisture", "--depth", "0.05",
-        "--day", "2020-06-20", "--store", home / "net.db",
-    )  # fmt: skip
+        "network",
+        "map",
+        home / "study.toml",
+        "--of",
+        "soil_moisture",
+        "--depth",
+        "0.05",
+        "--day",
+        "2020-06-20",
+        "--store",
+        home / "net.db",
+    )
     assert "1 of 1 maps from 10 places" in said
     stem = home / "network-maps" / "soil_moisture-0.05m-2020-06-20"
     with xr.open_dataset(f"{stem}.nc", engine="h5netcdf", decode_coords="all") as data:
@@ -113,9 +130,17 @@ def test_a_day_of_the_network_becomes_a_map_with_its_error(home, truth, places):
 
 def test_a_silent_station_makes_its_day_less_certain(home):
     headwater(
-        "network", "map", home / "study.toml", "--period", "2020-06-30", "2020-07-02",
-        "--store", home / "net.db", "--out", home / "three",
-    )  # fmt: skip
+        "network",
+        "map",
+        home / "study.toml",
+        "--period",
+        "2020-06-30",
+        "2020-07-02",
+        "--store",
+        home / "net.db",
+        "--out",
+        home / "three",
+    )
     (file,) = (home / "three").glob("*.nc")
     with xr.open_dataset(file, engine="h5netcdf") as data:
         assert data["stations"].values.tolist() == [10, 9, 10]
@@ -127,9 +152,19 @@ def test_a_silent_station_makes_its_day_less_certain(home):
 
 def test_pentads_are_means_of_their_days(home):
     headwater(
-        "network", "map", home / "study.toml", "--period", "2020-06-11", "2020-06-20",
-        "--step", "pentad", "--store", home / "net.db", "--out", home / "pentads",
-    )  # fmt: skip
+        "network",
+        "map",
+        home / "study.toml",
+        "--period",
+        "2020-06-11",
+        "2020-06-20",
+        "--step",
+        "pentad",
+        "--store",
+        home / "net.db",
+        "--out",
+        home / "pentads",
+    )
     (file,) = (home / "pentads").glob("*.nc")
     with xr.open_dataset(file, engine="h5netcdf") as data:
         assert [str(t)[:10] for t in data["time"].values] == ["2020-06-11", "2020-06-16"]
@@ -137,8 +172,9 @@ def test_pentads_are_means_of_their_days(home):
 
 def test_what_cannot_be_mapped_is_told(home):
     def told(*words):
-        return headwater("network", "map", home / "study.toml", "--store", home / "net.db",
-                         *words, fails=4)  # fmt: skip
+        return headwater(
+            "network", "map", home / "study.toml", "--store", home / "net.db", *words, fails=4
+        )
 
     assert "no station observed" in told("--day", "2019-01-01")
     assert "depths of 0.05 m" in told("--day", "2020-06-20", "--depth", "0.4")
@@ -156,11 +192,16 @@ def test_cells_stand_beside_stations_in_the_same_interface(home, truth, places):
         before = opened.read()
         service = Service(opened)
         answer = service.answer(
-            Call("GET", "Things", "$filter=name eq 'S1'&$expand=Datastreams("
-                 "$expand=Sensor,ObservedProperty,Observations($top=1;$filter=phenomenonTime ge "
-                 "2020-07-01T00:00:00Z;$orderby=phenomenonTime asc))", root="http://h/v1.1"),
+            Call(
+                "GET",
+                "Things",
+                "$filter=name eq 'S1'&$expand=Datastreams("
+                "$expand=Sensor,ObservedProperty,Observations($top=1;$filter=phenomenonTime ge "
+                "2020-07-01T00:00:00Z;$orderby=phenomenonTime asc))",
+                root="http://h/v1.1",
+            ),
             lambda role: None,
-        )  # fmt: skip
+        )
         assert answer.status == 200, answer.body
         body = answer.body if isinstance(answer.body, dict) else json.loads(answer.body)
         streams = {one["Sensor"]["name"]: one for one in body["value"][0]["Datastreams"]}
@@ -186,8 +227,9 @@ def test_cells_stand_beside_stations_in_the_same_interface(home, truth, places):
         if name != "received":
             np.testing.assert_array_equal(column, getattr(after, name), err_msg=name)
     np.testing.assert_array_equal(before.received, after.received)
-    said = headwater("network", "map", study, "--day", "2020-06-20", "--store", store,
-                     "--out", home / "again")  # fmt: skip
+    said = headwater(
+        "network", "map", study, "--day", "2020-06-20", "--store", store, "--out", home / "again"
+    )
     assert "1 of 1 maps from 10 places" in said
     assert "All observations" not in headwater("network", "check", "--store", store)
 

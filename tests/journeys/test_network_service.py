@@ -135,7 +135,7 @@ def test_keys_are_made_listed_and_withdrawn_while_the_service_runs(serve, tmp_pa
         (["replay", "--start", "2999-01-01"], "nothing to play"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
-)  # fmt: skip
+)
 def test_what_cannot_be_is_said_in_a_sentence(tmp_path, words, sentence):
     code, out, err = headwater(tmp_path, *words)
     assert code == 3
@@ -158,9 +158,20 @@ def test_a_port_in_use_is_said_in_a_sentence(tmp_path):
 
 def replayed(served, folder, *words):
     return headwater(
-        folder, "replay", "--http", served.url, "--key", served.key or "none", "--stations", "2",
-        "--start", "2026-03-20", "--speed", "1e7", *words,
-    )  # fmt: skip
+        folder,
+        "replay",
+        "--http",
+        served.url,
+        "--key",
+        served.key or "none",
+        "--stations",
+        "2",
+        "--start",
+        "2026-03-20",
+        "--speed",
+        "1e7",
+        *words,
+    )
 
 
 def numbers(served):
@@ -188,8 +199,22 @@ def test_replay_fills_a_network_and_goes_on_where_it_stopped(serve, tmp_path):
 @pytest.mark.slow
 def test_replay_waits_for_a_service_that_is_away(serve, tmp_path):
     served = serve()
-    command = [*HEADWATER, "replay", "--http", served.url, "--key", served.key, "--stations", "1",
-               "--start", "2026-03-20", "--until", "2026-03-22", "--speed", "20000"]  # fmt: skip
+    command = [
+        *HEADWATER,
+        "replay",
+        "--http",
+        served.url,
+        "--key",
+        served.key,
+        "--stations",
+        "1",
+        "--start",
+        "2026-03-20",
+        "--until",
+        "2026-03-22",
+        "--speed",
+        "20000",
+    ]
     player = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     for line in player.stderr:
         if "observations sent" in line:
@@ -215,9 +240,12 @@ def test_the_examples_of_the_page_work_as_they_stand(serve, tmp_path):
     for example in examples:
         command = example.replace("X-API-Key: …", f"X-API-Key: {served.key}")
         done = subprocess.run(
-            command.replace("curl", "curl -sS --fail-with-body", 1), shell=True,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            command.replace("curl", "curl -sS --fail-with-body", 1),
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "error" not in done.stdout
         assert json.loads(done.stdout)

@@ -17,15 +17,20 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError, StudyError
-from headwater.stations import Observations, open_store
-from headwater.stations.ingest import load, pull, read_csv, subscribe, watch
-from headwater.stations.ingest.mapping import Mapping, parse_mapping
-from headwater.stations.store import Store
+from headwater.network import Observations, open_store
+from headwater.network.ingest import load, pull, read_csv, subscribe, watch
+from headwater.network.ingest.mapping import Mapping, parse_mapping
+from headwater.network.store import Store
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="no Mosquitto on this machine")
-SERIES = {"column": "value", "thing": "{station}", "property": "soil_moisture", "unit": "vol%",
-          "depth": 0.1}  # fmt: skip
+SERIES = {
+    "column": "value",
+    "thing": "{station}",
+    "property": "soil_moisture",
+    "unit": "vol%",
+    "depth": 0.1,
+}
 SOIL = parse_mapping(
     {"mqtt": {"topics": ["soil/+"], "topic": "soil/{station}"}, "series": [SERIES]}
 )
@@ -190,9 +195,17 @@ def test_nothing_acknowledged_is_lost_when_we_are_killed(broker: Broker, tmp_pat
         'thing = "{station}"\nproperty = "soil_moisture"\nunit = "vol%"\ndepth = 0.1\n'
     )
     command = [
-        sys.executable, "-c", "from headwater.cli.network import app; app()", "watch",
-        "--broker", broker.address, "--map", str(tmp_path / "soil.toml"), "--store", str(path),
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        "from headwater.cli.network import app; app()",
+        "watch",
+        "--broker",
+        broker.address,
+        "--map",
+        str(tmp_path / "soil.toml"),
+        "--store",
+        str(path),
+    ]
 
     def started() -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -229,8 +242,13 @@ FILES = parse_mapping(
 @contextmanager
 def watched(folder: Path, store: Store, told: list) -> Iterator[None]:
     stop = threading.Event()
-    options = {"stop": stop, "told": told.append, "interval": 0.1, "pattern": "*.csv",
-               "memory": folder / ".memory.json"}  # fmt: skip
+    options = {
+        "stop": stop,
+        "told": told.append,
+        "interval": 0.1,
+        "pattern": "*.csv",
+        "memory": folder / ".memory.json",
+    }
     thread = threading.Thread(
         target=watch, args=(folder, store, FILES), kwargs=options, daemon=True
     )
@@ -333,8 +351,8 @@ def test_pull_tells_what_is_wrong_with_the_server(store: Store) -> None:
 
 
 def test_postgresql_is_loaded_controlled_and_derived_alike(postgresql, tmp_path: Path) -> None:
-    from headwater.stations.controlling import control_store
-    from headwater.stations.deriving import derive
+    from headwater.network.derived.write import derive
+    from headwater.network.quality.run import control_store
 
     rng = np.random.default_rng(1)
     value = 30 + rng.normal(0, 0.05, 240)

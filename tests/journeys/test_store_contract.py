@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError
-from headwater.stations import (
+from headwater.network import (
     Datastream,
     FeatureOfInterest,
     HistoricalLocation,
@@ -22,10 +22,10 @@ from headwater.stations import (
     microseconds,
     open_store,
 )
-from headwater.stations.store import StoreBusyError, StoreError
-from headwater.stations.store.backup import backup, check, restore
-from headwater.stations.store.closing import close_months, recall, verify
-from headwater.stations.times import DAY, NEVER
+from headwater.network.store import StoreBusyError, StoreError
+from headwater.network.store.archive_months import close_months, recall, verify
+from headwater.network.store.backup import backup, check, restore
+from headwater.network.times import DAY, NEVER
 
 T0 = microseconds("2024-01-30T00:00:00Z")
 STEP = 600_000_000
@@ -57,12 +57,15 @@ def streams(store, n=3):
         return [
             session.add(
                 Datastream(
-                    name=f"depth {k}", thing_id=thing, sensor_id=sensor,
-                    observed_property_id=kind, unit_of_measurement={"symbol": "%"},
+                    name=f"depth {k}",
+                    thing_id=thing,
+                    sensor_id=sensor,
+                    observed_property_id=kind,
+                    unit_of_measurement={"symbol": "%"},
                 )
             )
             for k in range(n)
-        ]  # fmt: skip
+        ]
 
 
 def counters(store, id):
@@ -88,12 +91,17 @@ def same(a, b):
 def test_what_is_written_is_read(store):
     a, b, _ = streams(store)
     given = Observations(
-        datastream=[b, a, a], time=[T0, T0 + 1, T0], result=[np.nan, 0.1 + 0.2, -1e-300],
-        result_json=['{"state":"frozen"}', None, None], quality=[None, '{"flags":["C01"]}', None],
-        result_time=[NEVER, T0 + 5, T0 + 3], time_end=[T0 + 9, NEVER, NEVER],
-        valid_start=[T0, NEVER, NEVER], valid_end=[T0 + 1, NEVER, NEVER],
+        datastream=[b, a, a],
+        time=[T0, T0 + 1, T0],
+        result=[np.nan, 0.1 + 0.2, -1e-300],
+        result_json=['{"state":"frozen"}', None, None],
+        quality=[None, '{"flags":["C01"]}', None],
+        result_time=[NEVER, T0 + 5, T0 + 3],
+        time_end=[T0 + 9, NEVER, NEVER],
+        valid_start=[T0, NEVER, NEVER],
+        valid_end=[T0 + 1, NEVER, NEVER],
         parameters=[None, None, '{"depth_cm":5}'],
-    )  # fmt: skip
+    )
     assert store.write(given) == Written(inserted=3)
     back = store.read()
     assert back.datastream.tolist() == [a, a, b]
@@ -269,45 +277,74 @@ def entities(store, session):
     )
     multi = session.add(
         MultiDatastream(
-            name="M", observed_property_ids=tuple(kinds), unit_of_measurement=[{}, {}],
-            multi_observation_data_types=["m", "m"], **links,
+            name="M",
+            observed_property_ids=tuple(kinds),
+            unit_of_measurement=[{}, {}],
+            multi_observation_data_types=["m", "m"],
+            **links,
         )
-    )  # fmt: skip
+    )
     session.write(Observations([single, multi], [T0, T0], [1, np.nan], result_json=[None, "[1,2]"]))
     return {
-        "things": thing, "locations": place, "historical_locations": history, "sensors": sensor,
-        "observed_properties": kinds[1], "features_of_interest": feature, "datastreams": single,
-    }  # fmt: skip
+        "things": thing,
+        "locations": place,
+        "historical_locations": history,
+        "sensors": sensor,
+        "observed_properties": kinds[1],
+        "features_of_interest": feature,
+        "datastreams": single,
+    }
 
 
 EVERYTHING = {
-    "things": 1, "locations": 1, "historical_locations": 1, "sensors": 1,
-    "observed_properties": 2, "features_of_interest": 1, "datastreams": 2, "observations": 2,
-    "latest": 2, "things_locations": 1, "historical_locations_locations": 1,
+    "things": 1,
+    "locations": 1,
+    "historical_locations": 1,
+    "sensors": 1,
+    "observed_properties": 2,
+    "features_of_interest": 1,
+    "datastreams": 2,
+    "observations": 2,
+    "latest": 2,
+    "things_locations": 1,
+    "historical_locations_locations": 1,
     "datastreams_observed_properties": 2,
-}  # fmt: skip
+}
 GONE_WITH = {
     "things": {
-        "things": 0, "datastreams": 0, "observations": 0, "latest": 0, "historical_locations": 0,
-        "things_locations": 0, "historical_locations_locations": 0,
+        "things": 0,
+        "datastreams": 0,
+        "observations": 0,
+        "latest": 0,
+        "historical_locations": 0,
+        "things_locations": 0,
+        "historical_locations_locations": 0,
         "datastreams_observed_properties": 0,
     },
     "locations": {
-        "locations": 0, "historical_locations": 0, "things_locations": 0,
+        "locations": 0,
+        "historical_locations": 0,
+        "things_locations": 0,
         "historical_locations_locations": 0,
     },
     "historical_locations": {"historical_locations": 0, "historical_locations_locations": 0},
     "sensors": {
-        "sensors": 0, "datastreams": 0, "observations": 0, "latest": 0,
+        "sensors": 0,
+        "datastreams": 0,
+        "observations": 0,
+        "latest": 0,
         "datastreams_observed_properties": 0,
     },
     "observed_properties": {
-        "observed_properties": 1, "datastreams": 1, "observations": 1, "latest": 1,
+        "observed_properties": 1,
+        "datastreams": 1,
+        "observations": 1,
+        "latest": 1,
         "datastreams_observed_properties": 0,
     },
     "features_of_interest": {"features_of_interest": 0, "observations": 0, "latest": 0},
     "datastreams": {"datastreams": 1, "observations": 1, "latest": 1},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("table", GONE_WITH)
@@ -416,9 +453,14 @@ def archived(store):
     rng = np.random.default_rng(1)
     texts = np.where(np.arange(n) % 50 == 0, '{"flags":["C01"]}', None)
     store.write(
-        Observations(np.full(n, a), hourly, rng.normal(20, 1, n), quality=texts,
-                     result_time=np.where(np.arange(n) % 3 == 0, hourly + 7, NEVER))
-    )  # fmt: skip
+        Observations(
+            np.full(n, a),
+            hourly,
+            rng.normal(20, 1, n),
+            quality=texts,
+            result_time=np.where(np.arange(n) % 3 == 0, hourly + 7, NEVER),
+        )
+    )
     sparse = np.where(np.arange(n) % 7 == 0, np.nan, 1.0)
     store.write(Observations(np.full(n, b), hourly, sparse, time_end=hourly + 3))
     before = store.read(), store.latest(), store.daily_means(), [counters(store, i) for i in ids]

@@ -16,7 +16,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from headwater.stations import (
+from headwater.network import (
     Datastream,
     Observations,
     ObservedProperty,
@@ -27,16 +27,16 @@ from headwater.stations import (
     microseconds,
     open_store,
 )
-from headwater.stations.store import StoreFullError, StoreUnreachableError
-from headwater.stations.store.closing import close_months, verify
-from headwater.stations.times import DAY
+from headwater.network.store import StoreFullError, StoreUnreachableError
+from headwater.network.store.archive_months import close_months, verify
+from headwater.network.times import DAY
 
 T0 = microseconds("2024-02-28T00:00:00Z")
 MINUTE = 60_000_000
 # Writes batch after batch, and says so when it is told that the batch is kept.
 WRITER = f"""
 import sys, numpy as np
-from headwater.stations import Observations, open_store
+from headwater.network import Observations, open_store
 address, first, batches, size, stream = sys.argv[1], *map(int, sys.argv[2:])
 with open_store(address, wait=60) as store:
     print("ready", flush=True)
@@ -67,8 +67,9 @@ def batch(k, size, stream=1):
 def writer(address, *words):
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(address), *map(str, words)],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def sound(store):
@@ -238,8 +239,11 @@ def test_a_full_file_system_is_refused_and_nothing_breaks(tmp_path):
     with script.open() as text:
         done = subprocess.run(
             ["unshare", "-m", "sh", "-c", mount],
-            stdin=text, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            stdin=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if "permitted" in done.stderr or "denied" in done.stderr:
         pytest.skip("this user may not mount a file system")
     assert done.stdout.split() == ["full", "ok", "again", "ok"], done.stderr
@@ -247,9 +251,9 @@ def test_a_full_file_system_is_refused_and_nothing_breaks(tmp_path):
 
 FULL_DISK = """
 import os, sqlite3, sys, numpy as np
-from headwater.stations import Observations, open_store
-from headwater.stations import Datastream, ObservedProperty, Sensor, Thing
-from headwater.stations.store import StoreFullError
+from headwater.network import Observations, open_store
+from headwater.network import Datastream, ObservedProperty, Sensor, Thing
+from headwater.network.store import StoreFullError
 folder = sys.argv[1]
 open(folder + "/ballast", "wb").write(bytes(1_000_000))
 with open_store(folder + "/network.db") as store:
@@ -309,8 +313,8 @@ def test_killed_while_months_are_closed(tmp_path):
         time = T0 + 5 * MINUTE * np.arange(n)  # 23 months
         store.write(Observations(np.ones(n, int), time, np.arange(n) * 1.0))
     code = (
-        "import sys; from headwater.stations import open_store\n"
-        "from headwater.stations.store.closing import close_months\n"
+        "import sys; from headwater.network import open_store\n"
+        "from headwater.network.store.archive_months import close_months\n"
         "with open_store(sys.argv[1]) as store:\n"
         "    print('ready', flush=True)\n"
         "    close_months(store)\n"
@@ -377,8 +381,10 @@ def test_days_when_clocks_change_and_leap_days(address, tmp_path):
         assert store.write(Observations([1] * 9, given, range(9))).inserted == 9
         assert sound(store).time.tolist() == sorted(given)
         assert [iso(t) for t in store.read([1], end=leap[2] + 1).time] == [
-            "2024-02-28T12:00:00Z", "2024-02-29T12:00:00Z", "2024-03-01T12:00:00Z",
-        ]  # fmt: skip
+            "2024-02-28T12:00:00Z",
+            "2024-02-29T12:00:00Z",
+            "2024-03-01T12:00:00Z",
+        ]
         means = store.daily_means()
         assert [iso(day)[:10] for day in means.day[:3]] == [
             "2024-02-28",

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from headwater.downscaling.support import Support, support
+from headwater.downscaling.support_operator import Support, support
 from headwater.grids import cell_area
 from headwater.grids.products import ease2_grid
 

@@ -6,12 +6,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, nnls
 
-from headwater.isotopes.bounds import fraction_bounds
-from headwater.isotopes.evaporated_source import EnrichmentPrior
-from headwater.isotopes.importance import truncated_normal
-from headwater.isotopes.mixing import exact_fractions, fraction_covariance, simplex_fractions
-from headwater.isotopes.polygon import in_polygon
-from headwater.isotopes.priors import clr_prior, dirichlet_prior, ilr_basis
+from headwater.isotopes.mixing.bounds import fraction_bounds
+from headwater.isotopes.mixing.closed_form import (
+    exact_fractions,
+    fraction_covariance,
+    simplex_fractions,
+)
+from headwater.isotopes.mixing.evaporated_source import EnrichmentPrior
+from headwater.isotopes.mixing.importance import truncated_normal
+from headwater.isotopes.mixing.polygon import in_polygon
+from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior, ilr_basis
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=40, deadline=None)
@@ -100,8 +104,12 @@ def test_bounds_equal_the_linear_programmes(seed, k):
     for row in range(3):
         for i in range(k):
             for sign, found in ((1, low), (-1, high)):
-                best = linprog(sign * np.eye(k)[i], A_eq=np.vstack([s.T, np.ones(k)]),
-                               b_eq=np.append(y[row], 1.0), bounds=(0, 1))  # fmt: skip
+                best = linprog(
+                    sign * np.eye(k)[i],
+                    A_eq=np.vstack([s.T, np.ones(k)]),
+                    b_eq=np.append(y[row], 1.0),
+                    bounds=(0, 1),
+                )
                 assert sign * best.fun == pytest.approx(found[row, i], abs=1e-6)
 
 

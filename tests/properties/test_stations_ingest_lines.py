@@ -8,12 +8,12 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.stations import open_store
-from headwater.stations.controlling import control_store
-from headwater.stations.ingest import load, read_csv, read_geojson, read_ismn, read_toa5
-from headwater.stations.ingest.mapping import parse_mapping
-from headwater.stations.quality.faults import inject
-from headwater.stations.verdicts import bits_of
+from headwater.network import open_store
+from headwater.network.ingest import load, read_csv, read_geojson, read_ismn, read_toa5
+from headwater.network.ingest.mapping import parse_mapping
+from headwater.network.quality.faults import inject
+from headwater.network.quality.run import control_store
+from headwater.network.verdicts import bits_of
 
 N = 12
 SERIES = {"column": "VWC", "thing": "A", "property": "soil_moisture", "unit": "m3 m-3"}
@@ -93,8 +93,12 @@ def test_ismn_with_its_header(data, k: int) -> None:
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), k=st.integers(0, N - 1))
 def test_toa5(data, k: int) -> None:
-    head = [b'"TOA5","A","CR1000","1","OS","prog","1","hour"', b'"TIMESTAMP","RECORD","VWC"',
-            b'"TS","RN","m^3/m^3"', b'"","","Avg"']  # fmt: skip
+    head = [
+        b'"TOA5","A","CR1000","1","OS","prog","1","hour"',
+        b'"TIMESTAMP","RECORD","VWC"',
+        b'"TS","RN","m^3/m^3"',
+        b'"","","Avg"',
+    ]
     lines = [f'"{clock(i, " ")}",{i},{0.1 + 0.01 * i:.2f}'.encode() for i in range(N)]
     lines[k] = data.draw(damage(lines[k]))
     told = read_toa5(b"\r\n".join([*head, *lines]), MAPPING, zone="UTC")
@@ -134,11 +138,16 @@ COLUMNS = parse_mapping(
     {
         "series": [
             {**SERIES, "column": "m", "depth": 0.05},
-            {"column": "t", "thing": "A", "property": "soil_temperature", "unit": "degC",
-             "depth": 0.05},
+            {
+                "column": "t",
+                "thing": "A",
+                "property": "soil_temperature",
+                "unit": "degC",
+                "depth": 0.05,
+            },
         ]
     }
-)  # fmt: skip
+)
 
 
 def final_flags(parts: list[pd.DataFrame]) -> dict[int, int]:

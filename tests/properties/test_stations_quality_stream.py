@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.stations.quality import QualityControl, control
-from headwater.stations.quality.faults import inject
+from headwater.network.quality import QualityControl, control
+from headwater.network.quality.faults import inject
 
 HOUR = 3_600_000_000
 

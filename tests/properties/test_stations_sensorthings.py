@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.stations import Datastream, Observations, ObservedProperty, Sensor, Thing, open_store
-from headwater.stations.sensorthings import Call, Limits, Refused, Service
-from headwater.stations.sensorthings.expression import paths_of, read_expression
-from headwater.stations.sensorthings.query import read_token, token_of
+from headwater.network import Datastream, Observations, ObservedProperty, Sensor, Thing, open_store
+from headwater.network.sensorthings import Call, Limits, Refused, Service
+from headwater.network.sensorthings.expression import paths_of, read_expression
+from headwater.network.sensorthings.query import read_token, token_of
 
 STEP = 3_600_000_000
 
@@ -28,9 +28,14 @@ def service(tmp_path_factory):
             observed = session.add(kind)
             for k in range(4):
                 stream = session.add(
-                    Datastream(name=f"s{k % 3}", thing_id=thing, sensor_id=sensor,
-                               observed_property_id=observed, unit_of_measurement={})
-                )  # fmt: skip
+                    Datastream(
+                        name=f"s{k % 3}",
+                        thing_id=thing,
+                        sensor_id=sensor,
+                        observed_property_id=observed,
+                        unit_of_measurement={},
+                    )
+                )
                 result = rng.integers(0, 6, 60) / 2.0
                 result[rng.random(60) < 0.2] = np.nan
                 texts = [
@@ -56,12 +61,22 @@ def pages(service, path, query):
 
 ORDERS = st.lists(
     st.tuples(
-        st.sampled_from(["result", "phenomenonTime", "Datastream/name", "Datastream/id", "id",
-                         "resultTime", "parameters/x"]),
+        st.sampled_from(
+            [
+                "result",
+                "phenomenonTime",
+                "Datastream/name",
+                "Datastream/id",
+                "id",
+                "resultTime",
+                "parameters/x",
+            ]
+        ),
         st.sampled_from(["asc", "desc"]),
     ),
-    max_size=3, unique_by=lambda pair: pair[0],
-)  # fmt: skip
+    max_size=3,
+    unique_by=lambda pair: pair[0],
+)
 
 
 @settings(

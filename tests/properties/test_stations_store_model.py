@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from headwater.stations import (
+from headwater.network import (
     Datastream,
     Observations,
     ObservedProperty,
@@ -20,8 +20,8 @@ from headwater.stations import (
     microseconds,
     open_store,
 )
-from headwater.stations.store.closing import close_months, recall
-from headwater.stations.times import DAY, NEVER
+from headwater.network.store.archive_months import close_months, recall
+from headwater.network.times import DAY, NEVER
 
 T0 = microseconds("2024-02-27T12:00:00Z")  # a leap day and two ends of months lie ahead
 streams = st.sampled_from([1, 2, 3])
@@ -123,8 +123,11 @@ class StoreEqualsDict(RuleBasedStateMachine):
             first = mine[0][0] if mine else None
             extremes = [first, max(ends, default=None)]
             assert figures == [
-                len(mine), *extremes, min(stamps, default=None), max(stamps, default=None)
-            ]  # fmt: skip
+                len(mine),
+                *extremes,
+                min(stamps, default=None),
+                max(stamps, default=None),
+            ]
             if mine:
                 newest[id] = (mine[-1][0], mine[-1][1][0])
         latest = self.store.latest()
@@ -140,6 +143,8 @@ class StoreEqualsDict(RuleBasedStateMachine):
 
 TestStoreEqualsDict = StoreEqualsDict.TestCase
 TestStoreEqualsDict.settings = settings(
-    max_examples=40, stateful_step_count=12, deadline=None,
+    max_examples=40,
+    stateful_step_count=12,
+    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+)

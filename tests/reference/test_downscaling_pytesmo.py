@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.downscaling.agreement import measures
-from headwater.downscaling.agreement_intervals import agreement
-from headwater.downscaling.anomalies import long_term_anomalies, mean_year, short_term_anomalies
-from headwater.downscaling.extended_collocation import extended_collocation
-from headwater.downscaling.scaling import fit_scaling, scale_cdf
-from headwater.downscaling.triple_collocation import triple_collocation
+from headwater.validation.agreement import measures
+from headwater.validation.agreement_intervals import agreement
+from headwater.validation.anomalies import long_term_anomalies, mean_year, short_term_anomalies
+from headwater.validation.collocation import triple_collocation
+from headwater.validation.collocation_extended import extended_collocation
+from headwater.validation.scaling import fit_scaling, scale_cdf
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "downscaling"
 pytestmark = pytest.mark.skipif(

@@ -13,7 +13,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from headwater.downscaling.support import aggregate_cube, support
+from headwater.downscaling.support_operator import aggregate_cube, support
 from headwater.grids import cell_area, geobox_of, read_area
 from headwater.grids.products import ease2_grid, read_product
 

@@ -34,7 +34,7 @@ from headwater.isotopes import (
     residual_water,
     slope_envelope,
 )
-from headwater.isotopes.audit_rules import hull_misfit, signs_and_ranges
+from headwater.isotopes.audit.rules_means import hull_misfit, signs_and_ranges
 from headwater.isotopes.regression import york
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
@@ -54,13 +54,16 @@ def rain() -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("key", "method", "weighted", "tolerance"),
     [
-        ("OLS", "ols", False, 1e-9), ("PWLSR", "ols", True, 1e-9), ("MA", "ma", False, 1e-9),
-        ("PW_RMA", "rma", True, 1e-9), ("PW_MA", "ma", True, 1e-9),
+        ("OLS", "ols", False, 1e-9),
+        ("PWLSR", "ols", True, 1e-9),
+        ("MA", "ma", False, 1e-9),
+        ("PW_RMA", "rma", True, 1e-9),
+        ("PW_MA", "ma", True, 1e-9),
         ("TheilSen", "theil-sen", False, 1e-9),
         # rlm stops at 1e-4, ours iterates on
         ("Huber_rlm", "huber", False, 1e-5),
     ],
-)  # fmt: skip
+)
 def test_lines_equal_r(rain, key, method, weighted, tolerance) -> None:
     known = expected("mwl")[key]
     amount = rain["precip_mm"] if weighted else None
@@ -68,9 +71,12 @@ def test_lines_equal_r(rain, key, method, weighted, tolerance) -> None:
     assert line.slope == pytest.approx(known["slope"], rel=tolerance)
     assert line.intercept == pytest.approx(known["intercept"], rel=tolerance)
     for name, ours in (
-        ("se_slope", line.slope_se), ("se_intercept", line.intercept_se), ("r2", line.r2),
-        ("cov_slope_intercept", line.covariance), ("rmse", line.rmse),
-    ):  # fmt: skip
+        ("se_slope", line.slope_se),
+        ("se_intercept", line.intercept_se),
+        ("r2", line.r2),
+        ("cov_slope_intercept", line.covariance),
+        ("rmse", line.rmse),
+    ):
         if name in known:
             assert ours == pytest.approx(known[name], rel=1e-9)
 
@@ -107,9 +113,12 @@ def test_crossing_equals_delta_fieller_and_monte_carlo(rain) -> None:
     assert lel.covariance == pytest.approx(known["LEL"]["cov"], rel=1e-9)
     point = intersect(fit_line(rain["d18O"], rain["d2H"]), lel)
     for name, ours in (
-        ("d18O", point.d18O), ("d2H", point.d2H), ("se_d18O", point.d18O_sd),
-        ("se_d2H", point.d2H_sd), ("cov", point.covariance),
-    ):  # fmt: skip
+        ("d18O", point.d18O),
+        ("d2H", point.d2H),
+        ("se_d18O", point.d18O_sd),
+        ("se_d2H", point.d2H_sd),
+        ("cov", point.covariance),
+    ):
         assert ours == pytest.approx(known["intersection"][name], rel=1e-8)
     assert [point.d18O_low, point.d18O_high] == pytest.approx(known["fieller95_d18O"], rel=1e-8)
     _, edges = bootstrap_crossing(
@@ -128,9 +137,13 @@ def test_craig_gordon(number: int) -> None:
     for delta, isotope, key in zip(source, ("d18O", "d2H"), "OH", strict=True):
         known, ours = case[key], craig_gordon(delta, climate, isotope)
         for name, value in (
-            ("alpha", ours.alpha), ("eps_plus", ours.equilibrium), ("eps_k", ours.kinetic),
-            ("dA", ours.vapour), ("m", ours.exponent), ("d_star", ours.limit),
-        ):  # fmt: skip
+            ("alpha", ours.alpha),
+            ("eps_plus", ours.equilibrium),
+            ("eps_k", ours.kinetic),
+            ("dA", ours.vapour),
+            ("m", ours.exponent),
+            ("d_star", ours.limit),
+        ):
             assert float(value) == pytest.approx(known[name], rel=1e-10)
         for setting, table in (("desiccating", "residual"), ("throughflow", "steady_state")):
             for lost, left in known[table].items():

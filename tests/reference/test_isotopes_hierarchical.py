@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, InputError, StudyError
-from headwater.isotopes.bayes_caps import capped_prior
-from headwater.isotopes.bayes_contributions import contribution_draws, hierarchical_contributions
-from headwater.isotopes.bayes_hierarchical import (
+from headwater.isotopes.mixing.caps import capped_prior
+from headwater.isotopes.mixing.composition import compose_stated
+from headwater.isotopes.mixing.contributions import contribution_draws, hierarchical_contributions
+from headwater.isotopes.mixing.hierarchical import (
     Effects,
     grouped_kfold,
     hierarchical_posterior,
@@ -25,8 +26,7 @@ from headwater.isotopes.bayes_hierarchical import (
     predictive_check,
     prior_check,
 )
-from headwater.isotopes.composition import compose_stated
-from headwater.isotopes.priors import dirichlet_prior
+from headwater.isotopes.mixing.priors import dirichlet_prior
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
 EXTRA = all(find_spec(name) for name in ("numpyro", "arviz_stats"))
@@ -36,22 +36,35 @@ needs_cases = pytest.mark.skipif(not CASES.exists(), reason="reference cases are
 
 def sources(tracers=("d18O", "dexcess")):
     return compose_stated(
-        pd.DataFrame({"source": ["precipitation", "ground_ice", "snow_melt"],
-                      tracers[0]: [-11.0, -14.0, -16.0], f"{tracers[0]}_sd": [1.5, 1.0, 1.2],
-                      tracers[1]: [8.0, 2.0, 14.0], f"{tracers[1]}_sd": [2.0, 1.5, 2.0],
-                      "n": [100, 66, 27]}), tracers,
-    )  # fmt: skip
+        pd.DataFrame(
+            {
+                "source": ["precipitation", "ground_ice", "snow_melt"],
+                tracers[0]: [-11.0, -14.0, -16.0],
+                f"{tracers[0]}_sd": [1.5, 1.0, 1.2],
+                tracers[1]: [8.0, 2.0, 14.0],
+                f"{tracers[1]}_sd": [2.0, 1.5, 2.0],
+                "n": [100, 66, 27],
+            }
+        ),
+        tracers,
+    )
 
 
 def simulated(n=240, seed=0):
     """Fractions that fall with elevation and differ by month, known."""
     rng = np.random.default_rng(seed)
     ends = sources()
-    frame = pd.DataFrame({"month": rng.integers(0, 4, n), "site": rng.integers(0, 3, n),
-                          "elevation": rng.choice([3600.0, 4000.0, 4400.0], n)})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "month": rng.integers(0, 4, n),
+            "site": rng.integers(0, 3, n),
+            "elevation": rng.choice([3600.0, 4000.0, 4400.0], n),
+        }
+    )
     shift = np.array([0.6, 0.0, -0.4, -0.2])[frame["month"]]
-    log = np.stack([1.2 + shift - (frame["elevation"] - 4000) / 400 * 0.4, np.zeros(n),
-                    np.full(n, -0.3)])  # fmt: skip
+    log = np.stack(
+        [1.2 + shift - (frame["elevation"] - 4000) / 400 * 0.4, np.zeros(n), np.full(n, -0.3)]
+    )
     f = (np.exp(log) / np.exp(log).sum(axis=0)).T
     noise = rng.normal(size=(n, 3, 2)) * np.sqrt(ends.covariance.diagonal(axis1=1, axis2=2))
     values = np.einsum("nk,nkt->nt", f, ends.mean + noise)
@@ -121,8 +134,17 @@ def test_nested_and_continuous_effects_are_found(by_height):
 def test_contributions_by_any_of_the_effects(by_height):
     every = hierarchical_contributions(by_height)
     assert list(every.columns) == [
-        "month", "site", "elevation", "source", "mean", "sd", "lower", "upper", "n", "method",
-    ]  # fmt: skip
+        "month",
+        "site",
+        "elevation",
+        "source",
+        "mean",
+        "sd",
+        "lower",
+        "upper",
+        "n",
+        "method",
+    ]
     assert every["mean"].to_numpy() == pytest.approx(by_height.data["fraction"].to_numpy())
     month = hierarchical_contributions(by_height, by=["month"])
     cells = every.assign(part=every["mean"] * every["n"]).groupby(["month", "source"])
@@ -144,16 +166,31 @@ def test_contributions_by_any_of_the_effects(by_height):
 def test_evaporation_inside_the_model():
     rng = np.random.default_rng(2)
     ends = compose_stated(
-        pd.DataFrame({"source": ["rain", "ice"], "d18O": [-9.0, -17.0], "d18O_sd": 0.6,
-                      "d2H": [-62.0, -126.0], "d2H_sd": 4.8, "n": 60}), ["d18O", "d2H"],
+        pd.DataFrame(
+            {
+                "source": ["rain", "ice"],
+                "d18O": [-9.0, -17.0],
+                "d18O_sd": 0.6,
+                "d2H": [-62.0, -126.0],
+                "d2H_sd": 4.8,
+                "n": 60,
+            }
+        ),
+        ["d18O", "d2H"],
         correlation={name: [[1, 0.95], [0.95, 1]] for name in ("rain", "ice")},
-    )  # fmt: skip
+    )
     share = np.repeat([0.7, 0.4, 0.55], 15)
     made = np.stack([share * -9 + (1 - share) * -17, share * -62 + (1 - share) * -126], axis=1)
     made = made + 2.0 * np.array([1.0, 4.5]) + rng.normal(0, [0.3, 1.5], (45, 2))
     frame = pd.DataFrame(made, columns=["d18O", "d2H"]).assign(month=np.repeat([6, 8, 9], 15))
-    post = hierarchical_posterior(ends, frame, Effects(("month",)), evaporation=(4.5, 0.2),
-                                  residual="process_residual", length=(1000, 1500, 4))  # fmt: skip
+    post = hierarchical_posterior(
+        ends,
+        frame,
+        Effects(("month",)),
+        evaporation=(4.5, 0.2),
+        residual="process_residual",
+        length=(1000, 1500, 4),
+    )
     rain = post.data[post.data["source"] == "rain"]
     assert ((rain["low"] <= [0.7, 0.4, 0.55]) & (rain["high"] >= [0.7, 0.4, 0.55])).all()
     enriched = post.parameters[post.parameters["parameter"].str.startswith("enrichment")]
@@ -187,8 +224,7 @@ def test_unconverged_chains_give_no_fractions():
 @pytest.mark.slow
 def test_held_out_groups():
     frame = simulated(120)
-    score = grouped_kfold(sources(), frame, Effects(("month",)), by="month", folds=2,
-                          length=SHORT)  # fmt: skip
+    score = grouped_kfold(sources(), frame, Effects(("month",)), by="month", folds=2, length=SHORT)
     assert np.isfinite(score.elpd)
     assert score.data.groupby(frame["month"])["fold"].nunique().eq(1).all()
     with pytest.raises(InputError, match="Did you mean 'month'"):

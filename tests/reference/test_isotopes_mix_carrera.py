@@ -12,8 +12,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from headwater.isotopes.mix_likelihood import improvement_index, mix_maximum_likelihood
-from headwater.isotopes.mixing import simplex_fractions
+from headwater.isotopes.mixing.closed_form import simplex_fractions
+from headwater.isotopes.mixing.mix_likelihood import improvement_index, mix_maximum_likelihood
 
 TRUE = np.array([[500.0, 700, 100, 800, 200], [100, 100, 400, 200, 700], [700, 400, 900, 500, 50]])
 NOISE = {
@@ -95,8 +95,9 @@ def test_river_and_sea_are_defined_by_more_samples():
         for seed in range(12):
             rng = np.random.default_rng(seed)
             y = rng.dirichlet(np.ones(2), n) @ true + rng.normal(0, [600.0, 400.0], (n, 2))
-            ends = mix_maximum_likelihood(true + rng.normal(0, sd), y, source_sd=sd,
-                                          mixture_sd=[600.0, 400.0])[1]  # fmt: skip
+            ends = mix_maximum_likelihood(
+                true + rng.normal(0, sd), y, source_sd=sd, mixture_sd=[600.0, 400.0]
+            )[1]
             assert ends.min() > -300.0
             found.append(np.mean(np.abs(ends - true) / sd))
         return np.median(found)

@@ -14,20 +14,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.isotopes.bayes import mixing_posterior
-from headwater.isotopes.bounds import fraction_bounds
-from headwater.isotopes.composition import compose, compose_each, compose_stated
-from headwater.isotopes.emma import emma, mixing_space
-from headwater.isotopes.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.evaporated_source import evaporated_source, source_prior
 from headwater.isotopes.lines import WaterLine
-from headwater.isotopes.mixing import (
+from headwater.isotopes.mixing.bounds import fraction_bounds
+from headwater.isotopes.mixing.closed_form import (
     exact_fractions,
     fraction_covariance,
     fraction_sd,
     mix,
     simplex_fractions,
 )
+from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
+from headwater.isotopes.mixing.emma import emma, mixing_space
+from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
+from headwater.isotopes.mixing.evaporated_source import evaporated_source, source_prior
+from headwater.isotopes.mixing.importance_sampling import mixing_posterior
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
 pytestmark = pytest.mark.skipif(not CASES.exists(), reason="reference cases are not at hand")
@@ -54,8 +54,12 @@ def test_two_sources_genereux():
 def test_phillips_gregg_error_halves_when_the_gap_doubles(name, gap):
     case = expected("linear_mixing_expected.json")[name]
     var = case["sd_each"] ** 2 / case["n_each"]
-    sd = fraction_sd([[0.0], [gap]], [[case["f"], 1 - case["f"]]], mixture_covariance=[[var]],
-                     source_covariance=np.full((2, 1, 1), var))  # fmt: skip
+    sd = fraction_sd(
+        [[0.0], [gap]],
+        [[case["f"], 1 - case["f"]]],
+        mixture_covariance=[[var]],
+        source_covariance=np.full((2, 1, 1), var),
+    )
     assert sd[0, 0] == pytest.approx(case["se"])
 
 
@@ -72,8 +76,15 @@ def test_three_sources_two_tracers(rho):
     )
     r = [[1.0, rho], [rho, 1.0]]
     ends = compose_stated(table, ["t0", "t1"], correlation=dict.fromkeys("abc", r))
-    water = pd.DataFrame({"source": ["m"], "t0": case["mix"][:1], "t1": case["mix"][1:],
-                          "t0_sd": case["mix_se"][0], "t1_sd": case["mix_se"][1]})  # fmt: skip
+    water = pd.DataFrame(
+        {
+            "source": ["m"],
+            "t0": case["mix"][:1],
+            "t1": case["mix"][1:],
+            "t0_sd": case["mix_se"][0],
+            "t1_sd": case["mix_se"][1],
+        }
+    )
     result = mix(ends, compose_stated(water, ["t0", "t1"], correlation={"m": r})).data
     assert result["fraction"].to_numpy() == pytest.approx(wanted["f"], abs=1e-9)
     assert result["sd"].to_numpy() == pytest.approx(wanted["se_first_order"], rel=1e-9)
@@ -83,12 +94,15 @@ def test_three_sources_two_tracers(rho):
 
 def test_covariance_of_the_fractions_has_the_same_diagonal():
     case = expected("linear_mixing_expected.json")["three_source_two_tracer"]
-    noise = np.array([np.diag(np.square(sd) / n) for sd, n in
-                      zip(case["source_sd"], case["n"], strict=True)])  # fmt: skip
+    noise = np.array(
+        [np.diag(np.square(sd) / n) for sd, n in zip(case["source_sd"], case["n"], strict=True)]
+    )
     var = fraction_covariance(
-        case["sources"], [case["f"]], mixture_covariance=np.diag(np.square(case["mix_se"])),
+        case["sources"],
+        [case["f"]],
+        mixture_covariance=np.diag(np.square(case["mix_se"])),
         source_covariance=noise,
-    )  # fmt: skip
+    )
     assert np.sqrt(var[0].diagonal()) == pytest.approx(case["se_first_order"], rel=1e-9)
 
 
@@ -97,9 +111,18 @@ def test_concentration_dependence():
     case, q = whole["concentration_dependent"], whole["concentration_dependent"]["q"]
     s = np.array(whole["three_source_two_tracer"]["sources"])
     ends = compose_stated(
-        pd.DataFrame({"source": list("abc"), "t0": s[:, 0], "t1": s[:, 1], "t0_sd": 0.1,
-                      "t1_sd": 0.1, "n": 9}), ["t0", "t1"],
-    )  # fmt: skip
+        pd.DataFrame(
+            {
+                "source": list("abc"),
+                "t0": s[:, 0],
+                "t1": s[:, 1],
+                "t0_sd": 0.1,
+                "t1_sd": 0.1,
+                "n": 9,
+            }
+        ),
+        ["t0", "t1"],
+    )
     water = compose_stated(
         pd.DataFrame({"source": ["m"], "t0": case["mix"][:1], "t1": case["mix"][1:]}), ["t0", "t1"]
     )
@@ -146,9 +169,12 @@ def test_emma_components_and_hooper_diagnostics(streams):
     assert result.ranks["rule of one"] == case["rule_of_one"]
     for rank in case["per_rank"]:
         fit = result.fit[result.fit["rank"] == rank["rank"]].set_index("tracer")
-        for column, key in (("rrmse", "RRMSE_percent"), ("r2", "resid_vs_conc_r2"),
-                            ("rmse_over_mean", "RMSE_over_mean_percent"),
-                            ("p", "resid_vs_conc_p")):  # fmt: skip
+        for column, key in (
+            ("rrmse", "RRMSE_percent"),
+            ("r2", "resid_vs_conc_r2"),
+            ("rmse_over_mean", "RMSE_over_mean_percent"),
+            ("p", "resid_vs_conc_p"),
+        ):
             wanted = pd.Series(rank[key])[tracers].to_numpy(dtype=float)
             assert fit.loc[tracers, column].to_numpy() == pytest.approx(wanted, abs=1e-7)
         assert fit["bias"].abs().max() < 1e-10
@@ -181,8 +207,14 @@ def mix250():
 
 def test_simmr_posterior(mix250):
     ends, water = mix250
-    post = mixing_posterior(ends, water, rng=np.random.default_rng(1), residual="simmr",
-                            source_error=False, draws=40_000)  # fmt: skip
+    post = mixing_posterior(
+        ends,
+        water,
+        rng=np.random.default_rng(1),
+        residual="simmr",
+        source_error=False,
+        draws=40_000,
+    )
     case = expected("mix250_simmr_expected.json")["posterior"]
     for row in post.data.itertuples():
         peer = case[row.mixture][row.source]
@@ -217,8 +249,15 @@ def test_fractions_are_near_the_truth(mix250):
 def isowater_line(values):
     slope, intercept, mean, ss, rmse, n = values
     se = rmse / np.sqrt(ss)
-    return WaterLine(slope, intercept, se, float(np.sqrt(rmse**2 / n + (mean * se) ** 2)),
-                     -mean * se**2, rmse=rmse, n=int(n))  # fmt: skip
+    return WaterLine(
+        slope,
+        intercept,
+        se,
+        float(np.sqrt(rmse**2 / n + (mean * se) ** 2)),
+        -mean * se**2,
+        rmse=rmse,
+        n=int(n),
+    )
 
 
 def local_line():
@@ -246,13 +285,15 @@ def sample():
 )
 def test_isowater_source(name, globally, kind):
     line = isowater_line(GLOBAL) if globally else local_line()
-    case, jags = (expected(f)[name] for f in
-                  ("isowater_importance_expected.json", "isowater_expected.json"))  # fmt: skip
+    case, jags = (
+        expected(f)[name] for f in ("isowater_importance_expected.json", "isowater_expected.json")
+    )
     centre, width = source_prior(-6.0, -60.0, line, slope=5.0, kind=kind)
     assert centre == pytest.approx(case["o_cent"], abs=1e-9)
     assert width == pytest.approx(case["o_sd"], abs=0.003)  # isoWater steps by 0.001
-    found = evaporated_source(sample(), line, rng=np.random.default_rng(0), kind=kind,
-                              draws=300_000).data.set_index("quantity")  # fmt: skip
+    found = evaporated_source(
+        sample(), line, rng=np.random.default_rng(0), kind=kind, draws=300_000
+    ).data.set_index("quantity")
     for quantity, key in QUANTITY.items():
         row, peer = found.loc[quantity], case[key]
         error = peer["sd"] * np.sqrt(1.0 / case["ess"] + 1.0 / row["effective_draws"])
@@ -270,11 +311,19 @@ def test_isowater_mixture():
     names = ["s1", "s2", "s3"]
     r = table["cov"] / table["Hsd"] / table["Osd"]
     ends = compose_stated(
-        pd.DataFrame({"source": names, "d18O": table["O"], "d2H": table["H"],
-                      "d18O_sd": table["Osd"], "d2H_sd": table["Hsd"], "n": 50}),
+        pd.DataFrame(
+            {
+                "source": names,
+                "d18O": table["O"],
+                "d2H": table["H"],
+                "d18O_sd": table["Osd"],
+                "d2H_sd": table["Hsd"],
+                "n": 50,
+            }
+        ),
         ["d18O", "d2H"],
         correlation={name: [[1, c], [c, 1]] for name, c in zip(names, r, strict=True)},
-    )  # fmt: skip
+    )
     post = evaporated_mixture(ends, sample(), rng=np.random.default_rng(0), draws=200_000)
     means = dict(zip(names, post.data["fraction"], strict=True))
     others = post.parameters.set_index("parameter")["mean"]
@@ -282,6 +331,10 @@ def test_isowater_mixture():
     for name in names:
         peer = case[f"{name}_fraction"]
         assert abs(means[name] - peer["mean"]) < limit * peer["sd"]
-    for mine, theirs in (("slope", "S"), ("enrichment", "E"), ("mixture_d18O", "mixture_d18O"),
-                         ("mixture_d2H", "mixture_d2H")):  # fmt: skip
+    for mine, theirs in (
+        ("slope", "S"),
+        ("enrichment", "E"),
+        ("mixture_d18O", "mixture_d18O"),
+        ("mixture_d2H", "mixture_d2H"),
+    ):
         assert abs(others[mine] - case[theirs]["mean"]) < limit * case[theirs]["sd"]

@@ -46,8 +46,11 @@ def test_lc_excess_per_sample_is_the_authors(vineyard) -> None:
 
 def test_vineyard_soil_evaporates_on_a_physical_slope(vineyard) -> None:
     assert vineyard["water"].value_counts().to_dict() == {
-        "plant": 136, "soil": 85, "precipitation": 9, "dew": 1
-    }  # fmt: skip
+        "plant": 136,
+        "soil": 85,
+        "precipitation": 9,
+        "dew": 1,
+    }
     lines = fit_lines(vineyard[vineyard["water"] == "soil"]).lines()
     assert 3.5 < lines[0].slope < 4.7
     envelope = slope_envelope(-6.0, -37.0, temperature=(10.0, 30.0))
@@ -114,9 +117,10 @@ def test_vallon_de_nant_means_and_line(tmp_path) -> None:
     means = summarise(samples, ["water"]).data.set_index("water")
     # as in the data's own description
     for water, n, o, h in (
-        ("precipitation", 32, -7.45, -49.0), ("snow", 80, -15.15, -109.8),
+        ("precipitation", 32, -7.45, -49.0),
+        ("snow", 80, -15.15, -109.8),
         ("groundwater", 22, -12.45, -88.4),
-    ):  # fmt: skip
+    ):
         assert means.loc[water, "n"] == n
         assert means.loc[water, "d18O_mean"] == pytest.approx(o, abs=0.006)
         assert means.loc[water, "d2H_mean"] == pytest.approx(h, abs=0.06)

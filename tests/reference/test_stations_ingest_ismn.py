@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headwater.stations.ingest import read
-from headwater.stations.quality import from_ismn
+from headwater.network.ingest import read
+from headwater.network.quality import from_ismn
 
 RSMN = """RSMN RSMN Adamclisi 44.08829 27.96591 158.0 0.0000 0.0500 'Meter-5TM'
 2024/12/26 22:00 0.123 D04 M
@@ -28,9 +28,9 @@ COSMOS = f"""2017/08/10 00:00 2017/08/10 00:00 {PLACE}   0.1410 G M
 """
 FILES = {
     "RSMN/Adamclisi/RSMN_RSMN_Adamclisi_sm_0.000000_0.050000_Meter-5TM_19500101_20260512.stm": RSMN,
-    "COSMOS/ARM-1/COSMOS_COSMOS_ARM-1_sm_0.000000_0.190000_Cosmic-ray-Probe_20170810_20180809.stm":
-        COSMOS,
-}  # fmt: skip
+    "COSMOS/ARM-1/COSMOS_COSMOS_ARM-1_sm_0.000000_0.190000_"
+    "Cosmic-ray-Probe_20170810_20180809.stm": COSMOS,
+}
 
 
 def written(folder: Path) -> list[Path]:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.stations.quality import DOUBTS, Flag, control
-from headwater.stations.quality.faults import inject, recall
+from headwater.network.quality import DOUBTS, Flag, control
+from headwater.network.quality.faults import inject, recall
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 THAW = SHARED / "cases" / "warning" / "thaw_no_rain_case.csv"

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headwater.stations import open_store
-from headwater.stations.controlling import control_store
-from headwater.stations.deriving import derive
-from headwater.stations.ingest import load, read, read_mapping
-from headwater.stations.quality import Flag
+from headwater.network import open_store
+from headwater.network.derived.write import derive
+from headwater.network.ingest import load, read, read_mapping
+from headwater.network.quality import Flag
+from headwater.network.quality.run import control_store
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -53,8 +53,11 @@ def test_hamburg(tmp_path: Path) -> None:
             assert (reading.lines, reading.kept, reading.refused) == (lines, lines, ())
             assert load(reading, store).written.inserted == numbers
         assert store.count() == 371_751
-        told = {one.stream.thing: one for one in control_store(store)
-                if one.stream.role == "soil_moisture"}  # fmt: skip
+        told = {
+            one.stream.thing: one
+            for one in control_store(store)
+            if one.stream.role == "soil_moisture"
+        }
     own = np.loadtxt(HAMBURG / "stationflag.csv", delimiter=",")[:8, 0]
     assert np.all(own == 100)  # the owners call all eight stations good at 5 cm
     assert told["HB 1"].stream.latitude == pytest.approx(53.67727761)

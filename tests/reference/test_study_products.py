@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from headwater.chapters import STEPS
 from headwater.errors import ProblemsError, StudyError
 from headwater.study import read_study, run
-from headwater.study.check import check
+from headwater.study.checks import check
 
 CCI = Path(__file__).parents[3] / "shared" / "data" / "esacci-v052-daily"
 pytestmark = pytest.mark.skipif(not CCI.is_dir(), reason="the shared data are not here")
@@ -31,8 +32,8 @@ def written(folder: Path, name: str = "soil_moisture", product: str = "esa-cci",
 
 def test_a_product_needs_no_other_word(tmp_path: Path) -> None:
     study = read_study(written(tmp_path))
-    assert check(study) == []
-    run(study)
+    assert check(study, STEPS) == []
+    run(study, STEPS)
     inputs = (tmp_path / "results" / "grids" / "inputs.csv").read_text()
     assert "ESACCI-SOILMOISTURE" in inputs
 

@@ -76,8 +76,14 @@ VARIANCE_CORRECTED = {
 @pytest.mark.parametrize("function", VARIANCE_CORRECTED)
 def test_corrected_variance_equals_r_modifiedmk(name, function):
     wanted = expected(name, f"modifiedmk::{function}")
-    keys = {"N/N*": "factor", "new.variance": "var_s", "Corrected Zc": "z", "new P-value": "p",
-            "Tau": "tau_a", "Sen's slope": "slope"}  # fmt: skip
+    keys = {
+        "N/N*": "factor",
+        "new.variance": "var_s",
+        "Corrected Zc": "z",
+        "new P-value": "p",
+        "Tau": "tau_a",
+        "Sen's slope": "slope",
+    }
     assert_equal(VARIANCE_CORRECTED[function](series(name)), wanted, keys)
     plain = {"Original Z": "z", "old P.value": "p", "old.variance": "var_s"}
     assert_equal(sen_mann_kendall(series(name)), wanted, plain)
@@ -96,8 +102,9 @@ def test_corrected_variance_equals_r_modifiedmk(name, function):
 def test_prewhitening_equals_r_modifiedmk(name, function, kind, of_y, of_x):
     wanted = expected(name, f"modifiedmk::{function}")
     found = prewhitened(series(name), kind=kind)
-    assert_equal(found, wanted, {"Z-Value": "z", "P-value": "p", "S": "s", "Var(S)": "var_s",
-                                 "Tau": "tau_a"})  # fmt: skip
+    assert_equal(
+        found, wanted, {"Z-Value": "z", "P-value": "p", "S": "s", "Var(S)": "var_s", "Tau": "tau_a"}
+    )
     share = 1.0 if kind == "trend_free" else 1.0 - float(found["r1"])
     assert float(found["slope"]) * share == pytest.approx(wanted[of_y], **NEAR)
     assert float(sen_mann_kendall(series(name))["slope"]) == pytest.approx(wanted[of_x], **NEAR)

@@ -17,9 +17,10 @@ def campaign(rows: int = 12, seed: int = 3) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     parts = []
     for kind, o, h, spread in (
-        ("precipitation", -10.0, -70.0, 1.0), ("ground_ice", -16.0, -126.0, 1.0),
+        ("precipitation", -10.0, -70.0, 1.0),
+        ("ground_ice", -16.0, -126.0, 1.0),
         ("soil", -11.8, -86.8, 0.3),
-    ):  # fmt: skip
+    ):
         d18O = o + spread * rng.normal(size=rows)
         d2H = h + 8.0 * (d18O - o) + rng.normal(size=rows)
         parts.append(pd.DataFrame({"water": kind, "d18O": d18O, "d2H": d2H}))
@@ -110,10 +111,16 @@ def test_report_is_a_page_of_its_own(tmp_path: Path) -> None:
     for words in ("Where the water came from", "36 samples with isotopes", "Sampled", "Table 1"):
         assert words in page
     assert {path.stem for path in (out / "figures").glob("*.png")} == {
-        "samples-concept", "samples-densities", "samples-matrix", "samples-stacked",
-        "samples-dual-isotope", "samples-means", "samples-lines", "samples-mixing-diagram",
+        "samples-concept",
+        "samples-densities",
+        "samples-matrix",
+        "samples-stacked",
+        "samples-dual-isotope",
+        "samples-means",
+        "samples-lines",
+        "samples-mixing-diagram",
         "samples-fractions",
-    }  # fmt: skip
+    }
     other = RUN.invoke(app, [*command, "--out", str(tmp_path)])
     assert other.exit_code == 5
     assert "holds other things than results" in told(other)
@@ -130,50 +137,82 @@ def edited(**cells: object) -> pd.DataFrame:
 
 BAD = {
     "a missing column": (
-        lambda t: t.drop(columns=["d18O", "d2H"]), "check", 3, ["no header with δ18O or δ2H"]
+        lambda t: t.drop(columns=["d18O", "d2H"]),
+        "check",
+        3,
+        ["no header with δ18O or δ2H"],
     ),
     "text in numbers": (
-        lambda t: t.astype(object).replace({"d18O": {t["d18O"][4]: "n.d. yet"}}), "check", 4,
+        lambda t: t.astype(object).replace({"d18O": {t["d18O"][4]: "n.d. yet"}}),
+        "check",
+        4,
         ["column 'd18O' holds text", "'n.d. yet'", "row 6"],
     ),
     "‰ and fractions mixed": (
-        lambda t: t.assign(d18O=t["d18O"].where(t.index > 4, t["d18O"] / 1000),
-                           d2H=t["d2H"].where(t.index > 4, t["d2H"] / 1000)),
-        "check", 3, ["‰ and fractions are mixed", "rows 2, 3, 4, 5, 6"],
+        lambda t: t.assign(
+            d18O=t["d18O"].where(t.index > 4, t["d18O"] / 1000),
+            d2H=t["d2H"].where(t.index > 4, t["d2H"] / 1000),
+        ),
+        "check",
+        3,
+        ["‰ and fractions are mixed", "rows 2, 3, 4, 5, 6"],
     ),
     "δ swapped": (
-        lambda t: t.assign(d18O=t["d18O"].where(t.index != 3, t["d2H"]),
-                           d2H=t["d2H"].where(t.index != 3, t["d18O"])),
-        "check", 4, ["swap", "look exchanged", "rows 5"],
+        lambda t: t.assign(
+            d18O=t["d18O"].where(t.index != 3, t["d2H"]),
+            d2H=t["d2H"].where(t.index != 3, t["d18O"]),
+        ),
+        "check",
+        4,
+        ["swap", "look exchanged", "rows 5"],
     ),
     "one sample in a source": (
-        lambda t: t[(t["water"] != "ground_ice") | (t.index == 12)], "mix", 4,
+        lambda t: t[(t["water"] != "ground_ice") | (t.index == 12)],
+        "mix",
+        4,
         ["ground ice has one sample (row 14)", "its scatter is unknown", "state a standard"],
     ),
     "zero variance": (
-        lambda t: t.assign(d18O=t["d18O"].where(t["water"] != "ground_ice", -16.0)), "mix", 4,
+        lambda t: t.assign(d18O=t["d18O"].where(t["water"] != "ground_ice", -16.0)),
+        "mix",
+        4,
         ["all samples of the source ground ice have the same d18O", "(rows 14, 15, "],
     ),
     "identical sources": (
-        lambda t: pd.concat([t[t["water"] != "ground_ice"],
-                             t[t["water"] == "precipitation"].assign(water="ground_ice")]),
-        "mix", 4, ["the sources precipitation and ground ice are identical", "Join them"],
+        lambda t: pd.concat(
+            [
+                t[t["water"] != "ground_ice"],
+                t[t["water"] == "precipitation"].assign(water="ground_ice"),
+            ]
+        ),
+        "mix",
+        4,
+        ["the sources precipitation and ground ice are identical", "Join them"],
     ),
     "singular covariance": (
-        lambda t: t.assign(d2H=8.0 * t["d18O"] + t["water"].map(
-            {"precipitation": 10.0, "ground_ice": 2.0, "soil": 8.0})),
-        "mix", 4, ["depend on each other exactly", "(rows 2, 3, "],
+        lambda t: t.assign(
+            d2H=8.0 * t["d18O"]
+            + t["water"].map({"precipitation": 10.0, "ground_ice": 2.0, "soil": 8.0})
+        ),
+        "mix",
+        4,
+        ["depend on each other exactly", "(rows 2, 3, "],
     ),
     "an empty group": (
-        lambda t: t.assign(d18O=t["d18O"].where(t["water"] != "soil"),
-                           d2H=t["d2H"].where(t["water"] != "soil")),
-        "mix", 4, ["the group all is empty", "(rows 26, 27, ", "no value of d18O, d2H"],
+        lambda t: t.assign(
+            d18O=t["d18O"].where(t["water"] != "soil"), d2H=t["d2H"].where(t["water"] != "soil")
+        ),
+        "mix",
+        4,
+        ["the group all is empty", "(rows 26, 27, ", "no value of d18O, d2H"],
     ),
     "an unknown water": (
-        lambda t: t.replace({"water": {"ground_ice": "ground_icee"}}), "mix", 3,
+        lambda t: t.replace({"water": {"ground_ice": "ground_icee"}}),
+        "mix",
+        3,
         ["unknown kind of water", "'ground_icee'", "Did you mean 'ground_ice'?"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", list(BAD))

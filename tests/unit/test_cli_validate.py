@@ -34,19 +34,28 @@ def world(tmp_path: Path) -> Path:
     truth = np.clip(0.22 + slow - slow.mean(axis=0), 0.05, 0.45)
     for name, bias, sd in (("ours", 0.02, 0.02), ("second", 0.0, 0.03), ("third", 0.0, 0.04)):
         values = np.clip(truth + bias + rng.normal(0.0, sd, truth.shape), 0.01, 0.6)
-        cube = xr.DataArray(values, dims=("time", "y", "x"),
-                            coords={"time": days, **grid_coords(GRID)},
-                            attrs={"units": "m3 m-3", "long_name": name})  # fmt: skip
+        cube = xr.DataArray(
+            values,
+            dims=("time", "y", "x"),
+            coords={"time": days, **grid_coords(GRID)},
+            attrs={"units": "m3 m-3", "long_name": name},
+        )
         write_netcdf(cube.to_dataset(name="soil_moisture"), tmp_path / f"{name}.nc")
     coords = grid_coords(GRID)
     rows = []
     for number, (row, column) in enumerate([(0, 0), (2, 3), (3, 5), (5, 7)]):
         series = truth[:, row, column] + rng.normal(0.0, 0.01, 240)
-        rows.append(pd.DataFrame({
-            "station": f"P{number}", "longitude": float(coords["x"][column]),
-            "latitude": float(coords["y"][row]), "time": days + pd.Timedelta("6h"),
-            "soil_moisture": series.clip(0.0, 1.0).round(4),
-        }))  # fmt: skip
+        rows.append(
+            pd.DataFrame(
+                {
+                    "station": f"P{number}",
+                    "longitude": float(coords["x"][column]),
+                    "latitude": float(coords["y"][row]),
+                    "time": days + pd.Timedelta("6h"),
+                    "soil_moisture": series.clip(0.0, 1.0).round(4),
+                }
+            )
+        )
     pd.concat(rows).to_csv(tmp_path / "stations.csv", index=False)
     return tmp_path
 

@@ -11,8 +11,9 @@ from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
 from headwater.detector import as_strata, q_statistic, stratify, stratum_sums
+from headwater.detector.from_table import figures_of, from_table, on_lattice, summary_lines
 from headwater.detector.local import local_q, window_q
-from headwater.detector.randomise import GridSpectral
+from headwater.detector.null_models import GridSpectral
 from headwater.detector.scale import coarsen, scale_sweep
 from headwater.detector.spade import (
     GridWeights,
@@ -22,7 +23,6 @@ from headwater.detector.spade import (
     spade,
     spatial_variance,
 )
-from headwater.detector.table import figures_of, from_table, on_lattice, summary_lines
 from headwater.errors import CRSError, DataError, StudyError
 from headwater.figures import render
 from headwater.grids import cell_area, grid_coords

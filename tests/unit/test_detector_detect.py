@@ -7,16 +7,17 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from headwater.chapters.detector.options import DetectorOptions, StrataOptions
+from headwater.chapters.detector.section import section
+from headwater.chapters.detector.step import STEP
 from headwater.detector import Scheme, best_strata, detect, detect_sample, optimal, read_sample
 from headwater.errors import DataError, StudyError
 from headwater.figures import render
 from headwater.grids import cell_area, grid_coords, write_zarr
 from headwater.report.section import FigureBlock, TableBlock
-from headwater.report.sections.detector import section
 from headwater.settings import Settings
 from headwater.study.model import Study
 from headwater.study.step import Context
-from headwater.study.steps.detector import STEP, DetectorOptions, StrataOptions
 
 PNG = b"\x89PNG"
 

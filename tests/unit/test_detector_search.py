@@ -86,9 +86,12 @@ def test_the_search_test_finds_what_is_there_and_counts_itself() -> None:
     x, noise = rng.normal(size=(2, 20, 30))
     cells = np.arange(600)
     found = search_test(
-        x + noise, {"x": x, "sky": rng.integers(0, 4, (20, 30)).astype(str)},
-        null=GridSpectral(cells, (20, 30)), number=199, rng=rng,
-    ).data.set_index("factor")  # fmt: skip
+        x + noise,
+        {"x": x, "sky": rng.integers(0, 4, (20, 30)).astype(str)},
+        null=GridSpectral(cells, (20, 30)),
+        number=199,
+        rng=rng,
+    ).data.set_index("factor")
     assert found.loc["x", "p_search"] == pytest.approx(1 / 200)
     assert found.loc["sky", "p_search"] > 0.05
     assert found.loc["x", "q_chance"] < 0.1

@@ -58,8 +58,10 @@ def test_the_first_factor_changes_with_the_year(cubes) -> None:
     ],
 )
 def test_periods_are_named_in_order(cubes, period: str, labels: list[str]) -> None:
-    short = {name: one.isel(time=slice(0, 14)) if "time" in one.dims else one
-             for name, one in cubes.items()}  # fmt: skip
+    short = {
+        name: one.isel(time=slice(0, 14)) if "time" in one.dims else one
+        for name, one in cubes.items()
+    }
     plan = Search(methods=("equal",), classes=(4,))
     found = q_series(short["theta"], factors(short), period, search=plan, number=99)
     assert list(dict.fromkeys(found.data["period"]))[: len(labels)] == labels

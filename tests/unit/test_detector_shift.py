@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from headwater.detector import factor, q_statistic, shift_test, stratify, stratum_sums
-from headwater.detector.shift import _all_shifts
+from headwater.detector.shift_test import _all_shifts
 from headwater.errors import DataError
 
 

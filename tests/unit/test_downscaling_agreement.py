@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from headwater.downscaling.agreement import MEASURES, measures, raised
-from headwater.downscaling.agreement_intervals import agreement
-from headwater.downscaling.effective_size import evenly_spaced, fit_persistence
-from headwater.downscaling.interval_skill import crps_ensemble, crps_normal, interval_skill
 from headwater.errors import DataError, TimeAxisError
+from headwater.validation.agreement import MEASURES, measures, raised
+from headwater.validation.agreement_intervals import agreement
+from headwater.validation.effective_size import evenly_spaced, fit_persistence
+from headwater.validation.interval_scores import crps_ensemble, crps_normal, interval_skill
 
 
 def autoregressive(phi, shape, rng):

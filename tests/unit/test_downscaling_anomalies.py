@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.downscaling.anomalies import (
+from headwater.errors import DataError, TimeAxisError
+from headwater.validation.anomalies import (
     long_term_anomalies,
     mean_year,
     moving_mean,
     short_term_anomalies,
 )
-from headwater.errors import DataError, TimeAxisError
 
 DAYS = pd.date_range("2016-01-01", "2021-12-31")
 

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from headwater.downscaling.matching import (
+from headwater.errors import DataError, GridError, TimeAxisError
+from headwater.grids import grid_coords
+from headwater.validation.matching import (
     collocate,
     match_times,
     station_cells,
     station_series,
 )
-from headwater.errors import DataError, GridError, TimeAxisError
-from headwater.grids import grid_coords
 
 START = pd.Timestamp("2020-01-01")
 
@@ -150,9 +150,11 @@ def test_series_of_a_lazy_cube_at_stations():
     days = pd.date_range("2020-01-01", periods=4)
     values = np.arange(4 * 96.0).reshape(4, 8, 12)
     cube = xr.DataArray(
-        values, dims=("time", "y", "x"), coords={"time": days, **grid_coords(grid())},
+        values,
+        dims=("time", "y", "x"),
+        coords={"time": days, **grid_coords(grid())},
         attrs={"units": "m3 m-3"},
-    )  # fmt: skip
+    )
     here = places(("A", 99.3, 38.9), ("B", 99.3, 38.9), ("C", 101.9, 37.1))
     for source in (cube, cube.chunk(time=2, y=4)):
         table = station_series(source, here)

@@ -7,7 +7,7 @@ from odc.geo.geobox import GeoBox
 
 from headwater.downscaling.noise import excess_noise, noise_level
 from headwater.downscaling.predictors import coarse_predictors, gather
-from headwater.downscaling.support import support
+from headwater.downscaling.support_operator import support
 from headwater.errors import DataError
 
 DAYS = np.arange("2019-01-01", "2020-12-31", dtype="datetime64[D]")

@@ -13,7 +13,7 @@ from headwater.downscaling.predictors import (
     season,
     terrain_predictors,
 )
-from headwater.downscaling.support import support
+from headwater.downscaling.support_operator import support
 from headwater.errors import DataError, GridError, TimeAxisError
 
 DAYS = np.arange("2020-05-01", "2020-05-11", dtype="datetime64[D]")

@@ -49,10 +49,12 @@ def dense(values, operator, noise, lasting):
     """Posterior mean and sd of all pixels and days, by the textbook."""
     apart = cdist(GRID.fine_xy, GRID.fine_xy)
     prior = sum(
-        np.kron(np.exp(-abs(TIMES[:, None] - TIMES) / one.memory_days) * one.variance,
-                np.exp(-apart / one.length_km))
+        np.kron(
+            np.exp(-abs(TIMES[:, None] - TIMES) / one.memory_days) * one.variance,
+            np.exp(-apart / one.length_km),
+        )
         for one in PARTS
-    )  # fmt: skip
+    )
     rows = np.kron(np.eye(8), operator)
     seen = np.isfinite(values).ravel()
     among = rows @ prior @ rows.T + np.diag(np.tile(noise, 8))
@@ -92,8 +94,9 @@ def test_stations_are_one_more_row_each():
     operator = np.vstack([GRID.matrix.toarray(), np.zeros((2, 96))])
     operator[[6, 7], cdist(at, GRID.fine_xy).argmin(axis=1)] = 1.0
     noise = np.array([0.02**2] * 6 + [0.004**2, 0.01**2])
-    wanted = dense(np.hstack([seen, stations.values]), operator, noise,
-                   np.array([0.008**2] * 6 + [0.0] * 2))  # fmt: skip
+    wanted = dense(
+        np.hstack([seen, stations.values]), operator, noise, np.array([0.008**2] * 6 + [0.0] * 2)
+    )
     mean, sd = field.predict()
     np.testing.assert_allclose(mean, wanted[0], atol=1e-8)
     np.testing.assert_allclose(sd, wanted[1], atol=1e-8)
@@ -134,9 +137,10 @@ def test_the_fast_standard_deviation_errs_little():
     rows = residual._rows(seen, grid, found.covariance, None, "soft")
     mixed = residual.point_to_area(rows.matrix, grid.fine_xy, [one.length_km for one in PARTS])
     exact = np.sqrt(
-        posterior_variance(rows, grid, PARTS, mixed, np.arange(40.0), negligible=0.0,
-                           pixels_of_cell=99)
-    )  # fmt: skip
+        posterior_variance(
+            rows, grid, PARTS, mixed, np.arange(40.0), negligible=0.0, pixels_of_cell=99
+        )
+    )
     # at the rim the nearest computed pixel stands in
     assert np.abs(fast / exact - 1.0).max() < 0.08
     assert np.quantile(np.abs(fast / exact - 1.0), 0.8) < 0.03
@@ -147,10 +151,12 @@ def test_intervals_of_the_field_cover_what_was_drawn():
     rng, inside = np.random.default_rng(4), []
     apart = cdist(GRID.fine_xy, GRID.fine_xy)
     prior = sum(
-        np.kron(np.exp(-abs(TIMES[:, None] - TIMES) / one.memory_days) * one.variance,
-                np.exp(-apart / one.length_km))
+        np.kron(
+            np.exp(-abs(TIMES[:, None] - TIMES) / one.memory_days) * one.variance,
+            np.exp(-apart / one.length_km),
+        )
         for one in PARTS
-    )  # fmt: skip
+    )
     root = np.linalg.cholesky(prior + 1e-12 * np.eye(len(prior)))
     covariance = ResidualCovariance(PARTS, 0.02)
     for _ in range(60):

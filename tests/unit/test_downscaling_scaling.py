@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.downscaling.scaling import SCALINGS, fit_scaling, scale_cdf
 from headwater.errors import DataError
+from headwater.validation.scaling import SCALINGS, fit_scaling, scale_cdf
 
 
 def pair(n=400, seed=1):

@@ -6,16 +6,16 @@ import pytest
 from scipy.signal import lfilter
 from scipy.sparse import csr_array
 
-from headwater.downscaling.comparisons import compare_all
-from headwater.downscaling.fine_skill import (
+from headwater.errors import DataError
+from headwater.figures import render
+from headwater.validation.gain import (
     coarse_closure,
     downscaling_gain,
     spatial_correlation,
     within_cell_correlation,
 )
-from headwater.downscaling.scorecard import SERIES, ScorecardOptions, scorecard
-from headwater.errors import DataError
-from headwater.figures import render
+from headwater.validation.pairwise_agreement import compare_all
+from headwater.validation.scorecards import SERIES, ScorecardOptions, scorecard
 
 DAYS = pd.date_range("2018-05-01", periods=500)
 NAMES = ["A", "B", "C", "D"]
@@ -37,10 +37,14 @@ def field(seed=1, stations=4):
 def card():
     product, truth = field()
     return scorecard(
-        product, truth, coarse=0.5 * truth + 0.15, cells={"A": 0, "B": 0, "C": 1, "D": 1},
-        strata=STRATA, periods={"first": ("2018-05-01", "2018-12-31")},
+        product,
+        truth,
+        coarse=0.5 * truth + 0.15,
+        cells={"A": 0, "B": 0, "C": 1, "D": 1},
+        strata=STRATA,
+        periods={"first": ("2018-05-01", "2018-12-31")},
         rng=np.random.default_rng(1),
-    )  # fmt: skip
+    )
 
 
 def test_every_group_has_every_measure(card):
@@ -53,7 +57,7 @@ def test_every_group_has_every_measure(card):
 
 
 def test_a_station_is_compared_as_agreement_does(card):
-    from headwater.downscaling.agreement_intervals import agreement
+    from headwater.validation.agreement_intervals import agreement
 
     product, truth = field()
     alone = agreement(product["B"], truth["B"]).set_index("measure")

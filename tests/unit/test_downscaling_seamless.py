@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from headwater.downscaling.seamless import days_to_observation, observed_within, total_sd
+from headwater.downscaling.observation_age import days_to_observation, observed_within, total_sd
 from headwater.errors import DataError
 
 

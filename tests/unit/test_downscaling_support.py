@@ -9,7 +9,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from headwater.downscaling.support import Support, aggregate_cube, support
+from headwater.downscaling.support_operator import Support, aggregate_cube, support
 from headwater.errors import DataError, GridError
 from headwater.grids import grid_coords
 from headwater.grids.products import ease2_grid

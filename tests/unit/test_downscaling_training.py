@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 
 from headwater.downscaling.coupling import Coupling
 from headwater.downscaling.predictors import Predictors, gather
-from headwater.downscaling.support import Support, support
+from headwater.downscaling.support_operator import Support, support
 from headwater.downscaling.training import Recipe, fit
 from headwater.errors import DataError, GridError, TimeAxisError
 

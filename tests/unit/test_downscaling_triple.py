@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.downscaling.extended_collocation import extended_collocation
-from headwater.downscaling.triple_collocation import collocate_all, triple_collocation
 from headwater.errors import DataError
+from headwater.validation.collocation import collocate_all, triple_collocation
+from headwater.validation.collocation_extended import extended_collocation
 
 
 def products(n=4000, seed=1, errors=(0.01, 0.02, 0.03, 0.02), slopes=(1.0, 0.5, 2.0, 1.0)):

@@ -9,8 +9,8 @@ import xarray as xr
 
 from headwater.downscaling.covariance import Component, ResidualCovariance
 from headwater.downscaling.predictors import gather
-from headwater.downscaling.support import support
-from headwater.downscaling.twin import fine_scores, twin
+from headwater.downscaling.support_operator import support
+from headwater.downscaling.twin_experiment import fine_scores, twin
 from headwater.downscaling.twin_truth import draw_field
 from headwater.errors import DataError
 
@@ -29,15 +29,25 @@ def world():
     rng, days = np.random.default_rng(1), pd.date_range("2019-06-01", periods=90)
     wet = np.stack([draw_field((20, 30), (5.5, 4.5), 25.0, rng) for _ in range(90)])
     slope = draw_field((20, 30), (5.5, 4.5), 15.0, rng)
-    predictors = gather({"rain": wet.astype(np.float32)}, {"slope": slope.astype(np.float32)},
-                        days.values, precipitation=None, memories=(), noisy=(),
-                        seasonal=False)  # fmt: skip
+    predictors = gather(
+        {"rain": wet.astype(np.float32)},
+        {"slope": slope.astype(np.float32)},
+        days.values,
+        precipitation=None,
+        memories=(),
+        noisy=(),
+        seasonal=False,
+    )
     truth = 0.25 + 0.05 * wet - 0.04 * slope
     cells = operator.aggregate(truth).value + 0.02 * rng.standard_normal((90, 24))
     cells[rng.random(cells.shape) < 0.5] = np.nan
     parts = (Component(0.008**2, 40.0, np.inf, "lasting"), Component(0.005**2, 30.0, 2.0, "daily"))
-    return SimpleNamespace(support=operator, predictors=predictors, cells=cells,
-                           covariance=ResidualCovariance(parts, 0.02, 0.005))  # fmt: skip
+    return SimpleNamespace(
+        support=operator,
+        predictors=predictors,
+        cells=cells,
+        covariance=ResidualCovariance(parts, 0.02, 0.005),
+    )
 
 
 class Straight:
@@ -60,8 +70,15 @@ class Straight:
 
 
 def run(world, **options):
-    return twin(world.cells, world.predictors, world.support, lambda seen: Straight(world, seen),
-                world.covariance, draws=2, **options)  # fmt: skip
+    return twin(
+        world.cells,
+        world.predictors,
+        world.support,
+        lambda seen: Straight(world, seen),
+        world.covariance,
+        draws=2,
+        **options,
+    )
 
 
 def test_skill_oracle_and_intervals_of_an_able_pipeline(world):
@@ -81,9 +98,15 @@ def test_skill_oracle_and_intervals_of_an_able_pipeline(world):
 
 def test_a_pipeline_that_ignores_the_predictors_is_found_out(world):
     able = run(world, seed=3).summary()
-    blind = twin(world.cells, world.predictors, world.support,
-                 lambda seen: Straight(world, seen, use=False), world.covariance,
-                 draws=2, seed=3).summary()  # fmt: skip
+    blind = twin(
+        world.cells,
+        world.predictors,
+        world.support,
+        lambda seen: Straight(world, seen, use=False),
+        world.covariance,
+        draws=2,
+        seed=3,
+    ).summary()
     assert able.loc["pipeline", "r_within_mean"] > 0.5
     assert not blind.loc["pipeline", "r_within_mean"] > 0.1
     assert blind.loc["pipeline", "rmse_mean"] > 1.3 * able.loc["pipeline", "rmse_mean"]
@@ -121,8 +144,19 @@ def test_scores_of_a_constant_bias_are_as_by_hand(world):
 
 def test_bad_input_is_named(world):
     with pytest.raises(DataError, match="one twin"):
-        twin(world.cells, world.predictors, world.support, lambda seen: Straight(world, seen),
-             world.covariance, draws=1)  # fmt: skip
+        twin(
+            world.cells,
+            world.predictors,
+            world.support,
+            lambda seen: Straight(world, seen),
+            world.covariance,
+            draws=1,
+        )
     with pytest.raises(DataError, match="no day with an observation"):
-        twin(np.full((90, 24), np.nan), world.predictors, world.support,
-             lambda seen: Straight(world, seen), world.covariance)  # fmt: skip
+        twin(
+            np.full((90, 24), np.nan),
+            world.predictors,
+            world.support,
+            lambda seen: Straight(world, seen),
+            world.covariance,
+        )

@@ -49,11 +49,15 @@ def test_colours_can_be_told_apart_also_in_grey() -> None:
 @pytest.mark.parametrize(
     ("value", "decimals", "text"),
     [
-        (2017, 0, "2017"), (9999, 0, "9999"), (10000, 0, "10_000"),
-        (1234567.891, 2, "1_234_567.89"), (-0.001, 2, "0.00"), (-12345, 0, "−12_345"),
+        (2017, 0, "2017"),
+        (9999, 0, "9999"),
+        (10000, 0, "10_000"),
+        (1234567.891, 2, "1_234_567.89"),
+        (-0.001, 2, "0.00"),
+        (-12345, 0, "−12_345"),
         (float("inf"), 0, "∞"),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_grouped_in_one_style(value: float, decimals: int, text: str) -> None:
     assert grouped(value, decimals) == text.replace("_", "\u202f")
 

@@ -20,10 +20,15 @@ def row(entry: Term) -> str:
     low, high = entry.valid_range
     valid = f"{low:g} to {high:g}" if math.isfinite(low) else "any"
     cells = (
-        f"`{entry.name}`", entry.symbol, entry.long_name,
+        f"`{entry.name}`",
+        entry.symbol,
+        entry.long_name,
         f"`{entry.standard_name}`" if entry.standard_name else "–",
-        f"`{entry.units}`", valid, entry.kind, entry.total,
-    )  # fmt: skip
+        f"`{entry.units}`",
+        valid,
+        entry.kind,
+        entry.total,
+    )
     return f"| {' | '.join(cells)} |"
 
 

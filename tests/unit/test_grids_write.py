@@ -56,8 +56,9 @@ def test_bounds_of_times_are_kept(
     tmp_path: Path, calendar: str, freq: str, gathered: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headwater.grids.write._GATHERED", gathered)  # small: written in two stages
-    edges = xr.date_range("2020-01-01", periods=8, freq=freq, calendar=calendar,
-                          use_cftime=calendar != "standard")  # fmt: skip
+    edges = xr.date_range(
+        "2020-01-01", periods=8, freq=freq, calendar=calendar, use_cftime=calendar != "standard"
+    )
     bounds = (("time", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1))
     data = cube().assign_coords(time=edges[:-1]).assign_coords(time_bnds=bounds).chunk(time=1)
     data["time"].attrs["bounds"] = "time_bnds"

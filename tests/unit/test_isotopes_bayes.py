@@ -5,14 +5,18 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, StudyError
-from headwater.isotopes.bayes import mixing_posterior
-from headwater.isotopes.composition import compose, compose_each, compose_stated
-from headwater.isotopes.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.evaporated_source import EnrichmentPrior, evaporated_source, source_prior
-from headwater.isotopes.importance import pareto_smooth, resample
 from headwater.isotopes.lines import GMWL, WaterLine
-from headwater.isotopes.mixing_plots import draw_posterior_matrix
-from headwater.isotopes.priors import clr_prior, dirichlet_prior, elicit_prior
+from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
+from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
+from headwater.isotopes.mixing.evaporated_source import (
+    EnrichmentPrior,
+    evaporated_source,
+    source_prior,
+)
+from headwater.isotopes.mixing.importance import pareto_smooth, resample
+from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+from headwater.isotopes.mixing.plots import draw_posterior_matrix
+from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior, elicit_prior
 
 TRACERS = ["d18O", "d2H"]
 LMWL = WaterLine(8.0, 10.0, 0.1, 1.2, 0.11, rmse=3.0, n=60)
@@ -24,9 +28,15 @@ def rng(seed=0):
 
 def sources(names=("rain", "ice", "snow"), n=40, r=0.0):
     table = pd.DataFrame(
-        {"source": names, "d18O": [-10.0, -15.0, -18.0][: len(names)], "d18O_sd": 1.0,
-         "d2H": [-70.0, -118.0, -130.0][: len(names)], "d2H_sd": 8.0, "n": n}
-    )  # fmt: skip
+        {
+            "source": names,
+            "d18O": [-10.0, -15.0, -18.0][: len(names)],
+            "d18O_sd": 1.0,
+            "d2H": [-70.0, -118.0, -130.0][: len(names)],
+            "d2H_sd": 8.0,
+            "n": n,
+        }
+    )
     return compose_stated(table, TRACERS, correlation={k: [[1, r], [r, 1]] for k in names})
 
 
@@ -53,10 +63,13 @@ def test_tracers_that_carry_the_same_information_give_the_same_answer():
     ends["water"] = np.repeat(["rain", "ice", "snow"], 20)
     ends[TRACERS] += np.repeat([[-10.0, -70], [-15, -118], [-18, -130]], 20, axis=0)
     answers = [
-        mixing_posterior(compose(ends, pair), compose(frame, pair, by=["site"]), rng=rng(),
-                         residual="process").data["fraction"].to_numpy()
+        mixing_posterior(
+            compose(ends, pair), compose(frame, pair, by=["site"]), rng=rng(), residual="process"
+        )
+        .data["fraction"]
+        .to_numpy()
         for pair in (["d18O", "d2H"], ["d18O", "d_excess"])
-    ]  # fmt: skip
+    ]
     assert answers[0] == pytest.approx(answers[1], abs=0.01)
 
 
@@ -81,9 +94,18 @@ def test_informative_prior_pulls():
 
 def test_without_data_the_prior_comes_back():
     vague = compose_stated(
-        pd.DataFrame({"source": ["x"], "d18O": [-14.0], "d18O_sd": [500.0], "d2H": [-100.0],
-                      "d2H_sd": [5000.0], "n": [1]}), TRACERS,
-    )  # fmt: skip
+        pd.DataFrame(
+            {
+                "source": ["x"],
+                "d18O": [-14.0],
+                "d18O_sd": [500.0],
+                "d2H": [-100.0],
+                "d2H_sd": [5000.0],
+                "n": [1],
+            }
+        ),
+        TRACERS,
+    )
     for prior in (dirichlet_prior([2, 1, 3]), clr_prior(3, [0.5, 0, -0.5], [1, 0.5, 1])):
         post = mixing_posterior(sources(), vague, rng=rng(), prior=prior, residual="process")
         expected = prior.draw(200_000, rng(3))
@@ -102,8 +124,9 @@ def test_missing_values_still_count():
 
 def test_single_samples_and_more_sources_than_tracers():
     one = compose_each(pd.DataFrame({"d18O": [-13.0], "d18O_sd": [0.2]}), ["d18O"])
-    table = pd.DataFrame({"source": ["a", "b", "c"], "d18O": [-10.0, -15, -18], "d18O_sd": 1.0,
-                          "n": 9})  # fmt: skip
+    table = pd.DataFrame(
+        {"source": ["a", "b", "c"], "d18O": [-10.0, -15, -18], "d18O_sd": 1.0, "n": 9}
+    )
     post = mixing_posterior(compose_stated(table, ["d18O"]), one, rng=rng(), residual="process")
     assert "the prior decides" in post.cautions[0]
 
@@ -115,8 +138,9 @@ def test_mixture_outside_the_polygon_is_said():
 
 
 def test_untrusted_draws_give_a_sentence_and_no_fractions():
-    table = pd.DataFrame({"source": ["a", "b", "c", "d"], "d18O": [-10.0, -12, -14, -16],
-                          "d18O_sd": 0.1, "n": 200})  # fmt: skip
+    table = pd.DataFrame(
+        {"source": ["a", "b", "c", "d"], "d18O": [-10.0, -12, -14, -16], "d18O_sd": 0.1, "n": 200}
+    )
     water = compose_stated(
         pd.DataFrame({"source": ["x"], "d18O": [-13.0], "d18O_sd": [0.05], "n": [500]}), ["d18O"]
     )
@@ -189,8 +213,9 @@ def test_resampling_keeps_the_weights():
 
 
 def evaporated(**changes):
-    frame = pd.DataFrame({"d18O": [-6.0, -4.0], "d2H": [-60.0, -50.0], "d18O_sd": 0.1,
-                          "d2H_sd": 0.5}, index=[3, 4])  # fmt: skip
+    frame = pd.DataFrame(
+        {"d18O": [-6.0, -4.0], "d2H": [-60.0, -50.0], "d18O_sd": 0.1, "d2H_sd": 0.5}, index=[3, 4]
+    )
     return compose_each(frame.assign(**changes), TRACERS)
 
 
@@ -244,8 +269,9 @@ def test_source_prior_widens_with_the_band():
 def test_evaporated_mixture_finds_the_fraction_behind_the_enrichment():
     pair = sources(("rain", "ice"), n=200, r=0.95)
     made = np.array([-12.5, -94.0]) + 3.0 * np.array([1.0, 4.5])
-    water = compose_each(pd.DataFrame([{"d18O": made[0], "d2H": made[1], "d18O_sd": 0.1,
-                                        "d2H_sd": 0.5}]), TRACERS)  # fmt: skip
+    water = compose_each(
+        pd.DataFrame([{"d18O": made[0], "d2H": made[1], "d18O_sd": 0.1, "d2H_sd": 0.5}]), TRACERS
+    )
     post = evaporated_mixture(pair, water, rng=rng(), slope=(4.5, 0.2))
     assert post.data["fraction"][0] == pytest.approx(0.5, abs=0.1)
     assert post.parameters.set_index("parameter").loc["enrichment", "mean"] == pytest.approx(

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, InputError
-from headwater.isotopes.bayes import mixing_posterior
-from headwater.isotopes.bayes_caps import capped_prior
-from headwater.isotopes.bayes_contributions import contribution_draws
-from headwater.isotopes.composition import compose, compose_each, compose_stated
-from headwater.isotopes.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.priors import clr_prior, dirichlet_prior
+from headwater.isotopes.mixing.caps import capped_prior
+from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
+from headwater.isotopes.mixing.contributions import contribution_draws
+from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
+from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior
 
 TRACERS, NAMES = ["d18O", "d2H"], ("rain", "ice", "snow")
 
@@ -20,8 +20,16 @@ def rng(seed=0):
 
 
 def sources(r=0.9):
-    table = pd.DataFrame({"source": NAMES, "d18O": [-10.0, -15.0, -18.0], "d18O_sd": 1.0,
-                          "d2H": [-70.0, -118.0, -130.0], "d2H_sd": 8.0, "n": 40})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "source": NAMES,
+            "d18O": [-10.0, -15.0, -18.0],
+            "d18O_sd": 1.0,
+            "d2H": [-70.0, -118.0, -130.0],
+            "d2H_sd": 8.0,
+            "n": 40,
+        }
+    )
     return compose_stated(table, TRACERS, correlation={k: [[1, r], [r, 1]] for k in NAMES})
 
 

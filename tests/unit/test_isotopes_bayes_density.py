@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from headwater.isotopes._hierarchy import Model, make_cells
-from headwater.isotopes.bayes_chains import arrays, draw_prior, lay_out
-from headwater.isotopes.bayes_density import log_density, split
-from headwater.isotopes.bayes_hierarchical import Effects
-from headwater.isotopes.composition import compose_stated
-from headwater.isotopes.priors import clr_prior, dirichlet_prior, ilr_basis
+from headwater.isotopes.mixing._hierarchy import Model, make_cells
+from headwater.isotopes.mixing.composition import compose_stated
+from headwater.isotopes.mixing.hierarchical import Effects
+from headwater.isotopes.mixing.hierarchical_chains import arrays, draw_prior, lay_out
+from headwater.isotopes.mixing.hierarchical_density import log_density, split
+from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior, ilr_basis
 
 needs_extra = pytest.mark.skipif(
     not all(find_spec(name) for name in ("numpyro", "arviz_stats")),
@@ -30,17 +30,29 @@ CASES = [
 
 
 def sources(r=0.9):
-    table = pd.DataFrame({"source": ["rain", "ice", "snow"], "d18O": [-11.0, -14.0, -16.0],
-                          "d18O_sd": [1.5, 1.0, 1.2], "d2H": [-80.0, -110.0, -114.0],
-                          "d2H_sd": [11.0, 8.0, 9.0], "n": [30, 20, 10]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "source": ["rain", "ice", "snow"],
+            "d18O": [-11.0, -14.0, -16.0],
+            "d18O_sd": [1.5, 1.0, 1.2],
+            "d2H": [-80.0, -110.0, -114.0],
+            "d2H_sd": [11.0, 8.0, 9.0],
+            "n": [30, 20, 10],
+        }
+    )
     matrix = {name: [[1, r], [r, 1]] for name in table["source"]}
     return compose_stated(table, TRACERS, correlation=matrix)
 
 
 def samples():
     rng = np.random.default_rng(5)
-    frame = pd.DataFrame({"month": rng.choice([6, 8, 9], 25), "site": rng.choice(list("ab"), 25),
-                          "elevation": rng.choice([3600.0, 4000.0], 25)})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "month": rng.choice([6, 8, 9], 25),
+            "site": rng.choice(list("ab"), 25),
+            "elevation": rng.choice([3600.0, 4000.0], 25),
+        }
+    )
     made = rng.multivariate_normal([-13.0, -98.0], [[1.0, 6.0], [6.0, 50.0]], 25)
     return frame.assign(d18O=made[:, 0], d2H=made[:, 1])
 
@@ -120,8 +132,9 @@ def test_density_is_that_of_the_model(residual, kind, evaporation):
     vectors = np.random.default_rng(1).normal(0.0, 0.5, (3, layout.size))
     found, expected = [], []
     for vector in vectors:
-        values = {name: np.asarray(v, dtype=float)
-                  for name, v in split(layout, data, vector)[0].items()}  # fmt: skip
+        values = {
+            name: np.asarray(v, dtype=float) for name, v in split(layout, data, vector)[0].items()
+        }
         found.append(log_density(layout, data, cells.n, cells.mean, cells.scatter, vector))
         expected.append(twin(values, model, frame, ends) + log_jacobian(layout, vector))
     found, expected = np.array(found, dtype=float), np.array(expected)
@@ -131,10 +144,19 @@ def test_density_is_that_of_the_model(residual, kind, evaporation):
 @needs_extra
 def test_three_tracers_take_the_general_way():
     ends = sources().labels
-    table = pd.DataFrame({"source": ends, "n": 20} | {
-        f"{t}{end}": [a, b, c] for t, a, b, c in (("d18O", -11, -14, -16), ("d2H", -80, -110, -114),
-        ("ec", 30, 200, 10)) for end in ("",)} | {"d18O_sd": 1.2, "d2H_sd": 9.0, "ec_sd": 8.0}
-    )  # fmt: skip
+    table = pd.DataFrame(
+        {"source": ends, "n": 20}
+        | {
+            f"{t}{end}": [a, b, c]
+            for t, a, b, c in (
+                ("d18O", -11, -14, -16),
+                ("d2H", -80, -110, -114),
+                ("ec", 30, 200, 10),
+            )
+            for end in ("",)
+        }
+        | {"d18O_sd": 1.2, "d2H_sd": 9.0, "ec_sd": 8.0}
+    )
     three = compose_stated(table, ("d18O", "d2H", "ec"))
     frame = samples().assign(ec=np.linspace(40.0, 120.0, 25))
     model = Model(PRIORS["dirichlet"], "process", None, 1.0)

@@ -42,8 +42,9 @@ def test_wrong_words_and_values() -> None:
     with pytest.raises(DataError, match="too dry"):
         craig_gordon(-12.0, Climate(10.0, 0.01), "d2H")
     with pytest.raises(DataError, match="no such input"):
-        evaporation_loss(-5.0, -12.0, Climate(10.0, 0.6), "d18O", rng=np.random.default_rng(0),
-                         sd={"wind": 1.0})  # fmt: skip
+        evaporation_loss(
+            -5.0, -12.0, Climate(10.0, 0.6), "d18O", rng=np.random.default_rng(0), sd={"wind": 1.0}
+        )
 
 
 def test_no_answer_beyond_the_limit() -> None:
@@ -60,9 +61,13 @@ def test_loss_is_batched_and_tight_without_errors() -> None:
     assert exact.mean == pytest.approx(lost)
     assert exact.sd == pytest.approx(0.0, abs=1e-12)
     loose = evaporation_loss(
-        samples, -12.0, climate, "d18O", rng=np.random.default_rng(0),
+        samples,
+        -12.0,
+        climate,
+        "d18O",
+        rng=np.random.default_rng(0),
         sd={"sample": 0.1, "source": 0.5, "humidity": 0.05, "temperature": 2.0, "seasonality": 0.1},
-    )  # fmt: skip
+    )
     assert ((loose.low < lost) & (lost < loose.high)).all()
     assert (loose.sd > 0.005).all()
 
@@ -79,14 +84,20 @@ def test_air_is_thin_up_there() -> None:
 def test_verdicts() -> None:
     envelope = slope_envelope(-15.0, -106.07)
     lines = [
-        WaterLine(3.5, -50.0), WaterLine(5.5, -20.0), WaterLine(7.4, -2.0), WaterLine(1.0, -80.0),
+        WaterLine(3.5, -50.0),
+        WaterLine(5.5, -20.0),
+        WaterLine(7.4, -2.0),
+        WaterLine(1.0, -80.0),
         WaterLine(7.4, -2.0, slope_se=2.0),
-    ]  # fmt: skip
+    ]
     result = judge_lines(lines, envelope)
     assert result.data["verdict"].tolist() == [
-        "evaporation line", "steep: only with seasonal vapour",
-        "mixing line, not an evaporation line", "too flat for evaporation", "evaporation line",
-    ]  # fmt: skip
+        "evaporation line",
+        "steep: only with seasonal vapour",
+        "mixing line, not an evaporation line",
+        "too flat for evaporation",
+        "evaporation line",
+    ]
     assert "1 of 5 lines" in result.cautions[0]
 
 

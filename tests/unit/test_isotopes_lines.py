@@ -77,8 +77,13 @@ def test_line_survives_a_table(tmp_path) -> None:
 
 
 def test_group_without_a_line_is_named() -> None:
-    frame = pd.DataFrame({"water": ["soil"] * 4 + ["river"], "d18O": [-12.0, -11, -10, -9, -8],
-                          "d2H": [-90.0, -86, -80, -77, -60]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "water": ["soil"] * 4 + ["river"],
+            "d18O": [-12.0, -11, -10, -9, -8],
+            "d2H": [-90.0, -86, -80, -77, -60],
+        }
+    )
     result = fit_lines(frame, ["water"])
     assert [line.label for line in result.lines()] == ["soil"]
     assert "no line can be fitted to 'river'" in result.cautions[0]

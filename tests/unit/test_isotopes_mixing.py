@@ -5,19 +5,24 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, InputError
-from headwater.isotopes.bounds import feasible_bounds, fraction_bounds
-from headwater.isotopes.composition import (
+from headwater.isotopes.mixing.bounds import feasible_bounds, fraction_bounds
+from headwater.isotopes.mixing.closed_form import (
+    exact_fractions,
+    fraction_covariance,
+    mix,
+    simplex_fractions,
+)
+from headwater.isotopes.mixing.composition import (
     check_sources,
     compose,
     compose_each,
     compose_stated,
 )
-from headwater.isotopes.emma import archetypes, emma, mixing_space
-from headwater.isotopes.identifiability import identifiability
-from headwater.isotopes.mix_likelihood import fit_mix, mix_maximum_likelihood
-from headwater.isotopes.mixing import exact_fractions, fraction_covariance, mix, simplex_fractions
-from headwater.isotopes.mixing_plots import draw_mixing_diagram
-from headwater.isotopes.polygon import polygon_test
+from headwater.isotopes.mixing.emma import archetypes, emma, mixing_space
+from headwater.isotopes.mixing.identifiability import identifiability
+from headwater.isotopes.mixing.mix_likelihood import fit_mix, mix_maximum_likelihood
+from headwater.isotopes.mixing.plots import draw_mixing_diagram
+from headwater.isotopes.mixing.polygon import polygon_test
 
 TRACERS = ["d18O", "d_excess"]
 
@@ -152,9 +157,13 @@ def test_mean_and_sd_of_groups_are_the_same_as_their_samples():
 
 def sampled_sources(**rows):
     frame = pd.DataFrame(
-        {"water": ["rain"] * 3 + ["ice"] * 3, "d18O": [-10.0, -11, -9.5, -15, -14, -16],
-         "d2H": [-70.0, -79, -66, -110, -102, -119]}, index=range(2, 8),
-    )  # fmt: skip
+        {
+            "water": ["rain"] * 3 + ["ice"] * 3,
+            "d18O": [-10.0, -11, -9.5, -15, -14, -16],
+            "d2H": [-70.0, -79, -66, -110, -102, -119],
+        },
+        index=range(2, 8),
+    )
     for column, values in rows.items():
         frame[column] = values
     return frame
@@ -170,7 +179,7 @@ def sampled_sources(**rows):
         ({"d18O": [np.nan] * 3 + [-15.0, -14, -16]}, ["d18O"], r"rain is empty \(rows 2, 3, 4\)"),
         ({"d18O": [-10.0, "wet", -9.5, -15, -14, -16]}, ["d18O"], r"holds text \(row 3\)"),
     ],
-)  # fmt: skip
+)
 def test_bad_sources_get_a_sentence_with_rows(change, tracers, said):
     with pytest.raises(DataError, match=said):
         check_sources(compose(sampled_sources(**change), tracers))
@@ -183,10 +192,18 @@ def test_missing_column_names_the_nearest():
 
 def test_four_sources_with_two_tracers():
     four = compose_stated(
-        pd.DataFrame({"source": list("abcd"), "d18O": [-11.0, -14, -16, -9],
-                      "d_excess": [8.0, 2, 14, 5], "d18O_sd": 1.0, "d_excess_sd": 1.0, "n": 9}),
+        pd.DataFrame(
+            {
+                "source": list("abcd"),
+                "d18O": [-11.0, -14, -16, -9],
+                "d_excess": [8.0, 2, 14, 5],
+                "d18O_sd": 1.0,
+                "d_excess_sd": 1.0,
+                "n": 9,
+            }
+        ),
         TRACERS,
-    )  # fmt: skip
+    )
     water = soils([[-12.2, 6.8], [0.0, 0.0]])
     with pytest.raises(DataError, match=r"4 sources cannot be told apart.*feasible_bounds"):
         mix(four, water)
@@ -285,9 +302,11 @@ def test_archetypes_reach_the_corners():
 
 def test_covariance_of_fractions_sums_to_nothing():
     var = fraction_covariance(
-        ends().mean, [[0.5, 0.3, 0.2]], mixture_covariance=np.diag([0.04, 0.16]),
+        ends().mean,
+        [[0.5, 0.3, 0.2]],
+        mixture_covariance=np.diag([0.04, 0.16]),
         source_covariance=ends().mean_covariance(),
-    )  # fmt: skip
+    )
     assert var.sum(axis=2) == pytest.approx(np.zeros((1, 3)), abs=1e-15)
 
 

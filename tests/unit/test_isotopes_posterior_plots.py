@@ -6,7 +6,7 @@ import pytest
 
 from headwater.errors import DataError
 from headwater.isotopes import PosteriorDraws
-from headwater.isotopes.posterior_plots import (
+from headwater.isotopes.mixing.posterior_plots import (
     _place,
     draw_densities,
     draw_matrix,
@@ -61,8 +61,15 @@ def test_corners_of_the_triangle_are_the_sources() -> None:
 
 
 def test_triangles_with_and_without_an_absent_source() -> None:
-    means = pd.DataFrame({"grouping": ["plot"], "period": ["June"], "precipitation": [0.6],
-                          "ground ice": [0.2], "snow melt": [0.2]})  # fmt: skip
+    means = pd.DataFrame(
+        {
+            "grouping": ["plot"],
+            "period": ["June"],
+            "precipitation": [0.6],
+            "ground ice": [0.2],
+            "snow melt": [0.2],
+        }
+    )
     assert len(draw_triangles(draws(), means).axes) == 2
     assert len(PosteriorDraws(draws(absent=True), "").plot_triangles().axes) == 2
     with pytest.raises(DataError, match="a triangle has three corners"):

@@ -9,11 +9,11 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from headwater.chapters.grids.section import section
 from headwater.grids import grid_coords, read_area
 from headwater.report.front import front_of
 from headwater.report.picture import take_picture
 from headwater.report.section import FigureBlock, TableBlock, TextBlock
-from headwater.report.sections.grids import section
 from headwater.results import MapResult, Result, TableResult
 from headwater.study import parse_study
 

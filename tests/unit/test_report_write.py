@@ -11,13 +11,14 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from headwater.chapters import SECTIONS
 from headwater.errors import ResumeError
 from headwater.grids import grid_coords, write_zarr
 from headwater.report import write_report
 from headwater.results import MapResult, TableResult
 from headwater.study import Study, parse_study
 from headwater.study.folder import replace_folder, running_folder
-from headwater.study.store import save_result
+from headwater.study.results_io import save_result
 
 GRID = GeoBox((10, 20), Affine(0.1, 0, 94, 0, -0.1, 37), "EPSG:4326")
 
@@ -62,7 +63,7 @@ def results(study: Study) -> Path:
 
 
 def test_page_figures_and_tables_are_written(results, study):
-    path = write_report(results, study, dpi=60)
+    path = write_report(results, study, SECTIONS, dpi=60)
     assert path == results / "report.html"
     page = path.read_text(encoding="utf-8")
     for words in ("<h1>Qilian</h1>", "Inputs were aligned.", "One grid.", "What to distrust"):
@@ -79,24 +80,24 @@ def test_page_figures_and_tables_are_written(results, study):
 
 
 def test_the_same_results_give_the_same_report_and_old_figures_go(results, study):
-    first = write_report(results, study, dpi=60).read_bytes()
+    first = write_report(results, study, SECTIONS, dpi=60).read_bytes()
     (results / "figures" / "of-an-earlier-study.png").write_bytes(b"old")
-    assert write_report(results, study, dpi=60).read_bytes() == first
+    assert write_report(results, study, SECTIONS, dpi=60).read_bytes() == first
     assert not (results / "figures" / "of-an-earlier-study.png").exists()
 
 
 def test_a_step_that_has_not_finished_has_no_chapter(results, study):
     (results / "variation").mkdir()
-    page = write_report(results, study, dpi=60).read_text(encoding="utf-8")
+    page = write_report(results, study, SECTIONS, dpi=60).read_text(encoding="utf-8")
     assert 'id="grids"' in page
     assert 'id="variation"' not in page
 
 
 def test_a_broken_result_leaves_the_old_report_as_it_was(results, study):
-    path = write_report(results, study, dpi=60)
+    path = write_report(results, study, SECTIONS, dpi=60)
     before = path.read_bytes()
     (results / "grids" / "inputs.json").write_text("{")
     with pytest.raises(ResumeError, match="no readable result 'grids/inputs'"):
-        write_report(results, study)
+        write_report(results, study, SECTIONS)
     assert path.read_bytes() == before
     assert (results / "figures" / "grids-elevation.png").exists()

@@ -24,11 +24,19 @@ def test_later_places_win(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("workers", 0), ("workers", -1), ("workers", 2.5), ("workers", "two"), ("workers", True),
-        ("workers", None), ("chunk_mb", float("nan")), ("chunk_mb", float("inf")), ("dpi", "1e2.5"),
-        ("log_level", "LOUD"), ("log_level", 3),
+        ("workers", 0),
+        ("workers", -1),
+        ("workers", 2.5),
+        ("workers", "two"),
+        ("workers", True),
+        ("workers", None),
+        ("chunk_mb", float("nan")),
+        ("chunk_mb", float("inf")),
+        ("dpi", "1e2.5"),
+        ("log_level", "LOUD"),
+        ("log_level", 3),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_is_told_with_its_name(name: str, value: object) -> None:
     with pytest.raises(StudyError, match=f"setting '{name}' needs") as caught:
         resolve({name: value})

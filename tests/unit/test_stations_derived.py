@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError, StudyError
-from headwater.stations.derived import (
+from headwater.network.derived.series import (
     network_mean,
     period_means,
     root_zone_storage,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError, StudyError, UnitError
-from headwater.stations.ingest import (
+from headwater.network.ingest import (
     Reading,
     read,
     read_csv,
@@ -18,15 +18,20 @@ from headwater.stations.ingest import (
     read_mapping,
     read_toa5,
 )
-from headwater.stations.ingest.clock import instants
-from headwater.stations.ingest.lines import lines_of
-from headwater.stations.ingest.mapping import Mapping, parse_mapping
-from headwater.stations.ingest.messages import read_messages
-from headwater.stations.ingest.template import TEMPLATE, write_template
-from headwater.stations.times import NEVER, iso
+from headwater.network.ingest.lines import lines_of
+from headwater.network.ingest.mapping import Mapping, parse_mapping
+from headwater.network.ingest.messages import read_messages
+from headwater.network.ingest.template import TEMPLATE, write_template
+from headwater.network.ingest.timestamps import instants
+from headwater.network.times import NEVER, iso
 
-SERIES = {"column": "VWC", "thing": "Upper", "property": "soil_moisture", "unit": "vol%",
-          "depth": 0.1}  # fmt: skip
+SERIES = {
+    "column": "VWC",
+    "thing": "Upper",
+    "property": "soil_moisture",
+    "unit": "vol%",
+    "depth": 0.1,
+}
 
 
 def mapped(**tables: object) -> Mapping:
@@ -148,11 +153,15 @@ def test_long_table_by_where_and_by_columns() -> None:
             "time": {"columns": ["when", "hour"], "format": "%d.%m.%Y %H:%M", "zone": "Etc/GMT-8"},
             "series": [
                 {**common, "property": "soil_moisture", "unit": "%", "where": {"variable": "sm"}},
-                {**common, "property": "soil_temperature", "unit": "C",
-                 "where": {"variable": "ts"}},
+                {
+                    **common,
+                    "property": "soil_temperature",
+                    "unit": "C",
+                    "where": {"variable": "ts"},
+                },
             ],
         }
-    )  # fmt: skip
+    )
     told = read_csv(text, mapping)
     assert told.ignored == 1
     assert told.kept == 3
@@ -248,8 +257,13 @@ def test_template_is_a_mapping(tmp_path: Path) -> None:
 
 def test_stations_of_a_projected_table(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("id,e,n\nCAF003,493383.107,5180586.081\n")
-    things = {"file": "s.csv", "name": "{id}", "longitude": "e", "latitude": "n",
-              "crs": "EPSG:26911"}  # fmt: skip
+    things = {
+        "file": "s.csv",
+        "name": "{id}",
+        "longitude": "e",
+        "latitude": "n",
+        "crs": "EPSG:26911",
+    }
     mapping = parse_mapping({"things": things, "series": [SERIES]}, folder=tmp_path)
     place = mapping.places["CAF003"]
     assert place.longitude == pytest.approx(-117.0867, abs=1e-3)
@@ -294,10 +308,15 @@ def test_toa5_takes_units_and_station_from_its_header() -> None:
 
 
 def test_toa5_tells_lost_records_restarts_and_clock_jumps() -> None:
-    rows = [("2024-01-01 00:00:00", 10, "1"), ("2024-01-01 01:00:00", 11, "1"),
-            ("2024-01-01 02:00:00", 12, "1"), ("2024-01-01 05:00:00", 15, "1"),
-            ("2024-01-01 04:30:00", 16, "1"), ("2024-01-01 06:00:00", 0, "1"),
-            ("2024-01-01 07:00:00", 1, "1")]  # fmt: skip
+    rows = [
+        ("2024-01-01 00:00:00", 10, "1"),
+        ("2024-01-01 01:00:00", 11, "1"),
+        ("2024-01-01 02:00:00", 12, "1"),
+        ("2024-01-01 05:00:00", 15, "1"),
+        ("2024-01-01 04:30:00", 16, "1"),
+        ("2024-01-01 06:00:00", 0, "1"),
+        ("2024-01-01 07:00:00", 1, "1"),
+    ]
     told = read_toa5(toa5(rows), zone="UTC", name="upper.dat")
     assert told.notes == (
         "upper.dat:8: 2 records lost before record 15",
@@ -323,8 +342,12 @@ HEADER = "RSMN RSMN Adamclisi 44.08829 27.96591 158.0 0.0000 0.0500 'Meter-5TM'"
 
 
 def test_ismn_header_and_values_with_bare_cr() -> None:
-    body = ["2024/12/28 05:00 0.145 D02,D03 M", "2024/12/28 06:00 -9999 M M",
-            "2024/12/28 07:00 0.144 G U", "2024/12/28 08:00 0.1"]  # fmt: skip
+    body = [
+        "2024/12/28 05:00 0.145 D02,D03 M",
+        "2024/12/28 06:00 -9999 M M",
+        "2024/12/28 07:00 0.144 G U",
+        "2024/12/28 08:00 0.1",
+    ]
     told = read_ismn("\r".join([HEADER, *body]).encode(), name=STM)
     assert told.data["flag"].tolist() == ["D02,D03|M", "M|M", "G|U"]
     assert np.isnan(values(told)[1])
@@ -342,8 +365,10 @@ def test_ismn_without_a_readable_header_keeps_the_values() -> None:
 
 
 def test_ismn_ceop_takes_the_place_that_most_lines_name() -> None:
-    line = ("2017/08/10 {h:02d}:00 2017/08/10 {h:02d}:00 COSMOS COSMOS ARM-1 {lat} -97.48780 "
-            "322.00 0.00 0.19 0.14{h:02d} G M")  # fmt: skip
+    line = (
+        "2017/08/10 {h:02d}:00 2017/08/10 {h:02d}:00 COSMOS COSMOS ARM-1 {lat} -97.48780 "
+        "322.00 0.00 0.19 0.14{h:02d} G M"
+    )
     lines = [line.format(h=h, lat="36.60540" if h else "96.60540") for h in range(5)]
     name = "COSMOS_COSMOS_ARM-1_sm_0.000000_0.190000_Cosmic-ray-Probe_20170810_20180809.stm"
     told = read_ismn("\n".join(lines).encode(), name=name)
@@ -386,8 +411,10 @@ def feature(station: str, day: int, value: object) -> str:
 
 
 def test_geojson_stations_and_observations() -> None:
-    station = ('{"type": "Feature", "geometry": {"type": "Point", "coordinates": [99, 35, 4500]},'
-               ' "properties": {"name": "Lower"}}')  # fmt: skip
+    station = (
+        '{"type": "Feature", "geometry": {"type": "Point", "coordinates": [99, 35, 4500]},'
+        ' "properties": {"name": "Lower"}}'
+    )
     whole = f'{{"type": "FeatureCollection", "features": [{feature("Upper", 1, 31)},{station}]}}'
     told = read_geojson(whole.encode())
     assert values(told) == [0.31]
@@ -418,11 +445,19 @@ def test_messages_are_refused_one_by_one() -> None:
     good = b'{"time": "2026-07-01T00:00Z", "value": 31}'
     many = b'[{"time": "2026-07-01T01:00Z", "value": 32}, {"time": "x", "value": 33}]'
     told = read_messages(
-        [("soil/A", good), ("soil/A", b"{"), ("snow/A", good), ("soil/A", many), ("soil/B", b"[]"),
-         ("soil/B", b'{"value": 3}'), ("soil/B", b"\xff"), ("soil/B", b"7")],
+        [
+            ("soil/A", good),
+            ("soil/A", b"{"),
+            ("snow/A", good),
+            ("soil/A", many),
+            ("soil/B", b"[]"),
+            ("soil/B", b'{"value": 3}'),
+            ("soil/B", b"\xff"),
+            ("soil/B", b"7"),
+        ],
         mapping,
         first=100,
-    )  # fmt: skip
+    )
     assert values(told) == [0.31, 0.32]
     assert [item.line for item in told.refused] == [101, 102, 103, 105, 106, 107]
 

@@ -11,18 +11,18 @@ from typer.testing import CliRunner
 
 from headwater.cli.network import app
 from headwater.errors import InputError, StudyError
-from headwater.stations import microseconds, open_store
-from headwater.stations.controlling import control_store
-from headwater.stations.deriving import derive
-from headwater.stations.ingest import load, read_csv
-from headwater.stations.ingest.mapping import parse_mapping
-from headwater.stations.interval_means import station_means
-from headwater.stations.inventory import inventory
-from headwater.stations.overview import overview, write_export
-from headwater.stations.quality import Flag
-from headwater.stations.store import Store
-from headwater.stations.times import DAY
-from headwater.stations.verdicts import bits_of
+from headwater.network import microseconds, open_store
+from headwater.network.derived.interval_means import station_means
+from headwater.network.derived.write import derive
+from headwater.network.ingest import load, read_csv
+from headwater.network.ingest.mapping import parse_mapping
+from headwater.network.inventory import inventory
+from headwater.network.overview import overview, write_export
+from headwater.network.quality import Flag
+from headwater.network.quality.run import control_store
+from headwater.network.store import Store
+from headwater.network.times import DAY
+from headwater.network.verdicts import bits_of
 
 HOUR = 3_600_000_000
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -78,9 +78,16 @@ def test_the_same_file_twice_changes_nothing(store: Store) -> None:
     with store.transaction() as session:
         counts = [
             session.rows(f"SELECT count(*) FROM {table}")[0][0]
-            for table in ("things", "locations", "sensors", "observed_properties", "datastreams",
-                          "features_of_interest", "historical_locations")
-        ]  # fmt: skip
+            for table in (
+                "things",
+                "locations",
+                "sensors",
+                "observed_properties",
+                "datastreams",
+                "features_of_interest",
+                "historical_locations",
+            )
+        ]
         thing = session.rows("SELECT properties FROM things")[0][0]
     assert counts == [1] * 7
     assert json.loads(thing) == {"name": "Valley"}
@@ -106,9 +113,19 @@ def test_another_unit_under_the_same_name_is_refused(store: Store) -> None:
 
 def test_providers_flags_stay_beside_ours(store: Store) -> None:
     mapping = parse_mapping(
-        {"series": [{"column": "m", "property": "soil_moisture", "unit": "vol%", "thing": "A",
-                     "depth": 0.05, "flag": "qc"}]}
-    )  # fmt: skip
+        {
+            "series": [
+                {
+                    "column": "m",
+                    "property": "soil_moisture",
+                    "unit": "vol%",
+                    "thing": "A",
+                    "depth": 0.05,
+                    "flag": "qc",
+                }
+            ]
+        }
+    )
     frame = pd.DataFrame({"m": [30.0] * 9 + [75.0], "qc": ["G"] * 9 + ["C02"]}, index=hours(10))
     loaded = load(read_csv(text_of(frame), mapping), store)
     control_store(store, spans=loaded.spans)
@@ -221,9 +238,10 @@ def profile(store: Store) -> pd.DataFrame:
     )
     frame["rain"] = 0.1
     columns = {
-        "a": ("soil_moisture", "m3 m-3", "A", 0.1), "b": ("soil_moisture", "m3 m-3", "A", 0.3),
+        "a": ("soil_moisture", "m3 m-3", "A", 0.1),
+        "b": ("soil_moisture", "m3 m-3", "A", 0.3),
         "rain": ("precipitation", "mm", "A", None),
-    }  # fmt: skip
+    }
     load(read_csv(text_of(frame), mapping_of(columns, {"A": (35.0, 99.0)})), store)
     return frame
 

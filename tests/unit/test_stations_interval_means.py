@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError
-from headwater.stations import Observations, microseconds, open_store
-from headwater.stations.ingest.loading import ensure_series
-from headwater.stations.ingest.reading import Place, Series
-from headwater.stations.interval_means import station_means
-from headwater.stations.quality import Flag
-from headwater.stations.times import DAY
-from headwater.stations.verdicts import verdict
+from headwater.network import Observations, microseconds, open_store
+from headwater.network.derived.interval_means import station_means
+from headwater.network.ingest.load import ensure_series
+from headwater.network.ingest.reading import Place, Series
+from headwater.network.quality import Flag
+from headwater.network.times import DAY
+from headwater.network.verdicts import verdict
 
 T0 = microseconds("2026-06-01T00:00:00Z")
 EDGES = T0 + DAY * np.arange(3)
@@ -26,9 +26,13 @@ def put(store, thing, values, *, unit="m3 m-3", depth=0.05, place=True, quality=
     """Write values every six hours from the first edge on."""
     here = {"longitude": 99.0, "latitude": 35.0} if place else {}
     item = Series(
-        thing=thing, name=f"Soil moisture at {depth:g} m", quantity="soil_moisture", unit=unit,
-        depth=depth, **more,
-    )  # fmt: skip
+        thing=thing,
+        name=f"Soil moisture at {depth:g} m",
+        quantity="soil_moisture",
+        unit=unit,
+        depth=depth,
+        **more,
+    )
     with store.transaction() as session:
         id = ensure_series(session, item, Place(name=thing, **here))
     n = len(values)

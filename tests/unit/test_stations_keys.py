@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from headwater.errors import InputError
-from headwater.stations import Store, Thing, open_store
-from headwater.stations.keys import (
+from headwater.network import Store, Thing, open_store
+from headwater.network.keys import (
     Key,
     KeyRefusedError,
     RateLimit,

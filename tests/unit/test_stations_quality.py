@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError, StudyError
-from headwater.stations.health import battery, drift, silence
-from headwater.stations.quality import (
+from headwater.network.health import battery, drift, silence
+from headwater.network.quality import (
     DOUBTS,
     Flag,
     QualityControl,
@@ -14,8 +14,8 @@ from headwater.stations.quality import (
     from_ismn,
     to_ismn,
 )
-from headwater.stations.quality.consistency import departures, doubtful
-from headwater.stations.quality.faults import inject, recall
+from headwater.network.quality.consistency import departures, doubtful
+from headwater.network.quality.faults import inject, recall
 
 HOUR = 3_600_000_000
 RNG = np.random.default_rng

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError, InputError
-from headwater.stations import iso
-from headwater.stations.client import Client, service_url
-from headwater.stations.replay import BATCH, Channel, Station, play
-from headwater.stations.times import DAY, microseconds
+from headwater.network import iso
+from headwater.network.client import Client, service_url
+from headwater.network.replay import BATCH, Channel, Station, play
+from headwater.network.times import DAY, microseconds
 
 T0 = microseconds("2026-03-15T00:00:00Z")
 MINUTE = 60_000_000
@@ -52,8 +52,15 @@ def station(n=100, names=("a", "b"), missing=()):
 def played(one, ends=None, *, speed=1e13, start=T0, now=T0 + 900 * DAY, rounds=50):
     sent, service = Sent(), Thing(ends or dict.fromkeys(c.name for c in one.channels))
     told = []
-    for step in play([one], service, sent, start=start, speed=speed, clock=lambda: now,
-                     pause=lambda seconds: None):  # fmt: skip
+    for step in play(
+        [one],
+        service,
+        sent,
+        start=start,
+        speed=speed,
+        clock=lambda: now,
+        pause=lambda seconds: None,
+    ):
         told.append(step)
         if len(told) == rounds:
             break

@@ -2,11 +2,10 @@
 
 import pytest
 
-from headwater.stations.sensorthings.address import key_text, read_address, read_key
-from headwater.stations.sensorthings.compile import Scope, condition
-from headwater.stations.sensorthings.counting import _rooted
-from headwater.stations.sensorthings.errors import Conflict, NotFound, WrongRequest
-from headwater.stations.sensorthings.expression import (
+from headwater.network.sensorthings.address import key_text, read_address, read_key
+from headwater.network.sensorthings.counting import _rooted
+from headwater.network.sensorthings.errors import Conflict, NotFound, WrongRequest
+from headwater.network.sensorthings.expression import (
     Binary,
     Literal,
     Logic,
@@ -16,11 +15,12 @@ from headwater.stations.sensorthings.expression import (
     read_duration,
     read_expression,
 )
-from headwater.stations.sensorthings.jsonpatch import apply_patch
-from headwater.stations.sensorthings.model import ENTITY_SETS
-from headwater.stations.sensorthings.query import read_query, read_token, token_of
-from headwater.stations.sensorthings.validate import columns_of, read_interval
-from headwater.stations.times import microseconds
+from headwater.network.sensorthings.filter_to_sql import Scope, condition
+from headwater.network.sensorthings.jsonpatch import apply_patch
+from headwater.network.sensorthings.model import ENTITY_SETS
+from headwater.network.sensorthings.query import read_query, read_token, token_of
+from headwater.network.sensorthings.validate import columns_of, read_interval
+from headwater.network.times import microseconds
 
 OBSERVATIONS, THINGS = ENTITY_SETS["Observations"], ENTITY_SETS["Things"]
 
@@ -58,8 +58,9 @@ class TestExpressions:
 
     def test_paths(self):
         assert paths_of(read_expression("Datastream/properties/a-b[2] eq x")) == [
-            Path(("Datastream", "properties", "a-b", "2")), Path(("x",)),
-        ]  # fmt: skip
+            Path(("Datastream", "properties", "a-b", "2")),
+            Path(("x",)),
+        ]
 
 
 class TestCompiler:

@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import headwater.stations as room
+import headwater.network as room
 from headwater.errors import InputError, TimeAxisError
-from headwater.stations import Observations, iso, microseconds, open_store
-from headwater.stations.entities import concatenate
-from headwater.stations.store import StoreError
-from headwater.stations.store.closing import digest
-from headwater.stations.store.copying import binary_rows
-from headwater.stations.store.migrations import version_of
-from headwater.stations.store.opening import sqlite_path
-from headwater.stations.store.postgres import translate
-from headwater.stations.store.reading import days
-from headwater.stations.store.schema import VERSIONS, statements
-from headwater.stations.times import DAY, NEVER, month_bounds, months_of
+from headwater.network import Observations, iso, microseconds, open_store
+from headwater.network.entities import concatenate
+from headwater.network.store import StoreError
+from headwater.network.store.archive_months import digest
+from headwater.network.store.migrations import version_of
+from headwater.network.store.open import sqlite_path
+from headwater.network.store.postgres import translate
+from headwater.network.store.postgres_copy import binary_rows
+from headwater.network.store.read import days
+from headwater.network.store.schema import VERSIONS, statements
+from headwater.network.times import DAY, NEVER, month_bounds, months_of
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,10 @@ def test_times_that_mean_no_single_instant_are_refused(text, zone, wrong):
 
 def test_months_of_leap_years_and_before_1970():
     assert [(b - a) // DAY for a, b in map(month_bounds, ["1900-02", "2000-02", "2024-02"])] == [
-        28, 29, 29,
-    ]  # fmt: skip
+        28,
+        29,
+        29,
+    ]
     edges = np.array(month_bounds("1969-12"))
     assert months_of(edges - [0, 1]).tolist() == ["1969-12", "1969-12"]
 
@@ -81,8 +83,10 @@ def test_the_newest_of_each_key_stays():
     given = Observations([2, 1, 2, 1], [5, 9, 5, 3], [1, 2, 3, 4], quality=["a", "b", "c", "d"])
     left = given.newest_per_key()
     assert list(zip(left.datastream, left.time, left.result, left.quality, strict=True)) == [
-        (1, 3, 4, "d"), (1, 9, 2, "b"), (2, 5, 3, "c"),
-    ]  # fmt: skip
+        (1, 3, 4, "d"),
+        (1, 9, 2, "b"),
+        (2, 5, 3, "c"),
+    ]
     assert len(concatenate([]).newest_per_key()) == 0
 
 
@@ -149,10 +153,10 @@ def test_a_file_that_is_no_store_is_left_alone(tmp_path):
 
 def test_migrations_are_one_transaction(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "headwater.stations.store.schema.VERSIONS",
+        "headwater.network.store.schema.VERSIONS",
         (*VERSIONS, "CREATE TABLE more (id {int}); CREATE TABLE things (id {int});"),
     )
-    monkeypatch.setattr("headwater.stations.store.migrations.VERSIONS", (*VERSIONS, ""))
+    monkeypatch.setattr("headwater.network.store.migrations.VERSIONS", (*VERSIONS, ""))
     with pytest.raises(StoreError, match="things already exists"):
         open_store(tmp_path / "network.db")
     monkeypatch.undo()

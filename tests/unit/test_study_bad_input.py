@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from headwater.chapters import STEPS
 from headwater.errors import DataError, InputError, ProblemsError, StudyError, TimeAxisError
-from headwater.study import parse_study, read_checked, run, survey
+from headwater.study import parse_study, read_study, run, survey
 
 DAYS = pd.date_range("2020-01-01", periods=30)
 HEAD = '[study]\nname = "s"\n[inputs.soil_moisture]\npath = "sm.nc"\n'
@@ -42,7 +43,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def problems(home: Path, text: str) -> list[Exception]:
-    return list(survey(parse_study(text, home / "study.toml")).problems)
+    return list(survey(parse_study(text, home / "study.toml"), STEPS).problems)
 
 
 def test_a_file_whose_values_are_damaged_is_named(home: Path) -> None:
@@ -78,7 +79,7 @@ def test_mistakes_in_the_file_and_in_its_inputs_are_told_together(home: Path) ->
     text += '[inputs.elevation]\npath = "demm.tif"\n[varation]\n'
     file.write_text(text)
     with pytest.raises(ProblemsError) as caught:
-        read_checked(file)
+        read_study(file, STEPS)
     told = str(caught.value)
     assert told.startswith("4 problems found")
     for words in ("'sed'", "'celcius'", "'varation'", "[inputs.elevation]: no such file"):
@@ -99,7 +100,7 @@ def test_where_little_is_right_only_the_file_is_told(home: Path, text: str) -> N
     file = home / "study.toml"
     file.write_text(text)
     with pytest.raises(ProblemsError) as caught:
-        read_checked(file)
+        read_study(file, STEPS)
     assert all(isinstance(problem, StudyError) for problem in caught.value.problems)
 
 
@@ -108,9 +109,9 @@ def test_a_run_tells_all_that_a_check_tells(home: Path) -> None:
     text += "[detector]\nfactors = []\n[correlation]\nwith = []\n"
     study = parse_study(text, home / "study.toml")
     with pytest.raises(ProblemsError) as caught:
-        run(study)
+        run(study, STEPS)
     assert [str(problem) for problem in caught.value.problems] == [
-        str(problem) for problem in survey(study).problems
+        str(problem) for problem in survey(study, STEPS).problems
     ]
     assert not (home / "results" / "grids").exists()
 
@@ -136,7 +137,7 @@ def test_files_that_overlap_are_named(home: Path) -> None:
 def test_a_study_file_with_a_byte_order_mark_is_read(home: Path) -> None:
     file = home / "study.toml"
     file.write_text(HEAD, encoding="utf-8-sig")
-    assert read_checked(file).name == "s"
+    assert read_study(file, STEPS).name == "s"
 
 
 @pytest.mark.parametrize("table", ["study", "area", "grid", "inputs.soil_moisture"])

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from headwater.chapters import STEPS
 from headwater.errors import (
     CRSError,
     DataError,
@@ -150,7 +151,7 @@ def test_a_survey_says_what_would_be_done(home: Path) -> None:
     study = parse_study(
         '[study]\nname = "Qilian"\n[inputs.soil_moisture]\npath = "sm.nc"', home / "study.toml"
     )
-    text = "\n".join(survey(study).lines())
+    text = "\n".join(survey(study, STEPS).lines())
     assert "6 x 8 cells of 0.25 in EPSG:4326" in text
     assert "Period: 2020-01-01 to 2020-01-20" in text
     assert "soil_moisture: 6 x 8 cells, m3 m-3, 20 times" in text

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headwater.chapters import STEPS
 from headwater.errors import ResumeError
 from headwater.study import check, load_result, read_study, run
 from headwater.study.demo import write_demo
@@ -20,7 +21,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_demo_is_a_sound_study(demo: Path) -> None:
     study = read_study(demo)
-    assert check(study) == []
+    assert check(study, STEPS) == []
     assert study.variation is not None
     assert study.correlation is not None
     assert study.detector is not None

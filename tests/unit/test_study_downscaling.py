@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from headwater.chapters import STEPS
+from headwater.chapters.downscaling.section import section
 from headwater.errors import DataError, GridError, ProblemsError, StudyError
-from headwater.report.sections.downscaling import section
 from headwater.settings import Settings
 from headwater.study import load_result, parse_study, read_study, run, survey
 from headwater.study.satellite_demo import write_satellite_demo
@@ -41,7 +42,7 @@ def product(folder: Path) -> xr.Dataset:
 
 
 def problems(path: Path) -> list[str]:
-    return [str(problem) for problem in survey(read_study(path)).problems]
+    return [str(problem) for problem in survey(read_study(path), STEPS).problems]
 
 
 def test_the_product_is_nearer_the_truth_than_the_coarse_input(done: Path) -> None:
@@ -118,8 +119,10 @@ def test_stations_are_scored_against_a_product_that_did_not_have_them(done: Path
     # the product itself has them as points, and follows them more closely
     stations = pd.read_csv(done / "stations.csv", parse_dates=["time"])
     cube = product(done)["soil_moisture"]
-    at = {key: xr.DataArray(stations[name]) for key, name in
-          (("time", "time"), ("y", "latitude"), ("x", "longitude"))}  # fmt: skip
+    at = {
+        key: xr.DataArray(stations[name])
+        for key, name in (("time", "time"), ("y", "latitude"), ("x", "longitude"))
+    }
     off = cube.sel(at, method="nearest").values - stations["soil_moisture"].to_numpy()
     assert np.sqrt(np.nanmean(off**2)) < rmsd["value"]
 
@@ -177,7 +180,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_workers(tmp_path: Path) 
     study = read_study(path)
     cubes = []
     for workers in (1, 2):
-        run(study, settings=replace(QUIET, workers=workers), fresh=True)
+        run(study, STEPS, settings=replace(QUIET, workers=workers), fresh=True)
         cubes.append(product(tmp_path))
     xr.testing.assert_identical(*cubes)
 
@@ -194,7 +197,7 @@ def test_a_station_file_that_changes_is_computed_anew(tmp_path: Path) -> None:
 
 def test_a_study_without_downscaling_needs_none() -> None:
     text = '[study]\nname = "x"\n[inputs.ndvi]\npath = "ndvi.nc"\n[variation]\n'
-    assert not [p for p in survey(parse_study(text)).problems if "downscaling" in str(p)]
+    assert not [p for p in survey(parse_study(text), STEPS).problems if "downscaling" in str(p)]
 
 
 def test_memory_is_refused_by_the_check_with_the_estimate(tmp_path: Path) -> None:

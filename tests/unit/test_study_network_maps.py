@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from headwater.chapters.network.maps import MapRequest, map_network, write_network_map
 from headwater.errors import DataError, StudyError
-from headwater.stations import open_store
-from headwater.stations.ingest import load, read_geojson
+from headwater.network import open_store
+from headwater.network.ingest import load, read_geojson
 from headwater.study import load_result, read_study
 from headwater.study.demo import write_demo
-from headwater.study.network_maps import MapRequest, map_network, write_network_map
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +23,20 @@ def store_of(folder, places, days=("2020-06-01", "2020-06-02")):
     store = open_store(folder / "net.db")
     features = [
         {
-            "type": "Feature", "geometry": {"type": "Point", "coordinates": list(place)},
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": list(place)},
             "properties": {
-                "station": f"S{k}", "time": f"{day}T12:00Z", "depth": 0.05 if k else 0.1,
-                "value": 0.1 + 0.02 * (place[0] - 95) + 0.001 * k, "property": "soil_moisture",
+                "station": f"S{k}",
+                "time": f"{day}T12:00Z",
+                "depth": 0.05 if k else 0.1,
+                "value": 0.1 + 0.02 * (place[0] - 95) + 0.001 * k,
+                "property": "soil_moisture",
                 "unit": "m3 m-3",
             },
         }
         for k, place in enumerate(places)
         for day in days
-    ]  # fmt: skip
+    ]
     text = json.dumps({"type": "FeatureCollection", "features": features}).encode()
     load(read_geojson(text), store)
     return store
@@ -100,9 +104,13 @@ def test_what_is_written_is_read(study, tmp_path):
     assert any("1 of 3 times have no map" in text for text in told.cautions)
     files = write_network_map(tmp_path / "maps" / "here", "m", told)
     assert sorted(file.name for file in files) == [
-        "m.json", "m.nc", "m.soil_moisture.png", "m.soil_moisture.tif", "m.standard_error.png",
+        "m.json",
+        "m.nc",
+        "m.soil_moisture.png",
+        "m.soil_moisture.tif",
+        "m.standard_error.png",
         "m.standard_error.tif",
-    ]  # fmt: skip
+    ]
     again = load_result(tmp_path / "maps", "here/m")
     np.testing.assert_array_equal(again.data["soil_moisture"], told.data["soil_moisture"])
     assert again.quantity == "soil_moisture"

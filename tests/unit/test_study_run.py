@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from headwater.chapters import STEPS
+from headwater.chapters.grids.step import default_alignment
 from headwater.errors import ProblemsError, StudyError
 from headwater.settings import Settings
 from headwater.study import finished_steps, load_result, parse_study, run
-from headwater.study.steps.grids import default_alignment
 
 MONTHS = pd.date_range("2018-01-01", periods=48, freq="MS")
 TEXT = """
@@ -62,7 +63,7 @@ def home(tmp_path: Path) -> Path:
 def compute(home: Path, text: str = TEXT, **options: Any) -> dict[str, bool]:
     """Run, and tell of each step whether it was kept."""
     study = parse_study(text, home / "study.toml")
-    return {record.name: record.skipped for record in run(study, **options)}
+    return {record.name: record.skipped for record in run(study, STEPS, **options)}
 
 
 def test_only_what_has_changed_is_computed(home: Path) -> None:
@@ -181,7 +182,7 @@ def test_impossible_values_become_missing_and_are_counted(home: Path) -> None:
 
 def test_provenance_tells_where_the_results_come_from(home: Path) -> None:
     study = parse_study(TEXT, home / "study.toml")
-    run(study, command=["headwater", "run"])
+    run(study, STEPS, command=["headwater", "run"])
     record = json.loads((home / "results" / "provenance.json").read_text())
     assert record["study_file"]["text"] == TEXT
     assert set(record["inputs"]) == {"sm.nc", "p.nc", "dem.nc"}
@@ -189,7 +190,7 @@ def test_provenance_tells_where_the_results_come_from(home: Path) -> None:
     assert all(step["seconds"] > 0 and step["peak_mb"] > 10 for step in record["steps"])
     assert record["command"] == ["headwater", "run"]
     assert record["packages"]["numpy"] == np.__version__
-    run(study)
+    run(study, STEPS)
     again = json.loads((home / "results" / "provenance.json").read_text())
     assert [step["skipped"] for step in again["steps"]] == [True, True]
     assert again["steps"][0]["seconds"] == record["steps"][0]["seconds"]

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headwater.chapters import SECTIONS, STEPS
+from headwater.chapters.samples.mixing import mixing_results
+from headwater.chapters.samples.options import SamplesOptions
+from headwater.chapters.samples.results import differences
+from headwater.chapters.samples.section import section
+from headwater.chapters.samples.sources import paired_sources
+from headwater.chapters.samples.table import groupings, read_table
 from headwater.errors import DataError, InputError, ProblemsError
 from headwater.report import write_report
 from headwater.report.section import FigureBlock
-from headwater.report.sections.samples import section
 from headwater.study import load_result, parse_study, read_study, run, survey
-from headwater.study.sample_mixing import mixing_results
-from headwater.study.sample_shares import differences
-from headwater.study.sample_sources import paired_sources
-from headwater.study.sample_tables import groupings, read_table
-from headwater.study.steps.samples import SamplesOptions
 
 HEAD = '[study]\nname = "Waters"\n[samples]\npath = "lab.csv"\n'
 SHARES = {"June": 0.6, "August": 0.9}
@@ -33,17 +34,28 @@ def campaign(rows: int = 60, seed: int = 5) -> pd.DataFrame:
         for name, (o, below) in ends.items():
             waters[name] = o + fall, 8.0 * (o + fall) + 10.0 + below
         share = SHARES[month]
-        mixed = [share * waters["precipitation"][i] + (1 - share) * waters["ground_ice"][i]
-                 for i in (0, 1)]  # fmt: skip
+        mixed = [
+            share * waters["precipitation"][i] + (1 - share) * waters["ground_ice"][i]
+            for i in (0, 1)
+        ]
         lost = rng.gamma(4.0, 0.25, rows)
         waters["soil"] = mixed[0] + lost, mixed[1] + 3.2 * lost
         for name, (o, h) in waters.items():
             along, across = rng.normal(0, 0.3, rows), rng.normal(0, 0.5, rows)
             parts.append(
-                pd.DataFrame({"water": name, "time": day, "elevation": height, "d18O": o + along,
-                              "d2H": h + 8.0 * along + across, "d18O_sd": 0.1, "d2H_sd": 0.5,
-                              "plot": np.where(height > 3500, "upper", "lower")})
-            )  # fmt: skip
+                pd.DataFrame(
+                    {
+                        "water": name,
+                        "time": day,
+                        "elevation": height,
+                        "d18O": o + along,
+                        "d2H": h + 8.0 * along + across,
+                        "d18O_sd": 0.1,
+                        "d2H_sd": 0.5,
+                        "plot": np.where(height > 3500, "upper", "lower"),
+                    }
+                )
+            )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -69,23 +81,23 @@ lapse = true
 
 def test_a_study_of_samples_alone_runs_to_its_report(home: Path) -> None:
     study = study_of(home, MIXING)
-    lines = "\n".join(survey(study).lines())
+    lines = "\n".join(survey(study, STEPS).lines())
     assert "Samples: 360 rows (" in lines
     assert "Steps: samples" in lines
-    records = run(study)
+    records = run(study, STEPS)
     assert [record.name for record in records] == ["samples"]
-    page = write_report(study.results, study).read_text()
+    page = write_report(study.results, study, SECTIONS).read_text()
     for words in ("360 of 3 waters", "2020-06-10", "Where the water came from", "Mixing diagram"):
         assert words in page
     assert "Growing season" not in page
-    assert all(record.skipped for record in run(study))
+    assert all(record.skipped for record in run(study, STEPS))
     # another table is noticed
     campaign(seed=6).to_csv(home / "lab.csv", index=False)
-    assert not run(study)[0].skipped
+    assert not run(study, STEPS)[0].skipped
 
 
 def test_fractions_and_the_water_before_evaporation_are_found(home: Path) -> None:
-    run(study_of(home, MIXING))
+    run(study_of(home, MIXING), STEPS)
     results = home / "results"
     table = load_result(results, "samples/mixing").data
     rain = table[(table["source"] == "precipitation") & (table["grouping"] == "all")]
@@ -101,7 +113,7 @@ def test_fractions_and_the_water_before_evaporation_are_found(home: Path) -> Non
 
 
 def test_tables_1_and_2_are_what_the_samples_say(home: Path) -> None:
-    run(study_of(home, 'groups = ["plot"]'))
+    run(study_of(home, 'groups = ["plot"]'), STEPS)
     soil = campaign().query("water == 'soil'")
     summary = load_result(home / "results", "samples/summary").data
     assert list(summary["grouping"].unique()) == ["all", "plot"]
@@ -120,15 +132,22 @@ def test_tables_1_and_2_are_what_the_samples_say(home: Path) -> None:
 
 def test_figures_without_periods_are_not_empty(home: Path) -> None:
     study = study_of(home, 'period = ""\n' + MIXING.replace('["month"]', "[]"))
-    run(study)
+    run(study, STEPS)
     folder = study.results / "samples"
     names = [path.stem for path in folder.glob("*.json") if path.stem != "step"]
     chapter = section({name: load_result(study.results, f"samples/{name}") for name in names}, None)
     figures = [block for block in chapter.blocks if isinstance(block, FigureBlock)]
     assert {block.name for block in figures} == {
-        "dual-isotope", "means", "lines", "mixing-diagram", "stacked", "fractions", "densities",
-        "matrix", "concept",
-    }  # fmt: skip
+        "dual-isotope",
+        "means",
+        "lines",
+        "mixing-diagram",
+        "stacked",
+        "fractions",
+        "densities",
+        "matrix",
+        "concept",
+    }
     for block in figures:
         for axes in block.draw().axes:
             assert axes.collections or axes.patches or axes.lines or axes.texts
@@ -139,9 +158,9 @@ def test_figures_without_periods_are_not_empty(home: Path) -> None:
 def test_samples_of_one_isotope_have_means_and_no_lines(home: Path) -> None:
     campaign().drop(columns="d2H").to_csv(home / "lab.csv", index=False)
     study = study_of(home)
-    run(study)
+    run(study, STEPS)
     assert not (study.results / "samples" / "lines.csv").exists()
-    page = write_report(study.results, study).read_text()
+    page = write_report(study.results, study, SECTIONS).read_text()
     assert "No water lines" in page
 
 
@@ -150,8 +169,9 @@ def test_several_waters_are_told_apart(home: Path) -> None:
     table = read_table(options).data
     both = table[table["water"].isin(options.of)]
     assert groupings(both, options, ("plot",)) == [
-        ("all", ("water", "month")), ("plot", ("water", "plot", "month")),
-    ]  # fmt: skip
+        ("all", ("water", "month")),
+        ("plot", ("water", "plot", "month")),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +187,7 @@ def test_several_waters_are_told_apart(home: Path) -> None:
 def test_what_the_table_does_not_have_is_told_by_the_check(
     home: Path, more: str, words: str
 ) -> None:
-    problems = survey(study_of(home, more)).problems
+    problems = survey(study_of(home, more), STEPS).problems
     assert len(problems) == 1
     assert isinstance(problems[0], InputError)
     assert words in str(problems[0])
@@ -179,8 +199,9 @@ def test_a_study_needs_inputs_or_samples() -> None:
     with pytest.raises(ProblemsError) as caught:
         parse_study(HEAD + "[variation]\n[detector]")
     assert [problem.wrong for problem in caught.value.problems] == [
-        "[variation] works on grids", "[detector] works on grids",
-    ]  # fmt: skip
+        "[variation] works on grids",
+        "[detector] works on grids",
+    ]
     with pytest.raises(ProblemsError, match=r"\[samples\] lacks 'path'"):
         parse_study('[study]\nname = "x"\n[samples]\nperiod = "year"')
 
@@ -207,9 +228,11 @@ def test_sources_are_brought_to_the_altitude_of_their_mixtures(home: Path) -> No
 
 def test_an_absent_source_has_no_share(home: Path) -> None:
     mixing = {
-        "sources": ("precipitation", "ground_ice"), "paired": ("month",), "evaporation": False,
+        "sources": ("precipitation", "ground_ice"),
+        "paired": ("month",),
+        "evaporation": False,
         "absent": {"August": ("ground_ice",)},
-    }  # fmt: skip
+    }
     options = SamplesOptions(path=str(home / "lab.csv"), mixing=mixing)
     # one source alone is no mixture: the month has no answer, the other one has
     found = mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))
@@ -224,9 +247,10 @@ def test_three_sources_of_which_one_is_absent(home: Path) -> None:
     )
     pd.concat([table, snow]).to_csv(home / "lab.csv", index=False)
     mixing = {
-        "sources": ("precipitation", "ground_ice", "snow_melt"), "paired": ("month",),
+        "sources": ("precipitation", "ground_ice", "snow_melt"),
+        "paired": ("month",),
         "absent": {"August": ("snow_melt",)},
-    }  # fmt: skip
+    }
     options = SamplesOptions(path=str(home / "lab.csv"), mixing=mixing)
     found = mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))
     data = found["mixing"].data.set_index(["period", "source"])
@@ -262,8 +286,11 @@ def test_a_source_that_both_groups_lack_has_no_difference() -> None:
 def solutes(rows: int = 50, seed: int = 2) -> pd.DataFrame:
     """River of three sources with two solutes, 50 % rain, 20 % ice, 30 % melt."""
     rng = np.random.default_rng(seed)
-    ends = {"precipitation": (-11.0, -78.0, 50.0, 1.0), "ground_ice": (-15.0, -116.0, 400.0, 8.0),
-            "snow_melt": (-18.0, -126.0, 120.0, 30.0)}  # fmt: skip
+    ends = {
+        "precipitation": (-11.0, -78.0, 50.0, 1.0),
+        "ground_ice": (-15.0, -116.0, 400.0, 8.0),
+        "snow_melt": (-18.0, -126.0, 120.0, 30.0),
+    }
     names, error = ["d18O", "d2H", "EC", "Cl"], [0.1, 0.5, 3.0, 0.2]
     parts = []
     for kind, point in ends.items():
@@ -279,8 +306,12 @@ def solutes(rows: int = 50, seed: int = 2) -> pd.DataFrame:
 
 def river(home: Path, **mixing: object) -> dict:
     solutes().to_csv(home / "lab.csv", index=False)
-    asked = {"sources": ("precipitation", "ground_ice", "snow_melt"), "mixtures": ("river",),
-             "tracers": ("d18O", "d2H", "EC", "Cl"), **mixing}  # fmt: skip
+    asked = {
+        "sources": ("precipitation", "ground_ice", "snow_melt"),
+        "mixtures": ("river",),
+        "tracers": ("d18O", "d2H", "EC", "Cl"),
+        **mixing,
+    }
     options = SamplesOptions.model_validate({"path": str(home / "lab.csv"), "mixing": asked})
     return mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))
 
@@ -355,7 +386,7 @@ model = "hierarchical"
 evaporation = false
 tracers = ["d18O"]
 """
-    run(study_of(home, more))
+    run(study_of(home, more), STEPS)
     results = home / "results"
     table = load_result(results, "samples/mixing").data
     assert set(table["grouping"]) == {"all", "plot"}
@@ -365,15 +396,15 @@ tracers = ["d18O"]
     check = load_result(results, "samples/mixing-diagnostics").data
     assert (check["r_hat"] <= 1.01).all()
     assert {"mean", "sd"} <= set(load_result(results, "samples/mixing-checks").data["statistic"])
-    page = write_report(results, read_study(home / "study.toml")).read_text()
+    page = write_report(results, read_study(home / "study.toml"), SECTIONS).read_text()
     for words in ("Convergence: rank R-hat", "Posterior predictive check", "leave-one-out"):
         assert words in page
 
 
 def test_percent_is_written_alike_everywhere(home: Path) -> None:
     study = study_of(home, MIXING)
-    run(study)
-    page = write_report(study.results, study).read_text()
+    run(study, STEPS)
+    page = write_report(study.results, study, SECTIONS).read_text()
     text = page[page.index("Where the water came from") :]
     told = [word for word in text.split("<script")[0].split() if word.rstrip(".,;)").endswith("%")]
     assert not [word for word in told if word[0].isdigit() and "=" not in word and ":" not in word]

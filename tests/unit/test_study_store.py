@@ -10,7 +10,7 @@ import xarray as xr
 
 from headwater.errors import ResumeError
 from headwater.results import MapResult, Result, TableResult
-from headwater.study.store import load_result, save_result, write_whole
+from headwater.study.results_io import load_result, save_result, write_whole
 
 
 def table() -> pd.DataFrame:

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from headwater.errors import StudyError
-from headwater.settings import Settings
-from headwater.study import parse_study
-from headwater.study.model import AreaTable, Georeference, GridTable, InputTable, StudyTable
-from headwater.study.steps.correlation import CorrelationOptions
-from headwater.study.steps.detector import DetectorOptions, StrataOptions
-from headwater.study.steps.downscaling import DownscalingOptions
-from headwater.study.steps.samples import (
+from headwater.chapters.correlation.options import CorrelationOptions
+from headwater.chapters.detector.options import DetectorOptions, StrataOptions
+from headwater.chapters.downscaling.options import DownscalingOptions
+from headwater.chapters.samples.options import (
     ClimateOptions,
     LmwlOptions,
     MixingOptions,
     SamplesOptions,
 )
-from headwater.study.steps.variation import BandOptions, VariationOptions
+from headwater.chapters.variation.options import BandOptions, VariationOptions
+from headwater.errors import StudyError
+from headwater.settings import Settings
+from headwater.study import parse_study
+from headwater.study.model import AreaTable, Georeference, GridTable, InputTable, StudyTable
 from headwater.study.template import default_text, keys_of, template, write_template
 
 DOCS = Path(__file__).parents[2] / "docs" / "study-file.md"

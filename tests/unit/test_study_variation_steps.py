@@ -10,16 +10,17 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
+from headwater.chapters.correlation import section as correlation_chapter
+from headwater.chapters.correlation import step as correlation
+from headwater.chapters.variation import section as variation_chapter
+from headwater.chapters.variation import step as variation
 from headwater.errors import DataError, StudyError
 from headwater.grids import grid_coords, write_zarr
 from headwater.report.section import FigureBlock, TableBlock
-from headwater.report.sections import correlation as correlation_chapter
-from headwater.report.sections import variation as variation_chapter
 from headwater.settings import Settings
 from headwater.study.model import Study
+from headwater.study.results_io import load_result, save_result
 from headwater.study.step import Context
-from headwater.study.steps import correlation, variation
-from headwater.study.store import load_result, save_result
 
 SHAPE = (4, 5)
 STEPS = {"variation": variation, "correlation": correlation}
@@ -45,9 +46,14 @@ def context_of(results: Path, tables, step: str) -> Context:
     folder = results / step
     folder.mkdir(exist_ok=True)
     return Context(
-        study=study, settings=Settings(), folder=folder, results=results, area=None,
-        rng=np.random.default_rng(1), progress=lambda fraction, what: None,
-    )  # fmt: skip
+        study=study,
+        settings=Settings(),
+        folder=folder,
+        results=results,
+        area=None,
+        rng=np.random.default_rng(1),
+        progress=lambda fraction, what: None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +114,13 @@ def test_correlation_compares_maps_and_common_months(results):
     found = run(results, "correlation", {})
     matrix = found["matrix"].data
     assert set(matrix["first"]) | set(matrix["second"]) == {
-        "soil_moisture", "temperature", "elevation", "slope", "aspect", "lai",
-    }  # fmt: skip
+        "soil_moisture",
+        "temperature",
+        "elevation",
+        "slope",
+        "aspect",
+        "lai",
+    }
     assert [name for name in found if name.startswith("with-")] == ["with-temperature"]
     assert {"p", "n_effective", "p_effective"} <= set(matrix.columns)
     assert found["lags"].data.sizes["factor"] == 1

@@ -27,8 +27,8 @@ from headwater.variation import (
     trends,
     yue_wang,
 )
-from headwater.variation._trend_tiles import midranks, regular_axis
 from headwater.variation.calendar import decimal_years
+from headwater.variation.trend._tiles import midranks, regular_axis
 
 PERSISTENT = [hamed_rao, persistent_mann_kendall, persistent_ols, prewhitened, yue_wang]
 ALL = [*PERSISTENT, pettitt, sen_mann_kendall, ols]
@@ -123,11 +123,23 @@ def test_hours_and_other_calendars_are_true_time():
         (pd.date_range("2001-03-01", periods=400, freq="MS"), 400),
         (pd.date_range("2001-01-01", periods=9, freq="YS").delete(3), 9),
         # 8-day composites that start anew every year
-        (pd.DatetimeIndex([f"{y}-01-01" for y in (2001, 2002, 2003, 2004)]).append(
-            pd.DatetimeIndex(np.ravel([[np.datetime64(f"{y}-01-01") + 8 * k for k in range(1, 46)]
-                                       for y in (2001, 2002, 2003, 2004)]))).sort_values(), 184),
+        (
+            pd.DatetimeIndex([f"{y}-01-01" for y in (2001, 2002, 2003, 2004)])
+            .append(
+                pd.DatetimeIndex(
+                    np.ravel(
+                        [
+                            [np.datetime64(f"{y}-01-01") + 8 * k for k in range(1, 46)]
+                            for y in (2001, 2002, 2003, 2004)
+                        ]
+                    )
+                )
+            )
+            .sort_values(),
+            184,
+        ),
     ],
-)  # fmt: skip
+)
 def test_steps_have_their_place(index, length):
     place, axis = regular_axis(index, decimal_years(index))
     assert len(axis) == length

@@ -9,7 +9,9 @@ from headwater.errors import TimeAxisError
 from headwater.figures import render
 from headwater.grids import grid_coords
 from headwater.grids.zones import elevation_bands
-from headwater.variation import aggregate, findings, relations
+from headwater.variation import aggregate
+from headwater.variation import correlation_results as relations
+from headwater.variation import results_of as findings
 from headwater.variation.summary import summarise, summary
 
 SHAPE = (6, 9)

@@ -9,8 +9,9 @@ from scipy.ndimage import gaussian_filter
 from headwater.errors import DataError, GridError
 from headwater.grids import cell_size, grid_coords
 from headwater.inference import modified_t_test
-from headwater.variation import associate, relations
-from headwater.variation.spatial import matrix
+from headwater.variation import associate
+from headwater.variation import correlation_results as relations
+from headwater.variation.map_correlation import matrix
 
 SHAPE = (24, 30)
 

@@ -21,7 +21,7 @@ from headwater.variation import (
     spatial_cv,
     trend_class,
 )
-from headwater.variation.spatial import matrix
+from headwater.variation.map_correlation import matrix
 
 
 def cube(values, freq="YS", **attrs):

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from headwater.stations import Datastream, Observations, ObservedProperty, Sensor, Thing, open_store
-from headwater.stations.times import DAY, microseconds
-from headwater.web.keeping import Keeper, keeping
-from headwater.web.live import ago, judge, look, sparkline
+from headwater.network import Datastream, Observations, ObservedProperty, Sensor, Thing, open_store
+from headwater.network.quality.schedule import Keeper, keeping
+from headwater.network.times import DAY, microseconds
+from headwater.web.live_page import ago, judge, look, sparkline
 
 T0 = microseconds("2026-03-15T00:00:00Z")
 HOUR = DAY // 24
@@ -26,8 +26,10 @@ def stream(store, *, name="soil_moisture", unit="m3 m-3", depth=0.05, stations=1
         known = {
             "sensor_id": session.add(Sensor(name="S")),
             "observed_property_id": session.add(ObservedProperty(name=name, definition="d")),
-            "unit_of_measurement": {"symbol": unit}, "name": name, "properties": {"depth": depth},
-        }  # fmt: skip
+            "unit_of_measurement": {"symbol": unit},
+            "name": name,
+            "properties": {"depth": depth},
+        }
         things = [session.add(Thing(name=f"T{k}")) for k in range(stations)]
         ids = [session.add(Datastream(thing_id=thing, **known)) for thing in things]
         return ids[0]
@@ -100,9 +102,15 @@ def test_quality_in_words(quality, kind, words):
 
 @pytest.mark.parametrize(
     ("span", "words"),
-    [(-5, "just now"), (31e6, "1 min ago"), (89 * 60e6, "89 min ago"), (90 * 60e6, "1 h ago"),
-     (47.5 * HOUR, "47 h ago"), (48 * HOUR, "2 d ago")],
-)  # fmt: skip
+    [
+        (-5, "just now"),
+        (31e6, "1 min ago"),
+        (89 * 60e6, "89 min ago"),
+        (90 * 60e6, "1 h ago"),
+        (47.5 * HOUR, "47 h ago"),
+        (48 * HOUR, "2 d ago"),
+    ],
+)
 def test_how_long_ago(span, words):
     assert ago(int(span)) == words
 

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from headwater.stations import open_store
-from headwater.stations.ingest.mapping import parse_mapping
-from headwater.stations.keys import issue
-from headwater.web.push import add_push
+from headwater.network import open_store
+from headwater.network.ingest.mapping import parse_mapping
+from headwater.network.keys import issue
+from headwater.web.upload import add_push
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 requests = pytest.importorskip("requests")
@@ -24,11 +24,17 @@ CSV, GEO = {"Content-Type": "text/csv; charset=utf-8"}, {"Content-Type": "applic
 def feature(station, value=0.2):
     return json.dumps(
         {
-            "type": "Feature", "geometry": {"type": "Point", "coordinates": [99.1, 35.2]},
-            "properties": {"station": station, "time": "2026-07-01T00:00Z", "value": value,
-                           "property": "soil_moisture", "unit": "m3 m-3"},
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [99.1, 35.2]},
+            "properties": {
+                "station": station,
+                "time": "2026-07-01T00:00Z",
+                "value": value,
+                "property": "soil_moisture",
+                "unit": "m3 m-3",
+            },
         }
-    ).encode()  # fmt: skip
+    ).encode()
 
 
 @pytest.fixture
@@ -106,8 +112,9 @@ def test_good_lines_come_in_and_bad_ones_are_told(client, mapping, store):
     again = sending.post("/ingest", content=GOOD, headers=CSV | own).json()
     assert (again["new"], again["changed"], again["known"]) == (0, 0, 2)
     with store.transaction(read_only=True) as session:
-        actors = {row[0] for row in session.rows("SELECT actor FROM audit WHERE action = ?",
-                                                 ("request",))}  # fmt: skip
+        actors = {
+            row[0] for row in session.rows("SELECT actor FROM audit WHERE action = ?", ("request",))
+        }
     assert actors == {"k()"}
 
 
@@ -141,9 +148,10 @@ def test_writing_needs_a_key_of_the_station(client, store):
     with store.transaction(read_only=True) as session:
         low = session.rows("SELECT id FROM things")[0][0]
     own = key(store, low)
-    assert sending.post("/ingest", content=feature("Low", 0.3), headers=GEO | own).json()[
-        "changed"
-    ] == 1  # fmt: skip
+    assert (
+        sending.post("/ingest", content=feature("Low", 0.3), headers=GEO | own).json()["changed"]
+        == 1
+    )
     told = sending.post("/ingest", content=feature("High"), headers=GEO | own)
     assert told.status_code == 403
     assert "High" in told.json()["message"]

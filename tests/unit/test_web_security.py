@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from headwater.stations import open_store
-from headwater.stations.keys import RateLimit, issue, revoke
-from headwater.stations.sensorthings import Limits
+from headwater.network import open_store
+from headwater.network.keys import RateLimit, issue, revoke
+from headwater.network.sensorthings import Limits
 from headwater.web.security import Access, Gate, Guard, create_service, first_key, is_local
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
@@ -27,17 +27,27 @@ def station(name):
     unit = {"name": "m3 m-3", "symbol": "m3 m-3", "definition": ""}
     sensor = {"name": "s", "description": "", "encodingType": "text/plain", "metadata": ""}
     return {
-        "name": name, "description": "",
-        "Locations": [{
-            "name": "l", "description": "", "encodingType": "application/geo+json",
-            "location": {"type": "Point", "coordinates": [97.5, 35.1, 4100]},
-        }],
-        "Datastreams": [{
-            "name": "sm", "description": "", "observationType": MEASUREMENT,
-            "unitOfMeasurement": unit, "Sensor": sensor,
-            "ObservedProperty": {"name": "soil moisture", "definition": "d", "description": ""},
-        }],
-    }  # fmt: skip
+        "name": name,
+        "description": "",
+        "Locations": [
+            {
+                "name": "l",
+                "description": "",
+                "encodingType": "application/geo+json",
+                "location": {"type": "Point", "coordinates": [97.5, 35.1, 4100]},
+            }
+        ],
+        "Datastreams": [
+            {
+                "name": "sm",
+                "description": "",
+                "observationType": MEASUREMENT,
+                "unitOfMeasurement": unit,
+                "Sensor": sensor,
+                "ObservedProperty": {"name": "soil moisture", "definition": "d", "description": ""},
+            }
+        ],
+    }
 
 
 @pytest.fixture
@@ -177,8 +187,10 @@ def test_a_key_of_one_station_writes_to_no_other(serving, store):
 
 
 def test_a_batch_without_a_key_may_read_but_not_write(serving):
-    parts = [{"id": "1", "method": "get", "url": "Things"},
-             {"id": "2", "method": "post", "url": "Things", "body": station("a")}]  # fmt: skip
+    parts = [
+        {"id": "1", "method": "get", "url": "Things"},
+        {"id": "2", "method": "post", "url": "Things", "body": station("a")},
+    ]
     answer = serving().post("/v1.1/$batch", json={"requests": parts}).json()["responses"]
     assert [part["status"] for part in answer] == [200, 401]
 
@@ -266,8 +278,11 @@ def test_the_trail_holds_no_key(serving, store, tmp_path):
 def test_open_to_this_machine_and_to_no_page_of_another_site(serving):
     client = serving(Access(writing="open"))
     assert client.post("/v1.1/Things", json=station("a")).status_code == 201
-    for headers in ({"Host": "rebound.example.org"}, {"Origin": "https://example.org"},
-                    {"Origin": "null"}):  # fmt: skip
+    for headers in (
+        {"Host": "rebound.example.org"},
+        {"Origin": "https://example.org"},
+        {"Origin": "null"},
+    ):
         answer = client.post("/v1.1/Things", json=station("b"), headers=headers)
         assert "own machine" in sentence(answer, 403)
     sentence(client.get("/v1.1/Things", headers={"Host": "rebound.example.org"}), 403)
@@ -279,11 +294,21 @@ def test_open_to_this_machine_and_to_no_page_of_another_site(serving):
 def test_strange_requests_are_refused_in_a_sentence(serving, store, access):
     client = serving(access)
     key = issue(store, "any", "write")
-    for headers in ({"Host": "["}, {"Host": "a b"}, {"Origin": "http://["}, {"X-API-Key": "\xff"},
-                    {"Authorization": "Basic /w=="}):  # fmt: skip
-        for method, path in (("get", "/"), ("get", "/docs"), ("get", "/v1.1/Things"),
-                             ("post", "/v1.1/Things"), ("post", "/v1.1/Th%00%ff%F0%9F/$batch"),
-                             ("delete", "/")):  # fmt: skip
+    for headers in (
+        {"Host": "["},
+        {"Host": "a b"},
+        {"Origin": "http://["},
+        {"X-API-Key": "\xff"},
+        {"Authorization": "Basic /w=="},
+    ):
+        for method, path in (
+            ("get", "/"),
+            ("get", "/docs"),
+            ("get", "/v1.1/Things"),
+            ("post", "/v1.1/Things"),
+            ("post", "/v1.1/Th%00%ff%F0%9F/$batch"),
+            ("delete", "/"),
+        ):
             answer = client.ask(method.upper(), path, headers={"X-API-Key": key} | headers)
             assert answer.status_code < 500, (headers, method, path, answer.text)
             if answer.status_code >= 400 and answer.headers["content-type"] != "text/plain":
@@ -292,9 +317,16 @@ def test_strange_requests_are_refused_in_a_sentence(serving, store, access):
 
 @pytest.mark.parametrize(
     ("host", "local"),
-    [("localhost", True), ("127.0.0.1:80", True), ("[::1]:9", True), ("127.0.0.1.x.org", False),
-     ("", False), ("[", False), ("0.0.0.0", False)],
-)  # fmt: skip
+    [
+        ("localhost", True),
+        ("127.0.0.1:80", True),
+        ("[::1]:9", True),
+        ("127.0.0.1.x.org", False),
+        ("", False),
+        ("[", False),
+        ("0.0.0.0", False),
+    ],
+)
 def test_what_is_ones_own_machine(host, local):
     assert is_local(host) is local
 

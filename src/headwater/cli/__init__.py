@@ -18,7 +18,7 @@ from headwater.cli import (
     serve,
     validate,
 )
-from headwater.cli.plain_words import in_plain_words
+from headwater.cli.errors import in_plain_words
 from headwater.cli.running import compute, draw, settings_of
 from headwater.errors import ProblemsError
 
@@ -85,9 +85,10 @@ def init(
 def check(file: _File = Path("study.toml")) -> None:
     """Read all inputs and tell every problem at once, before anything is computed."""
     with in_plain_words():
-        from headwater.study import read_checked, survey
+        from headwater.chapters import STEPS
+        from headwater.study import read_study, survey
 
-        found = survey(read_checked(file))
+        found = survey(read_study(file, STEPS), STEPS)
         for line in found.lines():
             typer.echo(line)
         if found.problems:
@@ -112,9 +113,10 @@ def run(
 ) -> None:
     """Compute the study; after a crash or an interrupt, go on where it stopped."""
     with in_plain_words() as place:
-        from headwater.study import read_checked
+        from headwater.chapters import STEPS
+        from headwater.study import read_study
 
-        study = read_checked(file)
+        study = read_study(file, STEPS)
         place.append(study.results)
         settings = settings_of(
             study, workers=workers, chunk_mb=chunk_mb, dpi=dpi, log_level=log_level

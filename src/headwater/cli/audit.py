@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from headwater.cli.errors import in_plain_words
 from headwater.cli.output import keep, show
-from headwater.cli.plain_words import in_plain_words
 
 __all__ = ["audit"]
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from headwater.cli.errors import in_plain_words
 from headwater.cli.output import keep
-from headwater.cli.plain_words import in_plain_words
 
 __all__ = ["detect"]
 
@@ -48,9 +48,14 @@ def detect(
                 "the table cannot be read", found=str(error), do="Give a CSV file with a header"
             ) from error
         found = from_table(
-            frame, y, x or (), category=category or (), circular=circular or (),
-            coordinates=coordinates, classes=classes,
-        )  # fmt: skip
+            frame,
+            y,
+            x or (),
+            category=category or (),
+            circular=circular or (),
+            coordinates=coordinates,
+            classes=classes,
+        )
         for line in summary_lines(found):
             typer.echo(line)
         keep(out, found.results(), figures_of(found) if out else {})

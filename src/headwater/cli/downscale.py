@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headwater.cli.errors import in_plain_words
 from headwater.cli.output import keep, show, tell
-from headwater.cli.plain_words import in_plain_words
 from headwater.cli.running import compute, draw, progress_of, settings_of
 
 if TYPE_CHECKING:
@@ -23,10 +23,16 @@ _Workers = Annotated[int | None, typer.Option(help="Threads that compute at once
 
 _NAMES = {"nearest": "nearest cell", "pipeline": "this downscaling", "oracle": "oracle"}
 _SKILL = {
-    "method": "", "rmse": "RMSE [m³ m⁻³]", "rmse_sd": "± sd", "ubrmse": "ubRMSE [m³ m⁻³]",
-    "r": "R in time", "r_space": "R in space", "r_within": "R within cells",
-    "coverage": "in intervals", "n": "n",
-}  # fmt: skip
+    "method": "",
+    "rmse": "RMSE [m³ m⁻³]",
+    "rmse_sd": "± sd",
+    "ubrmse": "ubRMSE [m³ m⁻³]",
+    "r": "R in time",
+    "r_space": "R in space",
+    "r_within": "R within cells",
+    "coverage": "in intervals",
+    "n": "n",
+}
 
 
 def downscale(
@@ -81,9 +87,9 @@ def twin(
 ) -> None:
     """Tell what skill to expect of a downscaling before a map is made."""
     with in_plain_words() as place:
+        from headwater.chapters.downscaling.results import tell_twin
+        from headwater.chapters.downscaling.twin import foretell
         from headwater.results import fingerprint
-        from headwater.study.downscaling_told import tell_twin
-        from headwater.study.foretell import foretell
 
         study = _asked(file)
         place.append(study.results)
@@ -105,10 +111,11 @@ def twin(
 
 
 def _asked(file: Path) -> Study:
+    from headwater.chapters import STEPS
     from headwater.errors import StudyError
-    from headwater.study import read_checked
+    from headwater.study import read_study
 
-    study = read_checked(file)
+    study = read_study(file, STEPS)
     if study.downscaling is None:
         raise StudyError(
             "the study asks for no downscaling",
@@ -134,7 +141,14 @@ def _show_skill(table: pd.DataFrame) -> None:
 def _show_stations(table: pd.DataFrame) -> None:
     whole = table[(table["grouping"] == "all") & (table["series"] == "raw")]
     wanted = ("bias", "rmsd", "ubrmsd", "pearson", "spearman", "within_cell_r")
-    heads = {"measure": "measure", "value": "value", "low": "low", "high": "high", "n": "n",
-             "stations": "stations", "unit": "unit"}  # fmt: skip
+    heads = {
+        "measure": "measure",
+        "value": "value",
+        "low": "low",
+        "high": "high",
+        "n": "n",
+        "stations": "stations",
+        "unit": "unit",
+    }
     rows = whole[whole["measure"].isin(wanted)].reset_index(drop=True)
     show(rows, heads, title="Against stations that took no part in the product (95 %)")

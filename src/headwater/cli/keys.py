@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.plain_words import in_plain_words
+from headwater.cli.errors import in_plain_words
 
 if TYPE_CHECKING:
-    from headwater.stations import Store
-    from headwater.stations.keys import Key
+    from headwater.network import Store
+    from headwater.network.keys import Key
 
 __all__ = ["add", "app", "list_", "revoke"]
 
@@ -45,7 +45,7 @@ def add(
     """Make a key. It is shown now and never again; the store keeps only its hash."""
     with in_plain_words():
         from headwater.errors import InputError
-        from headwater.stations import keys
+        from headwater.network import keys
 
         if station and role is _Role.read:
             do = "Leave --station out, or give --role write"
@@ -66,7 +66,7 @@ def list_(store: _Store = "network.db") -> None:
         import pandas as pd
 
         from headwater.cli.output import show
-        from headwater.stations import iso, keys
+        from headwater.network import iso, keys
 
         with _opened(store) as opened:
             found = keys.listed(opened)
@@ -89,7 +89,7 @@ def list_(store: _Store = "network.db") -> None:
 def revoke(name: _Name, store: _Store = "network.db") -> None:
     """Withdraw a key for good; it opens nothing from the next request on."""
     with in_plain_words():
-        from headwater.stations import iso, keys
+        from headwater.network import iso, keys
 
         with _opened(store) as opened:
             key = keys.revoke(opened, name)
@@ -98,8 +98,8 @@ def revoke(name: _Name, store: _Store = "network.db") -> None:
 
 
 def _valid(key: Key) -> str:
-    from headwater.stations import iso
-    from headwater.stations.store.protocol import now
+    from headwater.network import iso
+    from headwater.network.store.protocol import now
 
     if key.revoked is not None:
         return f"revoked {iso(key.revoked)[:10]}"
@@ -113,8 +113,8 @@ def _opened(store: str) -> Store:
     from pathlib import Path
 
     from headwater.errors import InputError
-    from headwater.stations import open_store
-    from headwater.stations.store.opening import sqlite_path
+    from headwater.network import open_store
+    from headwater.network.store.open import sqlite_path
 
     if not store.startswith("postgres") and not sqlite_path(store)[0].exists():
         do = "Make it with: headwater serve, or name it with --store"

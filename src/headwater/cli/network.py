@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headwater.cli.errors import in_plain_words
 from headwater.cli.network_maps import map_, pixels
 from headwater.cli.output import show, tell
-from headwater.cli.plain_words import in_plain_words
 
 if TYPE_CHECKING:
-    from headwater.stations.controlling import Controlled
-    from headwater.stations.ingest.mapping import Mapping
-    from headwater.stations.ingest.reading import Refused
-    from headwater.stations.store import Store
+    from headwater.network.ingest.mapping import Mapping
+    from headwater.network.ingest.reading import Refused
+    from headwater.network.quality.run import Controlled
+    from headwater.network.store import Store
 
 __all__ = [
-    "app", "backup", "check", "derive", "export", "ingest", "init", "pull", "restore", "status",
+    "app",
+    "backup",
+    "check",
+    "derive",
+    "export",
+    "ingest",
+    "init",
+    "pull",
+    "restore",
+    "status",
     "watch",
-]  # fmt: skip
+]
 
 app = typer.Typer(
     name="network",
@@ -50,8 +59,8 @@ def init(
 ) -> None:
     """Make an empty store, and a mapping file in which every key is explained."""
     with in_plain_words():
-        from headwater.stations import open_store
-        from headwater.stations.ingest.template import write_template
+        from headwater.network import open_store
+        from headwater.network.ingest.template import write_template
 
         write_template(file, force=force)
         with open_store(address):
@@ -63,7 +72,10 @@ def init(
 @app.command()
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="Files, or a download of ISMN.")],
-    mapping: _Map = None, format: _Format = None, zone: _Zone = None, address: _Address = _DEFAULT,
+    mapping: _Map = None,
+    format: _Format = None,
+    zone: _Zone = None,
+    address: _Address = _DEFAULT,
     refused: Annotated[
         Path | None, typer.Option(help="Write every refused line and its reason to this CSV.")
     ] = None,
@@ -71,11 +83,11 @@ def ingest(
         bool, typer.Option("--missing", help="Write missing values too, as null.")
     ] = False,
     no_check: _NoCheck = False,
-) -> None:  # fmt: skip
+) -> None:
     """Read files and write them to the store; the same file twice changes nothing."""
     with in_plain_words():
         from headwater.errors import DataError, ProblemsError
-        from headwater.stations import open_store
+        from headwater.network import open_store
 
         used, lost, problems = _mapping(mapping), list[Any](), list[Any]()
         spans: dict[int, tuple[int, int]] = {}
@@ -91,19 +103,24 @@ def ingest(
             raise ProblemsError(problems)
         if not any(kept):
             raise DataError(
-                "no line could be kept", found=str(lost[0]) if lost else "empty files",
+                "no line could be kept",
+                found=str(lost[0]) if lost else "empty files",
                 do="Check the mapping: its column, time format and zone",
-            )  # fmt: skip
+            )
 
 
 def _taken(
-    file: Path, store: Store, how: tuple[Any, ...], lost: list[Refused],
-    spans: dict[int, tuple[int, int]], problems: list[Any],
-) -> int:  # fmt: skip
+    file: Path,
+    store: Store,
+    how: tuple[Any, ...],
+    lost: list[Refused],
+    spans: dict[int, tuple[int, int]],
+    problems: list[Any],
+) -> int:
     """Read and write one file; one that cannot be read keeps no other from coming."""
     from headwater.errors import HeadwaterError
-    from headwater.stations.ingest import load, read
-    from headwater.stations.store import StoreError
+    from headwater.network.ingest import load, read
+    from headwater.network.store import StoreError
 
     mapping, format, zone, missing = how
     try:
@@ -121,7 +138,7 @@ def _taken(
 
 
 def _mapping(path: Path | None) -> Mapping | None:
-    from headwater.stations.ingest import read_mapping
+    from headwater.network.ingest import read_mapping
 
     return None if path is None else read_mapping(path)
 
@@ -142,7 +159,7 @@ def _widen(spans: dict[int, tuple[int, int]], more: dict[int, tuple[int, int]]) 
 
 
 def _controlled(store: Store, spans: Any) -> list[Controlled]:
-    from headwater.stations.controlling import control_store
+    from headwater.network.quality.run import control_store
 
     return control_store(store, spans=spans)
 
@@ -189,7 +206,7 @@ def _show_control(told: list[Controlled]) -> None:
 def check(address: _Address = _DEFAULT) -> None:
     """Control the quality of what has no flags yet, and show what was found."""
     with in_plain_words():
-        from headwater.stations import open_store
+        from headwater.network import open_store
 
         with open_store(address) as store:
             told = _controlled(store, None)
@@ -211,8 +228,8 @@ def derive(
 ) -> None:
     """Write hourly, daily and pentad means, root zone storage, network mean and stability."""
     with in_plain_words():
-        from headwater.stations import open_store
-        from headwater.stations.deriving import derive as derive_all
+        from headwater.network import open_store
+        from headwater.network.derived.write import derive as derive_all
 
         with open_store(address) as store:
             told = derive_all(store, offset=offset, root_depth=root_depth)
@@ -225,26 +242,35 @@ def derive(
 def watch(
     folder: Annotated[Path | None, typer.Argument(help="Folder that files come into.")] = None,
     broker: Annotated[str | None, typer.Option(help="mqtt://host:1883 to subscribe to.")] = None,
-    mapping: _Map = None, zone: _Zone = None, address: _Address = _DEFAULT,
+    mapping: _Map = None,
+    zone: _Zone = None,
+    address: _Address = _DEFAULT,
     pattern: Annotated[str, typer.Option(help="Names of the files.")] = "*",
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 5.0,
     control_every: Annotated[
         float, typer.Option(help="Seconds between quality controls of what has come.", min=1.0)
     ] = 300.0,
-) -> None:  # fmt: skip
+) -> None:
     """Take in what comes into a folder, from a broker, or both, until interrupted."""
     with in_plain_words():
-        from headwater.cli.watching import run
+        from headwater.cli.watch import run
         from headwater.errors import StudyError
-        from headwater.stations import open_store
+        from headwater.network import open_store
 
         if folder is None and broker is None:
             raise StudyError("nothing to watch", do="Name a folder, or --broker mqtt://host")
         with open_store(address) as store:
             run(
-                store, _mapping(mapping), folder=folder, broker=broker, pattern=pattern, zone=zone,
-                interval=interval, control_every=control_every, tell=typer.echo,
-            )  # fmt: skip
+                store,
+                _mapping(mapping),
+                folder=folder,
+                broker=broker,
+                pattern=pattern,
+                zone=zone,
+                interval=interval,
+                control_every=control_every,
+                tell=typer.echo,
+            )
 
 
 @app.command()
@@ -258,8 +284,8 @@ def pull(
 ) -> None:
     """Take what another SensorThings server has and this store has not."""
     with in_plain_words():
-        from headwater.stations import open_store
-        from headwater.stations.ingest import pull as pull_from
+        from headwater.network import open_store
+        from headwater.network.ingest import pull as pull_from
 
         with open_store(address) as store:
             told = pull_from(source, store, key=key, since=since, things=things)
@@ -281,17 +307,24 @@ def status(
 ) -> None:
     """Show every series: how many, since when, last heard, last value, how much is doubted."""
     with in_plain_words():
-        from headwater.stations import open_store
-        from headwater.stations.overview import overview
+        from headwater.network import open_store
+        from headwater.network.overview import overview
 
         with open_store(address) as store:
             frame = overview(store, derived=all_)
             typer.echo(f"{store.count()} observations of {len(frame)} series in {store.address}")
         heads = {
-            "station": "station", "series": "series", "n": "n", "first": "first", "last": "last",
-            "value": "value", "unit": "unit", "flag": "flag", "state": "state",
+            "station": "station",
+            "series": "series",
+            "n": "n",
+            "first": "first",
+            "last": "last",
+            "value": "value",
+            "unit": "unit",
+            "flag": "flag",
+            "state": "state",
             "battery_days": "battery [d]",
-        }  # fmt: skip
+        }
         show(frame, heads, title="Series")
 
 
@@ -310,15 +343,21 @@ def export(
 ) -> None:
     """Write observations to a table: one row each, with unit, flag and reasons."""
     with in_plain_words():
-        from headwater.stations import microseconds, open_store
-        from headwater.stations.overview import write_export
+        from headwater.network import microseconds, open_store
+        from headwater.network.overview import write_export
 
         first, last = (None if text is None else microseconds(text) for text in (start, end))
         with open_store(address) as store:
             n = write_export(
-                store, file, stations=station, quantities=quantity, start=first, end=last,
-                good=good, derived=derived,
-            )  # fmt: skip
+                store,
+                file,
+                stations=station,
+                quantities=quantity,
+                start=first,
+                end=last,
+                good=good,
+                derived=derived,
+            )
         typer.echo(f"Wrote {n} observations to {file}")
 
 
@@ -329,8 +368,8 @@ def backup(
 ) -> None:
     """Copy the store, while it is in use, into a folder with a manifest of hashes."""
     with in_plain_words():
-        from headwater.stations import open_store
-        from headwater.stations.store.backup import backup as copy
+        from headwater.network import open_store
+        from headwater.network.store.backup import backup as copy
 
         with open_store(address) as store:
             made = copy(store, folder)
@@ -343,7 +382,7 @@ def restore(
 ) -> None:
     """Make a store of a backup, where there is none yet; every file is checked first."""
     with in_plain_words():
-        from headwater.stations.store.backup import restore as make
+        from headwater.network.store.backup import restore as make
 
         typer.echo(f"{make(folder, address)} observations in {address}")
 

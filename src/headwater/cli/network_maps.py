@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from headwater.cli.errors import in_plain_words
 from headwater.cli.output import show, tell
-from headwater.cli.plain_words import in_plain_words
 
 __all__ = ["map_", "pixels"]
 
@@ -42,10 +42,10 @@ def map_(
 ) -> None:
     """Krige what the stations observed to the study grid: value, standard error, stations."""
     with in_plain_words():
+        from headwater.chapters.network.maps import MapRequest, map_network, write_network_map
         from headwater.errors import StudyError
-        from headwater.stations import open_store
+        from headwater.network import open_store
         from headwater.study import read_study
-        from headwater.study.network_maps import MapRequest, map_network, write_network_map
 
         if (day is None) == (period is None):
             do = "Give --day 2021-07-01, or --period 2021-07-01 2021-07-31"
@@ -58,8 +58,10 @@ def map_(
         folder = out or known.file.parent / "network-maps"
         files = write_network_map(folder, request.name, told)
         maps = int((told.data[of].count(("y", "x")) > 0).sum())
-        typer.echo(f"{maps} of {told.data.sizes['time']} maps from {told.data.sizes['station']}"
-                   f" places in {folder}:")  # fmt: skip
+        typer.echo(
+            f"{maps} of {told.data.sizes['time']} maps from {told.data.sizes['station']}"
+            f" places in {folder}:"
+        )
         for file in files:
             typer.echo(f"  {file.name}")
         tell(told.cautions)
@@ -72,9 +74,9 @@ def pixels(
 ) -> None:
     """Put the cells of a study's cube beside the stations, as series of the same store."""
     with in_plain_words():
-        from headwater.stations import open_store
+        from headwater.chapters.network.cells import write_pixels
+        from headwater.network import open_store
         from headwater.study import read_study
-        from headwater.study.network_pixels import write_pixels
 
         with open_store(address) as store:
             told = write_pixels(read_study(study), store, of)

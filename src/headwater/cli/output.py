@@ -20,9 +20,12 @@ _WIDEST = 96
 
 
 def show(
-    frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str], *, title: str = "",
+    frame: pd.DataFrame,
+    columns: Mapping[str, str] | Sequence[str],
+    *,
+    title: str = "",
     digits: int = 3,
-) -> None:  # fmt: skip
+) -> None:
     """Print a table, numbers to the right.
 
     Parameters

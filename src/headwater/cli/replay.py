@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.plain_words import in_plain_words
+from headwater.cli.errors import in_plain_words
 
 if TYPE_CHECKING:
-    from headwater.stations.replay import Sender, Station
+    from headwater.network.replay import Sender, Station
     from headwater.virtual.gauges import Gauge
 
 __all__ = ["replay"]
@@ -52,9 +52,9 @@ def replay(
     Time runs fast until it has caught up with the present, then at its own pace.
     """
     with in_plain_words():
-        from headwater.stations import iso
-        from headwater.stations.client import Client, service_url
-        from headwater.stations.replay import play
+        from headwater.network import iso
+        from headwater.network.client import Client, service_url
+        from headwater.network.replay import play
 
         first, last = _days(start, until)
         client = Client(
@@ -82,9 +82,9 @@ def _tell(words: str) -> None:
 def _days(start: str | None, until: str | None) -> tuple[int, int | None]:
     """Read the first and the last day [µs]."""
     from headwater.errors import InputError
-    from headwater.stations import microseconds
-    from headwater.stations.store.protocol import now
-    from headwater.stations.times import DAY, iso
+    from headwater.network import microseconds
+    from headwater.network.store.protocol import now
+    from headwater.network.times import DAY, iso
 
     if start is None:
         year = int(iso(now())[:4])
@@ -97,16 +97,17 @@ def _days(start: str | None, until: str | None) -> tuple[int, int | None]:
         raise InputError("not a day", found=f"'{start}', '{until or ''}'", do=do) from None
     if first > now() or (last is not None and last <= first):
         raise InputError(
-            "nothing to play between these days", found=f"{start} to {until or 'now'}",
+            "nothing to play between these days",
+            found=f"{start} to {until or 'now'}",
             do="Begin in the past, and end after the beginning",
-        )  # fmt: skip
+        )
     return first, last
 
 
 def _virtual(first: int, last: int | None, n: int, *, seed: int, minutes: int) -> list[Station]:
     """Make the headwater of these years, with its stations as values that can be played."""
-    from headwater.stations.store.protocol import now
-    from headwater.stations.times import DAY, iso
+    from headwater.network.store.protocol import now
+    from headwater.network.times import DAY, iso
     from headwater.virtual import make
     from headwater.virtual.gauges import gauges
 
@@ -118,7 +119,7 @@ def _virtual(first: int, last: int | None, n: int, *, seed: int, minutes: int) -
 
 def _station(gauge: Gauge, last: int | None) -> Station:
     from headwater.glossary import GLOSSARY
-    from headwater.stations.replay import Channel, Station
+    from headwater.network.replay import Channel, Station
 
     kept = slice(None) if last is None else gauge.time < last
     channels = []
@@ -134,10 +135,11 @@ def _station(gauge: Gauge, last: int | None) -> Station:
                 time=gauge.time[kept],
                 value=record.value[kept],
                 depth=record.depth,
-                definition=f"http://vocab.nerc.ac.uk/standard_name/{standard}/" if standard else
-                f"urn:headwater:{record.quantity}",
+                definition=f"http://vocab.nerc.ac.uk/standard_name/{standard}/"
+                if standard
+                else f"urn:headwater:{record.quantity}",
             )
-        )  # fmt: skip
+        )
     words = f"Station of a virtual headwater at {gauge.elevation:.0f} m."
     return Station(
         gauge.name, gauge.longitude, gauge.latitude, gauge.elevation, tuple(channels), words
@@ -146,8 +148,8 @@ def _station(gauge: Gauge, last: int | None) -> Station:
 
 def _sender(client: object, mqtt: str | None, stack: ExitStack) -> Sender:
     from headwater.errors import InputError
-    from headwater.stations.client import Client
-    from headwater.stations.replay import HttpSender, MqttSender
+    from headwater.network.client import Client
+    from headwater.network.replay import HttpSender, MqttSender
 
     assert isinstance(client, Client)
     if mqtt is None:

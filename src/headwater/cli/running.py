@@ -43,14 +43,21 @@ def compute(
     study: Study, settings: Settings, *, fresh: bool = False, until: str | None = None
 ) -> None:
     """Compute a study with bars, and say how long it took."""
+    from headwater.chapters import STEPS
     from headwater.study import run as run_study
     from headwater.study import wanted_steps
 
-    titles = {step.name: step.title for step in wanted_steps(study, until)}
+    titles = {step.name: step.title for step in wanted_steps(study, STEPS, until)}
     started = time.perf_counter()
     with progress_of(titles) as progress:
         records = run_study(
-            study, settings=settings, fresh=fresh, until=until, progress=progress, command=sys.argv
+            study,
+            STEPS,
+            settings=settings,
+            fresh=fresh,
+            until=until,
+            progress=progress,
+            command=sys.argv,
         )
     kept = sum(record.skipped for record in records)
     done = len(records) - kept
@@ -60,11 +67,12 @@ def compute(
 
 def draw(study: Study, settings: Settings) -> Path:
     """Draw the report, and say where it is."""
+    from headwater.chapters import SECTIONS
     from headwater.report import write_report
 
     started = time.perf_counter()
     typer.echo("Drawing the report", err=True)
-    page = write_report(study.results, study, dpi=settings.dpi)
+    page = write_report(study.results, study, SECTIONS, dpi=settings.dpi)
     typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
     return page
 

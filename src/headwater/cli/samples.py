@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headwater.cli.errors import in_plain_words
 from headwater.cli.output import keep, show, tell
-from headwater.cli.plain_words import in_plain_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headwater.chapters.samples.options import SamplesOptions
     from headwater.results import Result
-    from headwater.study.steps.samples import SamplesOptions
 
 __all__ = ["app", "check", "lines", "mix", "report", "summary"]
 
@@ -79,19 +79,27 @@ def _tell_lacking(table: pd.DataFrame) -> None:
     """Say which isotope the table does not have: a column may only have another name."""
     for name in ("d18O", "d2H"):
         if table[name].isna().all():
-            tell([f"No value of {_ISOTOPES[name]} was found. If the file has it under another name:"
-                  f" --set 'columns={{{name}=\"its name\"}}'"])  # fmt: skip
+            tell(
+                [
+                    f"No value of {_ISOTOPES[name]} was found. If the file has it under another "
+                    f"name: --set 'columns={{{name}=\"its name\"}}'"
+                ]
+            )
 
 
 @app.command()
 def summary(
-    file: _File, of: _Of = None, by: _By = None, period: _Period = "month",
+    file: _File,
+    of: _Of = None,
+    by: _By = None,
+    period: _Period = "month",
     weighted: Annotated[bool, typer.Option("--weighted", help="Weigh by the amount.")] = False,
-    set_: _Set = None, out: _Out = None,
-) -> None:  # fmt: skip
+    set_: _Set = None,
+    out: _Out = None,
+) -> None:
     """Tell means of δ18O, δ2H, d-excess and lc-excess by group and period."""
     with in_plain_words():
-        from headwater.study.sample_summary import describe
+        from headwater.chapters.samples.summary import describe
 
         options = _options(file, set_, of=of, groups=by, period=period, weighted=weighted or None)
         results = describe(_table(options), options)
@@ -119,10 +127,16 @@ def summary(
 
 def _show_differences(told: pd.DataFrame) -> None:
     heads = {
-        "compared": "of", "within": "within", "quantity": "quantity", "group_a": "group",
-        "group_b": "less", "difference": "difference [‰]", "low": "low", "high": "high",
+        "compared": "of",
+        "within": "within",
+        "quantity": "quantity",
+        "group_a": "group",
+        "group_b": "less",
+        "difference": "difference [‰]",
+        "low": "low",
+        "high": "high",
         "p_mean_holm": "p (Holm)",
-    }  # fmt: skip
+    }
     renamed = told.rename(columns={"p_mean_holm": "p_holm"}).reset_index(drop=True)
     heads["p_holm"] = heads.pop("p_mean_holm")
     show(renamed, heads, title="Groups that differ (Welch's t, p adjusted by Holm < 0.05)")
@@ -130,20 +144,24 @@ def _show_differences(told: pd.DataFrame) -> None:
 
 @app.command()
 def lines(
-    file: _File, of: _Of = None, by: _By = None, period: _Period = "month",
+    file: _File,
+    of: _Of = None,
+    by: _By = None,
+    period: _Period = "month",
     method: Annotated[str, typer.Option(help="ols, rma, ma, york, huber, theil-sen.")] = "ols",
     lmwl: Annotated[
         str | None, typer.Option(help="Slope and intercept of a given meteoric line: 7.9,12.4")
     ] = None,
-    set_: _Set = None, out: _Out = None,
-) -> None:  # fmt: skip
+    set_: _Set = None,
+    out: _Out = None,
+) -> None:
     """Fit water lines by group, cross them with the meteoric line, and judge them."""
     with in_plain_words():
         import numpy as np
 
+        from headwater.chapters.samples.lines import line_results
+        from headwater.chapters.samples.table import impossible
         from headwater.errors import DataError
-        from headwater.study.sample_lines import line_results
-        from headwater.study.sample_tables import impossible
 
         options = _options(
             file, set_, of=of, groups=by, period=period, method=method, lmwl=_given_line(lmwl)
@@ -151,8 +169,11 @@ def lines(
         table = _read(options)
         found = line_results(table, options, rng=np.random.default_rng(1))
         if not found:
-            raise DataError("no line can be fitted", found="fewer than 3 with both isotopes",
-                            do="Describe another water with --of, or give its δ2H")  # fmt: skip
+            raise DataError(
+                "no line can be fitted",
+                found="fewer than 3 with both isotopes",
+                do="Describe another water with --of, or give its δ2H",
+            )
         _show_lines(found)
         keep(out, found)
         tell([*impossible(table), *(t for result in found.values() for t in result.cautions)])
@@ -160,9 +181,13 @@ def lines(
 
 def _show_lines(found: dict[str, Result]) -> None:
     line = {
-        "slope": "slope", "slope_se": "± se", "intercept": "intercept [‰]", "intercept_se": "± se",
-        "r2": "R²", "n": "n",
-    }  # fmt: skip
+        "slope": "slope",
+        "slope_se": "± se",
+        "intercept": "intercept [‰]",
+        "intercept_se": "± se",
+        "r2": "R²",
+        "n": "n",
+    }
     if "meteoric" in found:
         title = "Local meteoric water line: the first is used"
         show(found["meteoric"].data, {"method": "method", **line}, title=title)
@@ -170,9 +195,14 @@ def _show_lines(found: dict[str, Result]) -> None:
     show(lines_, {**_PLACE, **line, "status": "status"}, title="Lines by group")
     if "crossings" in found:
         heads = {
-            **_PLACE, "d18O": "δ18O [‰]", "d18O_low": "low", "d18O_high": "high",
-            "d2H": "δ2H [‰]", "status": "status", "verdict": "what the line is",
-        }  # fmt: skip
+            **_PLACE,
+            "d18O": "δ18O [‰]",
+            "d18O_low": "low",
+            "d18O_high": "high",
+            "d2H": "δ2H [‰]",
+            "status": "status",
+            "verdict": "what the line is",
+        }
         show(
             found["crossings"].data, heads, title="Crossings with the meteoric line (95 %, Fieller)"
         )
@@ -180,18 +210,23 @@ def _show_lines(found: dict[str, Result]) -> None:
 
 @app.command()
 def mix(
-    file: _File, sources: _Sources = None, mixtures: _Mixtures = None,
+    file: _File,
+    sources: _Sources = None,
+    mixtures: _Mixtures = None,
     tracers: Annotated[
         list[str] | None, typer.Option("--tracer", help="Default: d18O and d2H.")
     ] = None,
-    by: _By = None, period: _Period = "month", set_: _Set = None, out: _Out = None,
-) -> None:  # fmt: skip
+    by: _By = None,
+    period: _Period = "month",
+    set_: _Set = None,
+    out: _Out = None,
+) -> None:
     """Tell of which sources each group of waters is mixed, with intervals."""
     with in_plain_words():
         import numpy as np
 
-        from headwater.study.sample_mixing import mixing_results
-        from headwater.study.sample_tables import impossible
+        from headwater.chapters.samples.mixing import mixing_results
+        from headwater.chapters.samples.table import impossible
 
         mixing = _mixing(sources, mixtures, tracers)
         options = _options(file, set_, groups=by, period=period, mixing=mixing)
@@ -201,9 +236,14 @@ def mix(
             for row in found["identifiability"].data.to_dict("records"):
                 typer.echo(f"{row['period']}: {row['sentence']}")
         heads = {
-            **_PLACE, "source": "source", "fraction": "fraction", "low": "low", "high": "high",
-            "n": "n", "status": "status",
-        }  # fmt: skip
+            **_PLACE,
+            "source": "source",
+            "fraction": "fraction",
+            "low": "low",
+            "high": "high",
+            "n": "n",
+            "status": "status",
+        }
         shown = found["mixing"].data.assign(n=found["mixing"].data["n"].astype(int))
         show(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
         _show_end_members(found)
@@ -217,12 +257,20 @@ def _show_end_members(found: dict[str, Result]) -> None:
         ranks: dict[str, int] = found["emma"].ranks  # type: ignore[attr-defined]
         told = ", ".join(f"{name} {rank + 1}" for name, rank in ranks.items())
         typer.echo(f"\nEnd members that the tracers of the mixtures ask for: {told}")
-        heads = {"end_members": "sources", "inside": "share of mixtures inside",
-                 "distance": "distance [sd]"}  # fmt: skip
+        heads = {
+            "end_members": "sources",
+            "inside": "share of mixtures inside",
+            "distance": "distance [sd]",
+        }
         show(found["emma-screening"].data, heads, title="Sources that enclose the mixtures")
     if "mixing-likelihood" in found:
-        heads = {**_PLACE, "source": "source", "fraction": "fraction", "sd": "sd between samples",
-                 "n": "n"}  # fmt: skip
+        heads = {
+            **_PLACE,
+            "source": "source",
+            "fraction": "fraction",
+            "sd": "sd between samples",
+            "n": "n",
+        }
         title = "Fractions by maximum likelihood with uncertain end members (MIX)"
         show(found["mixing-likelihood"].data, heads, title=title, digits=2)
     if "mixing-diagnostics" in found:
@@ -232,12 +280,18 @@ def _show_end_members(found: dict[str, Result]) -> None:
 
 @app.command()
 def report(
-    file: _File, of: _Of = None, by: _By = None, period: _Period = "month",
-    sources: _Sources = None, mixtures: _Mixtures = None, set_: _Set = None,
+    file: _File,
+    of: _Of = None,
+    by: _By = None,
+    period: _Period = "month",
+    sources: _Sources = None,
+    mixtures: _Mixtures = None,
+    set_: _Set = None,
     out: Annotated[Path, typer.Option(help="Folder of results and report.")] = Path("results"),
-) -> None:  # fmt: skip
+) -> None:
     """Write a report of the samples: tables, lines, crossings, mixing, cautions."""
     with in_plain_words() as place:
+        from headwater.chapters import SECTIONS, STEPS
         from headwater.report import write_report
         from headwater.study import Study, run
 
@@ -246,8 +300,8 @@ def report(
         options = _options(file, set_, of=of, groups=by, period=period, mixing=mixing)
         head = {"name": f"Samples of {file.name}", "results": str(out.absolute())}
         study = Study.model_validate({"study": head, "samples": options.model_dump()})
-        run(study)
-        typer.echo(f"Report: {write_report(study.results, study)}")
+        run(study, STEPS)
+        typer.echo(f"Report: {write_report(study.results, study, SECTIONS)}")
 
 
 def _mixing(
@@ -265,21 +319,22 @@ def _given_line(text: str | None) -> dict[str, float] | None:
     try:
         slope, intercept = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise StudyError("a line is a slope and an intercept", found=f"'{text}'",
-                         do="Write --lmwl 7.9,12.4") from error  # fmt: skip
+        raise StudyError(
+            "a line is a slope and an intercept", found=f"'{text}'", do="Write --lmwl 7.9,12.4"
+        ) from error
     return {"slope": slope, "intercept": intercept}
 
 
 def _options(file: Path, set_: list[str] | None, **given: Any) -> SamplesOptions:
     """Compose the table [samples] of a study file; what --set says adds to the options."""
-    from headwater.study.reading import parse_samples
+    from headwater.study.read import parse_samples
 
     raw = {name: value for name, value in given.items() if value not in (None, [])}
     return parse_samples(str(file.absolute()), raw, set_ or [])
 
 
 def _table(options: SamplesOptions) -> Any:
-    from headwater.study.sample_tables import read_table
+    from headwater.chapters.samples.table import read_table
 
     return read_table(options)
 

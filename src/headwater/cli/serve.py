@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.plain_words import in_plain_words
+from headwater.cli.errors import in_plain_words
 
 if TYPE_CHECKING:
-    from headwater.stations import Store
-    from headwater.stations.ingest.mapping import Mapping
+    from headwater.network import Store
+    from headwater.network.ingest.mapping import Mapping
 
 __all__ = ["serve"]
 
@@ -45,10 +45,10 @@ def serve(
     """Serve a network of stations: SensorThings at /v1.1, live values at /."""
     with in_plain_words():
         from headwater.errors import InputError
-        from headwater.stations import open_store
+        from headwater.network import open_store
 
         _insist_on_web(mqtt)
-        from headwater.web.keeping import keeping
+        from headwater.network.quality.schedule import keeping
         from headwater.web.security import Access, create_service
 
         if open_ and (host not in _LOCAL or read_key):
@@ -59,12 +59,16 @@ def serve(
             )
         access = Access(reading="key" if read_key else "open", writing="open" if open_ else "key")
         with _listening(host, port) as listener, open_store(store) as opened:
-            from headwater.stations.sensorthings import Limits
+            from headwater.network.sensorthings import Limits
 
             app = create_service(
-                opened, access=access, limits=Limits(body=round(body_mb * 1e6)), public=public,
-                mqtt=mqtt, mapping=_mapping_beside(store),
-            )  # fmt: skip
+                opened,
+                access=access,
+                limits=Limits(body=round(body_mb * 1e6)),
+                public=public,
+                mqtt=mqtt,
+                mapping=_mapping_beside(store),
+            )
             _announce(opened, listener, store, access.writing == "open")
             with keeping(opened, control_every):
                 _run(app, listener)
@@ -74,7 +78,7 @@ def _mapping_beside(store: str) -> Mapping | None:
     """Read the mapping file that ``headwater network init`` laid beside the store, if any."""
     from pathlib import Path
 
-    from headwater.stations.ingest import read_mapping
+    from headwater.network.ingest import read_mapping
 
     beside = Path(store).with_suffix(".toml")
     return read_mapping(beside) if "://" not in store and beside.is_file() else None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headwater.cli.errors import in_plain_words
 from headwater.cli.output import keep, show, tell
-from headwater.cli.plain_words import in_plain_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,9 +18,16 @@ __all__ = ["validate"]
 
 _MEASURES = ("bias", "rmsd", "ubrmsd", "pearson", "spearman", "spatial_r")
 _HEADS = {
-    "group": "group", "series": "series", "measure": "measure", "value": "value", "low": "low",
-    "high": "high", "n": "n", "stations": "stations", "unit": "unit",
-}  # fmt: skip
+    "group": "group",
+    "series": "series",
+    "measure": "measure",
+    "value": "value",
+    "low": "low",
+    "high": "high",
+    "n": "n",
+    "stations": "stations",
+    "unit": "unit",
+}
 _GROUPINGS = ("season", "station")
 _FIGURES = ("summary", "forest", "series")
 
@@ -54,7 +61,7 @@ def validate(
 ) -> None:
     """Hold a product against stations: scores with intervals that know of autocorrelation."""
     with in_plain_words():
-        from headwater.study.against_stations import (
+        from headwater.chapters.validation.run import (
             Comparison,
             compare_with_stations,
             open_product,
@@ -95,10 +102,17 @@ def _show_card(table: pd.DataFrame, by: list[str], words: str) -> None:
 
 def _show_collocation(table: pd.DataFrame) -> None:
     heads = {
-        "station": "station", "triplet": "triplet", "dataset": "product", "error_sd": "error sd",
-        "error_sd_low": "low", "error_sd_high": "high", "snr_db": "SNR [dB]",
-        "correlation": "R with the truth", "n": "n", "flag": "flag",
-    }  # fmt: skip
+        "station": "station",
+        "triplet": "triplet",
+        "dataset": "product",
+        "error_sd": "error sd",
+        "error_sd_low": "low",
+        "error_sd_high": "high",
+        "snr_db": "SNR [dB]",
+        "correlation": "R with the truth",
+        "n": "n",
+        "flag": "flag",
+    }
     show(table, heads, title="Triple collocation (error sd in m³ m⁻³ on each product's own scale)")
 
 
@@ -117,6 +131,10 @@ def _plain(result: Any) -> Any:
     from headwater.results import TableResult
 
     return TableResult(
-        result.data, result.method, result.references, result.fingerprint, result.choices,
+        result.data,
+        result.method,
+        result.references,
+        result.fingerprint,
+        result.choices,
         result.cautions,
-    )  # fmt: skip
+    )

@@ -15,12 +15,13 @@ from headwater.detector.detect import detect, detect_sample
 from headwater.detector.detection import Detection
 from headwater.detector.ecological import ecological
 from headwater.detector.factor import factor
+from headwater.detector.from_table import figures_of, from_table, summary_lines
 from headwater.detector.interaction import interaction, interaction_class
 from headwater.detector.letters import compact_letters
 from headwater.detector.local import LocalMaps, local_q
 from headwater.detector.natural import natural_breaks
+from headwater.detector.null_models import GridSpectral, Permutation
 from headwater.detector.optimal import Scheme, best_strata, optimal
-from headwater.detector.plan import Search
 from headwater.detector.q import (
     QStatistic,
     StratumSums,
@@ -30,7 +31,6 @@ from headwater.detector.q import (
     q_statistic,
     stratum_sums,
 )
-from headwater.detector.randomise import GridSpectral, Permutation
 from headwater.detector.randomise_points import MoranSpectral, Rotation
 from headwater.detector.resample import Blocks, Resampling, point_blocks, square_blocks, unit_blocks
 from headwater.detector.results import (
@@ -49,11 +49,12 @@ from headwater.detector.risk import contrasts, risk
 from headwater.detector.robust import Robust, robust, robust_strata
 from headwater.detector.sample import Sample, read_sample
 from headwater.detector.scale import ScaleResult, coarsen, scale_sweep
-from headwater.detector.search import search_test
+from headwater.detector.search_options import Search
+from headwater.detector.search_test import search_test
 from headwater.detector.series import q_series
 from headwater.detector.shapley import SharesResult, crossed_shares, shapley_values, shares
 from headwater.detector.shegd import Heterogeneity, PairSharesResult, shegd
-from headwater.detector.shift import ShiftTest, shift_test
+from headwater.detector.shift_test import ShiftTest, shift_test
 from headwater.detector.spade import (
     GridWeights,
     SpadeResult,
@@ -65,7 +66,6 @@ from headwater.detector.spade import (
 )
 from headwater.detector.stratify import Strata, as_strata, categories, cross, sectors, stratify
 from headwater.detector.stream import chunked_categories, chunked_strata
-from headwater.detector.table import figures_of, from_table, summary_lines
 from headwater.detector.tree import Gozh, TreeInteractionResult, gozh, tree_strata
 from headwater.inference.multiplicity import benjamini_hochberg, holm
 

@@ -13,14 +13,14 @@ from headwater.detector.association import association
 from headwater.detector.detection import Detection
 from headwater.detector.ecological import ecological
 from headwater.detector.interaction import interaction
-from headwater.detector.plan import METHODS, Criterion, Scheme, Search
-from headwater.detector.randomise import Permutation
+from headwater.detector.null_models import Permutation
 from headwater.detector.ranking import FEWEST, MOST_WORK, chance_of, rank_factors
 from headwater.detector.resample import Resampling
 from headwater.detector.results import EcologicalResult, InteractionResult
 from headwater.detector.risk import contrasts, risk
 from headwater.detector.risk_maps import risk_maps
 from headwater.detector.sample import Sample, read_sample
+from headwater.detector.search_options import METHODS, Criterion, Scheme, Search
 from headwater.detector.strata import Strata
 from headwater.glossary import Kind
 
@@ -205,6 +205,8 @@ def _small_strata(table: pd.DataFrame, least: int = 10) -> tuple[str, ...]:
     small = table[(table["n"] < least) & (table["n"] > 0)]
     if small.empty:
         return ()
-    named = ", ".join(f"{row.factor} {row.name_} (n = {row.n})" for row in small.rename(
-        columns={"name": "name_"}).itertuples())  # fmt: skip
+    named = ", ".join(
+        f"{row.factor} {row.name_} (n = {row.n})"
+        for row in small.rename(columns={"name": "name_"}).itertuples()
+    )
     return (f"Strata with fewer than {least} units: {named}.",)

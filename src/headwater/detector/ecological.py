@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.pair_tests import crossed_samples, paired_p
+from headwater.detector.interaction_tests import crossed_samples, paired_p
 from headwater.detector.q import q_statistic
 from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits, unit_blocks

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headwater.detector.factor import INDEPENDENCE_CAUTION
-from headwater.detector.pair_tests import crossed_samples, gain_p, nonadditive_p
+from headwater.detector.interaction_tests import crossed_samples, gain_p, nonadditive_p
 from headwater.detector.q import QStatistic, p_central, q_statistic
 from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits

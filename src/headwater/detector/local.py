@@ -34,7 +34,7 @@ class LocalMaps(MapResult):
 
     def plot(self, outline: Any = None) -> Figure:
         """Draw the adjusted q around each cell, a map for each factor."""
-        from headwater.detector.beyond_plots import draw_local
+        from headwater.detector.extension_plots import draw_local
 
         return draw_local(self.data, outline)
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.plan import CRITERIA, METHODS, Criterion, Scheme, Search
 from headwater.detector.references import FISHER1958, SONG2020
 from headwater.detector.results import OptimalResult
+from headwater.detector.search_options import CRITERIA, METHODS, Criterion, Scheme, Search
 from headwater.detector.stratify import Strata, categories, sectors, stratify
 from headwater.detector.sums import check_varies
 from headwater.detector.sweep import Layout

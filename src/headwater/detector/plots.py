@@ -46,14 +46,23 @@ def draw_factors(table: pd.DataFrame) -> Figure:
         axes = figure.add_subplot()
         axes.barh(places, ordered["q"], height=0.62, color=CATEGORY[4], label="q")
         axes.hlines(
-            places, ordered["q_low"], ordered["q_high"], color=INK, linewidth=1.2,
+            places,
+            ordered["q_low"],
+            ordered["q_high"],
+            color=INK,
+            linewidth=1.2,
             label=f"{table.attrs.get('level', 0.95):.0%} interval",
-        )  # fmt: skip
+        )
         if "q_chance" in ordered:
             axes.plot(
-                ordered["q_chance"], places, "|", color=CATEGORY[5], markersize=17,
-                markeredgewidth=2, label="reached by 5 % of chance",
-            )  # fmt: skip
+                ordered["q_chance"],
+                places,
+                "|",
+                color=CATEGORY[5],
+                markersize=17,
+                markeredgewidth=2,
+                label="reached by 5 % of chance",
+            )
         axes.plot(ordered["q_adjusted"], places, "D", color=INK, markersize=5, label="adjusted q")
         axes.set_yticks(places, labels_of(table, ordered["factor"]))
         axes.tick_params(axis="y", length=0)
@@ -64,9 +73,14 @@ def draw_factors(table: pd.DataFrame) -> Figure:
         for place, row in zip(places, ordered.to_dict("records"), strict=True):
             text = f"{_rule(row)}\nn = {grouped(row['n'])}, {_test(row)}"
             axes.annotate(
-                text, (1.015, place), xycoords=("axes fraction", "data"), va="center",
-                fontsize=7, color=MUTED, linespacing=1.25,
-            )  # fmt: skip
+                text,
+                (1.015, place),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=7,
+                color=MUTED,
+                linespacing=1.25,
+            )
         figure.legend(loc="outside upper left", ncols=4)
     return figure
 
@@ -94,9 +108,14 @@ def draw_sweep(table: pd.DataFrame) -> Figure:
                 _draw_method(axes, own, CATEGORY[number % 8], _LINES[number % 7])
             chosen = table[(table["factor"] == name) & table["chosen"]]
             axes.plot(
-                chosen["k"], chosen["q_adjusted"], "o", markersize=13, markerfacecolor="none",
-                markeredgecolor=INK, markeredgewidth=1.4,
-            )  # fmt: skip
+                chosen["k"],
+                chosen["q_adjusted"],
+                "o",
+                markersize=13,
+                markerfacecolor="none",
+                markeredgecolor=INK,
+                markeredgewidth=1.4,
+            )
             axes.set_title(labels_of(table, [name])[0])
             axes.margins(x=0.08, y=0.14)
             axes.set_xticks(sorted(table.loc[table["factor"] == name, "k"].unique()))
@@ -220,12 +239,18 @@ def _sweep_handles(methods: list[str]) -> list[Any]:
         Line2D([], [], color=MUTED, linestyle=":", label="q"),
         *(
             Line2D(
-                [], [], color=MUTED, linestyle="none", marker="o", markerfacecolor=face,
-                markersize=size, label=label,
+                [],
+                [],
+                color=MUTED,
+                linestyle="none",
+                marker="o",
+                markerfacecolor=face,
+                markersize=size,
+                label=label,
             )
             for label, (face, size) in around.items()
         ),
-    ]  # fmt: skip
+    ]
 
 
 def labels_of(table: pd.DataFrame, names: Any) -> list[str]:

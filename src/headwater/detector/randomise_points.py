@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headwater.detector.randomise import draw_blocks, present_values
+from headwater.detector.null_models import draw_blocks, present_values
 from headwater.errors import DataError
 
 __all__ = ["MOST_POINTS", "MoranSpectral", "Rotation"]

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headwater.detector.factor import factor
+from headwater.detector.null_models import GridSpectral, Permutation, Randomisation
 from headwater.detector.optimal import best_strata, optimal
-from headwater.detector.plan import Search
-from headwater.detector.randomise import GridSpectral, Permutation, Randomisation
 from headwater.detector.randomise_points import MOST_POINTS, MoranSpectral, Rotation
 from headwater.detector.resample import Resampling, point_blocks, square_blocks, unit_blocks
 from headwater.detector.results import FactorResult, OptimalResult, SearchResult
 from headwater.detector.sample import Sample
-from headwater.detector.search import search_test
+from headwater.detector.search_options import Search
+from headwater.detector.search_test import search_test
 from headwater.detector.strata import Strata
 
 __all__ = ["FEWEST", "MOST_WORK", "Ranking", "chance_of", "rank_factors"]
@@ -73,9 +73,16 @@ def rank_factors(sample: Sample, search: Search, chance: Resampling) -> Ranking:
     """
     y, weights = sample.response, sample.weights
     found = optimal(
-        y, sample.factors, kinds=search.kinds, methods=search.methods, classes=search.classes,
-        by=search.by, smallest=search.smallest, weights=weights, fixed=search.fixed,
-    )  # fmt: skip
+        y,
+        sample.factors,
+        kinds=search.kinds,
+        methods=search.methods,
+        classes=search.classes,
+        by=search.by,
+        smallest=search.smallest,
+        weights=weights,
+        fixed=search.fixed,
+    )
     strata = best_strata(sample.factors, found)
     blocks = replace(chance, null=None) if chance.number else None
     factors = factor(y, strata, weights=weights, resampling=blocks)
@@ -83,9 +90,14 @@ def rank_factors(sample: Sample, search: Search, chance: Resampling) -> Ranking:
         sentence = "Nothing was resampled: there are too many units."
         return Ranking(strata, found, _with(factors, sentence), None)
     tested = search_test(
-        y, sample.factors, search, null=chance.null, number=chance.number, weights=weights,
+        y,
+        sample.factors,
+        search,
+        null=chance.null,
+        number=chance.number,
+        weights=weights,
         rng=chance.rng,
-    )  # fmt: skip
+    )
     return Ranking(strata, found, _tested(factors, tested, chance), tested)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from headwater.detector.randomise import Randomisation
+from headwater.detector.null_models import Randomisation
 from headwater.errors import DataError
 
 __all__ = [
@@ -93,9 +93,13 @@ class BlockSums:
 
     @classmethod
     def of(
-        cls, values: Floats, codes: npt.NDArray[np.int32], cells: int, blocks: Blocks,
+        cls,
+        values: Floats,
+        codes: npt.NDArray[np.int32],
+        cells: int,
+        blocks: Blocks,
         weights: Floats | None = None,
-    ) -> BlockSums:  # fmt: skip
+    ) -> BlockSums:
         """Sum the units of each block and cell.
 
         Parameters

@@ -50,7 +50,7 @@ class ScaleResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw q against the size of the cells, a line for each factor."""
-        from headwater.detector.beyond_plots import draw_scales
+        from headwater.detector.extension_plots import draw_scales
 
         return draw_scales(self.data)
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.detector.pair_tests import paired_p
-from headwater.detector.plan import Search
+from headwater.detector.interaction_tests import paired_p
 from headwater.detector.ranking import Ranking, chance_of, rank_factors
 from headwater.detector.references import SONG2020, WAGNER2015, WANG2010
 from headwater.detector.resample import Resampling
 from headwater.detector.results import SeriesResult
 from headwater.detector.sample import Sample, read_sample
+from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError, nearest
 from headwater.results import fingerprint
 
@@ -134,9 +134,8 @@ def _maps(
     }
     still = {name: one for name, one in every.items() if "time" not in one.dims}
     shared = [
-        label for label in cubes[str(response.name)]
-        if all(label in of for of in cubes.values())
-    ]  # fmt: skip
+        label for label in cubes[str(response.name)] if all(label in of for of in cubes.values())
+    ]
     for label in sorted(shared):
         layers = {name: of[label] for name, of in cubes.items()} | still
         yield label, xr.Dataset({name: _bare(layers[name]) for name in every})
@@ -183,8 +182,19 @@ def _rows(
         one, two = (ranked.strata[name] for name in table["factor"][:2])
         lead = paired_p(sample.response, (one, two), chance.blocks, chance)
     for rank, row in enumerate(table.to_dict("records"), start=1):
-        wanted = ("q", "q_adjusted", "q_low", "q_high", "p_value", "p_search", "q_chance", "n",
-                  "strata", "method", "k")  # fmt: skip
+        wanted = (
+            "q",
+            "q_adjusted",
+            "q_low",
+            "q_high",
+            "p_value",
+            "p_search",
+            "q_chance",
+            "n",
+            "strata",
+            "method",
+            "k",
+        )
         yield {
             "period": label,
             "factor": row["factor"],

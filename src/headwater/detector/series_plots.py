@@ -43,14 +43,24 @@ def draw_series(table: pd.DataFrame) -> Figure:
             color = CATEGORY[number % len(CATEGORY)]
             axes.vlines(places, own["q_low"], own["q_high"], color=color, linewidth=1.0)
             axes.plot(
-                places, own["q_adjusted"], _MARKERS[number % 8] + "-", color=color, markersize=4.5,
-                linewidth=1.1, label=labels_of(table, [name])[0],
-            )  # fmt: skip
+                places,
+                own["q_adjusted"],
+                _MARKERS[number % 8] + "-",
+                color=color,
+                markersize=4.5,
+                linewidth=1.1,
+                label=labels_of(table, [name])[0],
+            )
             first = (own["rank"] == 1).to_numpy()
             axes.plot(
-                places[first], own["q_adjusted"][first], "o", markersize=11, color="none",
-                markeredgecolor=INK, markeredgewidth=1.2,
-            )  # fmt: skip
+                places[first],
+                own["q_adjusted"][first],
+                "o",
+                markersize=11,
+                color="none",
+                markeredgecolor=INK,
+                markeredgewidth=1.2,
+            )
         every = -(-len(periods) // 24)
         axes.set_xticks(range(0, len(periods), every), periods[::every])
         if len(periods) > 8:

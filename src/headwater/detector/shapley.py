@@ -65,7 +65,7 @@ class SharesResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw the shares as bars, with q alone and the gain over all others."""
-        from headwater.detector.beyond_plots import draw_shares
+        from headwater.detector.extension_plots import draw_shares
 
         return draw_shares(self.data)
 

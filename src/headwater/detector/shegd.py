@@ -39,7 +39,7 @@ class PairSharesResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw q of each pair as a bar of two parts."""
-        from headwater.detector.beyond_plots import draw_pair_shares
+        from headwater.detector.extension_plots import draw_pair_shares
 
         return draw_pair_shares(self.data)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.randomise import Permutation, Randomisation
+from headwater.detector.null_models import Permutation, Randomisation
 from headwater.detector.strata import Strata
 from headwater.detector.stratify import stratify
 from headwater.errors import DataError
@@ -52,7 +52,7 @@ class SpadeResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw psmd as a bar, with the values of each number of classes."""
-        from headwater.detector.beyond_plots import draw_spade
+        from headwater.detector.extension_plots import draw_spade
 
         return draw_spade(self.data)
 
@@ -419,8 +419,10 @@ def _grid_sums(y: Floats, codes: Codes, strata: int, weights: GridWeights) -> tu
     squares, total = np.zeros(strata), np.zeros(strata)
     for code in range(strata):
         mask = (codes == code).astype(np.float64)
-        around = [irfft2(rfft2(part, shape) * kernel, shape)[: y.shape[0], : y.shape[1]]
-                  for part in (mask, mask * deviation)]  # fmt: skip
+        around = [
+            irfft2(rfft2(part, shape) * kernel, shape)[: y.shape[0], : y.shape[1]]
+            for part in (mask, mask * deviation)
+        ]
         total[code] = (mask * around[0]).sum()
         own = mask * deviation
         squares[code] = (own * deviation * around[0]).sum() - (own * around[1]).sum()

@@ -267,12 +267,15 @@ def _given(ordered: Floats, breaks: Sequence[float]) -> tuple[Floats, float, flo
 def _check_one_type(flat: npt.NDArray[Any]) -> None:
     present = flat[~pd.isna(flat)]
     kinds = {
-        "boolean" if isinstance(value, bool | np.bool_)
-        else "text" if isinstance(value, str)
-        else "number" if isinstance(value, int | float | np.number)
+        "boolean"
+        if isinstance(value, bool | np.bool_)
+        else "text"
+        if isinstance(value, str)
+        else "number"
+        if isinstance(value, int | float | np.number)
         else type(value).__name__
         for value in present
-    }  # fmt: skip
+    }
     if len(kinds) > 1:
         raise DataError(
             "a categorical factor of mixed types",

@@ -196,8 +196,9 @@ def chunked_categories(values: Any) -> Strata:
             do="Part a continuous factor with chunked_strata, or leave it out",
         )
     codes = array.map_blocks(_match_chunk, distinct, dtype=np.int32, meta=np.empty(0, np.int32))
-    return Strata(codes, tuple(category_name(one) for one in distinct), (), "categories",
-                  distinct.size)  # fmt: skip
+    return Strata(
+        codes, tuple(category_name(one) for one in distinct), (), "categories", distinct.size
+    )
 
 
 def _as_strata(given: Any) -> Strata:

@@ -59,7 +59,7 @@ class TreeInteractionResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw q of each pair's tree with those of its factors alone."""
-        from headwater.detector.beyond_plots import draw_tree_pairs
+        from headwater.detector.extension_plots import draw_tree_pairs
 
         return draw_tree_pairs(self.data)
 

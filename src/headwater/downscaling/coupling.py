@@ -14,7 +14,7 @@ from headwater.downscaling.wavelets import fill_in_time, low_pass
 from headwater.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = [
     "COUPLINGS",

@@ -21,7 +21,7 @@ from headwater.downscaling.area_to_point import cell_correlation
 from headwater.errors import DataError
 
 if TYPE_CHECKING:
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = ["Component", "ResidualCovariance", "estimate_covariance"]
 
@@ -160,16 +160,25 @@ def _checked(residuals: Any, support: Support, days: Any) -> tuple[Floats, NDArr
     table = np.asarray(residuals, dtype=float)
     shape = (len(np.asarray(days)), support.matrix.shape[0])
     if table.shape != shape:
-        raise DataError("residuals do not fit their days and cells", found=f"{table.shape}",
-                        do=f"Give an array of shape {shape}")  # fmt: skip
+        raise DataError(
+            "residuals do not fit their days and cells",
+            found=f"{table.shape}",
+            do=f"Give an array of shape {shape}",
+        )
     seen = int(np.isfinite(table).sum())
     if seen < _FEWEST:
-        raise DataError("too few residuals to learn how they hang together", found=f"{seen}",
-                        do=f"Give at least {_FEWEST}, or use method='none'")  # fmt: skip
+        raise DataError(
+            "too few residuals to learn how they hang together",
+            found=f"{seen}",
+            do=f"Give at least {_FEWEST}, or use method='none'",
+        )
     times = np.asarray(days, dtype="datetime64[D]").astype(np.int64)
     if (np.diff(times) <= 0).any():
-        raise DataError("days must increase", found="a day at or before the one before it",
-                        do="Sort the days and leave each in once")  # fmt: skip
+        raise DataError(
+            "days must increase",
+            found="a day at or before the one before it",
+            do="Sort the days and leave each in once",
+        )
     return table, times - times[0]
 
 

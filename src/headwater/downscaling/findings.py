@@ -31,7 +31,7 @@ class StationScores(TableResult):
 
     def plot(self) -> Figure:
         """Draw bias, unbiased RMSD and correlation of each group with their intervals."""
-        from headwater.downscaling.validation_plots import draw_forest
+        from headwater.validation.plots import draw_forest
 
         return draw_forest(self.data)
 

@@ -15,7 +15,7 @@ from headwater.downscaling.learners import MeanOfLearners, pinned
 from headwater.downscaling.predictors import Predictors
 
 if TYPE_CHECKING:
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = ["HeldOut", "agreement", "hold_out", "predict_bands"]
 

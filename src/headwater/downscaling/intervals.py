@@ -170,13 +170,16 @@ def calibrate_intervals(
     """
     misses, spread = np.abs(np.asarray(error, dtype=float)), np.asarray(sd, dtype=float)
     if not 0.0 < level < 1.0:
-        raise DataError("a level of coverage lies between 0 and 1", found=f"{level}",
-                        do="Give for example 0.9")  # fmt: skip
+        raise DataError(
+            "a level of coverage lies between 0 and 1", found=f"{level}", do="Give for example 0.9"
+        )
     known = np.isfinite(misses) & (spread > 0)
     if misses.shape != spread.shape or known.sum() < _FEWEST:
-        raise DataError("too few errors to learn how wide intervals must be",
-                        found=f"{int(known.sum())} errors with a standard deviation above zero",
-                        do=f"Score more days of the twin: {_FEWEST} are needed")  # fmt: skip
+        raise DataError(
+            "too few errors to learn how wide intervals must be",
+            found=f"{int(known.sum())} errors with a standard deviation above zero",
+            do=f"Score more days of the twin: {_FEWEST} are needed",
+        )
     season = np.broadcast_to(season_of(days)[:, None], spread.shape)[known]
     ratio, spread = misses[known] / spread[known], spread[known]
     breaks = np.unique(np.quantile(spread, np.arange(1, classes) / classes))

@@ -12,7 +12,7 @@ from headwater.downscaling.wavelets import fill_in_time
 from headwater.errors import DataError
 
 if TYPE_CHECKING:
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = ["excess_noise", "noise_level"]
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from headwater.downscaling.area_to_point import thin_rows
 from headwater.downscaling.bilinear import bilinear_weights
-from headwater.downscaling.directions import Directions, leading_directions
+from headwater.downscaling.low_rank import Directions, leading_directions
 from headwater.downscaling.state_space import smooth
 
 if TYPE_CHECKING:
     from headwater.downscaling.covariance import Component
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = ["Rows", "posterior_variance"]
 
@@ -113,8 +113,14 @@ def posterior_variance(
         here = np.maximum(np.einsum("pi,pi->p", loadings @ inner, loadings) + unknown, 0.0)
         found[day] = here if spread is None else spread @ here
 
-    smooth(rows.values, directions.rows, rows.noise + directions.left_out, directions.rates, times,
-           take=take)  # fmt: skip
+    smooth(
+        rows.values,
+        directions.rows,
+        rows.noise + directions.left_out,
+        directions.rates,
+        times,
+        take=take,
+    )
     return found
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from headwater.errors import DataError, GridError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = [
     "Predictors",

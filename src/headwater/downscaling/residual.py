@@ -26,7 +26,7 @@ from headwater.downscaling.wavelets import fill_in_time
 from headwater.errors import DataError, StudyError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = ["ResidualField", "ResidualMethod", "fit_residual", "residual_memory_mb"]
 
@@ -242,8 +242,9 @@ def fit_residual(
     [0.0152, 0.0152, 0.0173, 0.0184]
     """
     if method not in _METHODS:
-        raise StudyError("unknown way to spread residuals", found=f"'{method}'",
-                         do=nearest(method, _METHODS))  # fmt: skip
+        raise StudyError(
+            "unknown way to spread residuals", found=f"'{method}'", do=nearest(method, _METHODS)
+        )
     table, dates = _checked(residuals, support, days)
     seen = int(np.isfinite(table).sum())
     if method == "none":
@@ -293,14 +294,23 @@ def _checked(residuals: Any, support: Support, days: Any) -> tuple[Floats, NDArr
     dates = np.asarray(days, dtype="datetime64[D]")
     shape = (dates.size, support.matrix.shape[0])
     if table.shape != shape:
-        raise DataError("residuals do not fit their days and cells", found=f"shape {table.shape}",
-                        do=f"Give an array of shape {shape}")  # fmt: skip
+        raise DataError(
+            "residuals do not fit their days and cells",
+            found=f"shape {table.shape}",
+            do=f"Give an array of shape {shape}",
+        )
     if (np.diff(dates.astype(np.int64)) <= 0).any():
-        raise TimeAxisError("days must increase", found="a day at or before the one before it",
-                            do="Sort the days and leave each in once")  # fmt: skip
+        raise TimeAxisError(
+            "days must increase",
+            found="a day at or before the one before it",
+            do="Sort the days and leave each in once",
+        )
     if not np.isfinite(table).any():
-        raise DataError("no residual at all", found=f"{table.size} values, all NaN",
-                        do="Check the retrieval flags and the period")  # fmt: skip
+        raise DataError(
+            "no residual at all",
+            found=f"{table.size} values, all NaN",
+            do="Check the retrieval flags and the period",
+        )
     return table, dates
 
 
@@ -349,9 +359,13 @@ def _gaussian_process(
         for one, part in zip(components, mixed, strict=True)
     ]
     weights = solve_weights(
-        rows.values, times, spaces, rows.noise, rows.lasting,
+        rows.values,
+        times,
+        spaces,
+        rows.noise,
+        rows.lasting,
         tolerance=_SOLVED if method == "soft" else _MET,
-    )  # fmt: skip
+    )
     parts, states = [], []
     for one in components:
         states.append(one.variance * remember(weights, times, one.memory_days))
@@ -359,9 +373,16 @@ def _gaussian_process(
         parts.append((one.name, slice(end - rows.noise.size, end)))
     variance = posterior_variance(rows, support, components, mixed, times) if uncertainty else None
     field = ResidualField(
-        method, dates, int(np.isfinite(rows.values).sum()), np.hstack(mixed), np.hstack(states),
-        variance, covariance, tuple(parts), covariance.notes,
-    )  # fmt: skip
+        method,
+        dates,
+        int(np.isfinite(rows.values).sum()),
+        np.hstack(mixed),
+        np.hstack(states),
+        variance,
+        covariance,
+        tuple(parts),
+        covariance.notes,
+    )
     return _closed(field, table, support) if method == "exact" else field
 
 

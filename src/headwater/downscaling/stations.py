@@ -13,7 +13,7 @@ from headwater.errors import DataError, GridError
 
 if TYPE_CHECKING:
     from headwater.downscaling.covariance import ResidualCovariance
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = ["StationResiduals", "station_noise", "station_pixels"]
 
@@ -122,8 +122,11 @@ def station_noise(stations: StationResiduals, covariance: ResidualCovariance) ->
     if stations.noise_sd is not None:
         given = np.broadcast_to(np.asarray(stations.noise_sd, float), stations.values.shape[1:])
         if not (np.isfinite(given) & (given > 0)).all():
-            raise DataError("noise of a station must be a positive number", found=f"{given}",
-                            do="Give its standard deviation in m3 m-3")  # fmt: skip
+            raise DataError(
+                "noise of a station must be a positive number",
+                found=f"{given}",
+                do="Give its standard deviation in m3 m-3",
+            )
         return given**2
     change = sum(
         one.variance * -math.expm1(-1.0 / one.memory_days) for one in covariance.components

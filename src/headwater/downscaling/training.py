@@ -25,7 +25,7 @@ from headwater.downscaling.predictors import Predictors, check_grid, coarse_pred
 from headwater.errors import DataError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = ["DownscalingModel", "Recipe", "fit"]
 

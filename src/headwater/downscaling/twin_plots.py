@@ -9,7 +9,7 @@ from headwater.figures import CATEGORY, MUTED, house_style, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from headwater.downscaling.twin import TwinResult
+    from headwater.downscaling.twin_experiment import TwinResult
 
 __all__ = ["draw_twin"]
 
@@ -38,15 +38,25 @@ def draw_twin(result: TwinResult) -> Figure:
     table = result.data
     with house_style():
         figure = new_figure(8.0, 3.2)
-        figure.suptitle("Skill to expect at the fine scale, on twins with known truth", x=0.01,
-                        ha="left", fontsize=10, fontweight="bold")  # fmt: skip
+        figure.suptitle(
+            "Skill to expect at the fine scale, on twins with known truth",
+            x=0.01,
+            ha="left",
+            fontsize=10,
+            fontweight="bold",
+        )
         for axes, (name, label) in zip(figure.subplots(1, 4), _PANELS.items(), strict=True):
             for place, method in enumerate(_NAMES):
                 own = table[table["method"] == method]
                 axes.bar(place, own[name].mean(), width=0.62, color=_COLORS[method], alpha=0.35)
                 offset = [(i - (len(own) - 1) / 2) * 0.4 / len(own) for i in range(len(own))]
-                axes.plot([place + one for one in offset], own[name], "o", markersize=4,
-                          color=_COLORS[method])  # fmt: skip
+                axes.plot(
+                    [place + one for one in offset],
+                    own[name],
+                    "o",
+                    markersize=4,
+                    color=_COLORS[method],
+                )
             axes.set_xticks(range(len(_NAMES)), list(_NAMES.values()), rotation=35, ha="right")
             axes.set_title(label, fontsize=9, fontweight="normal")
             if name in ("r", "r_within"):

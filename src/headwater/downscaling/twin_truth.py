@@ -15,7 +15,7 @@ from headwater.downscaling.predictors import coarse_predictors
 if TYPE_CHECKING:
     from headwater.downscaling.covariance import ResidualCovariance
     from headwater.downscaling.predictors import Predictors
-    from headwater.downscaling.support import Support
+    from headwater.downscaling.support_operator import Support
 
 __all__ = [
     "Drivers",

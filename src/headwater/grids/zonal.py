@@ -141,9 +141,14 @@ def zone_quantiles(
     else:
         maps = values.rechunk({1: -1, 2: -1})
         found = maps.map_blocks(
-            _block_quantiles, **options, dtype=float, drop_axis=(1, 2), new_axis=(1, 2),
-            chunks=(maps.chunks[0], zones.count, shares.size + 1), meta=np.empty((0, 0, 0)),
-        )  # fmt: skip
+            _block_quantiles,
+            **options,
+            dtype=float,
+            drop_axis=(1, 2),
+            new_axis=(1, 2),
+            chunks=(maps.chunks[0], zones.count, shares.size + 1),
+            meta=np.empty((0, 0, 0)),
+        )
     times = {str(name): c.variable for name, c in data.coords.items() if c.dims == ("time",)}
     named = {**times, "zone": [*zones.names], "quantile": shares}
     about = {**data.attrs, "cell_methods": "area: quantile"}
@@ -151,12 +156,13 @@ def zone_quantiles(
         {
             "quantiles": (("time", "zone", "quantile"), found[..., 1:], about),
             "n": (
-                ("time", "zone"), found[..., 0].astype(np.int64),
+                ("time", "zone"),
+                found[..., 0].astype(np.int64),
                 {"long_name": "Valid cells", "units": "1"},
             ),
         },
         named,
-    )  # fmt: skip
+    )
 
 
 def _check_cells(data: xr.DataArray, zones: Zones, area: xr.DataArray) -> None:

@@ -303,19 +303,23 @@ def cross(first: Zones, second: Zones) -> Zones:
     a, b = first.labels.values, second.labels.values
     if a.shape != b.shape:
         raise DataError(
-            "zones of different cells", found=f"{a.shape} and {b.shape}",
+            "zones of different cells",
+            found=f"{a.shape} and {b.shape}",
             do="Make both on one grid",
-        )  # fmt: skip
+        )
     pair = a.astype(np.float64) * second.count + b
     present, codes = np.unique(pair, return_inverse=True)
     present = present[np.isfinite(present)].astype(int)
     if not present.size:
         raise DataError(
-            "the zones do not cross", found="no cell in a zone of both",
+            "the zones do not cross",
+            found="no cell in a zone of both",
             do="Check that both cover the study area",
-        )  # fmt: skip
-    names = [f"{first.names[i]}, {second.names[j]}" for i, j in (divmod(k, second.count) for k in
-             present.tolist())]  # fmt: skip
+        )
+    names = [
+        f"{first.names[i]}, {second.names[j]}"
+        for i, j in (divmod(k, second.count) for k in present.tolist())
+    ]
     codes = np.where(np.isfinite(pair), codes.reshape(pair.shape), np.nan)
     return _zones(codes, first.labels, names, None, "crossing", 0)
 

@@ -211,9 +211,14 @@ def _add(sums: Sums, a: float, b: float, valid: bool) -> Sums:
 @njit(cache=True, nogil=True)
 def _load_links(packed: np.ndarray, j: int) -> Sums:
     return (
-        packed[6, j], packed[7, j], packed[8, j], packed[9, j], packed[10, j], packed[11, j],
+        packed[6, j],
+        packed[7, j],
+        packed[8, j],
+        packed[9, j],
+        packed[10, j],
+        packed[11, j],
         packed[12, j],
-    )  # fmt: skip
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -229,9 +234,13 @@ def _link(links: Sums, follows: float, old: Sums, new: Sums) -> Sums:
     a, b = linked * new[1], linked * new[2]
     return (
         pairs + linked,
-        product_a + old[1] * a, early_a + linked * old[1], late_a + a,
-        product_b + old[2] * b, early_b + linked * old[2], late_b + b,
-    )  # fmt: skip
+        product_a + old[1] * a,
+        early_a + linked * old[1],
+        late_a + a,
+        product_b + old[2] * b,
+        early_b + linked * old[2],
+        late_b + b,
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -315,9 +324,14 @@ def _join(out: np.ndarray, part: np.ndarray, j: int, i: int, row: int, mean: flo
 
 @njit(cache=True, nogil=True)
 def _merge_tile(
-    out: np.ndarray, part: np.ndarray, delta: np.ndarray, weight: np.ndarray, k: int, first: int,
+    out: np.ndarray,
+    part: np.ndarray,
+    delta: np.ndarray,
+    weight: np.ndarray,
+    k: int,
+    first: int,
     last: int,
-) -> None:  # fmt: skip
+) -> None:
     for j in range(first, last):
         a, b = out[0, j], part[0, j]
         weight[j - first] = a * b / (a + b) if a + b > 0.0 else 0.0

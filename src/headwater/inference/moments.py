@@ -265,9 +265,15 @@ def reduce_time(packed: Any, merge_into: Callable[[Any, Any], None]) -> Any:
         return out if keepdims else out[0]
 
     return da.reduction(
-        packed, _as_it_is, merged, combine=merged, axis=0, dtype=float, concatenate=False,
+        packed,
+        _as_it_is,
+        merged,
+        combine=merged,
+        axis=0,
+        dtype=float,
+        concatenate=False,
         meta=np.empty((0,) * (packed.ndim - 1)),
-    )  # fmt: skip
+    )
 
 
 def _as_it_is(block: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -132,12 +132,17 @@ def _pack_chunks(first: Any, second: Any, links: np.ndarray) -> Any:
     packed = da.blockwise(
         _pack_one_chunk,
         (0, len(axes), *axes[1:]),
-        cubes[0], axes, cubes[1], axes, da.from_array(links, chunks=(cubes[0].chunks[0],)), (0,),
+        cubes[0],
+        axes,
+        cubes[1],
+        axes,
+        da.from_array(links, chunks=(cubes[0].chunks[0],)),
+        (0,),
         new_axes={len(axes): 18},
         adjust_chunks={0: lambda _: 1},
         dtype=float,
         meta=np.empty((0,) * (len(axes) + 1)),
-    )  # fmt: skip
+    )
     return reduce_time(packed, _merge_into)
 
 

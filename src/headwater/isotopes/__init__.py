@@ -3,50 +3,10 @@
 from __future__ import annotations
 
 from headwater.inference.multiplicity import holm
-from headwater.isotopes.audit import RULES, audit_tables, published_study, read_claims
-from headwater.isotopes.audit_case import Case, Claims, prepare, printed
-from headwater.isotopes.audit_lines import line_crossings, recover_labels
-from headwater.isotopes.bayes import RESIDUALS, mixing_posterior
-from headwater.isotopes.bayes_caps import CappedPrior, capped_prior
-from headwater.isotopes.bayes_contributions import (
-    contribution_draws,
-    hierarchical_contributions,
-)
-from headwater.isotopes.bayes_hierarchical import (
-    Effects,
-    HierarchicalPosterior,
-    PredictiveScore,
-    grouped_kfold,
-    hierarchical_posterior,
-    leave_one_out,
-    predictive_check,
-    prior_check,
-)
-from headwater.isotopes.bounds import feasible_bounds, fraction_bounds
-from headwater.isotopes.composition import (
-    Composition,
-    check_sources,
-    compose,
-    compose_each,
-    compose_stated,
-    name_rows,
-)
-from headwater.isotopes.emma import (
-    MixingSpace,
-    archetypes,
-    emma,
-    hooper_diagnostics,
-    mixing_space,
-    screen_hull,
-)
+from headwater.isotopes.audit.rules_lines import line_crossings, recover_labels
+from headwater.isotopes.audit.run import RULES, audit_tables, published_study, read_claims
+from headwater.isotopes.audit.tables import Case, Claims, prepare, printed
 from headwater.isotopes.envelope import Envelope, judge_lines, slope_envelope
-from headwater.isotopes.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.evaporated_source import (
-    EnrichmentPrior,
-    evaporated_source,
-    source_prior,
-    weighted_summary,
-)
 from headwater.isotopes.evaporation import (
     Climate,
     Enrichment,
@@ -68,25 +28,77 @@ from headwater.isotopes.fractionation import (
     kinetic_enrichment,
     vapour_from_rain,
 )
-from headwater.isotopes.identifiability import identifiability
-from headwater.isotopes.importance import (
-    PARETO_LIMIT,
-    effective_draws,
-    pareto_smooth,
-    resample,
-    truncated_normal,
-)
 from headwater.isotopes.intersection import Crossing, bootstrap_crossing, crossings, intersect
 from headwater.isotopes.lines import GMWL, WaterLine, fit_line
-from headwater.isotopes.mix_likelihood import fit_mix, improvement_index, mix_maximum_likelihood
-from headwater.isotopes.mixing import (
+from headwater.isotopes.mixing.bounds import feasible_bounds, fraction_bounds
+from headwater.isotopes.mixing.caps import CappedPrior, capped_prior
+from headwater.isotopes.mixing.closed_form import (
     exact_fractions,
     fraction_covariance,
     fraction_sd,
     mix,
     simplex_fractions,
 )
-from headwater.isotopes.mixing_results import (
+from headwater.isotopes.mixing.composition import (
+    Composition,
+    check_sources,
+    compose,
+    compose_each,
+    compose_stated,
+    name_rows,
+)
+from headwater.isotopes.mixing.contributions import (
+    contribution_draws,
+    hierarchical_contributions,
+)
+from headwater.isotopes.mixing.emma import (
+    MixingSpace,
+    archetypes,
+    emma,
+    hooper_diagnostics,
+    mixing_space,
+    screen_hull,
+)
+from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
+from headwater.isotopes.mixing.evaporated_source import (
+    EnrichmentPrior,
+    evaporated_source,
+    source_prior,
+    weighted_summary,
+)
+from headwater.isotopes.mixing.hierarchical import (
+    Effects,
+    HierarchicalPosterior,
+    PredictiveScore,
+    grouped_kfold,
+    hierarchical_posterior,
+    leave_one_out,
+    predictive_check,
+    prior_check,
+)
+from headwater.isotopes.mixing.identifiability import identifiability
+from headwater.isotopes.mixing.importance import (
+    PARETO_LIMIT,
+    effective_draws,
+    pareto_smooth,
+    resample,
+    truncated_normal,
+)
+from headwater.isotopes.mixing.importance_sampling import RESIDUALS, mixing_posterior
+from headwater.isotopes.mixing.mix_likelihood import (
+    fit_mix,
+    improvement_index,
+    mix_maximum_likelihood,
+)
+from headwater.isotopes.mixing.polygon import in_polygon, polygon_test
+from headwater.isotopes.mixing.priors import (
+    FractionPrior,
+    clr_prior,
+    dirichlet_prior,
+    elicit_prior,
+    ilr_basis,
+)
+from headwater.isotopes.mixing.results import (
     BoundsTable,
     EmmaResult,
     EvaporatedSourceTable,
@@ -97,16 +109,8 @@ from headwater.isotopes.mixing_results import (
     PolygonTable,
     PosteriorDraws,
 )
-from headwater.isotopes.polygon import in_polygon, polygon_test
-from headwater.isotopes.priors import (
-    FractionPrior,
-    clr_prior,
-    dirichlet_prior,
-    elicit_prior,
-    ilr_basis,
-)
 from headwater.isotopes.quality import check_quality, robust_distance
-from headwater.isotopes.reading import MixsiarFiles, average_replicates, read_mixsiar, read_samples
+from headwater.isotopes.read import MixsiarFiles, average_replicates, read_mixsiar, read_samples
 from headwater.isotopes.results import (
     AuditReport,
     CrossingTable,

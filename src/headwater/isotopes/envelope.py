@@ -152,6 +152,9 @@ def _judge(line: WaterLine, envelope: Envelope, z: float) -> dict[str, Any]:
     else:
         verdict, reason = "evaporation line", "within what evaporation can draw"
     return {
-        "label": line.label, "slope": line.slope, "slope_se": line.slope_se, "verdict": verdict,
+        "label": line.label,
+        "slope": line.slope,
+        "slope_se": line.slope_se,
+        "verdict": verdict,
         "reason": reason,
-    }  # fmt: skip
+    }

@@ -139,8 +139,11 @@ def craig_gordon(source: Any, climate: Climate, isotope: Isotope) -> Enrichment:
     pull = kinetic + plus / alpha
     bottom = h - pull / 1000.0
     if np.any(bottom <= 0.0):
-        raise DataError("the air is too dry for a limiting composition", found=f"h = {h.min():g}",
-                        do="Use a humidity above about 0.15")  # fmt: skip
+        raise DataError(
+            "the air is too dry for a limiting composition",
+            found=f"h = {h.min():g}",
+            do="Use a humidity above about 0.15",
+        )
     return Enrichment(
         alpha,
         plus,
@@ -243,9 +246,16 @@ class Loss:
 
 
 def evaporation_loss(
-    sample: Any, source: Any, climate: Climate, isotope: Isotope, *, rng: np.random.Generator,
-    sd: dict[str, float], draws: int = 2000, setting: Setting = "desiccating",
-) -> Loss:  # fmt: skip
+    sample: Any,
+    source: Any,
+    climate: Climate,
+    isotope: Isotope,
+    *,
+    rng: np.random.Generator,
+    sd: dict[str, float],
+    draws: int = 2000,
+    setting: Setting = "desiccating",
+) -> Loss:
     """Evaporated fraction with its uncertainty, by drawing every input from its error.
 
     Parameters
@@ -286,8 +296,11 @@ def evaporation_loss(
     air = ("temperature", "humidity", "turbulence", "seasonality")
     strange = set(sd) - {"sample", "source", *air}
     if strange:
-        raise DataError("no such input has an error", found=", ".join(sorted(strange)),
-                        do=f"Known: sample, source, {', '.join(air)}")  # fmt: skip
+        raise DataError(
+            "no such input has an error",
+            found=", ".join(sorted(strange)),
+            do=f"Known: sample, source, {', '.join(air)}",
+        )
     sample, source = np.asarray(sample, dtype=float), np.asarray(source, dtype=float)
     shape = (draws, *np.broadcast_shapes(sample.shape, source.shape))
 

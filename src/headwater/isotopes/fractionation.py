@@ -83,9 +83,13 @@ def equilibrium_enrichment(temperature: Any, isotope: Isotope) -> Any:
 
 
 def kinetic_enrichment(
-    humidity: Any, isotope: Isotope, *, turbulence: Any = 1.0, theta: Any = 1.0,
+    humidity: Any,
+    isotope: Isotope,
+    *,
+    turbulence: Any = 1.0,
+    theta: Any = 1.0,
     variant: Variant = "merlivat",
-) -> Any:  # fmt: skip
+) -> Any:
     """Kinetic enrichment by diffusion through still air.
 
     Parameters
@@ -127,8 +131,11 @@ def kinetic_enrichment(
     if variant == "gibson":
         return theta * deficit * _GIBSON[isotope]
     if variant != "merlivat":
-        raise StudyError("unknown kinetic variant", found=f"'{variant}'",
-                         do=nearest(str(variant), ("merlivat", "gibson")))  # fmt: skip
+        raise StudyError(
+            "unknown kinetic variant",
+            found=f"'{variant}'",
+            do=nearest(str(variant), ("merlivat", "gibson")),
+        )
     return deficit * (1.0 - _DIFFUSIVITY[isotope]) * 1000.0
 
 

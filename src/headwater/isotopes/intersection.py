@@ -102,8 +102,9 @@ def intersect(
     from scipy.special import ndtri
 
     if not 0.0 < level < 1.0:
-        raise StudyError("the level of an interval lies between 0 and 1", found=f"{level:g}",
-                         do="Use 0.95")  # fmt: skip
+        raise StudyError(
+            "the level of an interval lies between 0 and 1", found=f"{level:g}", do="Use 0.95"
+        )
     z = float(ndtri(0.5 + level / 2.0))
     gap, lift = lmwl.slope - lel.slope, lel.intercept - lmwl.intercept
     gap_var = lmwl.slope_se**2 + lel.slope_se**2
@@ -131,10 +132,19 @@ def intersect(
         else ""
     )
     return Crossing(
-        d18O, lmwl(d18O), float(np.sqrt(variance)), float(np.sqrt(d2H_var)), covariance,
-        (middle - root) / bounded, (middle + root) / bounded, level, gap, float(np.sqrt(gap_var)),
-        "near-parallel" if near else "ok", reason,
-    )  # fmt: skip
+        d18O,
+        lmwl(d18O),
+        float(np.sqrt(variance)),
+        float(np.sqrt(d2H_var)),
+        covariance,
+        (middle - root) / bounded,
+        (middle + root) / bounded,
+        level,
+        gap,
+        float(np.sqrt(gap_var)),
+        "near-parallel" if near else "ok",
+        reason,
+    )
 
 
 def _first_order(lmwl: WaterLine, lel: WaterLine, d18O: float, gap: float) -> tuple[float, ...]:
@@ -188,9 +198,14 @@ def crossings(lmwl: WaterLine, lines: Iterable[WaterLine], **options: Any) -> Cr
 
 
 def bootstrap_crossing(
-    meteoric: Any, evaporated: Any, *, rng: np.random.Generator, draws: int = 2000,
-    method: MomentMethod = "ols", level: float = 0.95,
-) -> tuple[Any, tuple[float, float]]:  # fmt: skip
+    meteoric: Any,
+    evaporated: Any,
+    *,
+    rng: np.random.Generator,
+    draws: int = 2000,
+    method: MomentMethod = "ols",
+    level: float = 0.95,
+) -> tuple[Any, tuple[float, float]]:
     """Resample both sets of waters and intersect their lines each time.
 
     Parameters

@@ -69,9 +69,12 @@ class WaterLine:
         return self.slope * d18O + self.intercept
 
     def band(
-        self, d18O: Any, *, kind: Literal["confidence", "prediction"] = "confidence",
+        self,
+        d18O: Any,
+        *,
+        kind: Literal["confidence", "prediction"] = "confidence",
         level: float = 0.95,
-    ) -> tuple[Any, Any]:  # fmt: skip
+    ) -> tuple[Any, Any]:
         """Return the low and high edge of the line's band at δ18O.
 
         Parameters
@@ -207,10 +210,16 @@ _AMOUNTS = (
     "weighted RMA and MA do not and are wider"
 )
 _NAMES = {
-    ("ols", False): "OLS", ("ols", True): "PWLSR", ("rma", False): "RMA", ("rma", True): "PW-RMA",
-    ("ma", False): "MA", ("ma", True): "PW-MA", ("york", False): "York", ("huber", False): "Huber",
+    ("ols", False): "OLS",
+    ("ols", True): "PWLSR",
+    ("rma", False): "RMA",
+    ("rma", True): "PW-RMA",
+    ("ma", False): "MA",
+    ("ma", True): "PW-MA",
+    ("york", False): "York",
+    ("huber", False): "Huber",
     ("theil-sen", False): "Theil-Sen",
-}  # fmt: skip
+}
 
 
 def _fit(method: str, arrays: dict[str, Any]) -> Coefficients:
@@ -226,8 +235,11 @@ def _fit(method: str, arrays: dict[str, Any]) -> Coefficients:
 
 def _check_method(method: str, amount: Any, d18O_sd: Any, d2H_sd: Any) -> None:
     if method not in get_args(Method):
-        raise StudyError("unknown way to fit a line", found=f"'{method}'",
-                         do=nearest(str(method), list(get_args(Method))))  # fmt: skip
+        raise StudyError(
+            "unknown way to fit a line",
+            found=f"'{method}'",
+            do=nearest(str(method), list(get_args(Method))),
+        )
     if amount is not None and (method, True) not in _NAMES:
         raise StudyError(
             f"'{method}' has no precipitation-weighted form",

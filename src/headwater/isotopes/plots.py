@@ -60,11 +60,17 @@ def draw_dual_isotope(
             part = whole[whole[by] == kind]
             label = water(str(kind)).long_name if by == "water" else str(kind)
             axes.scatter(
-                part["d18O"], part["d2H"], s=22, color=CATEGORY[i % 8],
+                part["d18O"],
+                part["d2H"],
+                s=22,
+                color=CATEGORY[i % 8],
                 marker=_MARKERS[i // 8 % 8] if len(counts) > 8 else _MARKERS[i % 8],
-                alpha=0.75, linewidth=0.4, edgecolor="white", label=f"{label} (n = {len(part)})",
+                alpha=0.75,
+                linewidth=0.4,
+                edgecolor="white",
+                label=f"{label} (n = {len(part)})",
                 zorder=3,
-            )  # fmt: skip
+            )
         span = _span(whole["d18O"], crossings)
         axes.set_xlim(*span)
         _draw_lines(axes, np.linspace(*span, 60), lmwl, tuple(lines))
@@ -94,17 +100,38 @@ def _heights(d2H: pd.Series, crossings: pd.DataFrame | None) -> tuple[float, flo
 
 
 def _draw_lines(axes: Axes, o: Any, lmwl: WaterLine | None, lines: tuple[WaterLine, ...]) -> None:
-    axes.plot(o, GMWL(o), color=MUTED, linewidth=1.0, linestyle=(0, (5, 3)),
-              label=f"GMWL: {GMWL.equation()}", zorder=1)  # fmt: skip
+    axes.plot(
+        o,
+        GMWL(o),
+        color=MUTED,
+        linewidth=1.0,
+        linestyle=(0, (5, 3)),
+        label=f"GMWL: {GMWL.equation()}",
+        zorder=1,
+    )
     if lmwl is not None:
         axes.plot(o, lmwl(o), color=INK, label=f"LMWL: {lmwl.equation()}", zorder=2)
         if lmwl.n:
-            axes.fill_between(o, *lmwl.band(o), color=INK, alpha=0.15, linewidth=0, zorder=1,
-                              label="95 % confidence of the LMWL")  # fmt: skip
+            axes.fill_between(
+                o,
+                *lmwl.band(o),
+                color=INK,
+                alpha=0.15,
+                linewidth=0,
+                zorder=1,
+                label="95 % confidence of the LMWL",
+            )
     styles = ("-", "--", "-.", ":")
     for i, line in enumerate(lines):
-        axes.plot(o, line(o), color=_LINES[i % len(_LINES)], linewidth=1.2, linestyle=styles[i % 4],
-                  label=f"{line.label}: {line.equation()}", zorder=2)  # fmt: skip
+        axes.plot(
+            o,
+            line(o),
+            color=_LINES[i % len(_LINES)],
+            linewidth=1.2,
+            linestyle=styles[i % 4],
+            label=f"{line.label}: {line.equation()}",
+            zorder=2,
+        )
 
 
 def _draw_crossings(axes: Axes, crossings: pd.DataFrame) -> None:
@@ -113,10 +140,18 @@ def _draw_crossings(axes: Axes, crossings: pd.DataFrame) -> None:
         return
     reach = usable[["d18O_low", "d18O_high"]].sub(usable["d18O"], axis=0).abs().to_numpy().T
     axes.errorbar(
-        usable["d18O"], usable["d2H"], xerr=reach, fmt="*", color=INK, markersize=11,
-        markerfacecolor="white", capsize=2, linewidth=1.0, zorder=4,
+        usable["d18O"],
+        usable["d2H"],
+        xerr=reach,
+        fmt="*",
+        color=INK,
+        markersize=11,
+        markerfacecolor="white",
+        capsize=2,
+        linewidth=1.0,
+        zorder=4,
         label="Crossing, 95 % (Fieller)",
-    )  # fmt: skip
+    )
 
 
 _TITLES = {
@@ -151,10 +186,24 @@ def draw_summary(table: pd.DataFrame) -> Figure:
             n = table[f"{name}_n"].to_numpy(dtype=float)
             half = table[f"{name}_se"] * stdtrit(np.maximum(n - 1.0, 1.0), 0.975)
             mean = table[f"{name}_mean"]
-            axes.hlines(places, mean - table[f"{name}_sd"], mean + table[f"{name}_sd"],
-                        color=colour, linewidth=4, alpha=0.22)  # fmt: skip
-            axes.errorbar(mean, places, xerr=half.fillna(0.0), fmt="o", color=colour, capsize=2,
-                          markersize=5, linewidth=1.4)  # fmt: skip
+            axes.hlines(
+                places,
+                mean - table[f"{name}_sd"],
+                mean + table[f"{name}_sd"],
+                color=colour,
+                linewidth=4,
+                alpha=0.22,
+            )
+            axes.errorbar(
+                mean,
+                places,
+                xerr=half.fillna(0.0),
+                fmt="o",
+                color=colour,
+                capsize=2,
+                markersize=5,
+                linewidth=1.4,
+            )
             if name == "lc_excess":
                 axes.axvline(0.0, color=MUTED, linewidth=0.8)
             axes.set_xlabel(title)
@@ -163,8 +212,13 @@ def draw_summary(table: pd.DataFrame) -> Figure:
         labels = [f"{g} (n = {int(n)})" for g, n in zip(table["group"], table["n"], strict=True)]
         panels[0].set_yticks(places, labels)
         panels[0].set_ylim(-0.6, len(table) - 0.4)
-        figure.suptitle("Mean with 95 % interval; pale bar: ± 1 standard deviation of samples",
-                        x=0.01, ha="left", fontsize=8, color=MUTED)  # fmt: skip
+        figure.suptitle(
+            "Mean with 95 % interval; pale bar: ± 1 standard deviation of samples",
+            x=0.01,
+            ha="left",
+            fontsize=8,
+            color=MUTED,
+        )
     return figure
 
 
@@ -195,8 +249,14 @@ def draw_slopes(table: pd.DataFrame, lmwl: WaterLine | None = None) -> Figure:
             low, high = lmwl.slope - 1.96 * lmwl.slope_se, lmwl.slope + 1.96 * lmwl.slope_se
             axes.axvspan(low, high, color=INK, alpha=0.12, linewidth=0)
             axes.axvline(lmwl.slope, color=INK, linewidth=1.0)
-            axes.annotate("LMWL", (lmwl.slope, 1.0), xycoords=("data", "axes fraction"),
-                          ha="center", va="bottom", fontsize=8)  # fmt: skip
+            axes.annotate(
+                "LMWL",
+                (lmwl.slope, 1.0),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                va="bottom",
+                fontsize=8,
+            )
         labels = [f"{g} (n = {n})" for g, n in zip(table["label"], table["n"], strict=True)]
         axes.set_yticks(places, labels)
         axes.tick_params(axis="y", length=0)
@@ -224,8 +284,14 @@ def draw_doubts(table: pd.DataFrame) -> Figure:
         figure = new_figure(5.5, 1.3 + 0.32 * max(len(counts), 1))
         axes = figure.add_subplot()
         axes.barh(places, counts["error"], color=_IMPOSSIBLE, height=0.6, label="error")
-        axes.barh(places, counts["doubt"], left=counts["error"], color=_DOUBTFUL, height=0.6,
-                  label="doubt")  # fmt: skip
+        axes.barh(
+            places,
+            counts["doubt"],
+            left=counts["error"],
+            color=_DOUBTFUL,
+            height=0.6,
+            label="doubt",
+        )
         axes.set_yticks(places, [str(rule).replace("_", " ") for rule in counts.index])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(-0.8, max(len(counts) - 0.2, 1.2))
@@ -252,7 +318,7 @@ def draw_audit(table: pd.DataFrame, checked: Mapping[str, int]) -> Figure:
     -------
     Figure
     """
-    from headwater.isotopes.audit import RULES
+    from headwater.isotopes.audit.run import RULES
 
     with house_style():
         figure = new_figure(9.6, 0.7 + 0.42 * len(RULES))
@@ -285,15 +351,30 @@ def _write_found(axes: Axes, place: int, found: pd.DataFrame, checked: int) -> N
     first = found.iloc[0]
     colour = _IMPOSSIBLE if (found["severity"] == "impossible").any() else _DOUBTFUL
     axes.scatter([52.0], [place], s=190, color=colour, zorder=2)
-    axes.text(52.0, place, f"{len(found)}", va="center", ha="center", fontsize=8, color="white",
-              weight="bold", zorder=3)  # fmt: skip
+    axes.text(
+        52.0,
+        place,
+        f"{len(found)}",
+        va="center",
+        ha="center",
+        fontsize=8,
+        color="white",
+        weight="bold",
+        zorder=3,
+    )
     names = (first["label"], first["period"].replace(">", "-"))
     where = ", ".join(name for name in names if name)
     what = shorten(f"{where}: {_spell(first['quantity'])}", 62, placeholder="…")
     axes.text(57.0, place - 0.2, what, va="center", fontsize=7.5)
     change = f"printed {first['printed']}, consistent {first['consistent']}"
-    axes.text(57.0, place + 0.2, shorten(change, 66, placeholder="…"), va="center", fontsize=7.5,
-              color=MUTED)  # fmt: skip
+    axes.text(
+        57.0,
+        place + 0.2,
+        shorten(change, 66, placeholder="…"),
+        va="center",
+        fontsize=7.5,
+        color=MUTED,
+    )
 
 
 def _spell(quantity: str) -> str:

@@ -51,10 +51,13 @@ def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> Qualit
     """
     found: list[dict[str, Any]] = []
     rules: dict[str, Callable[[pd.DataFrame], Iterator[Doubt]]] = {
-        "values": _values, "precision": _precision, "duplicate": _duplicates, "depth": _depths,
+        "values": _values,
+        "precision": _precision,
+        "duplicate": _duplicates,
+        "depth": _depths,
         "date": lambda table: _dates(table, latest),
         "outlier": _outliers,
-    }  # fmt: skip
+    }
     told: set[Any] = set()
     for rule, look in rules.items():
         for row, severity, column, value, reason in look(samples):
@@ -64,9 +67,16 @@ def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> Qualit
             name, _, text = reason.partition(": ") if rule == "values" else (rule, "", reason)
             told.add(row)
             found.append(
-                {"row": row, "sample_id": samples.loc[row, "sample_id"], "rule": name,
-                 "severity": severity, "column": column, "value": value, "reason": text}
-            )  # fmt: skip
+                {
+                    "row": row,
+                    "sample_id": samples.loc[row, "sample_id"],
+                    "rule": name,
+                    "severity": severity,
+                    "column": column,
+                    "value": value,
+                    "reason": text,
+                }
+            )
     columns = ["row", "sample_id", "rule", "severity", "column", "value", "reason"]
     table = pd.DataFrame(found, columns=columns)
     errors = int((table["severity"] == "error").sum())
@@ -90,9 +100,11 @@ def _values(samples: pd.DataFrame) -> Iterator[Doubt]:
             return all(
                 low <= value <= high
                 for value, (low, high) in (
-                    (o, like.d18O), (h, like.d2H), (d_excess(o, h), like.d_excess)
+                    (o, like.d18O),
+                    (h, like.d2H),
+                    (d_excess(o, h), like.d_excess),
                 )
-            )  # fmt: skip
+            )
 
         if np.isfinite(d) and not fits(o, h):
             yield _explain(row, like, o, h, fits)
@@ -176,8 +188,17 @@ def _duplicates(samples: pd.DataFrame) -> Iterator[Doubt]:
             samples.loc[row, "sample_id"],
             "a sample_id that stood before; replicates need a number in 'replicate'",
         )
-    where = ["water", "time", "longitude", "latitude", "elevation", "depth_top", "depth_bottom",
-             "d18O", "d2H"]  # fmt: skip
+    where = [
+        "water",
+        "time",
+        "longitude",
+        "latitude",
+        "elevation",
+        "depth_top",
+        "depth_bottom",
+        "d18O",
+        "d2H",
+    ]
     whole = samples[samples[["d18O", "d2H"]].notna().all(axis=1)]
     same = whole.duplicated(where) & ~again.reindex(whole.index, fill_value=False)
     for row in same.index[same]:

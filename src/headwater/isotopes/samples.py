@@ -24,17 +24,38 @@ __all__ = [
 ]
 
 COLUMNS = (
-    "sample_id", "water", "time", "longitude", "latitude", "elevation", "depth_top",
-    "depth_bottom", "vegetation", "aspect", "d18O", "d2H", "d18O_sd", "d2H_sd", "amount",
+    "sample_id",
+    "water",
+    "time",
+    "longitude",
+    "latitude",
+    "elevation",
+    "depth_top",
+    "depth_bottom",
+    "vegetation",
+    "aspect",
+    "d18O",
+    "d2H",
+    "d18O_sd",
+    "d2H_sd",
+    "amount",
     "replicate",
-)  # fmt: skip
+)
 """Columns of the sample table: δ and their standard deviations in ‰ VSMOW, elevation and depths in
 m, amount in mm, aspect in degrees clockwise from north."""
 
 NUMBERS = (
-    "longitude", "latitude", "elevation", "depth_top", "depth_bottom", "d18O", "d2H", "d18O_sd",
-    "d2H_sd", "amount",
-)  # fmt: skip
+    "longitude",
+    "latitude",
+    "elevation",
+    "depth_top",
+    "depth_bottom",
+    "d18O",
+    "d2H",
+    "d18O_sd",
+    "d2H_sd",
+    "amount",
+)
 """Columns that hold numbers."""
 
 
@@ -102,8 +123,9 @@ def water(name: str) -> Water:
     >>> water("hot spring").d18O
     (-70.0, 40.0)
     """
-    wide = Water(name, name.replace("_", " ").capitalize(), (-70.0, 40.0), (-500.0, 120.0),
-                 (-250.0, 80.0))  # fmt: skip
+    wide = Water(
+        name, name.replace("_", " ").capitalize(), (-70.0, 40.0), (-500.0, 120.0), (-250.0, 80.0)
+    )
     return WATERS.get(name, wide)
 
 
@@ -240,9 +262,19 @@ def add_groups(
 
 
 _MONTHS = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-]  # fmt: skip
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 _SEASONS = ("DJF", "MAM", "JJA", "SON")
 
 
@@ -299,8 +331,11 @@ def group_rows(
     parts = samples.groupby(names, observed=True, sort=True)
     groups = [(dict(zip(names, key, strict=True)), rows) for key, rows in parts]
     if not groups:
-        raise DataError("no sample has a group", found=f"only missing values in {', '.join(names)}",
-                        do="Group by another column, or fill it in")  # fmt: skip
+        raise DataError(
+            "no sample has a group",
+            found=f"only missing values in {', '.join(names)}",
+            do="Group by another column, or fill it in",
+        )
     return groups
 
 

@@ -131,10 +131,16 @@ def equal_slopes(samples: pd.DataFrame, by: Iterable[str], *, level: float = 0.9
     dof_1, dof_2 = len(lines) - 1, len(centred) - 2 * len(lines)
     ratio = (sse_common - sse_own) / dof_1 / (sse_own / dof_2) if sse_own > 0 else np.inf
     first = {
-        "group_a": "all groups", "group_b": "", "difference": np.nan, "low": np.nan,
-        "high": np.nan, "statistic": ratio, "dof_1": dof_1, "dof_2": dof_2,
+        "group_a": "all groups",
+        "group_b": "",
+        "difference": np.nan,
+        "low": np.nan,
+        "high": np.nan,
+        "statistic": ratio,
+        "dof_1": dof_1,
+        "dof_2": dof_2,
         "p": float(fdtrc(dof_1, dof_2, ratio)),
-    }  # fmt: skip
+    }
     table = pd.DataFrame([first, *(_pair(a, b, level) for a, b in combinations(lines, 2))])
     table["p_holm"] = [table["p"].iloc[0], *holm(table["p"].iloc[1:])]
     return SlopeTests(
@@ -156,7 +162,13 @@ def _pair(a: WaterLine, b: WaterLine, level: float) -> dict[str, Any]:
     t = gap / spread if spread > 0 else np.copysign(np.inf, gap)
     half = float(stdtrit(dof, 0.5 + level / 2.0)) * spread
     return {
-        "group_a": a.label, "group_b": b.label, "difference": gap, "low": gap - half,
-        "high": gap + half, "statistic": t, "dof_1": dof, "dof_2": np.nan,
+        "group_a": a.label,
+        "group_b": b.label,
+        "difference": gap,
+        "low": gap - half,
+        "high": gap + half,
+        "statistic": t,
+        "dof_1": dof,
+        "dof_2": np.nan,
         "p": float(2.0 * stdtr(dof, -abs(t))),
-    }  # fmt: skip
+    }

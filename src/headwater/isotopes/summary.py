@@ -93,8 +93,11 @@ def summarise(
     table = add_excess(samples, lmwl)
     quantities = [q for q in _QUANTITIES if q in table.columns]
     if weighted and not (table["amount"] > 0).any():
-        raise DataError("no amounts to weight the means by", found="column amount is empty",
-                        do="Give amounts, or weighted=False")  # fmt: skip
+        raise DataError(
+            "no amounts to weight the means by",
+            found="column amount is empty",
+            do="Give amounts, or weighted=False",
+        )
     rows = [
         {**keys, "group": group_label(keys), **_describe(rows, quantities, weighted)}
         for keys, rows in group_rows(table, names)
@@ -150,9 +153,11 @@ def _moments(values: Any, weight: Any) -> dict[str, float]:
         return {"mean": mean, "sd": np.nan, "se": np.nan, "n": 1}
     rest, wide = (values - mean) ** 2, n / (n - 1)
     return {
-        "mean": mean, "sd": float(np.sqrt(share @ rest * wide)),
-        "se": float(np.sqrt(share**2 @ rest * wide)), "n": n,
-    }  # fmt: skip
+        "mean": mean,
+        "sd": float(np.sqrt(share @ rest * wide)),
+        "se": float(np.sqrt(share**2 @ rest * wide)),
+        "n": n,
+    }
 
 
 def compare_groups(
@@ -224,13 +229,18 @@ def compare_groups(
     return GroupTests(
         table,
         f"Differences of {quantity} between {by}: Welch and rank tests, pairs adjusted by Holm",
-        ("Welch (1951), Biometrika 38:330, doi:10.1093/biomet/38.3-4.330",
-         "Kruskal & Wallis (1952), J. Am. Stat. Assoc. 47:583, "
-         "doi:10.1080/01621459.1952.10483441", "Holm (1979), Scand. J. Stat. 6:65 (no DOI)"),
+        (
+            "Welch (1951), Biometrika 38:330, doi:10.1093/biomet/38.3-4.330",
+            "Kruskal & Wallis (1952), J. Am. Stat. Assoc. 47:583, "
+            "doi:10.1080/01621459.1952.10483441",
+            "Holm (1979), Scand. J. Stat. 6:65 (no DOI)",
+        ),
         fingerprint(samples[quantity], by),
-        cautions=("The tests take samples as independent: samples of one profile or one site are "
-                  "not, and their p-values are too small.",),
-    )  # fmt: skip
+        cautions=(
+            "The tests take samples as independent: samples of one profile or one site are "
+            "not, and their p-values are too small.",
+        ),
+    )
 
 
 def _tests(groups: dict[str, Any], level: float) -> list[dict[str, Any]]:
@@ -239,10 +249,16 @@ def _tests(groups: dict[str, Any], level: float) -> list[dict[str, Any]]:
     values = list(groups.values())
     same = np.ptp(np.concatenate(values)) == 0
     first = {
-        "group_a": "all groups", "group_b": "", "n_a": sum(map(len, values)), "n_b": 0,
-        "difference": np.nan, "low": np.nan, "high": np.nan, "p_mean": _welch_anova(values),
+        "group_a": "all groups",
+        "group_b": "",
+        "n_a": sum(map(len, values)),
+        "n_b": 0,
+        "difference": np.nan,
+        "low": np.nan,
+        "high": np.nan,
+        "p_mean": _welch_anova(values),
         "p_rank": np.nan if same else float(stats.kruskal(*values).pvalue),
-    }  # fmt: skip
+    }
     pairs = [_pair(a, b, groups, level) for a, b in combinations(groups, 2)]
     for name in ("p_mean", "p_rank"):
         adjusted = holm([pair[name] for pair in pairs])
@@ -266,9 +282,16 @@ def _pair(a: str, b: str, groups: dict[str, Any], level: float) -> dict[str, Any
     else:
         half, p, rank = np.nan, np.nan, np.nan
     return {
-        "group_a": a, "group_b": b, "n_a": len(one), "n_b": len(two), "difference": gap,
-        "low": gap - half, "high": gap + half, "p_mean": float(p), "p_rank": float(rank),
-    }  # fmt: skip
+        "group_a": a,
+        "group_b": b,
+        "n_a": len(one),
+        "n_b": len(two),
+        "difference": gap,
+        "low": gap - half,
+        "high": gap + half,
+        "p_mean": float(p),
+        "p_rank": float(rank),
+    }
 
 
 def _welch_anova(values: list[Any]) -> float:

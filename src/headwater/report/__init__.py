@@ -1,7 +1,5 @@
 """The report: figures, tables and words from result values, as one page without network."""
 
-from __future__ import annotations
+import lazy_loader
 
-from headwater.report.write import write_report
-
-__all__ = ["write_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

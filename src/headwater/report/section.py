@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Block", "FigureBlock", "Section", "TableBlock", "TextBlock"]
+    from headwater.grids import Area
+    from headwater.results import Result
+
+__all__ = ["Block", "FigureBlock", "MakeSection", "Section", "TableBlock", "TextBlock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +98,7 @@ class Section:
     methods: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     cautions: tuple[str, ...] = field(default=())
+
+
+MakeSection = Callable[[Mapping[str, "Result"], "Area | None"], Section]
+"""``make(results, outline)`` turns the results of a step into its chapter."""

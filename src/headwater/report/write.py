@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from headwater.report.front import front_of
 from headwater.report.lineage import read_lineage
 from headwater.report.page import Chapter, Front, compose_page, file_stem
 from headwater.report.picture import take_picture
-from headwater.report.section import FigureBlock, Section, TableBlock
+from headwater.report.section import FigureBlock, MakeSection, Section, TableBlock
 from headwater.report.table import table_csv
 from headwater.results import MapResult
 
@@ -21,13 +20,12 @@ if TYPE_CHECKING:
     from headwater.results import Result
     from headwater.study import Study
 
-__all__ = ["CHAPTERS", "write_chapters", "write_report"]
-
-CHAPTERS = ("grids", "downscaling", "variation", "correlation", "detector", "samples")
-"""Steps that have a chapter, in reading order."""
+__all__ = ["write_chapters", "write_report"]
 
 
-def write_report(results: str | Path, study: Study, *, dpi: int = 150) -> Path:
+def write_report(
+    results: str | Path, study: Study, sections: Mapping[str, MakeSection], *, dpi: int = 150
+) -> Path:
     """Write the report of everything that has finished.
 
     Parameters
@@ -36,6 +34,9 @@ def write_report(results: str | Path, study: Study, *, dpi: int = 150) -> Path:
         The results folder.
     study : Study
         The study file that the results come from.
+    sections : mapping of callable
+        What makes each chapter, by the name of its step, in reading order:
+        :data:`headwater.chapters.SECTIONS`.
     dpi : int
         Resolution of PNG figures [dots per inch].
 
@@ -56,9 +57,11 @@ def write_report(results: str | Path, study: Study, *, dpi: int = 150) -> Path:
     home = Path(results)
     with held(home):
         finished = finished_steps(home)
-        loaded = {step: _load(home, step) for step in CHAPTERS if step in finished}
+        loaded = {step: _load(home, step) for step in sections if step in finished}
         outline = _outline(read_study_area(study), loaded)
-        chapters = [_chapter(step, found, outline, dpi) for step, found in loaded.items()]
+        chapters = [
+            _chapter(sections[step](found, outline), found, dpi) for step, found in loaded.items()
+        ]
         front = front_of(study, loaded.get("grids"), loaded.get("samples"))
         return write_chapters(home, front, chapters)
 
@@ -80,7 +83,7 @@ def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> 
     Path
         ``report.html``.
     """
-    from headwater.study.store import write_whole
+    from headwater.study.results_io import write_whole
 
     _replace_folder(results / "figures", _figure_files(chapters))
     _replace_folder(results / "tables", _table_files(chapters))
@@ -91,7 +94,7 @@ def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> 
 
 
 def _load(home: Path, step: str) -> dict[str, Result]:
-    from headwater.study.store import load_result
+    from headwater.study.results_io import load_result
 
     names = sorted(path.stem for path in (home / step).glob("*.json") if path.stem != "step")
     results = {name: load_result(home, f"{step}/{name}") for name in names}
@@ -110,8 +113,7 @@ def _lasting(folder: Path) -> dict[str, Result]:
     return maps
 
 
-def _chapter(step: str, results: Mapping[str, Result], outline: Area | None, dpi: int) -> Chapter:
-    section: Section = import_module(f"headwater.report.sections.{step}").section(results, outline)
+def _chapter(section: Section, results: Mapping[str, Result], dpi: int) -> Chapter:
     pictures = {
         block.name: take_picture(block, dpi)
         for block in section.blocks

@@ -12,7 +12,6 @@ from headwater.errors import CRSError, HeadwaterError, InputError, ResumeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pandas as pd
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from headwater.grids import Area
     from headwater.study.model import Study
 
-__all__ = ["of_input", "open_input", "open_samples", "period_of", "read_study_area", "study_geobox"]
+__all__ = ["of_input", "open_input", "period_of", "read_study_area", "study_geobox"]
 
 # What HDF5, GDAL, Blosc and zlib raise where a file is damaged.
 _DAMAGE = (OSError, RuntimeError, EOFError, zlib.error)
@@ -127,29 +126,6 @@ def _of_product(product: str, source: Any, term: Term) -> xr.DataArray:
             do=f'Name the input {quantity}, or give quantity = "{quantity}"',
         )
     return cube.rename(term.name)
-
-
-def open_samples(study: Study) -> pd.DataFrame | None:
-    """Read the sample table and see that it has what the study asks for.
-
-    Parameters
-    ----------
-    study : Study
-        The study.
-
-    Returns
-    -------
-    DataFrame or None
-        None where the study has no samples.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or lacks a column or a water that the study names.
-    """
-    from headwater.study.sample_tables import read_table
-
-    return None if study.samples is None else read_table(study.samples).data
 
 
 def read_study_area(study: Study) -> Area | None:

@@ -19,14 +19,14 @@ from pydantic import (
     model_validator,
 )
 
+from headwater.chapters.correlation.options import CorrelationOptions
+from headwater.chapters.detector.options import DetectorOptions
+from headwater.chapters.downscaling.options import DownscalingOptions
+from headwater.chapters.samples.options import SamplesOptions
+from headwater.chapters.variation.options import VariationOptions
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
-from headwater.study.relative_path import RelativePath
-from headwater.study.steps.correlation import CorrelationOptions
-from headwater.study.steps.detector import DetectorOptions
-from headwater.study.steps.downscaling import DownscalingOptions
-from headwater.study.steps.samples import SamplesOptions
-from headwater.study.steps.variation import VariationOptions
+from headwater.study.paths import RelativePath
 from headwater.units import parse
 
 __all__ = [

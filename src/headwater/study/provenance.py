@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import headwater
 from headwater.errors import InputError
-from headwater.study.store import write_whole
+from headwater.study.results_io import write_whole
 
 if TYPE_CHECKING:
     from headwater.study.model import Study

@@ -83,7 +83,7 @@ def write_satellite_demo(
     --------
     ``headwater downscale`` of ``write_satellite_demo("demo")``.
     """
-    from headwater.downscaling.support import support
+    from headwater.downscaling.support_operator import support
     from headwater.grids import geobox_of
     from headwater.grids.products import ease2_grid
     from headwater.virtual import make

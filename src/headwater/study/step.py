@@ -66,7 +66,7 @@ class Context:
 
     def load(self, key: str) -> Result:
         """Load a result of an earlier step, by ``"step/name"``."""
-        from headwater.study.store import load_result
+        from headwater.study.results_io import load_result
 
         return load_result(self.results, key)
 
@@ -77,8 +77,16 @@ Check = Callable[
 ]
 
 
-def _sees_nothing(*_: Any) -> Iterable[HeadwaterError]:
+def _no_problems(*_: Any) -> Iterable[HeadwaterError]:
     return ()
+
+
+def _no_names(_: Study) -> Iterable[str]:
+    return ()
+
+
+def _no_tables(_: Study) -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +110,13 @@ class Step:
     after : tuple of str
         Steps whose results it takes where the study asks for them, and does without where not.
     check : callable
-        ``check(study, inputs, grid, period)`` tells, from the opened inputs and before anything is
+        ``check(study, inputs, grid, period)`` lists, from the opened inputs and before anything is
         computed, what would stop the step.
+    read_tables : callable
+        ``read_tables(study)`` reads the tables of the step, raises where one cannot be used, and
+        returns a line on what was found.
+    patterns : callable
+        ``patterns(study)`` names the variables that must differ from cell to cell.
     """
 
     name: str
@@ -112,4 +125,6 @@ class Step:
     options: Callable[[Study], Mapping[str, Any] | None]
     run: Callable[[Context], Mapping[str, Result]]
     after: tuple[str, ...] = ()
-    check: Check = _sees_nothing
+    check: Check = _no_problems
+    read_tables: Callable[[Study], str | None] = _no_tables
+    patterns: Callable[[Study], Iterable[str]] = _no_names

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from headwater.errors import StudyError
 from headwater.study.model import AreaTable, GridTable, InputTable, Study, StudyTable
-from headwater.study.store import write_whole
+from headwater.study.results_io import write_whole
 
 __all__ = ["default_text", "keys_of", "template", "write_template"]
 

@@ -9,21 +9,25 @@ from headwater.variation.climatology import anomalies, climatology, mean_of_year
 from headwater.variation.correlation import correlate
 from headwater.variation.cv import interannual_cv, monthly_cv, spatial_cv
 from headwater.variation.lagged import lagged
+from headwater.variation.map_correlation import Association, associate, circular_linear
 from headwater.variation.monthly import monthly_correlation
 from headwater.variation.series import area_series, band_series
-from headwater.variation.spatial import Association, associate, circular_linear
-from headwater.variation.trend import TREND_CLASSES, ols, sen_mann_kendall, trend_class
-from headwater.variation.trend_family import (
+from headwater.variation.trend.classic import TREND_CLASSES, ols, sen_mann_kendall, trend_class
+from headwater.variation.trend.compare import (
     TREND_METHODS,
     TrendFamily,
     recommended_trend,
     trends,
 )
-from headwater.variation.trend_lines import persistent_ols
-from headwater.variation.trend_partial import partial_correlation_trend, partial_mann_kendall
-from headwater.variation.trend_persistence import hamed_rao, persistent_mann_kendall, yue_wang
-from headwater.variation.trend_prewhitened import prewhitened
-from headwater.variation.trend_seasonal import multivariate_mann_kendall, seasonal_mann_kendall
+from headwater.variation.trend.mann_kendall_persistent import (
+    hamed_rao,
+    persistent_mann_kendall,
+    yue_wang,
+)
+from headwater.variation.trend.ols_persistent import persistent_ols
+from headwater.variation.trend.partial import partial_correlation_trend, partial_mann_kendall
+from headwater.variation.trend.prewhitened import prewhitened
+from headwater.variation.trend.seasonal import multivariate_mann_kendall, seasonal_mann_kendall
 
 __all__ = [
     "Association",

@@ -35,9 +35,13 @@ def in_blocks(function: Callable[..., xr.Dataset], *cubes: xr.DataArray) -> xr.D
     ]
     grid = dask.compute(tasks)[0]
     joined: xr.Dataset = xr.combine_nested(
-        grid, concat_dim=["y", "x"], coords="minimal", compat="override", combine_attrs="override",
+        grid,
+        concat_dim=["y", "x"],
+        coords="minimal",
+        compat="override",
+        combine_attrs="override",
         data_vars="minimal",
-    )  # fmt: skip
+    )
     return joined
 
 

@@ -73,9 +73,15 @@ def sen_kendall(axis: np.ndarray, series: np.ndarray, level: np.ndarray) -> np.n
         if not limits:
             ranks[0], ranks[3] = ranks[1], ranks[2]
         _slopes_of_rank(
-            ranks, below - tied, below, (x, t, n), (key, order, spare, spare_order), pairs, slopes,
+            ranks,
+            below - tied,
+            below,
+            (x, t, n),
+            (key, order, spare, spare_order),
+            pairs,
+            slopes,
             found,
-        )  # fmt: skip
+        )
         out[4, cell] = slope = 0.5 * (found[1] + found[2])
         if limits:
             out[5, cell], out[6, cell] = found[0], found[3]
@@ -120,9 +126,15 @@ def _ties(ascending: np.ndarray, n: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _slopes_of_rank(
-    ranks: np.ndarray, zero_from: int, zero_to: int, series: Any, sorted_: Any,
-    pairs: np.ndarray, slopes: np.ndarray, found: np.ndarray,
-) -> None:  # fmt: skip
+    ranks: np.ndarray,
+    zero_from: int,
+    zero_to: int,
+    series: Any,
+    sorted_: Any,
+    pairs: np.ndarray,
+    slopes: np.ndarray,
+    found: np.ndarray,
+) -> None:
     """Find the slopes of ascending ranks (from 1); those after zero_from up to zero_to are 0."""
     x, t, n = series
     at, rank = np.empty(_LOOKS), np.empty(_LOOKS, np.int64)
@@ -160,9 +172,16 @@ def _slopes_of_rank(
 
 @njit(cache=True, nogil=True)
 def _pass_by(
-    k: int, start: float, density: float, series: Any, sorted_: Any, pairs: np.ndarray,
-    at: np.ndarray, rank: np.ndarray, looks: int,
-) -> Any:  # fmt: skip
+    k: int,
+    start: float,
+    density: float,
+    series: Any,
+    sorted_: Any,
+    pairs: np.ndarray,
+    at: np.ndarray,
+    rank: np.ndarray,
+    looks: int,
+) -> Any:
     """Turn until the last turn passed by rank k; return looks, swaps of that turn and density."""
     x, t, n = series
     key, order, spare, spare_order = sorted_
@@ -247,9 +266,15 @@ def _noise(x: np.ndarray, t: np.ndarray, n: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _sort_residuals(
-    x: np.ndarray, t: np.ndarray, b: float, n: int, key: np.ndarray, order: np.ndarray,
-    spare: np.ndarray, spare_order: np.ndarray,
-) -> int:  # fmt: skip
+    x: np.ndarray,
+    t: np.ndarray,
+    b: float,
+    n: int,
+    key: np.ndarray,
+    order: np.ndarray,
+    spare: np.ndarray,
+    spare_order: np.ndarray,
+) -> int:
     """Order by x - b t, of equals the later first; return the number of slopes up to b."""
     for i in range(n):
         key[i] = x[i] - b * t[i]
@@ -285,9 +310,14 @@ def _sort_run(key: np.ndarray, order: np.ndarray, first: int, last: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _merge(
-    key: np.ndarray, order: np.ndarray, into: np.ndarray, into_order: np.ndarray,
-    first: int, middle: int, last: int,
-) -> int:  # fmt: skip
+    key: np.ndarray,
+    order: np.ndarray,
+    into: np.ndarray,
+    into_order: np.ndarray,
+    first: int,
+    middle: int,
+    last: int,
+) -> int:
     """Merge two sorted runs; return the inversions between them."""
     i, j, p, count = first, middle, first, 0
     while i < middle and j < last:
@@ -313,9 +343,14 @@ def _merge(
 
 @njit(cache=True, nogil=True)
 def _turn(
-    x: np.ndarray, t: np.ndarray, b: float, n: int, key: np.ndarray, order: np.ndarray,
+    x: np.ndarray,
+    t: np.ndarray,
+    b: float,
+    n: int,
+    key: np.ndarray,
+    order: np.ndarray,
     pairs: np.ndarray,
-) -> Any:  # fmt: skip
+) -> Any:
     """Reorder by x - b t by insertion, noting each swap; return swaps and change of count.
 
     Swaps are -1, and the order is lost, if there are more than pairs has room for.

@@ -178,9 +178,13 @@ def period_sums(
     steps = np.bincount(spans.group[spans.group >= 0], minlength=spans.days.size)
     coords = {name: c for name, c in ordered.coords.items() if "time" not in c.dims}
     return _sums(
-        xr.Dataset(coords=coords), packed, ordered.dims, spans, steps,
+        xr.Dataset(coords=coords),
+        packed,
+        ordered.dims,
+        spans,
+        steps,
         attrs={"name": name_of(data), "native_step": str(step), "about": dict(data.attrs)},
-    )  # fmt: skip
+    )
 
 
 def aggregate_sums(
@@ -274,8 +278,10 @@ def _value(sums: xr.Dataset, period: str, min_coverage: float) -> xr.Dataset:
     adds_up = about.get("total") == "sum"
     value = total / np.where(enough, share if adds_up else days, np.nan)
     attrs = {
-        "period": period, "native_step": sums.attrs["native_step"], "min_coverage": min_coverage,
-    }  # fmt: skip
+        "period": period,
+        "native_step": sums.attrs["native_step"],
+        "min_coverage": min_coverage,
+    }
     method = f"time: {'sum' if adds_up else 'mean'}"
     dims = sums["sum"].dims
     counted = {"units": "1", "long_name": "Valid steps"}
@@ -307,10 +313,14 @@ def _period_sums(values: Any, spans: Periods, weight: np.ndarray, factor: np.nda
     for vector in (*vectors, begin, height):
         arguments += [vector, (0,)]
     parts = da.blockwise(
-        _chunk_sums, (values.ndim, 0, *inner), *arguments, new_axes={values.ndim: 3},
-        adjust_chunks={0: tuple(int(r) for r in rows)}, dtype=float,
+        _chunk_sums,
+        (values.ndim, 0, *inner),
+        *arguments,
+        new_axes={values.ndim: 3},
+        adjust_chunks={0: tuple(int(r) for r in rows)},
+        dtype=float,
         meta=np.empty((0,) * (values.ndim + 1)),
-    )  # fmt: skip
+    )
     labels = np.concatenate([np.arange(f, f + r) for f, r in zip(first, rows, strict=True)])
     return _merge_rows(parts, labels)
 
@@ -342,9 +352,16 @@ def _merge_rows(parts: Any, labels: np.ndarray) -> Any:
     distinct = tuple(int(np.unique(part).size) for part in np.split(labels, cuts))
     axes = tuple(range(parts.ndim))
     return da.blockwise(
-        _add_rows, axes, aligned, axes, key, (1,), adjust_chunks={1: distinct}, dtype=float,
+        _add_rows,
+        axes,
+        aligned,
+        axes,
+        key,
+        (1,),
+        adjust_chunks={1: distinct},
+        dtype=float,
         meta=np.empty((0,) * parts.ndim),
-    )  # fmt: skip
+    )
 
 
 def _add_rows(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -354,9 +371,13 @@ def _add_rows(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _chunk_sums(
-    values: np.ndarray, group: np.ndarray, weight: np.ndarray, factor: np.ndarray,
-    begin: np.ndarray, height: np.ndarray,
-) -> np.ndarray:  # fmt: skip
+    values: np.ndarray,
+    group: np.ndarray,
+    weight: np.ndarray,
+    factor: np.ndarray,
+    begin: np.ndarray,
+    height: np.ndarray,
+) -> np.ndarray:
     own = np.where(group < 0, -1, group - begin[0])
     return _block_sums(values, own, weight, factor, rows=int(height[0]))
 

@@ -19,8 +19,13 @@ PERIODS = ("day", "pentad", "month", "season", "growing_season", "year")
 """Periods that a cube can be aggregated to."""
 
 _LONGEST = {
-    "day": 1.0, "pentad": 6.0, "month": 31.0, "season": 92.0, "growing_season": 31.0, "year": 366.0,
-}  # fmt: skip
+    "day": 1.0,
+    "pentad": 6.0,
+    "month": 31.0,
+    "season": 92.0,
+    "growing_season": 31.0,
+    "year": 366.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,10 @@ def check_time(data: xr.DataArray) -> Any:
     """
     if "time" not in data.indexes:
         raise TimeAxisError(
-            "no time axis", found=f"dimensions {', '.join(map(str, data.dims))}",
+            "no time axis",
+            found=f"dimensions {', '.join(map(str, data.dims))}",
             do="Use data with a dimension 'time' of dates",
-        )  # fmt: skip
+        )
     index: Any = data.indexes["time"]
     if not hasattr(index, "year"):
         raise TimeAxisError(

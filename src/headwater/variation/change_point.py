@@ -9,8 +9,8 @@ import xarray as xr
 
 from headwater.inference import PETTITT_EXACT_LIMIT, pettitt_exact_p, pettitt_p
 from headwater.variation._maps import as_maps, refuse_classes, whole_series, words
-from headwater.variation._trend_tiles import by_tile, midranks
 from headwater.variation.calendar import check_time, decimal_years
+from headwater.variation.trend._tiles import by_tile, midranks
 
 __all__ = ["pettitt"]
 
@@ -65,10 +65,15 @@ def pettitt(data: xr.DataArray, *, exact: bool = True) -> xr.Dataset:
     years = decimal_years(check_time(data))
     refuse_classes(data, "searched for a change")
     packed = xr.apply_ufunc(
-        _block, whole_series(data), input_core_dims=[["time"]], output_core_dims=[["part"]],
-        kwargs={"years": years, "exact": exact}, dask="parallelized", output_dtypes=[float],
+        _block,
+        whole_series(data),
+        input_core_dims=[["time"]],
+        output_core_dims=[["part"]],
+        kwargs={"years": years, "exact": exact},
+        dask="parallelized",
+        output_dtypes=[float],
         dask_gufunc_kwargs={"output_sizes": {"part": len(_PARTS) + 1}},
-    ).data  # fmt: skip
+    ).data
     units, text = str(data.attrs.get("units", "")), words(data)
     statistic, place, p, before, after, n, last = (packed[..., i] for i in range(7))
     return as_maps(

@@ -58,9 +58,10 @@ def common_times(*cubes: xr.DataArray) -> tuple[xr.DataArray, ...]:
     for data in cubes[1:]:
         if first.transpose("time", ...).shape[1:] != data.transpose("time", ...).shape[1:]:
             raise GridError(
-                "cubes of different cells", found=f"{first.shape} and {data.shape}",
+                "cubes of different cells",
+                found=f"{first.shape} and {data.shape}",
                 do="Align both onto one grid first",
-            )  # fmt: skip
+            )
         shared = shared.intersection(data.indexes["time"])
         if not len(shared):
             raise TimeAxisError(
@@ -233,9 +234,13 @@ def _something(left: xr.DataArray, data: xr.DataArray) -> xr.DataArray:
 
 def _ranks(data: xr.DataArray) -> xr.DataArray:
     ranked: xr.DataArray = xr.apply_ufunc(
-        _ranks_of_block, whole_series(data), input_core_dims=[["time"]],
-        output_core_dims=[["time"]], dask="parallelized", output_dtypes=[float],
-    )  # fmt: skip
+        _ranks_of_block,
+        whole_series(data),
+        input_core_dims=[["time"]],
+        output_core_dims=[["time"]],
+        dask="parallelized",
+        output_dtypes=[float],
+    )
     return ranked.transpose("time", ...)
 
 
@@ -244,9 +249,10 @@ def _ranks_of_block(values: np.ndarray) -> np.ndarray:
 
     if np.isinf(values).any():
         raise DataError(
-            "infinite values are not ranked", found="at least one infinite value",
+            "infinite values are not ranked",
+            found="at least one infinite value",
             do="Set them to NaN (missing) or correct the input",
-        )  # fmt: skip
+        )
     series = values.reshape(-1, values.shape[-1])
     ranks = np.empty(series.shape)
     cells = max(1, _SLAB // series.shape[1])
@@ -290,9 +296,12 @@ def _pair_maps(a: xr.DataArray, b: xr.DataArray, *, lost: int, persistence: bool
     r, n = pair.moments.correlation(), pair.moments.n
     enough = pair.effective_n() * (n - lost) / np.where(n > 0, n, 1.0)
     return {
-        "r": r, "p": cellwise(correlation_p, r, n - lost), "n": n, "n_effective": enough,
+        "r": r,
+        "p": cellwise(correlation_p, r, n - lost),
+        "n": n,
+        "n_effective": enough,
         "p_effective": cellwise(correlation_p, r, enough),
-    }  # fmt: skip
+    }
 
 
 def _named(maps: dict[str, Any], series: Sequence[xr.DataArray]) -> dict[str, tuple[Any, str, str]]:

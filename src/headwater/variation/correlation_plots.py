@@ -49,10 +49,15 @@ def correlation_map(data: xr.Dataset, outline: Any = None) -> Figure:
         for name in ("r", "significant")
     )
     return map_panels(
-        r, titles=list(present.values()), columns=2, quantity="correlation",
-        label="Correlation r over time", outline=outline, limits=(-1.0, 1.0),
+        r,
+        titles=list(present.values()),
+        columns=2,
+        quantity="correlation",
+        label="Correlation r over time",
+        outline=outline,
+        limits=(-1.0, 1.0),
         stipple=_marks(significant),
-    )  # fmt: skip
+    )
 
 
 def correlation_panels(data: xr.Dataset, outline: Any = None) -> Figure:
@@ -70,11 +75,15 @@ def correlation_panels(data: xr.Dataset, outline: Any = None) -> Figure:
     Figure
     """
     return map_panels(
-        data["r"], titles=[str(name) for name in data["factor"].values],
+        data["r"],
+        titles=[str(name) for name in data["factor"].values],
         columns=3 if data.sizes["factor"] == 3 else 2,
-        quantity="correlation", label=f"Correlation r of {data.attrs['of']} over time",
-        outline=outline, limits=(-1.0, 1.0), stipple=_marks(data["significant"]),
-    )  # fmt: skip
+        quantity="correlation",
+        label=f"Correlation r of {data.attrs['of']} over time",
+        outline=outline,
+        limits=(-1.0, 1.0),
+        stipple=_marks(data["significant"]),
+    )
 
 
 def monthly_panels(data: xr.Dataset, outline: Any = None) -> Figure:
@@ -93,10 +102,15 @@ def monthly_panels(data: xr.Dataset, outline: Any = None) -> Figure:
     """
     titles = [calendar.month_name[int(month)] for month in data["month"].values]
     return map_panels(
-        data["r"], titles=titles, columns=3, quantity="correlation",
-        label="Correlation r over years", outline=outline, limits=(-1.0, 1.0),
+        data["r"],
+        titles=titles,
+        columns=3,
+        quantity="correlation",
+        label="Correlation r over years",
+        outline=outline,
+        limits=(-1.0, 1.0),
         stipple=_marks(data["significant"]),
-    )  # fmt: skip
+    )
 
 
 def lag_panels(data: xr.Dataset, outline: Any = None) -> Figure:
@@ -114,11 +128,15 @@ def lag_panels(data: xr.Dataset, outline: Any = None) -> Figure:
     Figure
     """
     return map_panels(
-        data["best_lag"], titles=[str(name) for name in data["factor"].values],
+        data["best_lag"],
+        titles=[str(name) for name in data["factor"].values],
         columns=3 if data.sizes["factor"] == 3 else 2,
-        quantity="lag", label="Lag of the largest correlation (months)", outline=outline,
-        limits=(0.0, float(data.attrs["longest"])), stipple=_marks(data["significant"]),
-    )  # fmt: skip
+        quantity="lag",
+        label="Lag of the largest correlation (months)",
+        outline=outline,
+        limits=(0.0, float(data.attrs["longest"])),
+        stipple=_marks(data["significant"]),
+    )
 
 
 def _marks(significant: xr.DataArray) -> xr.DataArray | None:
@@ -165,8 +183,9 @@ def correlation_matrix(table: pd.DataFrame) -> Figure:
         axes.set_xlabel(
             "Below the diagonal: p of the nₑ independent cells (Dutilleul), * p < 0.05.\n"
             "Above: p as if all n cells were independent, which they are not.",
-            color=MUTED, fontsize=8,
-        )  # fmt: skip
+            color=MUTED,
+            fontsize=8,
+        )
     return figure
 
 
@@ -183,8 +202,15 @@ def _write_pair(axes: Axes, row: Mapping[Any, Any], i: int, j: int) -> None:
         return
     below = f"p {_p_text(row['p_effective'])}\nnₑ {_n_text(row['n_effective'])}"
     centred: dict[str, Any] = {"ha": "center", "linespacing": 1.25}
-    axes.text(j, i - 0.1, f"{sign}{grouped(row['value'], 2)}{star}", fontsize=8.5, va="bottom",
-              color=ink, **centred)  # fmt: skip
+    axes.text(
+        j,
+        i - 0.1,
+        f"{sign}{grouped(row['value'], 2)}{star}",
+        fontsize=8.5,
+        va="bottom",
+        color=ink,
+        **centred,
+    )
     axes.text(j, i - 0.04, below, fontsize=6.6, va="top", color=ink, **centred)
     above = f"p {_p_text(row['p'])}\nn {_n_text(row['n'])}"
     axes.text(i, j, above, fontsize=6.6, va="center", color=MUTED, **centred)

@@ -180,9 +180,10 @@ def spatial_cv(
     check_ratio_scale(data)
     if area.shape != data.shape[-2:]:
         raise GridError(
-            "areas of other cells", found=f"{area.shape} for {data.shape[-2:]}",
+            "areas of other cells",
+            found=f"{area.shape} for {data.shape[-2:]}",
             do="Compute the cell areas from these data",
-        )  # fmt: skip
+        )
     if robust:
         return _labelled(data, _spatial_spread(data, area), "spatial", "Cells", max_cv, _ROBUST)
     weight = area.data * data.notnull()
@@ -202,10 +203,14 @@ def _cv(data: xr.DataArray, scope: str, of: str, max_cv: float, robust: bool) ->
     names = _ROBUST if robust else _PLAIN
     if robust:
         packed = xr.apply_ufunc(
-            _median_spread, whole_series(data), input_core_dims=[["time"]],
-            output_core_dims=[["part"]], dask="parallelized", output_dtypes=[float],
+            _median_spread,
+            whole_series(data),
+            input_core_dims=[["time"]],
+            output_core_dims=[["part"]],
+            dask="parallelized",
+            output_dtypes=[float],
             dask_gufunc_kwargs={"output_sizes": {"part": 3}},
-        )  # fmt: skip
+        )
         middle, spread, n = (packed.isel(part=i).data for i in range(3))
     else:
         found = moments.of(data.data)
@@ -218,9 +223,10 @@ def _median_spread(values: np.ndarray) -> np.ndarray:
     """Return median, scaled median absolute deviation and count of (..., time)."""
     if np.isinf(values).any():
         raise DataError(
-            "infinite values have no spread", found="at least one infinite value",
+            "infinite values have no spread",
+            found="at least one infinite value",
             do="Set them to NaN (missing) or correct the input",
-        )  # fmt: skip
+        )
     values = values.astype(float)
     n = (~np.isnan(values)).sum(axis=-1)
     some = np.where(n[..., None] > 0, values, 0.0)

@@ -82,9 +82,10 @@ def lagged(
             )
         if not follows(check_time(data))[1:].all():
             raise TimeAxisError(
-                f"{words(data)}: a lag needs evenly spaced times", found="a gap or irregular steps",
+                f"{words(data)}: a lag needs evenly spaced times",
+                found="a gap or irregular steps",
                 do="Aggregate to a period, which keeps empty periods as NaN",
-            )  # fmt: skip
+            )
     options: Any = {"method": method, "deseasonalised": deseasonalised}
     parts = [correlate(first, second.shift(time=lag), **options) for lag in lags]
     found = xr.concat(parts, xr.DataArray(lags, dims="lag", name="lag"), coords="minimal")

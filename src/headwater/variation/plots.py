@@ -86,13 +86,23 @@ def _draw_cycle(axes: Axes, table: pd.DataFrame) -> None:
     fewest, most = int(table["years"].min()), int(table["years"].max())
     years = f"{most}" if fewest == most else f"up to {most}"
     axes.fill_between(
-        month, table["cell_low"], table["cell_high"], color=CATEGORY[4], alpha=0.25, lw=0,
+        month,
+        table["cell_low"],
+        table["cell_high"],
+        color=CATEGORY[4],
+        alpha=0.25,
+        lw=0,
         label=f"middle 80 % of {cells} cells",
-    )  # fmt: skip
+    )
     axes.fill_between(
-        month, table["year_low"], table["year_high"], color=color, alpha=0.35, lw=0,
+        month,
+        table["year_low"],
+        table["year_high"],
+        color=color,
+        alpha=0.35,
+        lw=0,
         label=f"lowest to highest of {years} years",
-    )  # fmt: skip
+    )
     axes.plot(month, table["mean"], color=color, marker="o", ms=3, label="mean of the area")
     axes.set_xticks(range(1, 13), list(_MONTHS))
     axes.set_xlim(0.7, 12.3)
@@ -143,9 +153,14 @@ def _year_bars(axes: Axes, part: pd.DataFrame, shift: float, color: str, label: 
 def _year_band(axes: Axes, part: pd.DataFrame, shift: float, color: str, label: str) -> None:
     """Draw many years as a line with a band."""
     axes.fill_between(
-        part["year"], part["cell_low"], part["cell_high"], color=color, alpha=0.2, lw=0,
+        part["year"],
+        part["cell_low"],
+        part["cell_high"],
+        color=color,
+        alpha=0.2,
+        lw=0,
         label=f"{label}, middle 80 % of cells",
-    )  # fmt: skip
+    )
     axes.plot(part["year"], part["mean"], color=color, marker="o", ms=2.5, label=label)
 
 
@@ -166,9 +181,9 @@ def band_lines(table: pd.DataFrame) -> Figure:
     zones = list(dict.fromkeys(table["zone"]))
     # the bright end of the map would be lost on white
     colors = colormaps["plasma"](np.linspace(0.0, 0.62, len(zones)))
-    yearly = "year" if table.loc[table["period"] == "year", "mean"].notna().any() else (
-        "growing_season"
-    )  # fmt: skip
+    yearly = (
+        "year" if table.loc[table["period"] == "year", "mean"].notna().any() else ("growing_season")
+    )
     with house_style():
         figure = new_figure(7.4, 3.8)
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.15, 1.0))
@@ -206,10 +221,16 @@ def _label_ends(axes: Axes, names: list[str], colors: Any) -> None:
         last = place
         for text, right, ink in (("●", 3, color), (name, 13, INK)):
             axes.annotate(
-                text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(right, 0),
-                textcoords="offset points", va="center", fontsize=8, color=ink,
+                text,
+                (1.0, place),
+                xycoords=("axes fraction", "data"),
+                xytext=(right, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=ink,
                 annotation_clip=False,
-            )  # fmt: skip
+            )
 
 
 def season_maps(data: xr.Dataset, outline: Any = None) -> Figure:
@@ -232,9 +253,13 @@ def season_maps(data: xr.Dataset, outline: Any = None) -> Figure:
     named = f"{yearly.attrs.get('long_name', yearly.name)}, growing season"
     label = quantity_label(yearly.assign_attrs(long_name=named))
     return map_panels(
-        yearly, titles=titles, columns=columns, quantity=str(data.attrs.get("variable", "")),
-        outline=outline, label=label,
-    )  # fmt: skip
+        yearly,
+        titles=titles,
+        columns=columns,
+        quantity=str(data.attrs.get("variable", "")),
+        outline=outline,
+        label=label,
+    )
 
 
 def cv_map(data: xr.Dataset, outline: Any = None) -> Figure:
@@ -273,9 +298,12 @@ def trend_map(data: xr.Dataset, outline: Any = None) -> Figure:
     """
     units = unit_label(str(data["slope"].attrs.get("units", "")))
     return map_figure(
-        data["slope"], quantity="trend", label=f"Trend, Sen's slope ({units})", outline=outline,
+        data["slope"],
+        quantity="trend",
+        label=f"Trend, Sen's slope ({units})",
+        outline=outline,
         stipple=_marks(data["significant"]),
-    )  # fmt: skip
+    )
 
 
 def p_map(data: xr.Dataset, outline: Any = None) -> Figure:
@@ -293,10 +321,12 @@ def p_map(data: xr.Dataset, outline: Any = None) -> Figure:
     Figure
     """
     return map_figure(
-        data["p"], quantity="p_value",
+        data["p"],
+        quantity="p_value",
         label=f"p of {data.attrs.get('test', 'Mann-Kendall')}, each cell by itself",
-        outline=outline, limits=(0.0, 1.0),
-    )  # fmt: skip
+        outline=outline,
+        limits=(0.0, 1.0),
+    )
 
 
 def _marks(significant: xr.DataArray) -> xr.DataArray | None:

@@ -16,7 +16,7 @@ from headwater.variation._maps import name_of
 from headwater.variation.climatology import climatology
 from headwater.variation.results import Summary
 from headwater.variation.series import area_series
-from headwater.variation.trend_family import recommended_trend, trends
+from headwater.variation.trend.compare import recommended_trend, trends
 
 __all__ = ["summarise", "summary"]
 

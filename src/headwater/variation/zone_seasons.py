@@ -69,8 +69,9 @@ def zone_seasons(
             low, high = (spread["quantiles"].isel(time=m - 1, quantile=i) for i in (0, 1))
             columns = (mean, low, high, spread["n"].isel(time=m - 1), years)
             table = dict(zip(_COLUMNS[3:], (each.values for each in columns), strict=True))
-            parts.append(pd.DataFrame({"division": division, "zone": zones.names, "month": m} |
-                                      table))  # fmt: skip
+            parts.append(
+                pd.DataFrame({"division": division, "zone": zones.names, "month": m} | table)
+            )
     joined = pd.concat(parts, ignore_index=True)
     units = str(monthly.attrs.get("units", ""))
     joined.attrs = {

@@ -125,15 +125,18 @@ def gauges(
     height = _heights(here)
     ranked = inside[np.argsort(height[inside], kind="stable")]
     chosen = ranked[np.linspace(0, ranked.size - 1, n).round().astype(int)]
-    return tuple(_gauge(here, int(cell), rank, height, seed, minutes)
-                 for rank, cell in enumerate(chosen, start=1))  # fmt: skip
+    return tuple(
+        _gauge(here, int(cell), rank, height, seed, minutes)
+        for rank, cell in enumerate(chosen, start=1)
+    )
 
 
 def _heights(here: VirtualHeadwater) -> Floats:
     """Mean elevation of each cell of the study grid, in the order of the flattened grid."""
     like = here.truth.fields["inside"]
-    fine = here.dem.coarsen(y=here.dem.sizes["y"] // like.sizes["y"],
-                            x=here.dem.sizes["x"] // like.sizes["x"])  # fmt: skip
+    fine = here.dem.coarsen(
+        y=here.dem.sizes["y"] // like.sizes["y"], x=here.dem.sizes["x"] // like.sizes["x"]
+    )
     return np.asarray(fine.mean().values, dtype=np.float64).ravel()
 
 
@@ -146,10 +149,11 @@ def _gauge(
     daily = {
         name: source.values[:, row, column].astype(np.float64)
         for name, source in (
-            ("rain", here.cube["precipitation"]), ("air", here.cube["temperature"]),
+            ("rain", here.cube["precipitation"]),
+            ("air", here.cube["temperature"]),
             ("theta", like),
         )
-    }  # fmt: skip
+    }
     first = int(like["time"].values[0].astype("datetime64[us]").astype(np.int64))
     time = first + _DAY // steps * np.arange(1, like.sizes["time"] * steps + 1, dtype=np.int64)
     return Gauge(

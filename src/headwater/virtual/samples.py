@@ -70,11 +70,23 @@ _SUN = {"N": 0.8, "E": 1.0, "S": 1.25, "W": 1.0}
 _SLOPES = (3.4, 3.2, 3.0, 2.8)
 
 COLUMNS = {
-    "sample_id": "", "water": "", "time": "", "longitude": "degree", "latitude": "degree",
-    "elevation": "m", "depth_top": "m", "depth_bottom": "m", "vegetation": "", "aspect": "",
-    "d18O": "‰ VSMOW", "d2H": "‰ VSMOW", "d18O_sd": "‰", "d2H_sd": "‰", "amount": "mm",
+    "sample_id": "",
+    "water": "",
+    "time": "",
+    "longitude": "degree",
+    "latitude": "degree",
+    "elevation": "m",
+    "depth_top": "m",
+    "depth_bottom": "m",
+    "vegetation": "",
+    "aspect": "",
+    "d18O": "‰ VSMOW",
+    "d2H": "‰ VSMOW",
+    "d18O_sd": "‰",
+    "d2H_sd": "‰",
+    "amount": "mm",
     "replicate": "",
-}  # fmt: skip
+}
 """Columns of the sample table and their units."""
 
 
@@ -130,9 +142,19 @@ def sampling(ground: Terrain, *, seed: int, year: int) -> Sampling:
     every = pd.concat(parts, ignore_index=True)
     every.insert(0, "sample_id", [f"W{number:05d}" for number in range(1, len(every) + 1)])
     truth_columns = [
-        "sample_id", "water", "month", "band", *SOURCES, "d18O_mixture", "d2H_mixture", "wandering",
-        "enrichment", "slope", "d18O", "d2H",
-    ]  # fmt: skip
+        "sample_id",
+        "water",
+        "month",
+        "band",
+        *SOURCES,
+        "d18O_mixture",
+        "d2H_mixture",
+        "wandering",
+        "enrichment",
+        "slope",
+        "d18O",
+        "d2H",
+    ]
     truth = every.loc[every["slope"].notna(), truth_columns].reset_index(drop=True)
     table = every.reindex(columns=list(COLUMNS))
     for isotope, sd in PRECISION.items():

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
-from headwater.stations.sensorthings import Answer, Call, Limits, Role, Service, refusal
-from headwater.stations.sensorthings.errors import WrongRequest
+from headwater.network.sensorthings import Answer, Call, Limits, Role, Service, refusal
+from headwater.network.sensorthings.errors import WrongRequest
 from headwater.web.body import take_body
 from headwater.web.description import describe
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from headwater.stations.store import Store
+    from headwater.network.store import Store
 
 __all__ = ["Authorise", "create_app", "everybody"]
 
@@ -64,7 +64,7 @@ def create_app(
     Returns
     -------
     FastAPI
-        ``app.state.service`` is its :class:`~headwater.stations.sensorthings.Service`.
+        ``app.state.service`` is its :class:`~headwater.network.sensorthings.Service`.
     """
     from fastapi import FastAPI
     from starlette.exceptions import HTTPException
@@ -77,7 +77,7 @@ def create_app(
         if not mqtt:
             yield
             return
-        from headwater.stations.sensorthings.mqtt import bridge
+        from headwater.network.sensorthings.mqtt import bridge
 
         async with bridge(service, mqtt, root=f"{public.rstrip('/')}/v1.1" if public else ""):
             yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headwater.stations.sensorthings.errors import TooLarge
+from headwater.network.sensorthings.errors import TooLarge
 
 if TYPE_CHECKING:
     from fastapi import Request

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import headwater
-from headwater.stations.sensorthings.context import Limits
-from headwater.stations.sensorthings.model import ENTITY_SETS, EntitySet, Property
+from headwater.network.sensorthings.context import Limits
+from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Property
 
 __all__ = ["describe"]
 

@@ -13,14 +13,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headwater.web.description import describe
-from headwater.web.live import Board, look
+from headwater.web.live_page import Board, look
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from headwater.stations.store import Store
+    from headwater.network.store import Store
 
 __all__ = ["add_pages", "render"]
 
@@ -104,7 +104,7 @@ def _told(page: Any) -> Any:
         from starlette.responses import JSONResponse
 
         from headwater.errors import HeadwaterError
-        from headwater.stations.sensorthings import refusal
+        from headwater.network.sensorthings import refusal
 
         try:
             found: Response = page(request)

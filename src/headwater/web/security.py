@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from headwater.errors import HeadwaterError
-from headwater.stations.keys import (
+from headwater.network.keys import (
     ROLES,
     Key,
     KeyRefusedError,
@@ -24,15 +24,15 @@ from headwater.stations.keys import (
     listed,
     verify,
 )
-from headwater.stations.sensorthings import Limits, Role, refusal
-from headwater.stations.sensorthings.errors import Forbidden, TooMany, Unauthorised
+from headwater.network.sensorthings import Limits, Role, refusal
+from headwater.network.sensorthings.errors import Forbidden, TooMany, Unauthorised
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
-    from headwater.stations.ingest.mapping import Mapping
-    from headwater.stations.store import Store
+    from headwater.network.ingest.mapping import Mapping
+    from headwater.network.store import Store
 
 __all__ = ["Access", "Gate", "Guard", "create_service", "first_key", "is_local", "presented"]
 
@@ -294,7 +294,7 @@ def create_service(
     """
     from headwater.web.app import create_app
     from headwater.web.pages import add_pages
-    from headwater.web.push import add_push
+    from headwater.web.upload import add_push
 
     guard = Guard(store, access or Access())
     app = create_app(store, limits=limits, authorise=guard, public=public, mqtt=mqtt)
@@ -320,7 +320,7 @@ def first_key(store: Store) -> str | None:
     Examples
     --------
     >>> import tempfile
-    >>> from headwater.stations import open_store
+    >>> from headwater.network import open_store
     >>> with tempfile.TemporaryDirectory() as folder, open_store(folder + "/s.db") as store:
     ...     first_key(store)[:3], first_key(store)
     ('hw_', None)

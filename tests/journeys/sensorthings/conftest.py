@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from headwater.stations import open_store
+from headwater.network import open_store
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 requests = pytest.importorskip("requests")
@@ -18,25 +18,36 @@ uvicorn = pytest.importorskip("uvicorn")
 POINT = {"type": "Point", "coordinates": [97.5, 35.1]}
 MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 LOCATION = {
-    "name": "upper meadow", "description": "a slope", "encodingType": "application/geo+json",
+    "name": "upper meadow",
+    "description": "a slope",
+    "encodingType": "application/geo+json",
     "location": POINT,
-}  # fmt: skip
+}
 SENSOR = {
-    "name": "5TM", "description": "probe", "encodingType": "text/plain", "metadata": "sheet",
+    "name": "5TM",
+    "description": "probe",
+    "encodingType": "text/plain",
+    "metadata": "sheet",
     "properties": {"depth": 10},
-}  # fmt: skip
+}
 OBSERVED = {
-    "name": "soil moisture", "description": "volumetric", "definition": "http://example.org/sm",
-}  # fmt: skip
+    "name": "soil moisture",
+    "description": "volumetric",
+    "definition": "http://example.org/sm",
+}
 UNIT = {"name": "cubic metre per cubic metre", "symbol": "m3 m-3", "definition": "http://x.org/u"}
 DATASTREAM = {
-    "name": "sm10", "description": "at 10 cm", "observationType": MEASUREMENT,
-    "unitOfMeasurement": UNIT, "properties": {"depth": {"value": 10, "unit": "cm"}},
-}  # fmt: skip
+    "name": "sm10",
+    "description": "at 10 cm",
+    "observationType": MEASUREMENT,
+    "unitOfMeasurement": UNIT,
+    "properties": {"depth": {"value": 10, "unit": "cm"}},
+}
 THING = {
-    "name": "station 1", "description": "four depths",
+    "name": "station 1",
+    "description": "four depths",
     "properties": {"slope": 12.5, "aspect": "north", "grazed": True, "tags": ["a", "b"]},
-}  # fmt: skip
+}
 
 
 def station(name="station 1", n=24, coordinates=(97.5, 35.1), offset=0.0):
@@ -44,10 +55,14 @@ def station(name="station 1", n=24, coordinates=(97.5, 35.1), offset=0.0):
     location = copy.deepcopy(LOCATION)
     location["location"]["coordinates"] = list(coordinates)
     hours = [
-        {"phenomenonTime": f"2024-01-01T{hour:02}:00:00Z", "result": offset + hour / 100,
-         "resultTime": f"2024-01-01T{hour:02}:10:00Z", "parameters": {"hour": hour}}
+        {
+            "phenomenonTime": f"2024-01-01T{hour:02}:00:00Z",
+            "result": offset + hour / 100,
+            "resultTime": f"2024-01-01T{hour:02}:10:00Z",
+            "parameters": {"hour": hour},
+        }
         for hour in range(n)
-    ]  # fmt: skip
+    ]
     return copy.deepcopy(THING) | {
         "name": name,
         "Locations": [location],

@@ -2,9 +2,9 @@
 
 import pytest
 
-from headwater.stations import open_store
-from headwater.stations.sensorthings import Limits
-from headwater.stations.sensorthings.errors import Forbidden, Unauthorised
+from headwater.network import open_store
+from headwater.network.sensorthings import Limits
+from headwater.network.sensorthings.errors import Forbidden, Unauthorised
 
 from .conftest import THING, Client, serving, station
 
@@ -88,8 +88,11 @@ def test_limits(guarded):
 def test_addresses_outside_are_json_too(guarded):
     client = guarded("all")
     root = client.url.removesuffix("/v1.1")
-    for method, path, status in (("GET", "/", 404), ("GET", "/v2.0/Things", 404),
-                                 ("TRACE", "/v1.1/Things", 405)):  # fmt: skip
+    for method, path, status in (
+        ("GET", "/", 404),
+        ("GET", "/v2.0/Things", 404),
+        ("TRACE", "/v1.1/Things", 405),
+    ):
         answer = client.session.request(method, root + path, timeout=10)
         assert answer.status_code == status
         assert answer.json()["message"]

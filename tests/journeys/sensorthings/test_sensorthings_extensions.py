@@ -31,9 +31,13 @@ class TestDataArray:
 
     def test_reading_with_options(self, fresh, stream):
         page = fresh.get(
-            f"Datastreams({stream})/Observations", resultFormat="dataArray", top=2, count="true",
-            select="result,phenomenonTime", orderby="phenomenonTime desc",
-        )  # fmt: skip
+            f"Datastreams({stream})/Observations",
+            resultFormat="dataArray",
+            top=2,
+            count="true",
+            select="result,phenomenonTime",
+            orderby="phenomenonTime desc",
+        )
         assert page["@iot.count"] == 3
         (table,) = page["value"]
         assert table["components"] == ["result", "phenomenonTime"]
@@ -70,9 +74,13 @@ class TestDataArray:
     def test_creating_with_features(self, fresh, stream):
         feature = fresh.post(
             "FeaturesOfInterest",
-            {"name": "f", "description": "", "encodingType": "application/geo+json",
-             "feature": {"type": "Point", "coordinates": [98.5, 35.2]}},
-        )  # fmt: skip
+            {
+                "name": "f",
+                "description": "",
+                "encodingType": "application/geo+json",
+                "feature": {"type": "Point", "coordinates": [98.5, 35.2]},
+            },
+        )
         table = {
             "Datastream": {"@iot.id": stream},
             "components": ["result", "FeatureOfInterest/id"],
@@ -85,11 +93,16 @@ class TestDataArray:
 
     @pytest.mark.parametrize(
         "body",
-        [{}, [1], [{}], [{"components": ["result"], "dataArray": 3}],
-         [{"components": ["wrong", "result"], "dataArray": []}],
-         [{"components": ["phenomenonTime"], "dataArray": []}],
-         [{"components": ["result", "result"], "dataArray": [[1, 2]]}]],
-    )  # fmt: skip
+        [
+            {},
+            [1],
+            [{}],
+            [{"components": ["result"], "dataArray": 3}],
+            [{"components": ["wrong", "result"], "dataArray": []}],
+            [{"components": ["phenomenonTime"], "dataArray": []}],
+            [{"components": ["result", "result"], "dataArray": [[1, 2]]}],
+        ],
+    )
     def test_creating_what_is_none(self, fresh, body):
         fresh.refused("POST", "CreateObservations", body)
         fresh.refused("GET", "CreateObservations", status=404)
@@ -119,8 +132,18 @@ class TestMultiDatastreams:
         assert [entry["name"] for entry in found["ObservedProperties"]] == ["b", "a"]
         assert found["Thing"]["name"] == "station 1"
         for path in ("Things", "Sensors"):
-            assert sum(map(len, (fresh.values(f"{path}({entry['@iot.id']})/MultiDatastreams")
-                                 for entry in fresh.values(path)))) == 1  # fmt: skip
+            assert (
+                sum(
+                    map(
+                        len,
+                        (
+                            fresh.values(f"{path}({entry['@iot.id']})/MultiDatastreams")
+                            for entry in fresh.values(path)
+                        ),
+                    )
+                )
+                == 1
+            )
         (observed,) = fresh.values(
             "ObservedProperties", filter="name eq 'a'", expand="MultiDatastreams"
         )
@@ -212,8 +235,12 @@ class TestBatch:
         assert answer.status_code == 200
         assert answer.headers["Content-Type"].startswith("multipart/mixed")
         statuses = [line for line in answer.text.split("\r\n") if line.startswith("HTTP/1.1")]
-        assert statuses == ["HTTP/1.1 201 Created", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK",
-                            "HTTP/1.1 404 Not Found"]  # fmt: skip
+        assert statuses == [
+            "HTTP/1.1 201 Created",
+            "HTTP/1.1 200 OK",
+            "HTTP/1.1 200 OK",
+            "HTTP/1.1 404 Not Found",
+        ]
         assert '{"description": "changed"}' in answer.text
         assert "Content-ID: 1" in answer.text
 
@@ -230,8 +257,11 @@ class TestBatch:
 
     def test_json_with_references(self, fresh):
         observation = {"result": 0.4, "phenomenonTime": "2024-01-01T00:00:00Z"}
-        stream = DATASTREAM | {"Sensor": {"@iot.id": "$s"}, "Thing": {"@iot.id": "$t"},
-                               "ObservedProperty": OBSERVED}  # fmt: skip
+        stream = DATASTREAM | {
+            "Sensor": {"@iot.id": "$s"},
+            "Thing": {"@iot.id": "$t"},
+            "ObservedProperty": OBSERVED,
+        }
         place = station(n=0)["Locations"]
         requests = [
             {"id": "s", "atomicityGroup": "g", "method": "post", "url": "Sensors", "body": SENSOR},
@@ -255,8 +285,13 @@ class TestBatch:
         ]
         answers = fresh.call("POST", "$batch", {"requests": requests}).json()["responses"]
         assert [(a["id"], a["status"]) for a in answers] == [
-            ("s", 201), ("t", 201), ("d", 201), ("o", 201), ("g", 200), ("x", 404),
-        ]  # fmt: skip
+            ("s", 201),
+            ("t", 201),
+            ("d", 201),
+            ("o", 201),
+            ("g", 200),
+            ("x", 404),
+        ]
         assert answers[4]["body"] == {"result": 0.4}
         assert fresh.get(answers[2]["location"])["name"] == "sm10"
 

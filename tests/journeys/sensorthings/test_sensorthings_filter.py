@@ -11,12 +11,19 @@ AREA = "geography'POLYGON((97 35, 97.6 35, 97.6 36, 97 36, 97 35))'"
 def filled(service):
     first = station("station 1")
     first["Datastreams"][0]["Observations"] += [
-        {"phenomenonTime": "2024-01-02T00:00:00Z/2024-01-02T06:00:00Z", "result": "wet",
-         "resultTime": "2024-01-02T06:00:01.250Z", "resultQuality": {"flag": "G"}},
+        {
+            "phenomenonTime": "2024-01-02T00:00:00Z/2024-01-02T06:00:00Z",
+            "result": "wet",
+            "resultTime": "2024-01-02T06:00:01.250Z",
+            "resultQuality": {"flag": "G"},
+        },
         {"phenomenonTime": "2024-02-29T12:30:45.5+08:00", "result": {"mean": 0.3, "n": 12}},
-        {"phenomenonTime": "1969-12-31T23:59:59.750Z", "result": True,
-         "validTime": "2024-01-01T00:00:00Z/2024-06-01T00:00:00Z"},
-    ]  # fmt: skip
+        {
+            "phenomenonTime": "1969-12-31T23:59:59.750Z",
+            "result": True,
+            "validTime": "2024-01-01T00:00:00Z/2024-06-01T00:00:00Z",
+        },
+    ]
     service.post("Things", first)
     other = station("Station'two", coordinates=(97.9, 35.4), offset=0.5)
     other["properties"] = {"slope": 3, "aspect": "south", "deep": {"a b": [10, {"x": "y"}]}}
@@ -126,38 +133,68 @@ OBSERVATIONS = [
 ]
 
 THINGS = [
-    ("name eq 'station 1'", 1), ("name eq 'Station''two'", 1), ("name ne 'x'", 2),
-    ("name gt 'a'", 1), ("substringof('tion', name)", 2), ("substringof('two', name)", 1),
-    ("contains(name, ' 1')", 1), ("startswith(name, 'st')", 1), ("startswith(name, '%')", 0),
-    ("endswith(name, '1')", 1), ("endswith('1', name)", 0), ("length(name) eq 9", 1),
-    ("indexof(name, 'tion') eq 3", 2), ("indexof(name, 'q') eq -1", 2),
-    ("substring(name, 8) eq '1'", 1), ("substring(name, 1, 3) eq 'tat'", 2),
-    ("tolower(name) eq 'station''two'", 1), ("toupper(name) eq 'STATION 1'", 1),
-    ("trim(description) eq 'fenced'", 1), ("concat(concat(name, '-'), 'x') eq 'station 1-x'", 1),
-    ("properties/slope gt 5", 1), ("properties/slope lt 12.6", 2), ("properties/slope eq '3'", 0),
-    ("properties/aspect eq 'north'", 1), ("properties/grazed", 1), ("properties/grazed eq true", 1),
-    ("not properties/grazed", 1), ("properties/tags/1 eq 'b'", 1), ("properties/tags[0] eq 'a'", 1),
-    ("properties/nothing eq null", 2), ("properties/aspect ne null", 2),
-    ("properties/aspect eq name", 0), ("startswith(properties/aspect, 'so')", 1),
-    ("Datastreams/name eq 'station 1 sm10'", 1), ("Datastreams/Observations/result gt 0.7", 1),
-    (f"st_within(Locations/location, {AREA})", 1), ("Datastreams/Sensor/properties/depth eq 10", 2),
-    ("id gt 0", 2), ("Datastreams/phenomenonTime gt 2024-01-01T00:00:00Z", 0),
-    ("Datastreams/phenomenonTime ge 2024-01-01T00:00:00Z", 1), ("true", 2), ("false", 0),
+    ("name eq 'station 1'", 1),
+    ("name eq 'Station''two'", 1),
+    ("name ne 'x'", 2),
+    ("name gt 'a'", 1),
+    ("substringof('tion', name)", 2),
+    ("substringof('two', name)", 1),
+    ("contains(name, ' 1')", 1),
+    ("startswith(name, 'st')", 1),
+    ("startswith(name, '%')", 0),
+    ("endswith(name, '1')", 1),
+    ("endswith('1', name)", 0),
+    ("length(name) eq 9", 1),
+    ("indexof(name, 'tion') eq 3", 2),
+    ("indexof(name, 'q') eq -1", 2),
+    ("substring(name, 8) eq '1'", 1),
+    ("substring(name, 1, 3) eq 'tat'", 2),
+    ("tolower(name) eq 'station''two'", 1),
+    ("toupper(name) eq 'STATION 1'", 1),
+    ("trim(description) eq 'fenced'", 1),
+    ("concat(concat(name, '-'), 'x') eq 'station 1-x'", 1),
+    ("properties/slope gt 5", 1),
+    ("properties/slope lt 12.6", 2),
+    ("properties/slope eq '3'", 0),
+    ("properties/aspect eq 'north'", 1),
+    ("properties/grazed", 1),
+    ("properties/grazed eq true", 1),
+    ("not properties/grazed", 1),
+    ("properties/tags/1 eq 'b'", 1),
+    ("properties/tags[0] eq 'a'", 1),
+    ("properties/nothing eq null", 2),
+    ("properties/aspect ne null", 2),
+    ("properties/aspect eq name", 0),
+    ("startswith(properties/aspect, 'so')", 1),
+    ("Datastreams/name eq 'station 1 sm10'", 1),
+    ("Datastreams/Observations/result gt 0.7", 1),
+    (f"st_within(Locations/location, {AREA})", 1),
+    ("Datastreams/Sensor/properties/depth eq 10", 2),
+    ("id gt 0", 2),
+    ("Datastreams/phenomenonTime gt 2024-01-01T00:00:00Z", 0),
+    ("Datastreams/phenomenonTime ge 2024-01-01T00:00:00Z", 1),
+    ("true", 2),
+    ("false", 0),
     ("name eq 'station 1' eq true", 1),
-]  # fmt: skip
+]
 
 LOCATIONS = [
-    (f"geo.intersects(location, {AREA})", 1), (f"st_intersects({AREA}, location)", 1),
-    (f"st_within(location, {AREA})", 1), (f"st_contains({AREA}, location)", 1),
-    (f"st_disjoint(location, {AREA})", 1), (f"st_touches(location, {AREA})", 0),
-    (f"st_overlaps(location, {AREA})", 0), (f"st_crosses(location, {AREA})", 0),
+    (f"geo.intersects(location, {AREA})", 1),
+    (f"st_intersects({AREA}, location)", 1),
+    (f"st_within(location, {AREA})", 1),
+    (f"st_contains({AREA}, location)", 1),
+    (f"st_disjoint(location, {AREA})", 1),
+    (f"st_touches(location, {AREA})", 0),
+    (f"st_overlaps(location, {AREA})", 0),
+    (f"st_crosses(location, {AREA})", 0),
     ("st_equals(location, geography'POINT(97.5 35.1)')", 1),
     (f"st_relate(location, {AREA}, 'T*F**F***')", 1),
     ("geo.distance(location, geography'POINT(97.5 35)') lt 0.11", 1),
     ("geo.distance(location, geometry'SRID=4326;POINT(97.5 35)') ge 0.11", 1),
-    ("geo.length(location) eq 0", 2), ("location/type eq 'Point'", 2),
+    ("geo.length(location) eq 0", 2),
+    ("location/type eq 'Point'", 2),
     ("location/coordinates/0 gt 97.6", 1),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "expected"), OBSERVATIONS)
@@ -187,21 +224,34 @@ def test_identifiers_of_observations(filled):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("nothing eq 1", "no property"), ("name eq", "missing"), ("name eq 'a", "sign"),
-        ("name eq 'a' and", "missing"), ("(name eq 'a'", "missing"), ("name eq 'a')", "left over"),
-        ("nofunction(name)", "unknown function"), ("length(name, name) eq 1", "takes 1"),
-        ("name add 1 eq 2", "number"), ("name gt 2024-01-01T00:00:00Z", "text"),
-        ("name", "true or false"), ("1 add 1", "true or false"), ("name/first eq 'a'", "inside"),
-        ("Datastreams eq 1", "no property"), ("year(name) eq 2024", "time"),
-        ("st_within(name, geography'POINT(1 1)')", "geometry"), ("name eq \x00", "zero byte"),
+        ("nothing eq 1", "no property"),
+        ("name eq", "missing"),
+        ("name eq 'a", "sign"),
+        ("name eq 'a' and", "missing"),
+        ("(name eq 'a'", "missing"),
+        ("name eq 'a')", "left over"),
+        ("nofunction(name)", "unknown function"),
+        ("length(name, name) eq 1", "takes 1"),
+        ("name add 1 eq 2", "number"),
+        ("name gt 2024-01-01T00:00:00Z", "text"),
+        ("name", "true or false"),
+        ("1 add 1", "true or false"),
+        ("name/first eq 'a'", "inside"),
+        ("Datastreams eq 1", "no property"),
+        ("year(name) eq 2024", "time"),
+        ("st_within(name, geography'POINT(1 1)')", "geometry"),
+        ("name eq \x00", "zero byte"),
         ("st_within(Locations/location, geography'POINT(1')", "well-known"),
         ("Datastreams/phenomenonTime gt 2024-01-01T00:00:00", "zone"),
-        ("name eq 'a' or " * 900 + "name eq 'b'", "too long"), ("(" * 80 + "1", "deep"),
-        ("not " * 80 + "true", "deep"), ("1" + " add 1" * 60 + " eq 1", "terms"),
+        ("name eq 'a' or " * 900 + "name eq 'b'", "too long"),
+        ("(" * 80 + "1", "deep"),
+        ("not " * 80 + "true", "deep"),
+        ("1" + " add 1" * 60 + " eq 1", "terms"),
         ("Datastreams/phenomenonTime lt 2024-13-01T00:00:00Z", "time"),
-        ("properties/a%22b eq 1", "sign"), ("length(name) eq 1e999", "beyond"),
+        ("properties/a%22b eq 1", "sign"),
+        ("length(name) eq 1e999", "beyond"),
     ],
-)  # fmt: skip
+)
 def test_wrong_expressions_are_told_in_a_sentence(filled, text, word):
     assert word in filled.refused("GET", "Things", filter=text)
 

@@ -19,13 +19,19 @@ def whole_station():
         name="soil moisture", definition="http://x.org", description="w"
     )
     stream = fsc.Datastream(
-        name="sm10", description="10 cm", observation_type="http://x.org/OM_Measurement",
-        unit_of_measurement=unit, sensor=sensor, observed_property=observed,
-    )  # fmt: skip
+        name="sm10",
+        description="10 cm",
+        observation_type="http://x.org/OM_Measurement",
+        unit_of_measurement=unit,
+        sensor=sensor,
+        observed_property=observed,
+    )
     place = fsc.Location(
-        name="meadow", description="slope", encoding_type="application/geo+json",
+        name="meadow",
+        description="slope",
+        encoding_type="application/geo+json",
         location=geojson.Point((97.5, 35.1)),
-    )  # fmt: skip
+    )
     thing = fsc.Thing(name="upper", description="station", properties={"slope": 12.5})
     thing.locations, thing.datastreams = (
         fsc.model.ext.entity_list.EntityList(entity_class=kind, entities=[entity])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headwater.errors import InputError
-from headwater.stations import open_store
+from headwater.network import open_store
 
 from .conftest import THING, Client, serving, station
 
@@ -95,8 +95,12 @@ def network(tmp_path):
             wait_until(lambda: app.state.service.listeners)
             probe = Listener(port, "v1.1/Things(1)/description")
             # connected once a change is announced
-            wait_until(lambda: client.call("PATCH", "Things(1)", {"description": "x"}) and
-                       not probe.messages.empty())  # fmt: skip
+            wait_until(
+                lambda: (
+                    client.call("PATCH", "Things(1)", {"description": "x"})
+                    and not probe.messages.empty()
+                )
+            )
             probe.close()
             yield client, port
 
@@ -112,8 +116,10 @@ def test_the_service_root_names_the_broker(network):
     client, port = network
     settings = client.get("")["serverSettings"]
     base = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
-    for requirement in ("create-observations-via-mqtt/observations-creation",
-                        "receive-updates-via-mqtt/receive-updates"):  # fmt: skip
+    for requirement in (
+        "create-observations-via-mqtt/observations-creation",
+        "receive-updates-via-mqtt/receive-updates",
+    ):
         assert base + requirement in settings["conformance"]
         assert settings[base + requirement]["endpoints"] == [f"mqtt://127.0.0.1:{port}"]
 
@@ -149,8 +155,13 @@ class TestCreate:
 class TestSubscribe:
     def test_to_collections_entities_and_properties(self, network):
         client, port = network
-        topics = ("v1.1/Observations", "v1.1/Datastreams(1)/Observations", "v1.1/Things(1)",
-                  "v1.1/Things(1)/name", "v1.1/Things")  # fmt: skip
+        topics = (
+            "v1.1/Observations",
+            "v1.1/Datastreams(1)/Observations",
+            "v1.1/Things(1)",
+            "v1.1/Things(1)/name",
+            "v1.1/Things",
+        )
         listeners = {topic: Listener(port, topic) for topic in topics}
         id = client.post("Datastreams(1)/Observations", {"result": 0.4})
         for topic in topics[:2]:
@@ -170,11 +181,13 @@ class TestSubscribe:
         select = "v1.1/Datastreams(1)/Observations?$select=result,phenomenonTime"
         through = "v1.1/Things(1)/Datastreams(1)/Observations"
         chosen, linked = Listener(port, select), Listener(port, through)
-        client.post("Datastreams(1)/Observations",
-                    {"result": 0.5, "phenomenonTime": "2024-01-01T00:00:00Z"})  # fmt: skip
+        client.post(
+            "Datastreams(1)/Observations", {"result": 0.5, "phenomenonTime": "2024-01-01T00:00:00Z"}
+        )
         assert chosen.next() == (
-            select, {"result": 0.5, "phenomenonTime": "2024-01-01T00:00:00Z"},
-        )  # fmt: skip
+            select,
+            {"result": 0.5, "phenomenonTime": "2024-01-01T00:00:00Z"},
+        )
         assert linked.next()[1]["result"] == 0.5
         chosen.close()
         linked.close()
@@ -204,8 +217,10 @@ def test_the_broker_restarts(tmp_path):
             sender = Listener(port)
 
             def arrived():
-                sender.publish("v1.1/Datastreams(1)/Observations",
-                               {"result": 1, "phenomenonTime": "2024-01-01T00:00:00Z"})  # fmt: skip
+                sender.publish(
+                    "v1.1/Datastreams(1)/Observations",
+                    {"result": 1, "phenomenonTime": "2024-01-01T00:00:00Z"},
+                )
                 return len(client.values("Observations")) == 1
 
             wait_until(arrived, 30)
@@ -216,8 +231,8 @@ def test_the_broker_restarts(tmp_path):
 def test_addresses_that_are_no_broker(tmp_path, address):
     import asyncio
 
-    from headwater.stations.sensorthings.mqtt import bridge
-    from headwater.stations.sensorthings.service import Service
+    from headwater.network.sensorthings.mqtt import bridge
+    from headwater.network.sensorthings.service import Service
 
     async def join():
         async with bridge(Service(store), address):

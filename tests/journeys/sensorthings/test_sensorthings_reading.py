@@ -5,22 +5,42 @@ import pytest
 from .conftest import THING, station
 
 SETS = {
-    "Things": ({"name", "description", "properties"},
-               {"Datastreams", "MultiDatastreams", "Locations", "HistoricalLocations"}),
-    "Locations": ({"name", "description", "encodingType", "location"},
-                  {"Things", "HistoricalLocations"}),
+    "Things": (
+        {"name", "description", "properties"},
+        {"Datastreams", "MultiDatastreams", "Locations", "HistoricalLocations"},
+    ),
+    "Locations": (
+        {"name", "description", "encodingType", "location"},
+        {"Things", "HistoricalLocations"},
+    ),
     "HistoricalLocations": ({"time"}, {"Thing", "Locations"}),
-    "Datastreams": ({"name", "description", "observationType", "unitOfMeasurement", "observedArea",
-                     "phenomenonTime", "resultTime", "properties"},
-                    {"Thing", "Sensor", "ObservedProperty", "Observations"}),
-    "Sensors": ({"name", "description", "encodingType", "metadata", "properties"},
-                {"Datastreams", "MultiDatastreams"}),
-    "ObservedProperties": ({"name", "definition", "description"},
-                           {"Datastreams", "MultiDatastreams"}),
-    "Observations": ({"phenomenonTime", "result", "resultTime", "parameters"},
-                     {"Datastream", "FeatureOfInterest"}),
+    "Datastreams": (
+        {
+            "name",
+            "description",
+            "observationType",
+            "unitOfMeasurement",
+            "observedArea",
+            "phenomenonTime",
+            "resultTime",
+            "properties",
+        },
+        {"Thing", "Sensor", "ObservedProperty", "Observations"},
+    ),
+    "Sensors": (
+        {"name", "description", "encodingType", "metadata", "properties"},
+        {"Datastreams", "MultiDatastreams"},
+    ),
+    "ObservedProperties": (
+        {"name", "definition", "description"},
+        {"Datastreams", "MultiDatastreams"},
+    ),
+    "Observations": (
+        {"phenomenonTime", "result", "resultTime", "parameters"},
+        {"Datastream", "FeatureOfInterest"},
+    ),
     "FeaturesOfInterest": ({"name", "description", "encodingType", "feature"}, {"Observations"}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +77,14 @@ class TestServiceRoot:
     def test_names_the_requirements_it_meets(self, service):
         met = service.get("")["serverSettings"]["conformance"]
         base = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
-        wanted = ("datamodel", "request-data", "multi-datastream", "data-array/data-array",
-                  "batch-request/batch-request", "create-update-delete/deep-insert")  # fmt: skip
+        wanted = (
+            "datamodel",
+            "request-data",
+            "multi-datastream",
+            "data-array/data-array",
+            "batch-request/batch-request",
+            "create-update-delete/deep-insert",
+        )
         assert {base + name for name in wanted} <= set(met)
         assert not any("mqtt" in name for name in met)  # no broker in this test
 
@@ -122,10 +148,23 @@ class TestResourcePaths:
 
     @pytest.mark.parametrize(
         "path",
-        ["Nothings", "Things(1)/Nothing", "Things/name", "Things(1)/name/first", "things",
-         "Things('a')", "Things(1.5)", "Things()", "Things(1)/$value", "Datastreams(1)/Thing(1)",
-         "Things(1)(2)", "Observations(5)", "Things(99999999999999999999)", "Things(1)/$count"],
-    )  # fmt: skip
+        [
+            "Nothings",
+            "Things(1)/Nothing",
+            "Things/name",
+            "Things(1)/name/first",
+            "things",
+            "Things('a')",
+            "Things(1.5)",
+            "Things()",
+            "Things(1)/$value",
+            "Datastreams(1)/Thing(1)",
+            "Things(1)(2)",
+            "Observations(5)",
+            "Things(99999999999999999999)",
+            "Things(1)/$count",
+        ],
+    )
     def test_paths_that_are_none(self, service, ids, path):
         assert service.refused("GET", path, status=404)
 
@@ -135,8 +174,9 @@ class TestSelect:
         for item in service.values("Observations", select="result,phenomenonTime", top=3):
             assert set(item) == {"result", "phenomenonTime"}
         assert service.get(one("Things", ids), select="id,name") == {
-            "@iot.id": ids["Things"], "name": "station 1",
-        }  # fmt: skip
+            "@iot.id": ids["Things"],
+            "name": "station 1",
+        }
 
     def test_keeps_links(self, service, ids):
         item = service.get(one("Things", ids), select="Datastreams")
@@ -153,8 +193,13 @@ class TestExpand:
             "Things", expand=f"Datastreams($select=name;$expand={inner},Sensor),Locations", top=1
         )
         (stream,) = thing["Datastreams"]
-        assert set(stream) == {"name", "Observations", "Observations@iot.count",
-                               "Observations@iot.nextLink", "Sensor"}  # fmt: skip
+        assert set(stream) == {
+            "name",
+            "Observations",
+            "Observations@iot.count",
+            "Observations@iot.nextLink",
+            "Sensor",
+        }
         assert [item["result"] for item in stream["Observations"]] == [0.23, 0.22]
         assert stream["Observations@iot.count"] == 24
         assert stream["Sensor"]["name"] == "5TM"
@@ -221,8 +266,9 @@ class TestOrderby:
         )
         assert [item["result"] for item in results] == [0.5, 0.51]
         assert service.names("Things", orderby="properties/slope,name desc") == [
-            "station 2", "station 1",
-        ]  # fmt: skip
+            "station 2",
+            "station 1",
+        ]
 
     def test_pages_follow_the_order(self, service, ids):
         page = service.get("Observations", orderby="result desc", top=7, select="result")
@@ -280,9 +326,17 @@ class TestTopSkipCount:
 
     @pytest.mark.parametrize(
         "options",
-        [{"top": -1}, {"top": "many"}, {"skip": 1.5}, {"count": "yes"}, {"wrong": 1},
-         {"skiptoken": "bm9uZQ"}, {"skiptoken": "***"}, {"resultFormat": "csv"}],
-    )  # fmt: skip
+        [
+            {"top": -1},
+            {"top": "many"},
+            {"skip": 1.5},
+            {"count": "yes"},
+            {"wrong": 1},
+            {"skiptoken": "bm9uZQ"},
+            {"skiptoken": "***"},
+            {"resultFormat": "csv"},
+        ],
+    )
     def test_values_that_are_none(self, service, options):
         status = 501 if "resultFormat" in options else 400
         assert service.refused("GET", "Things", status=status, **options)

@@ -91,26 +91,89 @@ WORDS = st.sampled_from(
 )
 TEXT = st.lists(WORDS, max_size=9).map(" ".join) | st.text(max_size=20)
 OPTION = st.sampled_from(
-    ["$filter", "$orderby", "$expand", "$select", "$top", "$skip", "$count", "$resultFormat",
-     "$skiptoken", "x"]
-)  # fmt: skip
+    [
+        "$filter",
+        "$orderby",
+        "$expand",
+        "$select",
+        "$top",
+        "$skip",
+        "$count",
+        "$resultFormat",
+        "$skiptoken",
+        "x",
+    ]
+)
 SEGMENT = st.sampled_from(
-    ["Things", "Things(1)", "Datastreams(1)", "Observations", "Observations('1@1704067200000000')",
-     "Locations(1)", "MultiDatastreams", "FeaturesOfInterest(1)", "HistoricalLocations", "$ref",
-     "$value", "name", "properties", "Datastream", "Thing", "Sensors('')", "CreateObservations",
-     "$batch", "Things(-1)", "Things(9223372036854775808)", ".."]
-) | st.text(max_size=6)  # fmt: skip
+    [
+        "Things",
+        "Things(1)",
+        "Datastreams(1)",
+        "Observations",
+        "Observations('1@1704067200000000')",
+        "Locations(1)",
+        "MultiDatastreams",
+        "FeaturesOfInterest(1)",
+        "HistoricalLocations",
+        "$ref",
+        "$value",
+        "name",
+        "properties",
+        "Datastream",
+        "Thing",
+        "Sensors('')",
+        "CreateObservations",
+        "$batch",
+        "Things(-1)",
+        "Things(9223372036854775808)",
+        "..",
+    ]
+) | st.text(max_size=6)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8) | st.just({"@iot.id": 1}) | st.just("2024-01-01T00:00:00Z"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["name", "description", "result", "phenomenonTime", "Datastream", "Thing",
-                         "Locations", "location", "encodingType", "Observations", "components",
-                         "dataArray", "requests", "method", "url", "id", "op", "path", "value",
-                         "unitOfMeasurement", "properties", "time", "@iot.id", "body"]),
-        inner, max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.just({"@iot.id": 1})
+    | st.just("2024-01-01T00:00:00Z"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "name",
+                    "description",
+                    "result",
+                    "phenomenonTime",
+                    "Datastream",
+                    "Thing",
+                    "Locations",
+                    "location",
+                    "encodingType",
+                    "Observations",
+                    "components",
+                    "dataArray",
+                    "requests",
+                    "method",
+                    "url",
+                    "id",
+                    "op",
+                    "path",
+                    "value",
+                    "unitOfMeasurement",
+                    "properties",
+                    "time",
+                    "@iot.id",
+                    "body",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 def encoded(text):
@@ -139,16 +202,21 @@ def filled(service):
 
 
 @MANY
-@given(path=st.lists(SEGMENT, max_size=4).map("/".join),
-       options=st.lists(st.tuples(OPTION, TEXT), max_size=3))  # fmt: skip
+@given(
+    path=st.lists(SEGMENT, max_size=4).map("/".join),
+    options=st.lists(st.tuples(OPTION, TEXT), max_size=3),
+)
 def test_random_addresses(filled, path, options):
     query = "&".join(f"{name}={encoded(value)}" for name, value in options)
     fine(filled, "GET", f"{filled.url}/{encoded(path)}?{query}")
 
 
 @MANY
-@given(name=st.sampled_from(["Things", "Observations", "Datastreams", "Locations"]),
-       option=OPTION, value=TEXT)  # fmt: skip
+@given(
+    name=st.sampled_from(["Things", "Observations", "Datastreams", "Locations"]),
+    option=OPTION,
+    value=TEXT,
+)
 def test_random_options(filled, name, option, value):
     fine(filled, "GET", f"{filled.url}/{name}?{option}={encoded(value)}")
 

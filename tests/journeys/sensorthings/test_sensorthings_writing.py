@@ -10,8 +10,16 @@ PATCH = {"Content-Type": "application/json-patch+json"}
 
 
 def everything(service):
-    sets = ("Things", "Locations", "HistoricalLocations", "Datastreams", "Sensors",
-            "ObservedProperties", "Observations", "FeaturesOfInterest")  # fmt: skip
+    sets = (
+        "Things",
+        "Locations",
+        "HistoricalLocations",
+        "Datastreams",
+        "Sensors",
+        "ObservedProperties",
+        "Observations",
+        "FeaturesOfInterest",
+    )
     return {name: service.get(name, count="true", top=0)["@iot.count"] for name in sets}
 
 
@@ -20,14 +28,21 @@ class TestCreate:
         thing, sensor = fresh.post("Things", THING), fresh.post("Sensors", SENSOR)
         observed = fresh.post("ObservedProperties", OBSERVED)
         location = fresh.post("Locations", LOCATION | {"Things": [{"@iot.id": thing}]})
-        links = {"Thing": {"@iot.id": thing}, "Sensor": {"@iot.id": sensor},
-                 "ObservedProperty": {"@iot.id": observed}}  # fmt: skip
+        links = {
+            "Thing": {"@iot.id": thing},
+            "Sensor": {"@iot.id": sensor},
+            "ObservedProperty": {"@iot.id": observed},
+        }
         stream = fresh.post("Datastreams", DATASTREAM | links)
         feature = fresh.post(
             "FeaturesOfInterest",
-            {"name": "f", "description": "", "encodingType": "application/geo+json",
-             "feature": {"type": "Point", "coordinates": [1, 2]}},
-        )  # fmt: skip
+            {
+                "name": "f",
+                "description": "",
+                "encodingType": "application/geo+json",
+                "feature": {"type": "Point", "coordinates": [1, 2]},
+            },
+        )
         body = {
             "phenomenonTime": "2024-01-01T00:00:00Z",
             "result": 0.3,
@@ -35,9 +50,14 @@ class TestCreate:
             "FeatureOfInterest": {"@iot.id": feature},
         }
         observation = fresh.post("Observations", body)
-        fresh.post("HistoricalLocations",
-                   {"time": "2020-01-01T00:00:00Z", "Thing": {"@iot.id": thing},
-                    "Locations": [{"@iot.id": location}]})  # fmt: skip
+        fresh.post(
+            "HistoricalLocations",
+            {
+                "time": "2020-01-01T00:00:00Z",
+                "Thing": {"@iot.id": thing},
+                "Locations": [{"@iot.id": location}],
+            },
+        )
         assert everything(fresh) == dict.fromkeys(everything(fresh), 1) | {"HistoricalLocations": 2}
         found = fresh.get(
             f"Observations('{observation}')", expand="Datastream/Thing,FeatureOfInterest"
@@ -64,8 +84,10 @@ class TestCreate:
         whole = station(n=0)
         stream = whole.pop("Datastreams")[0] | {"Thing": whole}
         stream.pop("Observations")
-        fresh.post("Observations", {"phenomenonTime": "2024-01-01T00:00:00Z", "result": 1,
-                                    "Datastream": stream})  # fmt: skip
+        fresh.post(
+            "Observations",
+            {"phenomenonTime": "2024-01-01T00:00:00Z", "result": 1, "Datastream": stream},
+        )
         assert everything(fresh) == dict.fromkeys(everything(fresh), 1)
 
     def test_into_linked_collections(self, fresh):
@@ -86,8 +108,10 @@ class TestCreate:
         assert "yesterday" in fresh.refused("POST", "Things", body)
         assert everything(fresh) == before
 
-    @pytest.mark.parametrize("missing", ["Thing", "Sensor", "ObservedProperty", "name",
-                                         "unitOfMeasurement", "observationType"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "missing",
+        ["Thing", "Sensor", "ObservedProperty", "name", "unitOfMeasurement", "observationType"],
+    )
     def test_without_what_is_mandatory(self, fresh, missing):
         body = DATASTREAM | {"Thing": THING, "Sensor": SENSOR, "ObservedProperty": OBSERVED}
         del body[missing]
@@ -142,19 +166,25 @@ class TestObservations:
         first = fresh.post(f"Datastreams({stream})/Observations", {"result": 1})
         feature = fresh.get(f"Observations('{first}')/FeatureOfInterest")
         assert feature["feature"] == LOCATION["location"]
-        fresh.post(f"Datastreams({stream})/Observations",
-                   {"result": 2, "phenomenonTime": "2024-01-01T00:00:00Z"})  # fmt: skip
+        fresh.post(
+            f"Datastreams({stream})/Observations",
+            {"result": 2, "phenomenonTime": "2024-01-01T00:00:00Z"},
+        )
         path = f"FeaturesOfInterest({feature['@iot.id']})/Observations"
         assert fresh.get(path, count="true")["@iot.count"] == 2
 
     def test_when_the_thing_moves_old_observations_stay_where_they_were(self, fresh, stream):
-        old = fresh.post(f"Datastreams({stream})/Observations",
-                         {"result": 1, "phenomenonTime": "2024-01-01T00:00:00Z"})  # fmt: skip
+        old = fresh.post(
+            f"Datastreams({stream})/Observations",
+            {"result": 1, "phenomenonTime": "2024-01-01T00:00:00Z"},
+        )
         thing = fresh.get(f"Datastreams({stream})/Thing")["@iot.id"]
         moved = LOCATION | {"location": {"type": "Point", "coordinates": [98.0, 36.0]}}
         fresh.post(f"Things({thing})/Locations", moved)
-        new = fresh.post(f"Datastreams({stream})/Observations",
-                         {"result": 1, "phenomenonTime": "2024-01-02T00:00:00Z"})  # fmt: skip
+        new = fresh.post(
+            f"Datastreams({stream})/Observations",
+            {"result": 1, "phenomenonTime": "2024-01-02T00:00:00Z"},
+        )
         where = [
             fresh.get(f"Observations('{id}')/FeatureOfInterest/feature/coordinates")
             for id in (old, new)
@@ -280,8 +310,11 @@ class TestUpdate:
 
     def test_a_historical_location_of_the_past_moves_nothing(self, fresh):
         thing = fresh.post("Things", station(n=0))
-        old = {"time": "1999-01-01T00:00:00Z", "Thing": {"@iot.id": thing},
-               "Locations": [LOCATION | {"name": "before"}]}  # fmt: skip
+        old = {
+            "time": "1999-01-01T00:00:00Z",
+            "Thing": {"@iot.id": thing},
+            "Locations": [LOCATION | {"name": "before"}],
+        }
         fresh.post("HistoricalLocations", old)
         assert fresh.names(f"Things({thing})/Locations") == ["upper meadow"]
 
@@ -336,8 +369,10 @@ def test_who_did_what_is_in_the_audit_trail(fresh):
     fresh.call("PATCH", f"Things({thing})", {"name": "other"})
     fresh.call("DELETE", f"Things({thing})")
     with fresh.store.transaction(read_only=True) as session:
-        rows = session.rows("SELECT action FROM audit WHERE entity = 'Things' AND entity_id = ?"
-                            " ORDER BY id", (str(thing),))  # fmt: skip
+        rows = session.rows(
+            "SELECT action FROM audit WHERE entity = 'Things' AND entity_id = ? ORDER BY id",
+            (str(thing),),
+        )
     assert [row[0] for row in rows] == ["create", "update", "delete"]
 
 

@@ -1,0 +1,6 @@
+from .listing import SECTIONS, STEPS
+
+__all__ = [
+    "SECTIONS",
+    "STEPS",
+]

@@ -1,0 +1,1 @@
+"""The chapter "correlation": with what it varies."""

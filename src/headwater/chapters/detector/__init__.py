@@ -1,0 +1,1 @@
+"""The chapter "detector": what drives the pattern."""

@@ -1,0 +1,191 @@
+"""The step "detector": what explains the pattern of the target over the area."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headwater.chapters.detector.options import DetectorOptions, Season, StrataOptions
+from headwater.errors import DataError, StudyError, nearest
+from headwater.study.step import Context, Step
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from headwater.detector import Scheme, Search
+    from headwater.results import Result
+    from headwater.study.model import Study
+
+__all__ = ["STEP"]
+
+
+def _named(study: Study, options: DetectorOptions) -> tuple[str, tuple[str, ...]]:
+    """Resolve the response and the factors, and refuse what the study does not have."""
+    response = options.response or next(iter(study.inputs))
+    others = tuple(name for name in study.variables if name != response)
+    factors = others if options.factors is None else options.factors
+    study.require("detector", (response, *factors))
+    if not factors or response in factors:
+        raise StudyError(
+            "[detector] needs factors other than the response",
+            found=f"response '{response}', factors {list(factors)}",
+            do="Add inputs that could explain it",
+        )
+    for name in options.strata:
+        if name not in factors:
+            raise StudyError(
+                "[detector.strata] names what is no factor",
+                found=f"'{name}'",
+                do=nearest(name, factors),
+            )
+    return response, factors
+
+
+def _options(study: Study) -> Mapping[str, Any] | None:
+    options = study.detector
+    if options is None:
+        return None
+    response, factors = _named(study, options)
+    return {
+        **options.model_dump(mode="json"),
+        "response": response,
+        "factors": factors,
+        "growing_season": study.growing_season,
+    }
+
+
+def _patterns(study: Study) -> tuple[str, ...]:
+    if study.detector is None:
+        return ()
+    response, factors = _named(study, study.detector)
+    return (response, *factors)
+
+
+def _run(context: Context) -> Mapping[str, Result]:
+    import xarray as xr
+
+    from headwater.detector import Search, detect_sample, read_sample
+
+    options = context.study.detector
+    assert options is not None
+    response, factors = _named(context.study, options)
+    reduced = {}
+    for done, name in enumerate((response, *factors)):
+        context.progress(0.7 * done / (1 + len(factors)), name)
+        season = options.response_season if name == response else options.factor_season
+        reduced[name] = _reduce(context, name, season, options)
+    maps = {name: one.map for name, one in reduced.items()}
+    if options.weights == "area":
+        from headwater.grids import cell_area
+
+        maps["cell_area"] = cell_area(maps[response])
+    context.progress(0.7, "search for the best strata")
+    weights = "cell_area" if options.weights == "area" else None
+    sample = read_sample(
+        xr.Dataset({name: _bare(one) for name, one in maps.items()}),
+        response,
+        factors,
+        weights=weights,
+    )
+    classes = range(options.classes[0], options.classes[1] + 1)
+    fixed = {name: _scheme(given) for name, given in options.strata.items()}
+    found = detect_sample(
+        sample,
+        methods=options.methods,
+        classes=classes,
+        by=options.by,
+        fixed=fixed,
+        number=options.draws,
+        rng=context.rng,
+    )
+    results = found.with_choices(tuple(one.note for one in reduced.values())).results()
+    if options.series != "none" and reduced[response].series is not None:
+        context.progress(0.9, "q through time")
+        search = Search(options.methods, tuple(classes), options.by, 2, sample.kinds, fixed)
+        cubes = {
+            name: one.map if one.series is None else one.series for name, one in reduced.items()
+        }
+        results["series"] = _series(context, cubes, response, search)
+    return results
+
+
+def _series(
+    context: Context, cubes: dict[str, xr.DataArray], response: str, search: Search
+) -> Result:
+    from headwater.detector import q_series
+
+    options = context.study.detector
+    assert options is not None
+    assert options.series != "none"
+    factors = {name: cube for name, cube in cubes.items() if name != response}
+    return q_series(
+        cubes[response],
+        factors,
+        options.series,
+        search=search,
+        min_coverage=options.min_coverage,
+        number=max(options.draws // 5, 99),
+        rng=context.rng,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    """A variable as one map, how it was made, and its maps through time."""
+
+    map: xr.DataArray
+    note: str
+    series: xr.DataArray | None
+
+
+def _reduce(context: Context, name: str, season: Season, options: DetectorOptions) -> _Reduced:
+    """Reduce a variable to one map, and to one a period, reading it once."""
+    from headwater.variation import aggregate_all, mean_of_years
+
+    data = context.variable(name)
+    if data.sizes.get("time", 1) == 1:
+        one = data.squeeze("time", drop=True) if "time" in data.dims else data
+        day = f" of {str(data['time'].values.ravel()[0])[:10]}" if "time" in data.dims else ""
+        return _Reduced(one.compute(), f"{name}: the one map{day} that there is.", None)
+    first, last = context.study.growing_season
+    months = (first, last) if season == "growing_season" else None
+    also = [options.series] if options.series in ("season", "month") else []
+    found = aggregate_all(
+        data, [season, *also], min_coverage=options.min_coverage, growing_season=(first, last)
+    )
+    yearly = found[season][name].compute() if season in found else data[:0]
+    span = f"months {first} to {last}" if months else "the year"
+    if not bool(yearly.notnull().any()):
+        raise DataError(
+            f"'{name}' has no cell with enough data in {span}",
+            found=f"no year reaches a coverage of {options.min_coverage:.0%}",
+            do="Lower detector.min_coverage, or choose another season",
+        )
+    reduced = mean_of_years(yearly, months=months)[name].compute()
+    how = "total" if data.attrs.get("total") == "sum" else "mean"
+    note = f"{name}: {how} over {span}, averaged over the years."
+    series = {"none": None, "year": yearly}.get(options.series)
+    return _Reduced(reduced, note, found[also[0]][name] if also else series)
+
+
+def _bare(one: xr.DataArray) -> xr.DataArray:
+    """Keep the coordinates that all maps share."""
+    return one.drop_vars([name for name in one.coords if name not in ("y", "x", "spatial_ref")])
+
+
+def _scheme(given: StrataOptions) -> Scheme:
+    from headwater.detector import Scheme
+
+    return Scheme(given.method, given.count, given.breaks)
+
+
+STEP = Step(
+    name="detector",
+    title="Detect what drives the pattern",
+    needs=("grids",),
+    options=_options,
+    run=_run,
+    patterns=_patterns,
+    after=("downscaling",),
+)

@@ -1,0 +1,1 @@
+"""The chapter "downscaling": satellite soil moisture on a finer grid."""

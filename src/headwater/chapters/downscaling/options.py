@@ -1,0 +1,82 @@
+"""What table ``[downscaling]`` of a study file may say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from headwater.errors import StudyError
+from headwater.study.paths import RelativePath
+
+__all__ = ["DownscalingOptions"]
+
+
+class DownscalingOptions(BaseModel):
+    """Table ``[downscaling]`` of the study file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: str = Field("soil_moisture", description="Input to be made finer; daily, coarser.")
+    predictors: tuple[str, ...] | None = Field(
+        None, description="Variables to predict from; default: all others but classes."
+    )
+    noisy: tuple[str, ...] | None = Field(
+        None,
+        description="Predictors with an error of their own in every cell; default: all that change "
+        "in time but precipitation and temperature.",
+    )
+    learners: tuple[Literal["forest", "boosting"], ...] = Field(
+        ("forest", "boosting"), min_length=1, description="Learners; several are averaged."
+    )
+    coupling: Literal["none", "smooth", "bands"] = Field(
+        "bands",
+        description="Wavelets in time: none, the slow part of noisy predictors alone, or a model "
+        "for each band (the study's).",
+    )
+    wavelet: str = Field("db4", description="Mother wavelet, by PyWavelets' name.")
+    level: int = Field(3, ge=1, le=8, description="Halvings: slower than about 2^level days.")
+    noise: Literal["matched", "none"] = Field(
+        "matched", description="Whether training sees the noise that fine predictors have."
+    )
+    residual: Literal["soft", "exact", "bilinear", "none"] = Field(
+        "soft", description="How what the learner left over is spread; exact keeps coarse means."
+    )
+    trees: int = Field(100, ge=10, le=2000, description="Trees of a forest.")
+    rows: int = Field(15_000, ge=100, description="Most days and cells to train on.")
+    folds: Literal["space", "time", "space-time", "random"] = Field(
+        "space", description="What is held back for honest residuals; random is not honest."
+    )
+    min_covered: float = Field(
+        0.5, gt=0, le=1, description="Least share of a coarse cell that the study grid covers."
+    )
+    longest_gap: int = Field(
+        16, ge=0, description="Days from the nearest observation beyond which no value is given."
+    )
+    interval: float = Field(0.90, gt=0.5, lt=1, description="Share that intervals should hold.")
+    twins: int = Field(
+        2,
+        ge=0,
+        le=20,
+        description="Synthetic truths, two or more, that tell the error at the fine scale; 0: none "
+        "and no intervals.",
+    )
+    stations: RelativePath | None = Field(
+        None,
+        description="CSV of station, longitude, latitude, time, soil_moisture that takes part as "
+        "points.",
+    )
+    memory_mb: float = Field(
+        1500.0, gt=0, description="Refuse before starting if more would be needed [MB]."
+    )
+
+    @field_validator("twins")
+    @classmethod
+    def _check_twins(cls, twins: int) -> int:
+        if twins == 1:
+            raise StudyError(
+                "one twin does not tell how sure its skill is",
+                found="twins = 1",
+                do="Give 2 or more, or 0 for none",
+            )
+        return twins

@@ -1,0 +1,1 @@
+"""The chapter "grids": the inputs on the study grid."""

@@ -1,0 +1,42 @@
+"""All chapters: their steps in the order in which they run, their sections in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headwater.chapters.correlation import section as correlation_section
+from headwater.chapters.correlation import step as correlation_step
+from headwater.chapters.detector import section as detector_section
+from headwater.chapters.detector import step as detector_step
+from headwater.chapters.downscaling import section as downscaling_section
+from headwater.chapters.downscaling import step as downscaling_step
+from headwater.chapters.grids import section as grids_section
+from headwater.chapters.grids import step as grids_step
+from headwater.chapters.samples import section as samples_section
+from headwater.chapters.samples import step as samples_step
+from headwater.chapters.variation import section as variation_section
+from headwater.chapters.variation import step as variation_step
+from headwater.report.section import MakeSection
+from headwater.study.step import Step
+
+__all__ = ["SECTIONS", "STEPS"]
+
+STEPS: tuple[Step, ...] = (
+    grids_step.STEP,
+    downscaling_step.STEP,
+    variation_step.STEP,
+    correlation_step.STEP,
+    detector_step.STEP,
+    samples_step.STEP,
+)
+"""All steps, in the order in which they run."""
+
+SECTIONS: Mapping[str, MakeSection] = {
+    "grids": grids_section.section,
+    "downscaling": downscaling_section.section,
+    "variation": variation_section.section,
+    "correlation": correlation_section.section,
+    "detector": detector_section.section,
+    "samples": samples_section.section,
+}
+"""What makes the chapter of each step, in reading order."""

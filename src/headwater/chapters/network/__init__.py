@@ -1,0 +1,1 @@
+"""The chapter "network": station networks on the study grid."""

@@ -1,0 +1,288 @@
+"""Cells of a study's cube as series beside the stations, so that one interface compares them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from headwater.errors import DataError, ResumeError, StudyError, nearest
+from headwater.network.times import DAY
+
+if TYPE_CHECKING:
+    from headwater.network.entities import Observations, Written
+    from headwater.network.store import Store
+    from headwater.network.store.protocol import Session
+    from headwater.study.model import Study
+
+__all__ = ["Pixels", "write_pixels"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """What was written of the cells.
+
+    Attributes
+    ----------
+    cube : str
+        Where the values come from, such as ``downscaling/soil_moisture.zarr``.
+    table : DataFrame
+        ``station``, ``datastream``, ``row``, ``column``, ``distance`` [m] to the centre of the
+        cell, ``n`` values, and how many of them are ``new`` or ``changed``, or were ``removed``.
+    cautions : tuple of str
+    """
+
+    cube: str
+    table: pd.DataFrame
+    cautions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cube:
+    """A finished cube: its layers, and what it is known by."""
+
+    name: str
+    step: str
+    fingerprint: str
+    data: xr.Dataset
+    study: str
+    quantity: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.step}/{self.name}.zarr"
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        from headwater import __version__
+
+        return {
+            "study": self.study,
+            "cube": self.path,
+            "step": self.step,
+            "fingerprint": self.fingerprint,
+            "program": f"Headwater {__version__}",
+        }
+
+
+def write_pixels(study: Study, store: Store, variable: str) -> Pixels:
+    """Write, at every station's place, the values of the cell that it stands in.
+
+    Parameters
+    ----------
+    study : Study
+        Computed at least up to its grids.
+    store : Store
+        With stations, whose cells become series of theirs.
+    variable : str
+        Of the study, changing in time; as downscaled where the study makes it finer.
+
+    Returns
+    -------
+    Pixels
+
+    Raises
+    ------
+    StudyError
+        If the study has no such variable.
+    ResumeError
+        If it has not been computed.
+    DataError
+        If it does not change in time, or no station stands on the grid.
+
+    Notes
+    -----
+    Series are marked as derived: quality control leaves them alone, and no mean of the network
+    counts them. The sensor is "cell of" the cube; sensor and series tell in their properties by
+    which study and computation the values were made, the feature of interest is the cell. Writing
+    again changes only what has changed, and takes away what has no value any more.
+    """
+    from headwater.validation.matching import station_cells
+
+    cube = _open(study, variable)
+    stations = _stations(store)
+    cells = station_cells(stations, cube.data[variable], outside="leave out")
+    block = cube.data.isel(
+        y=xr.DataArray(cells["row"].to_numpy(), dims="station"),
+        x=xr.DataArray(cells["column"].to_numpy(), dims="station"),
+    ).compute()
+    rows = []
+    with store.transaction(actor="pixels") as session:
+        _sensor(session, cube)
+        for k, cell in enumerate(cells.to_dict("records")):
+            written = _write(session, cube, cell, block.isel(station=k))
+            rows.append({"station": cell["station"], **written})
+    left = cells.attrs["outside"]
+    cautions = (f"Outside of the grid, left out: {', '.join(left)}.",) if left else ()
+    table = pd.DataFrame(rows)
+    table.attrs["units"] = {"distance": "m"}
+    return Pixels(cube.path, table, cautions)
+
+
+def _open(study: Study, variable: str) -> _Cube:
+    from headwater.study.folder import finished
+
+    if variable not in study.variables:
+        do = nearest(variable, study.variables)
+        raise StudyError("the study has no such variable", found=f"'{variable}'", do=do)
+    finer = study.downscaling
+    step = "downscaling" if finer is not None and finer.of == variable else "grids"
+    mark = finished(study.results, step)
+    if mark is None:
+        raise ResumeError(
+            f"the step {step} has not been computed",
+            found=str(study.results),
+            do=f"headwater run --until {step} {study.file}",
+        )
+    path = study.results / step / f"{variable}.zarr"
+    data = xr.open_zarr(path, decode_coords="all")
+    if "time" not in data[variable].dims:
+        do = "Choose a variable that changes in time"
+        raise DataError(f"{variable} is one map", found="no time", do=do)
+    kept = [name for name in (variable, f"{variable}_sd", "days_to_observation") if name in data]
+    entry = study.inputs.get(variable)
+    quantity = (entry.quantity if entry else None) or variable
+    return _Cube(variable, step, mark, data[kept], study.name, quantity)
+
+
+def _stations(store: Store) -> pd.DataFrame:
+    from headwater.network.inventory import inventory
+
+    with store.transaction(read_only=True) as session:
+        streams = inventory(session)
+    places = {one.thing: one for one in streams if np.isfinite(one.longitude)}
+    if not places:
+        do = "Ingest stations with their places first"
+        raise DataError("the store knows the place of no station", do=do)
+    rows = [(one.thing, one.longitude, one.latitude) for one in places.values()]
+    return pd.DataFrame(rows, columns=["station", "longitude", "latitude"])
+
+
+def _sensor(session: Session, cube: _Cube) -> None:
+    """Make the virtual sensor, or tell it of the latest computation."""
+    from headwater.network.entities import Sensor
+
+    name = f"cell of {cube.path}"
+    what = cube.data[cube.name].attrs.get("long_name", cube.name)
+    sensor = Sensor(
+        name=name,
+        description=f"{what}, of the cell that the station stands in",
+        encoding_type="application/json",
+        metadata=cube.provenance,
+        properties={"virtual": True},
+    )
+    found = session.rows("SELECT id FROM sensors WHERE name = ? ORDER BY id", (name,))
+    if not found:
+        session.add(sensor)
+        return
+    session.update("sensors", int(found[0][0]), {"metadata": cube.provenance})
+
+
+def _write(
+    session: Session, cube: _Cube, cell: dict[Any, Any], values: xr.Dataset
+) -> dict[str, Any]:
+    """Write the series of one cell."""
+    from headwater.network.ingest.load import ensure_series
+    from headwater.network.ingest.reading import Place, Series
+    from headwater.network.store.read import read
+
+    series = values[cube.name]
+    properties = {
+        "derived": "cell of a grid",
+        **cube.provenance,
+        "row": int(cell["row"]),
+        "column": int(cell["column"]),
+        "distance_m": round(float(cell["distance"]), 1),
+    }
+    item = Series(
+        thing=str(cell["station"]),
+        name=f"{cube.name}, cell of {cube.path}",
+        quantity=cube.quantity,
+        unit=str(series.attrs.get("units", "")),
+        sensor=f"cell of {cube.path}",
+        properties=properties,
+    )
+    id = ensure_series(session, item, Place(name=item.thing))
+    _describe(session, id, cube, cell, properties)
+    batch = _observations(id, cube, values)
+    gone = np.setdiff1d(read(session, [id], None, None).time, batch.time).tolist()
+    removed = session.delete_observations(id, times=gone) if gone else 0
+    told: Written = session.write(batch)
+    return {
+        "datastream": id,
+        "row": properties["row"],
+        "column": properties["column"],
+        "distance": properties["distance_m"],
+        "n": len(batch),
+        "new": told.inserted,
+        "changed": told.updated,
+        "removed": removed,
+    }
+
+
+def _describe(
+    session: Session, id: int, cube: _Cube, cell: dict[Any, Any], properties: dict[str, Any]
+) -> None:
+    """Keep provenance up to date, and give the series its cell as feature of interest."""
+    from headwater.network.entities import FeatureOfInterest
+
+    session.update("datastreams", id, {"properties": properties})
+    outline = _outline(cube, int(cell["row"]), int(cell["column"]))
+    known = session.rows("SELECT feature_id FROM datastreams WHERE id = ?", (id,))[0][0]
+    if known is not None:
+        old = session.rows("SELECT feature FROM features_of_interest WHERE id = ?", (known,))
+        if json.loads(old[0][0]) != outline:
+            session.update("features_of_interest", int(known), {"feature": outline})
+        return
+    feature = FeatureOfInterest(
+        name=f"Cell of {cube.path} at {cell['station']}",
+        description="The cell of the grid that the station stands in",
+        feature=outline,
+    )
+    session.update("datastreams", id, {"feature_id": session.add(feature)})
+
+
+def _outline(cube: _Cube, row: int, column: int) -> dict[str, Any]:
+    """Corners of the cell as GeoJSON [degrees]."""
+    from pyproj import Transformer
+
+    from headwater.grids import geobox_of
+
+    grid = geobox_of(cube.data[cube.name])
+    project = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
+    ring = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
+    corners = [grid.affine * (column + x, row + y) for x, y in ring]
+    shown = [[round(float(v), 7) for v in project.transform(*corner)] for corner in corners]
+    return {"type": "Polygon", "coordinates": [shown]}
+
+
+def _observations(id: int, cube: _Cube, values: xr.Dataset) -> Observations:
+    """Values that are there, with their standard error beside them where the cube has it."""
+    from headwater.network.entities import Observations
+
+    result = values[cube.name].values.astype(float)
+    good = np.isfinite(result)
+    time: NDArray[np.int64] = values["time"].values.astype("datetime64[us]").astype(np.int64)
+    daily = time.size > 1 and bool((np.median(np.diff(time)) == DAY) and (time % DAY == 0).all())
+    beside = {
+        word: values[name].values[good].astype(float)
+        for name, word in ((f"{cube.name}_sd", "sd"), ("days_to_observation", "days_away"))
+        if name in values
+    }
+    parameters = [
+        json.dumps({w: round(float(c[k]), 6) for w, c in beside.items() if np.isfinite(c[k])})
+        for k in range(int(good.sum()))
+    ]
+    return Observations(
+        datastream=np.full(int(good.sum()), id),
+        time=time[good],
+        # what is stored as float32 has seven digits
+        result=np.round(result[good], 7),
+        time_end=time[good] + DAY if daily else None,
+        parameters=parameters if beside else None,  # type: ignore[arg-type]
+    )

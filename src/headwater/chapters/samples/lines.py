@@ -1,0 +1,325 @@
+"""Table 2 of a study of samples: lines by group, their crossings, and which may be believed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from headwater.chapters.samples.table import (
+    chosen,
+    comparisons,
+    described,
+    groupings,
+    period_column,
+    stacked,
+)
+from headwater.errors import DataError
+from headwater.results import Result, TableResult
+
+if TYPE_CHECKING:
+    from headwater.chapters.samples.options import ClimateOptions, SamplesOptions
+    from headwater.isotopes import Envelope, LineTable, WaterLine
+
+__all__ = ["envelope_of", "line_results", "meteoric_line", "slope_of"]
+
+_FEWEST, _ENOUGH = 3, 10
+"""Samples that a line needs, and that a bootstrap of it needs."""
+_METHODS = ("ols", "rma", "ma", "huber", "theil-sen")
+_DRAWS = 4000
+_LEAST_SLOPE_SD = 0.2
+_REFERENCES = (
+    "Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331 (DOI recalled, unchecked), "
+    "doi:10.1016/j.jhydrol.2014.10.033",
+)
+
+
+def meteoric_line(
+    table: pd.DataFrame, options: SamplesOptions
+) -> tuple[WaterLine | None, tuple[str, ...]]:
+    """Fit or take the local meteoric water line; None, and why, where there is none.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`read_table`.
+    options : SamplesOptions
+        Table ``[samples]``.
+
+    Returns
+    -------
+    tuple of (WaterLine or None, tuple of str)
+        The line and cautions.
+    """
+    from headwater.isotopes import WaterLine, fit_line
+
+    wanted = options.lmwl
+    if wanted.slope is not None and wanted.intercept is not None:
+        return WaterLine(wanted.slope, wanted.intercept), ()
+    rain = table[table["water"] == wanted.water]
+    if rain[["d18O", "d2H"]].notna().all(axis=1).sum() < _FEWEST:
+        words = f"there are not {_FEWEST} samples of {wanted.water} with both isotopes"
+        return None, (f"No local meteoric water line: {words}. No lc-excess, no crossings.",)
+    given: dict[str, Any] = {"amount": rain["amount"]} if wanted.weighted else {}
+    if wanted.method == "york":
+        given = {"d18O_sd": rain["d18O_sd"], "d2H_sd": rain["d2H_sd"]}
+    return fit_line(rain["d18O"], rain["d2H"], method=wanted.method, label="LMWL", **given), ()
+
+
+def line_results(
+    table: pd.DataFrame, options: SamplesOptions, *, rng: np.random.Generator
+) -> dict[str, Result]:
+    """Fit the lines of every group, cross them with the meteoric line, and judge their slopes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`read_table`.
+    options : SamplesOptions
+        Table ``[samples]``.
+    rng : Generator
+        For the bootstrap of the crossings.
+
+    Returns
+    -------
+    dict of Result
+        ``meteoric`` (the local line, first, and other estimators), ``lines``, ``slopes``, and with
+        a meteoric line ``crossings``, ``verdicts`` and, where that line was fitted, ``initial``
+        (the water before evaporation, along slopes that evaporation can have); empty where an
+        isotope is missing.
+    """
+    rows = chosen(table, options)
+    if rows[["d18O", "d2H"]].notna().all(axis=1).sum() < _FEWEST:
+        return {}
+    lmwl, cautions = meteoric_line(table, options)
+    lines = _lines(rows, options)
+    results: dict[str, Result] = {"lines": replace(lines, cautions=(*lines.cautions, *cautions))}
+    slopes = _slopes(rows, options)
+    if slopes is not None:
+        results["slopes"] = slopes
+    if lmwl is not None and lines.lines():
+        results["meteoric"] = _meteoric(table, options, lmwl)
+        results |= _judged(table, options, (lmwl, lines), rng)
+        results |= _initial(table, options, lmwl, rng)
+    return results
+
+
+def _lines(rows: pd.DataFrame, options: SamplesOptions) -> LineTable:
+    from headwater.isotopes import fit_lines
+
+    period, first, parts = period_column(rows, options), None, []
+    notes: dict[str, None] = {}
+    for grouping, columns in groupings(rows, options, options.groups):
+        found = fit_lines(rows, columns, method=options.method)
+        first = first or found
+        notes |= dict.fromkeys(c for c in found.cautions if c not in set(found.data["status"]))
+        part = described(found.data, grouping, columns, period)
+        parts.append(part.assign(group=found.data["label"]))
+    assert first is not None
+    joined: LineTable = stacked(first, parts)
+    short = int((joined.data["status"] != "ok").sum())
+    words = (
+        f"{short} of {len(joined.data)} groups have no line: fewer than three samples that differ."
+    )
+    return replace(joined, cautions=(*((words,) if short else ()), *notes))
+
+
+def _slopes(rows: pd.DataFrame, options: SamplesOptions) -> Result | None:
+    from headwater.isotopes import equal_slopes, group_label, group_rows
+
+    first, parts = None, []
+    for by, within in comparisons(rows, options):
+        for keys, part in group_rows(rows, within):
+            try:
+                found = equal_slopes(part, [by])
+            except DataError:
+                continue
+            first = first or found
+            front = {"compared": by, "within": group_label(keys)}
+            parts.append(pd.DataFrame(front, index=found.data.index).join(found.data))
+    return None if first is None else stacked(first, parts)
+
+
+def _meteoric(table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine) -> Result:
+    """Put the line that is used first, and what other estimators give of the same samples after."""
+    from headwater.isotopes import LineTable, fit_line
+
+    found = [lmwl]
+    rain = table[table["water"] == options.lmwl.water].dropna(subset=["d18O", "d2H"])
+    if len(rain) >= _FEWEST and np.ptp(rain["d18O"]) > 0:
+        forms: list[tuple[Any, dict[str, Any]]] = [(name, {}) for name in _METHODS]
+        if (rain["amount"] > 0).sum() >= _FEWEST:
+            forms += [(name, {"amount": rain["amount"]}) for name in ("ols", "rma", "ma")]
+        if rain[["d18O_sd", "d2H_sd"]].notna().all(axis=None):
+            forms.append(("york", {"d18O_sd": rain["d18O_sd"], "d2H_sd": rain["d2H_sd"]}))
+        lines = (fit_line(rain["d18O"], rain["d2H"], method=m, **given) for m, given in forms)
+        found += [line for line in lines if line.method != lmwl.method]
+    data = pd.DataFrame([{**line.to_row(), "status": "ok"} for line in found])
+    data["used"] = [True, *[False] * (len(data) - 1)]
+    data.attrs["units"] = dict.fromkeys(("intercept", "intercept_se", "rmse"), "‰")
+    how = "given" if lmwl.method == "given" else f"fitted by {lmwl.method}"
+    words = f"The local meteoric water line was {how}; other estimators stand beside it"
+    return LineTable(data, words, _REFERENCES)
+
+
+def envelope_of(
+    table: pd.DataFrame, lmwl: WaterLine | None, climate: ClimateOptions, *, rain: str
+) -> Envelope:
+    """Compute the slopes that evaporation can have, from the mean of the rain.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`read_table`.
+    lmwl : WaterLine, optional
+        On which the source is taken where there is no rain in the table.
+    climate : ClimateOptions
+        Ranges.
+    rain : str
+        The water that evaporates first.
+
+    Returns
+    -------
+    Envelope
+    """
+    from headwater.isotopes import GMWL, slope_envelope
+
+    whole = table[table["water"] == rain][["d18O", "d2H"]].dropna()
+    if whole.empty:
+        d18O = float(table["d18O"].quantile(0.1))
+        point = d18O, float((lmwl or GMWL)(d18O))
+    else:
+        point = float(whole["d18O"].mean()), float(whole["d2H"].mean())
+    return slope_envelope(
+        *point,
+        temperature=climate.temperature,
+        humidity=climate.humidity,
+        turbulence=climate.turbulence,
+        lost=climate.lost,
+    )
+
+
+def slope_of(envelope: Envelope) -> tuple[float, float]:
+    """Say what slope of evaporation to expect.
+
+    Parameters
+    ----------
+    envelope : Envelope
+        Its climates are taken as equally likely. The middle of its ends would be too steep: few
+        climates reach the upper end.
+
+    Returns
+    -------
+    tuple of float
+        Mean and standard deviation [1].
+    """
+    return round(envelope.mean, 2), round(max(envelope.sd, _LEAST_SLOPE_SD), 2)
+
+
+def _judged(
+    table: pd.DataFrame,
+    options: SamplesOptions,
+    lines: tuple[WaterLine, LineTable],
+    rng: np.random.Generator,
+) -> dict[str, Result]:
+    """Cross every line with the meteoric one, and say which crossing may be believed."""
+    from headwater.isotopes import crossings, judge_lines
+
+    lmwl, fitted = lines
+    own = fitted.data[fitted.data["status"] == "ok"].reset_index(drop=True)
+    named = [
+        replace(line, label=name) for line, name in zip(fitted.lines(), own["group"], strict=True)
+    ]
+    envelope = envelope_of(table, lmwl, options.climate, rain=options.lmwl.water)
+    verdicts = judge_lines([_widened(line) for line in named], envelope)
+    points = crossings(lmwl, named)
+    front = own[["grouping", "label", "period", "n"]]
+    data = front.join(points.data.drop(columns="label")).assign(verdict=verdicts.data["verdict"])
+    data[["boot_low", "boot_high"]] = _resampled(table, options, own, rng)
+    data.attrs["units"] = dict.fromkeys(
+        ("d18O", "d2H", "d18O_sd", "d2H_sd", "d18O_low", "d18O_high", "boot_low", "boot_high"), "‰"
+    )
+    judged = front.join(verdicts.data.drop(columns="label")).assign(slope_se=own["slope_se"])
+    judged.attrs["envelope"] = [envelope.low, envelope.high, envelope.seasonal_high]
+    band = f"Evaporation alone draws slopes of {envelope.low:.1f} to {envelope.high:.1f}, up to "
+    band += f"{envelope.seasonal_high:.1f} with seasonal vapour ({envelope.climate})."
+    refused = points.data["status"].value_counts()
+    told = [f"{n} of {len(data)} crossings are {s}." for s, n in refused.items() if s != "ok"]
+    if not lmwl.n:
+        told.append(
+            "The meteoric line was given without errors: the intervals of the crossings, which "
+            "know those of the other lines alone, are too narrow."
+        )
+    return {
+        "crossings": replace(points, data=data, cautions=tuple(told)),
+        "verdicts": TableResult(
+            judged,
+            verdicts.method,
+            verdicts.references,
+            choices=(band,),
+            cautions=verdicts.cautions,
+        ),
+    }
+
+
+def _widened(line: WaterLine) -> WaterLine:
+    """Widen a slope's error to that of Student's t, for a judgement at 1.96 standard errors."""
+    from scipy.special import stdtrit
+
+    return replace(line, slope_se=line.slope_se * float(stdtrit(max(line.n - 2, 1), 0.975)) / 1.96)
+
+
+def _resampled(
+    table: pd.DataFrame, options: SamplesOptions, own: pd.DataFrame, rng: np.random.Generator
+) -> Any:
+    """Bootstrap intervals of δ18O of the crossings, of all samples of a period alone."""
+    from headwater.isotopes import bootstrap_crossing, group_label, group_rows
+
+    lmwl, none = options.lmwl, np.full((len(own), 2), np.nan)
+    plain = lmwl.slope is None and lmwl.method == options.method == "ols" and not lmwl.weighted
+    if not plain:
+        return none
+    rain = table.loc[table["water"] == lmwl.water, ["d18O", "d2H"]].dropna().to_numpy(dtype=float)
+    rows = chosen(table, options)
+    clouds = {
+        (grouping, group_label(keys)): part[["d18O", "d2H"]].dropna().to_numpy(dtype=float)
+        for grouping, columns in groupings(rows, options, options.groups)
+        for keys, part in group_rows(rows, columns)
+    }
+    for at, key in enumerate(zip(own["grouping"], own["group"], strict=True)):
+        if key[0] == "all" and min(len(clouds[key]), len(rain)) >= _ENOUGH:
+            none[at] = bootstrap_crossing(rain, clouds[key], rng=rng, draws=1000)[1]
+    return none
+
+
+def _initial(
+    table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine, rng: np.random.Generator
+) -> dict[str, Result]:
+    """Lead each group back to the meteoric line along a slope of evaporation."""
+    from headwater.isotopes import group_label, group_rows
+    from headwater.isotopes.mixing.composition import compose
+    from headwater.isotopes.mixing.evaporated_source import evaporated_source
+
+    if not lmwl.n:
+        return {}  # a given line has no scatter of its own
+    envelope = envelope_of(table, lmwl, options.climate, rain=options.lmwl.water)
+    slope = slope_of(envelope)
+    rows = chosen(table, options).dropna(subset=["d18O", "d2H"])
+    period, first, parts = period_column(rows, options), None, []
+    for grouping, columns in groupings(rows, options, options.groups):
+        waters = compose(rows, ["d18O", "d2H"], by=columns)
+        # two samples scatter along a line: no covariance of the two isotopes
+        several = [g for g, n in zip(waters.labels, waters.n[:, 0], strict=True) if n >= _FEWEST]
+        if not several:
+            continue
+        found = evaporated_source(
+            waters.take(several), lmwl, rng=rng, slope=slope, kind="mean", draws=_DRAWS
+        )
+        first = first or found
+        names = {group_label(keys): keys for keys, _ in group_rows(rows, columns)}
+        own = pd.DataFrame([names[name] for name in found.data["sample"]])
+        front = described(own, grouping, columns, period)
+        parts.append(front.join(found.data.drop(columns="sample")))
+    return {} if first is None else {"initial": stacked(first, parts)}

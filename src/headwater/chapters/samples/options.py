@@ -1,0 +1,222 @@
+"""What table ``[samples]`` of a study file may say."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from headwater.errors import StudyError, nearest
+from headwater.study.paths import RelativePath
+
+__all__ = ["ClimateOptions", "LmwlOptions", "MixingOptions", "SamplesOptions"]
+
+Method = Literal["ols", "rma", "ma", "york", "huber", "theil-sen"]
+
+
+Range = tuple[float, float]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LmwlOptions(_Options):
+    """The local meteoric water line: fitted, or given by slope and intercept."""
+
+    water: str = Field("precipitation", description="Water whose samples the line is fitted to.")
+    method: Method = Field("ols", description="How it is fitted.")
+    weighted: bool = Field(False, description="Whether samples are weighted by their amount.")
+    slope: float | None = Field(None, description="Slope of a line that is given.")
+    intercept: float | None = Field(None, description="Its intercept [‰].")
+
+    @model_validator(mode="after")
+    def _check_given(self) -> Self:
+        if (self.slope is None) != (self.intercept is None):
+            raise StudyError(
+                "a given line has a slope and an intercept",
+                found=f"slope {self.slope}, intercept {self.intercept}",
+                do="Give both, or neither to have it fitted",
+            )
+        return self
+
+
+class ClimateOptions(_Options):
+    """The climates in which the water may have evaporated, each from least to greatest."""
+
+    temperature: Range = Field((0.0, 15.0), description="Of the evaporating soil [degC].")
+    humidity: Range = Field((0.3, 0.85), description="Relative humidity of the air [1].")
+    turbulence: Range = Field(
+        (0.5, 1.0), description="From 0.5 over open water to 1 over dry soil [1]."
+    )
+    lost: Range = Field((0.01, 0.4), description="Share of the water that evaporated [1].")
+
+
+class MixingOptions(_Options):
+    """Which waters are mixed of which."""
+
+    sources: tuple[str, ...] = Field(min_length=2, description="Waters that are the end members.")
+    mixtures: tuple[str, ...] = Field(
+        ("soil",), min_length=1, description="Waters that are mixtures of them."
+    )
+    tracers: tuple[str, ...] = Field(
+        ("d18O", "d2H"), min_length=1, description="Columns that tell the sources apart."
+    )
+    by: tuple[str, ...] | None = Field(
+        None, description="Groups whose fractions are told; default: those of [samples]."
+    )
+    paired: tuple[str, ...] = Field(
+        (), description='Columns in which a source must agree with its mixture: ["month"].'
+    )
+    lapse: bool = Field(
+        False,
+        description="Whether sources are brought to the altitude of their mixtures by their own "
+        "gradient.",
+    )
+    absent: dict[str, tuple[str, ...]] = Field(
+        {},
+        description='Sources that a period does not have, by its name: { August = ["snow_melt"] }.',
+    )
+    evaporation: bool | None = Field(
+        None,
+        description="Whether mixtures may have evaporated since; default: where both isotopes are "
+        "the tracers, for soil, lake and plant water.",
+    )
+    scatter: Literal["mean", "sample"] = Field(
+        "mean",
+        description="Whether a group drew on all of a source, or each mixture on one sample of it.",
+    )
+    prior: dict[str, float] = Field(
+        {},
+        description="Dirichlet α of a source, 1 where not given; without any, every fraction is as "
+        "likely as another.",
+    )
+    caps: dict[str, float] = Field(
+        {}, description="Largest fraction of a source, where something limits it [1]."
+    )
+    available: dict[str, float] = Field(
+        {}, description="Water that a source had to give [mm]; with `stored` it caps its fraction."
+    )
+    stored: float | None = Field(None, gt=0, description="Water that the mixture holds [mm].")
+    model: Literal["independent", "hierarchical"] = Field(
+        "independent",
+        description="Whether each group stands alone, or all share what they can (needs the extra "
+        "bayes: pip install headwater[bayes]).",
+    )
+    random: tuple[str, ...] = Field(
+        (),
+        description="Columns whose levels vary about a common mean in the hierarchical model; "
+        "default: period and groups.",
+    )
+    nested: tuple[tuple[str, str], ...] = Field(
+        (), description='Levels of one column within those of another: [["plot", "vegetation"]].'
+    )
+    continuous: tuple[str, ...] = Field(
+        (), description='Columns with numbers that fractions depend on: ["elevation"].'
+    )
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        """Refuse amounts that name no source, or that leave less than a whole."""
+        gone = {name: 0.0 for names in self.absent.values() for name in names}
+        for key, named in (
+            ("prior", self.prior),
+            ("caps", self.caps),
+            ("available", self.available),
+            ("absent", gone),
+        ):
+            for name, value in named.items():
+                if name not in self.sources:
+                    raise StudyError(
+                        f"{key} names no source of the mixing",
+                        found=f"'{name}'",
+                        do=nearest(name, self.sources),
+                    )
+                if value < 0.0 or (key == "prior" and value == 0.0):
+                    raise StudyError(
+                        f"{key} of {name} must be above 0", found=f"{value:g}", do="Correct it"
+                    )
+        if bool(self.available) != (self.stored is not None):
+            raise StudyError(
+                "available and stored belong together",
+                found="available alone" if self.available else "stored alone",
+                do="Give both in mm, or a fraction in caps",
+            )
+        limits = self.limits()
+        most = sum(limits.get(name, 1.0) for name in self.sources)
+        if most < 1.0:
+            raise StudyError(
+                "the sources together may make up less than the whole",
+                found=f"at most {most:g}",
+                do="Raise a cap",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        shared = self.model == "hierarchical"
+        if shared and self.lapse:
+            raise StudyError(
+                "a hierarchical model has one set of sources for all altitudes",
+                found="lapse = true",
+                do='Set lapse = false, or model = "independent"',
+            )
+        effects = {"random": self.random, "nested": self.nested, "continuous": self.continuous}
+        named = [name for name, columns in effects.items() if columns]
+        if named and not shared:
+            raise StudyError(
+                "effects belong to the hierarchical model",
+                found=named[0],
+                do='Set model = "hierarchical" in [samples.mixing]',
+            )
+        return self
+
+    def limits(self) -> dict[str, float]:
+        """Return the largest fraction of each source that has one, by cap or by volume."""
+        volumes = {k: min(v / self.stored, 1.0) for k, v in self.available.items() if self.stored}
+        names = dict.fromkeys((*self.caps, *volumes))
+        return {name: min(self.caps.get(name, 1.0), volumes.get(name, 1.0)) for name in names}
+
+
+class SamplesOptions(_Options):
+    """Table ``[samples]`` of the study file."""
+
+    path: RelativePath = Field(description="Table of samples: CSV or XLSX.")
+    columns: dict[str, str] = Field(
+        {}, description="Our name of a column to the file's, where it is not recognised."
+    )
+    waters: dict[str, str] = Field(
+        {}, description="The file's word for a water to ours, or to a kind of your own."
+    )
+    water: str | None = Field(
+        None, description="Kind of water of all rows, where the file does not say."
+    )
+    unit: Literal["permil", "fraction"] | None = Field(
+        None, description="Unit of δ; default: recognised from the values."
+    )
+    replicates: Literal["keep", "mean"] = Field(
+        "keep", description="Whether rows of one sample_id are averaged."
+    )
+    sheet: int | str = Field(0, description="Sheet of a workbook.")
+    altitude: tuple[float, ...] = Field((), description="Edges of altitude bands [m].")
+    depth: tuple[float, ...] = Field((), description="Edges of soil layers [m].")
+    of: tuple[str, ...] | None = Field(
+        None, description="Waters that are described; default: soil where there is any, else all."
+    )
+    groups: tuple[str, ...] = Field(
+        (),
+        description="Groupings, each by itself: layer, altitude_band, vegetation, aspect_sector, "
+        "or a column of the file.",
+    )
+    period: str | None = Field(
+        "month", description='Column of the periods: month, season, year, …; "" for none.'
+    )
+    weighted: bool = Field(False, description="Whether means are weighted by the amount.")
+    lmwl: LmwlOptions = Field(
+        LmwlOptions.model_validate({}), description="Local meteoric water line."
+    )
+    method: Method = Field("ols", description="How evaporation lines are fitted.")
+    climate: ClimateOptions = Field(
+        ClimateOptions.model_validate({}), description="Climates of evaporation."
+    )
+    mixing: MixingOptions | None = Field(None, description="Which waters are mixed of which.")

@@ -1,0 +1,58 @@
+"""The step "samples": what water samples say of where the water came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headwater.study.step import Context, Step
+
+if TYPE_CHECKING:
+    from headwater.results import Result
+    from headwater.study.model import Study
+
+__all__ = ["STEP"]
+
+
+def _options(study: Study) -> Mapping[str, Any] | None:
+    return None if study.samples is None else study.samples.model_dump(mode="json")
+
+
+def _read(study: Study) -> str | None:
+    from headwater.chapters.samples.table import read_table
+
+    if study.samples is None:
+        return None
+    table = read_table(study.samples).data
+    counts = table["water"].value_counts()
+    kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+    return f"Samples: {len(table)} rows ({kinds})"
+
+
+def _run(context: Context) -> Mapping[str, Result]:
+    from headwater.chapters.samples.lines import line_results
+    from headwater.chapters.samples.mixing import mixing_results
+    from headwater.chapters.samples.summary import describe
+    from headwater.chapters.samples.table import read_table
+
+    options = context.study.samples
+    assert options is not None
+    samples = read_table(options)
+    context.progress(0.1, "means by group")
+    results = describe(samples, options)
+    context.progress(0.3, "water lines")
+    results |= line_results(samples.data, options, rng=context.rng)
+    if options.mixing is not None:
+        context.progress(0.6, "mixing")
+        results |= mixing_results(samples.data, options, rng=context.rng)
+    return results
+
+
+STEP = Step(
+    name="samples",
+    title="Ask the samples",
+    needs=(),
+    options=_options,
+    run=_run,
+    read_tables=_read,
+)

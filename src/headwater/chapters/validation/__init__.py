@@ -1,0 +1,1 @@
+"""The chapter "validation": products compared with stations."""

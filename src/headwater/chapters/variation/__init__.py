@@ -1,0 +1,1 @@
+"""The chapter "variation": how soil moisture changes, in time and from place to place."""

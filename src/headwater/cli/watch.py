@@ -1,0 +1,178 @@
+"""Watch a folder and a broker at once, and control what has come from time to time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import HeadwaterError
+
+if TYPE_CHECKING:
+    from headwater.network.ingest.folder import Arrival
+    from headwater.network.ingest.mapping import Mapping
+    from headwater.network.ingest.mqtt import Taken
+    from headwater.network.store import Store
+
+__all__ = ["run"]
+
+
+class _New:
+    """What has come and is not controlled yet."""
+
+    def __init__(self) -> None:
+        self.spans: dict[int, tuple[int, int]] = {}
+        self.lock = threading.Lock()
+
+    def add(self, more: dict[int, tuple[int, int]]) -> None:
+        with self.lock:
+            for id, (first, last) in more.items():
+                old = self.spans.get(id, (first, last))
+                self.spans[id] = (min(old[0], first), max(old[1], last))
+
+    def take(self) -> dict[int, tuple[int, int]]:
+        with self.lock:
+            taken, self.spans = self.spans, {}
+        return taken
+
+
+def run(
+    store: Store,
+    mapping: Mapping | None,
+    *,
+    folder: Path | None,
+    broker: str | None,
+    tell: Callable[[str], None],
+    control_every: float,
+    **options: Any,
+) -> None:
+    """Watch until interrupted or terminated; what has come is controlled once more at the end.
+
+    Parameters
+    ----------
+    store : Store
+    mapping : Mapping, optional
+    folder : Path, optional
+    broker : str, optional
+    tell : callable
+        Is given a line of text now and then.
+    control_every : float
+        Seconds.
+    **options
+        ``pattern``, ``zone`` and ``interval`` of the folder.
+    """
+    stop, new, failed = threading.Event(), _New(), list[HeadwaterError]()
+    threads = []
+    if folder is not None:
+        threads.append(
+            threading.Thread(
+                target=_guarded,
+                args=(
+                    failed,
+                    stop,
+                    lambda: _folder(store, mapping, folder, stop, new, tell, **options),
+                ),
+            )
+        )
+    if broker is not None:
+        threads.append(
+            threading.Thread(
+                target=_guarded,
+                args=(failed, stop, lambda: _broker(store, mapping, broker, stop, new, tell)),
+            )
+        )
+    # a service is stopped by SIGTERM, which must not cut a transaction of ours short
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    for thread in threads:
+        thread.start()
+    tell(f"Watching {' and '.join(str(one) for one in (folder, broker) if one)}; Ctrl-C to stop")
+    try:
+        while not stop.wait(control_every):
+            _control(store, new, tell)
+    except KeyboardInterrupt:
+        tell("Stopping")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        signal.signal(signal.SIGTERM, before)
+        _control(store, new, tell)
+    if failed:
+        raise failed[0]
+
+
+def _guarded(
+    failed: list[HeadwaterError], stop: threading.Event, task: Callable[[], object]
+) -> None:
+    try:
+        task()
+    except HeadwaterError as error:
+        failed.append(error)
+        stop.set()
+
+
+def _folder(
+    store: Store,
+    mapping: Mapping | None,
+    folder: Path,
+    stop: threading.Event,
+    new: _New,
+    tell: Callable[[str], None],
+    **options: Any,
+) -> None:
+    from headwater.network.ingest.folder import watch
+
+    def told(arrival: Arrival) -> None:
+        if arrival.reading is None or arrival.loaded is None:
+            tell(f"{arrival.path.name}: {arrival.error}")
+            return
+        written = arrival.loaded.written
+        tell(f"{arrival.path.name}: {arrival.reading.report()[0]}; {written.inserted} new")
+        for line in arrival.reading.report()[2:]:
+            tell(f"  {line}")
+        new.add(arrival.loaded.spans)
+
+    memory = folder / ".headwater-watch.json"
+    watch(folder, store, mapping, stop=stop, memory=memory, told=told, **options)
+
+
+def _broker(
+    store: Store,
+    mapping: Mapping | None,
+    broker: str,
+    stop: threading.Event,
+    new: _New,
+    tell: Callable[[str], None],
+) -> None:
+    from headwater.errors import StudyError
+    from headwater.network.ingest.mqtt import subscribe
+
+    if mapping is None:
+        raise StudyError("a broker needs a mapping", do="Give one with --map")
+
+    def told(taken: Taken) -> None:
+        for item in taken.refused:
+            tell(f"message {item.line} refused: {item.reason}")
+        new.add(taken.spans)
+
+    subscribe(broker, mapping, store, stop=stop, told=told)
+
+
+def _control(store: Store, new: _New, tell: Callable[[str], None]) -> None:
+    """Control what has come; where the store is away, it waits for the next time."""
+    from headwater.network.quality.run import control_store
+    from headwater.network.store import StoreError
+
+    spans = new.take()
+    if not spans:
+        return
+    try:
+        told = control_store(store, spans=spans)
+    except StoreError as error:
+        new.add(spans)
+        tell(f"quality control waits: {error}")
+        return
+    n, doubted = sum(one.n for one in told), sum(one.doubted for one in told)
+    tell(f"controlled {n} observations of {len(told)} series, {doubted} doubted")

@@ -1,0 +1,367 @@
+"""The twin: what skill to expect at the fine scale, before anyone trusts a map.
+
+The user's own grid, predictors, gaps and noise; a truth that is known because it was made; and the
+same pipeline that will make the map. Cross-validation at the cells cannot tell this: it never sees
+a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from headwater.downscaling.covariance import ResidualCovariance
+from headwater.downscaling.intervals import IntervalScale, calibrate_intervals
+from headwater.downscaling.learners import make_learner, pinned
+from headwater.downscaling.observation_age import total_sd
+from headwater.downscaling.twin_truth import (
+    TRUTH_LEARNERS,
+    lay_truth,
+    observe_truth,
+    true_drivers,
+    unseen_spread,
+)
+from headwater.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from headwater.downscaling.predictors import Predictors
+    from headwater.downscaling.support_operator import Support
+
+__all__ = ["Fitted", "TwinResult", "fine_scores", "twin"]
+
+Floats = NDArray[np.float64]
+
+_SCORED = 24
+"""Most days on which pixels are scored."""
+
+MEASURES = ("rmse", "ubrmse", "r", "r_space", "r_within")
+
+
+class Fitted(Protocol):
+    """Whatever a pipeline returns."""
+
+    def predict(self, days: Any = None) -> tuple[Any, Any]:
+        """Return mean and sd, each of shape (n, n_pixels) [m3 m-3]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwinResult:
+    """Skill to expect at the fine scale.
+
+    Attributes
+    ----------
+    data : DataFrame
+        A row for each draw and method: ``draw``, ``truth`` (its learner), ``method`` (pipeline,
+        oracle, nearest), ``rmse`` and ``ubrmse`` [m3 m-3], ``r`` in time, ``r_space``, ``r_within``
+        the cells, ``coverage`` of intervals calibrated on the other draws, ``coverage_cells`` of
+        intervals calibrated at the cells, and ``n`` pixels times days.
+    intervals : IntervalScale
+        Calibrated on all draws.
+    learner_sd : float
+        The learner's own error at the fine scale, beyond the residual field's [m3 m-3].
+    notes : tuple of str
+        What the twin assumes.
+    """
+
+    data: pd.DataFrame
+    intervals: IntervalScale
+    learner_sd: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def headroom(self) -> dict[str, float]:
+        """What the oracle has that the pipeline lacks, by measure, mean over the draws."""
+        means = self.data.groupby("method")[list(MEASURES)].mean()
+        gap = np.asarray(means.loc["oracle"] - means.loc["pipeline"], dtype=float)
+        return {name: float(value) for name, value in zip(MEASURES, gap, strict=True)}
+
+    def summary(self) -> pd.DataFrame:
+        """Return mean and sd over the draws, for each method and measure."""
+        wanted = [*MEASURES, "coverage", "coverage_cells"]
+        found = self.data.groupby("method", sort=False)[wanted].agg(["mean", "std"])
+        names = [f"{one[0]}_{one[1]}" for one in found.columns.tolist()]
+        return found.set_axis(names, axis=1)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table."""
+        return self.data
+
+    def plot(self) -> Figure:
+        """Draw each measure of each method, one mark a draw."""
+        from headwater.downscaling.twin_plots import draw_twin
+
+        return draw_twin(self)
+
+
+def twin(
+    observed: Any,
+    predictors: Predictors,
+    support: Support,
+    pipeline: Callable[[Any], Fitted],
+    covariance: ResidualCovariance,
+    *,
+    draws: int = 4,
+    unseen_sd: float | None = None,
+    level: float = 0.90,
+    seed: int = 0,
+) -> TwinResult:
+    """State the skill to expect at the fine scale, its oracle, and the room between.
+
+    Parameters
+    ----------
+    observed : array, shape (n_days, n_cells)
+        The user's retrievals [m3 m-3].
+    predictors : Predictors
+        The user's predictors.
+    support : Support
+        Of the cells over the pixels.
+    pipeline : callable
+        Given retrievals (n_days, n_cells), returns what predicts mean and sd of days: the very
+        pipeline that will make the map.
+    covariance : ResidualCovariance
+        Of the user's out-of-fold residuals.
+    draws : int
+        Twins, at least two, whose scatter is the uncertainty of the stated skill; they take turns
+        in the learner of truth.
+    unseen_sd : float, optional
+        Lasting heterogeneity finer than a cell [m3 m-3]. No coarse datum tells it; default: as
+        much as lasts from cell to cell. Stations tell it better.
+    level : float
+        Coverage that intervals are calibrated for, between 0 and 1.
+    seed : int
+        The same seed gives the same bits.
+
+    Returns
+    -------
+    TwinResult
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two draws, or no day with an observation.
+
+    Examples
+    --------
+    ``twin(smap, predictors, support, partial(downscale, ...), covariance).headroom["rmse"]``
+    """
+    if draws < 2:
+        raise DataError(
+            "one twin does not tell how sure its skill is",
+            found=f"draws={draws}",
+            do="Ask for at least two",
+        )
+    days = _scored(observed, predictors.times)
+    unseen = unseen_spread(covariance) if unseen_sd is None else unseen_sd
+    drivers, found = true_drivers(predictors, support), []
+    for number in range(draws):
+        rng = np.random.default_rng([seed, number])
+        name = TRUTH_LEARNERS[number % len(TRUTH_LEARNERS)]
+        truth = lay_truth(
+            observed, drivers, support, covariance, learner=name, unseen_sd=unseen, rng=rng
+        )
+        seen = observe_truth(truth, observed, support, covariance, rng)
+        mean, sd = pipeline(seen).predict(predictors.times[days])
+        oracle = _oracle(truth, drivers.predictors, days, rng)
+        found.append(_Draw(number, name, truth[days], seen, mean, sd, oracle, days))
+    return _result(found, support, predictors.times[days], unseen, level)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draw:
+    number: int
+    learner: str
+    truth: Any
+    seen: Floats
+    mean: Any
+    sd: Any
+    oracle: Any
+    days: NDArray[np.intp]
+
+
+def _scored(observed: Any, times: Any) -> NDArray[np.intp]:
+    """Choose days on which pixels are scored, evenly among those with observations."""
+    seen = np.flatnonzero(np.isfinite(np.asarray(observed, dtype=float)).any(axis=1))
+    if not seen.size:
+        raise DataError(
+            "the twin has no day with an observation",
+            found=f"{len(times)} days",
+            do="Check the retrieval flags and the period",
+        )
+    # the oracle learns on the other days, so some must be left
+    count = max(1, min(_SCORED, seen.size // 2))
+    places = np.unique(np.linspace(0, seen.size - 1, count).round().astype(np.intp))
+    return np.asarray(seen[places], dtype=np.intp)
+
+
+def _oracle(truth: Any, predictors: Predictors, days: Any, rng: np.random.Generator) -> Any:
+    """Train the same predictors, free of most noise, on fine truth of days that are not scored."""
+    others = np.setdiff1d(np.arange(len(predictors.times)), days)
+    others = others[np.isfinite(truth[others]).any(axis=1)]
+    some = np.sort(rng.choice(others, min(60, others.size), replace=False))
+    inputs, targets = [], []
+    for day in some:
+        pixels = np.sort(rng.choice(truth.shape[1], min(400, truth.shape[1]), replace=False))
+        table = predictors.day(int(day), pixels)
+        whole = np.isfinite(table).all(axis=1) & np.isfinite(truth[day, pixels])
+        inputs.append(table[whole])
+        targets.append(truth[day, pixels][whole])
+    model = make_learner("forest", trees=60, seed=int(rng.integers(2**31)))
+    with pinned():
+        model.fit(np.concatenate(inputs), np.concatenate(targets))
+        found = np.full((len(days), truth.shape[1]), np.nan, dtype=np.float32)
+        for row, day in enumerate(days):
+            table = predictors.day(int(day))
+            whole = np.isfinite(table).all(axis=1)
+            found[row, whole] = model.predict(table[whole])
+    return found
+
+
+def fine_scores(product: Any, truth: Any, support: Support) -> dict[str, float]:
+    """Score a product against a truth over all pixels of some days.
+
+    Parameters
+    ----------
+    product, truth : array, shape (n_days, n_pixels)
+        [m3 m-3]; NaN where missing.
+    support : Support
+        Says in which cell each pixel lies.
+
+    Returns
+    -------
+    dict
+        ``rmse``; ``ubrmse``, without each pixel's bias; ``r``, the mean over pixels of the
+        correlation in time; ``r_space``, the mean over days of that in space; ``r_within``, that
+        of what differs from the mean of the cell, which downscaling adds; and ``n``.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from scipy.sparse import csr_matrix
+    >>> grid = SimpleNamespace(matrix=csr_matrix([[0.5, 0.5]]))
+    >>> truth = np.array([[0.1, 0.2], [0.2, 0.4], [0.1, 0.3]])
+    >>> scores = fine_scores(truth + 0.01, truth, grid)
+    >>> {name: round(value, 3) for name, value in scores.items()}["rmse"]
+    0.01
+    """
+    x, y = np.asarray(product, dtype=float), np.asarray(truth, dtype=float)
+    cell = np.asarray(support.matrix.argmax(axis=0)).ravel()
+    inside = np.asarray(support.matrix.sum(axis=0)).ravel() > 0
+    known = np.isfinite(x) & np.isfinite(y) & inside
+    x, y = np.where(known, x, np.nan), np.where(known, y, np.nan)
+    off = np.where(known, x - y, 0.0)
+    count = known.sum(axis=0)
+    bias = off.sum(axis=0) / np.maximum(count, 1)
+    within = [_apart(values, known, cell, support.matrix.shape[0]) for values in (x, y)]
+    return {
+        "rmse": float(np.sqrt((off**2).sum() / known.sum())),
+        "ubrmse": float(np.sqrt((np.where(known, off - bias, 0.0) ** 2).sum() / known.sum())),
+        "r": _mean(_correlation(x.T, y.T)),
+        "r_space": _mean(_correlation(x, y)),
+        "r_within": float(_correlation(within[0].reshape(1, -1), within[1].reshape(1, -1))[0]),
+        "n": float(known.sum()),
+    }
+
+
+def _mean(values: Floats) -> float:
+    """Average what there is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _apart(values: Floats, known: Any, cell: Any, cells: int) -> Floats:
+    """Take off the mean of each cell on each day."""
+    apart = np.full(values.shape, np.nan)
+    for day, (row, good) in enumerate(zip(values, known, strict=True)):
+        size = np.bincount(cell[good], minlength=cells)
+        mean = np.bincount(cell[good], row[good], minlength=cells) / np.maximum(size, 1)
+        apart[day] = np.where(good & (size[cell] > 1), row - mean[cell], np.nan)
+    return apart
+
+
+def _correlation(x: Floats, y: Floats) -> Floats:
+    """Correlate rows with rows; NaN where fewer than three values or no variance."""
+    good = np.isfinite(x) & np.isfinite(y)
+    size = np.maximum(good.sum(axis=1, keepdims=True), 1)
+    a, b = (
+        np.where(good, one - np.where(good, one, 0.0).sum(axis=1, keepdims=True) / size, 0.0)
+        for one in (x, y)
+    )
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    wanted = (scale > 0) & (size[:, 0] > 2)
+    found = np.full(len(x), np.nan)
+    np.divide((a * b).sum(axis=1), scale, out=found, where=wanted)
+    return found
+
+
+def _result(
+    found: list[_Draw], support: Support, days: Any, unseen: float, level: float
+) -> TwinResult:
+    errors = [np.asarray(one.mean, float) - one.truth for one in found]
+    beyond = np.mean([_beyond(error, one.sd) for error, one in zip(errors, found, strict=True)])
+    learner_sd = float(np.sqrt(np.maximum(beyond, 0.0)))
+    spreads = [total_sd(np.asarray(one.sd, dtype=float), learner_sd) for one in found]
+    rows = []
+    for place, one in enumerate(found):
+        others = [number for number in range(len(found)) if number != place]
+        scale = _calibrated(errors, spreads, days, others, level)
+        row = {"draw": one.number, "truth": one.learner}
+        scored = {
+            "pipeline": one.mean,
+            "oracle": one.oracle,
+            "nearest": _nearest(one.seen, support)[one.days],
+        }
+        for method, product in scored.items():
+            rows.append(row | {"method": method} | fine_scores(product, one.truth, support))
+        rows[-3] |= {
+            "coverage": scale.coverage(errors[place], spreads[place], days),
+            "coverage_cells": _covered_by_cells(one, errors[place], support, scale.level),
+        }
+    notes = (
+        f"Heterogeneity finer than a cell is assumed to have a sd of {unseen:.4f} m3 m-3: "
+        "no coarse datum tells it.",
+        "The truth depends on the slow part of noisy predictors, and on all of the others.",
+        "The seasonal part of the residuals is taken for the learner's own misfit, which the twin "
+        "brings by itself.",
+    )
+    every = _calibrated(errors, spreads, days, list(range(len(found))), level)
+    return TwinResult(pd.DataFrame(rows), every, learner_sd, notes)
+
+
+def _beyond(error: Floats, sd: Any) -> float:
+    """Mean square of the error less what the residual field knows of it, where it knows."""
+    known = np.isfinite(error)
+    told = np.nan_to_num(np.asarray(sd, dtype=float)[known], nan=0.0)
+    return float((error[known] ** 2).mean() - (told**2).mean()) if known.any() else 0.0
+
+
+def _calibrated(
+    errors: Any, spreads: Any, days: Any, numbers: list[int], level: float
+) -> IntervalScale:
+    return calibrate_intervals(
+        np.concatenate([errors[one] for one in numbers]),
+        np.concatenate([spreads[one] for one in numbers]),
+        np.tile(days, len(numbers)),
+        level=level,
+    )
+
+
+def _covered_by_cells(one: _Draw, error: Floats, support: Support, level: float) -> float:
+    """Cover the pixels by the interval that covers the coarse observations."""
+    filled = support.aggregate(np.asarray(one.mean, dtype=float)).value
+    width = np.nanquantile(np.abs(one.seen[one.days] - filled), level)
+    return float((np.abs(error) <= width)[np.isfinite(error)].mean())
+
+
+def _nearest(seen: Floats, support: Support) -> Floats:
+    from headwater.downscaling.wavelets import fill_in_time
+
+    filled, _ = fill_in_time(seen)
+    nearest: Floats = filled[:, np.asarray(support.matrix.argmax(axis=0)).ravel()]
+    return nearest

@@ -1,0 +1,1 @@
+"""The audit of printed tables: what cannot be true in them."""

@@ -1,0 +1,1 @@
+"""Fractions of source waters in a mixture: closed form, bounds, Bayesian, end members."""

@@ -1,0 +1,170 @@
+"""Can these tracers tell these sources apart? In numbers, and in plain sentences."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headwater.isotopes.mixing.composition import Composition, check_sources
+from headwater.isotopes.mixing.polygon import in_polygon
+from headwater.isotopes.mixing.results import Identifiability
+from headwater.results import fingerprint
+
+__all__ = ["identifiability"]
+
+
+def identifiability(sources: Composition, mixtures: Composition) -> Identifiability:
+    """Report how well sources can be told apart, before anything is fitted.
+
+    Parameters
+    ----------
+    sources : Composition
+        The end members.
+    mixtures : Composition
+        Samples or groups.
+
+    Returns
+    -------
+    Identifiability
+        Printing it gives the sentences.
+
+    Raises
+    ------
+    DataError
+        If a source cannot be used.
+
+    Notes
+    -----
+    The condition number is that of the sources' differences in units of their pooled scatter;
+    separation is the Mahalanobis distance of two sources; the error of a fraction is the
+    first-order standard error for one sample, at equal fractions.
+
+    Examples
+    --------
+    >>> from headwater.isotopes.mixing.composition import compose_stated
+    >>> ends = compose_stated(pd.DataFrame({"source": ["rain", "ice"], "d18O": [-20.0, -10.0],
+    ...                       "d18O_sd": [1.0, 1.0], "n": [50, 40]}), ["d18O"])
+    >>> soil = compose_stated(pd.DataFrame({"source": ["a"], "d18O": [-13.0]}), ["d18O"])
+    >>> print(identifiability(ends, soil))
+    2 sources and 1 tracer: the fractions have one answer.
+    rain and ice are the nearest sources, 10.0 standard deviations apart: well separated.
+    The sources spread alike in all directions (condition number 1.0).
+    1 of 1 mixtures lies inside the polygon of the sources.
+    One sample splits its sources to within ± 0.07 (standard error).
+    """
+    check_sources(sources)
+    pooled = sources.covariance.mean(axis=0)
+    white = sources.mean @ np.linalg.inv(np.linalg.cholesky(pooled)).T
+    rows = [_count(sources), _separation(sources, white), _condition(white)]
+    if len(sources) >= len(sources.tracers) + 1:
+        rows.append(_hull(sources, mixtures))
+    if len(sources) <= len(sources.tracers) + 1:
+        rows.append(_error(sources, white))
+    table = pd.DataFrame(rows, columns=["measure", "value", "verdict", "sentence"])
+    table.attrs["units"] = {"value": "1"}
+    return Identifiability(
+        table,
+        "Whether the tracers can tell the sources apart: separation, condition, hull share and "
+        "error of one sample.",
+        (),
+        fingerprint(sources.mean, sources.covariance, mixtures.mean),
+        cautions=tuple(table.loc[table["verdict"] == "bad", "sentence"]),
+    )
+
+
+def _grade(value: float, good: float, bad: float) -> str:
+    if good > bad:
+        return "good" if value >= good else "weak" if value >= bad else "bad"
+    return "good" if value <= good else "weak" if value <= bad else "bad"
+
+
+def _count(sources: Composition) -> tuple[str, float, str, str]:
+    k, t = len(sources), len(sources.tracers)
+    said = f"{k} sources and {t} tracer{'s' if t > 1 else ''}: "
+    if k > t + 1:
+        return (
+            "tracers lacking",
+            k - 1 - t,
+            "bad",
+            said + "the fractions have many answers; only their range follows from the data.",
+        )
+    if k == t + 1:
+        return "tracers lacking", 0, "good", said + "the fractions have one answer."
+    return (
+        "tracers lacking",
+        k - 1 - t,
+        "good",
+        said + "more than needed, so that the misfit tests the model.",
+    )
+
+
+def _separation(sources: Composition, white: Any) -> tuple[str, float, str, str]:
+    pairs = list(combinations(range(len(sources)), 2))
+    gaps = [float(np.linalg.norm(white[i] - white[j])) for i, j in pairs]
+    nearest = int(np.argmin(gaps))
+    i, j = pairs[nearest]
+    verdict = _grade(gaps[nearest], 3.0, 1.5)
+    words = {
+        "good": "well separated",
+        "weak": "they overlap, their split is unsure",
+        "bad": "one cannot be told from the other; join them",
+    }[verdict]
+    return (
+        "separation",
+        gaps[nearest],
+        verdict,
+        f"{sources.labels[i]} and {sources.labels[j]} are the nearest sources, "
+        f"{gaps[nearest]:.1f} standard deviations apart: {words}.",
+    )
+
+
+def _condition(white: Any) -> tuple[str, float, str, str]:
+    values = np.linalg.svd(white - white.mean(axis=0), compute_uv=False)
+    rank = min(len(white) - 1, white.shape[1])
+    number = float(values[0] / max(values[rank - 1], 1e-12))
+    verdict = _grade(number, 4.0, 15.0)
+    words = {
+        "good": "The sources spread alike in all directions",
+        "weak": "The sources lie in a narrow band: fractions of the middle ones are unsure",
+        "bad": "The sources lie almost on one line: a small error changes everything",
+    }[verdict]
+    return "condition number", number, verdict, f"{words} (condition number {number:.1f})."
+
+
+def _hull(sources: Composition, mixtures: Composition) -> tuple[str, float, str, str]:
+    whole = np.isfinite(mixtures.mean).all(axis=1)
+    inside = int(in_polygon(sources.mean, mixtures.mean[whole]).sum()) if whole.any() else 0
+    total = int(whole.sum())
+    share = inside / total if total else float("nan")
+    verdict = _grade(share, 0.9, 0.5)
+    tail = "" if verdict == "good" else "; look for a missing source or evaporation"
+    return (
+        "hull share",
+        share,
+        verdict,
+        f"{inside} of {total} mixtures "
+        f"{'lies' if inside == 1 else 'lie'} inside the polygon of the sources{tail}.",
+    )
+
+
+def _error(sources: Composition, white: Any) -> tuple[str, float, str, str]:
+    from headwater.isotopes.mixing.closed_form import fraction_sd
+
+    k, t = white.shape
+    equal = np.full((1, k), 1.0 / k)
+    sd = fraction_sd(
+        sources.mean,
+        equal,
+        mixture_covariance=(equal**2 @ sources.covariance.reshape(k, -1)).reshape(t, t),
+        source_covariance=sources.mean_covariance(),
+    )
+    worst = float(sd.max())
+    return (
+        "error of one sample",
+        worst,
+        _grade(worst, 0.15, 0.3),
+        f"One sample splits its sources to within ± {worst:.2f} (standard error).",
+    )

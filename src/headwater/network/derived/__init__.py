@@ -1,0 +1,1 @@
+"""Series derived from observations: means of intervals, water stored in a layer, frozen ground."""

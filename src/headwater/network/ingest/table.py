@@ -1,0 +1,324 @@
+"""Texts in columns become series, by the rules of a mapping.
+
+CSV, TOA5, GeoJSON and messages of a broker all come through here, so that they share one way to
+place times, convert units, and say what could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Mapping_
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from headwater.errors import HeadwaterError, InputError, nearest
+from headwater.glossary import GLOSSARY
+from headwater.network.ingest.mapping import Mapping, Rule, fields_of
+from headwater.network.ingest.reading import (
+    Place,
+    Reading,
+    Refused,
+    Series,
+    empty_frame,
+    one_category,
+)
+from headwater.network.ingest.timestamps import instants
+from headwater.network.times import NEVER
+from headwater.units import convert
+
+__all__ = ["Table", "numbers", "series_name", "tabulate"]
+
+_MISSING = ("", "nan", "NaN", "NAN", '"NAN"', "NA", "N/A", "null", "None", "-")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Texts in columns.
+
+    Attributes
+    ----------
+    columns : dict of sequence of str
+        By name.
+    line : int64 array
+        Number of the line of each row.
+    source : str
+        Name of the file.
+    units : dict of str
+        Of columns whose unit the file names.
+    """
+
+    columns: Mapping_[str, Sequence[str]]
+    line: NDArray[np.int64]
+    source: str = ""
+    units: dict[str, str] = field(default_factory=dict)
+
+
+def numbers(
+    texts: Sequence[str], missing: Sequence[str] = (), decimal: str = "."
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Read numbers; NaN where the text stands for a missing value.
+
+    Parameters
+    ----------
+    texts : sequence of str, shape (n,)
+    missing : sequence of str
+        Marks of a missing value, besides the usual ones; a number stands for all its spellings.
+    decimal : str
+
+    Returns
+    -------
+    value : float64 array, shape (n,)
+    unread : bool array, shape (n,)
+        Where the text is neither.
+
+    Examples
+    --------
+    >>> value, unread = numbers(["0.3", "-9999.0", "x", ""], missing=["-9999"])
+    >>> value, unread
+    (array([0.3, nan, nan, nan]), array([False, False,  True, False]))
+    """
+    told = pd.Series(list(texts), dtype=object)
+    if decimal != ".":
+        told = told.str.replace(decimal, ".", regex=False)
+    value = pd.to_numeric(told, errors="coerce").to_numpy(np.float64, copy=True)
+    unread = ~np.isfinite(value)
+    if unread.any():
+        rest = told[unread].str.strip()
+        unread[unread] = ~rest.isin([*_MISSING, *missing]).to_numpy()
+    for mark in missing:
+        try:
+            number = float(mark.replace(decimal, "."))
+        except ValueError:
+            continue
+        value[value == number] = np.nan
+    value[~np.isfinite(value)] = np.nan
+    return value, unread
+
+
+def series_name(property: str, depth: float | None, sensor: str = "") -> str:
+    """Name a series within its station.
+
+    Examples
+    --------
+    >>> series_name("soil_moisture", 0.05)
+    'Soil moisture at 0.05 m'
+    """
+    known = GLOSSARY.get(property)
+    words = known.long_name if known else property.replace("_", " ").capitalize()
+    place = f" at {depth:g} m" if depth is not None else ""
+    return f"{words}{place}" + (f", {sensor}" if sensor else "")
+
+
+@dataclass(slots=True)
+class _Fates:
+    """What becomes of each row while rules go through them."""
+
+    kept: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
+    refused: list[Refused] = field(default_factory=list)
+
+
+def tabulate(table: Table, mapping: Mapping) -> Reading:
+    """Make series of a table.
+
+    Parameters
+    ----------
+    table : Table
+    mapping : Mapping
+
+    Returns
+    -------
+    Reading
+        Rows of each series in the order of the lines.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column that the mapping names, or no rule holds in it.
+    UnitError
+        If a unit that the mapping names cannot be converted.
+    """
+    rules = mapping.rules_of(table.source)
+    _check_columns(table, mapping, rules)
+    n = len(table.line)
+    parts = [table.columns[name] for name in mapping.time]
+    texts = parts[0] if len(parts) == 1 else [" ".join(row) for row in zip(*parts, strict=True)]
+    time, wrong = instants(texts, format=mapping.time_format, zone=mapping.zone)
+    fates = _Fates(np.zeros(n, dtype=bool), time == NEVER)
+    fates.refused += [
+        Refused(int(table.line[i]), reason, table.source) for i, reason in wrong.items()
+    ]
+    frames, series = [], {}
+    for rule in rules:
+        for frame, item in _apply(rule, table, mapping, time, fates):
+            series[item.key] = item
+            frames.append(frame)
+    data = empty_frame()
+    if frames:
+        kinds = pd.CategoricalDtype(list(series))
+        data = pd.concat(
+            [frame.assign(series=frame["series"].astype(kinds)) for frame in frames],
+            ignore_index=True,
+        )
+    ignored = int((~fates.kept & ~fates.lost).sum())
+    places = {item.thing: _place(item.thing, mapping) for item in series.values()}
+    refused = tuple(sorted(fates.refused, key=lambda item: item.line))
+    return Reading(
+        data, series, places, lines=n, kept=int(fates.kept.sum()), ignored=ignored, refused=refused
+    )
+
+
+def _place(thing: str, mapping: Mapping) -> Place:
+    """Find the place of a station; what the mapping says of the network goes with it."""
+    known = mapping.places.get(thing, Place(name=thing))
+    return replace(known, properties={**mapping.network, **known.properties})
+
+
+def _check_columns(table: Table, mapping: Mapping, rules: Sequence[Rule]) -> None:
+    if not rules:
+        raise InputError(
+            f"the mapping has no series for {table.source}",
+            found=f"file = {', '.join(sorted({repr(rule.file) for rule in mapping.rules})) or '-'}",
+            do="Add a [[series]] whose file matches",
+        )
+    wanted = list(mapping.time)
+    for rule in rules:
+        named = [name for text in rule.templates() for name in fields_of(text)]
+        wanted += [rule.column, *named, *rule.where, *([rule.flag] if rule.flag else [])]
+    for name in wanted:
+        if name not in table.columns:
+            raise InputError(
+                f"{table.source or 'the table'} has no column that the mapping names",
+                found=f"'{name}'",
+                do=nearest(name, list(table.columns)),
+            )
+
+
+def _apply(
+    rule: Rule, table: Table, mapping: Mapping, time: NDArray[np.int64], fates: _Fates
+) -> list[tuple[pd.DataFrame, Series]]:
+    """Take out of the table the series of one rule."""
+    rows = np.arange(len(time))
+    for name, text in rule.where.items():
+        column = table.columns[name]
+        rows = rows[[column[int(i)].strip() == text for i in rows]]
+    rows = rows[time[rows] != NEVER]
+    value, unread = numbers(
+        _taken(table.columns[rule.column], rows), mapping.missing, mapping.decimal
+    )
+    for i in np.flatnonzero(unread):
+        found = table.columns[rule.column][rows[i]]
+        _refuse(fates, table, rows[i], f"{rule.column} is not a number: {found!r}")
+    rows, value = rows[~unread], value[~unread]
+    made = []
+    for held, here in _groups(rule, table, rows):
+        try:
+            item = _series(rule, table, mapping, held)
+        except HeadwaterError as error:
+            if not held:
+                raise
+            for row in rows[here]:
+                _refuse(fates, table, row, f"{error.wrong}: {error.found}")
+            continue
+        unit = rule.unit.format_map(held) or table.units.get(rule.column, "")
+        fates.kept[rows[here]] = True
+        made.append(
+            (_frame(rule, table, item, rows[here], time, _into(value[here], unit, item)), item)
+        )
+    return made
+
+
+def _taken(column: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
+    return column if len(rows) == len(column) else [column[i] for i in rows]
+
+
+def _refuse(fates: _Fates, table: Table, row: int, reason: str) -> None:
+    fates.lost[row] = True
+    fates.refused.append(Refused(int(table.line[row]), reason, table.source))
+
+
+def _groups(
+    rule: Rule, table: Table, rows: NDArray[np.int64]
+) -> list[tuple[dict[str, str], NDArray[np.int64]]]:
+    """Rows that share what stands in the columns that the rule's texts name."""
+    names = list(dict.fromkeys(name for text in rule.templates() for name in fields_of(text)))
+    if not names:
+        return [({}, np.arange(len(rows)))]
+    keys: list[Any] = [[text.strip() for text in _taken(table.columns[n], rows)] for n in names]
+    joined = keys[0] if len(keys) == 1 else ["\x1f".join(row) for row in zip(*keys, strict=True)]
+    codes, _ = pd.factorize(np.array(joined, dtype=object))
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    groups = np.split(order, starts[1:]) if len(order) else []
+    return [({n: k[g[0]] for n, k in zip(names, keys, strict=True)}, g) for g in groups]
+
+
+def _series(rule: Rule, table: Table, mapping: Mapping, held: dict[str, str]) -> Series:
+    """Say what a group of rows is."""
+    texts = [text.format_map(held).strip() for text in rule.templates()]
+    thing, name, property, unit, depth, sensor = texts
+    if not thing or not property:
+        raise InputError("no station or property", found=repr(held), do="Fill the columns")
+    if mapping.places and not mapping.others and thing not in mapping.places:
+        do = nearest(thing, list(mapping.places))
+        raise InputError("not a station of the list", found=f"'{thing}'", do=do)
+    deep = _depth(depth)
+    unit = unit or table.units.get(rule.column, "")
+    known = GLOSSARY.get(property)
+    if known and known.units != unit:
+        convert(0.0, unit or "an empty unit", known.units)
+    return Series(
+        thing=thing,
+        name=name or series_name(property, deep),
+        quantity=property,
+        unit=known.units if known else unit,
+        depth=deep,
+        sensor=sensor,
+        properties=dict(rule.properties),
+    )
+
+
+def _depth(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        depth = float(text)
+    except ValueError:
+        depth = float("nan")
+    if not 0.0 <= depth < 1e4:
+        raise InputError("not a depth in metres", found=f"'{text}'", do="Write 0.05 for 5 cm")
+    return depth
+
+
+def _into(value: NDArray[np.float64], unit: str, item: Series) -> NDArray[np.float64]:
+    if unit == item.unit or item.quantity not in GLOSSARY:
+        return value
+    converted: NDArray[np.float64] = convert(value, unit, item.unit)
+    # 25.1 vol% is 0.251: the last bit of the factor is no measurement
+    return np.asarray(np.round(converted, 12))
+
+
+def _frame(
+    rule: Rule,
+    table: Table,
+    item: Series,
+    rows: NDArray[np.int64],
+    time: NDArray[np.int64],
+    value: NDArray[np.float64],
+) -> pd.DataFrame:
+    flag: Any = None
+    if rule.flag:
+        flag = [text.strip() or None for text in _taken(table.columns[rule.flag], rows)]
+    return pd.DataFrame(
+        {
+            "series": one_category(item.key, len(rows)),
+            "time": pd.DatetimeIndex(time[rows].view("datetime64[us]")).tz_localize("UTC"),
+            "value": value,
+            "flag": pd.Series(flag, dtype=object, index=range(len(rows))),
+            "line": table.line[rows],
+        }
+    )

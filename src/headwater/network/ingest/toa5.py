@@ -1,0 +1,141 @@
+"""Tables of Campbell loggers (TOA5): four lines of header, record numbers, and clocks that jump.
+
+References
+----------
+Campbell Scientific, LoggerNet manual, appendix B.1.2 "TOA5" (recalled, unchecked).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from headwater.errors import InputError
+from headwater.network.ingest.csv_mapping import read_lines
+from headwater.network.ingest.lines import Source, lines_of, name_of, split
+from headwater.network.ingest.mapping import Mapping, Rule
+from headwater.network.ingest.reading import Reading
+
+__all__ = ["read_toa5"]
+
+_RECORD = Rule(column="RECORD", thing="{station}", property="record", name="record number")
+_MOST = 20
+"""Notes about clock and records; more are counted."""
+_UNITS = {"Deg C": "degC", "deg_C": "degC", "m^3/m^3": "m3 m-3", "mm/h": "mm h-1"}
+
+
+def read_toa5(
+    source: Source,
+    mapping: Mapping | None = None,
+    *,
+    zone: str | None = None,
+    name: str | None = None,
+    whole: bool = True,
+) -> Reading:
+    r"""Read a table of a Campbell logger.
+
+    Parameters
+    ----------
+    source : path or bytes
+    mapping : Mapping, optional
+        Which columns become which series; units left empty are taken from the header, and
+        ``{station}`` and ``{table}`` stand for what it names. Default: each column becomes a series
+        under its own name.
+    zone : str, optional
+        Zone of the logger's clock, where the mapping does not name it: the file never does.
+    name : str, optional
+        Name of the file, where `source` is its content.
+    whole : bool
+        False to leave a last line without an end for the next time.
+
+    Returns
+    -------
+    Reading
+        `notes` tell lost records, restarts, and steps of the clock.
+
+    Raises
+    ------
+    InputError
+        If the header is not that of a TOA5 file, or lacks a column that the mapping names.
+
+    Examples
+    --------
+    >>> head = '"TOA5","Upper","CR1000","1","OS","prog","1","hour"\n"TIMESTAMP","RECORD","VWC"\n'
+    >>> head += '"TS","RN","m^3/m^3"\n"","","Avg"\n'
+    >>> body = '"2024-02-28 23:00:00",7,0.31\n"2024-02-29 00:00:00",9,"NAN"\n'
+    >>> told = read_toa5((head + body).encode(), zone="Etc/GMT-8", name="upper.dat")
+    >>> told.missing, told.notes
+    (1, ('upper.dat:6: 1 record lost before record 9',))
+    """
+    lines = lines_of(source, whole=whole)
+    called = name_of(source) if name is None else name
+    head = [[text.strip() for text in split(line, ",")] for line in lines[:4]]
+    if len(head) < 4 or head[0][0].strip('"') != "TOA5" or "TIMESTAMP" not in head[1]:
+        raise InputError(
+            f"{called or 'the file'} has no header of TOA5",
+            found=repr(lines[0][:60]) if lines else "no line",
+            do="Give a table of LoggerNet in format TOA5, or a mapping with format = 'csv'",
+        )
+    names = tuple(head[1])
+    units = {column: _UNITS.get(unit, unit) for column, unit in zip(names, head[2], strict=False)}
+    facts = {"station": (head[0][1:2] or [""])[0] or called, "table": head[0][-1]}
+    used = _ready(mapping, zone, names)
+    told = read_lines(lines, 4, names, used, name=called, units=units, constants=facts)
+    return _without_records(told, called)
+
+
+def _ready(mapping: Mapping | None, zone: str | None, names: tuple[str, ...]) -> Mapping:
+    """Complete the mapping by what every TOA5 file has."""
+    if mapping is None:
+        rules = tuple(
+            Rule(column=column, thing="{station}", property=column)
+            for column in names
+            if column not in ("TIMESTAMP", "RECORD")
+        )
+        mapping = Mapping(rules=rules)
+    records = (_RECORD,) if "RECORD" in names else ()
+    return replace(
+        mapping,
+        rules=(*mapping.rules, *records),
+        time=("TIMESTAMP",),
+        zone=mapping.zone or zone,
+        delimiter=",",
+    )
+
+
+def _without_records(told: Reading, name: str) -> Reading:
+    """Take the record numbers out, and say what they and the clock tell."""
+    keys = {key for key, item in told.series.items() if item.quantity == "record"}
+    numbers = told.data["series"].isin(keys)
+    records = told.data[numbers].sort_values("line")
+    series = {key: item for key, item in told.series.items() if key not in keys}
+    data = told.data[~numbers].reset_index(drop=True)
+    data["series"] = data["series"].cat.set_categories(list(series))
+    return replace(told, data=data, series=series, notes=(*told.notes, *_notes(records, name)))
+
+
+def _notes(records: pd.DataFrame, name: str) -> list[str]:
+    if len(records) < 2:
+        return []
+    line = records["line"].to_numpy()[1:]
+    number = records["value"].to_numpy()
+    step = np.diff(records["time"].to_numpy("datetime64[us]").astype(np.int64)) / 1e6
+    on = np.diff(number)
+    usual = float(np.median(step[on == 1])) if (on == 1).any() else np.nan
+    notes = []
+    for i in np.flatnonzero((on > 1) | (on < 0) | ((on == 1) & (step != usual))):
+        at = f"{name}:{line[i]}"
+        if on[i] < 0:
+            notes.append(f"{at}: the record number starts again at {number[i + 1]:.0f}")
+        elif on[i] > 1:
+            lost = f"{on[i] - 1:.0f} record{'s' if on[i] > 2 else ''}"
+            notes.append(f"{at}: {lost} lost before record {number[i + 1]:.0f}")
+        else:
+            way = "back" if step[i] < usual else "forward"
+            notes.append(f"{at}: the clock was set {way} by {abs(step[i] - usual):g} s")
+    if len(notes) > _MOST:
+        rest = len(notes) - _MOST
+        notes = [*notes[:_MOST], f"{name}: … and {rest} more of records and clock"]
+    return notes

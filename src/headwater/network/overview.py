@@ -1,0 +1,197 @@
+"""The store at a glance, and its observations as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from headwater.errors import DataError, InputError, nearest
+from headwater.network.health import battery, silence
+from headwater.network.inventory import Stream, inventory
+from headwater.network.quality import reasons, to_ismn
+from headwater.network.store.protocol import Store, now
+from headwater.network.times import DAY, iso
+from headwater.network.verdicts import bits_of, doubted
+
+__all__ = ["overview", "write_export"]
+
+
+def overview(store: Store, *, derived: bool = False, at: int | None = None) -> pd.DataFrame:
+    """Tell of each series how many observations it has, the last one, and how the station is.
+
+    Parameters
+    ----------
+    store : Store
+    derived : bool
+        Those made from others, too.
+    at : int, optional
+        The present [µs]; default: now.
+
+    Returns
+    -------
+    DataFrame
+        ``station``, ``series``, ``n``, ``first``, ``last`` (ISO 8601), ``value``, ``unit``,
+        ``flag`` (of the last), ``state`` (heard, late, silent, never), ``battery_days``.
+    """
+    present = now() if at is None else at
+    with store.transaction(read_only=True) as session:
+        streams = inventory(session, derived=derived)
+    newest = store.latest([one.id for one in streams])
+    place = {int(id): k for k, id in enumerate(newest.datastream)}
+    bits = bits_of(newest.quality, len(newest))
+    rows = []
+    for one in streams:
+        k = place.get(one.id)
+        rows.append(
+            {
+                "station": one.thing,
+                "series": one.name,
+                "n": one.count,
+                "first": "" if one.first is None else iso(one.first),
+                "last": "" if k is None else iso(int(newest.time[k])),
+                "value": np.nan if k is None else float(newest.result[k]),
+                "unit": one.unit,
+                "flag": "" if k is None or bits[k] < 0 else to_ismn(int(bits[k])),
+                "state": _state(store, one, present),
+                "battery_days": _battery(store, one),
+            }
+        )
+    names = [
+        "station",
+        "series",
+        "n",
+        "first",
+        "last",
+        "value",
+        "unit",
+        "flag",
+        "state",
+        "battery_days",
+    ]
+    frame = pd.DataFrame(rows, columns=names)
+    return frame if frame["battery_days"].notna().any() else frame.drop(columns="battery_days")
+
+
+def _state(store: Store, one: Stream, present: int) -> str:
+    if one.last is None:
+        return "never"
+    recent = store.read([one.id], one.last - 7 * DAY, one.last + 1)
+    return silence(recent.time, present).status
+
+
+def _battery(store: Store, one: Stream) -> float:
+    """Days until the battery is empty; NaN where the series is none."""
+    if one.role != "battery_voltage" or one.last is None:
+        return np.nan
+    recent = store.read([one.id], one.last - 30 * DAY, one.last + 1)
+    try:
+        return battery(recent.time, recent.result).days_left
+    except DataError:
+        return np.nan
+
+
+def write_export(
+    store: Store,
+    path: Path,
+    *,
+    stations: Sequence[str] | None = None,
+    quantities: Sequence[str] | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    good: bool = False,
+    derived: bool = False,
+) -> int:
+    """Write observations to CSV or Parquet, one row each.
+
+    Parameters
+    ----------
+    store : Store
+    path : Path
+        Ends with ``.csv``, ``.csv.gz`` or ``.parquet``.
+    stations, quantities : sequence of str, optional
+        Default: all.
+    start, end : int, optional
+        Half open [µs].
+    good : bool
+        Leave doubted values out.
+    derived : bool
+        Series made from others, too.
+
+    Returns
+    -------
+    int
+        Rows.
+
+    Raises
+    ------
+    InputError
+        If a station or quantity is not in the store, or the file cannot be written.
+    """
+    if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
+        raise InputError(
+            "unknown kind of table", found=path.name, do="End it with .csv or .parquet"
+        )
+    with store.transaction(read_only=True) as session:
+        streams = inventory(session, derived=derived)
+    for wanted, known in (
+        (stations, [one.thing for one in streams]),
+        (quantities, [one.role for one in streams]),
+    ):
+        for word in wanted or ():
+            if word not in known:
+                do = nearest(word, sorted(set(known)))
+                raise InputError("the store has no such series", found=f"'{word}'", do=do)
+    chosen = [
+        one
+        for one in streams
+        if (not stations or one.thing in stations) and (not quantities or one.role in quantities)
+    ]
+    parts = [_table(store, one, start, end, good) for one in chosen]
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    part = path.with_name(f".part-{path.name}")
+    try:
+        if path.suffix == ".parquet":
+            frame.to_parquet(part)
+        else:
+            frame.to_csv(part, index=False)
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}", found=str(error), do="Choose another") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return len(frame)
+
+
+_COLUMNS = ["station", "series", "property", "depth_m", "time", "value", "unit", "flag", "reasons"]
+
+
+def _table(
+    store: Store, one: Stream, start: int | None, end: int | None, good: bool
+) -> pd.DataFrame:
+    held = store.read([one.id], start, end)
+    bits = bits_of(held.quality, len(held))
+    if good:
+        kept = ~doubted(bits)
+        held, bits = held.take(kept), bits[kept]
+    known = {
+        int(bit): (to_ismn(int(bit)), "; ".join(reasons(int(bit)))) for bit in set(bits) - {-1}
+    }
+    known[-1] = ("", "")
+    times = np.datetime_as_string(held.time.view("datetime64[us]"), unit="s")
+    return pd.DataFrame(
+        {
+            "station": one.thing,
+            "series": one.name,
+            "property": one.role,
+            "depth_m": one.depth,
+            "time": [f"{text}Z" for text in times],
+            "value": held.result,
+            "unit": one.unit,
+            "flag": [known[bit][0] for bit in bits.tolist()],
+            "reasons": [known[bit][1] for bit in bits.tolist()],
+        },
+        columns=_COLUMNS,
+    )

@@ -1,0 +1,348 @@
+"""Compile expressions to SQL with parameters: nothing that a user wrote becomes text of SQL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from headwater.network.sensorthings.address import read_key
+from headwater.network.sensorthings.compare import arithmetic, compared
+from headwater.network.sensorthings.errors import NotFound, NotImplementedHere, WrongRequest
+from headwater.network.sensorthings.expression import (
+    Binary,
+    Call,
+    Expression,
+    GeometryTable,
+    Literal,
+    Logic,
+    Not,
+    Path,
+    paths_of,
+)
+from headwater.network.sensorthings.functions import FUNCTIONS, GEOMETRY_FUNCTIONS
+from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link, Property
+from headwater.network.sensorthings.sql import FALSE, TRUE, Sql, fill, joined
+from headwater.network.sensorthings.values import Value, as_kind, json_part
+from headwater.network.times import microseconds
+
+__all__ = ["Scope", "Target", "condition", "resolve", "row_condition", "sort_values"]
+
+_CLOCKS = frozenset({"now", "mindatetime", "maxdatetime"})
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "mod"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where an expression is compiled: of which set, in which data base, at what time."""
+
+    entity: EntitySet
+    dialect: str
+    now: int
+    alias: str = "t"
+    aliases: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path leads to: through links to an entity, and there to a property."""
+
+    links: tuple[Link, ...]
+    entity: EntitySet
+    entry: Property | None
+    within: tuple[str, ...]
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Name the links on the way."""
+        return tuple(link.name for link in self.links)
+
+
+def resolve(entity: EntitySet, path: Path) -> Target:
+    """Follow a path through the model.
+
+    Raises
+    ------
+    WrongRequest
+        If the model has no such path.
+
+    Examples
+    --------
+    >>> things = ENTITY_SETS["Things"]
+    >>> resolve(things, Path(("Datastreams", "unitOfMeasurement", "symbol"))).within
+    ('symbol',)
+    """
+    links: list[Link] = []
+    steps = list(path.steps)
+    while steps and steps[0] in entity.links:
+        links.append(entity.links[steps.pop(0)])
+        entity = ENTITY_SETS[links[-1].target]
+        if len(links) > 8:
+            raise WrongRequest("a path through too many links", found="/".join(path.steps)[:100])
+    if steps in (["id"], ["@iot.id"]):
+        return Target(tuple(links), entity, None, ())
+    entry = entity.properties.get(steps[0]) if steps else None
+    if entry is None:
+        found = "/".join(path.steps)[:100]
+        do = f"{entity.name} have: " + ", ".join(["id", *entity.properties, *entity.links])
+        raise WrongRequest("a path to no property", found=f"'{found}'", do=do)
+    if len(steps) > 1 and entry.kind not in ("json", "geometry", "result"):
+        found = "/".join(path.steps)[:100]
+        raise WrongRequest(f"'{entry.name}' has nothing inside", found=f"'{found}'")
+    return Target(tuple(links), entity, entry, tuple(steps[1:]))
+
+
+def condition(expression: Expression, scope: Scope) -> Sql:
+    """Compile a condition.
+
+    Parameters
+    ----------
+    expression : Expression
+        Of ``$filter``; geospatial functions must have been replaced by their tables.
+    scope : Scope
+
+    Returns
+    -------
+    Sql
+
+    Raises
+    ------
+    WrongRequest
+        If a path, a function or a kind does not fit.
+
+    Notes
+    -----
+    A path through a link to many holds if it holds for any of them; each comparison on its own.
+
+    Examples
+    --------
+    >>> from headwater.network.sensorthings.expression import read_expression
+    >>> scope = Scope(ENTITY_SETS["Observations"], "sqlite", now=0)
+    >>> condition(read_expression("result gt 0.3"), scope)
+    Sql(text='(t.result_number > ?)', parameters=(0.3,))
+    """
+    if isinstance(expression, Logic):
+        mark = f" {expression.operator.upper()} "
+        return joined(mark, (condition(part, scope) for part in expression.parts))
+    if isinstance(expression, Not):
+        return fill("({0}) IS NOT TRUE", condition(expression.part, scope))
+    targets = [resolve(scope.entity, path) for path in paths_of(expression)]
+    chains = {target.chain[: k + 1] for target in targets for k in range(len(target.links))}
+    if not chains:
+        return _truth(expression, scope)
+    return _through(expression, scope, targets, sorted(chains, key=len))
+
+
+def _through(
+    expression: Expression, scope: Scope, targets: list[Target], chains: list[tuple[str, ...]]
+) -> Sql:
+    """Compile a comparison with paths that lead through links."""
+    aliases = {chain: f"n{k}" for k, chain in enumerate(chains)}
+    inner = replace(scope, aliases=aliases)
+    first = targets[0].links[0] if targets[0].links else None
+    # an uncorrelated list of keys lets the data base begin with the few, not with the many
+    listed = first is not None and bool(first.one)
+    listed = listed and all(target.links[:1] == (first,) for target in targets)
+    tables, conditions = [], []
+    for chain in chains:
+        source = aliases.get(chain[:-1], scope.alias)
+        link, entity = _last_link(scope.entity, chain)
+        tables.append(f"{entity.table} {aliases[chain]}")
+        if not (listed and len(chain) == 1):
+            conditions.append(row_condition(link, source, aliases[chain]))
+        elif entity.where:
+            conditions.append(entity.where.format(t=aliases[chain]))
+    body = _truth(expression, inner)
+    fixed = " AND ".join(f"({text})" for text in conditions)
+    where = fill(f"{fixed} AND ({{0}})" if fixed else "{0}", body)
+    if listed and first is not None:
+        one = first.one.format(s=scope.alias)
+        return fill(f"{one} IN (SELECT n0.id FROM {', '.join(tables)} WHERE {{0}})", where)
+    return fill(f"EXISTS (SELECT 1 FROM {', '.join(tables)} WHERE {{0}})", where)
+
+
+def _last_link(entity: EntitySet, chain: tuple[str, ...]) -> tuple[Link, EntitySet]:
+    link = entity.links[chain[0]]
+    for name in chain[1:]:
+        link = ENTITY_SETS[link.target].links[name]
+    return link, ENTITY_SETS[link.target]
+
+
+def row_condition(link: Link, source: str, target: str) -> str:
+    """Write that a row of one alias is linked to a row of another; all of it fixed text."""
+    text = (
+        f"{target}.id = {link.one.format(s=source)}"
+        if link.one
+        else link.many.format(t=target, key=f"{source}.id")
+    )
+    where = ENTITY_SETS[link.target].where
+    return f"{text} AND {where.format(t=target)}" if where else text
+
+
+def _truth(expression: Expression, scope: Scope) -> Sql:
+    return as_kind(_value(expression, scope), "boolean", scope.dialect)
+
+
+def _value(expression: Expression, scope: Scope) -> Value:
+    if isinstance(expression, Literal):
+        return _literal(expression)
+    if isinstance(expression, Path):
+        return _path(expression, scope)
+    if isinstance(expression, GeometryTable):
+        return _table(expression, scope)
+    if isinstance(expression, Call):
+        return _call(expression, scope)
+    if isinstance(expression, Binary):
+        return _binary(expression, scope)
+    return Value("boolean", condition(expression, scope))
+
+
+def _literal(literal: Literal) -> Value:
+    if literal.kind == "boolean":
+        return Value("boolean", TRUE if literal.value else FALSE)
+    if literal.kind == "null":
+        return Value("null", Sql("NULL"))
+    if literal.kind == "interval":
+        start, end = (Sql("CAST(? AS BIGINT)", (bound,)) for bound in literal.value)
+        return Value("interval", start, end)
+    if literal.kind == "number" and isinstance(literal.value, float):
+        return Value("number", Sql("?", (literal.value,)))
+    types = {"text": "TEXT", "geometry": "TEXT"}
+    cast = types.get(literal.kind, "BIGINT")
+    return Value(literal.kind, Sql(f"CAST(? AS {cast})", (literal.value,)))
+
+
+def _path(path: Path, scope: Scope) -> Value:
+    target = resolve(scope.entity, path)
+    alias = scope.aliases[target.chain] if target.links else scope.alias
+    entry = target.entry
+    if entry is None:
+        if target.entity.name == "Observations":
+            return Value("key", Sql(f"({alias}.datastream_id || '@' || {alias}.time)"))
+        return Value("number", Sql(f"{alias}.id"))
+    column = Sql(f"{alias}.{entry.column}")
+    if entry.kind == "result":
+        number = None if target.within else Sql(f"{alias}.result_number")
+        return Value("json" if target.within else "result", column, number, target.within)
+    if entry.kind == "geometry" and not target.within:
+        return Value("geometry", column)
+    if entry.kind in ("json", "geometry"):
+        return Value("json", column, path=target.within)
+    end = Sql(f"{alias}.{entry.end}") if entry.end else None
+    return Value(entry.kind, column, end)
+
+
+def _table(table: GeometryTable, scope: Scope) -> Value:
+    target = resolve(scope.entity, table.path)
+    alias = scope.aliases[target.chain] if target.links else scope.alias
+    sqlite = scope.dialect == "sqlite"
+    if table.boolean:
+        known = [id for id, holds in table.values if holds]
+        if sqlite:
+            listed = Sql("(SELECT value FROM json_each(?))", (json.dumps(known),))
+            return Value("boolean", fill(f"{alias}.id IN {{0}}", listed))
+        return Value("boolean", Sql(f"{alias}.id = ANY(CAST(? AS BIGINT[]))", (known,)))
+    numbers = (json.dumps({str(id): value for id, value in table.values}),)
+    text = (
+        f"json_extract(?, '$.\"' || {alias}.id || '\"')"
+        if sqlite
+        else f"CAST(CAST(? AS JSONB) ->> CAST({alias}.id AS TEXT) AS DOUBLE PRECISION)"
+    )
+    return Value("number", Sql(text, numbers))
+
+
+def _call(call: Call, scope: Scope) -> Value:
+    if not call.arguments and call.name in _CLOCKS:
+        return Value("instant", Sql("CAST(? AS BIGINT)", (_moment(call.name, scope),)))
+    name = f"{call.name}/3" if call.name == "substring" and len(call.arguments) == 3 else call.name
+    function = FUNCTIONS.get(name)
+    if function is None:
+        if name in GEOMETRY_FUNCTIONS:
+            raise NotImplementedHere(f"{name} inside another function")
+        known = {*(known for known in FUNCTIONS if "/" not in known), *GEOMETRY_FUNCTIONS, *_CLOCKS}
+        do = "Known: " + ", ".join(sorted(known))
+        raise WrongRequest("an unknown function", found=f"'{call.name[:40]}'", do=do)
+    if len(call.arguments) != len(function.takes):
+        found = f"{len(call.arguments)} arguments"
+        raise WrongRequest(f"{call.name} takes {len(function.takes)}", found=found)
+    parts = [
+        as_kind(_value(part, scope), kind, scope.dialect)
+        for part, kind in zip(call.arguments, function.takes, strict=True)
+    ]
+    return Value(function.gives, fill(f"({function.template(scope.dialect)})", *parts))
+
+
+def _moment(name: str, scope: Scope) -> int:
+    if name == "now":
+        return scope.now
+    first, last = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
+    return microseconds(first if name == "mindatetime" else last)
+
+
+def _binary(binary: Binary, scope: Scope) -> Value:
+    left, right = _value(binary.left, scope), _value(binary.right, scope)
+    if binary.operator in _ARITHMETIC:
+        return arithmetic(binary.operator, left, right, scope.dialect)
+    if "key" in (left.kind, right.kind) and binary.operator in ("eq", "ne"):
+        keyed = _by_key(binary, scope)
+        if keyed is not None:
+            return keyed
+    said = compared(binary.operator, left, right, scope.dialect)
+    return Value("boolean", fill("({0})", said))
+
+
+def _by_key(binary: Binary, scope: Scope) -> Value | None:
+    """Compare an observation's identifier column by column, so that the index serves."""
+    path, literal = binary.left, binary.right
+    if isinstance(path, Literal):
+        path, literal = literal, path
+    if not isinstance(path, Path) or not isinstance(literal, Literal):
+        return None
+    target = resolve(scope.entity, path)
+    alias = scope.aliases[target.chain] if target.links else scope.alias
+    try:
+        key: tuple[Any, ...] = read_key(target.entity, literal.value)
+    except NotFound:
+        return Value("boolean", FALSE if binary.operator == "eq" else TRUE)
+    same = Sql(f"({alias}.datastream_id = ? AND {alias}.time = ?)", key)
+    return Value("boolean", same if binary.operator == "eq" else fill("NOT {0}", same))
+
+
+def sort_values(path: Path, scope: Scope) -> list[tuple[Sql, bool]]:
+    """Compile a term of ``$orderby`` to sort keys, each with whether it can be null.
+
+    Raises
+    ------
+    WrongRequest
+        If the path leads through a link to many, or to a geometry.
+    """
+    target = resolve(scope.entity, path)
+    if any(not link.one for link in target.links):
+        found = "/".join(path.steps)[:100]
+        raise WrongRequest("$orderby through a link to many entities", found=f"'{found}'")
+    chains = [target.chain[: k + 1] for k in range(len(target.links))]
+    aliases = {chain: f"n{k}" for k, chain in enumerate(chains)}
+    value = _path(path, replace(scope, aliases=aliases))
+    if value.kind == "geometry":
+        raise WrongRequest("$orderby by a geometry", found="/".join(path.steps)[:100])
+    if value.kind == "key":
+        columns = [Sql(f"{scope.alias}.{column}") for column in target.entity.key]
+        return [(column, False) for column in columns]
+    parts = [value.sql]
+    if value.kind in ("json", "result"):
+        number = as_kind(value, "number", scope.dialect)
+        parts = [number, json_part(value, "text", scope.dialect)]
+    if not chains:
+        sure = (
+            target.entry is None
+            or (target.entry.required and value.kind in ("text", "instant", "number"))
+            or parts[0].text == f"{scope.alias}.time"
+        )
+        return [(part, not sure) for part in parts]
+    tables, conditions = [], []
+    for chain in chains:
+        link, entity = _last_link(scope.entity, chain)
+        tables.append(f"{entity.table} {aliases[chain]}")
+        conditions.append(row_condition(link, aliases.get(chain[:-1], scope.alias), aliases[chain]))
+    end = f"FROM {', '.join(tables)} WHERE {' AND '.join(conditions)}"
+    return [(fill(f"(SELECT {{0}} {end})", part), True) for part in parts]

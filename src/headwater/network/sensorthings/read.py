@@ -1,0 +1,297 @@
+"""Read entities: one, a collection, a property, with all that ``$expand`` asks for.
+
+An expansion costs one statement per level and 200 parents, never one per entity.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from headwater.network.sensorthings.address import Address, Key, Step, key_of, key_text
+from headwater.network.sensorthings.context import Context
+from headwater.network.sensorthings.counting import count_of, counts_of
+from headwater.network.sensorthings.errors import NotFound, WrongRequest
+from headwater.network.sensorthings.filter_to_sql import row_condition
+from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link, Property
+from headwater.network.sensorthings.paging import (
+    Page,
+    Row,
+    linked_to,
+    pages_of,
+    rank_in,
+    read_page,
+)
+from headwater.network.sensorthings.query import Expansion, Query, token_of
+from headwater.network.sensorthings.sql import TRUE, Sql
+from headwater.network.times import iso
+
+__all__ = ["Place", "collection", "entity_of", "locate", "rendered", "rows_of"]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address leads: one entity, or a collection and where it was reached from.
+
+    Attributes
+    ----------
+    entity : EntitySet
+    key : tuple of int or None
+        Of one entity; None is a collection.
+    link : Link or None
+        The link that led here.
+    parent : tuple of int or None
+        Key of the entity one came from.
+    source : EntitySet or None
+        What that entity is.
+    """
+
+    entity: EntitySet
+    key: Key | None = None
+    link: Link | None = None
+    parent: Key | None = None
+    source: EntitySet | None = None
+
+    @property
+    def base(self) -> Sql:
+        """Write the condition on ``t`` that makes the collection."""
+        if self.link is None or self.parent is None or self.link.one:
+            return TRUE
+        return linked_to(self.link, self.parent[0])
+
+
+def _keyed(entity: EntitySet, key: Key) -> Sql:
+    return Sql(" AND ".join(f"t.{column} = ?" for column in entity.key), key)
+
+
+def locate(context: Context, address: Address) -> Place:
+    """Follow an address from entity to entity.
+
+    Raises
+    ------
+    NotFound
+        If an entity on the way is not there.
+    """
+    place: Place | None = None
+    for step in address.steps:
+        place = _stepped(context, place, step)
+    assert place is not None
+    return place
+
+
+def _stepped(context: Context, place: Place | None, step: Step) -> Place:
+    entity, link = step.entity, step.link
+    parent, source = (place.key, place.entity) if place else (None, None)
+    if link is not None and link.one:
+        assert place is not None
+        assert parent is not None
+        return Place(entity, _target(context, place, link), link, parent, source)
+    here = Place(entity, step.key, link, parent, source)
+    if step.key is None:
+        return here
+    where = f"({here.base.text}) AND " + _keyed(entity, step.key).text
+    if entity.where:
+        where += f" AND {entity.where.format(t='t')}"
+    sql = f"SELECT 1 FROM {entity.table} t WHERE {where}"
+    if not context.session.rows(sql, (*here.base.parameters, *step.key)):
+        raise NotFound(f"no such {entity.singular}", found=f"{entity.name}({key_text(step.key)})")
+    return here
+
+
+def _target(context: Context, place: Place, link: Link) -> Key:
+    assert place.key is not None
+    target = ENTITY_SETS[link.target]
+    keyed = " AND ".join(f"s.{column} = ?" for column in place.entity.key)
+    rows = context.session.rows(
+        f"SELECT t.id FROM {place.entity.table} s, {target.table} t"
+        f" WHERE {keyed} AND {row_condition(link, 's', 't')}",
+        place.key,
+    )
+    if not rows:
+        found = f"{place.entity.name}({key_text(place.key)})"
+        raise NotFound(f"this {place.entity.singular} has no {link.name}", found=found)
+    return (rows[0][0],)
+
+
+def entity_of(context: Context, place: Place, query: Query) -> Json:
+    """Read one entity.
+
+    Raises
+    ------
+    WrongRequest
+        If options of collections were given.
+    """
+    if query.filter or query.orderby or query.top is not None or query.skip or query.count:
+        raise WrongRequest("$filter, $orderby, $top, $skip and $count are for collections")
+    assert place.key is not None
+    page = read_page(context, place.entity, _keyed(place.entity, place.key), query)
+    if not page.rows:
+        raise NotFound(f"no such {place.entity.singular}", found=key_text(place.key))
+    return rows_of(context, place.entity, page.rows, query)[0]
+
+
+def collection(context: Context, place: Place, query: Query, path: str) -> Json:
+    """Read one page of a collection.
+
+    Parameters
+    ----------
+    context : Context
+    place : Place
+    query : Query
+    path : str
+        Address below the root, for the link to the next page.
+
+    Returns
+    -------
+    dict
+        ``@iot.count`` where asked for, ``@iot.nextLink`` where more follows, ``value``.
+    """
+    answer: Json = {}
+    parent = place.parent[0] if place.parent else None
+    if query.count:
+        answer["@iot.count"] = count_of(context, place.entity, query, place.link, parent)
+    rank = rank_in(place.link, parent) if place.link and parent is not None else None
+    page = read_page(context, place.entity, place.base, query, rank)
+    if page.after:
+        answer["@iot.nextLink"] = _next_link(f"{context.root}/{path}", query, page)
+    answer["value"] = rows_of(context, place.entity, page.rows, query)
+    return answer
+
+
+def _next_link(address: str, query: Query, page: Page) -> str:
+    assert page.after is not None
+    kept = [pair for pair in query.given if pair[0] not in ("$skip", "$skiptoken")]
+    pairs = [*kept, ("$skiptoken", token_of(page.after))]
+    options = "&".join(f"{name}={quote(value, safe='$/(),:;=')}" for name, value in pairs)
+    return f"{quote(address, safe=_SAFE)}?{options}"
+
+
+_SAFE = "/:()'@,$"
+
+
+def rows_of(context: Context, entity: EntitySet, rows: Sequence[Row], query: Query) -> list[Json]:
+    """Write rows as the JSON of their entities, with what is expanded.
+
+    Parameters
+    ----------
+    context : Context
+    entity : EntitySet
+    rows : sequence of dict
+        By column.
+    query : Query
+
+    Returns
+    -------
+    list of dict
+    """
+    hidden = _absent_streams(context, entity, rows)
+    items = [rendered(context, entity, row, query, hidden) for row in rows]
+    for expansion in query.expand:
+        _expand(context, entity, rows, items, expansion)
+    return items
+
+
+def _absent_streams(context: Context, entity: EntitySet, rows: Sequence[Row]) -> dict[int, str]:
+    """Name the link that an observation does not have, by datastream."""
+    if entity.name != "Observations" or not rows:
+        return {}
+    ids = list({row["datastream_id"] for row in rows})
+    marks = ", ".join("?" * len(ids))
+    sql = f"SELECT id, multi FROM datastreams WHERE id IN ({marks})"
+    found = context.session.rows(sql, ids)
+    return {id: "Datastream" if multi else "MultiDatastream" for id, multi in found}
+
+
+def rendered(
+    context: Context, entity: EntitySet, row: Row, query: Query, hidden: dict[int, str]
+) -> Json:
+    """Write one row as JSON, without what is expanded."""
+    key = key_of(entity, tuple(row[column] for column in entity.key))
+    chosen = None if query.select is None or "*" in query.select else set(query.select)
+    link = context.link_to(entity, key)
+    always = ("result", "resultTime") if entity.name == "Observations" else ()
+    item: Json = {}
+    if chosen is None or chosen & {"id", "@iot.id"}:
+        item["@iot.id"] = key[0] if len(key) == 1 else f"{key[0]}@{key[1]}"
+    if chosen is None or "@iot.selfLink" in chosen:
+        item["@iot.selfLink"] = link
+    for name, entry in entity.properties.items():
+        if chosen is None or name in chosen:
+            value = _value(entry, row)
+            if value is not None or name in always or chosen:
+                item[name] = value
+    absent = hidden.get(row["datastream_id"]) if hidden else None
+    for name in entity.links:
+        if name != absent and (chosen is None or name in chosen):
+            item[f"{name}@iot.navigationLink"] = f"{link}/{name}"
+    return item
+
+
+def _value(entry: Property, row: Row) -> Any:
+    value = row[entry.column]
+    if entry.kind == "result":
+        return json.loads(value) if value is not None else row["result_number"]
+    if value is None:
+        return None
+    if entry.kind in ("json", "geometry"):
+        return json.loads(value)
+    if entry.kind in ("interval", "period"):
+        end = row[entry.end]
+        if entry.kind == "interval" and (end is None or end == value):
+            return iso(value)
+        return f"{iso(value)}/{iso(end)}"
+    return iso(value) if entry.kind == "instant" else value
+
+
+def _expand(
+    context: Context,
+    entity: EntitySet,
+    rows: Sequence[Row],
+    items: list[Json],
+    expansion: Expansion,
+) -> None:
+    link, query = entity.links[expansion.link], expansion.query
+    if link.one:
+        targets = _singles(context, link, rows, query)
+        for row, item in zip(rows, items, strict=True):
+            found = targets.get(row[f"one {link.name}"])
+            item.pop(f"{link.name}@iot.navigationLink", None)
+            if found is not None:
+                item[link.name] = found
+        return
+    target = ENTITY_SETS[link.target]
+    ids = [row["id"] for row in rows]
+    pages = pages_of(context, target, link, ids, query)
+    inner = rows_of(context, target, [row for id in ids for row in pages[id].rows], query)
+    counts = counts_of(context, entity, link, ids, query) if query.count else {}
+    at = 0
+    for id, item in zip(ids, items, strict=True):
+        item.pop(f"{link.name}@iot.navigationLink", None)
+        page = pages[id]
+        if id in counts:
+            item[f"{link.name}@iot.count"] = counts[id]
+        item[link.name] = inner[at : at + len(page.rows)]
+        at += len(page.rows)
+        if page.after:
+            address = f"{context.link_to(entity, (id,))}/{link.name}"
+            item[f"{link.name}@iot.nextLink"] = _next_link(address, query, page)
+
+
+def _singles(context: Context, link: Link, rows: Sequence[Row], query: Query) -> dict[int, Json]:
+    """Read the single targets of many rows, each of them once."""
+    target = ENTITY_SETS[link.target]
+    ids = sorted({row[f"one {link.name}"] for row in rows} - {None})
+    found: dict[int, Json] = {}
+    for start in range(0, len(ids), context.limits.page):
+        part = ids[start : start + context.limits.page]
+        base = Sql(f"t.id IN ({', '.join('?' * len(part))})", tuple(part))
+        only = Query(query.select, query.expand, query.filter, top=len(part), given=query.given)
+        page = read_page(context, target, base, only)
+        for row, item in zip(page.rows, rows_of(context, target, page.rows, only), strict=True):
+            found[row["id"]] = item
+    return found

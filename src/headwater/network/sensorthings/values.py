@@ -1,0 +1,135 @@
+"""Compiled values with their kinds, and how one kind is read as another.
+
+JSON and results of observations have no fixed kind: beside a number they are read as numbers,
+beside text as text, and what is stored as something else counts as null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headwater.network.sensorthings.errors import WrongRequest
+from headwater.network.sensorthings.sql import Sql, fill
+
+__all__ = ["Value", "as_kind", "is_null", "json_part"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an expression compiles to.
+
+    Attributes
+    ----------
+    kind : str
+        boolean, number, text, instant, interval, period, duration, date, clock, json, result,
+        key, geometry, null.
+    sql : Sql
+        The value; of an interval its start; of JSON the column.
+    end : Sql, optional
+        End of an interval, null where it is an instant; number of a result.
+    path : tuple of str
+        Names inside the JSON.
+    """
+
+    kind: str
+    sql: Sql
+    end: Sql | None = None
+    path: tuple[str, ...] = ()
+
+
+_TYPES = {
+    "number": ("IN ('integer', 'real')", "= 'number'", "DOUBLE PRECISION"),
+    "text": ("= 'text'", "= 'string'", "TEXT"),
+    "boolean": ("IN ('true', 'false')", "= 'boolean'", "BOOLEAN"),
+}
+
+
+def json_part(value: Value, kind: str, dialect: str) -> Sql:
+    """Take a number, a text or a truth value out of JSON; null where there is no such one."""
+    sqlite, postgresql, cast = _TYPES[kind]
+    if dialect == "sqlite":
+        place = _sqlite_path(value.path)
+        template = f"CASE WHEN json_type({{0}}, {{1}}) {sqlite} THEN json_extract({{0}}, {{1}}) END"
+        return fill(template, value.sql, place)
+    place = Sql("CAST(? AS TEXT[])", (list(value.path),))
+    return fill(
+        f"CASE WHEN jsonb_typeof({{0}} #> {{1}}) {postgresql}"
+        f" THEN CAST({{0}} #>> {{1}} AS {cast}) END",
+        value.sql,
+        place,
+    )
+
+
+def _sqlite_path(path: tuple[str, ...]) -> Sql:
+    steps = []
+    for name in path:
+        if '"' in name or "\\" in name:
+            raise WrongRequest("a name inside JSON with a quote or backslash", found=name[:40])
+        steps.append(f"[{int(name)}]" if name.isdecimal() and len(name) < 9 else f'."{name}"')
+    return Sql("?", ("$" + "".join(steps),))
+
+
+def is_null(value: Value, dialect: str, equal: bool = True) -> Sql:
+    """Write the condition that a value is null; by any other comparison null is nothing."""
+    if not equal:
+        return Sql("FALSE")
+    if value.kind in ("json", "result"):
+        if dialect == "sqlite":
+            missing = fill("json_extract({0}, {1}) IS NULL", value.sql, _sqlite_path(value.path))
+        else:
+            place = Sql("CAST(? AS TEXT[])", (list(value.path),))
+            missing = fill("({0} #>> {1}) IS NULL", value.sql, place)
+        return fill("{0} AND {1} IS NULL", missing, value.end) if value.end else missing
+    return fill("{0} IS NULL", value.sql)
+
+
+_AS_INSTANT = frozenset({"instant", "interval", "period", "date"})
+
+
+def as_kind(value: Value, kind: str, dialect: str) -> Sql:
+    """Read a value as one of another kind.
+
+    Parameters
+    ----------
+    value : Value
+    kind : str
+    dialect : {"sqlite", "postgresql"}
+
+    Returns
+    -------
+    Sql
+
+    Raises
+    ------
+    WrongRequest
+        If the one cannot be the other.
+    """
+    if value.kind == kind or (kind == "instant" and value.kind in _AS_INSTANT):
+        return value.sql
+    if value.kind == "null":
+        return Sql("NULL")
+    if value.kind == "result" and kind == "number" and value.end is not None:
+        return value.end
+    if value.kind in ("json", "result") and kind in _TYPES:
+        return json_part(value, kind, dialect)
+    if value.kind == "key" and kind == "text":
+        return value.sql
+    raise WrongRequest(f"{_A[kind]} is needed in the expression", found=_A[value.kind])
+
+
+_A = {
+    "boolean": "true or false",
+    "number": "a number",
+    "text": "text",
+    "instant": "a time",
+    "interval": "a time",
+    "period": "a time",
+    "duration": "a duration",
+    "date": "a date",
+    "clock": "a time of day",
+    "json": "JSON",
+    "result": "a result",
+    "key": "an identifier",
+    "geometry": "a geometry",
+    "null": "null",
+}

@@ -1,0 +1,413 @@
+"""Look at a study before it is computed, and tell every problem at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from headwater.errors import DataError, HeadwaterError, StudyError
+from headwater.study.inputs import (
+    of_input,
+    open_input,
+    period_of,
+    read_study_area,
+    study_geobox,
+)
+from headwater.study.model import Study
+from headwater.study.read import problems_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+    from headwater.glossary import Term
+    from headwater.grids import Area
+    from headwater.study.step import Step
+
+__all__ = ["Survey", "check", "look", "more_problems", "survey", "valid_part"]
+
+_GLANCES = 3
+_SIDE = 400
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found, and what would be done.
+
+    Attributes
+    ----------
+    study : Study
+        The study.
+    problems : tuple of HeadwaterError
+        In the order of the study file; empty when all is well.
+    inputs : mapping of DataArray
+        Those that could be opened.
+    grid : GeoBox or None
+        The study grid.
+    period : tuple of (start, end), or None
+        The period that is studied.
+    steps : tuple of str
+        Names of the steps that would run.
+    tables : tuple of str
+        What was found in the tables that the steps read.
+    """
+
+    study: Study
+    problems: tuple[HeadwaterError, ...]
+    inputs: Mapping[str, xr.DataArray]
+    grid: GeoBox | None
+    period: tuple[Any, Any] | None
+    steps: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """Say in words what was found, and what would be done."""
+        yield f"Study: {self.study.name}"
+        for name, data in self.inputs.items():
+            yield f"  {name}: {_facts(data)}"
+        if self.grid is not None:
+            rows, columns = self.grid.shape
+            size = abs(self.grid.resolution.x)
+            yield f"Grid: {rows} x {columns} cells of {size:g} in {_crs_name(self.grid)}"
+        if self.period is not None:
+            yield f"Period: {_day(self.period[0])} to {_day(self.period[1])}"
+        yield from self.tables
+        yield f"Steps: {', '.join(self.steps)}"
+        yield f"Results: {self.study.results}"
+
+
+def check(study: Study, steps: Sequence[Step]) -> list[HeadwaterError]:
+    """Open all inputs, look at their values lightly, and list every problem.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    steps : sequence of Step
+        All there are: :data:`headwater.chapters.STEPS`.
+
+    Returns
+    -------
+    list of HeadwaterError
+        Empty when all is well.
+    """
+    return list(survey(study, steps).problems)
+
+
+def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Survey:
+    """Open all inputs, look at their values lightly, and tell what was found.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    steps : sequence of Step
+        All there are: :data:`headwater.chapters.STEPS`.
+    chunk_mb : float
+        Size of a block in memory [MB].
+
+    Returns
+    -------
+    Survey
+
+    Notes
+    -----
+    Of each input a few times, or every few cells of a map, are looked at. Only where these are all
+    missing or all the same, more is read, until one other value is found.
+    """
+    problems: list[HeadwaterError] = []
+    wanted = _valid_steps(study, steps, problems)
+    area = _try(problems, lambda: read_study_area(study))
+    read = [_try(problems, partial(step.read_tables, study)) for step in wanted]
+    inputs: dict[str, xr.DataArray] = {}
+    for name in study.inputs:
+        opened = _try(problems, partial(open_input, study, name, chunk_mb=chunk_mb))
+        if opened is not None:
+            inputs[name] = opened
+    grid = None
+    if study.like is None or study.like in inputs:
+        grid = _try(problems, lambda: study_geobox(study, inputs, area)) if inputs else None
+    period = _try(problems, lambda: period_of(study, inputs))
+    region = area if area is not None or grid is None else _box(grid)
+    for name, data in inputs.items():
+        # Where the study grid has no place in the area, its input has said so already.
+        if region is None or (grid is None and name == study.like):
+            continue
+        part = _try(problems, partial(_part_of_input, name, data, region, period))
+        if part is not None:
+            problems += _glance(study, name, part, wanted)
+    if grid is not None:
+        for step in wanted:
+            problems += step.check(study, inputs, grid, period)
+    names, tables = tuple(step.name for step in wanted), tuple(line for line in read if line)
+    return Survey(study, tuple(problems), inputs, grid, period, names, tables)
+
+
+def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:
+    """Look at values: all missing, all the same, or impossible.
+
+    Parameters
+    ----------
+    data : DataArray (time, y, x) or (y, x)
+        The part of an input that the study uses.
+    term : Term
+        What the values are.
+
+    Returns
+    -------
+    list of HeadwaterError
+    """
+    seen = _valid(_sample(data))
+    low, high = _range_of_all(data) if np.unique(seen).size < 2 else (seen.min(), seen.max())
+    if low > high:
+        return [
+            DataError(
+                f"every value of '{term.name}' is missing in the area and period",
+                found=f"{data.size} values, none valid",
+                do="Correct area, period, variable or the file's missing value",
+            )
+        ]
+    if low == high:
+        return [
+            DataError(
+                f"'{term.name}' is the same everywhere, so it can explain nothing",
+                found=f"{low:g} {term.units} in all cells",
+                do="Remove this input, or choose a larger area",
+            )
+        ]
+    return _impossible(seen, term)
+
+
+def _impossible(seen: NDArray[Any], term: Term) -> list[HeadwaterError]:
+    least, most = term.valid_range
+    outside = seen[(seen < least) | (seen > most)]
+    if not outside.size:
+        return []
+    return [
+        DataError(
+            f"'{term.name}' has impossible values",
+            found=f"{outside.size} of {seen.size} looked at lie in {outside.min():g} to "
+            f"{outside.max():g} {term.units}; possible are {least:g} to {most:g}",
+            do="Correct units or variable of this input, or its scale and missing value",
+        )
+    ]
+
+
+def _valid_steps(
+    study: Study, steps: Sequence[Step], problems: list[HeadwaterError]
+) -> tuple[Step, ...]:
+    """List the steps asked for; tell options that do not fit, and steps that lack another."""
+    wanted = [step for step in steps if _try(problems, partial(step.options, study)) is not None]
+    names = tuple(step.name for step in wanted)
+    problems += [
+        StudyError(
+            f"[{step.name}] needs the results of [{need}]",
+            found=f"no table [{need}]",
+            do=f"Add [{need}], or remove [{step.name}]",
+        )
+        for step in wanted
+        for need in step.needs
+        if need not in names
+    ]
+    return tuple(wanted)
+
+
+def _try(problems: list[HeadwaterError], act: Callable[[], _T]) -> _T | None:
+    try:
+        return act()
+    except HeadwaterError as error:
+        problems.append(error)
+        return None
+
+
+def _box(grid: GeoBox) -> Area:
+    from headwater.grids import read_area
+
+    box = grid.extent.boundingbox
+    crs = None if grid.crs is None else grid.crs.to_wkt()
+    area = read_area((box.left, box.bottom, box.right, box.top), crs=crs)
+    return replace(area, name="study grid")
+
+
+def _part_of_input(
+    name: str, data: xr.DataArray, region: Area, period: tuple[Any, Any] | None
+) -> xr.DataArray:
+    with of_input(name):
+        return _part(data, region, period)
+
+
+def _glance(
+    study: Study, name: str, part: xr.DataArray, steps: Sequence[Step]
+) -> list[HeadwaterError]:
+    problems: list[HeadwaterError] = []
+    with of_input(name):
+        found = _try(problems, lambda: look(part, study.term(name)))
+        return problems or found or _without_pattern(study, name, part, steps)
+
+
+def _without_pattern(
+    study: Study, name: str, data: xr.DataArray, steps: Sequence[Step]
+) -> list[HeadwaterError]:
+    """Report a variable whose pattern is asked for, but which never differs between cells."""
+    tables = [step.name for step in steps if name in step.patterns(study)]
+    if not tables or "time" not in data.dims or _has_pattern(data):
+        return []
+    return [
+        DataError(
+            f"'{name}' is at all times the same in all cells, so it can explain no pattern",
+            found=f"{data.sizes['time']} maps without contrast",
+            do=f"Leave it out of [{tables[0]}] factors, or choose a larger area",
+        )
+    ]
+
+
+def _has_pattern(data: xr.DataArray) -> bool:
+    """Whether some time has two different values, read block by block until one has."""
+    length = max(1, 1_000_000 // max(1, data.sizes["y"] * data.sizes["x"]))
+    for start in range(0, data.sizes["time"], length):
+        maps = np.asarray(data.isel(time=slice(start, start + length)).values)
+        missing = ~np.isfinite(maps)
+        low = np.where(missing, np.inf, maps).min(axis=(1, 2))
+        if (np.where(missing, -np.inf, maps).max(axis=(1, 2)) > low).any():
+            return True
+    return False
+
+
+def _part(data: xr.DataArray, region: Area, period: tuple[Any, Any] | None) -> xr.DataArray:
+    from headwater.grids import clip
+
+    part = clip(data, region, margin=1)
+    return part.sel(time=slice(*period)) if period and "time" in part.dims else part
+
+
+def _sample(data: xr.DataArray) -> xr.DataArray:
+    """First, middle and last time, of every so many cells."""
+    strides = {axis: slice(None, None, -(-data.sizes[axis] // _SIDE)) for axis in ("y", "x")}
+    if "time" in data.dims:
+        last = data.sizes["time"] - 1
+        data = data.isel(time=np.unique(np.linspace(0, last, _GLANCES).astype(int)))
+    return data.isel(strides)
+
+
+def _valid(data: xr.DataArray) -> NDArray[Any]:
+    values = np.asarray(data.values, dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def _range_of_all(data: xr.DataArray) -> tuple[float, float]:
+    """Least and greatest value, read block by block until they differ; inf, -inf if none."""
+    low, high = np.inf, -np.inf
+    axis = "time" if "time" in data.dims else "y"
+    length = max(1, 4_000_000 * data.sizes[axis] // max(1, data.size))
+    for start in range(0, data.sizes[axis], length):
+        seen = _valid(data.isel({axis: slice(start, start + length)}))
+        low = min(low, seen.min(initial=np.inf))
+        high = max(high, seen.max(initial=-np.inf))
+        if low < high:
+            break
+    return float(low), float(high)
+
+
+def _facts(data: xr.DataArray) -> str:
+    rows, columns = data.sizes["y"], data.sizes["x"]
+    words = f"{rows} x {columns} cells, {data.attrs.get('units', '')}"
+    if "time" in data.dims:
+        first, last = (_day(data["time"].values[at]) for at in (0, -1))
+        steps = data.sizes["time"]
+        words += f", {steps} times from {first} to {last}" if steps > 1 else f", one time, {first}"
+    return words
+
+
+def _day(instant: Any) -> str:
+    return str(instant)[:10]
+
+
+def _crs_name(grid: GeoBox) -> str:
+    code = grid.crs.to_epsg() if grid.crs is not None else None
+    return f"EPSG:{code}" if code else "its own CRS"
+
+
+def more_problems(path: str | Path, steps: Sequence[Step]) -> list[HeadwaterError]:
+    """List what is wrong with the inputs that a faulty study file names rightly.
+
+    Parameters
+    ----------
+    path : str or Path
+        A study file that :func:`headwater.study.read_study` refuses.
+    steps : sequence of Step
+        All there are: :data:`headwater.chapters.STEPS`.
+
+    Returns
+    -------
+    list of HeadwaterError
+        Without those of inputs whose own table has a wrong key.
+    """
+    study, reported = valid_part(path)
+    found = () if study is None else survey(study, steps).problems
+    silent = tuple(f"[inputs.{name}]" for name in reported)
+    return [problem for problem in found if not problem.wrong.startswith(silent)]
+
+
+def valid_part(path: str | Path) -> tuple[Study | None, set[str]]:
+    """Read what is right of a study file that is wrong.
+
+    Parameters
+    ----------
+    path : str or Path
+        A study file that :func:`headwater.study.read_study` refuses.
+
+    Returns
+    -------
+    study : Study or None
+        Study, area, grid and inputs without the keys that are wrong; None where that leaves
+        nothing to look at.
+    reported : set of str
+        Inputs that have a wrong key, of which nothing more can be said.
+    """
+    file = Path(path)
+    try:
+        whole = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return None, set()
+    looked_at = ("study", "area", "grid", "inputs")
+    raw = {key: deepcopy(table) for key, table in whole.items() if key in looked_at}
+    context, reported = {"folder": file.absolute().parent}, set[str]()
+    try:
+        Study.model_validate(raw, context=context)
+    except ValidationError as error:
+        wrong = problems_of(error, raw)
+        if ("study", "crs") in wrong:
+            return None, reported  # files without a reference system would be blamed for its lack
+        reported = {keys[1] for keys in wrong if keys[0] == "inputs" and len(keys) > 1}
+        for keys in wrong:
+            _remove(raw, keys)
+    try:
+        study = Study.model_validate(raw, context=context)
+        for name in study.inputs:
+            study.term(name)
+    except (ValidationError, HeadwaterError):
+        return None, reported
+    right = study.inputs and (study.like is None or study.like in study.inputs)
+    return (study if right else None), reported
+
+
+def _remove(raw: dict[str, Any], keys: tuple[str, ...]) -> None:
+    """Remove a key; where it is one that is missing, the table that lacks it."""
+    *way, last = keys
+    table: Any = raw
+    for key in way:
+        table = table.get(key, {}) if isinstance(table, Mapping) else {}
+    if last in table:
+        del table[last]
+    elif way:
+        _remove(raw, tuple(way))

@@ -1,0 +1,267 @@
+"""Run the steps of a study in order, losing at most the one that is running."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import headwater
+from headwater.errors import InputError, ProblemsError, StudyError, nearest
+from headwater.results import fingerprint
+from headwater.settings import Settings, resolve
+from headwater.study.checks import check, survey
+from headwater.study.folder import finished, log, opened, replace_folder, running_folder
+from headwater.study.inputs import read_study_area
+from headwater.study.memory import MemoryWatch
+from headwater.study.provenance import StepRecord, input_checksums, write_provenance
+from headwater.study.results_io import save_result
+from headwater.study.step import Context, Step
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from headwater.study.model import Study
+
+__all__ = ["Progress", "run", "wanted_steps"]
+
+Progress = Callable[[str, float, str], None]
+"""``progress(step, fraction_done, what_is_being_done)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all steps of one run share."""
+
+    study: Study
+    steps: tuple[Step, ...]
+    settings: Settings
+    results: Path
+    progress: Progress
+
+
+def wanted_steps(study: Study, steps: Sequence[Step], until: str | None = None) -> tuple[Step, ...]:
+    """List the steps that a study asks for, in order.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    steps : sequence of Step
+        All there are, in the order in which they run: :data:`headwater.chapters.STEPS`.
+    until : str, optional
+        Last step wanted.
+
+    Returns
+    -------
+    tuple of Step
+
+    Raises
+    ------
+    StudyError
+        If the study has no step `until`.
+    ProblemsError
+        With all problems of study and inputs, if a step cannot do what the study asks of it.
+    """
+    try:
+        wanted = [step for step in steps if step.options(study) is not None]
+    except StudyError as error:
+        raise ProblemsError(check(study, steps)) from error
+    names = [step.name for step in wanted]
+    if until is None:
+        return tuple(wanted)
+    if until not in names:
+        raise StudyError("the study has no such step", found=f"'{until}'", do=nearest(until, names))
+    return tuple(wanted[: names.index(until) + 1])
+
+
+def run(
+    study: Study,
+    steps: Sequence[Step],
+    *,
+    settings: Settings | None = None,
+    fresh: bool = False,
+    until: str | None = None,
+    progress: Progress = lambda step, fraction, what: None,
+    command: Sequence[str] = (),
+) -> tuple[StepRecord, ...]:
+    """Compute a study into its results folder.
+
+    A step whose options, inputs and earlier steps have not changed since it finished is skipped;
+    so after a crash the same call goes on with the step that was running.
+
+    Parameters
+    ----------
+    study : Study
+        The study, from :func:`headwater.study.read_study`.
+    steps : sequence of Step
+        All there are, in the order in which they run: :data:`headwater.chapters.STEPS`.
+    settings : Settings, optional
+        Workers and block size; default: the study file's and the environment's.
+    fresh : bool
+        Compute every step anew.
+    until : str, optional
+        Name of the last step wanted.
+    progress : callable
+        Called with step, fraction done and what is being done.
+    command : sequence of str
+        The command line, for the provenance.
+
+    Returns
+    -------
+    tuple of StepRecord
+        How each step went.
+
+    Raises
+    ------
+    ProblemsError
+        With everything that the check of the inputs found, before anything is computed.
+    ResumeError
+        If the results folder is in use or cannot be written.
+    """
+    settings = settings or resolve(study.settings)
+    wanted = wanted_steps(study, steps, until)
+    with opened(study.results, log_level=settings.log_level) as results:
+        log.info("run of %s, headwater %s", study.file, headwater.__version__)
+        try:
+            return _run_steps(
+                _Run(study, tuple(steps), settings, results, progress),
+                wanted,
+                fresh=fresh,
+                command=command,
+            )
+        except KeyboardInterrupt:
+            log.warning("interrupted")
+            raise
+        except Exception:
+            log.exception("stopped")
+            raise
+
+
+def _run_steps(
+    this: _Run, steps: Sequence[Step], *, fresh: bool, command: Sequence[str]
+) -> tuple[StepRecord, ...]:
+    import dask
+
+    inputs = _checksums(this)
+    keys = _fingerprints(this.study, wanted_steps(this.study, this.steps), inputs)
+    keep = {name for name in keys if not fresh and finished(this.results, name) == keys[name]}
+    opened_inputs: Mapping[str, xr.DataArray] = {}
+    if any(step.name not in keep for step in steps if not step.needs):
+        opened_inputs = _check_first(this)
+    earlier = _earlier_records(this.results)
+    records: list[StepRecord] = []
+    with dask.config.set(scheduler="threads", num_workers=this.settings.workers):
+        for step in steps:
+            kept = earlier.get(step.name, StepRecord(step.name, keys[step.name], True, "", 0, 0))
+            if step.name in keep:
+                log.info("step %s: unchanged, kept", step.name)
+                this.progress(step.name, 1.0, "unchanged, kept")
+                records.append(kept)
+            else:
+                records.append(_compute(this, step, keys[step.name], opened_inputs))
+            write_provenance(
+                this.results, this.study, inputs=inputs, steps=records, command=command
+            )
+    _drop_outdated(this, keys)
+    log.info("finished")
+    return tuple(records)
+
+
+def _checksums(this: _Run) -> dict[str, dict[str, Any]]:
+    try:
+        return input_checksums(this.study)
+    except InputError as error:
+        # What cannot be read now is told together with all that is wrong.
+        _check_first(this)
+        raise error from None
+
+
+def _fingerprints(
+    study: Study, steps: Sequence[Step], inputs: dict[str, dict[str, Any]]
+) -> dict[str, str]:
+    """Hash all that each step depends on: code, options, seed, inputs, and the steps before it."""
+    keys: dict[str, str] = {}
+    sums = {name: facts["sha256"] for name, facts in inputs.items()}
+    for step in steps:
+        facts = {
+            "headwater": headwater.__version__,
+            "step": step.name,
+            "options": step.options(study),
+            "seed": study.seed,
+            "season": study.growing_season,
+            "needs": [keys[name] for name in (*step.needs, *step.after) if name in keys] or sums,
+        }
+        text = json.dumps(facts, sort_keys=True, default=str)
+        # A study that moves to another folder, with all its files, is still the same study.
+        keys[step.name] = fingerprint(text.replace(f"{study.file.parent}/", ""))
+    return keys
+
+
+def _check_first(this: _Run) -> Mapping[str, xr.DataArray]:
+    found = survey(this.study, this.steps, chunk_mb=this.settings.chunk_mb)
+    for problem in found.problems:
+        log.error("%s", problem)
+    if found.problems:
+        raise ProblemsError(list(found.problems))
+    return found.inputs
+
+
+def _compute(
+    this: _Run, step: Step, key: str, opened_inputs: Mapping[str, xr.DataArray]
+) -> StepRecord:
+    import numpy as np
+
+    log.info("step %s: started", step.name)
+    started, clock = dt.datetime.now().astimezone(), time.perf_counter()
+    this.progress(step.name, 0.0, step.title)
+    with running_folder(this.results, step.name) as folder, MemoryWatch() as memory:
+        context = Context(
+            study=this.study,
+            settings=this.settings,
+            folder=folder,
+            results=this.results,
+            area=read_study_area(this.study),
+            rng=np.random.default_rng([this.study.seed, zlib.crc32(step.name.encode())]),
+            progress=lambda fraction, what: this.progress(step.name, min(fraction, 0.99), what),
+            opened=opened_inputs,
+        )
+        for name, result in step.run(context).items():
+            save_result(folder, name, result)
+        replace_folder(folder, step.name, key)
+    record = StepRecord(
+        name=step.name,
+        fingerprint=key,
+        skipped=False,
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - clock, 3),
+        peak_mb=round(memory.peak_mb, 1),
+    )
+    log.info("step %s: finished in %.1f s, %.0f MB", step.name, record.seconds, record.peak_mb)
+    this.progress(step.name, 1.0, "done")
+    return record
+
+
+def _earlier_records(results: Path) -> dict[str, StepRecord]:
+    """Read the times of steps that this run may keep from the last run's provenance."""
+    try:
+        record = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+        steps = [StepRecord(**step | {"skipped": True}) for step in record["steps"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {step.name: step for step in steps}
+
+
+def _drop_outdated(this: _Run, keys: dict[str, str]) -> None:
+    """Remove results of steps that this study, as it now stands, would not give."""
+    for step in this.steps:
+        stale = this.results / step.name
+        if stale.is_dir() and finished(this.results, step.name) != keys.get(step.name):
+            log.info("step %s: results of an earlier study file removed", step.name)
+            shutil.rmtree(stale, ignore_errors=True)

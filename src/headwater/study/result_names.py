@@ -1,0 +1,97 @@
+"""Where the class of each saved result is defined, by the name that stands in its file."""
+
+from __future__ import annotations
+
+import importlib
+
+from headwater.results import Result
+
+__all__ = ["HOME_OF_RESULT", "result_class"]
+
+HOME_OF_RESULT = {
+    "AnnualSeries": "headwater.variation.results",
+    "AssociationResult": "headwater.detector.results",
+    "AuditReport": "headwater.isotopes.results",
+    "BandSeries": "headwater.variation.results",
+    "BoundsTable": "headwater.isotopes.mixing.results",
+    "CVMap": "headwater.variation.results",
+    "Collocation": "headwater.validation._collocation",
+    "ContrastResult": "headwater.detector.results",
+    "CorrelationMap": "headwater.variation.results",
+    "CorrelationMatrix": "headwater.variation.results",
+    "CorrelationPanels": "headwater.variation.results",
+    "CrossingTable": "headwater.isotopes.results",
+    "EcologicalResult": "headwater.detector.results",
+    "EmmaResult": "headwater.isotopes.mixing.results",
+    "EvaporatedSourceTable": "headwater.isotopes.mixing.results",
+    "FactorResult": "headwater.detector.results",
+    "GroupTests": "headwater.isotopes.results",
+    "HierarchicalPosterior": "headwater.isotopes.mixing.hierarchical",
+    "Identifiability": "headwater.isotopes.mixing.results",
+    "Importance": "headwater.downscaling.findings",
+    "InteractionResult": "headwater.detector.results",
+    "KrigedMap": "headwater.grids.kriging_maps",
+    "LagPanels": "headwater.variation.results",
+    "LineTable": "headwater.isotopes.results",
+    "LocalMaps": "headwater.detector.local",
+    "MapResult": "headwater.results",
+    "MixLikelihood": "headwater.isotopes.mixing.results",
+    "MixingPosterior": "headwater.isotopes.mixing.results",
+    "MixingTable": "headwater.isotopes.mixing.results",
+    "MonthlyCorrelation": "headwater.variation.results",
+    "NetworkMap": "headwater.chapters.network.maps",
+    "OptimalResult": "headwater.detector.results",
+    "PairSharesResult": "headwater.detector.shegd",
+    "PolygonTable": "headwater.isotopes.mixing.results",
+    "PosteriorDraws": "headwater.isotopes.mixing.results",
+    "PredictiveScore": "headwater.isotopes.mixing.hierarchical",
+    "QualityReport": "headwater.isotopes.results",
+    "RiskMaps": "headwater.detector.results",
+    "RiskResult": "headwater.detector.results",
+    "SampleSummary": "headwater.isotopes.results",
+    "SampleTable": "headwater.isotopes.results",
+    "ScaleResult": "headwater.detector.scale",
+    "Scorecard": "headwater.validation.scorecards",
+    "SearchResult": "headwater.detector.results",
+    "SeasonMaps": "headwater.variation.results",
+    "SeasonalCycle": "headwater.variation.results",
+    "SeasonalCycles": "headwater.variation.results",
+    "SeriesResult": "headwater.detector.results",
+    "SharesResult": "headwater.detector.shapley",
+    "SlopeTests": "headwater.isotopes.results",
+    "SpadeResult": "headwater.detector.spade",
+    "StationScores": "headwater.downscaling.findings",
+    "Summary": "headwater.variation.results",
+    "TableResult": "headwater.results",
+    "TreeInteractionResult": "headwater.detector.tree",
+    "TrendFamily": "headwater.variation.trend.compare",
+    "TrendMap": "headwater.variation.results",
+    "TwinSkill": "headwater.downscaling.findings",
+    "ZoneSeries": "headwater.variation.results",
+}
+"""Module of each class of results."""
+
+
+def result_class(name: str) -> type[Result]:
+    """Find a class of results.
+
+    Parameters
+    ----------
+    name : str
+        Its name; files of version 0.1 have ``"module:name"``, of which the module is not asked.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ValueError
+        If there is no such result: a results folder from elsewhere must not make us import
+        anything else.
+    """
+    short = name.rpartition(":")[2]
+    if short not in HOME_OF_RESULT:
+        raise ValueError(f"'{name}' is no result of Headwater")
+    kind: type[Result] = getattr(importlib.import_module(HOME_OF_RESULT[short]), short)
+    return kind

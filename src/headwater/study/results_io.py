@@ -1,0 +1,195 @@
+"""Where results lie as files, and how the same values come back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from headwater.errors import ResumeError
+from headwater.results import MapResult, Result, TableResult
+from headwater.study.result_names import result_class
+
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionDtype
+
+__all__ = ["load_result", "save_result", "write_whole"]
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name and rename it, so that it is never seen half-written.
+
+    Parameters
+    ----------
+    path : Path
+        The file wanted.
+    write : callable
+        ``write(temporary)`` writes it; the temporary name keeps the suffix.
+    """
+    temporary = path.with_name(f".writing-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_result(folder: str | Path, name: str, result: Result) -> list[Path]:
+    """Save a result as files that other programs read.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to; it must exist.
+    name : str
+        File name without suffix.
+    result : MapResult or TableResult
+        Maps become ``<name>.nc`` and one ``<name>.<variable>.tif`` for each variable with dims
+        (y, x); a table becomes ``<name>.csv``, a missing value an empty cell. ``<name>.json`` holds
+        class, method, references, choices, cautions, fingerprint and units.
+
+    Returns
+    -------
+    list of Path
+        The files written; the ``.json`` is last, so that where it stands, all of them do.
+
+    Raises
+    ------
+    TypeError
+        If the result is neither maps nor a table with flat, named columns.
+    """
+    home = Path(folder)
+    if isinstance(result, MapResult):
+        about_maps = {"comment": result.method, "references": "\n".join(result.references)}
+        told = {key: text for key, text in about_maps.items() if text}
+        files = _save_maps(home, name, result.data.assign_attrs(told))
+        about: dict[str, Any] = {}
+    elif isinstance(result, TableResult):
+        files, about = _save_table(home, name, result.data)
+    else:
+        raise TypeError(f"{type(result).__name__} is neither a MapResult nor a TableResult")
+    about |= {"class": type(result).__name__}
+    about |= {
+        entry.name: getattr(result, entry.name) for entry in fields(result) if entry.name != "data"
+    }
+    text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
+    card = home / f"{name}.json"
+    write_whole(card, lambda path: path.write_text(text, encoding="utf-8"))
+    return [*files, card]
+
+
+def load_result(results: str | Path, key: str) -> Result:
+    """Load a result, as the class that was saved.
+
+    Parameters
+    ----------
+    results : str or Path
+        The results folder.
+    key : str
+        ``"step/name"``.
+
+    Returns
+    -------
+    Result
+        With the values, dtypes, units and sentences that were saved; an empty text of a table
+        comes back as missing.
+
+    Raises
+    ------
+    ResumeError
+        If there is no such result, or it is not one of ours.
+    """
+    card = Path(results) / f"{key}.json"
+    try:
+        about = json.loads(card.read_text(encoding="utf-8"))
+        kind = result_class(about.pop("class"))
+    except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
+        raise ResumeError(
+            f"no readable result '{key}' in {results}",
+            found=f"{type(error).__name__}: {error}",
+            do="Run the study again, with --fresh if it does not repair itself",
+        ) from error
+    stem = card.with_suffix("")
+    if issubclass(kind, MapResult):
+        data: Any = _load_maps(stem.with_name(f"{stem.name}.nc"))
+    else:
+        layout = about.pop("columns")
+        data = _load_table(stem.with_name(f"{stem.name}.csv"), layout, about.pop("attrs"))
+    return kind(data=data, **{name: _tuples(value) for name, value in about.items()})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a result's field must be text, numbers or tuples, not {type(value).__name__}")
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _save_maps(home: Path, name: str, maps: xr.Dataset) -> list[Path]:
+    from headwater.grids import write_geotiff, write_netcdf
+
+    flat = {
+        variable: values
+        for variable, values in maps.data_vars.items()
+        if values.dims == ("y", "x") and values.dtype.kind in "fiub"
+    }
+    return [
+        write_netcdf(maps, home / f"{name}.nc"),
+        *(write_geotiff(values, home / f"{name}.{key}.tif") for key, values in flat.items()),
+    ]
+
+
+def _load_maps(path: Path) -> xr.Dataset:
+    with xr.open_dataset(path, engine="h5netcdf", decode_coords="all") as maps:
+        loaded: xr.Dataset = maps.load()
+    return loaded
+
+
+def _save_table(home: Path, name: str, table: pd.DataFrame) -> tuple[list[Path], dict[str, Any]]:
+    flat = isinstance(table.index, pd.RangeIndex) and table.columns.nlevels == 1
+    if not flat or not all(isinstance(column, str) for column in table.columns):
+        raise TypeError(f"table '{name}' needs flat, named columns and a plain row number")
+    layout = {str(column): _dtype_as_text(table[column]) for column in table.columns}
+    path = home / f"{name}.csv"
+    write_whole(path, lambda to: table.to_csv(to, index=False, lineterminator="\n"))
+    return [path], {"columns": layout, "attrs": dict(table.attrs)}
+
+
+def _dtype_as_text(column: pd.Series[Any]) -> Any:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        categories = column.cat.categories
+        return {"categories": list(categories), "ordered": bool(column.cat.ordered)}
+    return str(column.dtype)
+
+
+def _load_table(path: Path, layout: dict[str, Any], attrs: dict[str, Any]) -> pd.DataFrame:
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    table = pd.DataFrame({name: _as_saved(raw[name], kind) for name, kind in layout.items()})
+    table.attrs.update(attrs)
+    return table
+
+
+def _as_saved(column: pd.Series[Any], kind: Any) -> pd.Series[Any]:
+    if isinstance(kind, dict):
+        numeric = all(isinstance(entry, int | float) for entry in kind["categories"])
+        values = pd.to_numeric(column) if numeric else column
+        dtype: ExtensionDtype = pd.CategoricalDtype(kind["categories"], ordered=kind["ordered"])
+        return values.astype(dtype)
+    if kind.startswith("datetime64"):
+        return pd.to_datetime(column, format="ISO8601").astype(kind)
+    if kind.startswith("timedelta64"):
+        return pd.to_timedelta(column).astype(kind)
+    if kind in {"bool", "boolean"}:
+        return column.map({"True": True, "False": False}).astype(kind)
+    return column.astype(kind)

@@ -1,0 +1,1 @@
+"""Tests and slopes of trends, side by side on the true time axis."""

@@ -1,0 +1,275 @@
+"""Mann-Kendall over several series at once: the months of the year, stations, or variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from headwater.errors import DataError, TimeAxisError
+from headwater.variation._maps import as_maps, refuse_classes, whole_series, words
+from headwater.variation.calendar import cadence, check_time
+from headwater.variation.trend._tiles import by_tile, finite, normal_level, per_year, standardised
+
+__all__ = [
+    "multivariate_mann_kendall",
+    "score_covariance",
+    "seasonal_mann_kendall",
+]
+
+_SEASONAL = {
+    "slope": "trend (seasonal Sen)",
+    "slope_low": "lower limit of the trend",
+    "slope_high": "upper limit of the trend",
+    "s": "sum of Kendall's S over months",
+    "var_s": "variance of that sum",
+    "z": "Z of the seasonal Mann-Kendall test",
+    "p": "p-value of the trend",
+    "n": "values",
+}
+
+
+def score_covariance(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Kendall's S of several series over the same times, and the covariance of those S.
+
+    Parameters
+    ----------
+    values : array, shape (time, series, ...)
+        NaN is missing.
+
+    Returns
+    -------
+    score : array, shape (series, ...)
+        S of each [1].
+    covariance : array, shape (series, series, ...)
+        Under no trend, whatever the correlation between series [1].
+
+    Notes
+    -----
+    ``cov(S_g, S_h) = [K_gh + 4 Σ_i R_ig R_ih - n (n_g + 1)(n_h + 1)] / 3`` with
+    ``K_gh = Σ_{i<j} sgn[(x_jg - x_ig)(x_jh - x_ih)]``, ranks R with ties averaged and (n_g + 1)/2
+    for a missing value, n times and n_g values.
+
+    References
+    ----------
+    Dietz, E. J., Killeen, T. J. (1981). A nonparametric multivariate test for monotone trend with
+    pharmaceutical applications. Journal of the American Statistical Association 76, 169-174.
+    Hirsch, R. M., Slack, J. R. (1984). A nonparametric trend test for seasonal data with serial
+    dependence. Water Resources Research 20, 727-732. doi:10.1029/WR020i006p00727
+
+    Examples
+    --------
+    >>> score, covariance = score_covariance(np.arange(10.0)[:, None])
+    >>> float(score[0]), float(covariance[0, 0])
+    (45.0, 125.0)
+    """
+    steps, series = values.shape[:2]
+    count = (~np.isnan(values)).sum(axis=0)
+    score = np.zeros(values.shape[1:])
+    common = np.zeros((series, *values.shape[1:]))
+    rank = np.broadcast_to(0.5 * (count + 1.0), values.shape).copy()
+    for i in range(steps):
+        sign = np.nan_to_num(np.sign(values - values[i]))
+        rank[i] -= 0.5 * sign.sum(axis=0)
+        later = sign[i + 1 :]
+        score += later.sum(axis=0)
+        common += np.einsum("tg...,th...->gh...", later, later)
+    products = np.einsum("tg...,th...->gh...", rank, rank)
+    free = steps * (count[:, None] + 1.0) * (count[None] + 1.0)
+    return score, (common + 4.0 * products - free) / 3.0
+
+
+def seasonal_mann_kendall(
+    data: xr.DataArray,
+    *,
+    correlated: bool = True,
+    confidence: float = 0.95,
+    continuity: bool = True,
+) -> xr.Dataset:
+    """Test monthly values month by month, and the months together.
+
+    Parameters
+    ----------
+    data : DataArray (time, ...)
+        At most one value per month; the mean year needs not be removed. Gaps keep their place.
+    correlated : bool
+        Whether months may be correlated (Hirsch & Slack 1984), which needs about ten years;
+        otherwise they count as independent (Hirsch, Slack & Smith 1982).
+    confidence : float
+        Of the slope's interval [1].
+    continuity : bool
+        Whether Z uses the continuity correction.
+
+    Returns
+    -------
+    Dataset (...)
+        ``slope``, ``slope_low``, ``slope_high`` [units per year], ``s``, ``var_s``, ``z``, ``p``,
+        ``n`` [1].
+
+    Raises
+    ------
+    TimeAxisError
+        If times cannot be trusted or are not monthly.
+    DataError
+        For angles, classes and infinite values.
+
+    Notes
+    -----
+    ``S = Σ S_g``, ``var S = Σ var S_g (+ 2 Σ cov(S_g, S_h))``, p = ``2 Φ(-|Z|)``, NaN where no
+    month has two values. Slope: median over the slopes within each month, its interval as in
+    :func:`headwater.variation.sen_mann_kendall`. Persistence from year to year is not allowed for.
+
+    References
+    ----------
+    Hirsch, R. M., Slack, J. R., Smith, R. A. (1982). Techniques of trend analysis for monthly water
+    quality data. Water Resources Research 18, 107-121. doi:10.1029/WR018i001p00107.
+    Hirsch, R. M., Slack, J. R. (1984). A nonparametric trend test for seasonal data with serial
+    dependence. Water Resources Research 20, 727-732. doi:10.1029/WR020i006p00727
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> months = pd.date_range("2017-01-01", periods=36, freq="MS")
+    >>> rising = xr.DataArray(np.repeat([1.0, 2.0, 3.0], 12), {"time": months}, "time")
+    >>> found = seasonal_mann_kendall(rising, correlated=False)
+    >>> float(found["s"]), float(found["slope"])
+    (36.0, 1.0)
+    """
+    index = check_time(data)
+    refuse_classes(data, "given a trend")
+    if len(index) > 1 and cadence(index).name != "monthly":
+        raise TimeAxisError(
+            "seasons need monthly values",
+            found=f"{cadence(index)} values",
+            do="Aggregate to months",
+        )
+    year, month = np.asarray(index.year), np.asarray(index.month)
+    packed = xr.apply_ufunc(
+        _seasonal_block,
+        whole_series(data),
+        input_core_dims=[["time"]],
+        output_core_dims=[["part"]],
+        kwargs={
+            "place": (year - year[:1], month - 1),
+            "correlated": correlated,
+            "level": normal_level(confidence),
+            "continuity": continuity,
+        },
+        dask="parallelized",
+        output_dtypes=[float],
+        dask_gufunc_kwargs={"output_sizes": {"part": len(_SEASONAL)}},
+    )
+    units = per_year(str(data.attrs.get("units", "")))
+    maps = {
+        name: (packed.data[..., i], units if "slope" in name else "1", f"{words(data)}, {label}")
+        for i, (name, label) in enumerate(_SEASONAL.items())
+    }
+    months = "correlated" if correlated else "independent"
+    method = f"seasonal Sen's slope and Mann-Kendall test, months {months}"
+    return as_maps(data.transpose("time", ...), maps, method=method)
+
+
+def _seasonal_block(values: np.ndarray, *, place: Any, **options: Any) -> np.ndarray:
+    def of_tile(tile: np.ndarray) -> np.ndarray:
+        by_month = np.full((int(place[0].max(initial=0)) + 1, 12, tile.shape[1]), np.nan)
+        by_month[place] = tile
+        return _seasonal_tile(by_month, **options)
+
+    return by_tile(values, of_tile, len(_SEASONAL))
+
+
+def _seasonal_tile(
+    x: np.ndarray, *, correlated: bool, level: float, continuity: bool
+) -> np.ndarray:
+    score, covariance = score_covariance(x)
+    total = score.sum(axis=0)
+    own = np.einsum("gg...->...", covariance)
+    variance = covariance.sum(axis=(0, 1)) if correlated else own
+    z, p = standardised(total, np.maximum(variance, 0.0), continuity)
+    n = (~np.isnan(x)).sum(axis=(0, 1)).astype(float)
+    some = own > 0
+    constant = (n >= 2) & ~some
+    slope, low, high = _seasonal_slopes(x, level * np.sqrt(np.maximum(variance, 0.0)))
+    tested = ~np.isnan(slope)
+    p = np.where(tested, np.where(constant, 1.0, p), np.nan)
+    return np.stack([slope, low, high, total, variance, np.where(tested, z, np.nan), p, n])
+
+
+def _seasonal_slopes(x: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Median, and limits, of slopes within months; x is (year, month, cell)."""
+    early, late = np.triu_indices(len(x), 1)
+    slopes = (x[late] - x[early]) / (late - early)[:, None, None]
+    slopes = np.sort(slopes.reshape(-1, x.shape[2]), axis=0)
+    pairs = (~np.isnan(slopes)).sum(axis=0)
+
+    def of_rank(rank: np.ndarray) -> np.ndarray:
+        held = (rank >= 1) & (rank <= pairs)
+        if not len(slopes):
+            return np.full(pairs.shape, np.nan)
+        place = np.where(held, rank - 1, 0)[None]
+        found: np.ndarray = np.where(held, np.take_along_axis(slopes, place, 0)[0], np.nan)
+        return found
+
+    slope = 0.5 * (of_rank((pairs + 1) // 2) + of_rank(pairs // 2 + 1))
+    low = of_rank(np.rint(0.5 * (pairs - reach)).astype(int))
+    high = of_rank(np.rint(0.5 * (pairs + reach) + 1.0).astype(int))
+    both = ~np.isnan(low + high)
+    return slope, np.where(both, low, np.nan), np.where(both, high, np.nan)
+
+
+def multivariate_mann_kendall(data: xr.DataArray, *, dim: str = "variable") -> xr.Dataset:
+    """Test whether several series, correlated or not, share a trend.
+
+    Parameters
+    ----------
+    data : DataArray (time, dim, ...)
+        Series as stations or variables along `dim`; only the sign of changes counts.
+    dim : str
+        The dimension of the series.
+
+    Returns
+    -------
+    Dataset (...)
+        ``s``, ``var_s``, ``z``, ``p``, ``n`` (values) [1].
+
+    Raises
+    ------
+    TimeAxisError, DataError
+        If times cannot be trusted; if `dim` is missing; for angles and infinite values.
+
+    Notes
+    -----
+    ``Z = Σ S_g / √(Σ Σ cov(S_g, S_h))``, covariance as in :func:`score_covariance`.
+
+    References
+    ----------
+    Lettenmaier, D. P. (1988). Multivariate nonparametric tests for trend in water quality. Water
+    Resources Bulletin 24, 505-512.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> years = pd.date_range("2001-01-01", periods=12, freq="YS")
+    >>> both = np.stack([np.arange(12.0), -np.arange(12.0)], axis=1)
+    >>> pair = xr.DataArray(both, {"time": years}, ("time", "variable"))
+    >>> float(multivariate_mann_kendall(pair)["z"])
+    0.0
+    """
+    check_time(data)
+    refuse_classes(data, "given a trend")
+    if dim not in data.dims:
+        raise DataError(
+            "no dimension of series",
+            found=f"dimensions {', '.join(map(str, data.dims))}",
+            do="Name the dimension with dim=...",
+        )
+    ordered = data.transpose("time", dim, ...).load()
+    values = finite(ordered.values)
+    score, covariance = score_covariance(values)
+    variance = np.maximum(covariance.sum(axis=(0, 1)), 0.0)
+    z, p = standardised(score.sum(axis=0), variance, continuity=False)
+    n = (~np.isnan(values)).sum(axis=(0, 1))
+    maps = {"s": score.sum(axis=0), "var_s": variance, "z": z, "p": p, "n": n}
+    labelled = {name: (part, "1", f"{words(data)}, {name}") for name, part in maps.items()}
+    return as_maps(ordered.isel({dim: 0}, drop=True), labelled, method="multivariate Mann-Kendall")

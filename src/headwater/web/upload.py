@@ -1,0 +1,189 @@
+"""Files of loggers by HTTP: ``POST /ingest`` takes what ``headwater network ingest`` takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import HeadwaterError, InputError
+from headwater.network.entities import Written
+from headwater.network.ingest import load, read
+from headwater.network.sensorthings import refusal
+from headwater.network.sensorthings.errors import (
+    Forbidden,
+    UnsupportedMedia,
+    WrongRequest,
+)
+from headwater.web.app import Authorise, everybody
+from headwater.web.body import take_body
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from headwater.network.ingest import Mapping, Reading
+    from headwater.network.store import Store
+
+__all__ = ["add_push", "take_in"]
+
+_FORMATS = {
+    "text/csv": "csv",
+    "application/csv": "csv",
+    "application/geo+json": "geojson",
+    "application/geo+json-seq": "geojson",
+    "application/vnd.campbell.toa5": "toa5",
+}
+_MOST_REFUSED = 100
+"""Refused lines named in an answer."""
+
+
+def add_push(
+    app: FastAPI,
+    store: Store,
+    *,
+    mapping: Mapping | None = None,
+    authorise: Authorise = everybody,
+    most: int = 32_000_000,
+) -> None:
+    """Add ``POST /ingest`` to an application.
+
+    Parameters
+    ----------
+    app : FastAPI
+        As from :func:`headwater.web.create_app`.
+    store : Store
+        Takes the observations.
+    mapping : Mapping, optional
+        What the columns of CSV mean, as in the file of ``headwater network init``; without it only
+        GeoJSON and TOA5 are taken.
+    authorise : callable
+        As for :func:`headwater.web.create_app`; asked for the role ``write``.
+    most : int
+        Largest body [bytes].
+
+    Notes
+    -----
+    The ``Content-Type`` tells the format: ``text/csv``, ``application/geo+json`` or
+    ``application/vnd.campbell.toa5``. ``?name=`` is what reports call the file. The answer is JSON:
+    ``lines``, ``kept``, ``refused`` (the first 100, each with ``line`` and ``reason``),
+    ``refused_count``, ``new``, ``changed``, ``known``, ``notes``. Sending the same again changes
+    nothing. A bad line keeps no good one from coming; where no line could be kept the status is
+    422, else 200.
+    """
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import JSONResponse
+
+    def serve(request: Request, body: bytes) -> Response:
+        try:
+            things = authorise(request, "write")
+            told = take_in(
+                store,
+                body,
+                request.headers.get("content-type", ""),
+                mapping=mapping,
+                name=request.query_params.get("name", "")[:200],
+                things=things,
+                actor=getattr(request.state, "actor", None),
+            )
+        except HeadwaterError as error:
+            answer = refusal(error)
+            return JSONResponse(answer.body, answer.status, dict(answer.headers))
+        return JSONResponse(told, 200 if told["kept"] or not told["lines"] else 422)
+
+    async def push(request: Request) -> Response:
+        try:
+            body = await take_body(request, most, several="files")
+        except HeadwaterError as error:
+            answer = refusal(error)
+            return JSONResponse(answer.body, answer.status, {"Connection": "close"})
+        return await run_in_threadpool(serve, request, body)
+
+    app.add_route("/ingest", push, methods=["POST"], include_in_schema=False)
+
+
+def take_in(
+    store: Store,
+    body: bytes,
+    content_type: str,
+    *,
+    mapping: Mapping | None = None,
+    name: str = "",
+    things: frozenset[int] | None = None,
+    actor: str | None = None,
+) -> dict[str, Any]:
+    """Read a file that was sent, and write what can be kept.
+
+    Parameters
+    ----------
+    store : Store
+    body : bytes
+    content_type : str
+        Tells the format.
+    mapping : Mapping, optional
+        For CSV.
+    name : str
+        Of the file.
+    things : frozenset of int, optional
+        Stations that may be written to; None for all, new ones included.
+    actor : str, optional
+        For the audit trail.
+
+    Returns
+    -------
+    dict
+        See :func:`add_push`.
+
+    Raises
+    ------
+    UnsupportedMedia
+        If the type is unknown, or CSV comes without a mapping.
+    WrongRequest
+        If the file cannot be read at all.
+    Forbidden
+        If it holds other stations than the key may write to; nothing is written then.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in _FORMATS:
+        do = f"Send one of {', '.join(_FORMATS)}"
+        raise UnsupportedMedia("unknown type of file", found=kind[:100] or "no type", do=do)
+    if _FORMATS[kind] == "csv" and mapping is None:
+        do = "Start the service with a mapping file, or send GeoJSON or TOA5"
+        raise UnsupportedMedia("columns of CSV could mean anything", found="no mapping", do=do)
+    called = name or f"sent by {actor or 'somebody'}"
+    try:
+        reading = read(body, mapping, format=_FORMATS[kind], name=called)
+    except InputError as error:
+        raise WrongRequest(error.wrong, found=error.found, do=error.do) from None
+    if things is not None:
+        _insist(store, reading, things)
+    written = load(reading, store, actor=actor or "push").written if reading.kept else Written()
+    return {
+        "lines": reading.lines,
+        "kept": reading.kept,
+        "refused": [
+            {"line": one.line, "reason": one.reason} for one in reading.refused[:_MOST_REFUSED]
+        ],
+        "refused_count": len(reading.refused),
+        "new": written.inserted,
+        "changed": written.updated,
+        "known": written.unchanged,
+        "notes": list(reading.notes),
+    }
+
+
+def _insist(store: Store, reading: Reading, things: frozenset[int]) -> None:
+    """See that a key for some stations writes to these alone, and makes no new ones."""
+    named = {item.thing for item in reading.series.values()} | set(reading.places)
+    with store.transaction(read_only=True) as session:
+        known = {
+            name: session.rows("SELECT id FROM things WHERE name = ? ORDER BY id", (name,))
+            for name in named
+        }
+    # the first of several with one name is the one that is written to
+    strange = sorted(name for name, rows in known.items() if not rows or rows[0][0] not in things)
+    if strange:
+        raise Forbidden(
+            "this key may not write to these stations",
+            found=", ".join(strange)[:200],
+            do="Send a file of your own stations alone",
+        )
