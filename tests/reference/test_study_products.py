@@ -51,5 +51,5 @@ def test_wrong_words_are_named(tmp_path: Path, wrong: dict[str, str], told: str)
 
 
 def test_a_product_of_another_quantity_is_named(tmp_path: Path) -> None:
-    problems = check(read_study(written(tmp_path, name="ndvi")))
+    problems = check(read_study(written(tmp_path, name="ndvi")), STEPS)
     assert any("esa-cci holds soil_moisture" in str(problem) for problem in problems)

@@ -157,4 +157,4 @@ def test_a_file_without_permission_is_told_as_such(home: Path) -> None:
     assert "[inputs.precipitation]" in str(found)
     assert "Change its permissions" in str(found)
     with pytest.raises(ProblemsError, match="Change its permissions"):
-        run(parse_study(text, home / "study.toml"))
+        run(parse_study(text, home / "study.toml"), STEPS)

@@ -50,7 +50,7 @@ def home(tmp_path: Path) -> Path:
 
 def problems(home: Path, more: str = "", head: str = "") -> list[Any]:
     text = f'[study]\nname = "s"\n{head}\n[inputs.soil_moisture]\npath = "sm.nc"\n{more}'
-    return check(parse_study(text, home / "study.toml"))
+    return check(parse_study(text, home / "study.toml"), STEPS)
 
 
 def save(home: Path, data: xr.DataArray, name: str = "p.nc") -> str:

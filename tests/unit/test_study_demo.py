@@ -64,7 +64,7 @@ def test_the_fractions_of_the_demo_hold_the_truth(demo: Path, tmp_path: Path) ->
     text = demo.read_text()
     samples = text[text.index("[samples]") :].replace("data/", f"{demo.parent}/data/")
     (tmp_path / "study.toml").write_text('[study]\nname = "Samples"\n' + samples)
-    run(read_study(tmp_path / "study.toml"))
+    run(read_study(tmp_path / "study.toml"), STEPS)
     found = load_result(tmp_path / "results", "samples/mixing").data
     here = make(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5)
     truth = here.truth.samples.query("water == 'soil'")

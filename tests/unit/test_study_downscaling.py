@@ -31,7 +31,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole study, with stations and twins and an interval of its own."""
     keys = 'stations = "stations.csv"\ninterval = 0.8\nlongest_gap = 5\n\n[variation]\n'
     path = small(tmp_path_factory.mktemp("finer"), keys, stations=14)
-    run(read_study(path), settings=QUIET)
+    run(read_study(path), STEPS, settings=QUIET)
     return path.parent
 
 
@@ -143,7 +143,7 @@ def test_the_chapter_has_scores_of_twins_and_stations(done: Path) -> None:
 def test_other_ways_to_spread_residuals(tmp_path: Path, residual: str) -> None:
     keys = f'residual = "{residual}"\ncoupling = "none"\n'
     path = small(tmp_path, keys + ("twins = 0\n" if residual == "exact" else ""), slice(130, 230))
-    run(read_study(path), settings=QUIET)
+    run(read_study(path), STEPS, settings=QUIET)
     cube = product(tmp_path)
     known = np.isfinite(cube["soil_moisture"].values)
     assert known.mean() > 0.3
@@ -165,7 +165,7 @@ def test_a_pixel_that_a_predictor_never_saw_is_missing_and_told(tmp_path: Path) 
         cube = file.load()
     cube["albedo"][:, :, :7] = np.nan
     cube.to_netcdf(tmp_path / "albedo.nc", engine="h5netcdf")
-    run(read_study(path), settings=QUIET)
+    run(read_study(path), STEPS, settings=QUIET)
     result = load_result(tmp_path / "results", "downscaling/maps")
     assert any("does not cover 25% of the area" in text for text in result.cautions)
     maps = result.data
@@ -188,11 +188,11 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_workers(tmp_path: Path) 
 def test_a_station_file_that_changes_is_computed_anew(tmp_path: Path) -> None:
     keys = 'stations = "stations.csv"\ntwins = 0\n'
     path = small(tmp_path, keys, slice(130, 200), stations=4)
-    assert [one.skipped for one in run(read_study(path), settings=QUIET)] == [False, False]
-    assert [one.skipped for one in run(read_study(path), settings=QUIET)] == [True, True]
+    assert [one.skipped for one in run(read_study(path), STEPS, settings=QUIET)] == [False, False]
+    assert [one.skipped for one in run(read_study(path), STEPS, settings=QUIET)] == [True, True]
     table = pd.read_csv(tmp_path / "stations.csv")
     table.iloc[:-1].to_csv(tmp_path / "stations.csv", index=False)
-    assert [one.skipped for one in run(read_study(path), settings=QUIET)] == [True, False]
+    assert [one.skipped for one in run(read_study(path), STEPS, settings=QUIET)] == [True, False]
 
 
 def test_a_study_without_downscaling_needs_none() -> None:
@@ -207,14 +207,14 @@ def test_memory_is_refused_by_the_check_with_the_estimate(tmp_path: Path) -> Non
     assert "about " in told
     assert "MB" in told
     with pytest.raises(ProblemsError, match="more memory than allowed"):
-        run(read_study(path), settings=QUIET)
+        run(read_study(path), STEPS, settings=QUIET)
     assert not (tmp_path / "results" / "grids").exists()
     # where the grids are there already, the step itself refuses before it trains
     path.write_text(path.read_text().replace("memory_mb = 5", "memory_mb = 1500"))
-    run(read_study(path), settings=QUIET, until="grids")
+    run(read_study(path), STEPS, settings=QUIET, until="grids")
     path.write_text(path.read_text().replace("memory_mb = 1500", "memory_mb = 5"))
     with pytest.raises(DataError, match="more memory than allowed"):
-        run(read_study(path), settings=QUIET)
+        run(read_study(path), STEPS, settings=QUIET)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_wrong_rows_of_stations_are_named(tmp_path: Path, change: dict, words: s
 
 def test_all_days_without_observation_are_refused(tmp_path: Path) -> None:
     path = small(tmp_path, "", slice(130, 200))
-    run(read_study(path), settings=QUIET, until="grids")
+    run(read_study(path), STEPS, settings=QUIET, until="grids")
     with xr.open_dataset(
         tmp_path / "soil_moisture.nc", engine="h5netcdf", decode_coords="all"
     ) as f:
@@ -290,7 +290,7 @@ def test_all_days_without_observation_are_refused(tmp_path: Path) -> None:
     cube["soil_moisture"][0, 0, :2] = [0.1, 0.2]
     cube.to_netcdf(tmp_path / "soil_moisture.nc", engine="h5netcdf")
     with pytest.raises((DataError, GridError), match="observation"):
-        run(read_study(path), settings=QUIET)
+        run(read_study(path), STEPS, settings=QUIET)
 
 
 def test_what_is_kept_says_how_it_was_made(done: Path) -> None:

@@ -86,7 +86,7 @@ def test_only_flat_tables_are_saved(tmp_path: Path) -> None:
 
 def test_a_card_cannot_name_a_class_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"class": "os:system"}))
-    with pytest.raises(ResumeError, match="no class of Headwater"):
+    with pytest.raises(ResumeError, match="is no result of Headwater"):
         load_result(tmp_path, "x")
     (tmp_path / "x.json").write_text(json.dumps({"class": "headwater.errors:nearest"}))
     with pytest.raises(ResumeError, match="is no result"):

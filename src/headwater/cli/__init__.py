@@ -18,8 +18,8 @@ from headwater.cli import (
     serve,
     validate,
 )
-from headwater.cli.errors import in_plain_words
-from headwater.cli.running import compute, draw, settings_of
+from headwater.cli.errors import report_errors
+from headwater.cli.study_run import draw_report, run_with_progress, settings_of
 from headwater.errors import ProblemsError
 
 __all__ = ["app", "check", "demo", "init", "main", "report", "run", "top"]
@@ -74,7 +74,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a study file in which every key is explained."""
-    with in_plain_words():
+    with report_errors():
         from headwater.study.template import write_template
 
         write_template(file, force=force)
@@ -84,7 +84,7 @@ def init(
 @app.command()
 def check(file: _File = Path("study.toml")) -> None:
     """Read all inputs and tell every problem at once, before anything is computed."""
-    with in_plain_words():
+    with report_errors():
         from headwater.chapters import STEPS
         from headwater.study import read_study, survey
 
@@ -112,7 +112,7 @@ def run(
     log_level: _Level = None,
 ) -> None:
     """Compute the study; after a crash or an interrupt, go on where it stopped."""
-    with in_plain_words() as place:
+    with report_errors() as place:
         from headwater.chapters import STEPS
         from headwater.study import read_study
 
@@ -121,15 +121,15 @@ def run(
         settings = settings_of(
             study, workers=workers, chunk_mb=chunk_mb, dpi=dpi, log_level=log_level
         )
-        compute(study, settings, fresh=fresh, until=until)
+        run_with_progress(study, settings, fresh=fresh, until=until)
         if not no_report:
-            draw(study, settings)
+            draw_report(study, settings)
 
 
 @app.command()
 def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
     """Draw the report again from the results that are there."""
-    with in_plain_words() as place:
+    with report_errors() as place:
         from headwater.study import finished_steps, read_study
 
         study = read_study(file)
@@ -142,7 +142,7 @@ def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
                 found=str(study.results),
                 do=f"Compute them with: headwater run {file}",
             )
-        draw(study, settings_of(study, dpi=dpi))
+        draw_report(study, settings_of(study, dpi=dpi))
 
 
 @app.command()
@@ -158,7 +158,7 @@ def demo(
     no_report: _NoReport = False,
 ) -> None:
     """Make a virtual headwater with known truth and run the whole study on it."""
-    with in_plain_words() as place:
+    with report_errors() as place:
         from headwater.study import read_study
         from headwater.study.demo import write_demo
 
@@ -166,9 +166,9 @@ def demo(
         study = read_study(write_demo(out, seed=seed, small=small))
         place.append(study.results)
         settings = settings_of(study)
-        compute(study, settings)
+        run_with_progress(study, settings)
         if not no_report:
-            page = draw(study, settings)
+            page = draw_report(study, settings)
             if not no_open:
                 typer.launch(page.as_uri())
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.errors import in_plain_words
-from headwater.cli.output import keep, show
+from headwater.cli.errors import report_errors
+from headwater.cli.output import print_table, write_results
 
 __all__ = ["audit"]
 
@@ -26,7 +26,7 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
 ) -> None:
     """Tell what cannot be true in printed tables of isotopes, and what would be."""
-    with in_plain_words():
+    with report_errors():
         from headwater.errors import StudyError
         from headwater.isotopes import RULES, audit_tables, published_study, read_claims
 
@@ -42,7 +42,7 @@ def audit(
         typer.echo(report.method)
         for rule, part in report.data.groupby("rule", sort=False):
             columns = ("severity", "label", "period", "quantity", "printed", "consistent")
-            show(part.reset_index(drop=True), columns, title=f"{rule}: {RULES[str(rule)]}")
+            print_table(part.reset_index(drop=True), columns, title=f"{rule}: {RULES[str(rule)]}")
             reasons = dict.fromkeys(part["reason"])
             for reason in list(reasons)[:3]:
                 typer.echo(f"    {reason}")
@@ -51,4 +51,4 @@ def audit(
         clear = [rule for rule in RULES if rule not in set(report.data["rule"])]
         checked = [f"{rule} ({report.checked[rule]})" for rule in clear if report.checked[rule]]
         typer.echo(f"\nClear, with values checked: {', '.join(checked) or 'none'}")
-        keep(out, {"audit": report})
+        write_results(out, {"audit": report})

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.errors import in_plain_words
-from headwater.cli.output import keep
+from headwater.cli.errors import report_errors
+from headwater.cli.output import write_results
 
 __all__ = ["detect"]
 
@@ -35,7 +35,7 @@ def detect(
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
     """Tell which factors explain a column of a table (geographical detector)."""
-    with in_plain_words():
+    with report_errors():
         import pandas as pd
 
         from headwater.detector import figures_of, from_table, summary_lines
@@ -58,4 +58,4 @@ def detect(
         )
         for line in summary_lines(found):
             typer.echo(line)
-        keep(out, found.results(), figures_of(found) if out else {})
+        write_results(out, found.results(), figures_of(found) if out else {})

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.errors import in_plain_words
-from headwater.cli.output import keep, show, tell
-from headwater.cli.running import compute, draw, progress_of, settings_of
+from headwater.cli.errors import report_errors
+from headwater.cli.output import print_table, warn, write_results
+from headwater.cli.study_run import draw_report, progress_of, run_with_progress, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,16 +46,16 @@ def downscale(
     ] = False,
 ) -> None:
     """Make the soil moisture of a study finer, and tell how far it can be trusted."""
-    with in_plain_words() as place:
+    with report_errors() as place:
         from headwater.study import load_result
 
         study = _asked(file)
         place.append(study.results)
         settings = settings_of(study, workers=workers)
-        compute(study, settings, fresh=fresh, until="downscaling")
+        run_with_progress(study, settings, fresh=fresh, until="downscaling")
         _tell_product(study, load_result)
         if not no_report:
-            draw(study, settings)
+            draw_report(study, settings)
 
 
 def _tell_product(study: Study, load: Any) -> None:
@@ -73,7 +73,7 @@ def _tell_product(study: Study, load: Any) -> None:
     )
     assert study.downscaling is not None
     typer.echo(f"Product: {folder / study.downscaling.of}.zarr")
-    tell(load(study.results, "downscaling/maps").cautions)
+    warn(load(study.results, "downscaling/maps").cautions)
 
 
 def twin(
@@ -86,7 +86,7 @@ def twin(
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
     """Tell what skill to expect of a downscaling before a map is made."""
-    with in_plain_words() as place:
+    with report_errors() as place:
         from headwater.chapters.downscaling.results import tell_twin
         from headwater.chapters.downscaling.twin import foretell
         from headwater.results import fingerprint
@@ -106,8 +106,8 @@ def twin(
             f"m⁻³, R within cells {gap['r_within']:+.2f}. The oracle is trained on the fine truth, "
             "but knows no observation of the day."
         )
-        keep(out, results)
-        tell((*found.task.notes, *found.twin.notes))
+        write_results(out, results)
+        warn((*found.task.notes, *found.twin.notes))
 
 
 def _asked(file: Path) -> Study:
@@ -135,7 +135,7 @@ def _show_skill(table: pd.DataFrame) -> None:
         f"Skill to expect at the fine scale, on {table['draw'].nunique()} synthetic truths over "
         "the study's own predictors"
     )
-    show(shown, _SKILL, title=title)
+    print_table(shown, _SKILL, title=title)
 
 
 def _show_stations(table: pd.DataFrame) -> None:
@@ -151,4 +151,4 @@ def _show_stations(table: pd.DataFrame) -> None:
         "unit": "unit",
     }
     rows = whole[whole["measure"].isin(wanted)].reset_index(drop=True)
-    show(rows, heads, title="Against stations that took no part in the product (95 %)")
+    print_table(rows, heads, title="Against stations that took no part in the product (95 %)")

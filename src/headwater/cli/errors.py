@@ -13,14 +13,14 @@ import typer
 
 from headwater.errors import HeadwaterError
 
-__all__ = ["INTERRUPTED", "in_plain_words"]
+__all__ = ["INTERRUPTED", "report_errors"]
 
 INTERRUPTED = 130
 """Exit code of a run that was interrupted."""
 
 
 @contextmanager
-def in_plain_words() -> Iterator[list[Path]]:
+def report_errors() -> Iterator[list[Path]]:
     """Turn what goes wrong into a few words and an exit code; yields the place of the log."""
     place: list[Path] = []
     try:

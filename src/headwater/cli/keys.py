@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.errors import in_plain_words
+from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
     from headwater.network import Store
@@ -43,7 +43,7 @@ def add(
     store: _Store = "network.db",
 ) -> None:
     """Make a key. It is shown now and never again; the store keeps only its hash."""
-    with in_plain_words():
+    with report_errors():
         from headwater.errors import InputError
         from headwater.network import keys
 
@@ -62,10 +62,10 @@ def add(
 @app.command("list")
 def list_(store: _Store = "network.db") -> None:
     """List all keys that were ever given out, revoked ones too."""
-    with in_plain_words():
+    with report_errors():
         import pandas as pd
 
-        from headwater.cli.output import show
+        from headwater.cli.output import print_table
         from headwater.network import iso, keys
 
         with _opened(store) as opened:
@@ -82,13 +82,13 @@ def list_(store: _Store = "network.db") -> None:
             for key in found
         ]
         columns = ("name", "role", "stations", "rate", "given out", "valid")
-        show(pd.DataFrame(rows, columns=list(columns)), columns)
+        print_table(pd.DataFrame(rows, columns=list(columns)), columns)
 
 
 @app.command()
 def revoke(name: _Name, store: _Store = "network.db") -> None:
     """Withdraw a key for good; it opens nothing from the next request on."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import iso, keys
 
         with _opened(store) as opened:

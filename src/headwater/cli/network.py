@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.errors import in_plain_words
+from headwater.cli.errors import report_errors
 from headwater.cli.network_maps import map_, pixels
-from headwater.cli.output import show, tell
+from headwater.cli.output import print_table, warn
 
 if TYPE_CHECKING:
     from headwater.network.ingest.mapping import Mapping
@@ -58,7 +58,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Make an empty store, and a mapping file in which every key is explained."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import open_store
         from headwater.network.ingest.template import write_template
 
@@ -85,7 +85,7 @@ def ingest(
     no_check: _NoCheck = False,
 ) -> None:
     """Read files and write them to the store; the same file twice changes nothing."""
-    with in_plain_words():
+    with report_errors():
         from headwater.errors import DataError, ProblemsError
         from headwater.network import open_store
 
@@ -199,13 +199,13 @@ def _show_control(told: list[Controlled]) -> None:
         for one in told
     ]
     frame = pd.DataFrame(rows, columns=["station", "series", "n", "doubted", "frozen", "findings"])
-    show(frame, list(frame.columns), title="Quality control")
+    print_table(frame, list(frame.columns), title="Quality control")
 
 
 @app.command()
 def check(address: _Address = _DEFAULT) -> None:
     """Control the quality of what has no flags yet, and show what was found."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import open_store
 
         with open_store(address) as store:
@@ -227,7 +227,7 @@ def derive(
     ] = None,
 ) -> None:
     """Write hourly, daily and pentad means, root zone storage, network mean and stability."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import open_store
         from headwater.network.derived.write import derive as derive_all
 
@@ -252,7 +252,7 @@ def watch(
     ] = 300.0,
 ) -> None:
     """Take in what comes into a folder, from a broker, or both, until interrupted."""
-    with in_plain_words():
+    with report_errors():
         from headwater.cli.watch import run
         from headwater.errors import StudyError
         from headwater.network import open_store
@@ -283,7 +283,7 @@ def pull(
     no_check: _NoCheck = False,
 ) -> None:
     """Take what another SensorThings server has and this store has not."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import open_store
         from headwater.network.ingest import pull as pull_from
 
@@ -294,8 +294,8 @@ def pull(
             spans: dict[int, tuple[int, int]] = {}
             for one in told:
                 _widen(spans, one.spans or {})
-            tell(f"{one.thing} / {one.name}: {one.error}" for one in told if one.error)
-            tell(str(item) for one in told for item in one.refused[:3])
+            warn(f"{one.thing} / {one.name}: {one.error}" for one in told if one.error)
+            warn(str(item) for one in told for item in one.refused[:3])
             if not no_check and spans:
                 _show_control(_controlled(store, spans))
 
@@ -306,7 +306,7 @@ def status(
     all_: Annotated[bool, typer.Option("--all", help="Derived series, too.")] = False,
 ) -> None:
     """Show every series: how many, since when, last heard, last value, how much is doubted."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import open_store
         from headwater.network.overview import overview
 
@@ -325,7 +325,7 @@ def status(
             "state": "state",
             "battery_days": "battery [d]",
         }
-        show(frame, heads, title="Series")
+        print_table(frame, heads, title="Series")
 
 
 @app.command()
@@ -342,7 +342,7 @@ def export(
     derived: Annotated[bool, typer.Option("--derived", help="Derived series, too.")] = False,
 ) -> None:
     """Write observations to a table: one row each, with unit, flag and reasons."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import microseconds, open_store
         from headwater.network.overview import write_export
 
@@ -367,7 +367,7 @@ def backup(
     address: _Address = _DEFAULT,
 ) -> None:
     """Copy the store, while it is in use, into a folder with a manifest of hashes."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network import open_store
         from headwater.network.store.backup import backup as copy
 
@@ -381,7 +381,7 @@ def restore(
     folder: Annotated[Path, typer.Argument(help="A backup.")], address: _Address = _DEFAULT
 ) -> None:
     """Make a store of a backup, where there is none yet; every file is checked first."""
-    with in_plain_words():
+    with report_errors():
         from headwater.network.store.backup import restore as make
 
         typer.echo(f"{make(folder, address)} observations in {address}")

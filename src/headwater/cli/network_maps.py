@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.errors import in_plain_words
-from headwater.cli.output import show, tell
+from headwater.cli.errors import report_errors
+from headwater.cli.output import print_table, warn
 
 __all__ = ["map_", "pixels"]
 
@@ -41,7 +41,7 @@ def map_(
     ] = None,
 ) -> None:
     """Krige what the stations observed to the study grid: value, standard error, stations."""
-    with in_plain_words():
+    with report_errors():
         from headwater.chapters.network.maps import MapRequest, map_network, write_network_map
         from headwater.errors import StudyError
         from headwater.network import open_store
@@ -64,7 +64,7 @@ def map_(
         )
         for file in files:
             typer.echo(f"  {file.name}")
-        tell(told.cautions)
+        warn(told.cautions)
 
 
 def pixels(
@@ -73,12 +73,12 @@ def pixels(
     address: _Address = "network.db",
 ) -> None:
     """Put the cells of a study's cube beside the stations, as series of the same store."""
-    with in_plain_words():
+    with report_errors():
         from headwater.chapters.network.cells import write_pixels
         from headwater.network import open_store
         from headwater.study import read_study
 
         with open_store(address) as store:
             told = write_pixels(read_study(study), store, of)
-        show(told.table, list(told.table.columns), title=f"Cells of {told.cube}")
-        tell(told.cautions)
+        print_table(told.table, list(told.table.columns), title=f"Cells of {told.cube}")
+        warn(told.cautions)

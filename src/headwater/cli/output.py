@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from headwater.results import Result
 
-__all__ = ["keep", "show", "tell"]
+__all__ = ["write_results", "print_table", "warn"]
 
 _MOST_ROWS = 60
 _WIDEST = 96
 
 
-def show(
+def print_table(
     frame: pd.DataFrame,
     columns: Mapping[str, str] | Sequence[str],
     *,
@@ -68,7 +68,7 @@ def _lines(
         yield f"  {'  '.join(cells)}".rstrip()
 
 
-def tell(sentences: Iterable[str]) -> None:
+def warn(sentences: Iterable[str]) -> None:
     """Print sentences that must not be missed, each once, wrapped."""
     import textwrap
 
@@ -78,7 +78,7 @@ def tell(sentences: Iterable[str]) -> None:
         )
 
 
-def keep(
+def write_results(
     out: Path | None, results: Mapping[str, Result], figures: Mapping[str, Any] | None = None
 ) -> None:
     """Write results and figures into a folder, where one was asked for.

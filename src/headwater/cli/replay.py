@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.errors import in_plain_words
+from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
     from headwater.network.replay import Sender, Station
@@ -51,7 +51,7 @@ def replay(
 
     Time runs fast until it has caught up with the present, then at its own pace.
     """
-    with in_plain_words():
+    with report_errors():
         from headwater.network import iso
         from headwater.network.client import Client, service_url
         from headwater.network.replay import play

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.errors import in_plain_words
-from headwater.cli.output import keep, show, tell
+from headwater.cli.errors import report_errors
+from headwater.cli.output import print_table, warn, write_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ _PLACE = {"grouping": "grouping", "label": "group", "period": "period"}
 @app.command()
 def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
     """Look for what cannot be, and for what is unlikely; name the rows."""
-    with in_plain_words():
+    with report_errors():
         from headwater.errors import DataError
         from headwater.isotopes import check_quality
 
@@ -63,8 +63,8 @@ def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
         typer.echo(found.method)
         _tell_lacking(table)
         columns = ("row", "sample_id", "rule", "severity", "column", "value", "reason")
-        show(found.data, columns, digits=4)
-        keep(out, {"quality": found})
+        print_table(found.data, columns, digits=4)
+        write_results(out, {"quality": found})
         wrong = found.data[found.data["severity"] == "error"]
         if len(wrong):
             rows = ", ".join(map(str, dict.fromkeys(wrong["row"][:8])))
@@ -79,7 +79,7 @@ def _tell_lacking(table: pd.DataFrame) -> None:
     """Say which isotope the table does not have: a column may only have another name."""
     for name in ("d18O", "d2H"):
         if table[name].isna().all():
-            tell(
+            warn(
                 [
                     f"No value of {_ISOTOPES[name]} was found. If the file has it under another "
                     f"name: --set 'columns={{{name}=\"its name\"}}'"
@@ -98,7 +98,7 @@ def summary(
     out: _Out = None,
 ) -> None:
     """Tell means of δ18O, δ2H, d-excess and lc-excess by group and period."""
-    with in_plain_words():
+    with report_errors():
         from headwater.chapters.samples.summary import describe
 
         options = _options(file, set_, of=of, groups=by, period=period, weighted=weighted or None)
@@ -110,19 +110,21 @@ def summary(
             for name, words in _ISOTOPES.items()
             for what in ("mean", "sd")
         }
-        show(
+        print_table(
             results["waters"].data,
             {"water": "water", "n": "n", **heads},
             title="All waters [‰]",
             digits=4,
         )
-        show(results["summary"].data, {**_PLACE, "n": "n", **heads}, title="By group [‰]", digits=4)
+        print_table(
+            results["summary"].data, {**_PLACE, "n": "n", **heads}, title="By group [‰]", digits=4
+        )
         if "tests" in results:
             tests = results["tests"].data
             told = tests[(tests["group_a"] != "all groups") & (tests["p_mean_holm"] < 0.05)]
             _show_differences(told)
-        keep(out, results)
-        tell(cautions)
+        write_results(out, results)
+        warn(cautions)
 
 
 def _show_differences(told: pd.DataFrame) -> None:
@@ -139,7 +141,7 @@ def _show_differences(told: pd.DataFrame) -> None:
     }
     renamed = told.rename(columns={"p_mean_holm": "p_holm"}).reset_index(drop=True)
     heads["p_holm"] = heads.pop("p_mean_holm")
-    show(renamed, heads, title="Groups that differ (Welch's t, p adjusted by Holm < 0.05)")
+    print_table(renamed, heads, title="Groups that differ (Welch's t, p adjusted by Holm < 0.05)")
 
 
 @app.command()
@@ -156,7 +158,7 @@ def lines(
     out: _Out = None,
 ) -> None:
     """Fit water lines by group, cross them with the meteoric line, and judge them."""
-    with in_plain_words():
+    with report_errors():
         import numpy as np
 
         from headwater.chapters.samples.lines import line_results
@@ -175,8 +177,8 @@ def lines(
                 do="Describe another water with --of, or give its δ2H",
             )
         _show_lines(found)
-        keep(out, found)
-        tell([*impossible(table), *(t for result in found.values() for t in result.cautions)])
+        write_results(out, found)
+        warn([*impossible(table), *(t for result in found.values() for t in result.cautions)])
 
 
 def _show_lines(found: dict[str, Result]) -> None:
@@ -190,9 +192,9 @@ def _show_lines(found: dict[str, Result]) -> None:
     }
     if "meteoric" in found:
         title = "Local meteoric water line: the first is used"
-        show(found["meteoric"].data, {"method": "method", **line}, title=title)
+        print_table(found["meteoric"].data, {"method": "method", **line}, title=title)
     lines_ = found["lines"].data
-    show(lines_, {**_PLACE, **line, "status": "status"}, title="Lines by group")
+    print_table(lines_, {**_PLACE, **line, "status": "status"}, title="Lines by group")
     if "crossings" in found:
         heads = {
             **_PLACE,
@@ -203,7 +205,7 @@ def _show_lines(found: dict[str, Result]) -> None:
             "status": "status",
             "verdict": "what the line is",
         }
-        show(
+        print_table(
             found["crossings"].data, heads, title="Crossings with the meteoric line (95 %, Fieller)"
         )
 
@@ -222,7 +224,7 @@ def mix(
     out: _Out = None,
 ) -> None:
     """Tell of which sources each group of waters is mixed, with intervals."""
-    with in_plain_words():
+    with report_errors():
         import numpy as np
 
         from headwater.chapters.samples.mixing import mixing_results
@@ -245,10 +247,10 @@ def mix(
             "status": "status",
         }
         shown = found["mixing"].data.assign(n=found["mixing"].data["n"].astype(int))
-        show(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
+        print_table(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
         _show_end_members(found)
-        keep(out, found)
-        tell([*impossible(table), *(t for result in found.values() for t in result.cautions)])
+        write_results(out, found)
+        warn([*impossible(table), *(t for result in found.values() for t in result.cautions)])
 
 
 def _show_end_members(found: dict[str, Result]) -> None:
@@ -262,7 +264,7 @@ def _show_end_members(found: dict[str, Result]) -> None:
             "inside": "share of mixtures inside",
             "distance": "distance [sd]",
         }
-        show(found["emma-screening"].data, heads, title="Sources that enclose the mixtures")
+        print_table(found["emma-screening"].data, heads, title="Sources that enclose the mixtures")
     if "mixing-likelihood" in found:
         heads = {
             **_PLACE,
@@ -272,10 +274,10 @@ def _show_end_members(found: dict[str, Result]) -> None:
             "n": "n",
         }
         title = "Fractions by maximum likelihood with uncertain end members (MIX)"
-        show(found["mixing-likelihood"].data, heads, title=title, digits=2)
+        print_table(found["mixing-likelihood"].data, heads, title=title, digits=2)
     if "mixing-diagnostics" in found:
         names = ("period", "quantity", "r_hat", "ess_bulk", "ess_tail", "divergences")
-        show(found["mixing-diagnostics"].data, names, title="Convergence", digits=4)
+        print_table(found["mixing-diagnostics"].data, names, title="Convergence", digits=4)
 
 
 @app.command()
@@ -290,7 +292,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder of results and report.")] = Path("results"),
 ) -> None:
     """Write a report of the samples: tables, lines, crossings, mixing, cautions."""
-    with in_plain_words() as place:
+    with report_errors() as place:
         from headwater.chapters import SECTIONS, STEPS
         from headwater.report import write_report
         from headwater.study import Study, run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.errors import in_plain_words
+from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
     from headwater.network import Store
@@ -43,7 +43,7 @@ def serve(
     ] = 32.0,
 ) -> None:
     """Serve a network of stations: SensorThings at /v1.1, live values at /."""
-    with in_plain_words():
+    with report_errors():
         from headwater.errors import InputError
         from headwater.network import open_store
 

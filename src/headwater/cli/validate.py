@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.errors import in_plain_words
-from headwater.cli.output import keep, show, tell
+from headwater.cli.errors import report_errors
+from headwater.cli.output import print_table, warn, write_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def validate(
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
     """Hold a product against stations: scores with intervals that know of autocorrelation."""
-    with in_plain_words():
+    with report_errors():
         from headwater.chapters.validation.run import (
             Comparison,
             compare_with_stations,
@@ -79,7 +79,7 @@ def validate(
                 words = "" if name == "scorecard" else f", scaled by {scaling}"
                 _show_card(result.data, by or [], words)
         _keep(out, found)
-        tell(text for result in found.values() for text in result.cautions)
+        warn(text for result in found.values() for text in result.cautions)
 
 
 def _check_groupings(by: list[str]) -> None:
@@ -97,7 +97,7 @@ def _show_card(table: pd.DataFrame, by: list[str], words: str) -> None:
         heads = dict(_HEADS)
         if grouping == "all":
             del heads["group"]
-        show(own.reset_index(drop=True), heads, title=f"{title}{words} (95 % intervals)")
+        print_table(own.reset_index(drop=True), heads, title=f"{title}{words} (95 % intervals)")
 
 
 def _show_collocation(table: pd.DataFrame) -> None:
@@ -113,7 +113,9 @@ def _show_collocation(table: pd.DataFrame) -> None:
         "n": "n",
         "flag": "flag",
     }
-    show(table, heads, title="Triple collocation (error sd in m³ m⁻³ on each product's own scale)")
+    print_table(
+        table, heads, title="Triple collocation (error sd in m³ m⁻³ on each product's own scale)"
+    )
 
 
 def _keep(out: Path | None, found: dict[str, Any]) -> None:
@@ -123,7 +125,7 @@ def _keep(out: Path | None, found: dict[str, Any]) -> None:
         if name != "collocation"
         for kind in _FIGURES
     }
-    keep(out, {name: _plain(result) for name, result in found.items()}, figures)
+    write_results(out, {name: _plain(result) for name, result in found.items()}, figures)
 
 
 def _plain(result: Any) -> Any:

@@ -363,5 +363,5 @@ def _nearest(seen: Floats, support: Support) -> Floats:
     from headwater.downscaling.wavelets import fill_in_time
 
     filled, _ = fill_in_time(seen)
-    nearest: Floats = filled[:, np.asarray(support.matrix.argmax(axis=0)).ravel()]
+    nearest: Floats = np.asarray(filled[:, np.asarray(support.matrix.argmax(axis=0)).ravel()])
     return nearest

@@ -143,9 +143,8 @@ def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Su
         # Where the study grid has no place in the area, its input has said so already.
         if region is None or (grid is None and name == study.like):
             continue
-        part = _try(problems, partial(_part_of_input, name, data, region, period))
-        if part is not None:
-            problems += _glance(study, name, part, wanted)
+        part = partial(_part, data, region, period)
+        problems += _try(problems, partial(_glance, study, name, part, wanted)) or []
     if grid is not None:
         for step in wanted:
             problems += step.check(study, inputs, grid, period)
@@ -239,20 +238,12 @@ def _box(grid: GeoBox) -> Area:
     return replace(area, name="study grid")
 
 
-def _part_of_input(
-    name: str, data: xr.DataArray, region: Area, period: tuple[Any, Any] | None
-) -> xr.DataArray:
-    with of_input(name):
-        return _part(data, region, period)
-
-
 def _glance(
-    study: Study, name: str, part: xr.DataArray, steps: Sequence[Step]
+    study: Study, name: str, part: Callable[[], xr.DataArray], steps: Sequence[Step]
 ) -> list[HeadwaterError]:
-    problems: list[HeadwaterError] = []
     with of_input(name):
-        found = _try(problems, lambda: look(part, study.term(name)))
-        return problems or found or _without_pattern(study, name, part, steps)
+        data = part()
+        return look(data, study.term(name)) or _without_pattern(study, name, data, steps)
 
 
 def _without_pattern(

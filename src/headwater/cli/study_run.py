@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headwater.settings import Settings
     from headwater.study import Study
 
-__all__ = ["compute", "draw", "progress_of", "settings_of"]
+__all__ = ["draw_report", "progress_of", "run_with_progress", "settings_of"]
 
 
 def settings_of(study: Study, **flags: object) -> Settings:
@@ -39,7 +39,7 @@ def settings_of(study: Study, **flags: object) -> Settings:
     return resolve(study.settings, flags)
 
 
-def compute(
+def run_with_progress(
     study: Study, settings: Settings, *, fresh: bool = False, until: str | None = None
 ) -> None:
     """Compute a study with bars, and say how long it took."""
@@ -65,7 +65,7 @@ def compute(
     typer.echo(f"{words} in {time.perf_counter() - started:.1f} s: {study.results}")
 
 
-def draw(study: Study, settings: Settings) -> Path:
+def draw_report(study: Study, settings: Settings) -> Path:
     """Draw the report, and say where it is."""
     from headwater.chapters import SECTIONS
     from headwater.report import write_report
