@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from headwater.results import Result
 
-__all__ = ["write_results", "print_table", "warn"]
+__all__ = ["print_table", "warn", "write_results"]
 
 _MOST_ROWS = 60
 _WIDEST = 96
