@@ -20,10 +20,10 @@ from headwater.network import open_store
 from headwater.network.derived.write import derive
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.ismn import read_ismn
-from headwater.network.ingest.load import load
+from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.mapping import parse_mapping
 from headwater.network.ingest.mqtt import subscribe
-from headwater.network.quality import control
+from headwater.network.quality.control import flag_series
 from headwater.network.quality.faults import inject
 from headwater.network.quality.run import control_store
 
@@ -81,7 +81,7 @@ def control_rows() -> Iterator[dict]:
     n = 1_000_000
     value, at = moisture(n), np.arange(n) * HOUR
     beside = {"soil_temperature": np.full(n, 8.0), "rain": np.zeros(n)}
-    seconds = cpu(lambda: control(at, value, **beside))
+    seconds = cpu(lambda: flag_series(at, value, **beside))
     yield row("quality control of a series [obs/s]", n / seconds, "≥ 200000", "1e6 observations")
     with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/net.db") as store:
         mapping = parse_mapping(
@@ -89,7 +89,7 @@ def control_rows() -> Iterator[dict]:
         )
         reading = read_csv(csv_text(50_000), mapping)
         start = time.process_time()
-        load(reading, store)
+        load_reading(reading, store)
         yield row("load into SQLite [obs/s]", 2e5 / (time.process_time() - start), "", "4 series")
         start = time.process_time()
         control_store(store)

@@ -19,15 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from headwater.network import (
-    Datastream,
-    Observations,
-    ObservedProperty,
-    Sensor,
-    Thing,
-    microseconds,
-    open_store,
-)
+from headwater.network import Observations, microseconds, open_store
+from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
 from headwater.network.store import Store
 from headwater.network.store.archive_months import close_months
 from headwater.network.times import DAY

@@ -14,15 +14,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from headwater.network import (
-    Datastream,
-    Location,
-    Observations,
-    ObservedProperty,
-    Sensor,
-    Thing,
-    open_store,
-)
+from headwater.network import Observations, open_store
+from headwater.network.entities import Datastream, Location, ObservedProperty, Sensor, Thing
 from headwater.network.sensorthings import Call, Service
 from headwater.web import create_app
 

@@ -20,16 +20,9 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError
-from headwater.network import (
-    Datastream,
-    ObservedProperty,
-    Sensor,
-    Thing,
-    iso,
-    microseconds,
-    open_store,
-)
+from headwater.network import iso, microseconds, open_store
 from headwater.network.client import Client
+from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
 from headwater.network.keys import issue
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")

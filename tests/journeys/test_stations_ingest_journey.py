@@ -18,8 +18,12 @@ import pytest
 
 from headwater.errors import InputError, StudyError
 from headwater.network import Observations, open_store
-from headwater.network.ingest import load, pull, read_csv, subscribe, watch
+from headwater.network.ingest.csv_mapping import read_csv
+from headwater.network.ingest.folder import watch
+from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.mapping import Mapping, parse_mapping
+from headwater.network.ingest.mqtt import subscribe
+from headwater.network.ingest.sensorthings_pull import pull
 from headwater.network.store import Store
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
@@ -317,7 +321,7 @@ def test_pull_takes_only_what_is_new(tmp_path: Path, store: Store) -> None:
         }
     )
     with open_store(tmp_path / "there.db") as there:
-        loaded = load(read_csv(text.encode(), mapping), there)
+        loaded = load_reading(read_csv(text.encode(), mapping), there)
         ids = list(loaded.datastreams.values())
         with served(there) as address:
             first = pull(address, store)
@@ -362,7 +366,7 @@ def test_postgresql_is_loaded_controlled_and_derived_alike(postgresql, tmp_path:
     found = []
     for address in (postgresql.database("ingest"), str(tmp_path / "same.db")):
         with open_store(address) as kept:
-            loaded = load(reading, kept)
+            loaded = load_reading(reading, kept)
             assert loaded.written.inserted == 240
             told = control_store(kept, spans=loaded.spans)
             assert control_store(kept) == []

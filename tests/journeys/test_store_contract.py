@@ -8,23 +8,21 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError
-from headwater.network import (
+from headwater.network import Observations, microseconds, open_store
+from headwater.network.entities import (
     Datastream,
     FeatureOfInterest,
     HistoricalLocation,
     Location,
     MultiDatastream,
-    Observations,
     ObservedProperty,
     Sensor,
     Thing,
     Written,
-    microseconds,
-    open_store,
 )
 from headwater.network.store import StoreBusyError, StoreError
 from headwater.network.store.archive_months import close_months, recall, verify
-from headwater.network.store.backup import backup, check, restore
+from headwater.network.store.backup import back_up, check, restore
 from headwater.network.times import DAY, NEVER
 
 T0 = microseconds("2024-01-30T00:00:00Z")
@@ -601,7 +599,7 @@ def test_a_changed_file_of_the_archive_is_found(archived):
 def test_backup_and_restore(archived, tmp_path, request):
     store, ids, _, _ = archived
     store.write(Observations([ids[0]], [T0 + 5], [5.0]))  # reopens a part
-    made = backup(store, tmp_path / "copy")
+    made = back_up(store, tmp_path / "copy")
     assert made == check(tmp_path / "copy")
     assert made.observations == store.count()
     if store.dialect == "sqlite":
@@ -620,12 +618,12 @@ def test_backup_and_restore(archived, tmp_path, request):
     with pytest.raises(InputError, match=r"exists|holds a store"):
         restore(tmp_path / "copy", address)
     with pytest.raises(InputError, match="exists"):
-        backup(store, tmp_path / "copy")
+        back_up(store, tmp_path / "copy")
 
 
 def test_a_damaged_backup_is_refused(store, tmp_path):
     streams(store)
-    backup(store, tmp_path / "copy")
+    back_up(store, tmp_path / "copy")
     path = next(path for path in (tmp_path / "copy").iterdir() if path.name.startswith("store"))
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(InputError, match="damaged"):

@@ -16,17 +16,8 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from headwater.network import (
-    Datastream,
-    Observations,
-    ObservedProperty,
-    Sensor,
-    Thing,
-    Written,
-    iso,
-    microseconds,
-    open_store,
-)
+from headwater.network import Observations, iso, microseconds, open_store
+from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing, Written
 from headwater.network.store import StoreFullError, StoreUnreachableError
 from headwater.network.store.archive_months import close_months, verify
 from headwater.network.times import DAY

@@ -9,11 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.network import open_store
-from headwater.network.ingest import load, read_csv, read_geojson, read_ismn, read_toa5
+from headwater.network.ingest.csv_mapping import read_csv
+from headwater.network.ingest.geojson import read_geojson
+from headwater.network.ingest.ismn import read_ismn
+from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.mapping import parse_mapping
+from headwater.network.ingest.toa5 import read_toa5
 from headwater.network.quality.faults import inject
+from headwater.network.quality.flags_json import bits_of
 from headwater.network.quality.run import control_store
-from headwater.network.verdicts import bits_of
 
 N = 12
 SERIES = {"column": "VWC", "thing": "A", "property": "soil_moisture", "unit": "m3 m-3"}
@@ -153,7 +157,7 @@ COLUMNS = parse_mapping(
 def final_flags(parts: list[pd.DataFrame]) -> dict[int, int]:
     with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/n.db") as store:
         for part in parts:
-            loaded = load(read_csv(part.to_csv(index=False).encode(), COLUMNS), store)
+            loaded = load_reading(read_csv(part.to_csv(index=False).encode(), COLUMNS), store)
             control_store(store, spans=loaded.spans, consistency=False)
         id = next(id for key, id in loaded.datastreams.items() if "moisture" in key)
         held = store.read([id])

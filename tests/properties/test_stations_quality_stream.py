@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.network.quality import QualityControl, control
+from headwater.network.quality.control import QualityControl, flag_series
 from headwater.network.quality.faults import inject
 
 HOUR = 3_600_000_000
@@ -26,7 +26,7 @@ def faulty(seed: int, n: int = 1800) -> tuple[np.ndarray, np.ndarray, dict[str, 
 @given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 1799), max_size=8, unique=True))
 def test_pieces_agree_with_the_whole(seed: int, cuts: list[int]) -> None:
     time, value, beside = faulty(seed)
-    whole = control(time, value, cadence=1.0, **beside)
+    whole = flag_series(time, value, cadence=1.0, **beside)
     stream = QualityControl(cadence=1.0)
     settled: dict[int, int] = {}
     latest: dict[int, int] = {}

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.network import Datastream, Observations, ObservedProperty, Sensor, Thing, open_store
+from headwater.network import Observations, open_store
+from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
 from headwater.network.sensorthings import Call, Limits, Refused, Service
 from headwater.network.sensorthings.expression import paths_of, read_expression
 from headwater.network.sensorthings.query import read_token, token_of

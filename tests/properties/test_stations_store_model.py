@@ -11,15 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from headwater.network import (
-    Datastream,
-    Observations,
-    ObservedProperty,
-    Sensor,
-    Thing,
-    microseconds,
-    open_store,
-)
+from headwater.network import Observations, microseconds, open_store
+from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
 from headwater.network.store.archive_months import close_months, recall
 from headwater.network.times import DAY, NEVER
 

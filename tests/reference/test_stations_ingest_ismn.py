@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headwater.network.ingest import read
-from headwater.network.quality import from_ismn
+from headwater.network.ingest.formats import read_file
+from headwater.network.quality.flags import from_ismn
 
 RSMN = """RSMN RSMN Adamclisi 44.08829 27.96591 158.0 0.0000 0.0500 'Meter-5TM'
 2024/12/26 22:00 0.123 D04 M
@@ -45,7 +45,7 @@ def written(folder: Path) -> list[Path]:
 
 def test_values_flags_and_places(tmp_path: Path) -> None:
     written(tmp_path)
-    told = read(tmp_path)
+    told = read_file(tmp_path)
     assert (told.lines, told.kept, told.refused) == (9, 9, ())
     values = dict(tuple(told.data.groupby("series", observed=True)["value"]))
     rsmn, cosmos = (next(k for k in values if k.startswith(n)) for n in ("RSMN", "COSMOS"))
@@ -64,7 +64,7 @@ def test_as_the_peer_reads_it(tmp_path: Path) -> None:
     filehandlers = pytest.importorskip("ismn.filehandlers", reason="ismn is not installed")
     for path in written(tmp_path):
         peer = filehandlers.DataFile(tmp_path, path.relative_to(tmp_path))
-        table, ours = peer.read_data(), read(path)
+        table, ours = peer.read_data(), read_file(path)
         times = ours.data["time"].dt.tz_localize(None).to_numpy("datetime64[us]")
         np.testing.assert_array_equal(times, table.index.to_numpy("datetime64[us]"))
         np.testing.assert_array_equal(ours.data["value"], table["soil_moisture"])

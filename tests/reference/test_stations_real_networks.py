@@ -16,8 +16,10 @@ import pytest
 
 from headwater.network import open_store
 from headwater.network.derived.write import derive
-from headwater.network.ingest import load, read, read_mapping
-from headwater.network.quality import Flag
+from headwater.network.ingest.formats import read_file
+from headwater.network.ingest.load import load_reading
+from headwater.network.ingest.mapping import read_mapping
+from headwater.network.quality.flags import Flag
 from headwater.network.quality.run import control_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,10 +50,10 @@ def test_hamburg(tmp_path: Path) -> None:
     files = sorted(HAMBURG.glob("*_s0?.csv.gz"))
     with open_store(tmp_path / "hb.db") as store:
         for path in files:
-            reading = read(path, mapping)
+            reading = read_file(path, mapping)
             lines, numbers = counted(path)
             assert (reading.lines, reading.kept, reading.refused) == (lines, lines, ())
-            assert load(reading, store).written.inserted == numbers
+            assert load_reading(reading, store).written.inserted == numbers
         assert store.count() == 371_751
         told = {
             one.stream.thing: one
@@ -74,11 +76,11 @@ def test_hamburg(tmp_path: Path) -> None:
 def test_cook_farm(tmp_path: Path) -> None:
     mapping = read_mapping(ROOT / "studies" / "network-cookfarm.toml")
     with open_store(tmp_path / "cook.db") as store:
-        reading = read(COOKFARM / "gsif_readings.csv.gz", mapping)
+        reading = read_file(COOKFARM / "gsif_readings.csv.gz", mapping)
         assert (reading.lines, reading.kept, reading.refused) == (30_504, 30_504, ())
         assert len(reading.series) == 42 * 5 * 2
-        load(reading, store)
-        weather = load(read(COOKFARM / "gsif_weather.csv.gz", mapping), store)
+        load_reading(reading, store)
+        weather = load_reading(read_file(COOKFARM / "gsif_weather.csv.gz", mapping), store)
         assert weather.written.inserted == 729 * 3
         told = [one for one in control_store(store) if one.stream.role == "soil_moisture"]
         assert len(told) == 209  # one port never gave a value

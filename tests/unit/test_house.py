@@ -67,7 +67,6 @@ OPTIONS = re.compile(r"headwater\.chapters\.\w+\.options$")
 LONG: set[str] = {
     "chapters/detector/section.py: _strata_blocks",
     "chapters/detector/step.py: _run",
-    "chapters/network/maps.py: _dataset",
     "chapters/samples/figures.py: draw_lines_by_group",
     "chapters/samples/figures.py: _draw_diagram",
     "chapters/samples/section.py: _line_blocks",
@@ -86,8 +85,6 @@ LONG: set[str] = {
     "isotopes/mixing/posterior_plots.py: draw_triangles",
     "isotopes/mixing/posterior_plots.py: _draw_triangle",
     "isotopes/plots.py: draw_summary",
-    "network/derived/write.py: _stabilities",
-    "network/quality/control.py: _scan",
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE, LONGEST_BODY, MOST_ARGUMENTS = 600, 40, 6

@@ -8,21 +8,17 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError, StudyError, UnitError
-from headwater.network.ingest import (
-    Reading,
-    read,
-    read_csv,
-    read_geojson,
-    read_ismn,
-    read_ismn_archive,
-    read_mapping,
-    read_toa5,
-)
+from headwater.network.ingest.csv_mapping import read_csv
+from headwater.network.ingest.formats import read_file
+from headwater.network.ingest.geojson import read_geojson
+from headwater.network.ingest.ismn import read_ismn, read_ismn_archive
 from headwater.network.ingest.lines import lines_of
-from headwater.network.ingest.mapping import Mapping, parse_mapping
+from headwater.network.ingest.mapping import Mapping, parse_mapping, read_mapping
 from headwater.network.ingest.messages import read_messages
+from headwater.network.ingest.parsed_file import Reading
 from headwater.network.ingest.template import TEMPLATE, write_template
 from headwater.network.ingest.timestamps import instants
+from headwater.network.ingest.toa5 import read_toa5
 from headwater.network.times import NEVER, iso
 
 SERIES = {
@@ -389,7 +385,7 @@ def test_ismn_archive_as_folder_and_zip(tmp_path: Path) -> None:
         for file in folder.iterdir():
             archive.write(file, f"RSMN/Adamclisi/{file.name}")
     for source in (tmp_path / "down", packed):
-        told = read(source)
+        told = read_file(source)
         (item,) = told.series.values()
         assert item.properties["saturation"] == 0.47
         assert values(told) == [0.145]
@@ -464,6 +460,6 @@ def test_messages_are_refused_one_by_one() -> None:
 
 def test_a_csv_needs_a_mapping() -> None:
     with pytest.raises(InputError, match="could mean anything"):
-        read(b"a,b\n1,2\n", name="a.csv")
+        read_file(b"a,b\n1,2\n", name="a.csv")
     with pytest.raises(StudyError, match="unknown format"):
-        read(b"a,b\n1,2\n", mapped(), format="excel")
+        read_file(b"a,b\n1,2\n", mapped(), format="excel")

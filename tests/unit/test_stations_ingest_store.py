@@ -14,15 +14,16 @@ from headwater.errors import InputError, StudyError
 from headwater.network import microseconds, open_store
 from headwater.network.derived.interval_means import station_means
 from headwater.network.derived.write import derive
-from headwater.network.ingest import load, read_csv
-from headwater.network.ingest.mapping import parse_mapping
-from headwater.network.inventory import inventory
-from headwater.network.overview import overview, write_export
-from headwater.network.quality import Flag
+from headwater.network.ingest.csv_mapping import read_csv
+from headwater.network.ingest.load import Loaded, load_reading
+from headwater.network.ingest.mapping import Mapping, parse_mapping
+from headwater.network.inventory import list_series
+from headwater.network.overview import series_status, write_export
+from headwater.network.quality.flags import Flag
+from headwater.network.quality.flags_json import bits_of
 from headwater.network.quality.run import control_store
 from headwater.network.store import Store
 from headwater.network.times import DAY
-from headwater.network.verdicts import bits_of
 
 HOUR = 3_600_000_000
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -53,6 +54,10 @@ def text_of(frame: pd.DataFrame) -> bytes:
     return frame.assign(time=stamps).to_csv(index=False).encode()
 
 
+def loaded_from(frame: pd.DataFrame, mapping: Mapping, store: Store) -> Loaded:
+    return load_reading(read_csv(text_of(frame), mapping), store)
+
+
 def hours(n: int, start: str = "2026-06-01") -> pd.DatetimeIndex:
     return pd.date_range(start, periods=n, freq="h")
 
@@ -64,13 +69,13 @@ def bits(store: Store, id: int) -> np.ndarray:
 
 def stream_named(store: Store, name: str):
     with store.transaction(read_only=True) as session:
-        return next(one for one in inventory(session, derived=True) if name in one.name)
+        return next(one for one in list_series(session, derived=True) if name in one.name)
 
 
 def test_the_same_file_twice_changes_nothing(store: Store) -> None:
     mapping = mapping_of({"m": ("soil_moisture", "vol%", "Upper", 0.1)}, {"Upper": (35.0, 99.0)})
     reading = read_csv(text_of(pd.DataFrame({"m": [30.0, np.nan, 31.0]}, index=hours(3))), mapping)
-    first, again = load(reading, store), load(reading, store)
+    first, again = load_reading(reading, store), load_reading(reading, store)
     assert first.written.inserted == 2
     assert first.missing == 1
     assert (again.written.inserted, again.written.unchanged) == (0, 2)
@@ -97,18 +102,18 @@ def test_the_same_file_twice_changes_nothing(store: Store) -> None:
 
 def test_missing_values_withdraw_what_an_earlier_file_said(store: Store) -> None:
     mapping = mapping_of({"m": ("soil_moisture", "vol%", "Upper", 0.1)})
-    load(read_csv(text_of(pd.DataFrame({"m": [30.0, 99.0]}, index=hours(2))), mapping), store)
+    loaded_from(pd.DataFrame({"m": [30.0, 99.0]}, index=hours(2)), mapping, store)
     later = read_csv(text_of(pd.DataFrame({"m": [30.0, np.nan]}, index=hours(2))), mapping)
-    assert load(later, store).written.updated == 0
-    assert load(later, store, missing=True).written.updated == 1
+    assert load_reading(later, store).written.updated == 0
+    assert load_reading(later, store, missing=True).written.updated == 1
     assert np.isnan(store.read().result[1])
 
 
 def test_another_unit_under_the_same_name_is_refused(store: Store) -> None:
     frame = pd.DataFrame({"x": [1.0]}, index=hours(1))
-    load(read_csv(text_of(frame), mapping_of({"x": ("turbidity", "NTU", "A", None)})), store)
+    loaded_from(frame, mapping_of({"x": ("turbidity", "NTU", "A", None)}), store)
     with pytest.raises(InputError, match="in another unit"):
-        load(read_csv(text_of(frame), mapping_of({"x": ("turbidity", "FNU", "A", None)})), store)
+        loaded_from(frame, mapping_of({"x": ("turbidity", "FNU", "A", None)}), store)
 
 
 def test_providers_flags_stay_beside_ours(store: Store) -> None:
@@ -127,7 +132,7 @@ def test_providers_flags_stay_beside_ours(store: Store) -> None:
         }
     )
     frame = pd.DataFrame({"m": [30.0] * 9 + [75.0], "qc": ["G"] * 9 + ["C02"]}, index=hours(10))
-    loaded = load(read_csv(text_of(frame), mapping), store)
+    loaded = loaded_from(frame, mapping, store)
     control_store(store, spans=loaded.spans)
     held = store.read()
     assert json.loads(held.parameters[9]) == {"flag": "C02"}
@@ -145,7 +150,7 @@ def test_melt_water_is_no_fault_in_the_store_either(store: Store) -> None:
         "air_temperature": ("temperature", "degC", "Upper", None),
         "precipitation": ("precipitation", "mm", "Upper", None),
     }
-    load(read_csv(text_of(case[list(columns)]), mapping_of(columns)), store)
+    load_reading(read_csv(text_of(case[list(columns)]), mapping_of(columns)), store)
     told = {one.stream.role: one for one in control_store(store)}
     moisture = told["soil_moisture"]
     assert moisture.doubted == 0
@@ -164,11 +169,11 @@ def test_rain_and_temperature_that_come_late_change_the_flags(store: Store) -> N
         "m": ("soil_moisture", "m3 m-3", "A", 0.05),
         "rain": ("precipitation", "mm", "A", None),
     }
-    control_store(store, spans=load(read_csv(text_of(frame), mapping_of(columns)), store).spans)
+    control_store(store, spans=loaded_from(frame, mapping_of(columns), store).spans)
     id = stream_named(store, "Soil moisture").id
     assert (bits(store, id) & Flag.RISE_WITHOUT_WATER > 0).sum() > 5
     wet = frame.assign(rain=np.where(np.arange(n) // 20 == 10, 3.0, 0.0))
-    control_store(store, spans=load(read_csv(text_of(wet), mapping_of(columns)), store).spans)
+    control_store(store, spans=loaded_from(wet, mapping_of(columns), store).spans)
     assert (bits(store, id) & Flag.RISE_WITHOUT_WATER > 0).sum() == 0
 
 
@@ -182,7 +187,7 @@ def test_a_gauge_far_away_accuses_nobody(store: Store) -> None:
         "rain": ("precipitation", "mm", "B", None),
     }
     places = {"A": (35.0, 99.0), "B": (35.01, 99.0)}  # 1.1 km
-    load(read_csv(text_of(frame), mapping_of(columns, places)), store)
+    loaded_from(frame, mapping_of(columns, places), store)
     near = control_store(store, consistency=False)
     assert near[-1].codes.get(Flag.RISE_WITHOUT_WATER, 0) > 5
     spans = {near[-1].stream.id: (0, 2**60)}
@@ -203,7 +208,7 @@ def test_a_sensor_that_leaves_its_neighbours_is_told(store: Store) -> None:
     frame.loc[frame.index[4000:4400], "s2"] += np.linspace(0, 0.15, 400)
     columns = {f"s{k}": ("soil_moisture", "m3 m-3", f"S{k}", 0.1) for k in range(5)}
     places = {f"S{k}": (35.0 + 0.002 * k, 99.0) for k in range(5)}
-    load(read_csv(text_of(frame), mapping_of(columns, places)), store)
+    loaded_from(frame, mapping_of(columns, places), store)
     told = {one.stream.thing: one for one in control_store(store)}
     flags = bits(store, told["S2"].stream.id)
     assert (flags[4100:4400] & Flag.AGAINST_NEIGHBOURS > 0).mean() > 0.5
@@ -219,10 +224,10 @@ def test_a_result_that_changed_meanwhile_keeps_its_new_value(store: Store) -> No
     mapping = mapping_of({"m": ("soil_moisture", "vol%", "Upper", 0.1)})
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"m": 30 + rng.normal(0, 0.05, 200)}, index=hours(200))
-    load(read_csv(text_of(frame), mapping), store)
+    loaded_from(frame, mapping, store)
     control_store(store)
     frame.loc[frame.index[100], "m"] = 80.0
-    loaded = load(read_csv(text_of(frame), mapping), store)
+    loaded = loaded_from(frame, mapping, store)
     control_store(store, spans=loaded.spans)
     id = stream_named(store, "Soil moisture").id
     assert store.read([id]).result[100] == 0.8
@@ -242,7 +247,7 @@ def profile(store: Store) -> pd.DataFrame:
         "b": ("soil_moisture", "m3 m-3", "A", 0.3),
         "rain": ("precipitation", "mm", "A", None),
     }
-    load(read_csv(text_of(frame), mapping_of(columns, {"A": (35.0, 99.0)})), store)
+    loaded_from(frame, mapping_of(columns, {"A": (35.0, 99.0)}), store)
     return frame
 
 
@@ -287,7 +292,7 @@ def test_doubted_values_do_not_count(store: Store) -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"m": 30 + rng.normal(0, 0.05, 240)}, index=hours(240))
     frame.iloc[30:33] = 95.0
-    control_store(store, spans=load(read_csv(text_of(frame), mapping), store).spans)
+    control_store(store, spans=loaded_from(frame, mapping, store).spans)
     derive(store)
     held = store.read([stream_named(store, "daily mean").id])
     assert json.loads(held.parameters[1])["n"] == 21
@@ -297,12 +302,12 @@ def test_doubted_values_do_not_count(store: Store) -> None:
 def test_network_mean_and_stability_are_series_too(store: Store) -> None:
     frame = network(90, np.random.default_rng(5))
     columns = {f"s{k}": ("soil_moisture", "m3 m-3", f"S{k}", 0.1) for k in range(5)}
-    load(read_csv(text_of(frame), mapping_of(columns)), store)
+    loaded_from(frame, mapping_of(columns), store)
     derive(store)
     mean = store.read([stream_named(store, "daily mean of all stations").id])
     np.testing.assert_allclose(mean.result, frame.mean(axis=1).resample("D").mean(), atol=2e-5)
     with store.transaction(read_only=True) as session:
-        found = [one for one in inventory(session, derived=True) if "stability" in one.name]
+        found = [one for one in list_series(session, derived=True) if "stability" in one.name]
     ranks = {}
     for one in found:
         ranks[one.thing] = json.loads(store.read([one.id]).parameters[0])["rank"]
@@ -328,12 +333,12 @@ def test_overview_and_export(store: Store, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"m": 30 + rng.normal(0, 0.05, 480), "u": volts}, index=hours(480))
     frame.iloc[100, 0] = 90.0
-    control_store(store, spans=load(read_csv(text_of(frame), mapping), store).spans)
+    control_store(store, spans=loaded_from(frame, mapping, store).spans)
     at = microseconds("2026-06-21T00:00Z")
-    told = overview(store, at=at).set_index("series")
+    told = series_status(store, at=at).set_index("series")
     assert told.loc["Battery voltage", "battery_days"] == pytest.approx(10.0, abs=0.2)
     assert told["state"].tolist() == ["heard", "heard"]
-    assert (overview(store, at=at + 30 * DAY)["state"] == "silent").all()
+    assert (series_status(store, at=at + 30 * DAY)["state"] == "silent").all()
     n = write_export(store, tmp_path / "a.csv", quantities=["soil_moisture"], good=True)
     table = pd.read_csv(tmp_path / "a.csv")
     assert n == len(table) == 479

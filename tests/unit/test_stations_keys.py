@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from headwater.errors import InputError
-from headwater.network import Store, Thing, open_store
+from headwater.network import Store, open_store
+from headwater.network.entities import Thing
 from headwater.network.keys import (
     Key,
     KeyRefusedError,

@@ -5,17 +5,11 @@ import pytest
 
 from headwater.errors import DataError, StudyError
 from headwater.network.health import battery, drift, silence
-from headwater.network.quality import (
-    DOUBTS,
-    Flag,
-    QualityControl,
-    Rules,
-    control,
-    from_ismn,
-    to_ismn,
-)
 from headwater.network.quality.consistency import departures, doubtful
+from headwater.network.quality.control import QualityControl, flag_series
 from headwater.network.quality.faults import inject, recall
+from headwater.network.quality.flags import DOUBTS, Flag, from_ismn, to_ismn
+from headwater.network.quality.rules import Rules
 
 HOUR = 3_600_000_000
 RNG = np.random.default_rng
@@ -33,26 +27,26 @@ def test_a_wetting_front_with_its_rain_is_no_jump() -> None:
     value = quiet(200)
     value[100:] += 0.08
     rain = np.zeros(200)
-    dry = control(hours(200), value, rain=rain)
+    dry = flag_series(hours(200), value, rain=rain)
     assert dry[100] & Flag.JUMP
     rain[98] = 6.0
-    assert not np.any(control(hours(200), value, rain=rain) & int(Flag.JUMP))
+    assert not np.any(flag_series(hours(200), value, rain=rain) & int(Flag.JUMP))
 
 
 def test_frost_is_a_state_and_its_fall_no_fault() -> None:
     value = quiet(200)
     value[100:] -= 0.15
     soil = np.full(200, 3.0)
-    assert control(hours(200), value, soil_temperature=soil)[100] & Flag.DROP
+    assert flag_series(hours(200), value, soil_temperature=soil)[100] & Flag.DROP
     soil = np.concatenate([np.linspace(3, 0.1, 100), np.linspace(-0.4, -4, 100)])
-    told = control(hours(200), value, soil_temperature=soil)
+    told = flag_series(hours(200), value, soil_temperature=soil)
     assert not np.any(told & int(DOUBTS))
     assert np.all(told[100:] & Flag.FROZEN)
 
 
 def test_air_temperature_stands_in_for_soil_temperature() -> None:
     air = np.full(400, -8.0)
-    told = control(hours(400), quiet(400), air_temperature=air)
+    told = flag_series(hours(400), quiet(400), air_temperature=air)
     assert np.all(told & Flag.FROZEN)
 
 
@@ -61,15 +55,15 @@ def test_the_edge_of_a_gap_is_no_spike() -> None:
     value[48:60] = np.nan
     value[60] += 0.2
     value[61:] += 0.01
-    assert not np.any(control(hours(100), value) & int(Flag.SPIKE))
+    assert not np.any(flag_series(hours(100), value) & int(Flag.SPIKE))
 
 
 def test_a_coarse_sensor_may_repeat_itself() -> None:
     fine, coarse = quiet(500), np.round(quiet(500), 2)
     coarse[::190] += 0.01
     fine[100:300] = 0.25
-    assert control(hours(500), fine)[150] & Flag.STUCK
-    assert not np.any(control(hours(500), coarse) & int(Flag.STUCK))
+    assert flag_series(hours(500), fine)[150] & Flag.STUCK
+    assert not np.any(flag_series(hours(500), coarse) & int(Flag.STUCK))
 
 
 @pytest.mark.parametrize("step", [1 / 6, 0.5, 1.0, 3.0])
@@ -78,7 +72,7 @@ def test_rules_scale_with_cadence(step: float) -> None:
     value = quiet(n)
     value[n // 2] += 0.15
     rain = np.zeros(n)
-    told = control(hours(n, step), value, rain=rain)
+    told = flag_series(hours(n, step), value, rain=rain)
     assert np.flatnonzero(told & int(DOUBTS)).tolist() == [n // 2]
 
 
@@ -86,13 +80,13 @@ def test_a_daily_peak_after_rain_is_no_spike() -> None:
     value, rain = quiet(60), np.zeros(60)
     value[30] += 0.1
     rain[30] = 12.0
-    assert not np.any(control(hours(60, 24.0), value, rain=rain) & int(DOUBTS))
+    assert not np.any(flag_series(hours(60, 24.0), value, rain=rain) & int(DOUBTS))
     rain[:] = 0.0
-    assert control(hours(60, 24.0), value, rain=rain)[30] & Flag.SPIKE
+    assert flag_series(hours(60, 24.0), value, rain=rain)[30] & Flag.SPIKE
 
 
 def test_saturation_and_range() -> None:
-    told = control(hours(4), [0.2, -0.01, 0.7, 0.5], rules=Rules(saturation=0.45))
+    told = flag_series(hours(4), [0.2, -0.01, 0.7, 0.5], rules=Rules(saturation=0.45))
     assert [bool(flag & Flag.ABOVE_SATURATION) for flag in told] == [False, False, True, True]
     assert told[1] & Flag.BELOW_RANGE
     assert told[2] & Flag.ABOVE_RANGE
@@ -111,12 +105,12 @@ def test_late_observations_are_refused_by_a_stream() -> None:
 )
 def test_wrong_series_are_named(time: list[int], value: list[float], what: str) -> None:
     with pytest.raises(DataError, match=what):
-        control(time, value, cadence=1.0)
+        flag_series(time, value, cadence=1.0)
 
 
 def test_a_short_series_needs_its_cadence() -> None:
     with pytest.raises(DataError, match="cadence"):
-        control([0, HOUR], [0.1, 0.1])
+        flag_series([0, HOUR], [0.1, 0.1])
 
 
 def test_rules_without_sense_are_refused() -> None:

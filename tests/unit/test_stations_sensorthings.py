@@ -3,7 +3,7 @@
 import pytest
 
 from headwater.network.sensorthings.address import key_text, read_address, read_key
-from headwater.network.sensorthings.counting import _rooted
+from headwater.network.sensorthings.counts import _rooted
 from headwater.network.sensorthings.errors import Conflict, NotFound, WrongRequest
 from headwater.network.sensorthings.expression import (
     Binary,

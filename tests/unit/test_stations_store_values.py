@@ -171,5 +171,5 @@ def test_migrations_are_one_transaction(tmp_path, monkeypatch):
 
 def test_the_room_names_what_it_has():
     assert set(room.__all__) <= set(dir(room))
-    with pytest.raises(AttributeError, match=r"[Nn]o .*attribute"):
+    with pytest.raises(AttributeError, match="attribute"):
         room.nothing  # noqa: B018

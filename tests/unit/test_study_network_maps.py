@@ -8,7 +8,8 @@ import pytest
 from headwater.chapters.network.maps import MapRequest, map_network, write_network_map
 from headwater.errors import DataError, StudyError
 from headwater.network import open_store
-from headwater.network.ingest import load, read_geojson
+from headwater.network.ingest.geojson import read_geojson
+from headwater.network.ingest.load import load_reading
 from headwater.study import load_result, read_study
 from headwater.study.demo import write_demo
 
@@ -38,7 +39,7 @@ def store_of(folder, places, days=("2020-06-01", "2020-06-02")):
         for day in days
     ]
     text = json.dumps({"type": "FeatureCollection", "features": features}).encode()
-    load(read_geojson(text), store)
+    load_reading(read_geojson(text), store)
     return store
 
 

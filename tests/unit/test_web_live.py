@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from headwater.network import Datastream, Observations, ObservedProperty, Sensor, Thing, open_store
-from headwater.network.quality.schedule import Keeper, keeping
+from headwater.network import Observations, open_store
+from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
+from headwater.network.quality.schedule import QualityScheduler, run_quality_control
 from headwater.network.times import DAY, microseconds
 from headwater.web.live_page import ago, judge, look, sparkline
 
@@ -128,34 +129,34 @@ def test_many_stations_come_in_pages(store):
 
 def test_what_comes_is_controlled_once(store):
     id, at = stream(store), [0.0]
-    keeper = Keeper(store, clock=lambda: at[0])
-    assert keeper.control() == 0
+    scheduler = QualityScheduler(store, clock=lambda: at[0])
+    assert scheduler.check_new() == 0
     store.write(hours(id, 48))
     store.write(Observations([id], [T0 + 48 * HOUR], [1.7]))
-    assert keeper.control() == 1
+    assert scheduler.check_new() == 1
     assert only(store).kind == "doubt"
     assert "range" in only(store).brief
     assert only(store).checked == ""
-    assert keeper.control() == 0
+    assert scheduler.check_new() == 0
     store.write(hours(id, 24, start=49))
     assert only(store).checked == "03-17 00:00"  # what came later is not seen yet
     at[0] = 90_000.0
-    assert keeper.control() == 1
+    assert scheduler.check_new() == 1
     assert all(text is not None for text in store.read().quality)
 
 
 def test_a_correction_is_controlled_again(store):
     id = stream(store)
-    keeper = Keeper(store)
+    scheduler = QualityScheduler(store)
     store.write(hours(id, 48))
     store.write(Observations([id], [T0 + 48 * HOUR], [1.7]))
-    assert keeper.control() == 1
+    assert scheduler.check_new() == 1
     assert only(store).kind == "doubt"
     store.write(Observations([id], [T0 + 48 * HOUR], [0.2]))
     assert store.read([id], T0 + 48 * HOUR, T0 + 49 * HOUR).quality is None
-    assert keeper.control() == 1
+    assert scheduler.check_new() == 1
     assert only(store).kind != "doubt"
-    assert keeper.control() == 0
+    assert scheduler.check_new() == 0
 
 
 def test_control_goes_on_after_a_fault_of_the_store(tmp_path, caplog):
@@ -165,14 +166,14 @@ def test_control_goes_on_after_a_fault_of_the_store(tmp_path, caplog):
         store.write(hours(id, 24))
     kept = path.read_bytes()
     path.write_bytes(b"no data base at all" * 1000)
-    with keeping(store, 0.05):
+    with run_quality_control(store, 0.05):
         wait_for(lambda: len(caplog.records) > 1)
         store.close()
         path.write_bytes(kept)
         with open_store(path) as again:
             wait_for(lambda: again.read().quality is not None)
     store.close()
-    with keeping(store, 0):
+    with run_quality_control(store, 0):
         pass
 
 

@@ -13,7 +13,7 @@ from headwater.cli.output import print_table, warn
 
 if TYPE_CHECKING:
     from headwater.network.ingest.mapping import Mapping
-    from headwater.network.ingest.reading import Refused
+    from headwater.network.ingest.parsed_file import Refused
     from headwater.network.quality.run import Controlled
     from headwater.network.store import Store
 
@@ -119,13 +119,14 @@ def _taken(
 ) -> int:
     """Read and write one file; one that cannot be read keeps no other from coming."""
     from headwater.errors import HeadwaterError
-    from headwater.network.ingest import load, read
+    from headwater.network.ingest.formats import read_file
+    from headwater.network.ingest.load import load_reading
     from headwater.network.store import StoreError
 
     mapping, format, zone, missing = how
     try:
-        reading = read(file, mapping, format=format, zone=zone)
-        loaded = load(reading, store, missing=missing)
+        reading = read_file(file, mapping, format=format, zone=zone)
+        loaded = load_reading(reading, store, missing=missing)
     except StoreError:
         raise
     except HeadwaterError as error:
@@ -138,7 +139,7 @@ def _taken(
 
 
 def _mapping(path: Path | None) -> Mapping | None:
-    from headwater.network.ingest import read_mapping
+    from headwater.network.ingest.mapping import read_mapping
 
     return None if path is None else read_mapping(path)
 
@@ -285,7 +286,7 @@ def pull(
     """Take what another SensorThings server has and this store has not."""
     with report_errors():
         from headwater.network import open_store
-        from headwater.network.ingest import pull as pull_from
+        from headwater.network.ingest.sensorthings_pull import pull as pull_from
 
         with open_store(address) as store:
             told = pull_from(source, store, key=key, since=since, things=things)
@@ -308,10 +309,10 @@ def status(
     """Show every series: how many, since when, last heard, last value, how much is doubted."""
     with report_errors():
         from headwater.network import open_store
-        from headwater.network.overview import overview
+        from headwater.network.overview import series_status
 
         with open_store(address) as store:
-            frame = overview(store, derived=all_)
+            frame = series_status(store, derived=all_)
             typer.echo(f"{store.count()} observations of {len(frame)} series in {store.address}")
         heads = {
             "station": "station",
@@ -369,10 +370,10 @@ def backup(
     """Copy the store, while it is in use, into a folder with a manifest of hashes."""
     with report_errors():
         from headwater.network import open_store
-        from headwater.network.store.backup import backup as copy
+        from headwater.network.store.backup import back_up
 
         with open_store(address) as store:
-            made = copy(store, folder)
+            made = back_up(store, folder)
         typer.echo(f"{made.observations} observations in {len(made.files)} files: {folder}")
 
 

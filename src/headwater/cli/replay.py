@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from headwater.network.replay import Sender, Station
     from headwater.virtual.gauges import Gauge
 
-__all__ = ["replay"]
+__all__ = ["run_replay"]
 
 _SMALL = (10, 16)
 _PATIENCE = 3600.0
 """How long to wait for a service that is away [s]."""
 
 
-def replay(
+def run_replay(
     speed: Annotated[
         float, typer.Option(help="Seconds of the record in one second; 7200 is 2 h a second.")
     ] = 7200.0,

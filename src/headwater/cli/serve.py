@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from headwater.network import Store
     from headwater.network.ingest.mapping import Mapping
 
-__all__ = ["serve"]
+__all__ = ["run_serve"]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-def serve(
+def run_serve(
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine.")
     ] = "127.0.0.1",
@@ -48,7 +48,7 @@ def serve(
         from headwater.network import open_store
 
         _insist_on_web(mqtt)
-        from headwater.network.quality.schedule import keeping
+        from headwater.network.quality.schedule import run_quality_control
         from headwater.web.security import Access, create_service
 
         if open_ and (host not in _LOCAL or read_key):
@@ -70,7 +70,7 @@ def serve(
                 mapping=_mapping_beside(store),
             )
             _announce(opened, listener, store, access.writing == "open")
-            with keeping(opened, control_every):
+            with run_quality_control(opened, control_every):
                 _run(app, listener)
 
 
@@ -78,7 +78,7 @@ def _mapping_beside(store: str) -> Mapping | None:
     """Read the mapping file that ``headwater network init`` laid beside the store, if any."""
     from pathlib import Path
 
-    from headwater.network.ingest import read_mapping
+    from headwater.network.ingest.mapping import read_mapping
 
     beside = Path(store).with_suffix(".toml")
     return read_mapping(beside) if "://" not in store and beside.is_file() else None

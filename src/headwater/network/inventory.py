@@ -12,7 +12,7 @@ import numpy as np
 from headwater.glossary import GLOSSARY
 from headwater.network.store.protocol import Session
 
-__all__ = ["Stream", "distance", "inventory", "role_of"]
+__all__ = ["Stream", "distance", "list_series", "role_of"]
 
 _SQL = (
     "SELECT d.id, d.name, d.unit_of_measurement, d.properties, d.thing_id, t.name, o.name,"
@@ -106,7 +106,7 @@ def role_of(name: str, definition: str = "") -> str:
     return name
 
 
-def inventory(session: Session, *, derived: bool = False) -> list[Stream]:
+def list_series(session: Session, *, derived: bool = False) -> list[Stream]:
     """List the numeric series of the store.
 
     Parameters

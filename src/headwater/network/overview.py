@@ -10,16 +10,16 @@ import pandas as pd
 
 from headwater.errors import DataError, InputError, nearest
 from headwater.network.health import battery, silence
-from headwater.network.inventory import Stream, inventory
-from headwater.network.quality import reasons, to_ismn
+from headwater.network.inventory import Stream, list_series
+from headwater.network.quality.flags import reasons, to_ismn
+from headwater.network.quality.flags_json import bits_of, doubted
 from headwater.network.store.protocol import Store, now
 from headwater.network.times import DAY, iso
-from headwater.network.verdicts import bits_of, doubted
 
-__all__ = ["overview", "write_export"]
+__all__ = ["series_status", "write_export"]
 
 
-def overview(store: Store, *, derived: bool = False, at: int | None = None) -> pd.DataFrame:
+def series_status(store: Store, *, derived: bool = False, at: int | None = None) -> pd.DataFrame:
     """Tell of each series how many observations it has, the last one, and how the station is.
 
     Parameters
@@ -38,7 +38,7 @@ def overview(store: Store, *, derived: bool = False, at: int | None = None) -> p
     """
     present = now() if at is None else at
     with store.transaction(read_only=True) as session:
-        streams = inventory(session, derived=derived)
+        streams = list_series(session, derived=derived)
     newest = store.latest([one.id for one in streams])
     place = {int(id): k for k, id in enumerate(newest.datastream)}
     bits = bits_of(newest.quality, len(newest))
@@ -135,7 +135,7 @@ def write_export(
             "unknown kind of table", found=path.name, do="End it with .csv or .parquet"
         )
     with store.transaction(read_only=True) as session:
-        streams = inventory(session, derived=derived)
+        streams = list_series(session, derived=derived)
     for wanted, known in (
         (stations, [one.thing for one in streams]),
         (quantities, [one.role for one in streams]),

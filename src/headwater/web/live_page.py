@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headwater.network.quality import STATES
+from headwater.network.quality.flags import STATES
 from headwater.network.store.protocol import now
 from headwater.network.times import DAY, iso
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.entities import Written
-from headwater.network.ingest import load, read
+from headwater.network.ingest.formats import read_file
+from headwater.network.ingest.load import load_reading
 from headwater.network.sensorthings import refusal
 from headwater.network.sensorthings.errors import (
     Forbidden,
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from headwater.network.ingest import Mapping, Reading
+    from headwater.network.ingest.mapping import Mapping
+    from headwater.network.ingest.parsed_file import Reading
     from headwater.network.store import Store
 
 __all__ = ["add_push", "take_in"]
@@ -151,12 +153,14 @@ def take_in(
         raise UnsupportedMedia("columns of CSV could mean anything", found="no mapping", do=do)
     called = name or f"sent by {actor or 'somebody'}"
     try:
-        reading = read(body, mapping, format=_FORMATS[kind], name=called)
+        reading = read_file(body, mapping, format=_FORMATS[kind], name=called)
     except InputError as error:
         raise WrongRequest(error.wrong, found=error.found, do=error.do) from None
     if things is not None:
         _insist(store, reading, things)
-    written = load(reading, store, actor=actor or "push").written if reading.kept else Written()
+    written = (
+        load_reading(reading, store, actor=actor or "push").written if reading.kept else Written()
+    )
     return {
         "lines": reading.lines,
         "kept": reading.kept,

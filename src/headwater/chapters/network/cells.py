@@ -151,10 +151,10 @@ def _open(study: Study, variable: str) -> _Cube:
 
 
 def _stations(store: Store) -> pd.DataFrame:
-    from headwater.network.inventory import inventory
+    from headwater.network.inventory import list_series
 
     with store.transaction(read_only=True) as session:
-        streams = inventory(session)
+        streams = list_series(session)
     places = {one.thing: one for one in streams if np.isfinite(one.longitude)}
     if not places:
         do = "Ingest stations with their places first"
@@ -188,7 +188,7 @@ def _write(
 ) -> dict[str, Any]:
     """Write the series of one cell."""
     from headwater.network.ingest.load import ensure_series
-    from headwater.network.ingest.reading import Place, Series
+    from headwater.network.ingest.parsed_file import Place, Series
     from headwater.network.store.read import read
 
     series = values[cube.name]

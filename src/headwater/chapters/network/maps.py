@@ -338,50 +338,61 @@ def _dataset(
     layers: tuple[Floats, Floats],
     score: dict[str, float],
 ) -> xr.Dataset:
-    from headwater.glossary import GLOSSARY
     from headwater.grids import grid_coords
 
     places, values, names = stations
-    name, cube, at = request.quantity, ("time", "y", "x"), "station"
-    words = GLOSSARY[name].long_name if name in GLOSSARY else name.replace("_", " ")
-    if request.depth is not None:
-        words += f" at {request.depth:g} m"
+    at = "station"
+    words = _words(request)
     unit = {"units": means.units}
-    return xr.Dataset(
-        {
-            name: (cube, layers[0], {**unit, "long_name": words}),
-            "standard_error": (
-                cube,
-                layers[1],
-                {**unit, "long_name": f"Kriging standard error of {words[0].lower()}{words[1:]}"},
-            ),
-            "stations": (
-                "time",
-                np.isfinite(values).sum(axis=1),
-                {"units": "1", "long_name": "Places with a value"},
-            ),
-            "station_value": (
-                ("time", at),
-                values,
-                {**unit, "long_name": f"{words}, mean of the station"},
-            ),
-        },
-        coords={
-            "time": request.starts.astype("datetime64[ns]"),
-            **grid_coords(grid),
-            "station_x": (at, places[:, 0]),
-            "station_y": (at, places[:, 1]),
-            "station_name": (at, names),
-        },
-        attrs={
-            "quantity": name,
-            "step": request.step,
-            "day_begins_before_utc_hours": request.offset,
-            "first_day": str(request.days[0]),
-            "last_day": str(request.days[-1]),
-            **{f"loo_{key}": value for key, value in score.items()},
-        },
-    )
+    variables = {
+        **_layers(request.quantity, words, means.units, layers),
+        "stations": (
+            "time",
+            np.isfinite(values).sum(axis=1),
+            {"units": "1", "long_name": "Places with a value"},
+        ),
+        "station_value": (
+            ("time", at),
+            values,
+            {**unit, "long_name": f"{words}, mean of the station"},
+        ),
+    }
+    coordinates = {
+        "time": request.starts.astype("datetime64[ns]"),
+        **grid_coords(grid),
+        "station_x": (at, places[:, 0]),
+        "station_y": (at, places[:, 1]),
+        "station_name": (at, names),
+    }
+    attributes = {
+        "quantity": request.quantity,
+        "step": request.step,
+        "day_begins_before_utc_hours": request.offset,
+        "first_day": str(request.days[0]),
+        "last_day": str(request.days[-1]),
+        **{f"loo_{key}": value for key, value in score.items()},
+    }
+    return xr.Dataset(variables, coords=coordinates, attrs=attributes)
+
+
+def _words(request: MapRequest) -> str:
+    from headwater.glossary import GLOSSARY
+
+    name = request.quantity
+    words = GLOSSARY[name].long_name if name in GLOSSARY else name.replace("_", " ")
+    return words if request.depth is None else f"{words} at {request.depth:g} m"
+
+
+def _layers(
+    name: str, words: str, units: str, layers: tuple[Floats, Floats]
+) -> dict[str, tuple[tuple[str, str, str], Floats, dict[str, str]]]:
+    """Name the map and its standard error."""
+    cube = ("time", "y", "x")
+    error = f"Kriging standard error of {words[0].lower()}{words[1:]}"
+    return {
+        name: (cube, layers[0], {"units": units, "long_name": words}),
+        "standard_error": (cube, layers[1], {"units": units, "long_name": error}),
+    }
 
 
 def _choices(request: MapRequest, variogram: Variogram) -> tuple[str, ...]:

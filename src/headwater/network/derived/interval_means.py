@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from headwater.errors import DataError
 from headwater.glossary import GLOSSARY
-from headwater.network.inventory import Stream, inventory
-from headwater.network.quality import Flag
+from headwater.network.inventory import Stream, list_series
+from headwater.network.quality.flags import Flag
+from headwater.network.quality.flags_json import bits_of, doubted
 from headwater.network.store.protocol import Store
-from headwater.network.verdicts import bits_of, doubted
 from headwater.units import convert
 
 __all__ = ["StationMeans", "station_means"]
@@ -75,12 +75,13 @@ def station_means(
     --------
     >>> import tempfile
     >>> from headwater.network import open_store
-    >>> from headwater.network.ingest import load, read_geojson
+    >>> from headwater.network.ingest.geojson import read_geojson
+    >>> from headwater.network.ingest.load import load_reading
     >>> text = b'''{"type": "Feature", "geometry": {"type": "Point", "coordinates": [99.1, 35.2]},
     ... "properties": {"station": "Upper", "time": "1970-01-01T06:00Z", "value": 0.31,
     ... "property": "soil_moisture", "unit": "m3 m-3"}}'''
     >>> with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/net.db") as store:
-    ...     _ = load(read_geojson(text), store)
+    ...     _ = load_reading(read_geojson(text), store)
     ...     told = station_means(store, "soil_moisture", np.array([0, 86_400_000_000]))
     >>> told.mean.tolist(), told.n.tolist()
     ([[0.31]], [[1]])
@@ -117,7 +118,7 @@ def station_means(
 def _chosen(store: Store, quantity: str, depth: float | None) -> list[Stream]:
     """One series of each station: of the depth wanted, else the shallowest."""
     with store.transaction(read_only=True) as session:
-        streams = inventory(session)
+        streams = list_series(session)
     own = [one for one in streams if one.role == quantity and np.isfinite(one.longitude)]
     best: dict[int, Stream] = {}
     for one in sorted(own, key=lambda one: one.depth or 0.0):

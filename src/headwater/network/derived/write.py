@@ -26,12 +26,12 @@ from headwater.network.derived.series import (
 )
 from headwater.network.entities import Observations, Written
 from headwater.network.ingest.load import ensure_series
-from headwater.network.ingest.reading import Place, Series
-from headwater.network.inventory import Stream, inventory
-from headwater.network.quality import Flag
+from headwater.network.ingest.parsed_file import Place, Series
+from headwater.network.inventory import Stream, list_series
+from headwater.network.quality.flags import Flag
+from headwater.network.quality.flags_json import bits_of, doubted
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import DAY
-from headwater.network.verdicts import bits_of, doubted
 from headwater.units import convert
 
 __all__ = ["Derived", "derive"]
@@ -126,7 +126,7 @@ def derive(
             known = ", ".join(_WORDS)
             raise StudyError("unknown period", found=f"'{period}'", do=f"Known: {known}")
     with store.transaction(read_only=True) as session:
-        streams = [one for one in inventory(session) if one.role in _ROLES and one.count > 2]
+        streams = [one for one in list_series(session) if one.role in _ROLES and one.count > 2]
     told, daily = [], {}
     for one in streams:
         for made in _means_of(store, one, periods, offset):
@@ -280,50 +280,61 @@ def _mean_of_network(frame: pd.DataFrame, level: list[Stream], depth: float) -> 
 
 
 def _stabilities(frame: pd.DataFrame, level: dict[str, Stream], depth: float) -> list[_Made]:
-    """One value a calendar year and station: the index, with its rank beside it."""
-    found: dict[str, list[tuple[int, int, float, dict[str, Any]]]] = {name: [] for name in level}
+    """One value a calendar year and station: the index, with its rank in its parameters."""
+    rows = {name: list[_Yearly]() for name in level}
     years = pd.to_datetime(frame.index, unit="us").year
     for year in sorted(set(years)):
         part = frame[years == year]
         heard = part.loc[:, part.count() >= 30]
-        if heard.shape[1] < 3:
-            continue
-        table = temporal_stability(heard.to_numpy(), list(heard.columns)).table
-        edges = np.array([f"{year}-01-01", f"{year + 1}-01-01"], dtype="datetime64[us]")
-        start, end = (int(edge) for edge in edges.astype(np.int64))
-        for name, row in table.iterrows():
-            beside = {
-                "mean_relative_difference": round(float(row["mean_relative_difference"]), 6),
-                "sd_relative_difference": round(float(row["sd_relative_difference"]), 6),
-                "rank": int(row["rank"]),
-                "stations": heard.shape[1],
-                "n": int(row["n"]),
-            }
-            found[str(name)].append((start, end, round(float(row["index"]), 9), beside))
-    made = []
-    for name, rows in found.items():
-        if rows:
-            starts, ends, values, besides = zip(*rows, strict=True)
-            series = Series(
-                thing=name,
-                name=f"Temporal stability of soil moisture at {depth:g} m, yearly",
-                quantity="temporal_stability_index",
-                unit="1",
-                depth=depth,
-                sensor=_SENSOR,
-                properties={"derived": "temporal stability", "from": [level[name].id]},
-            )
-            made.append(
-                _Made(
-                    series,
-                    _place(level[name]),
-                    np.array(starts),
-                    np.array(ends),
-                    np.array(values),
-                    list(besides),
-                )
-            )
-    return made
+        if heard.shape[1] >= 3:
+            for name, row in _ranked(heard).items():
+                rows[name].append(_Yearly(int(year), *row))
+    return [_of_years(level[name], depth, found) for name, found in rows.items() if found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Yearly:
+    """The index of one calendar year, and what belongs to it."""
+
+    year: int
+    index: float
+    parameters: dict[str, Any]
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        edges = np.array([f"{self.year}-01-01", f"{self.year + 1}-01-01"], dtype="datetime64[us]")
+        return int(edges[0].astype(np.int64)), int(edges[1].astype(np.int64))
+
+
+def _ranked(heard: pd.DataFrame) -> dict[str, tuple[float, dict[str, Any]]]:
+    table = temporal_stability(heard.to_numpy(), list(heard.columns)).table
+    found = {}
+    for name, row in table.iterrows():
+        parameters = {
+            "mean_relative_difference": round(float(row["mean_relative_difference"]), 6),
+            "sd_relative_difference": round(float(row["sd_relative_difference"]), 6),
+            "rank": int(row["rank"]),
+            "stations": heard.shape[1],
+            "n": int(row["n"]),
+        }
+        found[str(name)] = round(float(row["index"]), 9), parameters
+    return found
+
+
+def _of_years(one: Stream, depth: float, found: Sequence[_Yearly]) -> _Made:
+    series = Series(
+        thing=one.thing,
+        name=f"Temporal stability of soil moisture at {depth:g} m, yearly",
+        quantity="temporal_stability_index",
+        unit="1",
+        depth=depth,
+        sensor=_SENSOR,
+        properties={"derived": "temporal stability", "from": [one.id]},
+    )
+    edges = np.array([each.edges for each in found])
+    values = np.array([each.index for each in found])
+    parameters = [each.parameters for each in found]
+    return _Made(series, _place(one), edges[:, 0], edges[:, 1], values, parameters)
 
 
 def _write(store: Store, made: _Made, actor: str | None) -> Derived:
@@ -345,8 +356,8 @@ def _write(store: Store, made: _Made, actor: str | None) -> Derived:
 
 
 def _gone(session: Session, id: int, start: NDArray[np.int64]) -> list[int]:
-    from headwater.network.store.read import read
+    from headwater.network.store.read import read_observations
 
-    held = read(session, [id], None, None).time
+    held = read_observations(session, [id], None, None).time
     lost: list[int] = held[~np.isin(held, start)].tolist()
     return lost

@@ -10,7 +10,7 @@ import numpy as np
 from headwater.errors import InputError
 from headwater.network.ingest.lines import Source, lines_of, name_of, split
 from headwater.network.ingest.mapping import Mapping
-from headwater.network.ingest.reading import Reading, Refused, join, settle
+from headwater.network.ingest.parsed_file import Reading, Refused, join, settle
 from headwater.network.ingest.table import Table, tabulate
 
 __all__ = ["read_csv", "read_lines"]

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import HeadwaterError, InputError
-from headwater.network.ingest.formats import read
-from headwater.network.ingest.load import Loaded, load
+from headwater.network.ingest.formats import read_file
+from headwater.network.ingest.load import Loaded, load_reading
 from headwater.network.ingest.mapping import Mapping
-from headwater.network.ingest.reading import Reading
+from headwater.network.ingest.parsed_file import Reading
 from headwater.network.store.protocol import Store, StoreError
 
 __all__ = ["Arrival", "watch"]
@@ -140,8 +140,8 @@ def _read(
     path: Path, store: Store, mapping: Mapping | None, zone: str | None, *, whole: bool
 ) -> Arrival | None:
     try:
-        reading = read(path, mapping, zone=zone, whole=whole)
-        return Arrival(path, reading, load(reading, store))
+        reading = read_file(path, mapping, zone=zone, whole=whole)
+        return Arrival(path, reading, load_reading(reading, store))
     except StoreError as error:
         _LOG.warning("the store does not take %s yet: %s", path.name, error)
         return None

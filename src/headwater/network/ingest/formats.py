@@ -7,9 +7,9 @@ from pathlib import Path
 from headwater.errors import InputError, StudyError, nearest
 from headwater.network.ingest.lines import Source, lines_of, name_of
 from headwater.network.ingest.mapping import Mapping
-from headwater.network.ingest.reading import Reading
+from headwater.network.ingest.parsed_file import Reading
 
-__all__ = ["FORMATS", "format_of", "read"]
+__all__ = ["FORMATS", "format_of", "read_file"]
 
 FORMATS = ("csv", "geojson", "ismn", "toa5")
 
@@ -33,7 +33,7 @@ def format_of(source: Source, *, name: str | None = None) -> str:
     return "toa5" if head.lstrip(b'\xef\xbb\xbf"').startswith(b"TOA5") else "csv"
 
 
-def read(
+def read_file(
     source: Source,
     mapping: Mapping | None = None,
     *,

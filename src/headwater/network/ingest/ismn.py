@@ -26,7 +26,7 @@ import pandas as pd
 
 from headwater.errors import InputError
 from headwater.network.ingest.lines import Source, lines_of, name_of, split
-from headwater.network.ingest.reading import (
+from headwater.network.ingest.parsed_file import (
     Place,
     Reading,
     Refused,
@@ -292,7 +292,7 @@ def read_ismn_archive(path: Path | str) -> Reading:
 
 
 def _unnamed(error: InputError) -> Reading:
-    from headwater.network.ingest.reading import empty_frame
+    from headwater.network.ingest.parsed_file import empty_frame
 
     return Reading(empty_frame(), {}, notes=(str(error),))
 

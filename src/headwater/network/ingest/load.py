@@ -22,10 +22,10 @@ from headwater.network.entities import (
     Thing,
     Written,
 )
-from headwater.network.ingest.reading import Place, Reading, Series
+from headwater.network.ingest.parsed_file import Place, Reading, Series
 from headwater.network.store.protocol import Session, Store
 
-__all__ = ["Loaded", "ensure_series", "load"]
+__all__ = ["Loaded", "ensure_series", "load_reading"]
 
 _CHUNK = 250_000
 """Observations of one transaction."""
@@ -62,7 +62,7 @@ class Loaded:
     missing: int = 0
 
 
-def load(
+def load_reading(
     reading: Reading,
     store: Store,
     *,
@@ -106,8 +106,8 @@ def load(
     ... "properties": {"station": "Upper", "time": "2026-07-01T00:00Z", "value": 0.31,
     ... "property": "soil_moisture", "unit": "m3 m-3"}}'''
     >>> with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/net.db") as store:
-    ...     once = load(read_geojson(text), store).written
-    ...     again = load(read_geojson(text), store).written
+    ...     once = load_reading(read_geojson(text), store).written
+    ...     again = load_reading(read_geojson(text), store).written
     >>> once.inserted, again.unchanged
     (1, 1)
     """

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 
 from headwater.errors import InputError, StudyError, nearest
 from headwater.network.ingest.lines import lines_of, split
-from headwater.network.ingest.reading import Place
+from headwater.network.ingest.parsed_file import Place
 
 __all__ = ["Format", "Mapping", "Rule", "fields_of", "parse_mapping", "read_mapping"]
 

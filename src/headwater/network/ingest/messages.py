@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from headwater.network.ingest.mapping import Mapping, fields_of
-from headwater.network.ingest.reading import Reading, Refused, settle
+from headwater.network.ingest.parsed_file import Reading, Refused, settle
 from headwater.network.ingest.table import Table, tabulate
 
 __all__ = ["Message", "read_messages"]

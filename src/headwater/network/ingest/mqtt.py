@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 
 from headwater.errors import HeadwaterError, InputError, StudyError
 from headwater.network.entities import Written
-from headwater.network.ingest.load import load
+from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.mapping import Mapping
 from headwater.network.ingest.messages import Message, read_messages
-from headwater.network.ingest.reading import Refused
+from headwater.network.ingest.parsed_file import Refused
 from headwater.network.store.protocol import Store, StoreError
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def _tried(
     """Write messages; where some of them cannot be, halve until it is known which."""
     try:
         reading = read_messages(messages, mapping, first=first)
-        loaded = load(reading, store, known=known, actor="mqtt")
+        loaded = load_reading(reading, store, known=known, actor="mqtt")
     except StoreError:
         raise
     except HeadwaterError as error:

@@ -25,9 +25,16 @@ import pandas as pd
 from headwater.errors import InputError, TimeAxisError, UnitError
 from headwater.glossary import GLOSSARY
 from headwater.network.entities import Written
-from headwater.network.ingest.load import load
-from headwater.network.ingest.reading import Place, Reading, Refused, Series, one_category, settle
-from headwater.network.inventory import inventory, role_of
+from headwater.network.ingest.load import load_reading
+from headwater.network.ingest.parsed_file import (
+    Place,
+    Reading,
+    Refused,
+    Series,
+    one_category,
+    settle,
+)
+from headwater.network.inventory import list_series, role_of
 from headwater.network.store.protocol import Store
 from headwater.network.times import DAY, iso, microseconds
 from headwater.units import convert
@@ -108,7 +115,7 @@ def pull(
     server = _Server(address.rstrip("/"), key, timeout)
     first = None if since is None else microseconds(since)
     with store.transaction(read_only=True) as session:
-        newest = {(one.thing, one.name): one.last for one in inventory(session, derived=True)}
+        newest = {(one.thing, one.name): one.last for one in list_series(session, derived=True)}
     options = {"$expand": _EXPAND, "$top": "100"} | ({"$filter": things} if things else {})
     told = []
     for thing in server.pages(f"{server.root}/Things?{_encoded(options)}"):
@@ -228,7 +235,7 @@ def _pulled(
     try:
         item, unit = _series(place, stream, server.root)
         reading = _observations(server, stream, item, unit, start)
-        loaded = load(replace(reading, places={place.name: place}), store, actor="pull")
+        loaded = load_reading(replace(reading, places={place.name: place}), store, actor="pull")
     except InputError as error:
         return Pulled(place.name, name, Written(), error=str(error))
     return Pulled(place.name, name, loaded.written, reading.refused, loaded.spans)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from headwater.errors import HeadwaterError, InputError, nearest
 from headwater.glossary import GLOSSARY
 from headwater.network.ingest.mapping import Mapping, Rule, fields_of
-from headwater.network.ingest.reading import (
+from headwater.network.ingest.parsed_file import (
     Place,
     Reading,
     Refused,

@@ -16,7 +16,7 @@ from headwater.errors import InputError
 from headwater.network.ingest.csv_mapping import read_lines
 from headwater.network.ingest.lines import Source, lines_of, name_of, split
 from headwater.network.ingest.mapping import Mapping, Rule
-from headwater.network.ingest.reading import Reading
+from headwater.network.ingest.parsed_file import Reading
 
 __all__ = ["read_toa5"]
 

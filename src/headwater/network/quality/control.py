@@ -17,7 +17,7 @@ from headwater.network.quality import _kernels
 from headwater.network.quality.flags import DOUBTS, Flag
 from headwater.network.quality.rules import Rules
 
-__all__ = ["Flagged", "QualityControl", "control"]
+__all__ = ["Flagged", "QualityControl", "flag_series"]
 
 _HOUR = 3_600_000_000
 _GAP = 1.6
@@ -146,7 +146,7 @@ class QualityControl:
             raise DataError(
                 "observations that are not later than those before",
                 found=f"one of {np.datetime64(round(new[0, 0] * _HOUR), 'us')}",
-                do="Control the stretch around late observations with control()",
+                do="Control the stretch around late observations with flag_series()",
             )
         if self.cadence is None:
             self.cadence = _cadence(new[0])
@@ -161,10 +161,10 @@ class QualityControl:
         flags = np.concatenate([held.flags, np.zeros(n - first, dtype=np.int64)])
         ground = np.concatenate([held.ground, np.full(n - first, np.nan)])
         gap = _GAP * float(self.cadence or 0.0)
-        _scan(columns, rules, gap, (first, settled), self._lasting, flags, ground)
+        _Scan(columns, rules, gap, (first, settled), self._lasting, flags, ground).run()
         told = flags.copy()
         told[settled:] = 0  # a pair of spikes may have reached over
-        _scan(columns, rules, gap, (settled, n), self._lasting.copy(), told, ground)
+        _Scan(columns, rules, gap, (settled, n), self._lasting.copy(), told, ground).run()
         # in the buffer stays what the first observation not settled may look back at
         keep = min(settled, int(np.searchsorted(hours, last - delay - rules.memory)))
         self._held = _Held(
@@ -174,77 +174,72 @@ class QualityControl:
         return Flagged(time, told[first:], np.arange(first, n) < settled)
 
 
-def _scan(
-    columns: Floats,
-    rules: Rules,
-    gap: float,
-    span: tuple[int, int],
-    lasting: _Lasting,
-    flags: Bits,
-    ground: Floats,
-) -> None:
-    """Add all bits over `span`; later rules read the bits of earlier ones."""
-    if span[0] >= span[1]:
-        return
-    hours, value, soil, air, rain = columns
-    here = slice(*span)
-    change = (rules.least_change, rules.relative_change, rules.window)
-    frozen, spike = int(Flag.FROZEN), int(Flag.SPIKE)
-    _kernels.soil_states(
-        hours,
-        soil,
-        air,
-        span,
-        (rules.frost, rules.warm, rules.thaw),
-        (frozen, int(Flag.THAWING)),
-        lasting.soil,
-        flags,
-        ground,
-    )
-    flags[here] |= _range(value[here], rules)
-    today = _kernels.rain_before(hours, rain, span, 24.0)
-    lately = _kernels.rain_before(hours, rain, span, max(6.0, gap))
-    _kernels.spikes(hours, value, today, span, change, gap, spike, flags)
-    _kernels.breaks(
-        hours,
-        value,
-        lately,
-        ground,
-        span,
-        (*change, max(0.5 * rules.window, 2.0 * gap), rules.depth),
-        gap,
-        (int(Flag.DROP), int(Flag.JUMP), spike),
-        flags,
-    )
-    pardon = int(Flag.FROZEN | Flag.THAWING | Flag.SPIKE | Flag.JUMP)
-    _kernels.rises(
-        hours,
-        value,
-        today,
-        span,
-        (rules.least_rise, rules.least_rain),
-        (int(Flag.RISE_WITHOUT_WATER), pardon),
-        flags,
-    )
-    _kernels.low_plateaus(
-        hours,
-        value,
-        span,
-        rules.plateau,
-        (int(Flag.LOW_PLATEAU), int(Flag.DROP), frozen),
-        lasting.low,
-        flags,
-    )
-    _kernels.high_plateaus(
-        hours,
-        value,
-        span,
-        (rules.plateau, rules.flat, rules.window),
-        (int(Flag.HIGH_PLATEAU), int(DOUBTS), frozen),
-        lasting.high,
-        flags,
-    )
-    _kernels.stuck(hours, value, span, rules.stuck, (int(Flag.STUCK), frozen), lasting.run, flags)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scan:
+    """One pass of all rules over `span`: the observations, the thresholds, what lasts, the flags.
+
+    The compiled rules write into `flags` and `ground`, which are made for this pass.
+    """
+
+    columns: Floats
+    rules: Rules
+    gap: float
+    span: tuple[int, int]
+    lasting: _Lasting
+    flags: Bits
+    ground: Floats
+
+    def run(self) -> None:
+        """Add all bits; later rules read the bits of earlier ones."""
+        if self.span[0] >= self.span[1]:
+            return
+        self._states()
+        self._steps()
+        self._plateaus()
+
+    def _states(self) -> None:
+        hours, value, soil, air, _ = self.columns
+        rules, here = self.rules, slice(*self.span)
+        _kernels.soil_states(
+            hours,
+            soil,
+            air,
+            self.span,
+            (rules.frost, rules.warm, rules.thaw),
+            (int(Flag.FROZEN), int(Flag.THAWING)),
+            self.lasting.soil,
+            self.flags,
+            self.ground,
+        )
+        self.flags[here] |= _range(value[here], rules)
+
+    def _steps(self) -> None:
+        hours, value, _, _, rain = self.columns
+        rules, span, flags, gap = self.rules, self.span, self.flags, self.gap
+        change = (rules.least_change, rules.relative_change, rules.window)
+        spike = int(Flag.SPIKE)
+        today = _kernels.rain_before(hours, rain, span, 24.0)
+        lately = _kernels.rain_before(hours, rain, span, max(6.0, gap))
+        _kernels.spikes(hours, value, today, span, change, gap, spike, flags)
+        limits = (*change, max(0.5 * rules.window, 2.0 * gap), rules.depth)
+        bits = (int(Flag.DROP), int(Flag.JUMP), spike)
+        _kernels.breaks(hours, value, lately, self.ground, span, limits, gap, bits, flags)
+        pardon = int(Flag.FROZEN | Flag.THAWING | Flag.SPIKE | Flag.JUMP)
+        least = (rules.least_rise, rules.least_rain)
+        rise = (int(Flag.RISE_WITHOUT_WATER), pardon)
+        _kernels.rises(hours, value, today, span, least, rise, flags)
+
+    def _plateaus(self) -> None:
+        hours, value = self.columns[:2]
+        rules, span, lasting, flags = self.rules, self.span, self.lasting, self.flags
+        frozen = int(Flag.FROZEN)
+        low = (int(Flag.LOW_PLATEAU), int(Flag.DROP), frozen)
+        _kernels.low_plateaus(hours, value, span, rules.plateau, low, lasting.low, flags)
+        limits = (rules.plateau, rules.flat, rules.window)
+        high = (int(Flag.HIGH_PLATEAU), int(DOUBTS), frozen)
+        _kernels.high_plateaus(hours, value, span, limits, high, lasting.high, flags)
+        repeat = (int(Flag.STUCK), frozen)
+        _kernels.stuck(hours, value, span, rules.stuck, repeat, lasting.run, flags)
 
 
 def _range(value: Floats, rules: Rules) -> Bits:
@@ -307,7 +302,7 @@ def _with_value(columns: Floats, rain: float) -> tuple[Floats, float]:
     return kept, float(sums[kept.shape[1]])
 
 
-def control(
+def flag_series(
     time: ArrayLike,
     value: ArrayLike,
     *,
@@ -349,7 +344,7 @@ def control(
     >>> time = np.arange(100) * 3_600_000_000
     >>> value = 0.2 + 0.001 * np.sin(np.arange(100))
     >>> value[50] = 0.01
-    >>> control(time, value)[49:52] == Flag.SPIKE
+    >>> flag_series(time, value)[49:52] == Flag.SPIKE
     array([False,  True, False])
     """
     flagged = QualityControl(rules, cadence=cadence).push(

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from headwater.errors import UnitError
 from headwater.glossary import GLOSSARY
-from headwater.network.beside import companions, newest_between, sum_between
 from headwater.network.entities import Observations
-from headwater.network.inventory import Stream, distance, inventory
-from headwater.network.quality import STATES, Flag, Rules, control
-from headwater.network.quality.consistency import departures, doubtful
-from headwater.network.quality.habit import unusual
+from headwater.network.inventory import Stream, distance, list_series
+from headwater.network.quality.companions import companions_of, newest_between, sum_between
+from headwater.network.quality.consistency import departures, departures_from_baseline, doubtful
+from headwater.network.quality.control import flag_series
+from headwater.network.quality.flags import STATES, Flag
+from headwater.network.quality.flags_json import bits_of, doubted, verdict
+from headwater.network.quality.rules import Rules
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import DAY
-from headwater.network.verdicts import bits_of, doubted, verdict
 from headwater.units import convert
 
 __all__ = ["CONTROL", "Controlled", "control_store", "uncontrolled"]
@@ -97,7 +98,7 @@ def control_store(
 ) -> list[Controlled]:
     """Control what is new, and write flags and reasons.
 
-    Soil moisture is controlled by :func:`headwater.network.quality.control` with soil and air
+    Soil moisture is controlled by :func:`headwater.network.quality.flag_series` with soil and air
     temperature of its station and rain of its station or of a gauge within `reach`; then against
     the other depths (three at least) and against neighbours of the same depth (three stations at
     least), where the soil is neither frozen nor thawing. Other quantities of the glossary are held
@@ -107,8 +108,8 @@ def control_store(
     ----------
     store : Store
     spans : mapping of tuple of int, optional
-        First and last time of what is new, by datastream [µs], as :func:`load` tells it. Default:
-        all that has no flags yet.
+        First and last time of what is new, by datastream [µs], as :func:`load_reading` reports
+        it. Default: all that has no flags yet.
     rules : Rules, optional
         Depth and saturation are those of the series, where it has them.
     reach : float
@@ -132,7 +133,7 @@ def control_store(
     The highest value so far, which a flat top is compared with, is that of the stretch.
     """
     with store.transaction(read_only=True) as session:
-        streams = inventory(session)
+        streams = list_series(session)
         new = dict(spans) if spans is not None else uncontrolled(session, streams)
     told = []
     for stream in streams:
@@ -186,7 +187,7 @@ def _affected(streams: Sequence[Stream], new: Spans, reach: float) -> dict[int, 
     for stream in streams:
         if stream.role != "soil_moisture":
             continue
-        beside = [other.id for other in companions(stream, streams, reach=reach).values()]
+        beside = [other.id for other in companions_of(stream, streams, reach=reach).values()]
         spans = [new[id] for id in (stream.id, *beside) if id in new]
         if spans and stream.first is not None:
             work[stream.id] = (min(a for a, _ in spans), max(b for _, b in spans))
@@ -233,11 +234,11 @@ def _moisture(
     except UnitError:
         return None
     beside: dict[str, NDArray[np.float64]] = {}
-    for name, other in companions(stream, streams, reach=reach).items():
+    for name, other in companions_of(stream, streams, reach=reach).items():
         at, level = _believed(store, other.id, start, end)
         align = sum_between if name == "rain" else newest_between
         beside[name] = align(time, at, level)
-    bits = control(
+    bits = flag_series(
         time,
         moisture,
         rules=here,
@@ -329,7 +330,7 @@ def _compare(store: Store, group: tuple[int, list[Stream]], runs: dict[int, _Run
     frame = frame.reindex(np.arange(frame.index.min(), frame.index.max() + 1))
     per_day = max(1, round(DAY / step))
     told = departures(frame.to_numpy(), window=max(60, 60 * per_day), step=max(5, per_day))
-    against = doubtful(unusual(told, per_day), lasting=max(3, per_day))
+    against = doubtful(departures_from_baseline(told, per_day), lasting=max(3, per_day))
     for run in ours:
         place = [one.id for one in members].index(run.stream.id)
         row = run.time // step - int(frame.index[0])
@@ -379,11 +380,11 @@ def _write(store: Store, run: _Run, actor: str | None, kept: int = 0) -> Control
 def _flag(
     session: Session, run: _Run, told: tuple[NDArray[np.int64], NDArray[np.int64]], kept: int
 ) -> int:
-    from headwater.network.store.read import read
+    from headwater.network.store.read import read_observations
 
     (time, bits), id = told, run.stream.id
     session.heads([id])  # nobody else writes to it from here on
-    held = read(session, [id], int(time[0]), int(time[-1]) + 1)
+    held = read_observations(session, [id], int(time[0]), int(time[-1]) + 1)
     at = np.minimum(np.searchsorted(time, held.time), len(time) - 1)
     same = (time[at] == held.time) & np.isfinite(held.result)
     same[same] = np.isclose(held.result[same], run.raw[run.time >= run.since][at[same]], rtol=0)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headwater.network.store import Store
     from headwater.network.store.protocol import Session
 
-__all__ = ["Keeper", "keeping"]
+__all__ = ["QualityScheduler", "run_quality_control"]
 
 _LOG = logging.getLogger("headwater.quality")
 _DAY = 86_400.0
@@ -29,7 +29,7 @@ Span = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Keeper:
+class QualityScheduler:
     """Remembers what has been controlled.
 
     Parameters
@@ -46,7 +46,7 @@ class Keeper:
     _today: dict[int, Span] = field(default_factory=dict)
     _compared: float | None = None
 
-    def control(self) -> int:
+    def check_new(self) -> int:
         """Control what has come since the last time.
 
         Returns
@@ -59,11 +59,11 @@ class Keeper:
         StoreError
             If the store is away, busy or full; the next time makes up for it.
         """
-        from headwater.network.inventory import inventory
+        from headwater.network.inventory import list_series
         from headwater.network.quality.run import control_store, uncontrolled
 
         with self.store.transaction(read_only=True) as session:
-            streams = inventory(session)
+            streams = list_series(session)
             # only what has grown or was corrected is searched, not all that is kept
             corrected = self._corrected(session)
             grown = [
@@ -100,7 +100,7 @@ class Keeper:
 
 
 @contextmanager
-def keeping(store: Store, every: float) -> Iterator[None]:
+def run_quality_control(store: Store, every: float) -> Iterator[None]:
     """Control what comes in for the length of a block, in a thread of its own.
 
     Parameters
@@ -113,7 +113,9 @@ def keeping(store: Store, every: float) -> Iterator[None]:
         yield
         return
     stop = threading.Event()
-    thread = threading.Thread(target=_rounds, args=(Keeper(store), every, stop), name="quality")
+    thread = threading.Thread(
+        target=_rounds, args=(QualityScheduler(store), every, stop), name="quality"
+    )
     thread.start()
     try:
         yield
@@ -122,10 +124,10 @@ def keeping(store: Store, every: float) -> Iterator[None]:
         thread.join()
 
 
-def _rounds(keeper: Keeper, every: float, stop: threading.Event) -> None:
+def _rounds(scheduler: QualityScheduler, every: float, stop: threading.Event) -> None:
     while not stop.wait(every):
         try:
-            keeper.control()
+            scheduler.check_new()
         except HeadwaterError as error:
             _LOG.warning("quality control waits: %s", error)
         except Exception:  # one strange series must not end the control of all others

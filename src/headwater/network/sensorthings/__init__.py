@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from headwater.network.sensorthings.change import Change
 from headwater.network.sensorthings.context import Limits
 from headwater.network.sensorthings.errors import Refused
+from headwater.network.sensorthings.events import Change
 from headwater.network.sensorthings.messages import Answer, Call, Permit, Role, refusal
 from headwater.network.sensorthings.service import Service
 

@@ -15,9 +15,9 @@ from typing import Any
 from headwater.errors import InputError
 from headwater.network.entities import Observations, concatenate
 from headwater.network.sensorthings.address import read_key
-from headwater.network.sensorthings.change import Work
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.errors import NotFound, Refused, WrongRequest
+from headwater.network.sensorthings.events import Work
 from headwater.network.sensorthings.features import extend_area, feature_of_stream
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet
 from headwater.network.sensorthings.observations import (

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headwater.network.sensorthings.address import read_key
-from headwater.network.sensorthings.compare import arithmetic, compared
 from headwater.network.sensorthings.errors import NotFound, NotImplementedHere, WrongRequest
 from headwater.network.sensorthings.expression import (
     Binary,
@@ -20,10 +19,19 @@ from headwater.network.sensorthings.expression import (
     Path,
     paths_of,
 )
+from headwater.network.sensorthings.filter_operators import arithmetic, compared
 from headwater.network.sensorthings.functions import FUNCTIONS, GEOMETRY_FUNCTIONS
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link, Property
-from headwater.network.sensorthings.sql import FALSE, TRUE, Sql, fill, joined
-from headwater.network.sensorthings.values import Value, as_kind, json_part
+from headwater.network.sensorthings.values import (
+    FALSE,
+    TRUE,
+    Sql,
+    Value,
+    as_kind,
+    fill,
+    joined,
+    json_part,
+)
 from headwater.network.times import microseconds
 
 __all__ = ["Scope", "Target", "condition", "resolve", "row_condition", "sort_values"]

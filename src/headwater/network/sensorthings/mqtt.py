@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.sensorthings.address import Address, read_address
-from headwater.network.sensorthings.change import Change
+from headwater.network.sensorthings.events import Change
 from headwater.network.sensorthings.messages import Call
 from headwater.network.sensorthings.notifications import Notice, notices_of
 from headwater.network.sensorthings.query import Query, read_query

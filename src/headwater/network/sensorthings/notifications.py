@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.address import Address, key_text
-from headwater.network.sensorthings.change import Change
 from headwater.network.sensorthings.context import Context
+from headwater.network.sensorthings.events import Change
 from headwater.network.sensorthings.query import Query
 from headwater.network.sensorthings.read import Place, entity_of, locate
 

@@ -17,7 +17,7 @@ from headwater.network.sensorthings.filter_to_sql import condition, sort_values
 from headwater.network.sensorthings.geometry import with_tables
 from headwater.network.sensorthings.model import EntitySet, Link
 from headwater.network.sensorthings.query import Query
-from headwater.network.sensorthings.sql import TRUE, Sql, fill, joined
+from headwater.network.sensorthings.values import TRUE, Sql, fill, joined
 
 __all__ = [
     "Page",

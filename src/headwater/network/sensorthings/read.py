@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from headwater.network.sensorthings.address import Address, Key, Step, key_of, key_text
 from headwater.network.sensorthings.context import Context
-from headwater.network.sensorthings.counting import count_of, counts_of
+from headwater.network.sensorthings.counts import count_of, counts_of
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
 from headwater.network.sensorthings.filter_to_sql import row_condition
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link, Property
@@ -26,7 +26,7 @@ from headwater.network.sensorthings.paging import (
     read_page,
 )
 from headwater.network.sensorthings.query import Expansion, Query, token_of
-from headwater.network.sensorthings.sql import TRUE, Sql
+from headwater.network.sensorthings.values import TRUE, Sql
 from headwater.network.times import iso
 
 __all__ = ["Place", "collection", "entity_of", "locate", "rendered", "rows_of"]

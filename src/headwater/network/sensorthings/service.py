@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.address import Address, read_address
-from headwater.network.sensorthings.change import Change, Work
 from headwater.network.sensorthings.context import Context, Limits
 from headwater.network.sensorthings.data_array import (
     COMPONENTS,
@@ -27,6 +26,7 @@ from headwater.network.sensorthings.errors import (
     UnsupportedMedia,
     WrongRequest,
 )
+from headwater.network.sensorthings.events import Change, Work
 from headwater.network.sensorthings.jsonpatch import apply_patch
 from headwater.network.sensorthings.messages import Answer, Call, Permit, refusal
 from headwater.network.sensorthings.query import Query, read_query

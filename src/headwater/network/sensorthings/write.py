@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from headwater.network.sensorthings.address import Key, read_key
-from headwater.network.sensorthings.change import Work
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
+from headwater.network.sensorthings.events import Work
+from headwater.network.sensorthings.historical_locations import history_posted, move, place_things
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link
-from headwater.network.sensorthings.moving import history_posted, move, place_things
 from headwater.network.sensorthings.observations import (
     change_observation,
     check_multi,

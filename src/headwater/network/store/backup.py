@@ -20,7 +20,7 @@ from headwater.network.store.open import open_store, sqlite_path
 from headwater.network.store.protocol import Store, StoreError, StoreFullError, now
 from headwater.network.times import iso
 
-__all__ = ["Backup", "backup", "check", "restore"]
+__all__ = ["Backup", "back_up", "check", "restore"]
 
 _TABLES = {"sqlite": "store.sqlite", "postgresql": "store.dump"}
 
@@ -45,7 +45,7 @@ class Backup:
     files: dict[str, str]
 
 
-def backup(store: Store, folder: str | Path) -> Backup:
+def back_up(store: Store, folder: str | Path) -> Backup:
     """Write a consistent copy of a store, which others may read and write meanwhile.
 
     Parameters

@@ -50,7 +50,7 @@ def open_store(
     Examples
     --------
     >>> import tempfile
-    >>> from headwater.network import Observations, Thing
+    >>> from headwater.network.entities import Thing
     >>> with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/net.db") as store:
     ...     with store.transaction() as session:
     ...         station = session.add(Thing(name="Upper meadow"))

@@ -172,9 +172,9 @@ class Session(ABC):
 
     def write(self, observations: Observations) -> Written:
         """Write observations; see :meth:`Store.write`."""
-        from headwater.network.store.write import write
+        from headwater.network.store.write import write_observations
 
-        return write(self, observations)
+        return write_observations(self, observations)
 
     def delete_observations(
         self,
@@ -301,10 +301,10 @@ class Store(ABC):
         Observations
             Sorted by datastream and time.
         """
-        from headwater.network.store.read import read
+        from headwater.network.store.read import read_observations
 
         with self.transaction(read_only=True) as session:
-            return read(session, datastream_ids, start, end)
+            return read_observations(session, datastream_ids, start, end)
 
     def latest(self, datastream_ids: Sequence[int] | None = None) -> Observations:
         """Read the newest observation of each datastream that has one."""

@@ -21,7 +21,7 @@ __all__ = [
     "kept",
     "latest",
     "observations_of",
-    "read",
+    "read_observations",
     "read_stored",
 ]
 
@@ -63,7 +63,7 @@ def condition(
     return (" WHERE " + " AND ".join(parts) if parts else ""), parameters
 
 
-def read(
+def read_observations(
     session: Session,
     datastream_ids: Sequence[int] | None = None,
     start: int | None = None,

@@ -18,7 +18,7 @@ from headwater.network.store.archive import forget, reopen_feature, reopen_for, 
 from headwater.network.store.protocol import Head, Session
 from headwater.network.times import NEVER
 
-__all__ = ["delete_observations", "delete_of_feature", "write"]
+__all__ = ["delete_observations", "delete_of_feature", "write_observations"]
 
 _COUNTERS = (
     "UPDATE datastreams SET observation_count = ?, first_time = ?, last_time = ?,"
@@ -48,7 +48,7 @@ _ARCHIVED_EXTENTS = (
 )
 
 
-def write(session: Session, observations: Observations) -> Written:
+def write_observations(session: Session, observations: Observations) -> Written:
     """Insert what is new, update what differs, leave the rest; then bring the counters along.
 
     Parameters

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from headwater.network.inventory import Stream, distance
 
-__all__ = ["companions", "newest_between", "sum_between"]
+__all__ = ["companions_of", "newest_between", "sum_between"]
 
 Times = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 _HOUR = 3_600_000_000
 
 
-def companions(stream: Stream, streams: Sequence[Stream], *, reach: float) -> dict[str, Stream]:
+def companions_of(stream: Stream, streams: Sequence[Stream], *, reach: float) -> dict[str, Stream]:
     """Choose the series that tell what happens to the soil at a sensor.
 
     Soil temperature at the nearest depth and air temperature of the same station; rain of the same

@@ -8,8 +8,7 @@ interval with the same bounds. What is null compares as false, except with ``nul
 from __future__ import annotations
 
 from headwater.network.sensorthings.errors import WrongRequest
-from headwater.network.sensorthings.sql import Sql, fill, joined
-from headwater.network.sensorthings.values import Value, as_kind, is_null
+from headwater.network.sensorthings.values import Sql, Value, as_kind, fill, is_null, joined
 
 __all__ = ["arithmetic", "compared"]
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.network.quality import DOUBTS, reasons, to_ismn
+from headwater.network.quality.flags import DOUBTS, reasons, to_ismn
 
 __all__ = ["bits_of", "doubted", "verdict"]
 

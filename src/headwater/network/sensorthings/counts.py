@@ -17,7 +17,7 @@ from headwater.network.sensorthings.filter_to_sql import condition
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link
 from headwater.network.sensorthings.paging import linked_to, ready, selection
 from headwater.network.sensorthings.query import Query
-from headwater.network.sensorthings.sql import TRUE, Sql, fill
+from headwater.network.sensorthings.values import TRUE, Sql, fill
 
 __all__ = ["count_of", "counts_of"]
 
