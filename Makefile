@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-network test fast lint bench clean
+.PHONY: demo demo-network test fast lint bench architecture clean
 
 demo: $(VENV)/installed
 	$(BIN)/headwater demo --out headwater-demo --no-open
@@ -24,6 +24,9 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+architecture:
+	$(PYTHON) docs/draw_architecture.py
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
