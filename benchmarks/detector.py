@@ -20,17 +20,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.detector import (
-    GridSpectral,
-    Resampling,
-    factor,
-    interaction,
-    local_q,
-    optimal,
-    shares,
-    shift_test,
-    stratify,
-)
+from headwater.detector import factor, interaction, lesh, local_q, opgd, stratify, torus_shift_test
+from headwater.detector.null_models import GridSpectral
+from headwater.detector.resample import Resampling
 
 FACTORS, CLASSES = 7, 6
 FOUR = ("equal", "quantile", "geometric", "standard_deviation")
@@ -109,7 +101,7 @@ def searches() -> list[dict]:
         table.append(
             row(
                 f"optimal parameters, {FACTORS} factors, {rules}, 3 to 8 classes, N = {n:.0e}",
-                seconds(lambda x=x, y=y, methods=methods: optimal(y, x, methods=methods)),
+                seconds(lambda x=x, y=y, methods=methods: opgd(y, x, methods=methods)),
                 None,
                 target,
                 f"elsewhere: {elsewhere}",
@@ -142,7 +134,7 @@ def maps() -> list[dict]:
         ),
         row(
             f"all {y.size} torus shifts of one factor, {size}",
-            seconds(lambda: shift_test(y, strata)),
+            seconds(lambda: torus_shift_test(y, strata)),
             None,
             "",
             "by fast Fourier transform",
@@ -162,7 +154,7 @@ def trees() -> list[dict]:
     return [
         row(
             f"shares of {FACTORS} factors in the joint q: {2**FACTORS - 1} trees, N = 1e4",
-            seconds(lambda: shares(y, x), 1),
+            seconds(lambda: lesh(y, x), 1),
         )
     ]
 
@@ -170,7 +162,8 @@ def trees() -> list[dict]:
 _STREAMED = """
 import json, resource, sys, time
 import dask, dask.array as da
-from headwater.detector import chunked_strata, factor
+from headwater.detector import factor
+from headwater.detector.stream import chunked_strata
 dask.config.set(scheduler="threads", num_workers=2)
 theta, rain = (da.from_zarr(path) for path in sys.argv[1:3])
 start, cpu = time.perf_counter(), time.process_time()

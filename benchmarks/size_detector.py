@@ -13,27 +13,13 @@ from statistics import NormalDist
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from headwater.detector import (
-    GridSpectral,
-    MoranSpectral,
-    Permutation,
-    Resampling,
-    Rotation,
-    Search,
-    Strata,
-    ecological,
-    factor,
-    interaction,
-    optimal,
-    q_interval,
-    q_statistic,
-    search_test,
-    shift_test,
-    square_blocks,
-    stratify,
-    stratum_sums,
-    unit_blocks,
-)
+from headwater.detector import ecological, factor, interaction, opgd, stratify, torus_shift_test
+from headwater.detector.null_models import GridSpectral, MoranSpectral, Permutation, Rotation
+from headwater.detector.q import q_interval, q_statistic, stratum_sums
+from headwater.detector.resample import Resampling, square_blocks, unit_blocks
+from headwater.detector.search_options import Search
+from headwater.detector.search_tests import search_test
+from headwater.detector.strata import Strata
 
 SIDE, DRAWS, ALPHA = 40, 199, 0.05
 CELLS = np.arange(SIDE * SIDE)
@@ -67,9 +53,9 @@ def of_factor(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Row:
     strata = stratify(x, "quantile", 5)
     found = {"F": factor(y, {"x": strata}).data["p_value"][0]}
     for name, null in (("permutation", Permutation()), ("spectral", GRID)):
-        by = Resampling(rng, null, number=DRAWS)
+        by = Resampling(rng, null, n_resamples=DRAWS)
         found[name] = factor(y, {"x": strata}, resampling=by).data[null.column][0]
-    found["shift"] = shift_test(y, strata).p_value
+    found["shift"] = torus_shift_test(y, strata).p_value
     return {name: p <= ALPHA for name, p in found.items()}
 
 
@@ -115,7 +101,7 @@ def factor_at_points(runs: int) -> Iterator[tuple[str, Row]]:
                     ("Moran spectral", MoranSpectral(places)),
                     ("rotation", Rotation(places)),
                 ):
-                    by = Resampling(rng, null, number=DRAWS)
+                    by = Resampling(rng, null, n_resamples=DRAWS)
                     row[name] = factor(y, strata, resampling=by).data["p_spatial"][0]
                 return {name: p <= ALPHA for name, p in row.items()}
 
@@ -143,9 +129,9 @@ def search(runs: int) -> Iterator[tuple[str, Row]]:
 def _searched(
     x: np.ndarray, y: np.ndarray, null: Permutation | GridSpectral, rng: np.random.Generator
 ) -> Row:
-    found = search_test(y, {"x": x}, Search(), null=null, number=DRAWS, rng=rng).data.iloc[0]
-    strata = optimal(y, {"x": x}).best.iloc[0]
-    plain = optimal(y, {"x": x}, by="q").best.iloc[0]
+    found = search_test(y, {"x": x}, Search(), null=null, n_resamples=DRAWS, rng=rng).data.iloc[0]
+    strata = opgd(y, {"x": x}).best.iloc[0]
+    plain = opgd(y, {"x": x}, by="q").best.iloc[0]
     return {
         "F after q_cv": _f(strata) <= ALPHA,
         "F after plain q": _f(plain) <= ALPHA,
@@ -206,9 +192,9 @@ def equals(runs: int) -> Iterator[tuple[str, Row]]:
                     ("paired, units", unit_blocks(y.size, rng)),
                     ("paired, blocks", blocks),
                 ):
-                    by = Resampling(rng, blocks=of, number=DRAWS)
+                    by = Resampling(rng, blocks=of, n_resamples=DRAWS)
                     row[name] = ecological(y, strata, resampling=by).data["p_value"][0] <= ALPHA
-                few = Resampling(rng, blocks=blocks, number=9)
+                few = Resampling(rng, blocks=blocks, n_resamples=9)
                 for method in ("wang2010", "gd", "gdverse"):
                     found = ecological(y, strata, method=method, resampling=few)
                     row[method] = found.data["differ"][0]
@@ -231,7 +217,7 @@ def coverage(runs: int) -> Iterator[tuple[str, Row]]:
                 strata = Strata(codes, tuple("abcde"))
                 low, high = q_interval(q_statistic(stratum_sums(y, codes, 5)))
                 blocks = square_blocks(CELLS, (SIDE, SIDE), y.ravel())
-                by = Resampling(rng, blocks=blocks, number=499)
+                by = Resampling(rng, blocks=blocks, n_resamples=499)
                 row = factor(y, {"x": strata}, resampling=by).data.iloc[0]
                 return {
                     "F inversion": low <= true <= high,

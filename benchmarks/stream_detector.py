@@ -11,7 +11,8 @@ import dask.array as da
 import numpy as np
 import zarr
 
-from headwater.detector import chunked_strata, factor
+from headwater.detector import factor
+from headwater.detector.stream import chunked_strata
 
 SHAPE, CHUNKS = (100, 1000, 1000), (1, 1000, 1000)
 EDGES = [-np.inf, -1.0, 0.0, 1.0, np.inf]

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.detector import as_strata, q_statistic, stratify, stratum_sums
+from headwater.detector import stratify
 from headwater.detector.local import window_q
-from headwater.detector.robust import robust_strata
-from headwater.detector.shapley import crossed_shares, shapley_values, shares
-from headwater.detector.shegd import shegd
-from headwater.detector.spade import distance_weights, psd
+from headwater.detector.q import q_statistic, stratum_sums
+from headwater.detector.robust_detector import robust_strata
+from headwater.detector.shapley import crossed_shares, lesh, shapley_values, shegd
+from headwater.detector.spatial_association import distance_weights, psd
+from headwater.detector.strata import as_strata
 from headwater.detector.tree import tree_strata
 
 SETTINGS = settings(deadline=None, max_examples=25)
@@ -48,7 +49,7 @@ def sample(seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 def test_shares_of_trees_add_up_to_the_joint_q(seed: int) -> None:
     y, factors = sample(seed)
     y[7] = np.nan
-    found = shares(y, factors)
+    found = lesh(y, factors)
     strata = tree_strata(y, factors)
     joint = q_statistic(stratum_sums(y, strata.codes, strata.realised)).q
     assert found.data["share"].sum() == pytest.approx(joint, abs=1e-12)
@@ -94,7 +95,7 @@ def test_a_dearer_tree_is_smaller_and_leaves_more(seed: int, cp: float) -> None:
 @given(SEEDS, st.integers(2, 6), st.sampled_from(["quantile", "equal", "natural"]))
 def test_no_partition_explains_more_than_robust_cuts(seed: int, classes: int, method: str) -> None:
     y, factors = sample(seed)
-    best = robust_strata(y, factors["c"], classes, smallest=1)
+    best = robust_strata(y, factors["c"], classes, min_units=1)
     other = stratify(factors["c"], method, classes)
     q = [q_statistic(stratum_sums(y, s.codes, s.realised)).q for s in (best, other)]
     assert q[0] >= q[1] - 1e-12
@@ -120,7 +121,7 @@ def test_a_window_sees_only_its_cells(seed: int, row: int, column: int) -> None:
     y, strata = rng.normal(size=(20, 20)), as_strata(rng.integers(0, 3, (20, 20)))
     other = y.copy()
     other[row, column] = 50.0
-    one, two = (window_q(values, strata, window=5, least=5).q for values in (y, other))
+    one, two = (window_q(values, strata, window=5, min_units=5).q for values in (y, other))
     rows, columns = np.indices(y.shape)
     far = (np.abs(rows - row) > 2) | (np.abs(columns - column) > 2)
     np.testing.assert_allclose(one[far], two[far], atol=1e-9)

@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.detector import (
-    best_strata,
-    factor,
-    interaction,
-    optimal,
-    p_central,
-    q_statistic,
-    stratify,
-    stratum_sums,
-)
+from headwater.detector import best_strata, factor, interaction, opgd, stratify
+from headwater.detector.q import p_central, q_statistic, stratum_sums
 
 SETTINGS = settings(deadline=None, max_examples=40)
 
@@ -83,7 +75,7 @@ def test_the_sweep_gives_the_q_of_its_strata(sample, weighted: bool) -> None:
     x[5] = np.nan
     y[7] = np.nan
     weights = rng.uniform(0.5, 2.0, y.size) if weighted else None
-    found = optimal(y, {"x": x}, classes=range(2, 6), weights=weights, by="q_adjusted")
+    found = opgd(y, {"x": x}, classes=range(2, 6), weights=weights, by="q_adjusted")
     for row in found.data[found.data["refused"] == ""].itertuples():
         edges = [float(text) for text in row.breaks.split()]
         strata = stratify(x, breaks=[-np.inf, *edges[1:-1], np.inf])
@@ -105,7 +97,7 @@ def test_the_sweep_gives_the_q_of_its_strata(sample, weighted: bool) -> None:
 def test_cross_validated_q_is_leave_one_out(sample) -> None:
     y, _, _ = sample
     x = np.arange(y.size, dtype=float)
-    row = optimal(y, {"x": x}, methods=["quantile"], classes=[3]).data.iloc[0]
+    row = opgd(y, {"x": x}, methods=["quantile"], classes=[3]).data.iloc[0]
     codes = stratify(x, "quantile", 3).codes
     left_out = [y[(codes == codes[i]) & (x != i)].mean() for i in range(y.size)]
     null = [y[x != i].mean() for i in range(y.size)]

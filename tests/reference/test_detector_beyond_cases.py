@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.detector import as_strata, q_statistic, stratify, stratum_sums
-from headwater.detector.robust import robust_strata
-from headwater.detector.shegd import shegd
-from headwater.detector.spade import cpsd, distance_weights, spade
+from headwater.detector import stratify
+from headwater.detector.q import q_statistic, stratum_sums
+from headwater.detector.robust_detector import robust_strata
+from headwater.detector.shapley import shegd
+from headwater.detector.spatial_association import cpsd, distance_weights, spade
+from headwater.detector.strata import as_strata
 from headwater.detector.tree import gozh
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "detector"
@@ -105,7 +107,7 @@ def test_spade_of_the_simulated_points() -> None:
 )
 def test_robust_strata_of_ndvi(name: str, classes: int, q: float) -> None:
     data = table("ndvi_40")
-    strata = robust_strata(data["NDVIchange"], data[name], classes, smallest=1)
+    strata = robust_strata(data["NDVIchange"], data[name], classes, min_units=1)
     # gdverse leaves out strata with one unit
     sums = stratum_sums(data["NDVIchange"], strata.codes, strata.realised).drop(2)
     assert q_statistic(sums).q == pytest.approx(q, abs=5e-8)
@@ -115,11 +117,11 @@ def test_robust_strata_of_gdverse_part_ties_and_lose_by_it() -> None:
     data = table("ndvi_40")
     y, x = data["NDVIchange"].to_numpy(), data["Popdensity"].to_numpy(np.float64)
     order = np.argsort(x, kind="stable")
-    untied = robust_strata(y[order], np.arange(x.size), 5, smallest=1)
+    untied = robust_strata(y[order], np.arange(x.size), 5, min_units=1)
     ends = [int(edge) + 1 for edge in untied.breaks[1:-1]]
     assert all(low < high for low, high in pairwise(ends))
     theirs = as_strata(np.searchsorted(ends, data["Popdensity"].rank().to_numpy(), side="left"))
-    ours = robust_strata(y, x, 5, smallest=1)
+    ours = robust_strata(y, x, 5, min_units=1)
     q = [q_statistic(stratum_sums(y, s.codes, s.realised)).q for s in (theirs, ours)]
     assert q[0] == pytest.approx(0.2193538, abs=5e-8)
     assert q[1] > q[0] + 0.003

@@ -13,23 +13,22 @@ import pandas as pd
 import pytest
 
 from headwater.detector import (
-    as_strata,
     categories,
     contrasts,
     ecological,
-    equal_breaks,
     factor,
     interaction,
-    natural_breaks,
-    p_wang2016,
-    q_interval,
-    q_statistic,
-    quantile_breaks,
     risk,
-    standard_deviation_breaks,
     stratify,
-    stratum_sums,
 )
+from headwater.detector.breaks import (
+    equal_breaks,
+    natural_breaks,
+    quantile_breaks,
+    standard_deviation_breaks,
+)
+from headwater.detector.q import p_wang2016, q_interval, q_statistic, stratum_sums
+from headwater.detector.strata import as_strata
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "detector"
 pytestmark = pytest.mark.skipif(

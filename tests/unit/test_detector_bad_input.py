@@ -10,13 +10,13 @@ from headwater.detector import (
     detect,
     ecological,
     factor,
-    geometric_breaks,
     interaction,
-    optimal,
+    opgd,
     risk,
-    search_test,
     stratify,
 )
+from headwater.detector.breaks import geometric_breaks
+from headwater.detector.search_tests import search_test
 from headwater.errors import DataError
 
 Y = np.random.default_rng(0).normal(size=40)
@@ -29,7 +29,7 @@ def test_a_constant_response(constant: float) -> None:
     with pytest.raises(DataError, match="the response is constant"):
         factor(y, {"x": X > 20})
     with pytest.raises(DataError, match="the response is constant"):
-        optimal(y, {"x": X})
+        opgd(y, {"x": X})
     with pytest.raises(DataError, match="the response is constant"):
         detect(pd.DataFrame({"y": y, "x": X}), "y")
 
@@ -38,14 +38,14 @@ def test_a_constant_factor() -> None:
     with pytest.raises(DataError, match="a constant factor has no strata"):
         stratify(np.full(9, 2.0), "equal", 3)
     with pytest.raises(DataError, match="x: a constant factor has no strata"):
-        optimal(Y, {"x": np.ones(40)})
+        opgd(Y, {"x": np.ones(40)})
 
 
 def test_one_stratum() -> None:
     with pytest.raises(DataError, match="x: one stratum cannot explain anything"):
         factor(Y, {"x": ["a"] * 40})
     with pytest.raises(DataError, match="one stratum cannot explain anything"):
-        optimal(Y, {"x": ["a"] * 40})
+        opgd(Y, {"x": ["a"] * 40})
 
 
 @pytest.mark.parametrize("values", [np.full(40, np.nan), [None] * 40])
@@ -119,12 +119,12 @@ def test_booleans_and_mixed_types() -> None:
 def test_negative_values_in_geometric_breaks() -> None:
     with pytest.raises(DataError, match="geometric breaks need positive values"):
         geometric_breaks(np.array([-1.0, 0.0, 3.0]), [2])
-    table = optimal(Y, {"x": X - 5}, methods=["geometric", "equal"]).data
+    table = opgd(Y, {"x": X - 5}, methods=["geometric", "equal"]).data
     refused = table[table["method"] == "geometric"]["refused"]
     assert refused.str.contains("positive values").all()
     assert table.loc[table["chosen"], "method"].item() == "equal"
     with pytest.raises(DataError, match="no way of parting 'x'"):
-        optimal(Y, {"x": X - 5}, methods=["geometric"])
+        opgd(Y, {"x": X - 5}, methods=["geometric"])
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.95])

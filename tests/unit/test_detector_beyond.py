@@ -10,12 +10,13 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import as_strata, q_statistic, stratify, stratum_sums
+from headwater.detector import stratify
 from headwater.detector.from_table import figures_of, from_table, on_lattice, summary_lines
 from headwater.detector.local import local_q, window_q
 from headwater.detector.null_models import GridSpectral
+from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.scale import coarsen, scale_sweep
-from headwater.detector.spade import (
+from headwater.detector.spatial_association import (
     GridWeights,
     cpsd,
     distance_weights,
@@ -23,6 +24,7 @@ from headwater.detector.spade import (
     spade,
     spatial_variance,
 )
+from headwater.detector.strata import as_strata
 from headwater.errors import CRSError, DataError, StudyError
 from headwater.figures import render
 from headwater.grids import cell_area, grid_coords
@@ -84,7 +86,7 @@ def test_equal_weights_make_psd_nearly_q() -> None:
 def test_smooth_noise_is_significant_by_shuffling_and_not_by_waves() -> None:
     rng = np.random.default_rng(3)
     y, x = (gaussian_filter(rng.normal(size=(24, 30)), 3) for _ in range(2))
-    given = {"classes": [4], "permutations": 59, "rng": np.random.default_rng(0)}
+    given = {"classes": [4], "n_resamples": 59, "rng": np.random.default_rng(0)}
     weights = GridWeights(bandwidth=3)
     shuffled = spade(y, {"x": x}, weights, **given).data["p_value"][0]
     waves = GridSpectral(np.arange(y.size), y.shape)
@@ -95,7 +97,7 @@ def test_smooth_noise_is_significant_by_shuffling_and_not_by_waves() -> None:
 def test_spade_refuses_what_it_cannot_weigh() -> None:
     y = np.arange(12.0)
     with pytest.raises(DataError, match="generator"):
-        spade(y, {"x": y}, np.ones((12, 12)), permutations=9)
+        spade(y, {"x": y}, np.ones((12, 12)), n_resamples=9)
     with pytest.raises(DataError, match="not of the units"):
         spade(y, {"x": y}, np.ones((5, 5)))
     with pytest.raises(DataError, match="need maps"):
@@ -109,7 +111,7 @@ def test_local_q_is_q_of_the_cells_in_the_window() -> None:
     y = rng.normal(size=(13, 17)) + 280
     y[4:6, 7] = np.nan
     strata = as_strata(rng.integers(0, 3, (13, 17)))
-    found = window_q(y, strata, window=5, least=6, least_stratum=2)
+    found = window_q(y, strata, window=5, min_units=6, min_stratum_units=2)
     for row, column in ((0, 0), (6, 8), (12, 16), (5, 0)):
         cut = np.s_[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
         sums = stratum_sums(y[cut], strata.codes[cut], 3).drop(2)
@@ -120,7 +122,9 @@ def test_local_q_is_q_of_the_cells_in_the_window() -> None:
 
 
 def test_windows_that_cannot_answer_are_empty() -> None:
-    flat = window_q(np.full((9, 9), 3.0), as_strata(np.indices((9, 9))[1] % 2), least=4, window=3)
+    flat = window_q(
+        np.full((9, 9), 3.0), as_strata(np.indices((9, 9))[1] % 2), min_units=4, window=3
+    )
     assert np.isnan(flat.q).all()
     few = window_q(np.arange(81.0).reshape(9, 9), as_strata(np.indices((9, 9))[1] % 2), window=3)
     assert np.isnan(few.q).all()

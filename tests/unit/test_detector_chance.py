@@ -6,26 +6,12 @@ import pytest
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import (
-    GridSpectral,
-    MoranSpectral,
-    Permutation,
-    Resampling,
-    Rotation,
-    benjamini_hochberg,
-    compact_letters,
-    detect_sample,
-    ecological,
-    factor,
-    interaction,
-    point_blocks,
-    read_sample,
-    square_blocks,
-    stratify,
-    unit_blocks,
-)
+from headwater.detector import detect_sample, ecological, factor, interaction, read_sample, stratify
+from headwater.detector.null_models import GridSpectral, MoranSpectral, Permutation, Rotation
+from headwater.detector.resample import Resampling, point_blocks, square_blocks, unit_blocks
+from headwater.detector.risk_detector import compact_letters
 from headwater.errors import DataError, StudyError
-from headwater.inference.multiplicity import chance_p
+from headwater.inference.multiplicity import benjamini_hochberg, chance_p
 
 SHAPE = (24, 30)
 CELLS = np.arange(720)
@@ -90,7 +76,7 @@ def test_smooth_fields_mislead_permutation_and_not_the_spectral_test() -> None:
         strata = {"x": stratify(smooth(rng), "quantile", 5)}
         y = smooth(rng)
         for null in (Permutation(), NULL):
-            by = Resampling(rng, null, number=99)
+            by = Resampling(rng, null, n_resamples=99)
             p[null.column].append(factor(y, strata, resampling=by).data[null.column][0])
     assert np.mean(np.array(p["p_permutation"]) <= 0.05) > 0.7
     assert np.mean(np.array(p["p_spatial"]) <= 0.05) < 0.2
@@ -133,7 +119,7 @@ def test_interaction_by_permutation_agrees_with_f_where_f_is_right() -> None:
     a, b = rng.integers(0, 3, (2, 200))
     y = a + 0.4 * b + rng.normal(size=200)
     plain = interaction(y, {"a": a, "b": b}).data.iloc[0]
-    by = Resampling(rng, Permutation(), number=999)
+    by = Resampling(rng, Permutation(), n_resamples=999)
     drawn_rows = interaction(y, {"a": a, "b": b}, resampling=by).data.iloc[0]
     for column in ("p_gain", "p_nonadditive"):
         assert drawn_rows[column] == pytest.approx(plain[column], abs=0.05)
@@ -188,7 +174,7 @@ def test_a_table_of_points_is_tested_as_points() -> None:
     )
     sample = read_sample(table, "theta", coordinates=("easting", "northing"))
     assert list(sample.factors) == ["rain"]
-    found = detect_sample(sample, classes=[3, 4], number=199, rng=rng)
+    found = detect_sample(sample, classes=[3, 4], n_resamples=199, rng=rng)
     assert found.factor.data["p_spatial"][0] <= 0.05
     assert point_blocks(places).number <= 36
     table.loc[3, "easting"] = np.nan

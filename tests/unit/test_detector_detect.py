@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from headwater.chapters.detector.options import DetectorOptions, StrataOptions
 from headwater.chapters.detector.section import section
 from headwater.chapters.detector.step import STEP
-from headwater.detector import Scheme, best_strata, detect, detect_sample, optimal, read_sample
+from headwater.detector import Scheme, best_strata, detect, detect_sample, opgd, read_sample
 from headwater.errors import DataError, StudyError
 from headwater.figures import render
 from headwater.grids import cell_area, grid_coords, write_zarr
@@ -174,7 +174,7 @@ def test_bad_names_are_refused(maps: xr.Dataset) -> None:
 def test_zero_inflated_factor_keeps_the_candidates_that_work() -> None:
     rng = np.random.default_rng(4)
     rain = np.where(rng.uniform(size=300) < 0.7, 0.0, rng.gamma(2, 5, 300))
-    table = optimal(0.1 * rain + rng.normal(size=300), {"rain": rain}).data
+    table = opgd(0.1 * rain + rng.normal(size=300), {"rain": rain}).data
     reasons = table.groupby("method")["refused"].agg(" ".join)
     assert "positive" in reasons["geometric"]
     assert "classes empty" in reasons["quantile"]
@@ -187,19 +187,19 @@ def test_choice_follows_the_criterion() -> None:
     x = rng.uniform(size=300)
     y = np.floor(4 * x) + rng.normal(size=300)
     best = {
-        by: int(optimal(y, {"x": x}, methods=["equal"], by=by).best["k"][0])
+        by: int(opgd(y, {"x": x}, methods=["equal"], by=by).best["k"][0])
         for by in ("q", "q_adjusted", "q_cv")
     }
     assert best["q"] == 8
     assert best["q_cv"] == 4
     with pytest.raises(StudyError, match="q_adjusted"):
-        optimal(y, {"x": x}, by="adjusted")
+        opgd(y, {"x": x}, by="adjusted")
 
 
 def test_fixed_strata_are_taken_as_told() -> None:
     x = {"a": np.arange(60.0), "b": np.arange(60.0)}
     fixed = {"a": Scheme("equal", 7), "b": Scheme("given", breaks=(0.0, 12.5, 100.0))}
-    found = optimal(np.sin(np.arange(60.0)), x, fixed=fixed)
+    found = opgd(np.sin(np.arange(60.0)), x, fixed=fixed)
     assert found.best["strata"].tolist() == [7, 2]
     assert best_strata(x, found)["b"].breaks == (0.0, 12.5, 100.0)
     assert len(found.data) == 2

@@ -4,18 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headwater.detector import (
-    ecological,
-    factor,
-    holm,
-    interaction,
-    interaction_class,
-    p_central,
-    q_statistic,
-    risk,
-    stratum_sums,
-)
+from headwater.detector import ecological, factor, interaction, risk
+from headwater.detector.interaction_detector import interaction_class
+from headwater.detector.q import p_central, q_statistic, stratum_sums
 from headwater.errors import DataError
+from headwater.inference.multiplicity import holm
 
 
 @pytest.fixture

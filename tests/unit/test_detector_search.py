@@ -5,16 +5,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from headwater.detector import (
-    GridSpectral,
-    Search,
-    optimal,
-    optimal_breaks,
-    q_statistic,
-    search_test,
-    stratify,
-    stratum_sums,
-)
+from headwater.detector import opgd, stratify
+from headwater.detector.breaks import optimal_breaks
+from headwater.detector.null_models import GridSpectral
+from headwater.detector.q import q_statistic, stratum_sums
+from headwater.detector.search_options import Search
+from headwater.detector.search_tests import search_test
 from headwater.errors import DataError
 
 
@@ -36,7 +32,7 @@ def test_best_breaks_are_the_best_of_all(seed: int, smallest: int) -> None:
             sizes = np.bincount(np.searchsorted(inner, x, side="left"), minlength=classes)
             if sizes.min() >= smallest:
                 best = max(best, q_of(x, y, inner))
-        (found,) = optimal_breaks(x, y, [classes], smallest=smallest)
+        (found,) = optimal_breaks(x, y, [classes], min_units=smallest)
         assert found.size == classes - 1
         assert q_of(x, y, found) == pytest.approx(best, abs=1e-12)
 
@@ -58,9 +54,9 @@ def test_the_optimal_rule_beats_every_other_by_plain_q() -> None:
     x = rng.gamma(2, size=200)
     y = np.sin(3 * x) + rng.normal(size=200)
     methods = ["equal", "quantile", "natural", "optimal"]
-    found = optimal(y, {"x": x}, methods=methods, by="q")
+    found = opgd(y, {"x": x}, methods=methods, by="q")
     assert found.best["method"][0] == "optimal"
-    weighted = optimal(y, {"x": x}, methods=methods, by="q", weights=rng.uniform(1, 2, 200))
+    weighted = opgd(y, {"x": x}, methods=methods, by="q", weights=rng.uniform(1, 2, 200))
     assert weighted.best["method"][0] == "optimal"
     strata = stratify(x, "optimal", 8, response=y)
     assert strata.realised == 8
@@ -73,7 +69,7 @@ def test_the_search_of_noise_is_no_discovery() -> None:
     for _ in range(60):
         x, y = rng.normal(size=(2, 120))
         found = search_test(
-            y, {"x": x}, Search(methods=("equal", "optimal"), by="q"), number=99, rng=rng
+            y, {"x": x}, Search(methods=("equal", "optimal"), by="q"), n_resamples=99, rng=rng
         ).data.iloc[0]
         fixed.append(found["p_fixed"])
         searched.append(found["p_search"])
@@ -89,7 +85,7 @@ def test_the_search_test_finds_what_is_there_and_counts_itself() -> None:
         x + noise,
         {"x": x, "sky": rng.integers(0, 4, (20, 30)).astype(str)},
         null=GridSpectral(cells, (20, 30)),
-        number=199,
+        n_resamples=199,
         rng=rng,
     ).data.set_index("factor")
     assert found.loc["x", "p_search"] == pytest.approx(1 / 200)
@@ -106,8 +102,6 @@ def test_scores_of_many_responses_are_those_of_each() -> None:
     layouts = plan.layouts("x", x, responses[0], weights)
     scores = plan.scores(layouts, responses, weights, anew=True)
     for at, y in enumerate(responses):
-        table = optimal(
-            y, {"x": x}, methods=plan.methods, classes=plan.classes, weights=weights
-        ).data
+        table = opgd(y, {"x": x}, methods=plan.methods, classes=plan.classes, weights=weights).data
         np.testing.assert_allclose(scores.q[at], table["q"], atol=1e-12)
         np.testing.assert_allclose(scores.q_cv[at], table["q_cv"], atol=1e-12)

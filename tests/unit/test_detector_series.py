@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from headwater.detector import Search, q_series
+from headwater.detector import q_series
+from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError
 from headwater.figures import render
 
@@ -39,7 +40,7 @@ def factors(cubes) -> dict[str, xr.DataArray]:
 
 
 def test_the_first_factor_changes_with_the_year(cubes) -> None:
-    found = q_series(cubes["theta"], factors(cubes), number=99)
+    found = q_series(cubes["theta"], factors(cubes), n_resamples=99)
     assert found.leaders["period"].tolist() == ["2017", "2018", "2019"]
     assert found.leaders["factor"].tolist() == ["ndvi", "rain", "rain"]
     assert (found.leaders["p_lead"] < 0.05).all()
@@ -63,7 +64,7 @@ def test_periods_are_named_in_order(cubes, period: str, labels: list[str]) -> No
         for name, one in cubes.items()
     }
     plan = Search(methods=("equal",), classes=(4,))
-    found = q_series(short["theta"], factors(short), period, search=plan, number=99)
+    found = q_series(short["theta"], factors(short), period, search=plan, n_resamples=99)
     assert list(dict.fromkeys(found.data["period"]))[: len(labels)] == labels
     assert found.data.groupby("period").size().eq(3).all()
 
@@ -72,7 +73,7 @@ def test_periods_without_data_are_named(cubes) -> None:
     theta = cubes["theta"].copy()
     theta[:12] = np.nan
     theta[12:15, 0] = np.nan
-    found = q_series(theta, factors(cubes), number=99)
+    found = q_series(theta, factors(cubes), n_resamples=99)
     assert found.leaders["period"].tolist() == ["2018", "2019"]
     assert any("leaves out 2017 ('theta' has no values)" in text for text in found.cautions)
     assert found.data["n"].iloc[0] == 11 * 18

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import factor, q_statistic, shift_test, stratify, stratum_sums
-from headwater.detector.shift_test import _all_shifts
+from headwater.detector import factor, stratify, torus_shift_test
+from headwater.detector.q import q_statistic, stratum_sums
+from headwater.detector.torus_shift import _all_shifts
 from headwater.errors import DataError
 
 
@@ -33,7 +34,7 @@ def test_every_shift_is_that_of_a_rolled_map(fields) -> None:
 
 def test_p_counts_the_map_itself(fields) -> None:
     y, _ = fields
-    found = shift_test(y, stratify(y, "quantile", 4), least_overlap=0.0)
+    found = torus_shift_test(y, stratify(y, "quantile", 4), min_overlap=0.0)
     assert found.p_value == pytest.approx(1 / found.shifts)
 
 
@@ -43,7 +44,7 @@ def test_unrelated_smooth_fields_are_not_taken_for_related() -> None:
     for _ in range(60):
         y, x = (gaussian_filter(rng.normal(size=(80, 80)), 2)[20:60, 20:60] for _ in range(2))
         strata = stratify(x, "quantile", 5)
-        shifted.append(shift_test(y, strata).p_value)
+        shifted.append(torus_shift_test(y, strata).p_value)
         central.append(factor(y, {"x": strata}).data["p_value"][0])
     assert np.mean(np.array(shifted) < 0.05) < 0.15
     assert np.mean(np.array(central) < 0.05) > 0.7
@@ -52,11 +53,11 @@ def test_unrelated_smooth_fields_are_not_taken_for_related() -> None:
 def test_related_smooth_fields_are_found() -> None:
     rng = np.random.default_rng(2)
     x, noise = (gaussian_filter(rng.normal(size=(50, 70)), 2) for _ in range(2))
-    found = shift_test(x + noise, stratify(x, "quantile", 5))
+    found = torus_shift_test(x + noise, stratify(x, "quantile", 5))
     assert found.p_value < 0.01
     assert 0 < found.chance < 0.4
 
 
 def test_rows_of_a_table_are_refused() -> None:
     with pytest.raises(DataError, match="needs maps"):
-        shift_test(np.arange(9.0), stratify(np.arange(9.0), "equal", 3))
+        torus_shift_test(np.arange(9.0), stratify(np.arange(9.0), "equal", 3))

@@ -5,15 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from headwater.detector import (
-    as_strata,
-    categories,
-    cross,
-    natural_breaks,
-    sectors,
-    stratify,
-)
-from headwater.detector.breaks import BREAKS
+from headwater.detector import categories, sectors, stratify
+from headwater.detector.breaks import BREAKS, natural_breaks
+from headwater.detector.strata import as_strata, cross_strata
 from headwater.errors import DataError, StudyError
 
 VALUES = np.array([3.0, 1.0, 2.0, 2.0, 9.0, 4.0, np.nan, 7.0])
@@ -128,8 +122,8 @@ def test_categories_are_not_cast() -> None:
 
 def test_crossing_cannot_confuse_separators() -> None:
     one, two = as_strata(["a", "a_b"]), as_strata(["b_c", "c"])
-    assert len(set(cross(one, two).tolist())) == 2
-    assert cross(as_strata(["a", None]), as_strata(["x", "y"])).tolist() == [0, -1]
+    assert len(set(cross_strata(one, two).tolist())) == 2
+    assert cross_strata(as_strata(["a", None]), as_strata(["x", "y"])).tolist() == [0, -1]
 
 
 def test_sectors_wrap_at_north() -> None:

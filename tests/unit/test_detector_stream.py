@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from headwater.detector import (
-    Resampling,
-    chunked_categories,
-    chunked_strata,
-    factor,
-    stratify,
-)
+from headwater.detector import factor, stratify
+from headwater.detector.resample import Resampling
+from headwater.detector.stream import chunked_categories, chunked_strata
 from headwater.errors import DataError
 
 RNG = np.random.default_rng(1)
@@ -74,7 +70,8 @@ def test_a_cube_on_disk_needs_a_few_chunks_of_memory(tmp_path) -> None:
     """Forty million cells of two variables, 0.3 GB: far less may be held."""
     code = f"""
 import resource, numpy as np, zarr, dask.array as da
-from headwater.detector import factor, chunked_strata
+from headwater.detector import factor
+from headwater.detector.stream import chunked_strata
 shape, chunks = (40, 1000, 1000), (1, 1000, 1000)
 rng = np.random.default_rng(1)
 arrays = [

@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from headwater.detector import q_statistic, stratum_sums
-from headwater.detector.robust import robust, robust_strata
+from headwater.detector.q import q_statistic, stratum_sums
+from headwater.detector.robust_detector import rgd, robust_strata
 from headwater.detector.tree import gozh, grow_tree, tree_strata
 from headwater.errors import DataError
 
@@ -67,9 +67,9 @@ def test_weights_act_as_repeated_units() -> None:
     rng = np.random.default_rng(8)
     x, times = rng.normal(size=80), rng.integers(1, 4, 80)
     y = np.sin(2 * x) + rng.normal(0, 0.2, 80)
-    weighted = tree_strata(y, {"x": x}, weights=times, smallest=1, smallest_split=2, cp=0.05)
+    weighted = tree_strata(y, {"x": x}, weights=times, min_units=1, min_split=2, cp=0.05)
     repeated = tree_strata(
-        np.repeat(y, times), {"x": np.repeat(x, times)}, smallest=1, smallest_split=2, cp=0.05
+        np.repeat(y, times), {"x": np.repeat(x, times)}, min_units=1, min_split=2, cp=0.05
     )
     assert weighted.breaks == repeated.breaks
 
@@ -114,7 +114,7 @@ def test_a_factor_without_a_cut_is_left_out_and_named() -> None:
 def test_robust_cuts_are_the_best_of_all(smallest: int, classes: int) -> None:
     rng = np.random.default_rng(classes)
     x, y = np.round(rng.normal(size=16), 1), rng.normal(size=16)
-    found = robust_strata(y, x, classes, smallest=smallest)
+    found = robust_strata(y, x, classes, min_units=smallest)
     distinct = np.unique(x)
     every = (
         np.searchsorted(cuts, x, side="left")
@@ -147,7 +147,7 @@ def test_robust_detection() -> None:
     x, cover = rng.uniform(size=300), rng.integers(0, 3, 300)
     y = np.floor(4 * x) + cover + rng.normal(0, 0.1, 300)
     cover = np.array(["a", "b", "c"])[cover]
-    found = robust(y, {"x": x, "cover": cover})
+    found = rgd(y, {"x": x, "cover": cover})
     assert found.interaction is not None
     assert found.interaction.data["q_12"][0] > 0.97
     assert (found.sweep.groupby("factor")["q"].diff().dropna() >= 0).all()

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from headwater.detector import Resampling, Strata, detect, factor, square_blocks
+from headwater.detector import detect, factor
+from headwater.detector.resample import Resampling, square_blocks
+from headwater.detector.strata import Strata
 from headwater.grids import geobox_of, terrain_on_grid
 from headwater.virtual import make
 
@@ -69,7 +71,7 @@ def test_intervals_cover_the_q_of_the_process(found) -> None:
         part = {
             "precipitation": Strata(codes[inside], strata["precipitation"].names),
         }
-        by = Resampling(rng, blocks=blocks, number=499)
+        by = Resampling(rng, blocks=blocks, n_resamples=499)
         row = factor(y[inside], part, resampling=by).data.iloc[0]
         hits += row["q_low"] <= true <= row["q_high"]
     assert hits >= 51

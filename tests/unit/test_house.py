@@ -75,7 +75,7 @@ LONG: set[str] = {
     "chapters/samples/section.py: _posterior_blocks",
     "chapters/samples/section.py: _comparison_blocks",
     "detector/plots.py: draw_factors",
-    "detector/series_plots.py: draw_series",
+    "detector/plots.py: draw_series",
     "isotopes/audit/rules_means.py: parts_and_totals",
     "isotopes/audit/rules_means.py: annual_means",
     "isotopes/intersection.py: intersect",

@@ -38,7 +38,8 @@ def detect(
     with report_errors():
         import pandas as pd
 
-        from headwater.detector import figures_of, from_table, summary_lines
+        from headwater.detector import from_table
+        from headwater.detector.from_table import figures_of, summary_lines
         from headwater.errors import InputError
 
         try:

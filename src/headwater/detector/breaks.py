@@ -1,27 +1,25 @@
-"""Rules that part a continuous factor into classes.
-
-Every rule takes the finite values in ascending order and the numbers of classes wanted, and gives
-the k - 1 inner breaks of each. Classes are ``(lower, upper]``: a value equal to a break belongs to
-the class below it, so equal values are never parted.
-"""
+"""Rules that part a continuous factor into classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from headwater.detector.natural import natural_breaks
 from headwater.errors import DataError, StudyError, nearest
 
 __all__ = [
     "BREAKS",
+    "BreakProgramme",
     "break_rule",
     "effective_breaks",
     "equal_breaks",
     "geometric_breaks",
     "head_tail_breaks",
+    "natural_breaks",
+    "optimal_breaks",
     "quantile_breaks",
     "standard_deviation_breaks",
 ]
@@ -198,6 +196,59 @@ def head_tail_breaks(ordered: Floats, classes: Sequence[int]) -> list[Floats]:
     return [np.array(means[: number - 1]) for number in classes]
 
 
+def natural_breaks(ordered: npt.ArrayLike, classes: Sequence[int]) -> list[Floats]:
+    """Find the breaks that leave the least sum of squares within classes.
+
+    Parameters
+    ----------
+    ordered : array_like, shape (n,)
+        Finite values in ascending order [any unit].
+    classes : sequence of int
+        Numbers of classes; one dynamic programme answers them all.
+
+    Returns
+    -------
+    list of ndarray
+        For each number of classes k the k - 1 inner breaks, each the largest value of its class.
+        Where there are fewer than k distinct values, every value is a class of its own.
+
+    Notes
+    -----
+    Equal values are never parted: the programme runs over distinct values weighted by their
+    number. With prefix sums the sum of squares of a class costs O(1), and as the best start of the
+    last class never moves left, k classes cost O(k n log n). Nothing is sampled.
+
+    References
+    ----------
+    Fisher, W. D. (1958). On grouping for maximum homogeneity. Journal of the American Statistical
+    Association 53, 789-798. https://doi.org/10.1080/01621459.1958.10501479
+
+    Examples
+    --------
+    >>> natural_breaks([1.0, 2.0, 9.0, 10.0, 30.0], [2, 3])
+    [array([10.]), array([ 2., 10.])]
+    """
+    from headwater.detector._kernels import fisher_splits
+
+    values = np.asarray(ordered, dtype=np.float64)
+    last = np.append(np.flatnonzero(values[1:] != values[:-1]), values.size - 1)
+    distinct = values[last]
+    weight = np.append(0.0, last + 1.0)
+    total = np.append(0.0, np.cumsum(values - values.mean())[last])
+    starts = fisher_splits(total, weight, min(max(classes), distinct.size))
+    return [_trace(starts, distinct, min(number, distinct.size)) for number in classes]
+
+
+def _trace(starts: npt.NDArray[np.int32], distinct: Floats, number: int) -> Floats:
+    """Walk back from the last class to the first."""
+    breaks = np.empty(number - 1)
+    end = distinct.size
+    for layer in range(number - 1, 0, -1):
+        end = int(starts[layer, end])
+        breaks[layer - 1] = distinct[end - 1]
+    return breaks
+
+
 BREAKS: Mapping[str, Rule] = {
     "equal": equal_breaks,
     "quantile": quantile_breaks,
@@ -265,3 +316,139 @@ def effective_breaks(ordered: Floats, breaks: Floats) -> tuple[Floats, npt.NDArr
     ends = np.searchsorted(ordered, breaks, side="right")
     parts = (ends > 0) & (ends < ordered.size) & (np.diff(ends, prepend=0) > 0)
     return breaks[parts], ends[parts]
+
+
+def optimal_breaks(
+    values: npt.ArrayLike,
+    response: npt.ArrayLike,
+    classes: Sequence[int],
+    *,
+    min_units: int = 2,
+    limits: int | None = None,
+) -> list[Floats]:
+    r"""Find the breaks of a factor at which q of the response is greatest.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        The factor [any unit], in any order; NaN is missing.
+    response : array_like, shape (n,)
+        The variable to be explained [any unit]; NaN is missing.
+    classes : sequence of int
+        Numbers of classes; one dynamic programme answers them all.
+    min_units : int
+        Least number of units in a class.
+    limits : int, optional
+        Where the factor has more distinct values than this, breaks lie only at this many places
+        among them, evenly spread over the units; by default, anywhere.
+
+    Returns
+    -------
+    list of ndarray
+        For each number of classes the inner breaks, each the largest value of its class; fewer
+        than asked for where no such partition exists.
+
+    Raises
+    ------
+    DataError
+        If no unit has both, or a class is to hold no unit.
+
+    Notes
+    -----
+    q is greatest where the sum over classes of (class total)² / (class size) is. Over the sorted
+    values this is a dynamic programme, :math:`G_c(j) = \max_i G_{c-1}(i) + (T_j - T_i)^2 / (j - i)`
+    with running totals T, which costs O(k m²) for m places; equal values are never parted. Nothing
+    is sampled and the greatest q is found, which is what makes it optimistic: on pure noise, too,
+    it finds the q that is greatest. Test it with
+    :func:`headwater.detector.search_tests.search_test`.
+
+    References
+    ----------
+    Fisher, W. D. (1958). On grouping for maximum homogeneity. Journal of the American Statistical
+    Association 53, 789-798. https://doi.org/10.1080/01621459.1958.10501479
+
+    Examples
+    --------
+    >>> optimal_breaks([1, 2, 3, 4, 5, 6], [5.0, 5.0, 1.0, 1.0, 1.0, 9.0], [2, 3], min_units=1)
+    [array([5.]), array([2., 5.])]
+    """
+    x, y = np.asarray(values, np.float64).ravel(), np.asarray(response, np.float64).ravel()
+    both = ~(np.isnan(x) | np.isnan(y))
+    if min_units < 1 or not both.any():
+        raise DataError(
+            "no unit has both a response and a factor" if min_units >= 1 else "an empty class",
+            found=f"{both.sum()} units, min_units = {min_units}",
+            do="Check the inputs; ask for at least one unit per class",
+        )
+    order = np.argsort(x[both], kind="stable")
+    ordered = x[both][order]
+    programme = BreakProgramme.of(ordered, classes, min_units, limits)
+    totals = np.append(0.0, np.cumsum(y[both][order] - y[both].mean()))
+    ends = programme.solve(totals, np.arange(ordered.size + 1.0))[1]
+    return [ordered[found - 1] for found in ends]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BreakProgramme:
+    """Where classes may end, and how many are wanted: all that does not depend on the response.
+
+    Attributes
+    ----------
+    places : ndarray of int, shape (m,)
+        Numbers of units after which a class may end, from 0 to n.
+    classes : tuple of int
+        Numbers of classes.
+    min_units : int
+        Least number of units in a class.
+    """
+
+    places: npt.NDArray[np.intp]
+    classes: tuple[int, ...]
+    min_units: int
+
+    @classmethod
+    def of(
+        cls, ordered: Floats, classes: Sequence[int], min_units: int, limits: int | None
+    ) -> BreakProgramme:
+        """Find the places at which no two equal values are parted."""
+        ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        if limits is not None and ends.size > limits:
+            wanted = np.linspace(0, ordered.size, limits + 2)[1:-1]
+            ends = np.unique(ends[np.minimum(np.searchsorted(ends, wanted), ends.size - 1)])
+        return cls(np.concatenate(([0], ends, [ordered.size])), tuple(classes), min_units)
+
+    def solve(self, totals: Floats, weights: Floats) -> tuple[Floats, list[npt.NDArray[np.intp]]]:
+        """Find the best ends of classes for a response.
+
+        Parameters
+        ----------
+        totals, weights : ndarray, shape (n + 1,)
+            Running sums of the weighted response, less its mean, and of the weights, from 0.
+
+        Returns
+        -------
+        gain : ndarray
+            Greatest sum of (class total)² / (class weight), by number of classes.
+        ends : list of ndarray of int
+            Numbers of units after which the classes end, the last class left out.
+        """
+        from headwater.detector._kernels import best_ends
+
+        most = min(max(self.classes), self.places.size - 1)
+        gains, starts = best_ends(
+            totals[self.places], weights[self.places], self.places, most, self.min_units
+        )
+        found = [self._trace(gains, starts, min(number, most)) for number in self.classes]
+        return np.array([gain for gain, _ in found]), [ends for _, ends in found]
+
+    def _trace(
+        self, gains: Floats, starts: npt.NDArray[np.int32], number: int
+    ) -> tuple[float, npt.NDArray[np.intp]]:
+        while number > 1 and not np.isfinite(gains[number - 1]):
+            number -= 1
+        ends = np.empty(number - 1, np.intp)
+        place = self.places.size - 1
+        for layer in range(number - 1, 0, -1):
+            place = int(starts[layer, place])
+            ends[layer - 1] = self.places[place]
+        return float(gains[number - 1]), ends

@@ -55,7 +55,7 @@ class Price:
 
     Attributes
     ----------
-    smallest_split, smallest : int
+    min_split, min_units : int
         Least units of a node that is cut, and of a leaf.
     gain : float
         Sum of squares that a cut must explain, on average over the cuts of a branch.
@@ -63,8 +63,8 @@ class Price:
         Most cuts from the root to a leaf.
     """
 
-    smallest_split: int
-    smallest: int
+    min_split: int
+    min_units: int
     gain: float
     depth: int = 30
 
@@ -147,9 +147,9 @@ def _grow(
     risk = float(weight[units] @ (y[units] - mean) ** 2)
     leaf = _Grown([Leaf(units, limits)], risk)
     # a branch gains no more than the squares at its root: what is left below the price stays whole
-    if units.size < price.smallest_split or risk <= price.gain or price.depth == 0:
+    if units.size < price.min_split or risk <= price.gain or price.depth == 0:
         return leaf
-    cut = _best_cut(y - mean, weight, columns, orders, price.smallest)
+    cut = _best_cut(y - mean, weight, columns, orders, price.min_units)
     if cut is None or cut.gain <= 1e-12 * risk:
         return leaf
     column = columns[cut.column]
@@ -165,22 +165,22 @@ def _grow(
 
 
 def _best_cut(
-    y: Floats, weight: Floats, columns: list[Column], orders: list[Units], smallest: int
+    y: Floats, weight: Floats, columns: list[Column], orders: list[Units], min_units: int
 ) -> _Cut | None:
     best: _Cut | None = None
     for number, (column, order) in enumerate(zip(columns, orders, strict=True)):
         find = _cut_of_codes if column.labels else _cut_of_values
-        found = find(column.values[order], y[order], weight[order], smallest)
+        found = find(column.values[order], y[order], weight[order], min_units)
         # rounding must not decide between factors that cut alike
         if found is not None and (best is None or found.gain > best.gain * (1 + 1e-10)):
             best = replace(found, column=number)
     return best
 
 
-def _cut_of_values(x: Floats, y: Floats, weight: Floats, smallest: int) -> _Cut | None:
+def _cut_of_values(x: Floats, y: Floats, weight: Floats, min_units: int) -> _Cut | None:
     """Cut ordered values in two; `y` is about the node's mean."""
     ends = np.flatnonzero(x[1:] != x[:-1])
-    ends = ends[(ends + 1 >= smallest) & (x.size - ends - 1 >= smallest)]
+    ends = ends[(ends + 1 >= min_units) & (x.size - ends - 1 >= min_units)]
     if ends.size == 0:
         return None
     gain = _gains(np.cumsum(weight * y)[ends], np.cumsum(weight)[ends], float(weight.sum()))
@@ -188,7 +188,7 @@ def _cut_of_values(x: Floats, y: Floats, weight: Floats, smallest: int) -> _Cut 
     return _Cut(float(gain.max()), 0, float(x[place] + x[place + 1]) / 2, frozenset())
 
 
-def _cut_of_codes(codes: Floats, y: Floats, weight: Floats, smallest: int) -> _Cut | None:
+def _cut_of_codes(codes: Floats, y: Floats, weight: Floats, min_units: int) -> _Cut | None:
     """Part categories, ordered by their mean, in two sets."""
     whole = codes.astype(np.intp)
     n = np.bincount(whole)
@@ -197,7 +197,7 @@ def _cut_of_codes(codes: Floats, y: Floats, weight: Floats, smallest: int) -> _C
     sums = np.bincount(whole, weight * y)[present].astype(np.float64)
     order = np.argsort(sums / weights, kind="stable")
     left = np.cumsum(n[present][order])[:-1]
-    ends = np.flatnonzero((left >= smallest) & (whole.size - left >= smallest))
+    ends = np.flatnonzero((left >= min_units) & (whole.size - left >= min_units))
     if ends.size == 0:
         return None
     gain = _gains(

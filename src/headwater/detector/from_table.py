@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from headwater.detector.detect import detect_sample
-from headwater.detector.detection import Detection
+from headwater.detector.detection import Detection, detect_sample
 from headwater.detector.sample import read_sample
 from headwater.detector.search_options import METHODS, Criterion
 from headwater.errors import DataError, nearest
@@ -64,7 +63,7 @@ def from_table(
         the detection is made on maps; tests and intervals then know which units are neighbours, as
         they do of scattered points. They are no factors unless `x` names them.
     methods : sequence of str
-        Rules to try; see :func:`headwater.detector.optimal`.
+        Rules to try; see :func:`headwater.detector.opgd`.
     classes : (int, int)
         Least and greatest number of classes to try.
     by : {"q_cv", "q_adjusted", "q"}

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.detector.resample import Blocks, BlockSums, Resampling, q_of_sums
-from headwater.detector.strata import Strata, cross
+from headwater.detector.strata import Strata, cross_strata
 from headwater.inference.multiplicity import chance_p
 
 __all__ = ["crossed_samples", "gain_p", "nonadditive_p", "paired_p"]
@@ -60,7 +60,7 @@ def gain_p(
             if first == one
         }
         gains: dict[str, list[Floats]] = {two: [] for two in others}
-        for block in by.null.draw(left, by.number, by.rng):
+        for block in by.null.draw(left, by.n_resamples, by.rng):
             for two, other in others.items():
                 gains[two].append(other.gain(block))
         for two, other in others.items():
@@ -95,7 +95,7 @@ def nonadditive_p(
     if model.free < 1:
         return np.nan
     left = model.left(values)
-    drawn = [model.gain(block) for block in by.null.draw(left, by.number, by.rng)]
+    drawn = [model.gain(block) for block in by.null.draw(left, by.n_resamples, by.rng)]
     return chance_p(float(model.gain(left[None])[0]), np.concatenate(drawn))
 
 
@@ -122,8 +122,8 @@ def crossed_samples(
     assert by.blocks is not None
     one, two = pair
     shape = (one.realised, two.realised)
-    sums = BlockSums.of(values, cross(one, two), shape[0] * shape[1], by.blocks, weights)
-    drawn = sums.resampled(by.number, by.rng)
+    sums = BlockSums.of(values, cross_strata(one, two), shape[0] * shape[1], by.blocks, weights)
+    drawn = sums.resampled(by.n_resamples, by.rng)
     table = drawn.reshape(len(drawn), *shape, 4)
     return q_of_sums(table.sum(axis=2))[1], q_of_sums(table.sum(axis=1))[1], q_of_sums(drawn)[1]
 
@@ -161,10 +161,10 @@ def paired_p(values: Floats, pair: tuple[Strata, Strata], blocks: Blocks, by: Re
     if not kept.any():
         return np.nan
     by_block = np.bincount(blocks.labels[kept], difference[kept], minlength=blocks.number)
-    signs = by.rng.integers(0, 2, (by.number, by_block.size)) * 2.0 - 1.0
+    signs = by.rng.integers(0, 2, (by.n_resamples, by_block.size)) * 2.0 - 1.0
     observed = abs(float(by_block.sum()))
     reached = int((np.abs(signs @ by_block) >= observed * (1 - 1e-9)).sum())
-    return (1 + reached) / (1 + by.number)
+    return (1 + reached) / (1 + by.n_resamples)
 
 
 class _Cells:
@@ -188,7 +188,7 @@ class _Nested:
     """One factor within the crossing with another."""
 
     def __init__(self, one: Strata, two: Strata, values: Floats, weights: Floats | None) -> None:
-        codes = cross(one, two)
+        codes = cross_strata(one, two)
         self.kept = (codes >= 0) & ~np.isnan(values)
         self.unit = np.ones(values.size) if weights is None else weights
         self.shape = (one.realised, two.realised)
@@ -214,7 +214,7 @@ class _Additive(_Nested):
 
     def __init__(self, one: Strata, two: Strata, values: Floats, weights: Floats | None) -> None:
         super().__init__(one, two, values, weights)
-        self.codes = cross(one, two)
+        self.codes = cross_strata(one, two)
         present = self.cells.weight > 0
         rows, columns = np.divmod(np.flatnonzero(present), self.shape[1])
         design = np.hstack([np.eye(self.shape[0])[rows], np.eye(self.shape[1])[columns]])

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from headwater.detector.factor import INDEPENDENCE_CAUTION
+from headwater.detector.factor_detector import INDEPENDENCE_CAUTION
 from headwater.detector.references import WANG2010
-from headwater.detector.strata import Strata
-from headwater.detector.stratify import as_strata
+from headwater.detector.strata import Strata, as_strata
 from headwater.errors import DataError
 from headwater.results import MapResult, fingerprint
 
@@ -62,8 +61,8 @@ def local_q(
     strata: Mapping[str, Any],
     *,
     window: int = 21,
-    least: int = 30,
-    least_stratum: int = 2,
+    min_units: int = 30,
+    min_stratum_units: int = 2,
 ) -> LocalMaps:
     """Map q in windows around each cell.
 
@@ -75,9 +74,9 @@ def local_q(
         The factors, parted over the whole map, with codes of the same shape.
     window : int
         Side of the window [cells]; odd.
-    least : int
+    min_units : int
         Units that a window must hold.
-    least_stratum : int
+    min_stratum_units : int
         Strata with fewer units in a window are left out there, and its n counts without them.
 
     Returns
@@ -119,7 +118,7 @@ def local_q(
         )
     values = np.asarray(response.values, dtype=np.float64)
     parts = {name: as_strata(given) for name, given in strata.items()}
-    rule = {"window": window, "least": least, "least_stratum": least_stratum}
+    rule = {"window": window, "min_units": min_units, "min_stratum_units": min_stratum_units}
     maps: dict[str, xr.DataArray] = {}
     for name, part in parts.items():
         found = window_q(values, part, **rule)
@@ -138,11 +137,13 @@ def local_q(
         method=f"Local q: share of the variance of {label} between the strata of a factor, in "
         f"windows of {window} × {window} cells around each cell.",
         references=(WANG2010,),
-        fingerprint=fingerprint(values, *(part.codes for part in parts.values()), window, least),
+        fingerprint=fingerprint(
+            values, *(part.codes for part in parts.values()), window, min_units
+        ),
         choices=(
             "The strata are those of the whole map. Windows are cut at its edge; windows with "
-            f"fewer than {least} units or two strata are left empty; a stratum with fewer than "
-            f"{least_stratum} units in a window is left out of it.",
+            f"fewer than {min_units} units or two strata are left empty; a stratum with fewer than "
+            f"{min_stratum_units} units in a window is left out of it.",
         ),
         cautions=(
             "Windows overlap, so that neighbouring values of local q are not independent, and "
@@ -157,8 +158,8 @@ def window_q(
     strata: Strata,
     *,
     window: int = 21,
-    least: int = 30,
-    least_stratum: int = 2,
+    min_units: int = 30,
+    min_stratum_units: int = 2,
 ) -> WindowQ:
     """Compute q in every window of an array.
 
@@ -168,7 +169,7 @@ def window_q(
         The variable to be explained [any unit]; NaN is missing.
     strata : Strata
         With codes of the same shape.
-    window, least, least_stratum : int
+    window, min_units, min_stratum_units : int
         See :func:`local_q`.
 
     Returns
@@ -183,7 +184,7 @@ def window_q(
     Examples
     --------
     >>> codes = np.tile([0, 1], (6, 3))
-    >>> window_q(codes * 2.0, as_strata(codes), window=5, least=9).q[2, 2]
+    >>> window_q(codes * 2.0, as_strata(codes), window=5, min_units=9).q[2, 2]
     np.float64(1.0)
     """
     if values.ndim != 2 or strata.codes.shape != values.shape:
@@ -204,7 +205,7 @@ def window_q(
     for code in range(strata.realised):
         inside = present & (strata.codes == code)
         units = _sums(inside.astype(np.float64), window)
-        enough = units >= max(least_stratum, 1)
+        enough = units >= max(min_stratum_units, 1)
         own = np.where(inside, deviation, 0.0)
         first = np.where(enough, _sums(own, window), 0.0)
         n += np.where(enough, units, 0.0)
@@ -216,7 +217,7 @@ def window_q(
     spread, free = squares - common, n - realised
     # what the tables leave of a flat window is rounding of the whole map's squares
     rounding = 1e-12 * float((deviation**2).sum())
-    sound = (n >= least) & (realised > 1) & (free > 0) & (spread > rounding)
+    sound = (n >= min_units) & (realised > 1) & (free > 0) & (spread > rounding)
     q = np.divide(between - common, spread, out=np.full(shape, np.nan), where=sound)
     q = np.clip(q, 0.0, 1.0)
     adjusted = 1.0 - (1.0 - q) * np.divide(n - 1, free, out=np.ones(shape), where=sound)

@@ -69,14 +69,14 @@ class Resampling:
     blocks : Blocks or None
         For intervals, and for tests of two factors against each other; None leaves them to the
         F distribution.
-    number : int
+    n_resamples : int
         How many responses, and how many resamples.
     """
 
     rng: np.random.Generator
     null: Randomisation | None = None
     blocks: Blocks | None = None
-    number: int = 999
+    n_resamples: int = 999
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,23 +129,25 @@ class BlockSums:
         table = np.stack([part.astype(np.float64) for part in sums], axis=-1)
         return cls(table.reshape(blocks.number, cells, 4))
 
-    def resampled(self, number: int, rng: np.random.Generator) -> Floats:
+    def resampled(self, n_resamples: int, rng: np.random.Generator) -> Floats:
         """Draw as many blocks as there are, with replacement, again and again.
 
         Parameters
         ----------
-        number : int
+        n_resamples : int
             How often.
         rng : numpy Generator
             Source of randomness.
 
         Returns
         -------
-        ndarray, shape (number, cells, 4)
+        ndarray, shape (n_resamples, cells, 4)
         """
         blocks = len(self.table)
-        drawn = rng.multinomial(blocks, np.full(blocks, 1.0 / blocks), number).astype(np.float64)
-        return (drawn @ self.table.reshape(blocks, -1)).reshape(number, *self.table.shape[1:])
+        drawn = rng.multinomial(blocks, np.full(blocks, 1.0 / blocks), n_resamples).astype(
+            np.float64
+        )
+        return (drawn @ self.table.reshape(blocks, -1)).reshape(n_resamples, *self.table.shape[1:])
 
 
 def q_of_sums(sums: Floats) -> tuple[Floats, Floats]:

@@ -32,7 +32,7 @@ class FactorResult(TableResult):
 
     Columns: factor, q, q_adjusted, q_low, q_high, F, p_value, p_holm, n, strata, method, k,
     n_missing; after resampling p_permutation or p_spatial; of a detection also p_search and
-    q_chance (:func:`headwater.detector.search_test`).
+    q_chance (:func:`headwater.detector.search_tests.search_test`).
     """
 
     def plot(self) -> Figure:
@@ -54,7 +54,7 @@ class InteractionResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw the lower triangle of q with marks for the classes."""
-        from headwater.detector.pair_plots import draw_interactions
+        from headwater.detector.plots import draw_interactions
 
         return draw_interactions(self.data)
 
@@ -122,7 +122,7 @@ class EcologicalResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw the matrix of the differences, those that a test shows in bold."""
-        from headwater.detector.pair_plots import draw_ecological
+        from headwater.detector.plots import draw_ecological
 
         return draw_ecological(self.data)
 
@@ -150,7 +150,7 @@ class SeriesResult(TableResult):
 
     def plot(self) -> Figure:
         """Draw q of each factor along the periods."""
-        from headwater.detector.series_plots import draw_series
+        from headwater.detector.plots import draw_series
 
         return draw_series(self.data)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from headwater.detector.stratify import Strata, as_strata
+from headwater.detector.strata import Strata, as_strata
 from headwater.errors import DataError, nearest
 from headwater.glossary import Kind
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from headwater.detector.factor import INDEPENDENCE_CAUTION, factor
-from headwater.detector.optimal import METHODS, best_strata, optimal
+from headwater.detector.factor_detector import INDEPENDENCE_CAUTION, factor
+from headwater.detector.optimal_parameters import METHODS, best_strata, opgd
 from headwater.detector.references import SONG2020
 from headwater.detector.sample import read_sample
 from headwater.errors import DataError, StudyError, nearest
@@ -60,7 +60,7 @@ def coarsen(
     size: int,
     *,
     kinds: Mapping[str, Kind] | None = None,
-    coverage: float = 0.5,
+    min_coverage: float = 0.5,
 ) -> xr.Dataset:
     """Join cells into larger ones, `size` by `size`, beginning at the first row and column.
 
@@ -73,7 +73,7 @@ def coarsen(
     kinds : mapping of str to {"continuous", "circular", "categorical"}, optional
         Where the ``kind`` attribute of a map does not say it. Amounts become their mean, directions
         that of their vectors, classes the one with the largest area (the lower of two alike).
-    coverage : float
+    min_coverage : float
         Least share of the new cell's area that must have a value; it is missing otherwise.
 
     Returns
@@ -107,7 +107,7 @@ def coarsen(
         kind = (kinds or {}).get(str(name)) or layer.attrs.get("kind", "continuous")
         joined = _joined(layer.values, kind, weight, size)
         share = (weight * _blocks(~pd.isna(layer.values), size, "constant")).sum((1, 3))
-        joined[share < coverage * weight.sum((1, 3)) * (1 - 1e-12)] = np.nan
+        joined[share < min_coverage * weight.sum((1, 3)) * (1 - 1e-12)] = np.nan
         maps[name] = xr.DataArray(joined, dims=("y", "x"), attrs=layer.attrs)
     return xr.Dataset(maps, coords=_coords(data, size), attrs=data.attrs)
 
@@ -122,7 +122,7 @@ def scale_sweep(
     kinds: Mapping[str, Kind] | None = None,
     methods: Sequence[str] = METHODS,
     classes: Sequence[int] = range(3, 9),
-    least: int = 30,
+    min_units: int = 30,
 ) -> ScaleResult:
     """Compute q at several sizes of the cells, and choose one.
 
@@ -141,8 +141,8 @@ def scale_sweep(
     kinds
         See :func:`coarsen`; a larger cell needs values on half its area.
     methods, classes
-        Searched at every size; see :func:`headwater.detector.optimal`.
-    least : int
+        Searched at every size; see :func:`headwater.detector.opgd`.
+    min_units : int
         A size that leaves fewer units is left out, and named in the cautions.
 
     Returns
@@ -190,7 +190,7 @@ def scale_sweep(
     for size in sorted(set(sizes)):
         maps = coarsen(data[names], size, kinds=kinds)
         try:
-            table = _detected(maps, names, kinds, methods, classes, least)
+            table = _detected(maps, names, kinds, methods, classes, min_units)
         except DataError as error:
             left_out.append(f"Size {size} was left out: {error.wrong} ({error.found}).")
             continue
@@ -209,7 +209,7 @@ def scale_sweep(
         references=(SONG2020,),
         fingerprint=fingerprint(*(data[name].values for name in names), tuple(sizes), rule),
         choices=(
-            f"A larger cell needs values on half its area, and a size at least {least} units. "
+            f"A larger cell needs values on half its area, and a size at least {min_units} units. "
             "Strata were searched anew at each size.",
         ),
         cautions=(
@@ -227,12 +227,12 @@ def _detected(
     kinds: Mapping[str, Kind] | None,
     methods: Sequence[str],
     classes: Sequence[int],
-    least: int,
+    min_units: int,
 ) -> pd.DataFrame:
     sample = read_sample(maps, names[0], names[1:], kinds=kinds)
-    if sample.response.size < least:
+    if sample.response.size < min_units:
         raise DataError("too few units", found=f"n = {sample.response.size}")
-    found = optimal(
+    found = opgd(
         sample.response, sample.factors, kinds=sample.kinds, methods=methods, classes=classes
     )
     table = factor(sample.response, best_strata(sample.factors, found)).data

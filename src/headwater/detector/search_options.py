@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from headwater.detector.best_breaks import optimal_breaks
-from headwater.detector.breaks import break_rule
-from headwater.detector.stratify import Strata, categories, sectors, stratify
-from headwater.detector.sweep import Layout, Scores, lay_out_strata, lay_out_values
+from headwater.detector.breaks import break_rule, optimal_breaks
+from headwater.detector.partition_scores import Layout, Scores, lay_out_strata, lay_out_values
+from headwater.detector.strata import Strata, categories, sectors, stratify
 from headwater.errors import StudyError, nearest
 from headwater.glossary import Kind
 
@@ -63,7 +62,7 @@ class Search:
         Numbers of classes.
     by : {"q_cv", "q_adjusted", "q"}
         What decides.
-    smallest : int
+    min_units : int
         Least number of units in a class.
     kinds : mapping of str to {"continuous", "circular", "categorical"}
         Declared kinds of factors.
@@ -74,7 +73,7 @@ class Search:
     methods: tuple[str, ...] = METHODS
     classes: tuple[int, ...] = tuple(range(3, 9))
     by: Criterion = "q_cv"
-    smallest: int = 2
+    min_units: int = 2
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     fixed: Mapping[str, Scheme] = field(default_factory=dict)
 
@@ -117,8 +116,8 @@ class Search:
             return [lay_out_strata(_told(values, kind, self.fixed[name], response), present)]
         if kind == "circular":
             parted = (sectors(values, number) for number in self.classes)
-            return [lay_out_strata(part, present, self.smallest) for part in parted]
-        rules = {"methods": self.methods, "classes": self.classes, "smallest": self.smallest}
+            return [lay_out_strata(part, present, self.min_units) for part in parted]
+        rules = {"methods": self.methods, "classes": self.classes, "min_units": self.min_units}
         return [lay_out_values(values, response, weights, **rules)]  # type: ignore[arg-type]
 
     def scores(

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from headwater.detector.detection import Ranking, chance_of, rank_factors
 from headwater.detector.interaction_tests import paired_p
-from headwater.detector.ranking import Ranking, chance_of, rank_factors
 from headwater.detector.references import SONG2020, WAGNER2015, WANG2010
 from headwater.detector.resample import Resampling
 from headwater.detector.results import SeriesResult
@@ -34,7 +34,7 @@ def q_series(
     *,
     search: Search | None = None,
     min_coverage: float = 0.8,
-    number: int = 199,
+    n_resamples: int = 199,
     rng: np.random.Generator | None = None,
 ) -> SeriesResult:
     """Rank the factors anew in each year, season or month.
@@ -53,7 +53,7 @@ def q_series(
         How factors are parted; repeated in each period, so that breaks follow the year.
     min_coverage : float
         Least share of a period's steps that a cell must have.
-    number : int
+    n_resamples : int
         How many responses are made by chance, and resamples of blocks, per period.
     rng : numpy Generator, optional
         Source of randomness; default: one seeded with 1.
@@ -85,7 +85,7 @@ def q_series(
     >>> noise = np.random.default_rng(1).normal(size=x.shape)
     >>> maps = {"rain": xr.DataArray(x, dims=("y", "x")),
     ...         "noise": xr.DataArray(noise, dims=("y", "x"))}
-    >>> table = q_series(theta, maps, number=99).data
+    >>> table = q_series(theta, maps, n_resamples=99).data
     >>> table.loc[table["rank"] == 1, ["period", "factor"]].values.tolist()
     [['2017', 'rain'], ['2018', 'rain']]
     """
@@ -98,7 +98,7 @@ def q_series(
     for label, maps in _maps(response.rename(name), factors, period, min_coverage):
         try:
             sample = read_sample(maps, name, list(factors), kinds=plan.kinds)
-            chance = chance_of(sample, number, draws)
+            chance = chance_of(sample, n_resamples, draws)
             ranked = rank_factors(sample, replace(plan, kinds=sample.kinds), chance)
         except DataError as error:
             failed.append(f"{label} ({error.wrong})")
@@ -110,7 +110,7 @@ def q_series(
             found="; ".join(failed) or "no period that all inputs share",
             do="Lower min_coverage, choose another period, or check the inputs",
         )
-    return _result(pd.DataFrame(rows), response, factors, plan, failed, number)
+    return _result(pd.DataFrame(rows), response, factors, plan, failed, n_resamples)
 
 
 def _maps(
@@ -178,7 +178,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     table = ranked.factor.data
     lead = np.nan
-    if len(table) > 1 and chance.number and chance.blocks is not None:
+    if len(table) > 1 and chance.n_resamples and chance.blocks is not None:
         one, two = (ranked.strata[name] for name in table["factor"][:2])
         lead = paired_p(sample.response, (one, two), chance.blocks, chance)
     for rank, row in enumerate(table.to_dict("records"), start=1):
@@ -210,7 +210,7 @@ def _result(
     factors: Mapping[str, xr.DataArray],
     plan: Search,
     failed: list[str],
-    number: int,
+    n_resamples: int,
 ) -> SeriesResult:
     table["period"] = table["period"].str.replace(r" \d ", " ", regex=True)
     name = str(response.attrs.get("long_name", response.name))
@@ -220,9 +220,9 @@ def _result(
     return SeriesResult(
         data=table,
         method="q through time: the search for the best strata and the factor detector, with the "
-        f"test of the whole search on {number} responses made by chance, in each period anew.",
+        f"test of the whole search on {n_resamples} responses made by chance, in each period anew.",
         references=(WANG2010, SONG2020, WAGNER2015),
-        fingerprint=fingerprint(table["q"].to_numpy(), plan.by, number),
+        fingerprint=fingerprint(table["q"].to_numpy(), plan.by, n_resamples),
         choices=(
             "p_lead: paired test of the errors of prediction by the first factor of a period and "
             "by its second.",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headwater.detector.q import StratumSums, stratum_sums
 from headwater.detector.strata import Strata
-from headwater.detector.sums import StratumSums, stratum_sums
 from headwater.errors import DataError
 
 __all__ = ["chunked_categories", "chunked_strata", "is_chunked", "stream_sums"]
@@ -184,7 +184,7 @@ def chunked_categories(values: Any) -> Strata:
     dask: Any = import_module("dask")
     da: Any = import_module("dask.array")
 
-    from headwater.detector.stratify import category_name
+    from headwater.detector.strata import category_name
 
     array = da.asarray(getattr(values, "data", values))
     found = dask.compute(*(dask.delayed(_distinct)(one) for one in array.to_delayed().ravel()))
@@ -202,7 +202,7 @@ def chunked_categories(values: Any) -> Strata:
 
 
 def _as_strata(given: Any) -> Strata:
-    from headwater.detector.stratify import as_strata
+    from headwater.detector.strata import as_strata
 
     if not isinstance(given, Strata) and is_chunked(given):
         return chunked_categories(given)

@@ -12,12 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from headwater.detector.cart import Column, Leaf, Limits, Price, leaves_of
-from headwater.detector.factor import INDEPENDENCE_CAUTION, factor
-from headwater.detector.interaction import interaction_class
+from headwater.detector.factor_detector import INDEPENDENCE_CAUTION, factor
+from headwater.detector.interaction_detector import interaction_class
 from headwater.detector.q import check_varies, q_statistic, stratum_sums
 from headwater.detector.results import FactorResult
-from headwater.detector.strata import Strata, interval_names
-from headwater.detector.stratify import categories, sectors
+from headwater.detector.strata import Strata, categories, interval_names, sectors
 from headwater.errors import DataError
 from headwater.glossary import Kind
 from headwater.results import TableResult
@@ -89,8 +88,8 @@ def tree_strata(
     *,
     kinds: Mapping[str, Kind] | None = None,
     cp: float = 0.01,
-    smallest_split: int = 20,
-    smallest: int = 7,
+    min_split: int = 20,
+    min_units: int = 7,
     weights: npt.ArrayLike | None = None,
 ) -> Strata:
     r"""Part the units by a regression tree on one factor or several.
@@ -107,7 +106,7 @@ def tree_strata(
     cp : float
         Least share of the response's sum of squares that a cut must explain, on average over the
         cuts of a branch.
-    smallest_split, smallest : int
+    min_split, min_units : int
         Least units of a node that is cut, and of a leaf. The three defaults are those of the R
         package rpart.
     weights : array_like, same shape, optional
@@ -156,8 +155,8 @@ def tree_strata(
         factors,
         kinds=kinds,
         cp=cp,
-        smallest_split=smallest_split,
-        smallest=smallest,
+        min_split=min_split,
+        min_units=min_units,
         weights=weights,
     )
     if strata.realised < 2:
@@ -175,15 +174,15 @@ def grow_tree(
     *,
     kinds: Mapping[str, Kind] | None = None,
     cp: float = 0.01,
-    smallest_split: int = 20,
-    smallest: int = 7,
+    min_split: int = 20,
+    min_units: int = 7,
     weights: npt.ArrayLike | None = None,
 ) -> Strata:
     """Grow a tree as :func:`tree_strata` does, but let one without a cut be a single stratum.
 
     Parameters
     ----------
-    response, factors, kinds, cp, smallest_split, smallest, weights
+    response, factors, kinds, cp, min_split, min_units, weights
         See :func:`tree_strata`.
 
     Returns
@@ -209,7 +208,7 @@ def grow_tree(
     mean = float(np.average(y, weights=unit))
     total = float(unit @ (y - mean) ** 2)
     check_varies(total, y.size, mean)
-    leaves = leaves_of(y - mean, unit, columns, Price(smallest_split, smallest, cp * total))
+    leaves = leaves_of(y - mean, unit, columns, Price(min_split, min_units, cp * total))
     return _named(leaves, columns, present, values.shape)
 
 
@@ -219,15 +218,15 @@ def gozh(
     *,
     kinds: Mapping[str, Kind] | None = None,
     cp: float = 0.01,
-    smallest_split: int = 20,
-    smallest: int = 7,
+    min_split: int = 20,
+    min_units: int = 7,
     weights: npt.ArrayLike | None = None,
 ) -> Gozh:
     """Detect with zones that regression trees cut: each factor alone, and each pair in one tree.
 
     Parameters
     ----------
-    response, factors, kinds, cp, smallest_split, smallest, weights
+    response, factors, kinds, cp, min_split, min_units, weights
         See :func:`tree_strata`.
 
     Returns
@@ -264,8 +263,8 @@ def gozh(
     given: dict[str, Any] = {
         "kinds": kinds,
         "cp": cp,
-        "smallest_split": smallest_split,
-        "smallest": smallest,
+        "min_split": min_split,
+        "min_units": min_units,
         "weights": weights,
     }
     trees = {name: grow_tree(response, {name: x}, **given) for name, x in factors.items()}

@@ -13,7 +13,8 @@ from headwater.study.step import Context, Step
 if TYPE_CHECKING:
     import xarray as xr
 
-    from headwater.detector import Scheme, Search
+    from headwater.detector import Scheme
+    from headwater.detector.search_options import Search
     from headwater.results import Result
     from headwater.study.model import Study
 
@@ -65,7 +66,8 @@ def _patterns(study: Study) -> tuple[str, ...]:
 def _run(context: Context) -> Mapping[str, Result]:
     import xarray as xr
 
-    from headwater.detector import Search, detect_sample, read_sample
+    from headwater.detector import detect_sample, read_sample
+    from headwater.detector.search_options import Search
 
     options = context.study.detector
     assert options is not None
@@ -96,7 +98,7 @@ def _run(context: Context) -> Mapping[str, Result]:
         classes=classes,
         by=options.by,
         fixed=fixed,
-        number=options.draws,
+        n_resamples=options.draws,
         rng=context.rng,
     )
     results = found.with_choices(tuple(one.note for one in reduced.values())).results()
@@ -125,7 +127,7 @@ def _series(
         options.series,
         search=search,
         min_coverage=options.min_coverage,
-        number=max(options.draws // 5, 99),
+        n_resamples=max(options.draws // 5, 99),
         rng=context.rng,
     )
 

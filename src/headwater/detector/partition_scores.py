@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headwater.detector.best_breaks import BreakProgramme
-from headwater.detector.breaks import break_rule, effective_breaks
-from headwater.detector.stratify import Strata
+from headwater.detector.breaks import BreakProgramme, break_rule, effective_breaks
+from headwater.detector.strata import Strata
 from headwater.errors import DataError
 
 __all__ = ["Candidate", "LIMITS", "Layout", "Scores", "lay_out_strata", "lay_out_values"]
@@ -168,7 +167,7 @@ def lay_out_values(
     *,
     methods: Sequence[str],
     classes: Sequence[int],
-    smallest: int,
+    min_units: int,
 ) -> Layout:
     """Lay out the candidates of a continuous factor.
 
@@ -185,7 +184,7 @@ def lay_out_values(
         Rules.
     classes : sequence of int
         Numbers of classes.
-    smallest : int
+    min_units : int
         A candidate with a class of fewer units is refused.
 
     Returns
@@ -209,18 +208,18 @@ def lay_out_values(
     programme = None
     for method in methods:
         if method == "optimal":
-            programme = BreakProgramme.of(ordered, classes, smallest, LIMITS)
+            programme = BreakProgramme.of(ordered, classes, min_units, LIMITS)
             unit = np.ones(order.size) if weights is None else weights[order]
             breaks = _best_breaks(programme, ordered, response[order], unit)
             pairs = zip(classes, breaks, strict=True)
-            candidates += [_parted(ordered, method, k, inner, smallest) for k, inner in pairs]
+            candidates += [_parted(ordered, method, k, inner, min_units) for k, inner in pairs]
         else:
-            candidates += _by_rule(ordered, method, classes, smallest)
+            candidates += _by_rule(ordered, method, classes, min_units)
     return Layout(order, tuple(candidates), programme)
 
 
 def lay_out_strata(
-    strata: Strata, present: npt.NDArray[np.bool_], smallest: int | None = None
+    strata: Strata, present: npt.NDArray[np.bool_], min_units: int | None = None
 ) -> Layout:
     """Lay out one partition.
 
@@ -230,7 +229,7 @@ def lay_out_strata(
         Of the units.
     present : ndarray of bool, shape (units,)
         Units that have a response.
-    smallest : int, optional
+    min_units : int, optional
         The partition is refused if a class holds fewer units, or none; without it, it stands.
 
     Returns
@@ -243,8 +242,8 @@ def lay_out_strata(
     sizes = np.bincount(codes[order])
     ends = np.append(0, np.cumsum(sizes[sizes > 0]))
     refused = ""
-    if smallest is not None and order.size:
-        refused = _refusal(ends.size - 1, strata.requested, int(np.diff(ends).min()), smallest)
+    if min_units is not None and order.size:
+        refused = _refusal(ends.size - 1, strata.requested, int(np.diff(ends).min()), min_units)
     one = Candidate(strata.method, strata.requested, ends, strata.breaks, refused)
     return Layout(order, (one,))
 
@@ -258,7 +257,7 @@ def _best_breaks(
 
 
 def _by_rule(
-    ordered: Floats, method: str, classes: Sequence[int], smallest: int
+    ordered: Floats, method: str, classes: Sequence[int], min_units: int
 ) -> Iterator[Candidate]:
     try:
         found = break_rule(method)(ordered, classes)
@@ -268,15 +267,15 @@ def _by_rule(
             yield Candidate(method, number, nothing, (), f"{error.wrong} ({error.found})")
         return
     for number, breaks in zip(classes, found, strict=True):
-        yield _parted(ordered, method, number, breaks, smallest)
+        yield _parted(ordered, method, number, breaks, min_units)
 
 
-def _parted(ordered: Floats, method: str, number: int, breaks: Floats, smallest: int) -> Candidate:
+def _parted(ordered: Floats, method: str, number: int, breaks: Floats, min_units: int) -> Candidate:
     inner, ends = effective_breaks(ordered, breaks)
     places = np.concatenate(([0], ends, [ordered.size]))
     edges = (float(ordered[0]), *inner.tolist(), float(ordered[-1]))
     refused = (
-        _refusal(places.size - 1, number, int(np.diff(places).min()), smallest)
+        _refusal(places.size - 1, number, int(np.diff(places).min()), min_units)
         if inner.size
         else "all units in one class"
     )
@@ -310,10 +309,10 @@ def _measures(
     return q, adjusted, cross_validated
 
 
-def _refusal(strata: int, number: int, least: int, smallest: int) -> str:
+def _refusal(strata: int, number: int, least: int, min_units: int) -> str:
     if strata < number:
         return f"{number - strata} of {number} classes empty"
-    return f"a class with {least} units" if least < smallest else ""
+    return f"a class with {least} units" if least < min_units else ""
 
 
 def _check_values(ordered: Floats) -> None:

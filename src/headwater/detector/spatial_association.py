@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headwater.detector.null_models import Permutation, Randomisation
-from headwater.detector.strata import Strata
-from headwater.detector.stratify import stratify
+from headwater.detector.strata import Strata, stratify
 from headwater.errors import DataError
 from headwater.results import TableResult, fingerprint
 
@@ -272,7 +271,7 @@ def spade(
     *,
     method: str = "quantile",
     classes: Sequence[int] = range(3, 9),
-    permutations: int = 0,
+    n_resamples: int = 0,
     null: Randomisation | None = None,
     rng: np.random.Generator | None = None,
 ) -> SpadeResult:
@@ -290,11 +289,11 @@ def spade(
         Rule that parts the factors; see :func:`headwater.detector.stratify`.
     classes : sequence of int
         Numbers of classes, over which the mean is taken.
-    permutations : int
+    n_resamples : int
         How often the response is drawn anew for p.
     null : Randomisation, optional
         How it is drawn: at random over the units unless given, as in gdverse; for smooth fields
-        give a :class:`headwater.detector.GridSpectral` or its like.
+        give a :class:`headwater.detector.null_models.GridSpectral` or its like.
     rng : numpy.random.Generator, optional
         Needed for permutations.
 
@@ -330,7 +329,7 @@ def spade(
     >>> found.data["factor"].tolist()
     ['north', 'east']
     """
-    if permutations and rng is None:
+    if n_resamples and rng is None:
         raise DataError("permutations need a generator", do="Give rng=numpy.random.default_rng(0)")
     values, null, rows = np.asarray(response, dtype=np.float64), null or Permutation(), []
     for name, given in factors.items():
@@ -339,13 +338,13 @@ def spade(
         scale = np.array([psd(x, part, weights) for part in parts])
         power = np.array([psd(y, part, weights) for part in parts]) / scale
         p = np.nan
-        if permutations and rng is not None:
-            p = _drawn_p(y, parts, scale, weights, null.draw(y, permutations, rng))
+        if n_resamples and rng is not None:
+            p = _drawn_p(y, parts, scale, weights, null.draw(y, n_resamples, rng))
         by_classes = {f"cpsd_{k}": float(one) for k, one in zip(classes, power, strict=True)}
         n = int((~np.isnan(y)).sum())
         rows.append({"factor": name, "psmd": power.mean(), "p_value": p, "n": n, **by_classes})
     table = pd.DataFrame(rows).sort_values("psmd", ascending=False, kind="stable")
-    test = f"p from {permutations} draws: {null.words}" if permutations else "no test"
+    test = f"p from {n_resamples} draws: {null.words}" if n_resamples else "no test"
     return SpadeResult(
         data=table.reset_index(drop=True),
         method="Spatial association detector (SPADE): compensated power of spatial determinant, "

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from headwater.detector.stratify import Strata
+from headwater.detector.strata import Strata
 from headwater.errors import DataError
 
-__all__ = ["ShiftTest", "shift_test"]
+__all__ = ["ShiftTest", "torus_shift_test"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,8 +34,8 @@ class ShiftTest:
     shifts: int
 
 
-def shift_test(
-    response: npt.ArrayLike, strata: Strata, *, least_overlap: float = 0.25
+def torus_shift_test(
+    response: npt.ArrayLike, strata: Strata, *, min_overlap: float = 0.25
 ) -> ShiftTest:
     """Compare q with the q of every shift of the response's map over the strata.
 
@@ -45,7 +45,7 @@ def shift_test(
         The variable to be explained [any unit]; NaN is missing.
     strata : Strata
         With codes of the same shape.
-    least_overlap : float
+    min_overlap : float
         Least share of the units that a shifted map must still cover to be compared.
 
     Returns
@@ -69,7 +69,7 @@ def shift_test(
     five quantile strata, 600 times each), p lies below 0.05 in 4, 5, 6 and 8 % of cases, where the
     F test reaches 4, 47, 86 and 97 %. A trend across the whole map breaks at the seam of the torus:
     two unrelated trends are taken for related in 62 % of cases. There, and with weights, draw maps
-    by :class:`headwater.detector.GridSpectral` instead, which is what a detection does.
+    by :class:`headwater.detector.null_models.GridSpectral` instead, which is what a detection does.
 
     References
     ----------
@@ -79,7 +79,8 @@ def shift_test(
     Examples
     --------
     >>> response = np.repeat([[0.0], [1.0], [2.0], [3.0]], 4, axis=1)
-    >>> found = shift_test(response, Strata(np.array(response, np.int32), ("a", "b", "c", "d")))
+    >>> strata = Strata(np.array(response, np.int32), ("a", "b", "c", "d"))
+    >>> found = torus_shift_test(response, strata)
     >>> found.p_value, found.shifts
     (1.0, 16)
     """
@@ -91,7 +92,7 @@ def shift_test(
             do="Give both with dims (y, x)",
         )
     n, q, adjusted = _all_shifts(values, strata.codes, strata.realised)
-    valid = (n >= least_overlap * n[0, 0]) & ~np.isnan(adjusted)
+    valid = (n >= min_overlap * n[0, 0]) & ~np.isnan(adjusted)
     if not valid[0, 0]:
         return ShiftTest(np.nan, np.nan, 0)
     # the transforms leave rounding in the last digits, which must not break ties

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headwater.detector.results import AssociationResult
-from headwater.detector.stratify import Strata, as_strata, cross
+from headwater.detector.strata import Strata, as_strata, cross_strata
 from headwater.results import fingerprint
 
 __all__ = ["association"]
@@ -74,7 +74,7 @@ def association(
 
 
 def _cramers_v(first: Strata, second: Strata) -> tuple[float, int]:
-    crossed = cross(first, second).ravel()
+    crossed = cross_strata(first, second).ravel()
     shape = (first.realised, second.realised)
     counts = np.bincount(crossed[crossed >= 0], minlength=shape[0] * shape[1]).reshape(shape)
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]

@@ -10,19 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.best_breaks import optimal_breaks
-from headwater.detector.factor import factor
-from headwater.detector.interaction import interaction
+from headwater.detector.breaks import optimal_breaks
+from headwater.detector.factor_detector import factor
+from headwater.detector.interaction_detector import interaction
 from headwater.detector.q import check_varies, q_statistic, stratum_sums
 from headwater.detector.results import FactorResult, InteractionResult
 from headwater.detector.sample import same_units
-from headwater.detector.strata import Strata, interval_names
-from headwater.detector.stratify import categories, sectors, stratify
+from headwater.detector.strata import Strata, categories, interval_names, sectors, stratify
 from headwater.detector.tree import SEARCHED
 from headwater.errors import DataError
 from headwater.glossary import Kind
 
-__all__ = ["Robust", "robust", "robust_strata"]
+__all__ = ["Robust", "rgd", "robust_strata"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,7 +61,7 @@ def robust_strata(
     values: npt.ArrayLike,
     classes: int = 5,
     *,
-    smallest: int = 2,
+    min_units: int = 2,
     limits: int | None = LIMITS,
 ) -> Strata:
     r"""Part a factor at the change points of the response.
@@ -75,7 +74,7 @@ def robust_strata(
         The factor [any unit]; NaN is missing.
     classes : int
         How many classes.
-    smallest : int
+    min_units : int
         Least units of a class.
     limits : int, optional
         Most places at which a class may end: up to that many distinct values the answer is exact;
@@ -97,9 +96,9 @@ def robust_strata(
 
     .. math:: \min_{c_1 < \dots < c_{k-1}} \sum_{h=1}^{k} \sum_{i \in h} (y_i - \bar y_h)^2
 
-    by the dynamic programme of :func:`headwater.detector.optimal_breaks`. Only the factor's ranks
-    matter, so that a few extreme values move no limit: this is what "robust" means here. It is also
-    the partition into k classes with the greatest q there is, and so the most optimistic.
+    by the dynamic programme of :func:`headwater.detector.breaks.optimal_breaks`. Only the factor's
+    ranks matter, so that a few extreme values move no limit: this is what "robust" means here. It
+    is also the partition into k classes with the greatest q there is, and so the most optimistic.
 
     Equal values are never parted. The published programme cuts the sorted units wherever it pays,
     ties included, and then assigns units by their mean rank, so that with ties its classes are not
@@ -116,18 +115,18 @@ def robust_strata(
     >>> robust_strata([0.1, 0.1, 0.4, 0.4], [1.0, 2.0, 3.0, 900.0], 2).names
     ('[1, 2]', '(2, 900]')
     """
-    (strata,) = _parted(response, values, [classes], smallest, limits)
+    (strata,) = _parted(response, values, [classes], min_units, limits)
     return strata
 
 
-def robust(
+def rgd(
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
     *,
     kinds: Mapping[str, Kind] | None = None,
     classes: Sequence[int] = range(3, 9),
     rise: float = 0.05,
-    smallest: int = 2,
+    min_units: int = 2,
 ) -> Robust:
     """Detect with robust strata: each factor (RGD) and each pair crossed (RID).
 
@@ -144,7 +143,7 @@ def robust(
     rise : float
         The first number of classes is chosen from which q rises by no more than this share to the
         next one; the greatest if there is none.
-    smallest : int
+    min_units : int
         Least units of a class.
 
     Returns
@@ -170,7 +169,7 @@ def robust(
     Examples
     --------
     >>> x = np.arange(60.0)
-    >>> found = robust(np.floor(x / 20), {"x": x})
+    >>> found = rgd(np.floor(x / 20), {"x": x})
     >>> found.factor.data[["factor", "q", "strata"]].values.tolist()
     [['x', 1.0, 3]]
     """
@@ -180,7 +179,7 @@ def robust(
         array = np.asarray(given)
         kind = (kinds or {}).get(name, "continuous") if array.dtype.kind in "iuf" else "categorical"
         if kind == "continuous":
-            strata[name], tried = _searched(name, response, array, classes, rise, smallest)
+            strata[name], tried = _searched(name, response, array, classes, rise, min_units)
             rows += tried
         else:
             strata[name] = sectors(array) if kind == "circular" else categories(array)
@@ -189,7 +188,7 @@ def robust(
     pairs = interaction(values, parts) if len(parts) > 1 else None
     words = (
         f"Classes: the first number of {min(classes)} to {max(classes)} from which q rises by no "
-        f"more than {rise:.0%}; no class of fewer than {smallest} units.",
+        f"more than {rise:.0%}; no class of fewer than {min_units} units.",
     )
     columns = ["factor", "k", "q", "q_adjusted", "rise", "chosen"]
     return Robust(
@@ -219,12 +218,12 @@ def _searched(
     array: npt.NDArray[Any],
     classes: Sequence[int],
     rise: float,
-    smallest: int,
+    min_units: int,
 ) -> tuple[Strata, list[dict[str, Any]]]:
     """Cut a factor into every number of classes and choose one."""
     numbers = sorted(set(classes))
     try:
-        tried = _parted(response, array, numbers, smallest, LIMITS)
+        tried = _parted(response, array, numbers, min_units, LIMITS)
     except DataError as error:
         raise DataError(f"{name}: {error.wrong}", found=error.found, do=error.do) from error
     statistics = [q_statistic(stratum_sums(response, part.codes, part.realised)) for part in tried]
@@ -252,13 +251,13 @@ def _parted(
     response: npt.ArrayLike,
     values: npt.ArrayLike,
     classes: Sequence[int],
-    smallest: int,
+    min_units: int,
     limits: int | None,
 ) -> list[Strata]:
     """Part a factor into every number of classes, by one search."""
     x, y = np.asarray(values, np.float64), np.asarray(response, np.float64)
     used = np.where(np.isnan(y), np.nan, x)
-    found = optimal_breaks(used, y, classes, smallest=smallest, limits=limits)
+    found = optimal_breaks(used, y, classes, min_units=min_units, limits=limits)
     check_varies(*_squares(y[~np.isnan(used)]))
     reached = [
         inner for inner, number in zip(found, classes, strict=True) if inner.size == number - 1
@@ -268,7 +267,7 @@ def _parted(
             "no partition has so many classes of that size",
             found=f"{(~np.isnan(used)).sum()} units, {np.unique(used[~np.isnan(used)]).size} "
             f"distinct values, {max(classes)} classes",
-            do=f"Ask for 2 classes or more, of at least {smallest} units each",
+            do=f"Ask for 2 classes or more, of at least {min_units} units each",
         )
     # missing responses may lie beyond the units that were used
     ends = (float(np.nanmin(x)), float(np.nanmax(x)))

@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.factor import INDEPENDENCE_CAUTION
+from headwater.detector.factor_detector import INDEPENDENCE_CAUTION
 from headwater.detector.interaction_tests import crossed_samples, gain_p, nonadditive_p
-from headwater.detector.q import QStatistic, p_central, q_statistic
+from headwater.detector.q import QStatistic, StratumSums, p_central, q_statistic, stratum_sums
 from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits
 from headwater.detector.results import InteractionResult
 from headwater.detector.sample import Missing, same_units
-from headwater.detector.strata import Singletons, Strata, cross
-from headwater.detector.sums import StratumSums, stratum_sums
+from headwater.detector.strata import Singletons, Strata, cross_strata
 from headwater.errors import DataError
 from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
@@ -47,7 +46,7 @@ def interaction(
     singletons: Singletons = "keep",
     tolerance: float = 1e-10,
     missing: Missing = "pairwise",
-    alpha: float = 0.05,
+    level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> InteractionResult:
     """Cross each pair of factors and compare the q of the crossing with theirs.
@@ -67,8 +66,8 @@ def interaction(
         How near q12 must be to q1 + q2, max or min to count as equal in the published classes.
     missing : {"pairwise", "listwise"}
         Whether each pair uses all units that both have, or all pairs use the same.
-    alpha : float
-        Level of the tested class, and one minus that of the intervals.
+    level : float
+        Confidence level of the intervals, and one minus the size of the tested class.
     resampling : Resampling, optional
         With a null, ``p_gain`` and ``p_nonadditive`` come from residuals drawn by chance in place
         of the F distribution; with blocks, ``beyond_best`` and ``beyond_sum`` have intervals
@@ -90,7 +89,8 @@ def interaction(
     :func:`interaction_class`. It has no error rate: crossing always adds strata, so that of 500
     simulated pairs of pure noise all 500 came out as "enhance, nonlinear". Beside it stand
 
-    - ``tested``: what the tests below, corrected after Holm over all pairs, show at `alpha`;
+    - ``tested``: what the tests below, corrected after Holm over all pairs, show at one minus
+      `level`;
     - ``beyond_best`` and ``beyond_sum``: q12 less the better of the two, and less their sum, all
       adjusted for the number of strata;
     - ``p_gain``: the nested test that crossing explains more than the better factor alone;
@@ -132,9 +132,9 @@ def interaction(
         for pair in combinations(partitions.items(), 2)
     ]
     if resampling is not None:
-        _resample(rows, values, partitions, unit, resampling, 1.0 - alpha)
+        _resample(rows, values, partitions, unit, resampling, level)
     table = pd.DataFrame(rows)
-    table["tested"] = _tested(table, alpha)
+    table["tested"] = _tested(table, 1.0 - level)
     table = table.sort_values("q_12", ascending=False, kind="stable", ignore_index=True)
     return InteractionResult(
         data=table,
@@ -145,7 +145,7 @@ def interaction(
         choices=(
             f"Cells of the crossing with one unit were {_SINGLE_CELLS[singletons]}.",
             f"In the published class, q values within {tolerance:g} count as equal.",
-            f"The tested class is at the level {alpha:g}, after Holm for {len(rows)} pairs, "
+            f"The tested class is at the level {1.0 - level:g}, after Holm for {len(rows)} pairs, "
             f"{_test_words(resampling)}.",
         ),
         cautions=_cautions(table, resampling),
@@ -199,7 +199,7 @@ def _row(
 ) -> dict[str, Any]:
     (name_1, first), (name_2, second) = pair
     cells = first.realised * second.realised
-    sums = stratum_sums(values, cross(first, second), cells, weights=weights)
+    sums = stratum_sums(values, cross_strata(first, second), cells, weights=weights)
     if not sums.n.any():
         raise DataError(
             f"'{name_1}' and '{name_2}' have no unit in common",
@@ -326,7 +326,7 @@ def _better_first(row: Mapping[str, Any]) -> tuple[str, str]:
 def _test_words(resampling: Resampling | None) -> str:
     if resampling is None or resampling.null is None:
         return "by F tests"
-    return f"by {resampling.number} {resampling.null.words}"
+    return f"by {resampling.n_resamples} {resampling.null.words}"
 
 
 def _cautions(table: pd.DataFrame, resampling: Resampling | None) -> tuple[str, ...]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import xarray as xr
 
-from headwater.detector.factor import INDEPENDENCE_CAUTION
-from headwater.detector.letters import compact_letters
+from headwater.detector.factor_detector import INDEPENDENCE_CAUTION
+from headwater.detector.q import StratumSums, stratum_sums
 from headwater.detector.references import BENJAMINI1995, HOLM1979, WANG2010
-from headwater.detector.results import ContrastResult, RiskResult
-from headwater.detector.sample import Missing, same_units
-from headwater.detector.sums import StratumSums, stratum_sums
+from headwater.detector.results import ContrastResult, RiskMaps, RiskResult
+from headwater.detector.sample import Missing, Sample, same_units
+from headwater.detector.strata import Strata
 from headwater.inference.multiplicity import benjamini_hochberg, holm
 from headwater.results import fingerprint
 
-__all__ = ["contrasts", "risk"]
+__all__ = ["compact_letters", "contrasts", "risk", "risk_maps"]
 
 
 def risk(
@@ -185,3 +187,122 @@ def _welch(sums: StratumSums, names: tuple[str, ...]) -> pd.DataFrame:
             "n_2": sums.n[two],
         }
     )
+
+
+def compact_letters(different: npt.ArrayLike, level: npt.ArrayLike) -> list[str]:
+    """Give the same letter to strata that do not differ.
+
+    Parameters
+    ----------
+    different : array_like of bool, shape (strata, strata)
+        Whether a test tells two strata apart; symmetric.
+    level : array_like, shape (strata,)
+        Their means [any unit]: the highest gets "a".
+
+    Returns
+    -------
+    list of str
+        Two strata share a letter exactly where the test does not tell them apart.
+
+    Notes
+    -----
+    Insert and absorb: start with one group of all; every difference splits the groups that hold
+    both; a group within another goes out.
+
+    References
+    ----------
+    Piepho, H.-P. (2004). An algorithm for a letter-based representation of all-pairwise
+    comparisons. Journal of Computational and Graphical Statistics 13, 456-466.
+    https://doi.org/10.1198/1061860043515
+
+    Examples
+    --------
+    >>> compact_letters([[0, 0, 1], [0, 0, 0], [1, 0, 0]], [3.0, 2.0, 1.0])
+    ['a', 'ab', 'b']
+    """
+    apart = np.asarray(different, dtype=bool)
+    order = np.argsort(-np.asarray(level, dtype=np.float64), kind="stable").tolist()
+    groups = [frozenset(order)]
+    for place, one in enumerate(order):
+        for two in order[place + 1 :]:
+            if apart[one, two]:
+                groups = _split(groups, one, two)
+    groups.sort(key=lambda group: sorted(order.index(member) for member in group))
+    return [
+        "".join(_letter(at) for at, group in enumerate(groups) if stratum in group)
+        for stratum in range(len(order))
+    ]
+
+
+def _split(groups: list[frozenset[int]], one: int, two: int) -> list[frozenset[int]]:
+    parted: list[frozenset[int]] = []
+    for group in groups:
+        parted += [group - {one}, group - {two}] if {one, two} <= group else [group]
+    distinct = list(dict.fromkeys(parted))
+    return [group for group in distinct if not any(group < other for other in distinct)]
+
+
+def _letter(at: int) -> str:
+    return ascii_lowercase[at % 26] + "\N{PRIME}" * (at // 26)
+
+
+def risk_maps(sample: Sample, strata: Mapping[str, Strata], risks: RiskResult) -> RiskMaps:
+    """Put strata and their means back on the grid.
+
+    Parameters
+    ----------
+    sample : Sample
+        Read from maps.
+    strata : mapping of str to Strata
+        The partitions of its units.
+    risks : RiskResult
+        Means of these strata.
+
+    Returns
+    -------
+    RiskMaps
+    """
+    assert sample.grid is not None
+    maps = {}
+    for name, partition in strata.items():
+        of_factor = risks.data[risks.data["factor"] == name]
+        label = sample.labels.get(name, name)
+        listing = "; ".join(f"{row.stratum}: {row[3]}" for row in of_factor.itertuples())
+        codes, means = partition.codes, np.append(of_factor["mean"].to_numpy(), np.nan)
+        maps[f"{name}_stratum"] = _on_grid(
+            sample,
+            np.where(codes < 0, np.nan, codes + 1.0).astype(np.float32),
+            {"long_name": f"Stratum of {label}", "units": "1", "strata": listing},
+        )
+        maps[f"{name}_mean"] = _on_grid(
+            sample,
+            means[codes],
+            {"long_name": f"Mean {_lower(sample.name)} by {label}", "units": sample.units},
+        )
+    return RiskMaps(
+        data=xr.Dataset(maps),
+        method="Risk maps: the stratum of each cell, and the mean of the response in that stratum.",
+        references=risks.references,
+        fingerprint=risks.fingerprint,
+        cautions=risks.cautions,
+    )
+
+
+def _lower(name: str) -> str:
+    """Write a name within a sentence; NDVI stays NDVI."""
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+
+def _on_grid(sample: Sample, values: npt.NDArray[Any], attrs: dict[str, str]) -> xr.DataArray:
+    assert sample.grid is not None
+    grid = sample.grid
+    coords = {name: coord for name, coord in grid.coords.items() if set(coord.dims) <= {"y", "x"}}
+    return xr.DataArray(_spread(sample, values, np.nan), coords, grid.dims, attrs=attrs)
+
+
+def _spread(sample: Sample, values: npt.NDArray[Any], missing: float) -> npt.NDArray[Any]:
+    """Put units back into their cells."""
+    assert sample.grid is not None
+    full = np.full(sample.grid.size, missing, values.dtype)
+    full[sample.cells] = values
+    return full.reshape(sample.grid.shape)

@@ -11,13 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from headwater.detector.interaction_tests import crossed_samples, paired_p
-from headwater.detector.q import q_statistic
+from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits, unit_blocks
 from headwater.detector.results import EcologicalResult
 from headwater.detector.sample import Missing, same_units
 from headwater.detector.strata import Strata
-from headwater.detector.sums import stratum_sums
 from headwater.errors import DataError, StudyError, nearest
 from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
@@ -53,7 +52,7 @@ def ecological(
     *,
     method: EcologicalMethod = "paired",
     missing: Missing = "pairwise",
-    alpha: float = 0.05,
+    level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> EcologicalResult:
     r"""Compare what two factors explain.
@@ -68,8 +67,8 @@ def ecological(
         The test; the last two reproduce other software and are no valid tests.
     missing : {"pairwise", "listwise"}
         Whether each pair uses all units that both have, or all pairs use the same.
-    alpha : float
-        Level of the decision, and one minus that of the interval.
+    level : float
+        Confidence level of the interval, and one minus the size of the decision.
     resampling : Resampling, optional
         Blocks of the paired test and of the interval, their number and source of randomness;
         default: single units (2000 random groups of more), 999 times, from a generator seeded
@@ -123,17 +122,17 @@ def ecological(
         )
     by = _resampling(values, resampling)
     pairs = combinations(partitions.items(), 2)
-    table = pd.DataFrame([_row(one, two, values, method, by, alpha) for one, two in pairs])
+    table = pd.DataFrame([_row(one, two, values, method, by, level) for one, two in pairs])
     corrected = holm(table["p_value"])
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", corrected)
     if method in ("paired", "wang2010"):
-        table["differ"] = corrected < alpha
+        table["differ"] = corrected < 1.0 - level
     return EcologicalResult(
         data=table,
         method=f"Ecological detector: {_WORDS[method]}.",
         references=(WANG2010, HOLM1979),
         fingerprint=fingerprint(values, *(part.codes for part in partitions.values()), method),
-        choices=(f"Resampled: {by.blocks.words}, {by.number} times.",) if by.blocks else (),
+        choices=(f"Resampled: {by.blocks.words}, {by.n_resamples} times.",) if by.blocks else (),
         cautions=(_CAUTIONS[method],),
     )
 
@@ -142,7 +141,7 @@ def _resampling(values: Floats, given: Resampling | None) -> Resampling:
     by = given or Resampling(np.random.default_rng(1))
     if by.blocks is not None:
         return by
-    return Resampling(by.rng, by.null, unit_blocks(values.size, by.rng), by.number)
+    return Resampling(by.rng, by.null, unit_blocks(values.size, by.rng), by.n_resamples)
 
 
 def _row(
@@ -151,7 +150,7 @@ def _row(
     values: Floats,
     method: EcologicalMethod,
     by: Resampling,
-    alpha: float,
+    level: float,
 ) -> dict[str, Any]:
     assert by.blocks is not None
     pair = (one[1], two[1])
@@ -161,7 +160,7 @@ def _row(
         for part in pair
     )
     samples = crossed_samples(values, pair, None, by)
-    low, high = block_limits(samples[0] - samples[1], by.blocks.number, 1.0 - alpha)
+    low, high = block_limits(samples[0] - samples[1], by.blocks.number, level)
     f, p, differ = _test(first.q, second.q, first.n, method)
     if method == "paired":
         p = paired_p(values, pair, by.blocks, by)

@@ -9,15 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.q import PMethod, p_central, p_wang2016, q_interval, q_statistic
+from headwater.detector.partition_scores import lay_out_strata
+from headwater.detector.q import (
+    PMethod,
+    StratumSums,
+    p_central,
+    p_wang2016,
+    q_interval,
+    q_statistic,
+    stratum_sums,
+)
 from headwater.detector.references import HOLM1979, WANG2010, WANG2016
 from headwater.detector.resample import BlockSums, Resampling, block_limits, q_of_sums
 from headwater.detector.results import FactorResult
 from headwater.detector.sample import Missing, same_units
 from headwater.detector.strata import Strata
 from headwater.detector.stream import is_chunked, stream_sums
-from headwater.detector.sums import StratumSums, stratum_sums
-from headwater.detector.sweep import lay_out_strata
 from headwater.errors import DataError
 from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
@@ -86,8 +93,9 @@ def factor(
 
     Notes
     -----
-    See :func:`headwater.detector.q_statistic` for the equation. ``p_holm`` corrects for the number
-    of factors. A response that is a dask array is summed chunk by chunk and never held whole.
+    See :func:`headwater.detector.q.q_statistic` for the equation. ``p_holm`` corrects for the
+    number of factors. A response that is a dask array is summed chunk by chunk and never held
+    whole.
 
     References
     ----------
@@ -185,14 +193,14 @@ def _resample(
     if by.blocks is not None:
         for row, part in zip(rows, partitions.values(), strict=True):
             sums = BlockSums.of(values, part.codes, part.realised, by.blocks, unit)
-            adjusted = q_of_sums(sums.resampled(by.number, by.rng))[1]
+            adjusted = q_of_sums(sums.resampled(by.n_resamples, by.rng))[1]
             row["q_low"], row["q_high"] = block_limits(adjusted, by.blocks.number, level)
     if by.null is None:
         return
     present = ~np.isnan(values)
     layouts = [lay_out_strata(part, present) for part in partitions.values()]
     reached, drawn = np.zeros(len(rows)), 0
-    for block in by.null.draw(values, by.number, by.rng):
+    for block in by.null.draw(values, by.n_resamples, by.rng):
         q = np.stack([layout.scores(block, unit).q[:, 0] for layout in layouts], axis=1)
         reached += (q >= np.array([row["q"] for row in rows]) - 1e-7).sum(axis=0)
         drawn += len(block)

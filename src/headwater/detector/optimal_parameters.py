@@ -9,22 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headwater.detector.partition_scores import Layout
+from headwater.detector.q import check_varies
 from headwater.detector.references import FISHER1958, SONG2020
 from headwater.detector.results import OptimalResult
 from headwater.detector.search_options import CRITERIA, METHODS, Criterion, Scheme, Search
-from headwater.detector.stratify import Strata, categories, sectors, stratify
-from headwater.detector.sums import check_varies
-from headwater.detector.sweep import Layout
+from headwater.detector.strata import Strata, categories, sectors, stratify
 from headwater.errors import DataError
 from headwater.glossary import Kind
 from headwater.results import fingerprint
 
-__all__ = ["Criterion", "METHODS", "Scheme", "best_strata", "optimal"]
+__all__ = ["Criterion", "METHODS", "Scheme", "best_strata", "opgd"]
 
 Floats = npt.NDArray[np.float64]
 
 
-def optimal(
+def opgd(
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
     *,
@@ -32,7 +32,7 @@ def optimal(
     methods: Sequence[str] = METHODS,
     classes: Sequence[int] = range(3, 9),
     by: Criterion = "q_cv",
-    smallest: int = 2,
+    min_units: int = 2,
     weights: npt.ArrayLike | None = None,
     fixed: Mapping[str, Scheme] | None = None,
 ) -> OptimalResult:
@@ -54,7 +54,7 @@ def optimal(
         Numbers of classes to try.
     by : {"q_cv", "q_adjusted", "q"}
         What the chosen candidate has most of; the fewest classes win a tie.
-    smallest : int
+    min_units : int
         A candidate with a stratum of fewer units, or an empty one, is refused.
     weights : array_like, same shape, optional
         Weight of each unit.
@@ -82,7 +82,7 @@ def optimal(
     units of normal noise, two rules and 3 to 8 classes, 300 times over, the plain q picked eight
     classes 297 times; the adjusted q picked four 165 times and eight 130 times; the q of
     leave-one-out prediction, the default, picked four 267 times. Any search is optimistic: an F
-    test after it is not valid, :func:`headwater.detector.search_test` is.
+    test after it is not valid, :func:`headwater.detector.search_tests.search_test` is.
 
     ``q_cv`` leaves out each unit in turn and predicts it by the mean of the others in its stratum,
     1 - Σ (n / (n - 1))² SSW / [(N / (N - 1))² SST], for given breaks.
@@ -96,13 +96,13 @@ def optimal(
     Examples
     --------
     >>> x = np.arange(40.0)
-    >>> found = optimal(x // 10, {"x": x}, methods=["equal", "natural"], classes=[3, 4])
+    >>> found = opgd(x // 10, {"x": x}, methods=["equal", "natural"], classes=[3, 4])
     >>> found.best[["method", "k", "q"]].values.tolist()
     [['equal', 4, 1.0]]
     """
     values = np.asarray(response, dtype=np.float64).ravel()
     unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
-    search = Search(tuple(methods), tuple(classes), by, smallest, kinds or {}, fixed or {})
+    search = Search(tuple(methods), tuple(classes), by, min_units, kinds or {}, fixed or {})
     rows: list[dict[str, Any]] = []
     for name, given in factors.items():
         try:
@@ -116,7 +116,7 @@ def optimal(
         f"factor, the one with the greatest value of {CRITERIA[by]} was chosen.",
         references=(SONG2020, FISHER1958),
         fingerprint=fingerprint(values, *(np.asarray(given) for given in factors.values()), by),
-        choices=(*_sentences(rows, by, smallest), _grid_sentence(methods, classes)),
+        choices=(*_sentences(rows, by, min_units), _grid_sentence(methods, classes)),
         cautions=_cautions(rows, by),
     )
 
@@ -129,7 +129,7 @@ def best_strata(factors: Mapping[str, npt.ArrayLike], found: OptimalResult) -> d
     factors : mapping of str to array_like, any shape
         The factors that were searched.
     found : OptimalResult
-        From :func:`optimal`.
+        From :func:`opgd`.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def best_strata(factors: Mapping[str, npt.ArrayLike], found: OptimalResult) -> d
     Examples
     --------
     >>> x = {"x": np.arange(40.0)}
-    >>> found = optimal(x["x"] // 10, x, classes=[4])
+    >>> found = opgd(x["x"] // 10, x, classes=[4])
     >>> best_strata(x, found)["x"].names[0]
     '[0, 9.75]'
     """
@@ -224,7 +224,7 @@ def _choose(name: str, tried: list[dict[str, Any]], by: Criterion) -> list[dict[
     return [{"factor": name, **row, "chosen": row is best} for row in tried]
 
 
-def _sentences(rows: list[dict[str, Any]], by: Criterion, smallest: int) -> tuple[str, ...]:
+def _sentences(rows: list[dict[str, Any]], by: Criterion, min_units: int) -> tuple[str, ...]:
     words = []
     for name in dict.fromkeys(row["factor"] for row in rows):
         own = [row for row in rows if row["factor"] == name]
@@ -235,7 +235,7 @@ def _sentences(rows: list[dict[str, Any]], by: Criterion, smallest: int) -> tupl
         )
     return (
         *words,
-        f"Candidates with an empty class or one of fewer than {smallest} units were refused.",
+        f"Candidates with an empty class or one of fewer than {min_units} units were refused.",
     )
 
 

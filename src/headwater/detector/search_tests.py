@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from headwater.detector.null_models import Permutation, Randomisation
-from headwater.detector.optimal import optimal
+from headwater.detector.optimal_parameters import opgd
+from headwater.detector.partition_scores import Layout
 from headwater.detector.references import SONG2020, WAGNER2015
 from headwater.detector.results import SearchResult
 from headwater.detector.search_options import CRITERIA, Search
-from headwater.detector.sweep import Layout
 from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
 
@@ -29,11 +29,11 @@ def search_test(
     search: Search | None = None,
     *,
     null: Randomisation | None = None,
-    number: int = 999,
+    n_resamples: int = 999,
     weights: npt.ArrayLike | None = None,
     rng: np.random.Generator,
 ) -> SearchResult:
-    """Repeat the whole search of :func:`headwater.detector.optimal` on responses made by chance.
+    """Repeat the whole search of :func:`headwater.detector.opgd` on responses made by chance.
 
     Parameters
     ----------
@@ -45,9 +45,10 @@ def search_test(
         What is tried, and what decides.
     null : Randomisation, optional
         How responses are made by chance; default: permutation, which is right for units that do
-        not depend on each other. For maps take :class:`headwater.detector.GridSpectral`, for points
-        :class:`headwater.detector.MoranSpectral`.
-    number : int
+        not depend on each other. For maps take
+        :class:`headwater.detector.null_models.GridSpectral`, for points
+        :class:`headwater.detector.null_models.MoranSpectral`.
+    n_resamples : int
         How many responses.
     weights : array_like, same shape, optional
         Weight of each unit.
@@ -64,7 +65,7 @@ def search_test(
     Raises
     ------
     DataError
-        As :func:`headwater.detector.optimal`.
+        As :func:`headwater.detector.opgd`.
 
     Notes
     -----
@@ -82,7 +83,7 @@ def search_test(
     Examples
     --------
     >>> x = np.arange(60.0)
-    >>> found = search_test(x // 15, {"x": x}, number=99, rng=np.random.default_rng(1))
+    >>> found = search_test(x // 15, {"x": x}, n_resamples=99, rng=np.random.default_rng(1))
     >>> found.data[["factor", "p_search"]].values.tolist()
     [['x', 0.01]]
     """
@@ -90,20 +91,20 @@ def search_test(
     values = np.asarray(response, dtype=np.float64).ravel()
     unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
     arrays = {name: np.asarray(given).ravel() for name, given in factors.items()}
-    best = optimal(
+    best = opgd(
         values,
         arrays,
         kinds=plan.kinds,
         methods=plan.methods,
         classes=plan.classes,
         by=plan.by,
-        smallest=plan.smallest,
+        min_units=plan.min_units,
         weights=unit,
         fixed=plan.fixed,
     ).best
     laid = {name: plan.layouts(name, one, values, unit) for name, one in arrays.items()}
     tallies = {name: _Tally.of(plan, layouts, values, unit) for name, layouts in laid.items()}
-    for block in chance.draw(values, number, rng):
+    for block in chance.draw(values, n_resamples, rng):
         for name, tally in tallies.items():
             tally.add(plan, laid[name], block, unit)
     found = pd.DataFrame([{"factor": name, **tally.row()} for name, tally in tallies.items()])
@@ -111,10 +112,10 @@ def search_test(
     table.insert(len(table.columns), "p_holm", holm(table["p_search"]))
     return SearchResult(
         data=table,
-        method=f"Search test: the whole search was repeated on {number} responses made by chance "
-        f"({chance.words}); what decides is {CRITERIA[plan.by]}.",
+        method=f"Search test: the whole search was repeated on {n_resamples} responses made by "
+        f"chance ({chance.words}); what decides is {CRITERIA[plan.by]}.",
         references=(SONG2020, WAGNER2015),
-        fingerprint=fingerprint(values, *arrays.values(), plan.by, number),
+        fingerprint=fingerprint(values, *arrays.values(), plan.by, n_resamples),
     )
 
 

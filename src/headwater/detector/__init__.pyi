@@ -1,0 +1,47 @@
+from .associations import association
+from .detection import detect, detect_sample
+from .ecological_detector import ecological
+from .factor_detector import factor
+from .from_table import from_table
+from .interaction_detector import interaction
+from .local import local_q
+from .optimal_parameters import best_strata, opgd
+from .risk_detector import contrasts, risk
+from .robust_detector import rgd
+from .sample import read_sample
+from .scale import scale_sweep
+from .search_options import Scheme
+from .series import q_series
+from .shapley import lesh, shegd
+from .spatial_association import spade
+from .strata import categories, sectors, stratify
+from .torus_shift import torus_shift_test
+from .tree import gozh
+
+__all__ = [
+    "Scheme",
+    "association",
+    "best_strata",
+    "categories",
+    "contrasts",
+    "detect",
+    "detect_sample",
+    "ecological",
+    "factor",
+    "from_table",
+    "gozh",
+    "interaction",
+    "lesh",
+    "local_q",
+    "opgd",
+    "q_series",
+    "read_sample",
+    "rgd",
+    "risk",
+    "scale_sweep",
+    "sectors",
+    "shegd",
+    "spade",
+    "stratify",
+    "torus_shift_test",
+]
