@@ -2,6 +2,7 @@
 
 The rooms, in the direction in which data goes:
 
+- :mod:`headwater.tables`: tables as people have them, with a report of how they were read
 - :mod:`headwater.grids`: open, check, clip and align grids; terrain; bands; cell areas; writing
 - :mod:`headwater.inference`: how sure we are
 - :mod:`headwater.variation`: how soil moisture changes in time and space

@@ -1,0 +1,246 @@
+"""Bytes as text: the encoding of a file, found and named."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwater.errors import InputError
+
+__all__ = ["Source", "Text", "decode", "name_of", "read_bytes", "read_text"]
+
+Source = Path | str | bytes
+"""A path, or the content itself."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with a byte order mark"),
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The text of a file.
+
+    Attributes
+    ----------
+    text : str
+    encoding : str
+        In words.
+    guesses : tuple of str
+        What was assumed.
+    """
+
+    text: str
+    encoding: str
+    guesses: tuple[str, ...] = ()
+
+
+def name_of(source: Source) -> str:
+    """Name a source for messages, without its folder and ``.gz``."""
+    return "" if isinstance(source, bytes) else Path(source).name.removesuffix(".gz")
+
+
+def read_bytes(source: Source) -> bytes:
+    """Read a file, unpacked where it is compressed with gzip.
+
+    Parameters
+    ----------
+    source : path or bytes
+
+    Returns
+    -------
+    bytes
+        Of a compressed file that was cut off, what can be unpacked.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or unpacked.
+
+    Examples
+    --------
+    >>> read_bytes(gzip.compress(b"a,b"))
+    b'a,b'
+    """
+    content = source if isinstance(source, bytes) else _content(Path(source))
+    return _unpacked(content, name_of(source)) if content[:2] == b"\x1f\x8b" else content
+
+
+def read_text(source: Source, *, encoding: str | None = None) -> Text:
+    """Read a text file in whatever encoding it has.
+
+    Parameters
+    ----------
+    source : path or bytes
+    encoding : str, optional
+        Where it is known.
+
+    Returns
+    -------
+    Text
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is not text in the encoding given.
+
+    Examples
+    --------
+    >>> read_text("海拔,3200".encode("gbk")).encoding
+    'GB18030'
+    """
+    return decode(read_bytes(source), name=name_of(source), encoding=encoding)
+
+
+def decode(content: bytes, *, name: str = "", encoding: str | None = None) -> Text:
+    """Turn bytes into text.
+
+    A mark at the beginning decides; then UTF-8, where the bytes are valid; then GB18030, where they
+    come in pairs as Chinese does; else the Western code page 1252, which is told as a guess.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        Of the file, for messages.
+    encoding : str, optional
+
+    Returns
+    -------
+    Text
+
+    Raises
+    ------
+    InputError
+        If the bytes are not text in the encoding given, or not text at all.
+
+    Examples
+    --------
+    >>> decode("Höhe".encode("latin-1")).text
+    'Höhe'
+    """
+    if encoding is not None:
+        return _given(content, encoding, name)
+    marked = _marked(content, name)
+    if marked is not None:
+        return marked
+    try:
+        return Text(content.decode("utf-8"), "UTF-8")
+    except UnicodeDecodeError:
+        return _older(content, name)
+
+
+def _marked(content: bytes, name: str) -> Text | None:
+    for mark, codec, words in _MARKS:
+        if content.startswith(mark):
+            return Text(_strict(content, codec, name), words)
+    wide = _wide(content)
+    return Text(_strict(content, wide, name), "UTF-16 without a byte order mark") if wide else None
+
+
+def _older(content: bytes, name: str) -> Text:
+    """Decode what is older than Unicode."""
+    if _is_chinese(content):
+        return Text(content.decode("gb18030"), "GB18030")
+    guess = (
+        f"{name or 'the file'} is not UTF-8 and was read as Windows-1252 (Western); "
+        "encoding settles it"
+    )
+    try:
+        return Text(content.decode("cp1252"), "Windows-1252", (guess,))
+    except UnicodeDecodeError:
+        return Text(
+            content.decode("latin-1"), "Latin-1", (guess.replace("Windows-1252", "Latin-1"),)
+        )
+
+
+def _given(content: bytes, encoding: str, name: str) -> Text:
+    try:
+        text = content.decode(encoding)
+    except LookupError:
+        do = "Use one that Python knows, such as utf-8, gbk, gb18030, utf-16 or latin-1"
+        raise InputError("unknown encoding", found=f"'{encoding}'", do=do) from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name or 'the file'} is not {encoding}",
+            found=str(error),
+            do="Correct the encoding, or leave it out to have it found",
+        ) from None
+    return Text(text.removeprefix("\ufeff"), encoding)
+
+
+def _strict(content: bytes, codec: str, name: str) -> str:
+    try:
+        return content.decode(codec)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name or 'the file'} begins as {codec} and goes on as something else",
+            found=str(error),
+            do="Save it anew as UTF-8",
+        ) from None
+
+
+def _wide(content: bytes) -> str:
+    """Recognise UTF-16 without a mark by the zeros of its ASCII half."""
+    head = content[:4000]
+    if b"\0" not in head or len(head) < 4:
+        return ""
+    half = len(head) // 2
+    even, odd = head[0::2].count(0) / half, head[1::2].count(0) / half
+    if max(even, odd) > 0.3 and min(even, odd) < 0.1:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    raise InputError("the file is not text", found="zero bytes", do="Give CSV, TSV or XLSX")
+
+
+def _is_chinese(content: bytes) -> bool:
+    """Tell Chinese from Western by what stands in bytes above ASCII.
+
+    Letters with accents stand alone between ASCII letters; Chinese characters are pairs, of which
+    nearly all in use are in GB 2312, where both bytes are 0xA1 or more. Signs that it lacks are
+    four bytes, high and digit in turn, as no Western text has them.
+    """
+    try:
+        text = content.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    rest = re.sub(rb"(?:[\x81-\xfe][0-9]){2}", b"", content)
+    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", rest)]
+    paired = sum(n for n in runs if n % 2 == 0)
+    strange = [letter for letter in text if ord(letter) > 127]
+    common = sum(map(_is_usual, strange))
+    return paired >= 0.5 * sum(runs) and common >= 0.8 * len(strange)
+
+
+def _is_usual(letter: str) -> bool:
+    """Whether a character stands where GB 2312 has its own, or is written in four bytes."""
+    code = letter.encode("gb18030")
+    return len(code) == 4 or min(code) >= 0xA1
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(f"cannot read {path}", found=why, do="Check the path") from None
+
+
+def _unpacked(content: bytes, name: str) -> bytes:
+    """Unpack gzip, as far as a file that was cut off goes."""
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error):
+        stream = zlib.decompressobj(31)
+        try:
+            return stream.decompress(content)
+        except zlib.error as error:
+            do = "Unpack it, or copy it again"
+            raise InputError(f"cannot unpack {name}", found=str(error), do=do) from None
