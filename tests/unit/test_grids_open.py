@@ -222,7 +222,7 @@ def test_geotiff_stacks_take_times_from_names_or_bands(tmp_path: Path) -> None:
         write_geotiff(layer.drop_vars("time"), tmp_path / f"A2020{day:03d}_v1.tif")
     write_geotiff(cube, tmp_path / "stack.tif")
     for source, pattern in (("sm_*.tif", None), ("A*.tif", "%Y%j"), ("stack.tif", None)):
-        found = open_grid(tmp_path / source, THETA, time_pattern=pattern)
+        found = open_grid(tmp_path / source, THETA, time=pattern)
         np.testing.assert_array_equal(found, VALUES)
         np.testing.assert_array_equal(found["time"], cube["time"])
     with pytest.raises(TimeAxisError, match=r"has no date. Found: 'A2020001_v1'"):

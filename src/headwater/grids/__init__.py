@@ -16,8 +16,9 @@ from headwater.grids.geometry import (
 from headwater.grids.kriging import Kriging, KrigingWeights, LeaveOneOut
 from headwater.grids.kriging_maps import KrigedMap, krige_grid, krige_stations
 from headwater.grids.open import OutOfRange, open_grid, out_of_range
+from headwater.grids.steps import TimeSteps, time_steps
 from headwater.grids.terrain import slope_aspect, terrain_on_grid
-from headwater.grids.times import check_times, common_period, step_days
+from headwater.grids.times import check_times, common_period, in_period, step_days
 from headwater.grids.variogram import (
     EmpiricalVariogram,
     Variogram,
@@ -43,6 +44,7 @@ __all__ = [
     "KrigingWeights",
     "LeaveOneOut",
     "OutOfRange",
+    "TimeSteps",
     "Variogram",
     "Zones",
     "align",
@@ -60,6 +62,7 @@ __all__ = [
     "fit_variogram",
     "geobox_of",
     "grid_coords",
+    "in_period",
     "inside",
     "is_geographic",
     "krige_grid",
@@ -73,6 +76,7 @@ __all__ = [
     "step_days",
     "study_grid",
     "terrain_on_grid",
+    "time_steps",
     "write_geotiff",
     "write_netcdf",
     "write_zarr",

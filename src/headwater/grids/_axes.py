@@ -9,7 +9,7 @@ import xarray as xr
 
 from headwater.errors import GridError
 
-__all__ = ["NORTH", "axis_of", "find_axes", "is_map", "tidy_axis", "units_in", "wrap_longitude"]
+__all__ = ["NORTH", "axis_of", "find_axes", "is_map", "is_time_name", "tidy_axis", "units_in", "wrap_longitude"]
 
 _STANDARD = {
     "time": "time",
@@ -104,6 +104,11 @@ def _by_attributes(attrs: dict[Any, Any]) -> str | None:
 
 def _by_name(dim: str) -> str | None:
     return next((role for role, names in _NAMES.items() if dim.lower() in names), None)
+
+
+def is_time_name(name: str) -> bool:
+    """Whether a variable is called as times are."""
+    return name.lower() in _NAMES["time"] | {"times", "dates", "timestr", "date_str"}
 
 
 def units_in(attrs: dict[Any, Any]) -> str:

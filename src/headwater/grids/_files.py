@@ -12,7 +12,7 @@ import xarray as xr
 
 from headwater.errors import GridError, InputError
 
-__all__ = ["find_files", "is_decoded", "open_raw"]
+__all__ = ["find_files", "is_raster", "open_raw"]
 
 _ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
 _RASTERS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -65,8 +65,8 @@ def open_raw(path: Path) -> xr.Dataset:
         ) from error
 
 
-def is_decoded(dataset: xr.Dataset) -> bool:
-    """Whether scale, offset and missing values are applied already (rasters)."""
+def is_raster(dataset: xr.Dataset) -> bool:
+    """Whether this is a raster, with bands in place of named dimensions."""
     return bool(dataset.attrs.get("headwater_raster"))
 
 
@@ -106,7 +106,7 @@ def _open_raster(path: Path) -> xr.Dataset:
         {} if path.suffix.lower() in (".tif", ".tiff") else {"DATATYPE": "Float64"}
     )
     opened: Any = rioxarray.open_rasterio(
-        path, mask_and_scale=True, parse_coordinates=False, **options
+        path, mask_and_scale=False, parse_coordinates=False, **options
     )
     left, dx, skew_x, top, skew_y, dy = map(float, opened.spatial_ref.attrs["GeoTransform"].split())
     if skew_x or skew_y:

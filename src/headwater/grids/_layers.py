@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,26 @@ import pandas as pd
 import xarray as xr
 
 from headwater.errors import GridError, InputError, TimeAxisError, nearest
-from headwater.grids._axes import NORTH, axis_of, find_axes, is_map, tidy_axis, units_in
+from headwater.grids._axes import (
+    NORTH,
+    axis_of,
+    find_axes,
+    is_map,
+    is_time_name,
+    tidy_axis,
+    units_in,
+)
 from headwater.grids._crs import crs_in, known_crs
-from headwater.grids._files import is_decoded, open_raw
+from headwater.grids._files import is_raster, open_raw
+from headwater.grids._time_axis import (
+    TIME_HINT,
+    Times,
+    date_in,
+    is_counted,
+    times_of_name,
+    times_of_variable,
+)
+from headwater.grids._values import packing_of, unpacked
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -24,56 +40,58 @@ if TYPE_CHECKING:
 
 __all__ = ["Layer", "Wish", "read_centres", "read_layer"]
 
-_NUMBERS = ("_FillValue", "missing_value", "scale_factor", "add_offset")
-_ISO = ("%Y-%m-%d", "%Y%m%d", "%Y-%m")
-_FIELDS = {"%Y": r"\d{4}", "%j": r"\d{3}"} | {f"%{field}": r"\d{2}" for field in "mdHMS"}
-
-
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked of each file."""
 
     quantity: Term
-    variable: str | None
-    units: str | None
-    time_pattern: str | None
     chunk_mb: float
+    options: Mapping[str, Any]
+
+    def get(self, key: str) -> Any:
+        """Look an option of reading up; None where it is not given."""
+        return self.options.get(key)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A variable of a file: values, unit, lengths of its steps [d] and reference system."""
+    """A variable of a file: values on their stamps, bounds of the steps, unit, reference system."""
 
     path: Path
     data: xr.DataArray
     units: str | None
-    lengths: xr.DataArray | None
+    bounds: xr.DataArray | None
     crs: CRS | None
     crs_written: bool
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
     """Read the layer that is wished for, giving it a time where it is one of many."""
     dataset = open_raw(path)
-    name = _choose(dataset, wish.variable, path)
+    name = _choose(dataset, wish.get("variable"), path)
     crs, written = crs_in(dataset, name)
-    raster, attrs = is_decoded(dataset), dataset[name].attrs
-    own_units = _one(attrs.get("units") or attrs.get("unit"))
-    units = wish.units or own_units
-    axes = find_axes(dataset, name)
-    if raster:
+    own_units = _one(dataset[name].attrs.get("units") or dataset[name].attrs.get("unit"))
+    units = wish.get("units") or own_units
+    if is_raster(dataset):
         dataset = _banded(dataset, name, path, wish)
-        axes = find_axes(dataset, name)
-    decoded = _decoded(dataset, name, axes, path, wish.chunk_mb)
-    data = _named(decoded, dataset, name, axes, path)
-    if "time" in data.dims and data.sizes["time"] == 1 and wish.quantity.total == "none":
-        data = data.squeeze("time", drop=True)
-    if many and "time" not in data.dims:
-        stamp = _stamp(path.stem, wish.time_pattern, str(path))
-        data = data.expand_dims(time=[stamp])
-    data.attrs["source_units"] = "" if own_units is None else str(own_units)
+    axes = find_axes(dataset, name)
+    values, notes = _values(dataset, name, axes, path, wish)
+    data = _named(values, dataset, name, axes, path)
+    times = _times(dataset, axes, data, path, wish, many=many)
+    bounds = None
+    if times is not None:
+        data = data if "time" in data.dims else data.expand_dims("time")
+        data = data.assign_coords(time=("time", times.stamps))
+        if times.bounds is not None:
+            bounds = xr.DataArray(times.bounds, dims=("time", "bnds"))
+        if data.sizes["time"] == 1 and wish.quantity.total == "none":
+            data, times = data.squeeze("time", drop=True), None
+    data.attrs |= {"source_units": "" if own_units is None else str(own_units)}
     return Layer(
-        path, data, None if units is None else str(units), _lengths(decoded, axes), crs, written
+        path, data, None if units is None else str(units), bounds, crs, written,
+        (*notes, *(times.notes if times else ())), times.warnings if times else (),
     )
 
 
@@ -130,54 +148,63 @@ def _choose(dataset: xr.Dataset, wanted: str | None, path: Path) -> str:
     return maps[0]
 
 
-def _decoded(
-    dataset: xr.Dataset, name: str, axes: dict[str, str], path: Path, chunk_mb: float
-) -> xr.Dataset:
-    """Chunk one variable and decode it with its time axis, and with nothing else."""
+def _values(
+    dataset: xr.Dataset, name: str, axes: dict[str, str], path: Path, wish: Wish
+) -> tuple[xr.Variable, tuple[str, ...]]:
+    """Chunk one variable and turn what it stores into values."""
     raw = dataset[name].variable
-    time = axes.get("time", "")
-    kept = {name: raw.chunk(_blocks(raw, axes, chunk_mb))}
-    if time and (coordinate := axis_of(dataset, time)) is not None:
-        kept[time] = coordinate
-        bounds = coordinate.attrs.get("bounds", "")
-        if bounds in dataset.variables:
-            kept[bounds] = dataset.variables[bounds]
-    part = xr.Dataset(kept)
-    if is_decoded(dataset):
-        return part
-    for variable in part.variables.values():
-        _repair(variable, path)
-    part[name].attrs.pop("units", None)  # "days" or "hours" would be read as a duration
+    circular = wish.quantity.kind == "circular"
+    packing, notes = packing_of(raw, wish.options, path, circular=circular)
     try:
-        with warnings.catch_warnings():
-            # _FillValue and missing_value may differ: both are missing.
-            warnings.simplefilter("ignore", xr.SerializationWarning)
-            return xr.decode_cf(part, decode_timedelta=False, decode_coords=False)
-    except (ValueError, ImportError, OverflowError) as error:
-        calendar = part[time].attrs.get("calendar", "standard") if time in part else "none"
-        raise TimeAxisError(
-            f"the times of {path} cannot be read",
-            found=f"units '{part[time].attrs.get('units', '')}', calendar '{calendar}'"
-            if time in part
-            else str(error).splitlines()[0],
-            do="Correct units and calendar of the time coordinate"
-            + (" (this calendar needs the package cftime)" if "cftime" in str(error) else ""),
+        return unpacked(raw.chunk(_blocks(raw, axes, wish.chunk_mb)), packing), notes
+    except InputError as error:
+        raise InputError(
+            f"variable '{name}' of {path}: {error.wrong}", found=error.found, do=error.do
         ) from error
 
 
-def _repair(variable: xr.Variable, path: Path) -> None:
-    """Read attributes that should be numbers but were written as text."""
-    for key in _NUMBERS:
-        if isinstance(variable.attrs.get(key), str):
-            text = variable.attrs[key]
-            try:
-                variable.attrs[key] = variable.dtype.type(float(text))
-            except ValueError as error:
-                raise InputError(
-                    f"attribute '{key}' in {path} is no number",
-                    found=f"'{text}'",
-                    do="Correct the attribute in the file",
-                ) from error
+def _times(
+    dataset: xr.Dataset, axes: dict[str, str], data: xr.DataArray, path: Path, wish: Wish, *,
+    many: bool,
+) -> Times | None:
+    """Times of a layer: of its coordinate, or of the file's name."""
+    pattern = wish.get("time")
+    if "time" not in data.dims:
+        static = not many and (pattern is None or wish.quantity.total == "none")
+        return None if static else times_of_name(path, 1, pattern)
+    coordinate = _time_coordinate(dataset, axes["time"])
+    if coordinate is not None:
+        return _as_times(dataset, coordinate, pattern, path)
+    try:
+        return times_of_name(path, data.sizes["time"], pattern)
+    except TimeAxisError as error:
+        raise TimeAxisError(
+            f"dimension '{axes['time']}' of {path} has no times",
+            found=f"{data.sizes['time']} steps without date",
+            do="Add a time coordinate with units such as 'days since 2000-01-01', or write "
+            f"{TIME_HINT}",
+        ) from error
+
+
+def _as_times(
+    dataset: xr.Dataset, coordinate: xr.Variable, pattern: str | None, path: Path
+) -> Times:
+    if coordinate.dtype.kind == "M":
+        return Times(np.asarray(coordinate.values))
+    return times_of_variable(dataset, coordinate, pattern, path)
+
+
+def _time_coordinate(dataset: xr.Dataset, dim: str) -> xr.Variable | None:
+    """Find the times along a dimension, also where they are text."""
+    coordinate = axis_of(dataset, dim)
+    if coordinate is not None:
+        return coordinate
+    texts = [
+        v
+        for name, v in dataset.variables.items()
+        if v.dims[:1] == (dim,) and v.ndim == 2 and v.dtype.kind == "S" and is_time_name(str(name))
+    ]
+    return texts[0] if len(texts) == 1 else None
 
 
 def _blocks(raw: xr.Variable, axes: dict[str, str], chunk_mb: float) -> dict[str, Any]:
@@ -200,10 +227,10 @@ def _blocks(raw: xr.Variable, axes: dict[str, str], chunk_mb: float) -> dict[str
 
 
 def _named(
-    decoded: xr.Dataset, dataset: xr.Dataset, name: str, axes: dict[str, str], path: Path
+    values: xr.Variable, dataset: xr.Dataset, name: str, axes: dict[str, str], path: Path
 ) -> xr.DataArray:
     """Name the dimensions time, y, x; drop those of length one; refuse others."""
-    data = decoded[name].reset_coords(drop=True)
+    data = xr.DataArray(values, name=name)
     extra = [str(dim) for dim in data.dims if dim not in axes.values()]
     many = [f"{dim} ({data.sizes[dim]})" for dim in extra if data.sizes[dim] > 1]
     if many:
@@ -213,48 +240,13 @@ def _named(
             do="Write the layer to use to a file of its own",
         )
     data = data.squeeze(extra, drop=True)
-    data = data.drop_vars([c for c in data.coords if c != axes.get("time")])
-    coords: dict[str, Any] = {}
+    data = data.rename({dim: role for role, dim in axes.items() if dim != role})
+    coords = {}
     for role in ("y", "x"):
         coordinate = axis_of(dataset, axes[role])
         if coordinate is not None:
             coords[role] = (role, tidy_axis(coordinate))
-    if "time" in axes:
-        if not _has_times(decoded, axes["time"]):
-            raise TimeAxisError(
-                f"dimension '{axes['time']}' of {path} has no times",
-                found=f"{data.sizes[axes['time']]} steps without date",
-                do="Add a time coordinate with units such as 'days since 2000-01-01'",
-            )
-        coords["time"] = ("time", decoded.variables[axes["time"]].values)
-        data = data.drop_vars(axes["time"], errors="ignore")
-    data = data.rename({dim: role for role, dim in axes.items() if dim != role})
-    data = data.assign_coords(coords).transpose(*(r for r in ("time", "y", "x") if r in axes))
-    if not np.issubdtype(data.dtype, np.floating):
-        wide = np.float32 if data.dtype.itemsize <= 2 else np.float64
-        data = data.astype(wide)
-    return data
-
-
-def _has_times(decoded: xr.Dataset, time: str) -> bool:
-    if time not in decoded.variables:
-        return False
-    kind = decoded.variables[time].dtype
-    return bool(np.issubdtype(kind, np.datetime64) or kind.kind == "O")
-
-
-def _lengths(decoded: xr.Dataset, axes: dict[str, str]) -> xr.DataArray | None:
-    """Length of the steps from the CF bounds of time [d]."""
-    time = axes.get("time", "")
-    if time not in decoded.variables:
-        return None
-    attributes = decoded.variables[time].attrs | decoded.variables[time].encoding
-    bounds = decoded.variables.get(attributes.get("bounds", ""))
-    if bounds is None or bounds.ndim != 2 or not np.issubdtype(bounds.dtype, np.datetime64):
-        return None
-    width = bounds.values[:, 1] - bounds.values[:, 0]
-    days = width / np.timedelta64(1, "s") / 86400.0
-    return xr.DataArray(days, dims="time") if (days > 0).all() else None
+    return data.assign_coords(coords).transpose(*(r for r in ("time", "y", "x") if r in axes))
 
 
 def _banded(dataset: xr.Dataset, name: str, path: Path, wish: Wish) -> xr.Dataset:
@@ -262,29 +254,19 @@ def _banded(dataset: xr.Dataset, name: str, path: Path, wish: Wish) -> xr.Datase
     if dataset.sizes["band"] == 1:
         return dataset.isel(band=0, drop=True)
     texts = dataset[name].attrs.get("long_name", ())
-    if isinstance(texts, str) or len(texts) != dataset.sizes["band"]:
+    bands = dataset.sizes["band"]
+    pattern = wish.get("time")
+    if not isinstance(texts, str) and len(texts) == bands and not (pattern and is_counted(pattern)):
+        dates = [date_in(text, pattern, f"a band of {path}")[0] for text in texts]
+        times = pd.DatetimeIndex(dates).as_unit("ns")
+        return dataset.assign_coords(band=times).rename(band="time")
+    try:
+        times_of_name(path, bands, pattern)
+    except TimeAxisError as error:
         raise TimeAxisError(
             f"the bands of {path} have no dates",
-            found=f"{dataset.sizes['band']} bands without descriptions",
-            do="Describe each band with its date, or give one file for each time",
-        )
-    times = [_stamp(text, wish.time_pattern, f"a band of {path}") for text in texts]
-    return dataset.assign_coords(band=times).rename(band="time")
-
-
-def _stamp(text: str, pattern: str | None, label: str) -> pd.Timestamp:
-    """Find a date in a text."""
-    for form in (pattern,) if pattern else _ISO:
-        expression = re.sub(r"%[YmdjHMS]", lambda field: f"({_FIELDS[field[0]]})", re.escape(form))
-        match = re.search(rf"(?<!\d){expression}", text)
-        if match:
-            fields = re.findall(r"%[YmdjHMS]", form)
-            try:
-                return pd.to_datetime(" ".join(match.groups()), format=" ".join(fields))
-            except ValueError:
-                continue
-    raise TimeAxisError(
-        f"{label} has no date",
-        found=f"'{text}', looked for {pattern or ' or '.join(_ISO)}",
-        do="Write time_pattern = '...' for this input, such as '%Y%j' for year and day of year",
-    )
+            found=f"{bands} bands without descriptions",
+            do="Describe each band with its date, give one file for each time, or write "
+            f"{TIME_HINT}",
+        ) from error
+    return dataset.drop_vars("band", errors="ignore").rename(band="time")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import xarray as xr
@@ -18,10 +18,17 @@ from headwater.grids._crs import agreed_crs
 from headwater.grids._files import find_files
 from headwater.grids._layers import Layer, Wish, read_centres, read_layer
 from headwater.grids.geometry import geobox_of, grid_coords
+from headwater.grids.steps import (
+    bounded_steps,
+    on_steps,
+    stamp_doubt,
+    stamp_words,
+    time_steps,
+)
 from headwater.grids.times import check_times, step_days
 from headwater.units import convert, parse
 
-__all__ = ["OutOfRange", "open_grid", "out_of_range"]
+__all__ = ["OutOfRange", "ReadOptions", "open_grid", "out_of_range"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,48 +54,79 @@ class OutOfRange:
     n: int
 
 
-def open_grid(
-    source: str | Path | Sequence[str | Path],
-    quantity: Term,
-    *,
-    variable: str | None = None,
-    units: str | None = None,
-    crs: Any = None,
-    layer_depth: float | None = None,
-    georeference: tuple[str | Path, str, str] | None = None,
-    time_pattern: str | None = None,
-    chunk_mb: float = 16.0,
-) -> xr.DataArray:
-    r"""Open a quantity from one or several files, without reading its values.
+class ReadOptions(TypedDict, total=False):
+    """What may be said of files that do not say it, or wrongly.
 
-    Parameters
+    Attributes
     ----------
-    source : path, glob pattern, or list of them
-        NetCDF (4 or classic), Zarr, GeoTIFF or ESRI ASCII. Several files are joined along time.
-    quantity : Term
-        What the values are, from the glossary.
     variable : str, optional
         Name in the file; needed where several variables lie on a grid.
     units : str, optional
-        Unit of the values; wins over the file's own.
+        Unit of the values; wins over the file's own. It may have a factor: ``"0.1 degC"``.
     crs : pyproj.CRS, int or str, optional
         Needed where the file names none; must not contradict the one it names.
     layer_depth : float, optional
         Thickness of the soil layer [m], to turn kg m-2 into m3 m-3 or back.
     georeference : (path, x name, y name), optional
         File and names of the true cell-centre coordinates, which are then taken by index.
-    time_pattern : str, optional
-        Where times stand in file names or band descriptions, as for ``strptime``: ``"%Y%j"``. Used
-        where the files have no time axis; ISO dates are found without it.
+    time : str, optional
+        Pattern of the dates in the time coordinate, in file names or in band descriptions, as for
+        ``strptime``: ``"%Y%j"``; or first date and step, as in ISO 8601: ``"2000-01-01/P1M"``. ISO
+        dates and those of common patterns are found without it.
+    stamp : {"start", "middle", "end"}, optional
+        Where times stand in their steps, where neither bounds nor the times themselves say it.
+    missing : sequence of float, optional
+        Stored numbers that mean "no value", besides those that the file declares.
+    valid : (float, float), optional
+        Range of the stored numbers that are valid; wins over the file's own.
+    scale, offset : float, optional
+        value = stored * scale + offset; win over the file's own.
+    """
+
+    variable: str | None
+    units: str | None
+    crs: Any
+    layer_depth: float | None
+    georeference: tuple[str | Path, str, str] | None
+    time: str | None
+    stamp: str | None
+    missing: Sequence[float] | None
+    valid: tuple[float, float] | None
+    scale: float | None
+    offset: float | None
+
+
+def open_grid(
+    source: str | Path | Sequence[str | Path],
+    quantity: Term,
+    *,
+    chunk_mb: float = 16.0,
+    **options: Unpack[ReadOptions],
+) -> xr.DataArray:
+    r"""Open a quantity from one or several files, without reading its values.
+
+    Parameters
+    ----------
+    source : path, glob pattern, or list of them
+        NetCDF (4 or classic), Zarr, GeoTIFF, ESRI ASCII or PCRaster. Several files are joined along
+        time.
+    quantity : Term
+        What the values are, from the glossary.
     chunk_mb : float
         Size of one block in memory [MB].
+    **options
+        Of :class:`ReadOptions`: variable, units, crs, layer_depth, georeference, time, stamp,
+        missing, valid, scale, offset.
 
     Returns
     -------
     DataArray (time, y, x) or (y, x)
         Named `quantity.name`, in `quantity.units`, Dask-backed, with ``y``, ``x``, ``spatial_ref``
         and attributes ``long_name``, ``standard_name``, ``units``, ``kind``, ``total``, ``source``.
-        Missing values are NaN; impossible ones are kept (see :func:`out_of_range`).
+        ``time`` is the start of each step and ``time_end`` the first instant after it; how that was
+        found, and all else that was guessed, is in ``attrs["notes"]``, what may be wrong in
+        ``attrs["warnings"]``. Missing values are NaN; impossible ones are kept (see
+        :func:`out_of_range`).
 
     Raises
     ------
@@ -107,7 +145,9 @@ def open_grid(
     -----
     Longitudes of 0 to 360 become -180 to 180. A flux of water (mm d-1, kg m-2 s-1) becomes the
     amount of each step: flux × length of the step, from the file's time bounds or from
-    :func:`headwater.grids.step_days`.
+    :func:`headwater.grids.time_steps`. Stored numbers are compared with fills and valid range
+    before scale and offset are applied; a valid range that the file gives in the values' own type
+    is compared after.
 
     Examples
     --------
@@ -122,22 +162,45 @@ def open_grid(
     array([[1., 2., 3.],
            [4., 5., 6.]])
     """
-    wish = Wish(quantity, variable, units, time_pattern, chunk_mb)
+    wish = Wish(quantity, chunk_mb, dict(options))
     files = find_files(source)
     layer = _joined([read_layer(path, wish, many=len(files) > 1) for path in files])
     label = f"{layer.path}, variable '{layer.data.name}'"
     if "time" in layer.data.dims:
         check_times(layer.data["time"], str(source) if len(files) > 1 else layer.path.name)
+        layer = _stepped(layer, options.get("stamp"))
     data, found, written = layer.data, layer.crs, layer.crs_written
-    if georeference is not None:
-        data, found, written = _placed(layer, *georeference)
-    data = _on_grid(data, agreed_crs(found, written, crs, str(layer.path)), label)
-    described = _described(_converted(data, layer, quantity, layer_depth, label), quantity, files)
+    place = options.get("georeference")
+    if place is not None:
+        data, found, written = _placed(layer, *place)
+    data = _on_grid(data, agreed_crs(found, written, options.get("crs"), str(layer.path)), label)
+    converted = _converted(data, layer, quantity, options.get("layer_depth"), label)
+    described = _described(converted, quantity, files)
     described.attrs |= {
         "source_variable": str(layer.data.name),
         "source_units": layer.data.attrs["source_units"],
+        "notes": list(layer.notes),
+        "warnings": list(layer.warnings),
     }
     return described
+
+
+def _stepped(layer: Layer, stamp: str | None) -> Layer:
+    """Label the values by the start of their steps, and say what the steps are."""
+    time = layer.data["time"]
+    if layer.bounds is not None:
+        start, end = (layer.bounds.values[:, side] for side in (0, 1))
+        steps = bounded_steps(time, start, end)
+    else:
+        steps = time_steps(time, stamp=stamp)
+    words = stamp_words(steps)
+    doubt = stamp_doubt(time, steps)
+    return replace(
+        layer,
+        data=on_steps(layer.data, steps),
+        notes=(f"time: {words}", *layer.notes),
+        warnings=(*layer.warnings, *doubt),
+    )
 
 
 def out_of_range(data: xr.DataArray, quantity: Term | None = None) -> OutOfRange:
@@ -210,9 +273,13 @@ def _joined(layers: list[Layer]) -> Layer:
         join="override",
         combine_attrs="override",
     )
-    lengths = [layer.lengths for layer in layers if layer.lengths is not None]
-    joined = xr.concat(lengths, dim="time") if len(lengths) == len(layers) else None
-    return Layer(first.path, cube, first.units, joined, first.crs, first.crs_written)
+    bounds = [layer.bounds for layer in layers if layer.bounds is not None]
+    joined = xr.concat(bounds, dim="time") if len(bounds) == len(layers) else None
+    notes, warnings = (
+        tuple(dict.fromkeys(word for layer in layers for word in getattr(layer, kind)))
+        for kind in ("notes", "warnings")
+    )
+    return replace(first, data=cube, bounds=joined, notes=notes, warnings=warnings)
 
 
 def _refuse_overlap(layers: list[Layer]) -> None:
@@ -292,9 +359,7 @@ def _converted(
         kinds = {parse(layer.units).dimension, parse(quantity.units).dimension}
         steps: Any = None
         if kinds == {"water", "water flux"} and "time" in data.dims:
-            steps = layer.lengths
-            if steps is None:
-                steps = xr.DataArray(step_days(data["time"]), dims="time")
+            steps = xr.DataArray(step_days(data), dims="time")
         values: xr.DataArray = convert(
             data, layer.units, quantity.units, layer_depth=layer_depth, step_days=steps
         )

@@ -11,15 +11,14 @@ import pandas as pd
 import xarray as xr
 
 from headwater.errors import TimeAxisError
+from headwater.grids.steps import days_between, plus_days, time_steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_times", "common_period", "step_days"]
+__all__ = ["check_times", "common_period", "in_period", "step_days"]
 
 _Date = tuple[int, int, int]
-# Shortest and longest step [d] of a monthly and of a yearly axis, in any calendar
-_MONTH, _YEAR = (28.0, 31.0), (360.0, 366.0)
 
 
 def check_times(time: xr.DataArray, name: str) -> None:
@@ -51,7 +50,7 @@ def check_times(time: xr.DataArray, name: str) -> None:
             found=f"no value at position {int(np.flatnonzero(pd.isna(values))[0])}",
             do="Correct the time coordinate of the file",
         )
-    gaps = _days_between(time)
+    gaps = days_between(values[:-1], values[1:])
     if (gaps > 0).all():
         return
     first = int(np.flatnonzero(gaps <= 0)[0]) + 1
@@ -63,24 +62,23 @@ def check_times(time: xr.DataArray, name: str) -> None:
     )
 
 
-def step_days(time: xr.DataArray) -> NDArray[np.float64]:
+def step_days(data: xr.DataArray) -> NDArray[np.float64]:
     """Length of each time step.
 
     Parameters
     ----------
-    time : DataArray (time,)
-        In order, of any calendar.
+    data : DataArray (time, ...)
+        As for :func:`headwater.grids.time_steps`.
 
     Returns
     -------
     ndarray (time,)
-        Length [d]. Monthly and yearly steps have the true length of their month or year; any other
-        axis must have one step (missing steps are allowed).
+        Length [d], from bounds or from what the stamps say (missing steps are allowed).
 
     Raises
     ------
     TimeAxisError
-        If there is only one time, or the steps differ.
+        If there is only one time, or the steps differ without any rule.
 
     Examples
     --------
@@ -88,29 +86,24 @@ def step_days(time: xr.DataArray) -> NDArray[np.float64]:
     >>> step_days(months)
     array([31., 29., 31.])
     """
-    gaps = _days_between(time)
-    if gaps.size == 0:
+    steps = time_steps(data)
+    if steps.kind == "single":
         raise TimeAxisError(
             "a single time has no step",
-            found=_text(time.values[0]),
+            found=_text(steps.start[0]),
             do="Give time bounds in the file, or a unit that needs no time step",
         )
-    kind = _step_kind(time)
-    if kind == "month":
-        return np.asarray(time.dt.days_in_month.values, dtype=np.float64)
-    if kind == "year":
-        return np.asarray(time.dt.days_in_year.values, dtype=np.float64)
-    shortest = float(gaps.min())
-    steps = gaps / shortest
-    uneven = np.flatnonzero(np.abs(steps - np.round(steps)) > 1e-3)
-    if uneven.size:
-        at = int(uneven[0])
+    if steps.kind == "irregular":
+        gaps = days_between(steps.start[:-1], steps.start[1:])
+        shortest = float(gaps.min())
+        counts = gaps / shortest
+        at = int(np.argmax(np.abs(counts - np.round(counts))))
         raise TimeAxisError(
             "time steps differ in length",
-            found=f"{gaps[at]:g} days after {_text(time.values[at])}, elsewhere {shortest:g}",
+            found=f"{gaps[at]:g} days after {_text(steps.start[at])}, elsewhere {shortest:g}",
             do="Give time bounds in the file, or a unit that needs no time step",
         )
-    return np.full(gaps.size + 1, shortest)
+    return steps.days
 
 
 def common_period(
@@ -128,9 +121,8 @@ def common_period(
     Returns
     -------
     start, end : pandas.Timestamp or cftime.datetime
-        First and last instant, to be used as ``data.sel(time=slice(start, end))``. A monthly or
-        yearly step covers its whole month or year, wherever in it the label stands; a shorter one
-        covers its day.
+        First and last instant, to be used with :func:`in_period`. A step covers all its days,
+        wherever in it the label stands; an instant covers its day.
 
     Raises
     ------
@@ -146,7 +138,7 @@ def common_period(
     ['2020-01-10 00:00:00', '2020-06-30 23:59:59']
     """
     named = [
-        (f"input {number}" if data.name is None else str(data.name), data["time"])
+        (f"input {number}" if data.name is None else str(data.name), data)
         for number, data in enumerate(inputs, start=1)
         if "time" in data.dims
     ]
@@ -156,8 +148,8 @@ def common_period(
             found="maps only",
             do="Give at least one variable with times",
         )
-    _one_calendar(named)
-    spans = {name: _span(time) for name, time in named}
+    _one_calendar([(name, data["time"]) for name, data in named])
+    spans = {name: _span(data) for name, data in named}
     if period is not None:
         spans["the study file"] = _wanted(period)
     start = max(first for first, _ in spans.values())
@@ -169,7 +161,38 @@ def common_period(
             found="; ".join(each),
             do="Choose inputs or a period that overlap",
         )
-    return _instants(named[0][1], start, end)
+    return _instants(named[0][1]["time"], start, end)
+
+
+def in_period(data: xr.DataArray, period: tuple[Any, Any] | None) -> xr.DataArray:
+    """Keep the steps whose middle lies in a period.
+
+    Parameters
+    ----------
+    data : DataArray
+        With or without times.
+    period : two dates, or None
+        First and last instant, as of :func:`common_period`.
+
+    Returns
+    -------
+    DataArray
+
+    Examples
+    --------
+    >>> months = pd.date_range("2020-01-01", periods=12, freq="MS")
+    >>> data = xr.DataArray(np.zeros(12), {"time": months}, "time")
+    >>> in_period(data, (pd.Timestamp("2020-03-05"), pd.Timestamp("2020-05-20"))).sizes["time"]
+    3
+    """
+    if period is None or "time" not in data.dims:
+        return data
+    middle = time_steps(data).middle
+    first, last = (np.asarray(each, dtype=middle.dtype) for each in period)
+    inside = np.flatnonzero((middle >= first) & (middle <= last))
+    if not inside.size:
+        return data.isel(time=slice(0, 0))
+    return data.isel(time=slice(int(inside[0]), int(inside[-1]) + 1))
 
 
 def _one_calendar(named: list[tuple[str, xr.DataArray]]) -> None:
@@ -182,29 +205,18 @@ def _one_calendar(named: list[tuple[str, xr.DataArray]]) -> None:
         )
 
 
-def _step_kind(time: xr.DataArray) -> str:
-    """Whether steps are months, years or anything else ("even")."""
-    gaps = _days_between(time)
-    if gaps.size == 0:
-        return "even"
-    shortest = float(gaps.min())
-    if _YEAR[0] <= shortest <= _YEAR[1]:
-        return "year"
-    months = time.dt.year.values * 12 + time.dt.month.values
-    if _MONTH[0] <= shortest <= _MONTH[1] and (np.diff(months) > 0).all():
-        return "month"
-    return "even"
-
-
-def _span(time: xr.DataArray) -> tuple[_Date, _Date]:
+def _span(data: xr.DataArray) -> tuple[_Date, _Date]:
     """First and last day that an axis covers."""
-    first, last = ((int(at.dt.year), int(at.dt.month), int(at.dt.day)) for at in time[[0, -1]])
-    kind = _step_kind(time)
-    if kind == "month":
-        return (first[0], first[1], 1), (last[0], last[1], 31)
-    if kind == "year":
-        return (first[0], 1, 1), (last[0], 12, 31)
-    return first, last
+    steps = time_steps(data)
+    first, last = steps.start[:1], steps.end[-1:]
+    if steps.has_length:
+        last = plus_days(last, -1.0 / 86400.0)
+    return _day_of(first), _day_of(last)
+
+
+def _day_of(dates: NDArray[Any]) -> _Date:
+    index: Any = xr.DataArray(dates, dims="time").to_index()
+    return int(index.year[0]), int(index.month[0]), int(index.day[0])
 
 
 def _wanted(period: Sequence[Any]) -> tuple[_Date, _Date]:
@@ -225,13 +237,6 @@ def _instants(time: xr.DataArray, start: _Date, end: _Date) -> tuple[Any, Any]:
     month = time.isel(time=[0]).copy(data=[kind(end[0], end[1], 1)])
     day = min(end[2], int(month.dt.days_in_month[0]))
     return kind(*start), kind(end[0], end[1], day, 23, 59, 59)
-
-
-def _days_between(time: xr.DataArray) -> NDArray[np.float64]:
-    values = time.values
-    if np.issubdtype(values.dtype, np.datetime64):
-        return np.asarray(np.diff(values) / np.timedelta64(1, "s") / 86400.0, dtype=np.float64)
-    return np.array([gap.total_seconds() / 86400.0 for gap in np.diff(values)])
 
 
 def _iso(date: _Date) -> str:

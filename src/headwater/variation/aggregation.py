@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -10,8 +11,17 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError, nearest
+from headwater.grids.steps import TimeSteps, days_between, plus_days, time_steps
 from headwater.variation._maps import count, name_of, refuse_classes
-from headwater.variation.calendar import PERIODS, Cadence, Periods, cadence, check_time, periods
+from headwater.variation.calendar import (
+    _NAMES,
+    PERIODS,
+    Cadence,
+    Periods,
+    cadence,
+    check_time,
+    periods,
+)
 
 __all__ = ["aggregate", "aggregate_all", "aggregate_sums", "period_sums"]
 
@@ -58,12 +68,16 @@ def aggregate(
 
     Notes
     -----
-    A step of the native cadence (:func:`headwater.variation.calendar.cadence`) stands for w days: a
-    monthly value for the days of its month, any other for the length of the step. With sums over
-    the valid steps,
+    A step covers the days between its bounds (``time_end``), or those that its stamp says
+    (:func:`headwater.grids.time_steps`): a monthly value its month, a composite its 8, 10 or 16
+    days. Each period has a share of it: w is the number of its days in the period, and of a total
+    x the part f = w / length of the step. With sums over the valid steps,
 
     ``coverage = Σw / days of the period`` (at most 1), ``mean = Σ w x / Σw`` and
-    ``total = Σx · days / Σw``.
+    ``total = Σ f x · days / Σw``.
+
+    Instants without a step stand for the median step, in the period that holds them. Periods run
+    from the one that holds the middle of the first step to the one that holds that of the last.
 
     So nothing is filled: a total over an incomplete period is the mean of what was seen times the
     period's length, and stands beside its coverage. Set `min_coverage` to 1 to allow none of this.
@@ -118,7 +132,8 @@ def aggregate_all(
     for period in wanted:
         if period not in PERIODS:
             raise TimeAxisError("unknown period", found=f"'{period}'", do=nearest(period, PERIODS))
-    step = cadence(check_time(data)).days
+    check_time(data)
+    step = float(np.median(_steps(data)[0].days))
     finest = PERIODS[min((PERIODS.index(period) for period in wanted), default=_MONTH)]
     finest = PERIODS[min(PERIODS.index(finest), _MONTH)]
     options: Any = {"min_coverage": min_coverage, "growing_season": growing_season}
@@ -167,23 +182,26 @@ def period_sums(
     >>> period_sums(rain)["sum"].values
     array([31., 28.])
     """
-    index = check_time(data)
+    check_time(data)
     refuse_classes(data, "averaged over time")
-    step = cadence(index)
-    spans = periods(index, period, growing_season, step_days=step.days)
-    weight = _weights(index, step)
-    factor = np.ones(weight.size) if data.attrs.get("total") == "sum" else weight
+    steps, native = _steps(data)
+    middle = xr.DataArray(steps.middle, dims="time").to_index()
+    spans = periods(middle, period, growing_season, step_days=float(np.median(steps.days)))
+    shares = _shared(steps, spans)
+    adds_up = data.attrs.get("total") == "sum"
+    factor = shares.part if adds_up else shares.weight
     ordered = data.transpose("time", ...)
-    packed = _period_sums(ordered.data, spans, weight, factor)
-    steps = np.bincount(spans.group[spans.group >= 0], minlength=spans.days.size)
+    values = ordered.data if shares.plain else ordered.data[shares.take]
+    packed = _period_sums(values, replace(spans, group=shares.group), shares.weight, factor)
+    counted = np.bincount(shares.group[shares.group >= 0], minlength=spans.days.size)
     coords = {name: c for name, c in ordered.coords.items() if "time" not in c.dims}
     return _sums(
         xr.Dataset(coords=coords),
         packed,
         ordered.dims,
         spans,
-        steps,
-        attrs={"name": name_of(data), "native_step": str(step), "about": dict(data.attrs)},
+        counted,
+        attrs={"name": name_of(data), "native_step": native, "about": dict(data.attrs)},
     )
 
 
@@ -248,13 +266,51 @@ def _lengths(sums: xr.Dataset) -> Any:
     return span / np.timedelta64(1, "D")
 
 
-def _weights(index: Any, step: Cadence) -> np.ndarray:
-    """Days that each step stands for."""
-    if step.name in {"monthly", "yearly"}:
-        own = periods(index, "month" if step.name == "monthly" else "year")
-        weights: np.ndarray = own.days[own.group]
-        return weights
-    return np.full(len(index), step.days)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shares:
+    """Which step goes to which period, with how many days and what part of it."""
+
+    take: np.ndarray
+    group: np.ndarray
+    weight: np.ndarray
+    part: np.ndarray
+
+    @property
+    def plain(self) -> bool:
+        """Whether every step goes to one period."""
+        return bool(np.array_equal(self.take, np.arange(self.take.size)))
+
+
+def _steps(data: xr.DataArray) -> tuple[TimeSteps, str]:
+    """Steps of a cube and their name; instants without a length stand for the median step."""
+    steps = time_steps(data)
+    if steps.has_length:
+        lengths = float(np.median(steps.days))
+        return steps, str(Cadence(_NAMES.get(steps.kind, "even"), lengths))
+    native = cadence(data.indexes["time"])
+    around = plus_days(steps.start, -native.days / 2)
+    return TimeSteps("irregular", around, plus_days(around, native.days), "middle"), str(native)
+
+
+def _shared(steps: TimeSteps, spans: Periods) -> _Shares:
+    """Share the days of each step over the periods they fall in."""
+    days = steps.days
+    if steps.kind == "irregular":
+        return _Shares(np.arange(days.size), spans.group, days, np.ones(days.size))
+    origin = spans.start[:1]
+    begin, finish = (days_between(origin, dates) for dates in (steps.start, steps.end))
+    first, last = (days_between(origin, dates) for dates in (spans.start, spans.end))
+    low = np.searchsorted(first, begin + _WHOLE, side="right") - 1
+    high = np.searchsorted(first, finish - _WHOLE, side="right") - 1
+    count = high - low + 1
+    take = np.repeat(np.arange(days.size), count)
+    group = low[take] + np.arange(take.size) - np.repeat(np.cumsum(count) - count, count)
+    known = np.clip(group, 0, first.size - 1)
+    both = np.minimum(finish[take], last[known]) - np.maximum(begin[take], first[known])
+    whole = np.abs(both - days[take]) < _WHOLE
+    weight = np.where(whole, days[take], both)
+    group = np.where((group >= 0) & (weight > _WHOLE), group, -1)
+    return _Shares(take, group, np.maximum(weight, 0.0), np.maximum(weight, 0.0) / days[take])
 
 
 def _sums(

@@ -9,6 +9,9 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError, nearest
+from headwater.grids.steps import days_between as _days_between
+from headwater.grids.steps import month_starts as _month_starts
+from headwater.grids.steps import time_steps
 from headwater.grids.times import check_times
 from headwater.variation._maps import words
 
@@ -28,17 +31,28 @@ _LONGEST = {
 }
 
 
+_NAMES = {
+    "month": "monthly",
+    "year": "yearly",
+    "season": "seasonal",
+    "half month": "half-monthly",
+    "dekad": "dekadal",
+    "pentad": "pentadal",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Cadence:
     """The native step of a time axis.
 
     Attributes
     ----------
-    name : {"even", "monthly", "yearly", "irregular"}
+    name : {"even", "monthly", "yearly", "seasonal", "half-monthly", "dekadal", "pentadal", \
+"irregular"}
         ``even`` steps have one length (hourly, daily, 8-daily); composites that start anew every
         year are even too.
     days : float
-        Length of the most common step [d]; of an irregular axis the median step.
+        Median length of the steps [d].
     """
 
     name: str
@@ -128,9 +142,9 @@ def cadence(index: Any) -> Cadence:
 
     Notes
     -----
-    Monthly: at most one value per month and a most common step of 28 to 31 days. Yearly: at most
-    one value per year and a most common step of 360 to 366 days. Otherwise the most common step, if
-    at least half of all steps have that length; else irregular.
+    As :func:`headwater.grids.time_steps` finds them from the stamps alone: yearly, seasonal,
+    monthly, parts of months, even (also where composites start anew every year); else irregular,
+    with the median step.
 
     Examples
     --------
@@ -142,17 +156,10 @@ def cadence(index: Any) -> Cadence:
         raise TimeAxisError(
             "one time has no step", found=f"{len(index)} times", do="Give at least two times"
         )
-    steps = _days_between(index[:-1], index[1:])
-    _, same, counts = np.unique(np.round(steps, 6), return_inverse=True, return_counts=True)
-    common = float(np.median(steps[same == counts.argmax()]))
-    month = np.asarray(index.year) * 12 + np.asarray(index.month)
-    if 28 <= common <= 31 and np.unique(month).size == len(index):
-        return Cadence("monthly", common)
-    if 360 <= common <= 366 and np.unique(index.year).size == len(index):
-        return Cadence("yearly", common)
-    if counts.max() * 2 >= steps.size:
-        return Cadence("even", common)
-    return Cadence("irregular", float(np.median(steps)))
+    steps = time_steps(xr.DataArray(index.values, dims="time"))
+    if not steps.has_length:
+        return Cadence("irregular", float(np.median(_days_between(index[:-1], index[1:]))))
+    return Cadence(_NAMES.get(steps.kind, "even"), float(np.median(steps.days)))
 
 
 def periods(
@@ -282,27 +289,3 @@ def _five_days(index: Any) -> Any:
     import datetime as dt
 
     return dt.timedelta(days=5) if index.dtype == object else np.timedelta64(5, "D")
-
-
-def _month_starts(index: Any, months: np.ndarray) -> np.ndarray:
-    """Dates of the first of each month (counted from year 0), of the same kind as the index."""
-    years, month = np.divmod(months, 12)
-    if index.dtype == object:
-        kind = type(index[0])
-        has_zero = index[0].has_year_zero
-        known = {
-            (y, m): kind(y, m + 1, 1, has_year_zero=has_zero)
-            for y, m in set(zip(years.tolist(), month.tolist(), strict=True))
-        }
-        return np.array([known[pair] for pair in zip(years.tolist(), month.tolist(), strict=True)])
-    since_1970 = (years - 1970) * 12 + month
-    starts: np.ndarray = since_1970.astype("datetime64[M]").astype(index.dtype)
-    return starts
-
-
-def _days_between(start: Any, end: Any) -> np.ndarray:
-    difference = np.asarray(end) - np.asarray(start)
-    if difference.dtype == object:
-        return np.array([each.total_seconds() / 86400.0 for each in difference])
-    days: np.ndarray = difference / np.timedelta64(1, "D").astype(difference.dtype)
-    return days
