@@ -60,6 +60,7 @@ def test_a_cube_carries_the_glossary(tmp_path: Path) -> None:
         "source": "sm.nc",
         "source_variable": "sm",
         "source_units": "m3 m-3",
+        "notes": "time: days, stamped at the start (assumed)",
     }
     assert crs_of(cube).to_epsg() == 4326
     np.testing.assert_array_equal(cube, VALUES)
@@ -225,8 +226,10 @@ def test_geotiff_stacks_take_times_from_names_or_bands(tmp_path: Path) -> None:
         found = open_grid(tmp_path / source, THETA, time=pattern)
         np.testing.assert_array_equal(found, VALUES)
         np.testing.assert_array_equal(found["time"], cube["time"])
+    found = open_grid(tmp_path / "A*.tif", THETA)
+    np.testing.assert_array_equal(found["time"], cube["time"])
     with pytest.raises(TimeAxisError, match=r"has no date. Found: 'A2020001_v1'"):
-        open_grid(tmp_path / "A*.tif", THETA)
+        open_grid(tmp_path / "A*.tif", THETA, time="%d%m%Y")
     single = open_grid(tmp_path / "sm_2020-01-01.tif", THETA)
     assert single.dims == ("y", "x")
 

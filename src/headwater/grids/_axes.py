@@ -9,7 +9,16 @@ import xarray as xr
 
 from headwater.errors import GridError
 
-__all__ = ["NORTH", "axis_of", "find_axes", "is_map", "is_time_name", "tidy_axis", "units_in", "wrap_longitude"]
+__all__ = [
+    "NORTH",
+    "axis_of",
+    "find_axes",
+    "is_map",
+    "is_time_name",
+    "tidy_axis",
+    "units_in",
+    "wrap_longitude",
+]
 
 _STANDARD = {
     "time": "time",

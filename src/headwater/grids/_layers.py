@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Layer", "Wish", "read_centres", "read_layer"]
 
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked of each file."""
@@ -90,8 +91,14 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
             data, times = data.squeeze("time", drop=True), None
     data.attrs |= {"source_units": "" if own_units is None else str(own_units)}
     return Layer(
-        path, data, None if units is None else str(units), bounds, crs, written,
-        (*notes, *(times.notes if times else ())), times.warnings if times else (),
+        path,
+        data,
+        None if units is None else str(units),
+        bounds,
+        crs,
+        written,
+        (*notes, *(times.notes if times else ())),
+        times.warnings if times else (),
     )
 
 
@@ -164,10 +171,15 @@ def _values(
 
 
 def _times(
-    dataset: xr.Dataset, axes: dict[str, str], data: xr.DataArray, path: Path, wish: Wish, *,
+    dataset: xr.Dataset,
+    axes: dict[str, str],
+    data: xr.DataArray,
+    path: Path,
+    wish: Wish,
+    *,
     many: bool,
 ) -> Times | None:
-    """Times of a layer: of its coordinate, or of the file's name."""
+    """Read the times of a layer: of its coordinate, or of the file's name."""
     pattern = wish.get("time")
     if "time" not in data.dims:
         static = not many and (pattern is None or wish.quantity.total == "none")

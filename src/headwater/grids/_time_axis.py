@@ -25,14 +25,32 @@ TIME_HINT = (
 _FIELDS = {"%Y": r"\d{4}", "%j": r"\d{3}"} | {f"%{field}": r"\d{2}" for field in "mdHMS"}
 # Tried in this order; of a form without signs between, the year must be one of these centuries.
 _FORMS = (
-    "%Y-%m-%d", "%Y_%m_%d", "%Y.%m.%d", "%Y%m%d%H", "%Y%m%d", "%Y-%m", "%Y_%m", "%Y.%m", "%Y%j",
-    "%Y-%j", "%Y_%j", "%Y%m", "%Y",
+    "%Y-%m-%d",
+    "%Y_%m_%d",
+    "%Y.%m.%d",
+    "%Y%m%d%H",
+    "%Y%m%d",
+    "%Y-%m",
+    "%Y_%m",
+    "%Y.%m",
+    "%Y%j",
+    "%Y-%j",
+    "%Y_%j",
+    "%Y%m",
+    "%Y",
 )
 _CENTURIES = (1800, 2100)
 _STANDARD = {"standard", "gregorian", "proleptic_gregorian", ""}
 _CALENDARS = {
-    "standard", "gregorian", "proleptic_gregorian", "julian", "noleap", "365_day", "all_leap",
-    "366_day", "360_day",
+    "standard",
+    "gregorian",
+    "proleptic_gregorian",
+    "julian",
+    "noleap",
+    "365_day",
+    "all_leap",
+    "366_day",
+    "360_day",
 }
 _SINCE = re.compile(r"^\s*([A-Za-z_]+)\s+since\s+(.+?)\s*$", re.IGNORECASE)
 _UNITS = {
@@ -47,8 +65,15 @@ _UNITS = {
 # Numbers of steps in a year and what such steps are.
 _YEARLY = {12: "P1M", 24: "half month", 36: "dekad", 72: "pentad", 46: "P8D", 23: "P16D", 73: "P5D"}
 _PARTS = {"dekad": (1, 11, 21), "pentad": (1, 6, 11, 16, 21, 26), "half month": (1, 16)}
-_DIGITS = {4: "%Y", 6: "%Y%m", 7: "%Y%j", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M",
-           14: "%Y%m%d%H%M%S"}
+_DIGITS = {
+    4: "%Y",
+    6: "%Y%m",
+    7: "%Y%j",
+    8: "%Y%m%d",
+    10: "%Y%m%d%H",
+    12: "%Y%m%d%H%M",
+    14: "%Y%m%d%H%M%S",
+}
 _DAY = np.timedelta64(1, "D")
 
 
@@ -92,7 +117,7 @@ def times_of_variable(
 
 
 def times_of_name(path: Path, steps: int, pattern: str | None) -> Times:
-    """Times of a file that only its name dates: one, or the steps of the year that it names."""
+    """Date a file by its name: one time, or the steps of the year that it names."""
     if pattern is not None and is_counted(pattern):
         return Times(_counted(pattern, steps, path), notes=(f"times are {pattern}",))
     if steps == 1:
@@ -180,9 +205,7 @@ def _instants(dates: Iterable[pd.Timestamp]) -> NDArray[Any]:
     return pd.DatetimeIndex(list(dates)).as_unit("ns").to_numpy()
 
 
-def _since(
-    variable: xr.Variable, units: str, calendar_of: xr.Variable, path: Path
-) -> NDArray[Any]:
+def _since(variable: xr.Variable, units: str, calendar_of: xr.Variable, path: Path) -> NDArray[Any]:
     """Decode counts since a date; months and years by the calendar, which CF does not define."""
     match = _SINCE.match(units)
     assert match is not None
@@ -200,8 +223,8 @@ def _since(
         if origin is None:
             raise _unreadable(path, units, calendar, "no date after 'since'")
         year, month, day = (int(part or 1) for part in origin.groups())
-        counts = values * (12 if unit == "years" else 1)
-        return _months(year * 12 + month - 1 + counts, day - 1, calendar)
+        first = year * 12 + month - 1
+        return _months(first + values * (12 if unit == "years" else 1), day - 1, calendar)
     counts: NDArray[Any] = values
     if unit == "weeks":
         unit, counts = "days", values * 7.0
@@ -254,10 +277,11 @@ def _month_start(months: NDArray[Any], calendar: str) -> NDArray[Any]:
     years, month = np.divmod(months, 12)
     if calendar in _STANDARD:
         return ((years - 1970) * 12 + month).astype("datetime64[M]").astype("datetime64[ns]")
-    import cftime
+    from importlib import import_module
 
+    date: Any = import_module("cftime").datetime
     pairs = zip(years.tolist(), month.tolist(), strict=True)
-    return np.array([cftime.datetime(y, m + 1, 1, calendar=calendar) for y, m in pairs])
+    return np.array([date(y, m + 1, 1, calendar=calendar) for y, m in pairs])
 
 
 def _of_numbers(values: NDArray[Any], units: str, path: Path) -> Times:
@@ -265,7 +289,8 @@ def _of_numbers(values: NDArray[Any], units: str, path: Path) -> Times:
     given = f" (units '{units}')" if units else ""
     if not np.isfinite(values).all():
         raise TimeAxisError(
-            f"the times of {path} cannot be read", found="a time is missing",
+            f"the times of {path} cannot be read",
+            found="a time is missing",
             do="Correct the time coordinate of the file",
         )
     if re.search(r"%Y%m%d\.%f", units) or (
@@ -349,35 +374,37 @@ def _counted(pattern: str, steps: int, path: Path) -> NDArray[Any]:
     """Stamps from a first date and a step: ``2000-01-01/P1M``."""
     first, step = pattern.split("/", 1)
     match = re.match(r"^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?)?$", step)
+    known = step in _PARTS or (match is not None and any(match.groups()))
     try:
         begin = pd.Timestamp(first)
     except ValueError:
-        match, begin = None, pd.NaT
-    if step in _PARTS and not pd.isna(begin):
-        days = _PARTS[step]
-        offset = sum(day < begin.day for day in days)
-        number = np.arange(steps) + offset
-        months = begin.year * 12 + begin.month - 1 + number // len(days)
-        return plus_days(_month_start(months, "standard"), np.array(days)[number % len(days)] - 1)
-    if match is None or not any(match.groups()):
+        known = False
+    if not known:
         raise TimeAxisError(
-            f"the times of {path} cannot be counted", found=f"'{pattern}'",
-            do=f"Write {TIME_HINT}",
+            f"the times of {path} cannot be counted", found=f"'{pattern}'", do=f"Write {TIME_HINT}"
         )
-    years, months, weeks, days_, hours = (int(part or 0) for part in match.groups())
-    count = np.arange(steps)
+    first_month, count = begin.year * 12 + begin.month - 1, np.arange(steps)
+    if match is None:
+        days = np.array(_PARTS[step])
+        count = count + int((days < begin.day).sum())
+        starts = _month_start(first_month + count // days.size, "standard")
+        return plus_days(starts, days[count % days.size] - 1)
+    year, month, week, day, hour = (int(part or 0) for part in match.groups())
     start = begin.to_datetime64().astype("datetime64[ns]")
-    if years or months:
-        first_month = begin.year * 12 + begin.month - 1
-        starts = _month_start(first_month + count * (12 * years + months), "standard")
+    if year or month:
+        starts = _month_start(first_month + count * (12 * year + month), "standard")
         return plus_days(starts, float((start - starts[0]) / _DAY))
-    length = weeks * 7 + days_ + hours / 24.0
-    return plus_days(np.full(steps, start), count * length)
+    return plus_days(np.full(steps, start), count * (week * 7 + day + hour / 24.0))
 
 
 def _plain(kind: str) -> str:
-    words = {"P1M": "months", "P1D": "days", "P5D": "pentads", "P8D": "8-day composites",
-             "P16D": "16-day composites"}
+    words = {
+        "P1M": "months",
+        "P1D": "days",
+        "P5D": "pentads",
+        "P8D": "8-day composites",
+        "P16D": "16-day composites",
+    }
     return words.get(kind, f"{kind}s")
 
 
@@ -444,9 +471,7 @@ def _sound_bounds(
             notes = (*notes, f"the time bounds end with their last {words}, which was added")
     before, after = days_between(start, stamps), days_between(stamps, end)
     if (length <= 0).any() or (before < -1e-6).any() or (after < -1e-6).any():
-        return None, (), (
-            f"the time bounds '{name}' do not hold their stamps and are not used",
-        )
+        return None, (), (f"the time bounds '{name}' do not hold their stamps and are not used",)
     overlap = days_between(end[:-1], start[1:]) < -1e-6
     warnings = (f"steps overlap each other by their bounds '{name}'",) if overlap.any() else ()
     return np.stack([start, end], axis=1), notes, warnings

@@ -1,4 +1,4 @@
-"""Stored numbers of a file turned into values: fills, valid range, scale and offset, in this order."""
+"""Stored numbers turned into values: fills, valid range, scale and offset, in this order."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def unpacked(variable: xr.Variable, packing: Packing) -> xr.Variable:
     kind, size = variable.dtype.kind, variable.dtype.itemsize
     if kind not in "iufb":
         raise InputError(
-            "the variable holds no numbers", found=f"type {variable.dtype}",
+            "the variable holds no numbers",
+            found=f"type {variable.dtype}",
             do="Choose another variable",
         )
     wide = np.dtype("f4") if (kind == "f" and size <= 4) or (kind != "f" and size <= 2) else None
@@ -105,8 +106,14 @@ def unpacked(variable: xr.Variable, packing: Packing) -> xr.Variable:
 
 
 _CONSUMED = {
-    "_FillValue", "missing_value", "scale_factor", "add_offset", "valid_range", "valid_min",
-    "valid_max", "_Unsigned",
+    "_FillValue",
+    "missing_value",
+    "scale_factor",
+    "add_offset",
+    "valid_range",
+    "valid_min",
+    "valid_max",
+    "_Unsigned",
 }
 
 
@@ -147,7 +154,7 @@ def _equals(stored: NDArray[Any], fill: float) -> NDArray[Any]:
 def _valid(
     variable: xr.Variable, given: Mapping[str, Any], path: Path, scale: float, offset: float
 ) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
-    """Valid range of the stored numbers or, where the file means them so, of the values."""
+    """Find the valid range of the stored numbers or, where the file means so, of the values."""
     if given.get("valid") is not None:
         low, high = given["valid"]
         return (float(low), float(high)), None

@@ -124,9 +124,9 @@ def open_grid(
         Named `quantity.name`, in `quantity.units`, Dask-backed, with ``y``, ``x``, ``spatial_ref``
         and attributes ``long_name``, ``standard_name``, ``units``, ``kind``, ``total``, ``source``.
         ``time`` is the start of each step and ``time_end`` the first instant after it; how that was
-        found, and all else that was guessed, is in ``attrs["notes"]``, what may be wrong in
-        ``attrs["warnings"]``. Missing values are NaN; impossible ones are kept (see
-        :func:`out_of_range`).
+        found, and all else that was guessed, is in the lines of ``attrs["notes"]``, what may be
+        wrong in those of ``attrs["warnings"]``. Missing values are NaN; impossible ones are kept
+        (see :func:`out_of_range`).
 
     Raises
     ------
@@ -179,8 +179,8 @@ def open_grid(
     described.attrs |= {
         "source_variable": str(layer.data.name),
         "source_units": layer.data.attrs["source_units"],
-        "notes": list(layer.notes),
-        "warnings": list(layer.warnings),
+        **({"notes": "\n".join(layer.notes)} if layer.notes else {}),
+        **({"warnings": "\n".join(layer.warnings)} if layer.warnings else {}),
     }
     return described
 

@@ -102,7 +102,7 @@ class TimeSteps:
             plain = {24.0: "days", 1.0: "hours"}.get(round(24 * length, 6))
             text = plain or (f"{24 * length:g} hours" if length < 1 else f"{length:g} days")
             anew = ", beginning anew every year" if self.kind == "composite" else ""
-            return f"steps of {text}{anew}" if not plain else plain
+            return plain or f"steps of {text}{anew}"
         return f"{self.kind}s"
 
 
@@ -150,7 +150,7 @@ def time_steps(data: xr.DataArray, *, stamp: str | None = None) -> TimeSteps:
         raise TimeAxisError(
             "unknown place of a stamp", found=f"'{stamp}'", do=f"Use one of {', '.join(STAMPS)}"
         )
-    time = data.coords["time"] if "time" in data.coords else data
+    time = data["time"] if "time" in data.coords else data
     if END in data.coords and data.coords[END].dims == ("time",):
         return bounded_steps(time, time.values, data.coords[END].values)
     found = _inferred(_Axis(time), stamp)
@@ -184,11 +184,11 @@ def on_steps(data: xr.DataArray, steps: TimeSteps) -> xr.DataArray:
     """
     if not steps.has_length:
         return data
-    words = {"long_name": "First instant after the step"}
-    return data.assign_coords(
-        time=("time", steps.start, {"long_name": "Start of the step"}),
-        **{END: ("time", steps.end, words)},
-    )
+    labels = {
+        "time": ("time", steps.start, {"long_name": "Start of the step"}),
+        END: ("time", steps.end, {"long_name": "First instant after the step"}),
+    }
+    return data.assign_coords(labels)
 
 
 def month_starts(index: Any, months: NDArray[Any]) -> NDArray[Any]:
@@ -261,17 +261,20 @@ class _Axis:
 
     def __init__(self, time: xr.DataArray) -> None:
         self.values: NDArray[Any] = time.values
-        self.index: Any = time.to_index()
+        index: Any = time.to_index()
+        self.index: Any = index
         self.size = int(self.index.size)
         self.gaps = days_between(self.values[:-1], self.values[1:])
-        self.year = np.asarray(self.index.year)
-        self.month = np.asarray(self.index.month)
-        self.day = np.asarray(self.index.day)
+        self.year = np.asarray(index.year)
+        self.month = np.asarray(index.month)
+        self.day = np.asarray(index.day)
         self.months = self.year * 12 + self.month - 1
         self.month_start = month_starts(self.index, self.months)
         self.month_days = days_between(self.month_start, month_starts(self.index, self.months + 1))
         self.year_start = month_starts(self.index, self.year * 12)
-        self.year_days = days_between(self.year_start, month_starts(self.index, self.year * 12 + 12))
+        self.year_days = days_between(
+            self.year_start, month_starts(self.index, self.year * 12 + 12)
+        )
         self.since_year = days_between(self.year_start, self.values)
         self.since_month = days_between(self.month_start, self.values)
         self.hour = (self.since_month % 1.0) * 24.0
@@ -279,9 +282,7 @@ class _Axis:
     @property
     def common(self) -> float:
         """Most common gap [d]."""
-        _, same, counts = np.unique(
-            np.round(self.gaps, 6), return_inverse=True, return_counts=True
-        )
+        _, same, counts = np.unique(np.round(self.gaps, 6), return_inverse=True, return_counts=True)
         return float(np.median(self.gaps[same == counts.argmax()]))
 
     def moved(self, days: float) -> _Axis:
@@ -293,7 +294,13 @@ def _inferred(axis: _Axis, stamp: str | None) -> TimeSteps:
     if axis.size == 1:
         return TimeSteps("single", axis.values, axis.values, "start")
     rules: tuple[Callable[[_Axis, str | None], TimeSteps | None], ...] = (
-        _years, _seasons, _months, _parts, _composites, _days, _even,
+        _years,
+        _seasons,
+        _months,
+        _parts,
+        _composites,
+        _days,
+        _even,
     )
     for rule in rules:
         found = rule(axis, stamp)
@@ -410,19 +417,23 @@ def _composites(axis: _Axis, stamp: str | None) -> TimeSteps | None:
 
 
 def _yearly_composites(
-    axis: _Axis, first: NDArray[Any], step: float, phase: float, leap: float, *, place: str = "start"
+    axis: _Axis,
+    first: NDArray[Any],
+    step: float,
+    phase: float,
+    leap: float,
+    *,
+    place: str = "start",
 ) -> TimeSteps:
     long = (leap > 0) & (axis.year_days > 365.5)
     year = axis.year_days - long
     after = np.minimum(first + step, year + phase)
-    start, end = (
-        plus_days(axis.year_start, day + (long & (day > 59))) for day in (first, after)
-    )
+    start, end = (plus_days(axis.year_start, day + (long & (day > 59))) for day in (first, after))
     return TimeSteps("composite", start, _not_beyond(start, end), place)
 
 
 def _days(axis: _Axis, stamp: str | None) -> TimeSteps | None:
-    """Steps of whole days: each stands for its days, at whatever hour it is stamped."""
+    """Find steps of whole days, at whatever hour they are stamped."""
     step = float(round(axis.common))
     if step < 1.0 or abs(axis.common - step) > 0.1:
         return None
@@ -516,8 +527,8 @@ def stamp_doubt(time: xr.DataArray, steps: TimeSteps) -> tuple[str, ...]:
     doubts = []
     if steps.kind == "year" and steps.stamp == "within":
         doubts.append(
-            f"yearly values stamped on {axis.month[0]:02d}-{axis.day[0]:02d} are taken for calendar "
-            "years"
+            f"yearly values stamped on {axis.month[0]:02d}-{axis.day[0]:02d} are taken for "
+            "calendar years"
         )
     if steps.stamp == "start" and _looks_late(axis, steps):
         doubts.append(
@@ -543,7 +554,7 @@ def _looks_late(axis: _Axis, steps: TimeSteps) -> bool:
 
 
 def bounded_steps(time: xr.DataArray, start: NDArray[Any], end: NDArray[Any]) -> TimeSteps:
-    """Steps whose bounds are known.
+    """Build steps whose bounds are known.
 
     Parameters
     ----------

@@ -275,10 +275,10 @@ def _has_pattern(data: xr.DataArray) -> bool:
 
 
 def _part(data: xr.DataArray, region: Area, period: tuple[Any, Any] | None) -> xr.DataArray:
-    from headwater.grids import clip
+    from headwater.grids import clip, in_period
 
     part = clip(data, region, margin=1)
-    return part.sel(time=slice(*period)) if period and "time" in part.dims else part
+    return in_period(part, period)
 
 
 def _sample(data: xr.DataArray) -> xr.DataArray:

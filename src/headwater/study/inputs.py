@@ -96,12 +96,18 @@ def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
     source: Any = entry.path if isinstance(entry.path, str) else list(entry.path)
     if entry.product is not None:
         return _of_product(entry.product, source, study.term(name))
+    missing = (entry.missing,) if isinstance(entry.missing, float) else entry.missing
     options: dict[str, Any] = {
         "variable": entry.variable,
         "units": entry.units,
         "layer_depth": entry.layer_depth,
         "georeference": (place.path, place.x, place.y) if place else None,
-        "time_pattern": entry.time_pattern,
+        "time": entry.time,
+        "stamp": entry.stamp,
+        "missing": missing,
+        "valid": entry.valid,
+        "scale": entry.scale,
+        "offset": entry.offset,
         "chunk_mb": chunk_mb,
     }
     try:

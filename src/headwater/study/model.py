@@ -188,6 +188,22 @@ class Georeference(Table):
     y: str = Field("y", description="Its variable with the northing or latitude.")
 
 
+_OF_FILES = (
+    "variable",
+    "units",
+    "crs",
+    "layer_depth",
+    "time",
+    "stamp",
+    "missing",
+    "valid",
+    "scale",
+    "offset",
+    "georeference",
+)
+"""Keys that say how a file is read, which a product knows itself."""
+
+
 class InputTable(Table):
     """One quantity: where it is and what it is."""
 
@@ -207,9 +223,28 @@ class InputTable(Table):
     layer_depth: float | None = Field(
         None, gt=0, description="Thickness of the soil layer [m]; turns kg m-2 into m3 m-3."
     )
-    time_pattern: str | None = Field(
-        None, description='Where the date stands in file names without a time axis: "%Y%m%d".'
+    time: str | None = Field(
+        None,
+        description="How dates are written in the time axis, in file names or in the bands: "
+        '"%Y%m%d"; or first date and step, "2000-01-01/P1M". Dates by CF and of common patterns '
+        "are found without it.",
     )
+    stamp: Literal["start", "middle", "end"] | None = Field(
+        None,
+        description="Where the times stand in their steps, if neither bounds nor the times "
+        "themselves say it.",
+    )
+    missing: float | tuple[float, ...] | None = Field(
+        None,
+        description="Stored numbers that mean no value, besides those that the file declares.",
+    )
+    valid: tuple[float, float] | None = Field(
+        None, description="Least and greatest stored number that is valid; wins over the file's."
+    )
+    scale: float | None = Field(
+        None, description="Value = stored number × scale + offset; wins over the file's."
+    )
+    offset: float | None = Field(None, description="See scale.")
     align: Literal["mean", "bilinear", "nearest", "mode"] | None = Field(
         None,
         description="How it comes onto the study grid; default: mean where the file is finer, "
@@ -231,6 +266,23 @@ class InputTable(Table):
         "mean", description="Of a quantity of your own: how steps add up, mean, sum or none."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_names(cls, raw: Any) -> Any:
+        """Read ``time_pattern``, as the key ``time`` was called."""
+        if not isinstance(raw, dict) or "time_pattern" not in raw or "time" in raw:
+            return raw
+        return {"time" if key == "time_pattern" else key: value for key, value in raw.items()}
+
+    @field_validator("valid")
+    @classmethod
+    def _check_valid(cls, valid: tuple[float, float] | None) -> tuple[float, float] | None:
+        if valid is not None and not valid[0] < valid[1]:
+            raise StudyError(
+                "a range without extent", found=f"valid = {list(valid)}", do="Write [least, most]"
+            )
+        return valid
+
     @field_validator("units")
     @classmethod
     def _check_units(cls, units: str | None) -> str | None:
@@ -248,8 +300,7 @@ class InputTable(Table):
             raise StudyError(
                 "unknown product", found=f"'{self.product}'", do=nearest(self.product, [*PRODUCTS])
             )
-        told = ("variable", "units", "crs", "layer_depth", "time_pattern", "georeference")
-        given = [key for key in told if getattr(self, key) is not None]
+        given = [key for key in _OF_FILES if getattr(self, key) is not None]
         if given:
             raise StudyError(
                 "a product says itself how its files are read",

@@ -282,7 +282,7 @@ class _Shares:
 
 
 def _steps(data: xr.DataArray) -> tuple[TimeSteps, str]:
-    """Steps of a cube and their name; instants without a length stand for the median step."""
+    """Find the steps of a cube and their name; instants stand for the median step."""
     steps = time_steps(data)
     if steps.has_length:
         lengths = float(np.median(steps.days))

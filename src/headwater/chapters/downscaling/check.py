@@ -57,9 +57,11 @@ def foresee(
     """
     if options.of not in inputs or any(n not in inputs for n in names if n in study.inputs):
         return
+    from headwater.grids import in_period
+
     found: dict[str, Any] = {}
     moving = {
-        name: inputs[name].sel(time=slice(*period)) if period else inputs[name]
+        name: in_period(inputs[name], period)
         for name in names
         if name in inputs and "time" in inputs[name].dims
     }

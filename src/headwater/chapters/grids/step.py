@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +183,8 @@ def _bring(
         "end": _day(written, -1),
         "valid": float(share.mean()),
         "out_of_range": impossible,
+        "notes": data.attrs.get("notes", ""),
+        "warnings": data.attrs.get("warnings", ""),
     }, share
 
 
@@ -197,9 +199,9 @@ def _same_cells(source: GeoBox, target: GeoBox) -> bool:
 
 
 def _in_period(data: xr.DataArray, frame: _Frame) -> xr.DataArray:
-    if frame.period is None or "time" not in data.dims:
-        return data
-    return data.sel(time=slice(*frame.period))
+    from headwater.grids import in_period
+
+    return in_period(data, frame.period)
 
 
 def _without_impossible(
@@ -222,7 +224,10 @@ def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
 
     path = context.folder / f"{name}.zarr"
     blocks = {str(dim): lengths[0] for dim, lengths in aligned.chunksizes.items()}
-    write_zarr(aligned.rename(name).to_dataset(), path, chunks=blocks)
+    kept = {key: v for key, v in aligned.attrs.items() if key not in ("notes", "warnings")}
+    described = aligned.rename(name)
+    described.attrs = kept
+    write_zarr(described.to_dataset(), path, chunks=blocks)
     stored: xr.Dataset = xr.open_zarr(path, decode_coords="all")
     return stored[name]
 
@@ -268,7 +273,7 @@ def _derive_terrain(context: Context, dem: xr.DataArray, frame: _Frame) -> dict[
 def _results(
     context: Context, rows: list[dict[str, Any]], coverage: dict[str, xr.DataArray]
 ) -> dict[str, Result]:
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).drop(columns=["notes", "warnings"])
     table.attrs["units"] = {"cell": "km", "valid": "%", "out_of_range": "1", "steps": "1"}
     choices = tuple(
         f"{row['long_name']}: {_WORDS[row['alignment']]} ({row['chosen_by']})." for row in rows
@@ -280,7 +285,7 @@ def _results(
         table,
         "Inputs were converted to one unit, cut to the area and period, and brought onto one grid.",
         fingerprint=key,
-        choices=(*choices, rule),
+        choices=(*choices, rule, *_read_as(rows)),
         cautions=_cautions(rows),
     )
     maps = MapResult(
@@ -291,9 +296,17 @@ def _results(
     return {"inputs": inputs, "coverage": maps}
 
 
+def _read_as(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Say how each file was understood where it left a choice."""
+    for row in rows:
+        for note in row["notes"].splitlines():
+            yield f"{row['long_name']}: {note}."
+
+
 def _cautions(rows: list[dict[str, Any]]) -> tuple[str, ...]:
     found = []
     for row in rows:
+        found += [f"{row['long_name']}: {word}." for word in row["warnings"].splitlines()]
         if row["out_of_range"]:
             were = "value was" if row["out_of_range"] == 1 else "values were"
             found.append(

@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
+from headwater.grids.steps import days_between as _days_between
 from headwater.inference import score_variance, z_score
 from headwater.variation._maps import as_maps, refuse_classes, whole_series, words
-from headwater.variation.calendar import _days_between, cadence, check_time, decimal_years
+from headwater.variation.calendar import cadence, check_time, decimal_years
 
 __all__ = [
     "Parts",
