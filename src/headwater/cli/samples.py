@@ -58,7 +58,10 @@ def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
         from headwater.errors import DataError
         from headwater.isotopes import check_quality
 
-        table = _read(_options(file, set_))
+        samples = _table(_options(file, set_))
+        table = samples.data
+        for line in samples.choices:
+            typer.echo(line)
         found = check_quality(table)
         typer.echo(found.method)
         _tell_lacking(table)
@@ -338,7 +341,9 @@ def _options(file: Path, set_: list[str] | None, **given: Any) -> SamplesOptions
 def _table(options: SamplesOptions) -> Any:
     from headwater.chapters.samples.table import read_table
 
-    return read_table(options)
+    samples = read_table(options)
+    warn(samples.cautions)
+    return samples
 
 
 def _read(options: SamplesOptions) -> pd.DataFrame:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from io import StringIO
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,48 +15,35 @@ from headwater.errors import DataError, InputError, UnitError, nearest
 from headwater.isotopes.results import SampleTable
 from headwater.isotopes.samples import COLUMNS, NUMBERS, WATERS, check_samples
 from headwater.results import fingerprint
+from headwater.tables import ReadingOptions, ReadingReport, fields_named, read_table
+from headwater.tables.numbers import is_missing
+from headwater.tables.options import DEFAULTS
 
 __all__ = ["MixsiarFiles", "average_replicates", "read_mixsiar", "read_samples"]
 
-# what a column may be called, in lower case without spaces, signs and units
-_NAMES = {
-    "sample_id": "sampleid sample id samplename samplecode labid code name",
-    "water": "water type watertype mediatype media sampletype source kind matrix",
-    "time": "time date datetime samplingdate sampledate collectiondate samplstrt day",
-    "longitude": "longitude lon long x",
-    "latitude": "latitude lat y",
-    "elevation": "elevation altitude alt elev elevationm masl z",
-    "depth_top": "depthtop top upperdepth depthfrom mindepth depthupper",
-    "depth_bottom": "depthbottom bottom lowerdepth depthto maxdepth depthlower",
-    "vegetation": "vegetation vegetationtype landcover cover plant species",
-    "aspect": "aspect slopeaspect exposition exposure",
-    "d18O": "d18o delta18o delta18 δ18o o18 18o oxygen18 o18isotope d18ovsmow dexp18o 18ovsmow",
-    "d2H": "d2h delta2h δ2h h2 2h dd δd deltad deuterium h2isotope d2hvsmow d1h2",
-    "d18O_sd": "d18osd sdd18o d18ostd δ18osd d18ostdev d18oerror d18ouncertainty d18osigma",
-    "d2H_sd": "d2hsd sdd2h d2hstd δ2hsd d2hstdev d2herror d2huncertainty d2hsigma ddsd",
-    "amount": "amount precipitation precip precipmm rain rainfall p waterfluxmm waterflux prec",
-    "replicate": "replicate rep replicateid parallel run",
-}
-_KNOWN = {spelling: name for name, words in _NAMES.items() for spelling in words.split()}
+_FIELDS = fields_named((*COLUMNS, "depth"))
 
-_WORDS = {  # what the column `water` may say, beside the names of the list themselves
-    "precipitation": "rain rainfall precip precipitation throughfall",
-    "snow": "snow snowpack snowfall",
-    "snow_melt": "snowmelt",
-    "glacier_melt": "glacier glaciermelt icemelt",
-    "ground_ice": "groundice ice permafrostice",
-    "supra_permafrost": "suprapermafrost suprapermafrostwater activelayer",
-    "soil": "soil soilwater bulksoil",
-    "groundwater": "groundwater gw well aquifer",
-    "spring": "spring",
-    "river": "river stream streamflow streamwater creek discharge surfacewater",
-    "lake": "lake pond reservoir",
-    "vapour": "vapour vapor watervapour",
-    "dew": "dew fog",
-    "plant": "plant xylem leaf shoot stem bagwater twig root",
+_WORDS = {  # what the column `water` may say, next to the names of the list themselves
+    "precipitation": "rain rainfall precip precipitation throughfall 降水 雨水 雨 大气降水 降雨",
+    "snow": "snow snowpack snowfall snowpit windblownsnow rime 雪 积雪 降雪 新雪",
+    "snow_melt": "snowmelt 融雪水 积雪融水 雪融水 融雪",
+    "glacier_melt": "glacier glaciermelt icemelt glaciermeltwater 冰川融水 冰融水 冰川",
+    "ground_ice": "groundice ice permafrostice 地下冰 冻土冰",
+    "supra_permafrost": "suprapermafrost suprapermafrostwater activelayer 冻结层上水 冻土层上水",
+    "soil": "soil soilwater bulksoil 土壤水 土壤",
+    "groundwater": "groundwater gw well aquifer ground 地下水 井水",
+    "spring": "spring 泉水 泉",
+    "river": "river stream streamflow streamwater creek discharge surfacewater riverorstream "
+    "riverstream canal 河水 河流 溪水 径流 地表水",
+    "lake": "lake pond reservoir lakeorpond 湖水 湖泊 水库",
+    "vapour": "vapour vapor watervapour watervapor 水汽 大气水汽",
+    "dew": "dew fog cloudorfog 露水 雾水",
+    "plant": "plant xylem leaf shoot stem bagwater twig root 植物水 木质部水 "
+    "木质部 茎水 植物 叶水 枝条水",
 }
 _WATER_WORDS = {word: name for name, words in _WORDS.items() for word in words.split()}
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "--", "-9999", "-999", "-999.9", "#n/a")
+_MIXED_WORDS = {"冰雪融水": "snow_melt", "雪冰融水": "snow_melt", "meltwater": "snow_melt"}
+"""Words that stand for two kinds of water."""
 
 
 def read_samples(
@@ -70,14 +54,15 @@ def read_samples(
     water: str | None = None,
     unit: Literal["permil", "fraction"] | None = None,
     replicates: Literal["keep", "mean"] = "keep",
-    sheet: str | int = 0,
+    sheet: str | int | None = None,
+    reading: ReadingOptions = DEFAULTS,
 ) -> SampleTable:
-    r"""Read a table of samples: CSV (also of GNIP/WISER), or XLSX where openpyxl is installed.
+    r"""Read a table of samples: CSV and TSV of laboratories, GNIP/WISER and wiDB, or XLSX.
 
     Parameters
     ----------
     path : Path
-        The file. Separator, decimal comma and the row of the header are recognised.
+        The file. Encoding, separator, signs, units and the row of the names are recognised.
     columns : mapping, optional
         The contract's name to the file's name, for what the small dictionary does not know.
     waters : mapping, optional
@@ -88,22 +73,26 @@ def read_samples(
         Of δ; recognised from the values where not given.
     replicates : {"keep", "mean"}
         Whether to average rows of one ``sample_id`` (:func:`average_replicates`).
-    sheet : str or int
-        Of a workbook.
+    sheet : str or int, optional
+        Of a workbook; by default the first one that looks like samples.
+    reading : ReadingOptions
+        What the file leaves open: order of dates, decimal sign, units, zone, marks of missing
+        values.
 
     Returns
     -------
     SampleTable
-        ``choices`` tell which column was taken for which, the unit, and the decimal sign. Columns
-        of no known meaning are kept under their own names.
+        ``choices`` say which column was taken for which, the units, what is missing and what was
+        left out, ``cautions`` what was assumed. Columns of no known meaning are kept under their
+        own names. Times that name a zone are in UTC, or in the zone of `reading`.
 
     Raises
     ------
     InputError
-        If the file is missing, of an unknown kind, or lacks the isotopes; or if XLSX cannot be
-        read here.
+        If the file is missing, of an unknown kind, or lacks the isotopes; if rows are ragged, or
+        a number or date can be read in two ways; or if XLSX cannot be read here.
     UnitError
-        If ‰ and fractions are mixed.
+        If ‰ and fractions are mixed, or a unit does not fit.
     DataError
         If numbers are not numbers; rows are named.
 
@@ -118,166 +107,110 @@ def read_samples(
     [['A', 'precipitation', -12.3, -88.1]]
     """
     path = Path(path)
-    text, notes = _cells(path, sheet)
-    frame, said = _rename(text, columns or {})
-    notes += said
+    options = reading if sheet is None else replace(reading, sheet=sheet)
+    frame, report = _read(path, columns or {}, options)
+    notes: list[str] = []
     if water is not None:
         frame["water"] = water
     elif "water" in frame:
-        frame["water"] = _waters(frame["water"], waters or {})
-    frame, comma = _to_numbers(frame)
-    notes += comma
-    table = check_samples(frame, also={*(waters or {}).values(), *([water] if water else [])})
+        frame["water"], report, notes = _waters(frame["water"], waters or {}, report)
+    also = {*(waters or {}).values(), *([water] if water else [])}
+    table = check_samples(frame, also=also)
     table, spoken = _to_permil(table, unit)
     notes += spoken
     if replicates == "mean":
         before, table = len(table), average_replicates(table)
         notes.append(f"replicates averaged: {before} rows became {len(table)} samples")
+    report = report.but(*_zeros(table))
     return SampleTable(
         table,
         f"Samples of {path.name}, {len(table)} rows",
         fingerprint=fingerprint(table["d18O"], table["d2H"], tuple(table["water"].astype(str))),
-        choices=tuple(notes),
+        choices=(*report.choices(), *notes),
+        cautions=report.guesses,
     )
 
 
-def _cells(path: Path, sheet: str | int) -> tuple[pd.DataFrame, list[str]]:
-    """Read all cells as text, indexed by the row number in the file."""
+def _read(
+    path: Path, columns: Mapping[str, str], options: ReadingOptions
+) -> tuple[pd.DataFrame, ReadingReport]:
+    """Read the file, and see that it has isotopes."""
     if not path.is_file():
         raise InputError("no such file of samples", found=str(path), do="Check the path")
-    if path.suffix.lower() in (".xlsx", ".xlsm", ".xls"):
-        return _workbook(path, sheet), []
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    lines = text.splitlines()
-    # databases put a preamble before the header: the header is the first line naming an isotope
-    head = next((i for i, line in enumerate(lines[:40]) if _names_isotope(line)), None)
-    if head is None:
-        raise InputError(
-            "no header with δ18O or δ2H in the first lines",
-            found=lines[0][:80] if lines else "an empty file",
-            do="The first row must name the columns, for example: sample_id, water, d18O, d2H",
-        )
-    separator = max(";\t,", key=lines[head].count)
-    frame = pd.read_csv(
-        StringIO("\n".join(lines[head:])),
-        sep=separator,
-        dtype=str,
-        keep_default_na=False,
-        skip_blank_lines=False,
-        quoting=csv.QUOTE_MINIMAL,
-    )
-    frame.index = pd.RangeIndex(head + 2, head + 2 + len(frame), name="row")
-    frame = frame[(frame != "").any(axis=1)]
-    return frame, [f"separator {separator!r}, header in row {head + 1}"]
-
-
-def _names_isotope(line: str) -> bool:
-    cells = re.split(r"[;\t,]", line)
-    return any(_KNOWN.get(_plain(cell)) in ("d18O", "d2H") for cell in cells)
-
-
-def _workbook(path: Path, sheet: str | int) -> pd.DataFrame:
-    if importlib.util.find_spec("openpyxl") is None or path.suffix.lower() == ".xls":
-        raise InputError(
-            "workbooks are read only where openpyxl is installed (and never the old .xls)",
-            found=path.name,
-            do="Export the sheet as CSV, or install openpyxl beside Headwater",
-        )
-    frame = pd.read_excel(path, sheet_name=sheet, dtype=object, keep_default_na=False)
-    frame.index = pd.RangeIndex(2, 2 + len(frame), name="row")
-    frame.columns = frame.columns.map(str)
-    return frame.map(lambda cell: "" if cell is None else str(cell))
-
-
-def _plain(name: str) -> str:
-    """Reduce a column's name to its letters and digits, without unit and reference."""
-    bare = re.sub(r"[\(\[].*?[\)\]]|‰|permil|per mil", "", name.strip().strip('"').lower())
-    return re.sub(r"[^0-9a-zδ]", "", bare)
-
-
-def _rename(frame: pd.DataFrame, given: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
-    present = [str(name) for name in frame.columns]
-    for wanted, old in given.items():
-        if wanted not in COLUMNS:
+    for wanted in columns:
+        if wanted not in (*COLUMNS, "depth"):
             raise InputError(
                 "no such column in a sample table", found=f"'{wanted}'", do=nearest(wanted, COLUMNS)
             )
-        if old not in present:
-            raise InputError(
-                "the file has no such column", found=f"'{old}'", do=nearest(old, present)
-            )
-    mapping = {old: name for name, old in given.items()}
-    taken = set(given)
-    name: str | None
-    for exact in (True, False):  # a column of the very name wins over a likely one
-        for old in present:
-            name = (old if old in COLUMNS else None) if exact else _KNOWN.get(_plain(old))
-            if name and name not in taken and old not in mapping:
-                mapping[old] = name
-                taken.add(name)
-    notes = [f"'{old}' taken for {name}" for old, name in mapping.items() if old != name]
-    return frame.rename(columns=mapping), notes
-
-
-def _waters(column: pd.Series, given: Mapping[str, str]) -> pd.Series:
-    def kind(word: str) -> str | None:
-        word = word.strip()
-        if word.lower() in _MISSING:
-            return None
-        if word in given or word in WATERS:
-            return given.get(word, word)
-        plain = re.sub(r"[^a-z]", "", word.lower())
-        # GNIP writes "Water - Precipitation - rain only"
-        for candidate in (plain, *(re.sub(r"[^a-z]", "", w.lower()) for w in word.split("-"))):
-            if candidate in _WATER_WORDS:
-                return _WATER_WORDS[candidate]
-        return word
-
-    return column.astype(str).map(kind)
-
-
-def _to_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Turn text into numbers and dates; decimal commas where they can be nothing else."""
-    table, commas = frame.copy(), []
-    for name in frame.columns:
-        cells = frame[name]
-        if not pd.api.types.is_string_dtype(cells) and cells.dtype != object:
-            continue
-        cells = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
-        cells = cells.where(~cells.astype(str).str.lower().isin(_MISSING), None)
-        if name in NUMBERS:
-            comma = cells.astype("string").str.fullmatch(r"[+\-−]?\d*,\d+").fillna(value=False)
-            if comma.any():
-                commas.append(str(name))
-                cells = cells.where(~comma, cells.astype("string").str.replace(",", "."))
-            cells = cells.map(lambda c: c.replace("−", "-") if isinstance(c, str) else c)
-        if name == "time":
-            cells = _times(cells)
-        table[name] = cells
-    note = [f"decimal commas in {', '.join(commas)}"] if commas else []
-    return table, note
-
-
-def _times(cells: pd.Series) -> pd.Series:
-    times = pd.to_datetime(cells, errors="coerce", format="ISO8601")
-    open_ = cells.notna() & times.isna()
-    for pattern in ("%d.%m.%Y", "%d/%m/%Y", "%d-%b-%Y", "%Y/%m/%d", "%Y-%m-%d %H:%M:%S"):
-        if open_.any():
-            times = times.fillna(
-                pd.to_datetime(cells.where(open_), errors="coerce", format=pattern)
-            )
-            open_ = cells.notna() & times.isna()
-    if open_.any():
-        raise DataError(
-            "dates that cannot be read",
-            found=f"'{cells[open_].iloc[0]}' (row {cells.index[open_][0]}, {open_.sum()} in all)",
-            do="Write dates as 2020-06-30 (month and day are ambiguous in other orders)",
+    table = read_table(path, _FIELDS, columns=columns, options=options)
+    if not {"d18O", "d2H"} & set(table.data.columns):
+        raise InputError(
+            "no header with δ18O or δ2H in the first lines",
+            found=", ".join(map(str, table.data.columns))[:200],
+            do="The first row must name the columns, for example: sample_id, water, d18O, d2H; or "
+            "say which is which: columns = { d18O = 'its name' }",
         )
-    return times
+    return _with_places(table.data, table.report)
+
+
+def _with_places(frame: pd.DataFrame, report: ReadingReport) -> tuple[pd.DataFrame, ReadingReport]:
+    """Keep coordinates of a map under their own names: they are no degrees."""
+    data = frame
+    for name, most in (("longitude", 360.0), ("latitude", 90.0)):
+        if name in data and bool((data[name].abs() > most).any()):
+            own = next((entry.column for entry in report.recognised if entry.name == name), name)
+            data = data.rename(columns={name: own if own != name else f"{name} (file)"})
+            told = f"'{own}' holds no degrees and is not taken for {name}"
+            rest = tuple(entry for entry in report.recognised if entry.name != name)
+            report = replace(report, recognised=rest).but(told)
+    return data.copy(), report
+
+
+def _zeros(table: pd.DataFrame) -> tuple[str, ...]:
+    """Tell of rows where both isotopes are exactly 0, as an empty cell is filled."""
+    both = (table["d18O"] == 0.0) & (table["d2H"] == 0.0)
+    if both.sum() < 2:
+        return ()
+    return (
+        f"{both.sum()} rows have 0 for both isotopes and were kept; if that stands for missing "
+        "values, leave the cells empty",
+    )
+
+
+def _waters(
+    column: pd.Series, given: Mapping[str, str], report: ReadingReport
+) -> tuple[pd.Series, ReadingReport, list[str]]:
+    """Name kinds of water in our words; what can be two kinds is told."""
+    words = [str(word).strip() for word in column.dropna().unique()]
+    kinds = {word: _kind(word, given) for word in words}
+    told = [
+        f"'{word}' was taken for {kind}; waters = {{ '{word}' = ... }} settles it"
+        for word, kind in kinds.items()
+        if _plain(word) in _MIXED_WORDS and word not in given
+    ]
+    named = column.map(lambda word: kinds[str(word).strip()], na_action="ignore")
+    notes = [
+        f"water '{word}' is {kind}"
+        for word, kind in kinds.items()
+        if kind != word and kind is not None and _plain(word) not in _MIXED_WORDS
+    ]
+    return named.astype(object).where(named.notna(), None), report.but(*told), notes
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\W\d_]+", "", word.lower())
+
+
+def _kind(word: str, given: Mapping[str, str]) -> str | None:
+    if word in given or word in WATERS:
+        return given.get(word, word)
+    if is_missing(word):
+        return None
+    # GNIP writes "Water - Precipitation - rain only"
+    for candidate in (_plain(word), *map(_plain, word.split("-"))):
+        if candidate in _WATER_WORDS or candidate in _MIXED_WORDS:
+            return _WATER_WORDS.get(candidate) or _MIXED_WORDS[candidate]
+    return word
 
 
 def _to_permil(table: pd.DataFrame, unit: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -381,6 +314,7 @@ def read_mixsiar(
     *,
     tracers: Iterable[str],
     discrimination: Path | str | None = None,
+    reading: ReadingOptions = DEFAULTS,
 ) -> MixsiarFiles:
     r"""Read the CSV files that MixSIAR reads.
 
@@ -392,6 +326,8 @@ def read_mixsiar(
         Column names of the tracers in the mixtures.
     discrimination : Path, optional
         Water does not discriminate: anything but 0 in this file is refused.
+    reading : ReadingOptions
+        What the files leave open, such as the decimal sign.
 
     Returns
     -------
@@ -415,10 +351,12 @@ def read_mixsiar(
     [['rain', -11.2, 1.5, 100], ['ice', -14.0, 1.0, 66]]
     """
     names = tuple(tracers)
-    mixed, waters = pd.read_csv(mixtures), pd.read_csv(sources)
+    mixture_table = read_table(mixtures, options=reading, others="typed")
+    source_table = read_table(sources, options=reading, others="typed")
+    mixed, waters = (table.data.reset_index(drop=True) for table in (mixture_table, source_table))
     _need(mixed, names, Path(mixtures))
     waters = waters.rename(columns={waters.columns[0]: "source"})
-    notes = []
+    notes = [*mixture_table.report.lines(), *source_table.report.lines()]
     if {f"Mean{name}" for name in names} <= set(waters.columns):
         waters = waters.rename(
             columns={f"Mean{t}": f"{t}_mean" for t in names} | {f"SD{t}": f"{t}_sd" for t in names}
@@ -430,7 +368,8 @@ def read_mixsiar(
         waters = _source_means(waters, names)
         notes.append("sources summarised from their samples")
     if discrimination is not None:
-        table = pd.read_csv(discrimination).select_dtypes("number")
+        table = read_table(discrimination, options=reading, others="typed").data
+        table = table.select_dtypes("number")
         if (table != 0).to_numpy().any():
             raise InputError(
                 "water does not discriminate between its isotopes when it mixes",

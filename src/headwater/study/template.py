@@ -105,6 +105,8 @@ _EXAMPLES = {
     "samples.waters": '{ "Soil 30 cm" = "soil" }',
     "samples.water": '"soil"',
     "samples.unit": '"permil"',
+    "samples.sheet": '"Sheet1"',
+    "samples.reading": '{ dates = "dmy", decimal = "," }',
     "samples.altitude": "[3000, 3500, 4000, 4500, 5100]",
     "samples.depth": "[0, 0.2, 0.4, 0.6, 0.8]",
     "samples.of": '["soil"]',

@@ -409,7 +409,7 @@ def _two_ways(name: str, sign: str, text: str) -> InputError:
     return InputError(
         f"a {sign} in {name} can be a decimal sign or part thousands",
         found=f"'{text}', and nothing in the file decides",
-        do="Say which: decimal = '.' or decimal = ','",
+        do="Say which, as an option of reading: decimal = '.' or decimal = ','",
     )
 
 

@@ -375,7 +375,7 @@ def _order_of(
     raise TimeAxisError(
         f"the dates in {name} can be read in several ways",
         found=f"'{text}' in row {first[text]} is {readings}, and no row decides",
-        do="Say which: " + " or ".join(f"dates = '{o}'" for o in good),
+        do="Say which, as an option of reading: " + " or ".join(f"dates = '{o}'" for o in good),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headwater.errors import StudyError, nearest
 from headwater.study.paths import RelativePath
+from headwater.tables import ReadingOptions
 
 __all__ = ["ClimateOptions", "LmwlOptions", "MixingOptions", "SamplesOptions"]
 
@@ -197,7 +198,14 @@ class SamplesOptions(_Options):
     replicates: Literal["keep", "mean"] = Field(
         "keep", description="Whether rows of one sample_id are averaged."
     )
-    sheet: int | str = Field(0, description="Sheet of a workbook.")
+    sheet: int | str | None = Field(
+        None, description="Sheet of a workbook; default: the first that looks like samples."
+    )
+    reading: ReadingOptions | None = Field(
+        None,
+        description="What the file leaves open: encoding, separator, decimal, dates, zone, "
+        "missing, units, header; see tables.md.",
+    )
     altitude: tuple[float, ...] = Field((), description="Edges of altitude bands [m].")
     depth: tuple[float, ...] = Field((), description="Edges of soil layers [m].")
     of: tuple[str, ...] | None = Field(

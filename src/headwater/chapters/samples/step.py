@@ -23,10 +23,12 @@ def _read(study: Study) -> str | None:
 
     if study.samples is None:
         return None
-    table = read_table(study.samples).data
+    samples = read_table(study.samples)
+    table = samples.data
     counts = table["water"].value_counts()
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-    return f"Samples: {len(table)} rows ({kinds})"
+    told = (*samples.choices, *(f"Assumed: {text}" for text in samples.cautions))
+    return "\n  ".join((f"Samples: {len(table)} rows ({kinds})", *told))
 
 
 def _run(context: Context) -> Mapping[str, Result]:

@@ -48,6 +48,7 @@ def read_table(options: SamplesOptions) -> SampleTable:
         If numbers are not numbers; rows are named.
     """
     from headwater.isotopes import add_groups, read_samples
+    from headwater.tables import ReadingOptions
 
     samples = read_samples(
         options.path,
@@ -57,6 +58,7 @@ def read_table(options: SamplesOptions) -> SampleTable:
         unit=options.unit,
         replicates=options.replicates,
         sheet=options.sheet,
+        reading=options.reading or ReadingOptions(),
     )
     table = add_groups(samples.data, altitude=options.altitude, depth=options.depth)
     _check_waters(table, options)
