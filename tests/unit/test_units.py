@@ -86,3 +86,61 @@ def test_arrays_stay_what_they_are() -> None:
     assert warm.dtype == np.float32
     np.testing.assert_allclose(warm.values, 6.85, rtol=1e-4)
     assert np.isnan(convert(np.array([np.nan, 1.0]), "%", "1")[0])
+
+
+@pytest.mark.parametrize(
+    ("spelling", "same"),
+    [
+        ("℃", "degC"),
+        ("degrees C", "degC"),
+        ("Deg. C", "degC"),
+        ("ºC", "degC"),
+        ("Kg/m^2", "kg m-2"),
+        ("kg/(m2 s)", "kg m-2 s-1"),
+        ("kg m**-2 s**-1", "kg m-2 s-1"),
+        ("m³/m³", "m3 m-3"),
+        ("cm³ cm⁻³", "m3 m-3"),
+        ("vol%", "%"),
+        ("mm·d⁻¹", "mm d-1"),
+        ("[mm]", "mm"),
+        ("mm w.e.", "mm"),
+        ("m of water equivalent per day", "m d-1"),
+        ("feet", "ft"),
+    ],
+)
+def test_spellings_of_the_field(spelling: str, same: str) -> None:
+    assert parse(spelling) == parse(same)
+
+
+@pytest.mark.parametrize(
+    ("units", "dimension", "factor", "per"),
+    [
+        ("0.1 mm", "water", 0.1, ""),
+        ("0.1℃", "temperature", 0.1, ""),
+        ("0.0001", "fraction", 1e-4, ""),
+        ("10^-4 m3 m-3", "fraction", 1e-4, ""),
+        ("mm/month", "water flux", 1.0, "month"),
+        ("kg/m^2/8day", "water flux", 1.0, "8"),
+        ("cm/yr", "water flux", 10.0, "year"),
+        ("hPa", "pressure", 100.0, ""),
+        ("J m**-2", "energy", 1.0, ""),
+    ],
+)
+def test_factors_and_spans(units: str, dimension: str, factor: float, per: str) -> None:
+    found = parse(units)
+    assert (found.dimension, found.per) == (dimension, per)
+    assert found.factor == pytest.approx(factor)
+
+
+@pytest.mark.parametrize("units", ["degC*10", "mm x 10", "kg/m2 s", "", "mm/mm/mm", "unknown"])
+def test_what_could_mean_two_things_is_refused(units: str) -> None:
+    with pytest.raises(UnitError):
+        convert(1.0, units, "mm", step_days=1.0)
+
+
+def test_a_month_needs_its_days() -> None:
+    with pytest.raises(UnitError, match="month has no fixed length"):
+        convert(31.0, "mm/month", "mm d-1")
+    assert convert(31.0, "mm/month", "mm d-1", unit_days=31.0) == 1.0
+    assert convert(1.0, "mm d-1", "mm/month", unit_days=31.0) == 31.0
+    assert convert(8.0, "kg/m^2/8day", "mm d-1") == 1.0

@@ -63,6 +63,7 @@ def packing_of(
     missing = [*fills, *(given.get("missing") or ())]
     if circular:
         missing.append(_FLAT)
+        notes.append("flat cells (-1) have no direction and are missing")
     scale, offset = (
         given[key] if given.get(key) is not None else _one(attrs.get(name), name, path, default)
         for key, name, default in (("scale", "scale_factor", 1.0), ("offset", "add_offset", 0.0))

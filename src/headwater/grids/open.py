@@ -13,6 +13,7 @@ import xarray as xr
 
 from headwater.errors import GridError, TimeAxisError, UnitError
 from headwater.glossary import GLOSSARY, Term
+from headwater.grids._amounts import amounts_told_apart, unit_days
 from headwater.grids._axes import wrap_longitude
 from headwater.grids._crs import agreed_crs
 from headwater.grids._files import find_files
@@ -29,6 +30,9 @@ from headwater.grids.times import check_times, step_days
 from headwater.units import convert, parse
 
 __all__ = ["OutOfRange", "ReadOptions", "open_grid", "out_of_range"]
+
+
+_BY_STEP = ({"water", "water flux"}, {"energy", "energy flux"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,7 @@ def open_grid(
     if "time" in layer.data.dims:
         check_times(layer.data["time"], str(source) if len(files) > 1 else layer.path.name)
         layer = _stepped(layer, options.get("stamp"))
+        layer = amounts_told_apart(layer, quantity, given=options.get("units"))
     data, found, written = layer.data, layer.crs, layer.crs_written
     place = options.get("georeference")
     if place is not None:
@@ -356,12 +361,18 @@ def _converted(
             do=f"Write units = '...' for {quantity.name} in the study file",
         )
     try:
-        kinds = {parse(layer.units).dimension, parse(quantity.units).dimension}
+        unit = parse(layer.units)
+        kinds = {unit.dimension, parse(quantity.units).dimension}
         steps: Any = None
-        if kinds == {"water", "water flux"} and "time" in data.dims:
+        if kinds in _BY_STEP and "time" in data.dims:
             steps = xr.DataArray(step_days(data), dims="time")
         values: xr.DataArray = convert(
-            data, layer.units, quantity.units, layer_depth=layer_depth, step_days=steps
+            data,
+            layer.units,
+            quantity.units,
+            layer_depth=layer_depth,
+            step_days=steps,
+            unit_days=unit_days(data, unit.per) if unit.per else None,
         )
     except (UnitError, TimeAxisError) as error:
         raise UnitError(f"{label}: {error.wrong}", found=error.found, do=error.do) from error
