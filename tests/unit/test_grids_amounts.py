@@ -90,8 +90,13 @@ def test_accumulations_since_midnight_become_amounts(tmp_path: Path) -> None:
     running = np.cumsum(days.reshape(10, 24, 3, 3), axis=1).reshape(240, 3, 3) / 1e3
     stamps = pd.date_range("2015-01-01 01:00", periods=240, freq="h")
     path = save(
-        tmp_path / "a.nc", running, stamps, "tp", units="m", GRIB_stepType="accum",
-    )  # fmt: skip
+        tmp_path / "a.nc",
+        running,
+        stamps,
+        "tp",
+        units="m",
+        GRIB_stepType="accum",
+    )
     cube = open_grid(path, RAIN)
     np.testing.assert_allclose(cube, days, atol=1e-5)
     assert str(cube["time"].values[0])[:16] == "2015-01-01T00:00"

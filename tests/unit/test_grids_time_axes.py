@@ -216,9 +216,12 @@ def test_counts_take_a_first_date_and_a_step(tmp_path: Path) -> None:
     with pytest.raises(TimeAxisError, match=r'time = "2000-01-01/P1M"'):
         open_grid(path, THETA)
     for key, last in {
-        "2015-01/P1M": "2016-12-01", "2015-01-01/dekad": "2015-08-21", "2015-01-01/P8D":
-        "2015-07-04", "2015-01-01/PT6H": "2015-01-06T18", "2015/P1Y": "2038-01-01",
-    }.items():  # fmt: skip
+        "2015-01/P1M": "2016-12-01",
+        "2015-01-01/dekad": "2015-08-21",
+        "2015-01-01/P8D": "2015-07-04",
+        "2015-01-01/PT6H": "2015-01-06T18",
+        "2015/P1Y": "2038-01-01",
+    }.items():
         found = open_grid(path, THETA, time=key)
         assert found["time"].values[-1] == np.datetime64(last)
     with pytest.raises(TimeAxisError, match="cannot be counted"):
@@ -257,9 +260,11 @@ def test_composites_are_shared_over_the_periods_they_fall_in(step: int) -> None:
     """Means of months from composites are those of the days, to within what a mean can hold."""
     days = pd.date_range("2015-01-01", "2017-12-31")
     wave = xr.DataArray(
-        0.3 + 0.25 * np.sin(2 * np.pi * (days.day_of_year - 100) / 365.25), {"time": days}, "time",
+        0.3 + 0.25 * np.sin(2 * np.pi * (days.day_of_year - 100) / 365.25),
+        {"time": days},
+        "time",
         "ndvi",
-    )  # fmt: skip
+    )
     starts = axis([d for y in (2015, 2016, 2017) for d in year_of(step, y)])
     number = np.searchsorted(starts.values, days.values, side="right") - 1
     means = wave.groupby(xr.DataArray(number, dims="time", name="g")).mean().values

@@ -22,8 +22,23 @@ if TYPE_CHECKING:
 __all__ = ["amounts_told_apart", "unit_days"]
 
 # Names that ECMWF gives to accumulated water.
-_ECMWF = {"tp", "e", "pev", "sf", "smlt", "ro", "sro", "ssro", "evabs", "evaow", "evavt", "es",
-          "lsp", "cp", "mtpr"}  # fmt: skip
+_ECMWF = {
+    "tp",
+    "e",
+    "pev",
+    "sf",
+    "smlt",
+    "ro",
+    "sro",
+    "ssro",
+    "evabs",
+    "evaow",
+    "evavt",
+    "es",
+    "lsp",
+    "cp",
+    "mtpr",
+}
 _DAILY_MEANS = {"avgad", "avgas", "avgid", "avgua"}
 _WINDOWS, _WINDOW_DAYS, _SIDE = 3, 6, 8
 _PACKING = 1e-5
