@@ -8,16 +8,17 @@ from typing import Annotated
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.output import write_results
+from headwater.cli.output import warn, write_results
 
 __all__ = ["detect"]
 
 
 def detect(
-    table: Annotated[Path, typer.Argument(help="CSV, one row for each unit.")],
+    table: Annotated[Path, typer.Argument(help="CSV, TSV or XLSX, one row for each unit.")],
     y: Annotated[str, typer.Option("--y", help="Column to be explained.")],
     x: Annotated[
-        list[str] | None, typer.Option("--x", help="Factor; repeat for each. Default: all columns.")
+        list[str] | None,
+        typer.Option("--x", help="Factor; repeat for each. Default: all columns that can be."),
     ] = None,
     category: Annotated[
         list[str] | None, typer.Option(help="Factor that is a class, whatever its numbers.")
@@ -32,31 +33,35 @@ def detect(
         3,
         8,
     ),
+    reading: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="What the file leaves open: encoding=gbk, decimal=, sheet=… missing=a|b; repeat.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
     """Tell which factors explain a column of a table (geographical detector)."""
     with report_errors():
-        import pandas as pd
-
         from headwater.detector import from_table
+        from headwater.detector.factor_table import read_factors
         from headwater.detector.from_table import figures_of, summary_lines
-        from headwater.errors import InputError
+        from headwater.tables import parse_options
 
-        try:
-            frame = pd.read_csv(table)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                "the table cannot be read", found=str(error), do="Give a CSV file with a header"
-            ) from error
-        found = from_table(
-            frame,
+        read = read_factors(
+            table,
             y,
             x or (),
             category=category or (),
             circular=circular or (),
             coordinates=coordinates,
-            classes=classes,
+            reading=parse_options(reading or ()),
         )
+        for line in read.report.choices():
+            typer.echo(line)
+        warn(read.report.guesses)
+        found = from_table(read, y, coordinates=coordinates, classes=classes)
         for line in summary_lines(found):
             typer.echo(line)
         write_results(out, found.results(), figures_of(found) if out else {})

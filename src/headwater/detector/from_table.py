@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from headwater.detector.detection import Detection, detect_sample
+from headwater.detector.factor_table import FactorTable
 from headwater.detector.sample import read_sample
 from headwater.detector.search_options import METHODS, Criterion
 from headwater.errors import DataError, nearest
@@ -50,8 +52,10 @@ def from_table(
 
     Parameters
     ----------
-    data : DataFrame or GeoDataFrame
-        One row for each unit; a ``geometry`` column is no factor.
+    data : DataFrame, GeoDataFrame or FactorTable
+        One row for each unit; a ``geometry`` column is no factor. A table from
+        :func:`headwater.detector.factor_table.read_factors` brings its factors, their kinds and
+        the report of its reading, which is kept among the choices.
     y : str
         The variable to be explained.
     x : sequence of str
@@ -87,6 +91,10 @@ def from_table(
     >>> found.factor.data["method"].tolist()
     ['equal', 'categories']
     """
+    notes: tuple[str, ...] = ()
+    if isinstance(data, FactorTable):
+        x, category, circular = data.factors, data.category, data.circular
+        data, notes = data.data, data.report.lines()
     frame = _plain(data)
     named = list(dict.fromkeys([*x, *category, *circular]))
     for name in [y, *named, *(coordinates or ())]:
@@ -115,6 +123,7 @@ def from_table(
         frame if maps is None else maps, y, factors, kinds=kinds, coordinates=places
     )
     span = range(classes[0], classes[1] + 1)
+    sample = replace(sample, notes=(*notes, *sample.notes))
     return detect_sample(sample, methods=methods, classes=span, by=by)
 
 

@@ -1,0 +1,78 @@
+"""Tables of factors as people have them: what can be a factor, of which kind, and what cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from headwater.detector import from_table
+from headwater.detector.factor_table import read_factors
+from headwater.errors import DataError
+from headwater.tables import ReadingOptions
+
+DATA = Path(__file__).parents[1] / "data" / "tables" / "detector"
+
+
+def test_flat_is_no_direction() -> None:
+    for circular in ((), ("asp",)):
+        table = read_factors(DATA / "asp.csv", "y", circular=circular)
+        flat = next(mark for mark in table.report.missing if mark.kind == "flat")
+        assert (flat.column, flat.n, table.circular) == ("asp", 21, ("asp",))
+        assert table.data["asp"].isna().sum() == 21
+    assert "'asp' is taken for a direction" in read_factors(DATA / "asp.csv", "y").report.guesses[0]
+
+
+def test_marks_of_missing_values_leave_numbers_numbers() -> None:
+    table = read_factors(DATA / "nodata_text.csv", "y", circular=["deg"])
+    assert (table.circular, table.data["deg"].isna().sum()) == (("deg",), 1)
+    table = read_factors(DATA / "mixednum.csv", "y")
+    assert (table.factors, table.category) == (("x", "lc"), ())
+    assert table.data["x"].isna().sum() == 1
+    table = read_factors(DATA / "nodata.csv", "y")
+    assert table.data["x"].isna().sum() == 24
+    assert table.report.guesses
+
+
+def test_columns_that_cannot_be_factors_are_left_out_by_name() -> None:
+    table = read_factors(DATA / "ids.csv", "y")
+    assert table.factors == ("x", "lc")
+    assert table.report.ignored == ("'id' has another word in every row",)
+    table = read_factors(DATA / "bin.csv", "y")
+    assert (table.factors, table.category) == (("x", "lc", "bin"), ("bin",))
+    rows = "".join(f"{i},{i % 7},{'err' if i == 5 else i},1,\n" for i in range(30))
+    table = read_factors(f"y,a,broken,same,none\n{rows}".encode(), "y")
+    assert table.factors == ("a",)
+    assert [text.split("'")[1] for text in table.report.ignored] == ["broken", "same", "none"]
+    assert "'err' (row 7)" in table.report.ignored[0]
+    with pytest.raises(DataError, match="factor 'broken' holds numbers and text"):
+        read_factors(f"y,a,broken,same,none\n{rows}".encode(), "y", ["broken"])
+
+
+def test_text_is_no_response() -> None:
+    with pytest.raises(DataError, match=r"the response 'y' holds text\. Found: 'yes', 'no'"):
+        read_factors(DATA / "texty.csv", "y")
+    with pytest.raises(DataError, match="Did you mean 'lc'"):
+        read_factors(DATA / "ids.csv", "y", ["lcc"])
+
+
+def test_a_kind_that_is_named_leaves_the_others_factors() -> None:
+    table = read_factors(DATA / "mixednum.csv", "y", category=["lc"])
+    assert (table.factors, table.category) == (("x", "lc"), ("lc",))
+    found = from_table(table, "y", classes=(3, 4))
+    kinds = found.factor.data.set_index("factor")["method"]
+    assert kinds["lc"] == "categories"
+    assert any("1 × 'NoData' in x: missing" in text for text in found.factor.choices)
+
+
+@pytest.mark.parametrize("name", ["cn_gbk.csv", "semi.csv", "tab.txt"])
+def test_encodings_and_separators(name) -> None:
+    table = read_factors(DATA / name, "土壤湿度")
+    assert table.factors == ("降水量", "土地利用")
+    assert len(table.data) == 240
+
+
+def test_heads_over_the_names_and_options() -> None:
+    assert read_factors(DATA / "merged.csv", "y").factors == ("x", "lc")
+    text = b"y;x;z\n1,5;-7;1\n2,5;3;2\n3,5;4;3\n4,5;5;5\n"
+    table = read_factors(text, "y", reading=ReadingOptions(missing=("-7",)))
+    assert table.data["x"].isna().sum() == 1
+    assert table.data["y"].tolist() == [1.5, 2.5, 3.5, 4.5]
