@@ -183,10 +183,14 @@ def test_an_update_of_the_newest_is_the_latest_value(store):
     assert store.latest().result.tolist() == [7.5]
 
 
-def test_an_update_can_take_the_extreme_of_result_times_back(store):
+def test_a_deletion_takes_the_extreme_of_result_times_back(store):
     a, *_ = streams(store)
     store.write(Observations([a, a], [T0, T0 + 1], [1, 2], result_time=[T0 + 10, T0 + 99]))
     store.write(Observations([a], [T0 + 1], [2], result_time=[T0 + 11]))
+    assert counters(store, a)[3:] == (T0 + 10, T0 + 99)
+    last = int(Observations([a], [T0 + 1], [2], result_time=[T0 + 99]).variant()[0])
+    with store.transaction() as session:
+        session.delete_observations(a, keys=[(T0 + 1, last)])
     assert counters(store, a)[3:] == (T0 + 10, T0 + 11)
 
 
@@ -396,7 +400,7 @@ def test_opening_again_changes_nothing_and_a_newer_store_is_refused(place):
     with place() as store:
         assert store.count() == 3
         with store.transaction() as session:
-            assert session.rows("SELECT count(*) FROM migrations") == [(1,)]
+            assert session.rows("SELECT count(*) FROM migrations") == [(2,)]
             session.execute("INSERT INTO migrations VALUES (999, 0)")
     with pytest.raises(StoreError, match=r"newer version.*999"):
         place()
@@ -499,7 +503,8 @@ def json_equal(a, b):
 def test_late_data_of_a_closed_month_win_and_are_closed_again(archived):
     store, (a, b, c), (read, *_), closed = archived
     stamp = int(read.time[30])
-    late = Observations([a, a, c], [stamp, stamp + 1, stamp], [99, 98, 97])
+    made = [int(read.result_time[30]), NEVER, NEVER]
+    late = Observations([a, a, c], [stamp, stamp + 1, stamp], [99, 98, 97], result_time=made)
     assert store.write(late) == Written(inserted=2, updated=1)
     assert store.write(late) == Written(unchanged=3)
     assert store.count() == len(store.read()) == len(read) + 2
@@ -632,3 +637,130 @@ def test_a_damaged_backup_is_refused(store, tmp_path):
         )
     with pytest.raises(InputError, match="no backup"):
         check(tmp_path)
+
+
+HOUR = 3_600_000_000
+
+
+def of_one_hour(id, **columns):
+    """Three observations that begin together: of an hour, of 59 minutes, and of the instant."""
+    end = [T0 + HOUR, T0 + 59 * 60_000_000, NEVER]
+    return Observations([id] * 3, [T0] * 3, [1.0, 2.0, 3.0], time_end=end, **columns)
+
+
+def test_what_begins_together_and_ends_apart_is_all_kept(store):
+    [id] = streams(store, 1)
+    assert store.write(of_one_hour(id)) == Written(3)
+    assert store.write(of_one_hour(id)) == Written(0, 0, 3)
+    assert sorted(store.read([id]).result) == [1.0, 2.0, 3.0]
+    assert store.count() == 3
+    revised = Observations([id], [T0], [9.0], time_end=[T0 + HOUR])
+    assert store.write(revised) == Written(0, 1, 0)
+    assert sorted(store.read([id]).result) == [2.0, 3.0, 9.0]
+    # an interval without length is the instant
+    assert store.write(Observations([id], [T0], [3.0], time_end=[T0])) == Written(0, 0, 1)
+
+
+def test_forecasts_for_one_time_are_kept_and_the_last_made_is_the_latest(store):
+    [id] = streams(store, 1)
+    made = [T0 - HOUR * k for k in (1, 3, 2)]
+    runs = Observations([id] * 3, [T0] * 3, [0.1, 0.3, 0.2], result_time=made)
+    assert store.write(runs).inserted == 3
+    assert store.latest().result.tolist() == [0.1]
+    assert counters(store, id)[0] == 3
+    with store.transaction() as session:
+        variant = int(runs.variant()[0])
+        assert session.delete_observations(id, keys=[(T0, variant)]) == 1
+    assert store.latest().result.tolist() == [0.2]
+    assert counters(store, id)[0] == 2
+    with store.transaction() as session:
+        assert session.delete_observations(id, times=[T0]) == 2
+    assert counters(store, id)[:3] == (0, None, None)
+
+
+def test_features_of_interest_tell_observations_apart(store):
+    [id] = streams(store, 1)
+    point = {"type": "Point", "coordinates": [97.5, 35.1]}
+    with store.transaction() as session:
+        near, far = (session.add(FeatureOfInterest(name=n, feature=point)) for n in ("a", "b"))
+    both = Observations([id] * 3, [T0] * 3, [1.0, 2.0, 3.0], feature=[near, far, NEVER])
+    assert store.write(both).inserted == 3
+    with store.transaction() as session:
+        session.delete("features_of_interest", near)
+    assert sorted(store.read([id]).result) == [2.0, 3.0]
+
+
+def test_variants_go_through_the_archive(store):
+    [id] = streams(store, 1)
+    store.write(of_one_hour(id))
+    close_months(store, before=T0 + 400 * DAY)
+    held = store.read([id])
+    assert sorted(held.result) == [1.0, 2.0, 3.0]
+    assert store.write(Observations([id], [T0], [9.0], time_end=[T0 + HOUR])).updated == 1
+    assert sorted(store.read([id]).result) == [2.0, 3.0, 9.0]
+
+
+def of_version_1(place, downgrade):
+    """Fill a store, then take away what version 2 added."""
+    with place() as store:
+        [id] = streams(store, 1)
+        store.write(series(id, 3))
+        store.write(Observations([id], [T0 + DAY], [5.0], time_end=[T0 + DAY + HOUR]))
+        store.write(Observations([id], [T0 + 2 * DAY], [6.0], result_time=[T0]))
+        with store.transaction() as session:
+            for statement in downgrade[session.dialect]:
+                session.execute(statement)
+            session.execute("DROP TABLE moved_observations")
+            session.execute("DELETE FROM migrations WHERE version = 2")
+    return id
+
+
+_OLD = (
+    "datastream_id, time, time_end, result_number, result_json, result_time, valid_start,"
+    " valid_end, quality, parameters, feature_id, received"
+)
+DOWNGRADE = {
+    "sqlite": (
+        "DROP TRIGGER observations_go_with_datastream",
+        "ALTER TABLE observations RENAME TO newer",
+        "DROP INDEX observations_by_end",
+        "DROP INDEX observations_by_result_time",
+        "DROP INDEX observations_of_feature",
+        "CREATE TABLE observations (datastream_id INTEGER NOT NULL, time INTEGER NOT NULL,"
+        " time_end INTEGER, result_number REAL, result_json TEXT, result_time INTEGER,"
+        " valid_start INTEGER, valid_end INTEGER, quality TEXT, parameters TEXT,"
+        " feature_id INTEGER, received INTEGER NOT NULL, PRIMARY KEY (datastream_id, time))"
+        " WITHOUT ROWID",
+        f"INSERT INTO observations ({_OLD}) SELECT {_OLD} FROM newer",
+        "DROP TABLE newer",
+        "CREATE INDEX observations_by_end ON observations (datastream_id, time_end)",
+        "CREATE INDEX observations_by_result_time ON observations (datastream_id, result_time)",
+        "CREATE INDEX observations_of_feature ON observations (feature_id)",
+        "CREATE TRIGGER observations_go_with_datastream AFTER DELETE ON datastreams BEGIN"
+        " DELETE FROM observations WHERE datastream_id = OLD.id; END",
+    ),
+    "postgresql": (
+        "ALTER TABLE observations DROP CONSTRAINT observations_pkey",
+        "ALTER TABLE observations DROP COLUMN variant",
+        "ALTER TABLE observations ADD PRIMARY KEY (datastream_id, time)",
+    ),
+}
+
+
+def test_a_store_of_version_1_is_brought_up_with_all_it_holds(place):
+    id = of_version_1(place, DOWNGRADE)
+    with place() as store:
+        assert store.count([id]) == 5
+        assert len(store.read([id])) == 5
+        # what was there is known again by the new key, and what differs in it is kept besides
+        assert store.write(series(id, 3)).unchanged == 3
+        again = Observations([id], [T0 + DAY], [5.0], time_end=[T0 + DAY + HOUR])
+        assert store.write(again).unchanged == 1
+        longer = Observations([id], [T0 + DAY], [5.5], time_end=[T0 + DAY + 2 * HOUR])
+        assert store.write(longer).inserted == 1
+        assert store.write(series(id, 1, start=T0 + 400 * DAY)).inserted == 1  # a new partition
+        with store.transaction() as session:
+            session.delete("datastreams", id)
+        assert store.count() == 0
+        with store.transaction(read_only=True) as session:
+            assert session.rows("SELECT count(*) FROM observations") == [(0,)]

@@ -48,13 +48,15 @@ class StoreEqualsDict(RuleBasedStateMachine):
         extra = {"time_end": columns[3], "result_time": columns[4]} if with_times else {}
         extra |= {"quality": columns[5].astype(object)} if with_quality else {}
         fate = self.store.write(Observations(*columns[:3], **extra))
-        before, last = dict(self.model), {row[:2]: row[2:] for row in given}
-        for key, (result, *told, flag) in last.items():
-            old = self.model.get(key, (None, None, None, None))
+        before, last = dict(self.model), {}
+        for stream, time, result, end, made, flag in given:
+            both = (end, made) if with_times else (NEVER, NEVER)
+            last[stream, time, *both] = (result, flag)
+        for key, (result, flag) in last.items():
+            old = self.model.get(key, (None, None))
             value = None if np.isnan(result) else result
-            both = [None if t == NEVER else t for t in told] if with_times else old[1:3]
-            quality = flag if with_quality else old[3] if value == old[0] else None
-            self.model[key] = (value, *both, quality)
+            quality = flag if with_quality else old[1] if value == old[0] else None
+            self.model[key] = (value, quality)
         touched = set(last)
         inserted = len(touched - set(before))
         updated = sum(key in before and before[key] != self.model[key] for key in touched)
@@ -65,7 +67,23 @@ class StoreEqualsDict(RuleBasedStateMachine):
     def delete_times(self, stream, some):
         with self.store.transaction() as session:
             gone = session.delete_observations(stream, times=some)
-        assert gone == sum(self.model.pop((stream, t), None) is not None for t in set(some))
+        keys = [key for key in self.model if key[0] == stream and key[1] in some]
+        assert gone == len(keys)
+        for key in keys:
+            del self.model[key]
+
+    @rule(stream=streams, chosen=st.data())
+    def delete_key(self, stream, chosen):
+        keys = sorted(key for key in self.model if key[0] == stream)
+        if not keys:
+            return
+        key = chosen.draw(st.sampled_from(keys))
+        _, time, end, made = key
+        one = Observations([stream], [time], [0.0], time_end=[end], result_time=[made])
+        with self.store.transaction() as session:
+            gone = session.delete_observations(stream, keys=[(time, int(one.variant()[0]))])
+        assert gone == 1
+        del self.model[key]
 
     @rule(stream=streams, start=times, length=st.integers(0, 60))
     def delete_range(self, stream, start, length):
@@ -88,18 +106,16 @@ class StoreEqualsDict(RuleBasedStateMachine):
     @invariant()
     def equal(self):
         found = self.store.read()
-        assert list(zip(found.datastream.tolist(), found.time.tolist(), strict=True)) == sorted(
-            self.model
-        )
-        told = {}
-        for name in ("time_end", "result_time"):
-            column = getattr(found, name)
-            values = [NEVER] * len(found) if column is None else column.tolist()
-            told[name] = [None if value == NEVER else value for value in values]
+        columns = [found.datastream, found.time, found.time_end, found.result_time]
+        never = np.full(len(found), NEVER)
+        keys = zip(*((never if c is None else c).tolist() for c in columns), strict=True)
         results = [None if np.isnan(r) else r for r in found.result]
-        told["quality"] = [None] * len(found) if found.quality is None else found.quality.tolist()
-        wanted = [self.model[key] for key in sorted(self.model)]
-        assert list(zip(results, *told.values(), strict=True)) == wanted
+        quality = [None] * len(found) if found.quality is None else found.quality.tolist()
+        held = dict(zip(keys, zip(results, quality, strict=True), strict=True))
+        assert len(held) == len(found)
+        assert held == self.model
+        order = list(zip(found.datastream.tolist(), found.time.tolist(), strict=True))
+        assert order == sorted(order)
         self.counters_agree()
 
     def counters_agree(self):
@@ -110,9 +126,9 @@ class StoreEqualsDict(RuleBasedStateMachine):
                 " last_result_time FROM datastreams ORDER BY id"
             )
         for id, *figures in counted:
-            mine = sorted((t, v) for (stream, t), v in self.model.items() if stream == id)
-            stamps = [v[2] for _, v in mine if v[2] is not None]
-            ends = [max(t, v[1] or t) for t, v in mine]
+            mine = sorted(key[1:] for key in self.model if key[0] == id)
+            stamps = [made for _, _, made in mine if made != NEVER]
+            ends = [max(time, end) for time, end, _ in mine]
             first = mine[0][0] if mine else None
             extremes = [first, max(ends, default=None)]
             assert figures == [
@@ -122,11 +138,19 @@ class StoreEqualsDict(RuleBasedStateMachine):
                 max(stamps, default=None),
             ]
             if mine:
-                newest[id] = (mine[-1][0], mine[-1][1][0])
+                last = [key for key in mine if key[0] == mine[-1][0]]
+                made = [key[0] if key[2] == NEVER else key[2] for key in last]
+                # of several for one time the one that was made last; any where they agree in that
+                newest[id] = {
+                    (key[0], self.model[id, *key][0])
+                    for key, when in zip(last, made, strict=True)
+                    if when == max(made)
+                }
         latest = self.store.latest()
         shown = [None if np.isnan(r) else r for r in latest.result]
-        pairs = zip(latest.time.tolist(), shown, strict=True)
-        assert dict(zip(latest.datastream.tolist(), pairs, strict=True)) == newest
+        assert set(latest.datastream.tolist()) == set(newest)
+        for id, time, value in zip(latest.datastream, latest.time, shown, strict=True):
+            assert (time, value) in newest[id]
 
     def teardown(self):
         if hasattr(self, "store"):

@@ -115,7 +115,7 @@ class TestOptions:
 
 class TestAddresses:
     def test_keys(self):
-        assert read_address("Observations('3@-5')").last.key == (3, -5)
+        assert read_address("Observations('3@-5')").last.key == (3, -5, 0)
         assert key_text(read_key(OBSERVATIONS, "3@-5")) == "'3@-5'"
         for value in (True, 1.0, None, "1@2@3", "1@", "x", "٣"):
             with pytest.raises(NotFound):

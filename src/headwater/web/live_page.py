@@ -147,9 +147,10 @@ def _marks(ids: Sequence[int]) -> str:
 def _series(session: Session, things: list[int], at: int) -> dict[int, list[SeriesView]]:
     rows = session.rows(
         "SELECT d.id, d.thing_id, d.name, d.unit_of_measurement, d.observation_count, d.first_time,"
-        " l.time, l.result_number, l.result_json, l.quality, o.received, p.name, d.properties"
+        " l.time, l.result_number, l.result_json, l.quality,"
+        " (SELECT max(o.received) FROM observations o WHERE o.datastream_id = d.id"
+        " AND o.time = l.time), p.name, d.properties"
         " FROM datastreams d LEFT JOIN latest l ON l.datastream_id = d.id"
-        " LEFT JOIN observations o ON o.datastream_id = d.id AND o.time = l.time"
         " LEFT JOIN observed_properties p ON p.id = d.observed_property_id"
         f" WHERE d.thing_id IN ({_marks(things)})",
         things,

@@ -285,7 +285,7 @@ class TestOrderby:
         while "@iot.nextLink" in page:
             page = service.get(page["@iot.nextLink"])
             seen += [item["@iot.id"] for item in page["value"]]
-        times = [int(id.partition("@")[2]) for id in seen]
+        times = [int(id.split("@")[1]) for id in seen]
         assert times == sorted(times, reverse=True)
         assert len(set(seen)) == 48
 

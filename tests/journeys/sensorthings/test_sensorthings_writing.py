@@ -194,14 +194,74 @@ class TestObservations:
         assert area["type"] == "Polygon"
         assert len(fresh.values(f"Things({thing})/HistoricalLocations")) == 2
 
-    def test_without_location_and_feature_it_is_refused(self, fresh):
+    def test_without_location_and_feature_it_is_kept(self, fresh):
         body = station(n=0)
         del body["Locations"]
         thing = fresh.post("Things", body)
         stream = fresh.values(f"Things({thing})/Datastreams")[0]["@iot.id"]
-        assert "Location" in fresh.refused(
-            "POST", f"Datastreams({stream})/Observations", {"result": 1}
-        )
+        id = fresh.post(f"Datastreams({stream})/Observations", {"result": 1})
+        assert fresh.get(f"Observations('{id}')", expand="FeatureOfInterest")["result"] == 1
+        fresh.refused("GET", f"Observations('{id}')/FeatureOfInterest", status=404)
+        # once the station has a place, so has what it observes from then on
+        fresh.post(f"Things({thing})/Locations", LOCATION)
+        later = fresh.post(f"Datastreams({stream})/Observations", {"result": 2})
+        found = fresh.get(f"Observations('{later}')/FeatureOfInterest")
+        assert found["feature"] == LOCATION["location"]
+
+    def test_what_differs_in_end_result_time_or_feature_is_another(self, fresh, stream):
+        begin, path = "2018-01-01T07:00:00Z", f"Datastreams({stream})/Observations"
+        feature = {
+            "name": "f",
+            "description": "",
+            "encodingType": "application/geo+json",
+            "feature": {"type": "Point", "coordinates": [1, 2]},
+        }
+        bodies = [
+            {"phenomenonTime": f"{begin}/2018-01-01T08:00:00Z", "result": 1},
+            {"phenomenonTime": f"{begin}/2018-01-01T07:59:00Z", "result": 2},
+            {"phenomenonTime": begin, "result": 3},
+            {"phenomenonTime": begin, "resultTime": "2018-01-01T00:00:00Z", "result": 4},
+            {"phenomenonTime": begin, "resultTime": "2018-01-01T06:00:00Z", "result": 5},
+            {"phenomenonTime": begin, "FeatureOfInterest": feature, "result": 6},
+        ]
+        ids = [fresh.post(path, body) for body in bodies]
+        assert len(set(ids)) == len(bodies)
+        assert fresh.get(path, count="true")["@iot.count"] == len(bodies)
+        for id, body in zip(ids, bodies, strict=True):
+            assert fresh.get(f"Observations('{id}')")["result"] == body["result"]
+            assert len(fresh.values("Observations", filter=f"id eq '{id}'")) == 1
+        # the same again is none more
+        again = [fresh.post(path, body) for body in bodies[:5]]
+        assert again == ids[:5]
+        pages = fresh.values(path, orderby="phenomenonTime,resultTime", top=100)
+        assert len({item["@iot.id"] for item in pages}) == len(bodies)
+
+    def test_a_change_to_the_identity_of_another_is_a_conflict(self, fresh, stream):
+        path = f"Datastreams({stream})/Observations"
+        bodies = [{"phenomenonTime": f"2018-01-0{k}T00:00:00Z", "result": k} for k in (1, 2)]
+        one, other = (fresh.post(path, body) for body in bodies)
+        taken = {"phenomenonTime": "2018-01-02T00:00:00Z"}
+        fresh.refused("PATCH", f"Observations('{one}')", taken, status=409)
+        assert sorted(o["result"] for o in fresh.values(path)) == [1, 2]
+        assert fresh.call("DELETE", f"Observations('{other}')").ok
+        assert fresh.call("PATCH", f"Observations('{one}')", taken).ok
+        assert [o["result"] for o in fresh.values(path)] == [1]
+
+    def test_a_station_that_moved_sends_its_memory_again(self, fresh):
+        thing = fresh.post("Things", station(n=0))
+        stream = fresh.values(f"Things({thing})/Datastreams")[0]["@iot.id"]
+        body = {"phenomenonTime": "2018-01-01T07:00:00Z", "result": 1}
+        first = fresh.post(f"Datastreams({stream})/Observations", body)
+        moved = LOCATION | {"name": "up", "location": {"type": "Point", "coordinates": [98, 36]}}
+        fresh.post(f"Things({thing})/Locations", moved)
+        assert fresh.post(f"Datastreams({stream})/Observations", body) == first
+        table = {
+            "Datastream": {"@iot.id": stream},
+            "components": ["phenomenonTime", "result"],
+            "dataArray": [["2018-01-01T07:00:00Z", 1], ["2018-01-01T08:00:00Z", 2]],
+        }
+        assert fresh.call("POST", "CreateObservations", [table]).status_code == 201
+        assert fresh.get(f"Datastreams({stream})/Observations", count="true")["@iot.count"] == 2
 
     def test_the_same_again_changes_nothing_and_another_result_revises(self, fresh, stream):
         body = {"phenomenonTime": "2024-01-01T00:00:00Z", "result": 0.3}
@@ -290,7 +350,11 @@ class TestUpdate:
         assert (found["result"], found["parameters"]) == (9, {"hour": 0})
         move = {"phenomenonTime": "2025-01-01T00:00:00Z"}
         assert fresh.call("PATCH", f"Observations('{second}')", move).ok
-        fresh.refused("GET", f"Observations('{second}')", status=404)
+        # the old address leads to where it is now
+        found = fresh.get(f"Observations('{second}')")
+        assert found["phenomenonTime"] == "2025-01-01T00:00:00Z"
+        assert found["@iot.id"] != second
+        assert fresh.get(f"Observations('{found['@iot.id']}')") == found
         assert fresh.get("Observations", count="true")["@iot.count"] == 3
         assert fresh.get("Datastreams")["value"][0]["phenomenonTime"].endswith(
             "2025-01-01T00:00:00Z"

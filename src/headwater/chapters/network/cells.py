@@ -187,9 +187,9 @@ def _write(
     session: Session, cube: _Cube, cell: dict[Any, Any], values: xr.Dataset
 ) -> dict[str, Any]:
     """Write the series of one cell."""
+    from headwater.network.derived.write import outdated_keys
     from headwater.network.ingest.load import ensure_series
     from headwater.network.ingest.parsed_file import Place, Series
-    from headwater.network.store.read import read
 
     series = values[cube.name]
     properties = {
@@ -210,8 +210,8 @@ def _write(
     id = ensure_series(session, item, Place(name=item.thing))
     _describe(session, id, cube, cell, properties)
     batch = _observations(id, cube, values)
-    gone = np.setdiff1d(read(session, [id], None, None).time, batch.time).tolist()
-    removed = session.delete_observations(id, times=gone) if gone else 0
+    gone = outdated_keys(session, id, batch)
+    removed = session.delete_observations(id, keys=gone) if gone else 0
     told: Written = session.write(batch)
     return {
         "datastream": id,

@@ -34,7 +34,7 @@ from headwater.network.store.protocol import Session, Store
 from headwater.network.times import DAY
 from headwater.units import convert
 
-__all__ = ["Derived", "derive"]
+__all__ = ["Derived", "derive", "outdated_keys"]
 
 Period = Literal["hour", "day", "pentad"]
 _WORDS: dict[str, str] = {"hour": "hourly", "day": "daily", "pentad": "pentad"}
@@ -341,23 +341,37 @@ def _write(store: Store, made: _Made, actor: str | None) -> Derived:
     """Write values, and take away those that are none any more."""
     with store.transaction(actor=actor) as session:
         id = ensure_series(session, made.series, made.place)
-        gone = _gone(session, id, made.start)
-        removed = session.delete_observations(id, times=gone) if gone else 0
-        written = session.write(
-            Observations(
-                datastream=np.full(len(made.start), id),
-                time=made.start,
-                result=made.value,
-                time_end=made.end,
-                parameters=[json.dumps(one) for one in made.beside],  # type: ignore[arg-type]
-            )
+        batch = Observations(
+            datastream=np.full(len(made.start), id),
+            time=made.start,
+            result=made.value,
+            time_end=made.end,
+            parameters=[json.dumps(one) for one in made.beside],  # type: ignore[arg-type]
         )
+        gone = outdated_keys(session, id, batch)
+        removed = session.delete_observations(id, keys=gone) if gone else 0
+        written = session.write(batch)
     return Derived(made.series.thing, made.series.name, id, len(made.start), written, removed)
 
 
-def _gone(session: Session, id: int, start: NDArray[np.int64]) -> list[int]:
+def outdated_keys(session: Session, id: int, batch: Observations) -> list[tuple[int, int]]:
+    """List start [µs] and variant of what a series holds and a new version of it does not.
+
+    Parameters
+    ----------
+    session : Session
+    id : int
+        Of the datastream.
+    batch : Observations
+        All that it shall hold.
+
+    Returns
+    -------
+    list of (int, int)
+    """
     from headwater.network.store.read import read_observations
 
-    held = read_observations(session, [id], None, None).time
-    lost: list[int] = held[~np.isin(held, start)].tolist()
-    return lost
+    held = read_observations(session, [id], None, None)
+    wanted = set(zip(batch.time.tolist(), batch.variant().tolist(), strict=True))
+    kept = zip(held.time.tolist(), held.variant().tolist(), strict=True)
+    return [key for key in kept if key not in wanted]

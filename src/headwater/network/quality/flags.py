@@ -1,7 +1,8 @@
 """What can be said of one observation: physical states, and reasons to doubt it.
 
-States (frozen, thawing) are not faults. Codes in parentheses are those of the International Soil
-Moisture Network (Dorigo et al. 2013), which are written and read where a file wants them.
+States (frozen, thawing) are not faults, and what no rule looked at is neither good nor doubted.
+Codes in parentheses are those of the International Soil Moisture Network (Dorigo et al. 2013),
+which are written and read where a file wants them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Flag(IntFlag):
     STUCK = 2048
     AGAINST_NEIGHBOURS = 4096
     AGAINST_DEPTHS = 8192
+    UNCHECKED = 16384
 
 
 STATES = Flag.FROZEN | Flag.THAWING
@@ -58,6 +60,7 @@ _REASONS = {
     Flag.STUCK: "repeats one value",
     Flag.AGAINST_NEIGHBOURS: "departs from what the neighbouring stations say",
     Flag.AGAINST_DEPTHS: "departs from what the other depths say",
+    Flag.UNCHECKED: "not checked: no rule knows this quantity",
 }
 _ISMN = {
     "C01": Flag.BELOW_RANGE,
@@ -93,17 +96,20 @@ def to_ismn(flag: int) -> str:
     """Write a flag as the codes of the International Soil Moisture Network, ``G`` for good.
 
     Findings that the network has no code for (repeats, neighbours, depths) are left out; an
-    observation with only such findings is ``U``, unknown, so that nobody takes it for good.
+    observation with only such findings is ``U``, unknown, so that nobody takes it for good, and so
+    is one that no rule has looked at.
 
     Examples
     --------
     >>> to_ismn(Flag.SPIKE | Flag.FROZEN), to_ismn(Flag.GOOD), to_ismn(Flag.STUCK)
     ('D01,D06', 'G', 'U')
+    >>> to_ismn(Flag.UNCHECKED)
+    'U'
     """
     codes = sorted(_CODES[bit] for bit in _CODES if flag & bit)
     if codes:
         return ",".join(codes)
-    return "U" if flag & DOUBTS else "G"
+    return "U" if flag & (DOUBTS | Flag.UNCHECKED) else "G"
 
 
 def from_ismn(codes: Iterable[str]) -> NDArray[np.int64]:

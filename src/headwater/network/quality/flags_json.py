@@ -1,4 +1,4 @@
-"""What quality control said of an observation, as the JSON that the store keeps beside it."""
+"""Flags of an observation as the JSON that the store keeps with it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.network.quality.flags import DOUBTS, reasons, to_ismn
+from headwater.network.quality.flags import DOUBTS, Flag, reasons, to_ismn
 
-__all__ = ["bits_of", "doubted", "verdict"]
+__all__ = ["NOT_CHECKED", "bits_of", "checked", "doubted", "verdict", "word_of"]
+
+NOT_CHECKED = "not checked"
+"""Word of what no rule has looked at."""
 
 
 @lru_cache(maxsize=4096)
@@ -22,13 +25,15 @@ def verdict(bits: int) -> str:
     --------
     >>> verdict(0)
     '{"flag":"G","bits":0}'
+    >>> verdict(int(Flag.UNCHECKED))
+    '{"flag":"not checked","bits":16384,"reasons":["not checked: no rule knows this quantity"]}'
     >>> verdict(64)
     '{"flag":"D06","bits":64,"reasons":["spike: leaves and comes back within two steps"]}'
     """
-    told: dict[str, object] = {"flag": to_ismn(bits), "bits": bits}
+    written: dict[str, object] = {"flag": word_of(bits), "bits": bits}
     if bits:
-        told["reasons"] = list(reasons(bits))
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        written["reasons"] = list(reasons(bits))
+    return json.dumps(written, ensure_ascii=False, separators=(",", ":"))
 
 
 @lru_cache(maxsize=4096)
@@ -63,7 +68,24 @@ def bits_of(texts: Iterable[str | None] | None, n: int) -> NDArray[np.int64]:
     return np.array([-1 if text is None else _bits(text) for text in texts], dtype=np.int64)
 
 
+def word_of(bits: int) -> str:
+    """Write flags as codes of the network, or ``not checked`` where no rule has looked.
+
+    Examples
+    --------
+    >>> word_of(-1), word_of(0), word_of(64)
+    ('not checked', 'G', 'D06')
+    """
+    return NOT_CHECKED if bits < 0 or bits & Flag.UNCHECKED else to_ismn(bits)
+
+
 def doubted(bits: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which observations are doubted; those not controlled are not."""
-    told: NDArray[np.bool_] = (bits >= 0) & (bits & int(DOUBTS) != 0)
-    return told
+    """Mark observations that are doubted; those not checked are not."""
+    found: NDArray[np.bool_] = (bits >= 0) & (bits & int(DOUBTS) != 0)
+    return found
+
+
+def checked(bits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark observations that a rule has looked at."""
+    found: NDArray[np.bool_] = (bits >= 0) & (bits & int(Flag.UNCHECKED) == 0)
+    return found

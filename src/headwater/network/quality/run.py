@@ -21,13 +21,13 @@ from headwater.network.quality.companions import companions_of, newest_between, 
 from headwater.network.quality.consistency import departures, departures_from_baseline, doubtful
 from headwater.network.quality.control import flag_series
 from headwater.network.quality.flags import STATES, Flag
-from headwater.network.quality.flags_json import bits_of, doubted, verdict
+from headwater.network.quality.flags_json import bits_of, checked, doubted, verdict
 from headwater.network.quality.rules import Rules
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import DAY
 from headwater.units import convert
 
-__all__ = ["CONTROL", "Controlled", "control_store", "uncontrolled"]
+__all__ = ["CONTROL", "Controlled", "control_store", "range_bits", "uncontrolled"]
 
 CONTROL = "quality control"
 """Who acts, for the audit trail, when flags are written."""
@@ -59,6 +59,8 @@ class Controlled:
         Observations controlled.
     doubted : int
         Of them doubted.
+    unchecked : int
+        Of them looked at by no rule.
     frozen : int
         Of them in frozen or thawing soil.
     changed : int
@@ -70,6 +72,7 @@ class Controlled:
     stream: Stream
     n: int
     doubted: int
+    unchecked: int
     frozen: int
     changed: int
     codes: dict[Flag, int]
@@ -101,8 +104,8 @@ def control_store(
     Soil moisture is controlled by :func:`headwater.network.quality.flag_series` with soil and air
     temperature of its station and rain of its station or of a gauge within `reach`; then against
     the other depths (three at least) and against neighbours of the same depth (three stations at
-    least), where the soil is neither frozen nor thawing. Other quantities of the glossary are held
-    against their possible range.
+    least), where the soil is neither frozen nor thawing. Other quantities are compared with their
+    possible range; those whose range nobody knows are marked as not checked.
 
     Parameters
     ----------
@@ -195,21 +198,73 @@ def _affected(streams: Sequence[Stream], new: Spans, reach: float) -> dict[int, 
 
 
 def _ranged(store: Store, stream: Stream, span: tuple[int, int]) -> _Run | None:
-    """Hold a quantity of the glossary against its possible range."""
-    term = GLOSSARY.get(stream.role)
+    """Compare a quantity other than soil moisture with its possible range."""
     held = store.read([stream.id], span[0], span[1] + 1)
-    value = held.result
-    if term is not None and stream.unit != term.units:
+    first = _first_of_each_time(held)
+    return _Run(
+        stream,
+        held.time[first],
+        held.result[first],
+        range_bits(stream, held.result[first]),
+        span[0],
+    )
+
+
+def range_bits(stream: Stream, value: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Compare values with what is physically possible.
+
+    Parameters
+    ----------
+    stream : Stream
+        Its quantity tells the range; where that is unknown its unit, if it has but one sense.
+    value : float64 array, shape (n,)
+        In the unit of the stream.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+        Bits; UNCHECKED where neither quantity nor unit is known.
+    """
+    bits = np.zeros(len(value), dtype=np.int64)
+    found = _possible(stream, value)
+    if found is None:
+        return bits | int(Flag.UNCHECKED)
+    value, (low, high) = found
+    bits |= np.where(value < low, int(Flag.BELOW_RANGE), 0)
+    return bits | np.where(value > high, int(Flag.ABOVE_RANGE), 0)
+
+
+_RANGE_OF_ROLE = {"battery_voltage": ("V", (0.0, 100.0)), "relative_humidity": ("%", (0.0, 105.0))}
+_RANGE_OF_UNIT = {
+    "m3 m-3": (0.0, 1.0),
+    "degC": (-95.0, 95.0),
+    "V": (-1000.0, 1000.0),
+    "W m-2": (-500.0, 2000.0),
+}
+"""What no sensor of a station can honestly report, whatever the quantity."""
+
+
+def _possible(
+    stream: Stream, value: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[float, float]] | None:
+    """Find the range of a series, with its values in the unit of the range."""
+    term = GLOSSARY.get(stream.role)
+    choices = [(term.units, term.valid_range)] if term else []
+    choices += [_RANGE_OF_ROLE[stream.role]] if stream.role in _RANGE_OF_ROLE else []
+    choices += list(_RANGE_OF_UNIT.items())
+    for unit, limits in choices:
+        if stream.unit == unit:
+            return value, limits
         try:
-            value = convert(value, stream.unit, term.units)
+            return convert(value, stream.unit, unit), limits
         except UnitError:
-            term = None
-    bits = np.zeros(len(held), dtype=np.int64)
-    if term is not None:
-        low, high = term.valid_range
-        bits |= np.where(value < low, int(Flag.BELOW_RANGE), 0)
-        bits |= np.where(value > high, int(Flag.ABOVE_RANGE), 0)
-    return _Run(stream, held.time, held.result, bits, span[0])
+            continue
+    return None
+
+
+def _first_of_each_time(held: Observations) -> NDArray[np.int64]:
+    """Choose one of several observations with one time, such as forecasts."""
+    return np.unique(held.time, return_index=True)[1]
 
 
 def _moisture(
@@ -225,14 +280,15 @@ def _moisture(
     back = max(_BACK, round(5.0 * here.stuck * 3.6e9))
     start, end = _begin(store, stream.id, span[0], max(_LEAD, 2 * back)), span[1] + _TAIL
     held = store.read([stream.id], start, end)
-    seen = np.isfinite(held.result)
-    time, value = held.time[seen], held.result[seen]
-    if len(time) < 3:
-        return _Run(stream, time, value, np.zeros(len(time), dtype=np.int64), span[0])
+    held = held.take(np.isfinite(held.result))
+    first = _first_of_each_time(held)
+    time, value = held.time[first], held.result[first]
     try:
         moisture = convert(value, stream.unit, "m3 m-3")
     except UnitError:
-        return None
+        return _Run(stream, time, value, range_bits(stream, value), span[0])
+    if len(time) < 3:  # too few for anything but the range
+        return _Run(stream, time, value, range_bits(stream, value), span[0])
     beside: dict[str, NDArray[np.float64]] = {}
     for name, other in companions_of(stream, streams, reach=reach).items():
         at, level = _believed(store, other.id, start, end)
@@ -352,7 +408,8 @@ def _plain(store: Store, one: Stream, run: _Run | None, start: int, end: int) ->
     except UnitError:
         value = np.full(len(held), np.nan)
     good = (bits < 0) | (bits & ~_OWN == 0)
-    return pd.Series(np.where(good, value, np.nan), index=held.time)
+    first = _first_of_each_time(held)
+    return pd.Series(np.where(good, value, np.nan)[first], index=held.time[first])
 
 
 def _write(store: Store, run: _Run, actor: str | None, kept: int = 0) -> Controlled:
@@ -371,9 +428,10 @@ def _write(store: Store, run: _Run, actor: str | None, kept: int = 0) -> Control
         stream=run.stream,
         n=len(time),
         doubted=int(doubted(bits).sum()),
+        unchecked=int((~checked(bits)).sum()),
         frozen=int((bits & int(STATES) != 0).sum()),
         changed=changed,
-        codes={flag: n for flag, n in flags.items() if n},
+        codes={flag: n for flag, n in flags.items() if n and flag != Flag.UNCHECKED},
     )
 
 
@@ -387,12 +445,14 @@ def _flag(
     held = read_observations(session, [id], int(time[0]), int(time[-1]) + 1)
     at = np.minimum(np.searchsorted(time, held.time), len(time) - 1)
     same = (time[at] == held.time) & np.isfinite(held.result)
+    # another observation of the same time, such as an earlier forecast, is compared by range alone
+    other = same & np.append(False, held.time[1:] == held.time[:-1])
     same[same] = np.isclose(held.result[same], run.raw[run.time >= run.since][at[same]], rtol=0)
     old = bits_of(held.quality, len(held))
     new = bits[at] | np.where(old > 0, old & kept, 0)
-    differs = same & (old != new)
+    new[other] = range_bits(run.stream, held.result[other])
+    differs = (same | other) & (old != new)
     if differs.any():
         texts = np.array([verdict(bit) for bit in new[differs].tolist()], dtype=object)
-        stream, when, result = held.datastream[differs], held.time[differs], held.result[differs]
-        session.write(Observations(stream, when, result, quality=texts))
+        session.write(replace(held.take(differs), quality=texts))
     return int(differs.sum())

@@ -14,9 +14,9 @@ from typing import Literal
 from headwater.network.sensorthings.errors import NotFound
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link
 
-__all__ = ["Address", "Key", "Step", "key_of", "key_text", "read_address", "read_key"]
+__all__ = ["Address", "Key", "Step", "identifier", "key_of", "key_text", "read_address", "read_key"]
 
-#: Key of an entity: (id,), or (datastream, time [µs]) for an observation.
+#: Key of an entity: (id,), or (datastream, start [µs], variant) for an observation.
 Key = tuple[int, ...]
 Tail = Literal["", "$ref", "$value"]
 
@@ -71,10 +71,23 @@ def key_text(key: Key) -> str:
 
     Examples
     --------
-    >>> key_text((7,)), key_text((7, 1000))
-    ('7', "'7@1000'")
+    >>> key_text((7,)), key_text((7, 1000, 0)), key_text((7, 1000, 5))
+    ('7', "'7@1000'", "'7@1000@5'")
     """
-    return str(key[0]) if len(key) == 1 else f"'{key[0]}@{key[1]}'"
+    return str(key[0]) if len(key) == 1 else f"'{identifier(key)}'"
+
+
+def identifier(key: Key) -> int | str:
+    """Write a key as ``@iot.id``; the variant 0, which most observations have, is left out.
+
+    Examples
+    --------
+    >>> identifier((7,)), identifier((7, 1000, 0))
+    (7, '7@1000')
+    """
+    if len(key) == 1:
+        return key[0]
+    return "@".join(map(str, key if key[2] else key[:2]))
 
 
 def read_key(entity: EntitySet, value: object) -> Key:
@@ -84,7 +97,7 @@ def read_key(entity: EntitySet, value: object) -> Key:
     ----------
     entity : EntitySet
     value : object
-        A whole number, or text such as ``7`` or ``7@1000``, without quotes.
+        A whole number, or text such as ``7``, ``7@1000`` or ``7@1000@5``, without quotes.
 
     Returns
     -------
@@ -97,6 +110,8 @@ def read_key(entity: EntitySet, value: object) -> Key:
     """
     text = value if isinstance(value, str) else str(value)
     parts = text.split("@")
+    if len(entity.key) == 3 and len(parts) == 2:
+        parts.append("0")
     sound = len(parts) == len(entity.key) and not isinstance(value, bool | float)
     if not sound or not all(re.fullmatch(r"-?[0-9]{1,19}", part) for part in parts):
         raise NotFound(f"no such {entity.singular}", found=f"identifier {text[:40]!r}")

@@ -7,7 +7,7 @@ OGC 18-088, section 12 (data array extension).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,10 +24,13 @@ from headwater.network.sensorthings.observations import (
     as_result,
     batch_of,
     check_results,
+    known_feature,
     multi_size,
+    other_than_own,
 )
 from headwater.network.sensorthings.query import Query
 from headwater.network.sensorthings.validate import as_object, columns_of
+from headwater.network.times import NEVER
 
 __all__ = ["COMPONENTS", "as_data_array", "create_observations"]
 
@@ -140,10 +143,23 @@ def _table(work: Work, part: Json, answers: list[str]) -> Observations | None:
         except (Refused, InputError) as error:
             answers.append(f"error: {error}")
             continue
-        key = (stream, found[-1]["time"])
+        answers.append("")
+    if not found:
+        return None
+    batch = batch_of(stream, found)
+    keys = zip(batch.time.tolist(), batch.variant().tolist(), strict=True)
+    links = _announced(work, stream, keys)
+    first = len(answers) - len(rows)
+    answers[first:] = [text or next(links) for text in answers[first:]]
+    return batch
+
+
+def _announced(work: Work, stream: int, keys: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """Note new observations, and give their addresses."""
+    for time, variant in keys:
+        key = (stream, time, variant)
         work.note(_ENTITY, key, created=True)
-        answers.append(work.context.link_to(_ENTITY, key))
-    return batch_of(stream, found) if found else None
+        yield work.context.link_to(_ENTITY, key)
 
 
 def _plain(rows: list[Any], components: list[str]) -> tuple[list[int], list[float]] | None:
@@ -177,15 +193,18 @@ def _kept_plain(
     except Refused as error:
         answers += [f"error: {error}"] * len(times)
         return None
-    if work.announced:
-        for time in times:
-            work.note(_ENTITY, (stream, time), created=True)
-    begin = work.context.link_to(_ENTITY, (stream, 0)).removesuffix("0')")
-    answers += [f"{begin}{time}')" for time in times]
     columns: dict[str, Any] = {"time": times, "result": results}
     if feature is not None:
-        columns["feature"] = [feature] * len(times)
-    return Observations([stream] * len(times), **columns)  # type: ignore[arg-type]
+        here = [known_feature(work.context, stream, {"time": time}, feature) for time in times]
+        columns["feature"] = [NEVER if one is None else one for one in here]
+    batch = Observations([stream] * len(times), **columns)  # type: ignore[arg-type]
+    if feature is not None or work.announced:
+        keys = zip(times, batch.variant().tolist(), strict=True)
+        answers += _announced(work, stream, keys)
+    else:
+        begin = work.context.link_to(_ENTITY, (stream, 0, 0)).removesuffix("0')")
+        answers += [f"{begin}{time}')" for time in times]
+    return batch
 
 
 def _stream(work: Work, part: Json) -> tuple[int, int]:
@@ -226,7 +245,7 @@ class _Features:
         if not self.context.session.rows(sql, key):
             raise WrongRequest("there is no such FeatureOfInterest", found=str(id)[:40])
         extend_area(self.context, self.stream, key[0])
-        return key[0]
+        return other_than_own(self.context, self.stream, key[0])
 
 
 def _row(context: Context, row: Any, components: list[str], size: int, features: _Features) -> Json:
@@ -234,7 +253,7 @@ def _row(context: Context, row: Any, components: list[str], size: int, features:
     if not isinstance(row, list) or len(row) != len(components):
         raise WrongRequest("a row does not match the components", found=repr(row)[:60])
     body = dict(zip(components, row, strict=True))
-    feature = features.of(body.pop("FeatureOfInterest/id", None))
+    named = body.pop("FeatureOfInterest/id", None)
     columns = columns_of(_ENTITY, body)
     check_results(size, columns["result_json"])
     as_result(columns["result_json"])  # refuses integers that no column holds
@@ -242,4 +261,7 @@ def _row(context: Context, row: Any, components: list[str], size: int, features:
         columns["time"] = context.now
     if columns.get("time_end", 0) is None:
         del columns["time_end"]  # an instant, like most: then the batch needs no such column
+    feature = features.of(named)
+    if named is None:
+        feature = known_feature(context, features.stream, columns, feature)
     return columns if feature is None else {**columns, "feature_id": feature}

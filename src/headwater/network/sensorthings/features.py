@@ -11,7 +11,6 @@ import json
 from typing import Any
 
 from headwater.network.sensorthings.context import Context
-from headwater.network.sensorthings.errors import WrongRequest
 from headwater.network.sensorthings.geometry import bare_geometry
 
 __all__ = ["extend_area", "feature_of_stream"]
@@ -38,23 +37,17 @@ def feature_of_stream(context: Context, stream: int) -> int | None:
     Returns
     -------
     int or None
-        The feature that the observation must name; None where it is the datastream's own.
+        The feature that the observation must name; None where it is the datastream's own, or none.
 
-    Raises
-    ------
-    WrongRequest
-        If the thing has no location and the datastream no feature.
+    Notes
+    -----
+    Where the thing has no location and the datastream no feature, the observation has none either,
+    until the one or the other gets one.
     """
     session = context.session
     row = session.rows(_WHERE, (stream,))[0]
     own, own_feature, location, *described, geometry = row
     if location is None:
-        if own is None:
-            raise WrongRequest(
-                "an Observation without FeatureOfInterest, of a Thing without Location",
-                found=f"Datastreams({stream})",
-                do="Give the Thing a Location, or the Observation a FeatureOfInterest",
-            )
         return None
     if own_feature is not None and json.loads(own_feature) == json.loads(geometry):
         return None

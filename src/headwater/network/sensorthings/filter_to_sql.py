@@ -226,7 +226,9 @@ def _path(path: Path, scope: Scope) -> Value:
     entry = target.entry
     if entry is None:
         if target.entity.name == "Observations":
-            return Value("key", Sql(f"({alias}.datastream_id || '@' || {alias}.time)"))
+            variant = f"CASE WHEN {alias}.variant = 0 THEN '' ELSE '@' || {alias}.variant END"
+            text = f"({alias}.datastream_id || '@' || {alias}.time || {variant})"
+            return Value("key", Sql(text))
         return Value("number", Sql(f"{alias}.id"))
     column = Sql(f"{alias}.{entry.column}")
     if entry.kind == "result":
@@ -312,7 +314,8 @@ def _by_key(binary: Binary, scope: Scope) -> Value | None:
         key: tuple[Any, ...] = read_key(target.entity, literal.value)
     except NotFound:
         return Value("boolean", FALSE if binary.operator == "eq" else TRUE)
-    same = Sql(f"({alias}.datastream_id = ? AND {alias}.time = ?)", key)
+    columns = " AND ".join(f"{alias}.{column} = ?" for column in target.entity.key)
+    same = Sql(f"({columns})", key)
     return Value("boolean", same if binary.operator == "eq" else fill("NOT {0}", same))
 
 

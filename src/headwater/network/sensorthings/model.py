@@ -284,7 +284,7 @@ _SETS = (
                 " (SELECT d.feature_id FROM datastreams d WHERE d.id = {s}.datastream_id))",
             ),
         ),
-        key=("datastream_id", "time"),
+        key=("datastream_id", "time", "variant"),
         foreign=("result_number", "feature_id"),
     ),
     EntitySet(

@@ -1,7 +1,9 @@
-"""Create, change and delete single observations; their key is datastream and phenomenon time.
+"""Create, change and delete single observations.
 
-Whoever posts the same key again gets the same address: with the same content nothing changes,
-with another result the observation is revised. A logger may send its memory as often as it likes.
+What makes an observation itself is its datastream, phenomenon time (start and end), result time and
+feature of interest. Whoever posts one with the same five again gets the same address: with the same
+content nothing changes, with another result the observation is revised. A logger may send its
+memory as often as it likes. Anything else is another observation, and both are kept.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from headwater.network.entities import Observations
-from headwater.network.sensorthings.address import Key
+from headwater.network.sensorthings.address import Key, identifier, key_text
 from headwater.network.sensorthings.context import Context
-from headwater.network.sensorthings.errors import WrongRequest
+from headwater.network.sensorthings.errors import Conflict, WrongRequest
 from headwater.network.sensorthings.events import Work
 from headwater.network.sensorthings.features import extend_area, feature_of_stream
 from headwater.network.sensorthings.model import ENTITY_SETS
@@ -27,7 +29,9 @@ __all__ = [
     "check_results",
     "delete_observation",
     "insert_observation",
+    "known_feature",
     "multi_size",
+    "other_than_own",
 ]
 
 Json = dict[str, Any]
@@ -108,7 +112,7 @@ def insert_observation(work: Work, columns: Json, links: dict[str, int | None]) 
     Returns
     -------
     tuple of int
-        Datastream and time [µs].
+        Datastream, start [µs] and variant.
     """
     streams = [links.get("Datastream"), links.get("MultiDatastream")]
     if (streams[0] is None) == (streams[1] is None):
@@ -123,18 +127,44 @@ def insert_observation(work: Work, columns: Json, links: dict[str, int | None]) 
     if work.things is not None:
         work.guard(ENTITY_SETS["Datastreams"], (stream,))
     check_results(size, columns["result_json"])
+    time = columns.get("time")
+    row = {"time_end": None, **columns, "feature_id": None}
+    row["time"] = context.now if time is None else time
     feature = links.get("FeatureOfInterest")
     if feature is None:
-        feature = feature_of_stream(context, stream)
+        row["feature_id"] = known_feature(context, stream, row, feature_of_stream(context, stream))
     else:
         extend_area(context, stream, feature)
-    time = columns.get("time")
-    row = {"time_end": None, **columns, "feature_id": feature}
-    row["time"] = context.now if time is None else time
-    context.session.write(batch_of(stream, [row]))
-    key = (stream, row["time"])
+        row["feature_id"] = other_than_own(context, stream, feature)
+    batch = batch_of(stream, [row])
+    context.session.write(batch)
+    key = (stream, row["time"], int(batch.variant()[0]))
     work.note(_OBSERVATIONS, key, created=True)
     return key
+
+
+def other_than_own(context: Context, stream: int, feature: int) -> int | None:
+    """Give a feature that was named; None where it is the datastream's own, which goes unsaid."""
+    sql = "SELECT feature_id FROM datastreams WHERE id = ?"
+    return None if context.session.rows(sql, (stream,))[0][0] == feature else feature
+
+
+def known_feature(context: Context, stream: int, row: Json, feature: int | None) -> int | None:
+    """Give the feature that an observation which names none has already, if it is there.
+
+    A station that has moved sends its memory again: what was observed before it moved stays where
+    it was observed, and is not doubled.
+    """
+    if feature is None:
+        return None
+    names = ("time_end", "result_time")
+    told = [row["time"] if row.get(name) is None else row[name] for name in names]
+    rows = context.session.rows(
+        "SELECT feature_id FROM observations WHERE datastream_id = ? AND time = ?"
+        " AND coalesce(time_end, time) = ? AND coalesce(result_time, time) = ? ORDER BY received",
+        (stream, row["time"], *told),
+    )
+    return rows[0][0] if rows else feature
 
 
 _INTEGERS = {
@@ -178,6 +208,32 @@ def batch_of(stream: int, rows: Sequence[Json]) -> Observations:
 def change_observation(work: Work, key: Key, columns: Json, links: dict[str, int]) -> None:
     """Change an observation; with another time or datastream it gets another key."""
     context = work.context
+    old = _as_stored(context, key)
+    row = old | columns
+    if "quality" not in columns and row["result_json"] != old["result_json"]:
+        row["quality"] = None  # the verdict was on another result
+    stream = links.get("Datastream", links.get("MultiDatastream", key[0]))
+    if row["time"] is None:
+        raise WrongRequest("phenomenonTime cannot be null")
+    check_results(multi_size(context, stream), row["result_json"])
+    if "FeatureOfInterest" in links:
+        extend_area(context, stream, links["FeatureOfInterest"])
+        row["feature_id"] = other_than_own(context, stream, links["FeatureOfInterest"])
+    batch = batch_of(stream, [row])
+    new = (stream, row["time"], int(batch.variant()[0]))
+    if new != key:
+        if work.things is not None:
+            work.guard(ENTITY_SETS["Datastreams"], (stream,))
+        _insist_on_room(context, new)
+        delete_observation(context, key)
+        _remember_move(context, key, new)
+    context.session.write(batch)
+    changed = {entry.name for entry in _OBSERVATIONS.properties.values() if entry.column in columns}
+    work.note(_OBSERVATIONS, new, created=False, names=frozenset(changed))
+
+
+def _as_stored(context: Context, key: Key) -> Json:
+    """Read an observation by column, with its result as it was sent."""
     names = (
         "time",
         "time_end",
@@ -191,33 +247,51 @@ def change_observation(work: Work, key: Key, columns: Json, links: dict[str, int
         "feature_id",
     )
     rows = context.session.rows(
-        f"SELECT {', '.join(names)} FROM observations WHERE datastream_id = ? AND time = ?", key
+        f"SELECT {', '.join(names)} FROM observations"
+        " WHERE datastream_id = ? AND time = ? AND variant = ?",
+        key,
     )
-    old = dict(zip(names, rows[0], strict=True))
+    old: Json = dict(zip(names, rows[0], strict=True))
     for name in ("result_json", "quality", "parameters"):
         old[name] = None if old[name] is None else json.loads(old[name])
     if old["result_json"] is None:
         old["result_json"] = old["result_number"]
-    row = old | columns
-    if "quality" not in columns and row["result_json"] != old["result_json"]:
-        row["quality"] = None  # the verdict was on another result
-    stream = links.get("Datastream", links.get("MultiDatastream", key[0]))
-    if row["time"] is None:
-        raise WrongRequest("phenomenonTime cannot be null")
-    check_results(multi_size(context, stream), row["result_json"])
-    if "FeatureOfInterest" in links:
-        row["feature_id"] = links["FeatureOfInterest"]
-        extend_area(context, stream, row["feature_id"])
-    if (stream, row["time"]) != key:
-        if work.things is not None:
-            work.guard(ENTITY_SETS["Datastreams"], (stream,))
-        delete_observation(context, key)
-    context.session.write(batch_of(stream, [row]))
-    changed = {entry.name for entry in _OBSERVATIONS.properties.values() if entry.column in columns}
-    work.note(_OBSERVATIONS, (stream, row["time"]), created=False, names=frozenset(changed))
+    return old
+
+
+def _insist_on_room(context: Context, key: Key) -> None:
+    sql = "SELECT 1 FROM observations WHERE datastream_id = ? AND time = ? AND variant = ?"
+    if context.session.rows(sql, key):
+        raise Conflict(
+            "another observation has this datastream, time, result time and feature already",
+            found=f"Observations({key_text(key)})",
+            do="Change or delete that one",
+        )
+
+
+def _remember_move(context: Context, old: Key, new: Key) -> None:
+    """Let the old address lead to where the observation is now."""
+    session = context.session
+    session.execute(
+        "UPDATE moved_observations SET datastream_id = ?, time = ?, variant = ?"
+        " WHERE datastream_id = ? AND time = ? AND variant = ?",
+        (*new, *old),
+    )
+    session.execute(
+        "INSERT INTO moved_observations VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (old_datastream_id, old_time, old_variant) DO UPDATE SET"
+        " datastream_id = excluded.datastream_id, time = excluded.time,"
+        " variant = excluded.variant",
+        (*old, *new),
+    )
+    session.execute(
+        "DELETE FROM moved_observations"
+        " WHERE old_datastream_id = ? AND old_time = ? AND old_variant = ?",
+        new,
+    )
 
 
 def delete_observation(context: Context, key: Key) -> None:
     """Delete one observation; counters and the latest value follow."""
-    context.session.delete_observations(key[0], times=[key[1]])
-    context.session.audit("delete", "Observations", f"{key[0]}@{key[1]}")
+    context.session.delete_observations(key[0], keys=[(key[1], key[2])])
+    context.session.audit("delete", "Observations", identifier(key))

@@ -244,23 +244,23 @@ def _merged(context: Context, entity: EntitySet, query: Query) -> Page:
     ids = [row[0] for row in context.session.rows("SELECT id FROM datastreams ORDER BY id")]
     size, way = size_of(context, query), query.orderby[0].descending
     pieces = _Pieces.of(context, entity, query, None)
-    slim = replace(pieces, columns=Sql("t.datastream_id AS c0, t.time AS c1"))
+    slim = replace(pieces, columns=Sql("t.datastream_id AS c0, t.time AS c1, t.variant AS c2"))
 
     def whole(id: int) -> tuple[_Pieces, Sql]:
         return slim, Sql("t.datastream_id = ?", (id,))
 
     keys = [row[1:] for row in _selected(context, entity, ids, query, whole)]
-    keys.sort(key=lambda key: key[0])
+    keys.sort(key=lambda key: (key[0], key[2]))
     keys.sort(key=lambda key: key[1], reverse=way)
     times: dict[int, list[int]] = {}
-    for stream, time in keys[: size + 1]:
+    for stream, time, _ in keys[: size + 1]:
         times.setdefault(stream, []).append(time)
 
     def chosen(id: int) -> tuple[_Pieces, Sql]:
         marks = ", ".join("?" * len(times[id]))
         return pieces, Sql(f"t.datastream_id = ? AND t.time IN ({marks})", (id, *times[id]))
 
-    rows = {row[1:3]: row[1:] for row in _selected(context, entity, list(times), query, chosen)}
+    rows = {row[1:4]: row[1:] for row in _selected(context, entity, list(times), query, chosen)}
     found = [dict(zip(pieces.names, rows[key], strict=True)) for key in keys[: size + 1]]
     return _page(found, size, len(pieces.keys))
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from headwater.network.sensorthings.address import Address, Key, Step, key_of, key_text
+from headwater.network.sensorthings.address import Address, Key, Step, identifier, key_of, key_text
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.counts import count_of, counts_of
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
@@ -98,9 +98,22 @@ def _stepped(context: Context, place: Place | None, step: Step) -> Place:
     if entity.where:
         where += f" AND {entity.where.format(t='t')}"
     sql = f"SELECT 1 FROM {entity.table} t WHERE {where}"
-    if not context.session.rows(sql, (*here.base.parameters, *step.key)):
-        raise NotFound(f"no such {entity.singular}", found=f"{entity.name}({key_text(step.key)})")
-    return here
+    if context.session.rows(sql, (*here.base.parameters, *step.key)):
+        return here
+    moved = _moved(context, step.key) if entity.name == "Observations" else None
+    if moved is not None and context.session.rows(sql, (*here.base.parameters, *moved)):
+        return replace(here, key=moved)
+    raise NotFound(f"no such {entity.singular}", found=f"{entity.name}({key_text(step.key)})")
+
+
+def _moved(context: Context, key: Key) -> Key | None:
+    """Say where an observation went whose time, datastream or feature has been changed."""
+    sql = (
+        "SELECT datastream_id, time, variant FROM moved_observations"
+        " WHERE old_datastream_id = ? AND old_time = ? AND old_variant = ?"
+    )
+    rows = context.session.rows(sql, key)
+    return tuple(rows[0]) if rows else None
 
 
 def _target(context: Context, place: Place, link: Link) -> Key:
@@ -217,7 +230,7 @@ def rendered(
     always = ("result", "resultTime") if entity.name == "Observations" else ()
     item: Json = {}
     if chosen is None or chosen & {"id", "@iot.id"}:
-        item["@iot.id"] = key[0] if len(key) == 1 else f"{key[0]}@{key[1]}"
+        item["@iot.id"] = identifier(key)
     if chosen is None or "@iot.selfLink" in chosen:
         item["@iot.selfLink"] = link
     for name, entry in entity.properties.items():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
-from headwater.network.sensorthings.address import Address, read_address
+from headwater.network.sensorthings.address import Address, identifier, read_address
 from headwater.network.sensorthings.context import Context, Limits
 from headwater.network.sensorthings.data_array import (
     COMPONENTS,
@@ -224,8 +224,7 @@ def _post(work: Work, place: Place, call: Call) -> Answer:
     else:
         key = link_existing(work, place.source, place.parent[0], place.link, body)
     link = work.context.link_to(place.entity, key)
-    id = key[0] if len(key) == 1 else f"{key[0]}@{key[1]}"
-    return Answer(201, {"@iot.id": id, "@iot.selfLink": link}, {"Location": link})
+    return Answer(201, {"@iot.id": identifier(key), "@iot.selfLink": link}, {"Location": link})
 
 
 def _change(work: Work, place: Place, call: Call) -> Answer:

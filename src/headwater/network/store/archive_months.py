@@ -217,7 +217,7 @@ def _chunks(
         old = read_archived(session, found=[part for part in kept if part.datastream in some])
         whole = concatenate([old, read_stored(session, sorted(some), start, end)])
         if len(whole):
-            yield whole.take(np.lexsort((whole.time, whole.datastream)))
+            yield whole.take(np.lexsort((whole.variant(), whole.time, whole.datastream)))
 
 
 def _write(

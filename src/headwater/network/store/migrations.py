@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
+from headwater.network.entities import Observations
 from headwater.network.store.protocol import Session, StoreError
-from headwater.network.store.schema import VERSIONS, statements
+from headwater.network.store.schema import OBSERVATION_COLUMNS, VERSIONS, statements
+from headwater.network.times import NEVER
 
 __all__ = ["migrate", "version_of"]
 
@@ -60,5 +64,44 @@ def migrate(session: Session, *, hypertable: bool = False) -> int:
     for version in range(have + 1, known + 1):
         for statement in statements(version, session.dialect, hypertable=hypertable):
             session.execute(statement)
+        if version == 2 and have:
+            _number_variants(session)
         session.execute("INSERT INTO migrations VALUES (?, ?)", (version, time.time_ns() // 1000))
     return known - have
+
+
+_BLOCK = 50_000
+
+
+def _number_variants(session: Session) -> None:
+    """Fill in the variants of version 1, where each key had one observation."""
+    names = ["datastream", "time", "time_end", "result_time", "feature"]
+    columns = ", ".join(OBSERVATION_COLUMNS[name] for name in names)
+    identified = "time_end IS NOT NULL OR result_time IS NOT NULL OR feature_id IS NOT NULL"
+    after = (NEVER, NEVER)
+    while True:
+        rows = session.rows(
+            f"SELECT {columns} FROM observations WHERE variant = 0 AND ({identified})"
+            " AND (datastream_id, time) > (?, ?) ORDER BY datastream_id, time LIMIT ?",
+            (*after, _BLOCK),
+        )
+        if not rows:
+            return
+        table = [
+            np.array([NEVER if v is None else v for v in column])
+            for column in zip(*rows, strict=True)
+        ]
+        batch = Observations(
+            table[0],
+            table[1],
+            np.zeros(len(rows)),
+            time_end=table[2],
+            result_time=table[3],
+            feature=table[4],
+        )
+        session.executemany(
+            "UPDATE observations SET variant = ? WHERE datastream_id = ? AND time = ?"
+            " AND variant = 0",
+            list(zip(batch.variant().tolist(), *(c.tolist() for c in table[:2]), strict=True)),
+        )
+        after = (rows[-1][0], rows[-1][1])

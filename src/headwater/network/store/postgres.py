@@ -35,7 +35,7 @@ from headwater.network.store.protocol import (
     now,
 )
 from headwater.network.store.read import kept
-from headwater.network.store.schema import OBSERVATION_COLUMNS, RESULT_COLUMNS, TABLES
+from headwater.network.store.schema import KEY_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS, TABLES
 from headwater.network.times import month_bounds, months_of
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class PostgreSQLSession(Session):
 
     def merge(self, batch: Observations) -> list[tuple[int, int, int]]:
         """Copy into a staging table, insert what is new, then update what differs."""
-        columns = [*OBSERVATION_COLUMNS.values()]
+        columns = [*OBSERVATION_COLUMNS.values(), "variant"]
         self.execute(
             "CREATE TEMP TABLE IF NOT EXISTS staging ON COMMIT DELETE ROWS AS"
             f" SELECT {', '.join(columns)} FROM observations WITH NO DATA"
@@ -163,13 +163,11 @@ class PostgreSQLSession(Session):
         listed = ", ".join(present)
         inserted = self._tally(
             f"INSERT INTO observations ({listed}) SELECT {listed} FROM staging"
-            " ON CONFLICT (datastream_id, time) DO NOTHING RETURNING datastream_id"
+            " ON CONFLICT (datastream_id, time, variant) DO NOTHING RETURNING datastream_id"
         )
         updated: dict[int, int] = {}
         if sum(inserted.values()) < len(batch):
-            content = [
-                name for name in present if name not in ("datastream_id", "time", "received")
-            ]
+            content = [name for name in present if name not in (*KEY_COLUMNS, "received")]
             sets = ", ".join(f"{name} = s.{name}" for name in [*content, "received"])
             if "quality" not in content:
                 # a verdict on another result says nothing of this one
@@ -181,6 +179,7 @@ class PostgreSQLSession(Session):
             updated = self._tally(
                 f"UPDATE observations o SET {sets} FROM staging s"
                 " WHERE o.datastream_id = s.datastream_id AND o.time = s.time"
+                " AND o.variant = s.variant"
                 f" AND o.time BETWEEN {int(batch.time.min())} AND {int(batch.time.max())}"
                 f" AND ({differs}) RETURNING o.datastream_id"
             )

@@ -41,6 +41,7 @@ def copy_rows(connection: psycopg.Connection[Any], table: str, batch: Observatio
         The columns.
     """
     columns = {OBSERVATION_COLUMNS[name]: column for name, column in batch.columns().items()}
+    columns["variant"] = batch.variant()
     listed = ", ".join(columns)
     texts = JSON_COLUMNS & set(columns)
     form = "" if texts else " WITH (FORMAT binary)"

@@ -181,10 +181,11 @@ class Session(ABC):
         datastream_id: int,
         *,
         times: Sequence[int] | None = None,
+        keys: Sequence[tuple[int, int]] | None = None,
         start: int | None = None,
         end: int | None = None,
     ) -> int:
-        """Delete observations of one datastream, by their times or within [start, end) [µs].
+        """Delete observations of one datastream: by start, by key, or within [start, end) [µs].
 
         Returns
         -------
@@ -193,7 +194,9 @@ class Session(ABC):
         """
         from headwater.network.store.write import delete_observations
 
-        return delete_observations(self, datastream_id, times=times, start=start, end=end)
+        return delete_observations(
+            self, datastream_id, times=times, keys=keys, start=start, end=end
+        )
 
     def audit(
         self, action: str, entity: str | None = None, entity_id: object = None, detail: Any = None
@@ -256,8 +259,9 @@ class Store(ABC):
     def write(self, observations: Observations, *, actor: str | None = None) -> Written:
         """Write observations in one transaction, with counters and latest values.
 
-        The key is datastream and time: what is there already with the same content stays
-        untouched, with another content it is updated. A new result that comes without quality
+        The key is datastream, phenomenon time (start and end), result time and feature of interest:
+        what is there already with the same content stays untouched, with another content it is
+        updated. A new result that comes without quality
         takes the old quality away, so that it is controlled again. When this returns, the
         observations are kept.
 

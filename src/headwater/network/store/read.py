@@ -77,7 +77,7 @@ def read_observations(
     if not len(kept):
         return stored
     whole = concatenate([kept, stored])
-    return whole.take(np.lexsort((whole.time, whole.datastream)))
+    return whole.take(np.lexsort((whole.variant(), whole.time, whole.datastream)))
 
 
 def read_stored(
@@ -89,7 +89,7 @@ def read_stored(
         chunks = [ids[k : k + _MANY] for k in range(0, len(ids), _MANY)]
         return concatenate([read_stored(session, some, start, end) for some in chunks])
     where, parameters = condition(datastream_ids, start, end)
-    sql = f"SELECT {_ALL} FROM observations{where} ORDER BY datastream_id, time"
+    sql = f"SELECT {_ALL} FROM observations{where} ORDER BY datastream_id, time, variant"
     return observations_of(session.rows(sql, parameters), list(OBSERVATION_COLUMNS))
 
 

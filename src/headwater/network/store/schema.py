@@ -11,6 +11,7 @@ from typing import Literal
 __all__ = [
     "Dialect",
     "JSON_COLUMNS",
+    "KEY_COLUMNS",
     "OBSERVATION_COLUMNS",
     "RESULT_COLUMNS",
     "TABLES",
@@ -53,6 +54,9 @@ OBSERVATION_COLUMNS = {
     "feature": "feature_id",
     "received": "received",
 }
+
+#: Primary key of observations; the third follows from the end, the result time and the feature.
+KEY_COLUMNS = ("datastream_id", "time", "variant")
 
 #: Columns that quality is about: where one of them changes, an older verdict falls.
 RESULT_COLUMNS = ("result_number", "result_json")
@@ -224,8 +228,47 @@ _TRIGGERS: dict[Dialect, tuple[str, ...]] = {
     "postgresql": _POSTGRESQL_TRIGGERS,
 }
 
+# Version 2: what is of one datastream and start, but of another end, result time or feature, is
+# another observation. Addresses of observations that have changed their key lead on to the new one.
+_MOVED = """
+CREATE TABLE moved_observations (
+    old_datastream_id {int} NOT NULL, old_time {int} NOT NULL, old_variant {int} NOT NULL,
+    datastream_id {int} NOT NULL, time {int} NOT NULL, variant {int} NOT NULL,
+    PRIMARY KEY (old_datastream_id, old_time, old_variant));
+CREATE INDEX moved_to ON moved_observations (datastream_id, time, variant);
+"""
+_VARIANT: dict[Dialect, str] = {
+    "sqlite": """
+DROP TRIGGER observations_go_with_datastream;
+ALTER TABLE observations RENAME TO observations_before;
+DROP INDEX observations_by_end;
+DROP INDEX observations_by_result_time;
+DROP INDEX observations_of_feature;
+CREATE TABLE observations (
+    datastream_id {int} NOT NULL, time {int} NOT NULL, variant {int} NOT NULL DEFAULT 0,
+    time_end {int}, result_number {real}, result_json {json}, result_time {int},
+    valid_start {int}, valid_end {int}, quality {json}, parameters {json}, feature_id {int},
+    received {int} NOT NULL, PRIMARY KEY (datastream_id, time, variant)) WITHOUT ROWID;
+INSERT INTO observations (datastream_id, time, time_end, result_number, result_json, result_time,
+    valid_start, valid_end, quality, parameters, feature_id, received)
+    SELECT datastream_id, time, time_end, result_number, result_json, result_time, valid_start,
+    valid_end, quality, parameters, feature_id, received FROM observations_before;
+DROP TABLE observations_before;
+CREATE INDEX observations_by_end ON observations (datastream_id, time_end)
+    WHERE time_end IS NOT NULL;
+CREATE INDEX observations_by_result_time ON observations (datastream_id, result_time)
+    WHERE result_time IS NOT NULL;
+CREATE INDEX observations_of_feature ON observations (feature_id) WHERE feature_id IS NOT NULL;
+""",
+    "postgresql": """
+ALTER TABLE observations ADD COLUMN variant BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE observations DROP CONSTRAINT observations_pkey;
+ALTER TABLE observations ADD PRIMARY KEY (datastream_id, time, variant);
+""",
+}
+
 #: What each version added, oldest first; version 1 is the first.
-VERSIONS: tuple[str, ...] = (_ENTITIES + _OBSERVATIONS + _KEEPING,)
+VERSIONS: tuple[str, ...] = (_ENTITIES + _OBSERVATIONS + _KEEPING, _MOVED)
 
 
 def statements(version: int, dialect: Dialect, *, hypertable: bool = False) -> list[str]:
@@ -253,6 +296,10 @@ def statements(version: int, dialect: Dialect, *, hypertable: bool = False) -> l
         words["observations"] = ""
     text = VERSIONS[version - 1].format(**words)
     found = [statement.strip() for statement in text.split(";") if statement.strip()]
+    if version == 2:
+        own = _VARIANT[dialect].format(**words)
+        found += [statement.strip() for statement in own.split(";") if statement.strip()]
+        found += _TRIGGERS[dialect][:1] if dialect == "sqlite" else ()
     if version > 1:
         return found
     found += _TRIGGERS[dialect]

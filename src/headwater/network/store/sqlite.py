@@ -36,7 +36,7 @@ from headwater.network.store.protocol import (
     now,
 )
 from headwater.network.store.read import kept
-from headwater.network.store.schema import OBSERVATION_COLUMNS, RESULT_COLUMNS
+from headwater.network.store.schema import KEY_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS
 from headwater.network.times import NEVER
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ def _whole(number: Any) -> int:
 for _kind in (np.int64, np.int32, np.uint32, np.int16, np.uint8):
     sqlite3.register_adapter(_kind, _whole)
 
-_KEY = ("datastream_id", "time")
 _MANY = 10_000  # parameters of one statement, well under SQLite's limit
 
 
@@ -115,12 +114,13 @@ class SQLiteSession(Session):
         """Insert into a staging table, look at what differs, then upsert."""
         self.execute("DELETE FROM temp.staging")
         columns = self._insert("INSERT INTO temp.staging", batch)
-        content = [name for name in columns if name not in (*_KEY, "received")]
+        content = [name for name in columns if name not in (*KEY_COLUMNS, "received")]
         differs = " OR ".join(f"o.{name} IS NOT s.{name}" for name in content)
         fates = self.rows(
             f"SELECT s.datastream_id, sum(o.time IS NULL), sum(o.time IS NOT NULL AND ({differs}))"
             " FROM temp.staging s LEFT JOIN main.observations o"
-            " ON o.datastream_id = s.datastream_id AND o.time = s.time GROUP BY 1"
+            " ON o.datastream_id = s.datastream_id AND o.time = s.time AND o.variant = s.variant"
+            " GROUP BY 1"
         )
         listed = ", ".join(columns)
         sets = ", ".join(f"{name} = excluded.{name}" for name in (*content, "received"))
@@ -133,7 +133,7 @@ class SQLiteSession(Session):
         other = " OR ".join(f"{name} IS NOT excluded.{name}" for name in content)
         self.execute(
             f"INSERT INTO main.observations ({listed}) SELECT {listed} FROM temp.staging WHERE true"
-            f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {sets} WHERE {other}"
+            f" ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO UPDATE SET {sets} WHERE {other}"
         )
         self.execute("DELETE FROM temp.staging")
         return [(id, new, changed) for id, new, changed in fates if new or changed]
@@ -141,8 +141,9 @@ class SQLiteSession(Session):
     def _insert(self, into: str, batch: Observations) -> list[str]:
         """Insert the columns that are present; returns their names."""
         present = batch.columns()
-        columns = [OBSERVATION_COLUMNS[name] for name in present]
-        marks = ", ".join("?" * len(present))
+        columns = [*(OBSERVATION_COLUMNS[name] for name in present), "variant"]
+        present["variant"] = batch.variant()
+        marks = ", ".join("?" * len(columns))
         sql = f"{into} ({', '.join(columns)}) VALUES ({marks})"
         # NaN goes in as it is: SQLite itself turns it into NULL
         self.executemany(sql, zip(*(_plain(c) for c in present.values()), strict=True))
@@ -224,7 +225,7 @@ class SQLiteStore(Store):
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -32768")
         connection.execute("PRAGMA temp_store = MEMORY")
-        columns = ", ".join(OBSERVATION_COLUMNS.values())
+        columns = ", ".join([*OBSERVATION_COLUMNS.values(), "variant"])
         connection.execute(f"CREATE TEMP TABLE staging ({columns})")
 
     @contextmanager

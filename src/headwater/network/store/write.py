@@ -27,6 +27,8 @@ _COUNTERS = (
 _LATEST = (
     "INSERT INTO latest SELECT datastream_id, time, result_number, result_json, quality"
     " FROM observations WHERE datastream_id = ? AND time = ?"
+    # of several for one time the one that was made last
+    " ORDER BY coalesce(result_time, time) DESC, received DESC, variant LIMIT 1"
     " ON CONFLICT (datastream_id) DO UPDATE SET time = excluded.time,"
     " result_number = excluded.result_number, result_json = excluded.result_json,"
     " quality = excluded.quality"
@@ -68,7 +70,7 @@ def write_observations(session: Session, observations: Observations) -> Written:
     if not len(observations):
         return Written()
     received = np.full(len(observations), session.clock())
-    batch = replace(observations, received=received).newest_per_key()
+    batch = replace(_normal(observations), received=received).newest_per_key()
     ids, starts = np.unique(batch.datastream, return_index=True)
     heads = session.heads(ids.tolist())
     _check(session, ids, heads)
@@ -91,6 +93,15 @@ def write_observations(session: Session, observations: Observations) -> Written:
         detail = {str(id): change[1] for id, change in changes.items() if change[1]}
         session.audit("revise", "Observations", detail=detail)
     return Written(inserted, updated, len(observations) - inserted - updated)
+
+
+def _normal(observations: Observations) -> Observations:
+    """Write an interval without length as the instant that it is."""
+    end = observations.time_end
+    if end is None:
+        return observations
+    end = np.where(end == observations.time, NEVER, end)
+    return replace(observations, time_end=end if (end != NEVER).any() else None)
 
 
 def _check(session: Session, ids: NDArray[np.int64], heads: dict[int, Head]) -> None:
@@ -120,18 +131,16 @@ def _count(
     for k, id in enumerate(ids.tolist()):
         if id not in changes:
             continue
-        inserted, updated = changes[id]
+        # times are of the key, so that what is revised moves no extreme
+        inserted, _ = changes[id]
         _, count, begun, ended, first_result, last_result = heads[id]
-        if updated:  # an update may take the extreme away
-            extents = _extents(session, id)
-        else:
-            news = result_times[k]
-            extents = (
-                _outer(min, begun, first[k]),
-                _outer(max, ended, latest_end[k]),
-                _outer(min, first_result, news[0]),
-                _outer(max, last_result, news[1]),
-            )
+        news = result_times[k]
+        extents = (
+            _outer(min, begun, first[k]),
+            _outer(max, ended, latest_end[k]),
+            _outer(min, first_result, news[0]),
+            _outer(max, last_result, news[1]),
+        )
         counters.append((count + inserted, *extents, id))
     session.executemany(_COUNTERS, counters)
 
@@ -170,17 +179,20 @@ def delete_observations(
     datastream_id: int,
     *,
     times: Sequence[int] | None = None,
+    keys: Sequence[tuple[int, int]] | None = None,
     start: int | None = None,
     end: int | None = None,
 ) -> int:
-    """Delete observations of one datastream, by their times or within [start, end).
+    """Delete observations of one datastream: by start, by key, or within [start, end).
 
     Parameters
     ----------
     session : Session
     datastream_id : int
     times : sequence of int, optional
-        [µs]; without them all between `start` and `end`.
+        Starts [µs]; all observations with one of them.
+    keys : sequence of (int, int), optional
+        Start [µs] and variant; without `times` and `keys` all between `start` and `end`.
     start, end : int, optional
         [µs]; open where missing.
 
@@ -193,14 +205,17 @@ def delete_observations(
     if datastream_id not in heads:
         return 0
     low, high = NEVER if start is None else start, -(NEVER + 1) if end is None else end
-    gone = forget(session, datastream_id, low, high, times)
-    if times is None:
+    named = times if keys is None else [time for time, _ in keys]
+    gone = forget(session, datastream_id, low, high, named)
+    if keys is not None:
+        sql = "DELETE FROM observations WHERE datastream_id = ? AND time = ? AND variant = ?"
+        gone += session.executemany(sql, [(datastream_id, *key) for key in set(keys)])
+    elif times is None:
         sql = "DELETE FROM observations WHERE datastream_id = ? AND time >= ? AND time < ?"
         gone += session.execute(sql, (datastream_id, low, high))
     else:
         sql = "DELETE FROM observations WHERE datastream_id = ? AND time = ?"
-        keys = [(datastream_id, int(time)) for time in set(times)]
-        gone += session.executemany(sql, keys)
+        gone += session.executemany(sql, [(datastream_id, int(time)) for time in set(times)])
     if gone:
         _settle(session, datastream_id, heads[datastream_id][1] - gone)
     return gone
@@ -233,14 +248,17 @@ def delete_of_feature(session: Session, feature_id: int) -> int:
         How many there were.
     """
     reopen_feature(session, feature_id)
-    sql = "SELECT datastream_id, time FROM observations WHERE feature_id = ? ORDER BY datastream_id"
-    times: dict[int, list[int]] = {}
-    for id, time in session.rows(sql, (feature_id,)):
-        times.setdefault(id, []).append(time)
+    sql = (
+        "SELECT datastream_id, time, variant FROM observations WHERE feature_id = ?"
+        " ORDER BY datastream_id"
+    )
+    keys: dict[int, list[tuple[int, int]]] = {}
+    for id, *key in session.rows(sql, (feature_id,)):
+        keys.setdefault(id, []).append((key[0], key[1]))
     own = (
-        "SELECT datastream_id, time FROM observations WHERE feature_id IS NULL"
+        "SELECT datastream_id, time, variant FROM observations WHERE feature_id IS NULL"
         " AND datastream_id IN (SELECT id FROM datastreams WHERE feature_id = ?)"
     )
-    for id, time in session.rows(own, (feature_id,)):
-        times.setdefault(id, []).append(time)
-    return sum(delete_observations(session, id, times=found) for id, found in times.items())
+    for id, *key in session.rows(own, (feature_id,)):
+        keys.setdefault(id, []).append((key[0], key[1]))
+    return sum(delete_observations(session, id, keys=found) for id, found in keys.items())
