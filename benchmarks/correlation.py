@@ -96,7 +96,11 @@ def rows() -> list[dict]:
             "",
             lambda: variation.correlate(a, b, method="spearman", persistence=False),
         ),
-        ("seven lags with the best of each cell, D", "", lambda: variation.lagged(a, b)),
+        (
+            "seven lags with the best of each cell, D",
+            "",
+            lambda: variation.lagged_correlation(a, b),
+        ),
     ):
         plain = task.startswith("Pearson r, p, n, ")
         note = f"+{megabytes(call):.0f} MB"

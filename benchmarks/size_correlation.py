@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from headwater.variation import associate, correlate
+from headwater.variation import correlate, correlate_maps
 
 ALPHA = 0.05
 CELLS = 4000
@@ -52,7 +52,7 @@ def aspect(seed: int = 21, cells: int = 40) -> list[dict]:
             north, east = np.gradient(height)
             turn = np.degrees(np.arctan2(-east, north)) % 360.0
             facing = xr.DataArray(turn, dims=("y", "x"), attrs={"kind": "circular"})
-            tests.append(associate(facing, xr.DataArray(other, dims=("y", "x"))))
+            tests.append(correlate_maps(facing, xr.DataArray(other, dims=("y", "x"))))
         table.append(
             {
                 "sigma": sigma,

@@ -10,15 +10,14 @@ import xarray as xr
 
 from headwater.variation import (
     anomalies,
-    hamed_rao,
-    ols,
+    ols_trend,
     persistent_mann_kendall,
-    persistent_ols,
-    prewhitened,
     seasonal_mann_kendall,
     sen_mann_kendall,
-    yue_wang,
 )
+from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
+from headwater.variation.trend.ols_persistent import persistent_ols_trend
+from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 
 LENGTHS = (5, 10, 20, 40, 60, 240)
 MONTHS = (60, 120, 240)
@@ -32,20 +31,20 @@ TESTS = {
     "Hamed-Rao, all lags": partial(hamed_rao, max_lag=None),
     "Yue-Wang, lag 1": yue_wang,
     "Yue-Wang, all lags": partial(yue_wang, max_lag=None),
-    "trend-free PW": partial(prewhitened, kind="trend_free"),
-    "PW": partial(prewhitened, kind="plain"),
-    "bias-corrected PW": partial(prewhitened, kind="corrected"),
-    "iterative PW": partial(prewhitened, kind="iterative"),
-    "OLS": ols,
-    "OLS, AR(1)": persistent_ols,
-    "OLS, AR(1) as published": partial(persistent_ols, corrected=False),
-    "OLS, Newey-West": partial(persistent_ols, kind="newey_west"),
+    "trend-free PW": partial(prewhitened_mann_kendall, kind="trend_free"),
+    "PW": partial(prewhitened_mann_kendall, kind="plain"),
+    "bias-corrected PW": partial(prewhitened_mann_kendall, kind="corrected"),
+    "iterative PW": partial(prewhitened_mann_kendall, kind="iterative"),
+    "OLS": ols_trend,
+    "OLS, AR(1)": persistent_ols_trend,
+    "OLS, AR(1) as published": partial(persistent_ols_trend, corrected=False),
+    "OLS, Newey-West": partial(persistent_ols_trend, kind="newey_west"),
 }
 MONTHLY_TESTS = {
     "seasonal MK, independent": partial(seasonal_mann_kendall, correlated=False),
     "seasonal MK, correlated": seasonal_mann_kendall,
     "persistent MK of anomalies": lambda data: persistent_mann_kendall(anomalies(data)),
-    "OLS, AR(1), of anomalies": lambda data: persistent_ols(anomalies(data)),
+    "OLS, AR(1), of anomalies": lambda data: persistent_ols_trend(anomalies(data)),
 }
 COMPARED = ("Mann-Kendall", "persistent MK", "bias-corrected PW", "OLS", "OLS, AR(1)")
 INTERVALS = ("Mann-Kendall", "persistent MK", "OLS, AR(1)")

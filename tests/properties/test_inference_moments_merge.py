@@ -6,7 +6,8 @@ import numpy.testing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.inference import merge, moments
+from headwater.inference import moments
+from headwater.inference.moments import merge
 
 
 @st.composite

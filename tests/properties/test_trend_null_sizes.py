@@ -7,20 +7,20 @@ import xarray as xr
 from scipy import stats
 
 from headwater.variation import (
-    ols,
+    ols_trend,
     persistent_mann_kendall,
-    persistent_ols,
-    prewhitened,
     seasonal_mann_kendall,
     sen_mann_kendall,
 )
+from headwater.variation.trend.ols_persistent import persistent_ols_trend
+from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 
 SERIES = 2000
-PLAIN = {"sen": sen_mann_kendall, "ols": ols}
+PLAIN = {"sen": sen_mann_kendall, "ols": ols_trend}
 CORRECTED = {
     "persistent": persistent_mann_kendall,
-    "ols_ar1": persistent_ols,
-    "prewhitened": lambda data: prewhitened(data, kind="corrected"),
+    "ols_ar1": persistent_ols_trend,
+    "prewhitened": lambda data: prewhitened_mann_kendall(data, kind="corrected"),
 }
 
 

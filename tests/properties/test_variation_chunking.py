@@ -14,7 +14,7 @@ from headwater.variation import (
     correlate,
     interannual_cv,
     monthly_cv,
-    ols,
+    ols_trend,
     period_mean,
     sen_mann_kendall,
 )
@@ -64,7 +64,7 @@ def test_statistics_of_any_chunks(seed, length, width):
     chunks = {"time": length, "y": 2, "x": width}
     ca, cb = a.chunk(chunks), b.chunk(chunks)
     pairs = [
-        (ols(ca), ols(a)),
+        (ols_trend(ca), ols_trend(a)),
         (sen_mann_kendall(ca), sen_mann_kendall(a)),
         (interannual_cv(ca), interannual_cv(a)),
         (monthly_cv(ca, min_months=1), monthly_cv(a, min_months=1)),
@@ -87,7 +87,7 @@ def test_trends_scale_with_units_and_ignore_an_offset(seed, factor, shift):
     index = pd.date_range("2000-01-01", periods=9, freq="YS")
     values = rng.integers(0, 6, (9, 2, 2)).astype(float)
     data = xr.DataArray(values, {"time": index}, ("time", "y", "x"), "v")
-    for method in (ols, sen_mann_kendall):
+    for method in (ols_trend, sen_mann_kendall):
         plain, changed = method(data), method(shift + factor * data)
         np.testing.assert_allclose(changed["slope"], factor * plain["slope"], rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(changed["p"], plain["p"], rtol=1e-6, atol=1e-12)

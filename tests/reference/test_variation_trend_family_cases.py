@@ -12,17 +12,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from headwater.variation import (
-    hamed_rao,
-    multivariate_mann_kendall,
-    partial_correlation_trend,
-    partial_mann_kendall,
-    pettitt,
-    prewhitened,
-    seasonal_mann_kendall,
-    sen_mann_kendall,
-    yue_wang,
-)
+from headwater.variation import pettitt, seasonal_mann_kendall, sen_mann_kendall
+from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
+from headwater.variation.trend.partial import partial_correlation_trend, partial_mann_kendall
+from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
+from headwater.variation.trend.seasonal import multivariate_mann_kendall
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
 pytestmark = pytest.mark.skipif(
@@ -101,7 +95,7 @@ def test_corrected_variance_equals_r_modifiedmk(name, function):
 )
 def test_prewhitening_equals_r_modifiedmk(name, function, kind, of_y, of_x):
     wanted = expected(name, f"modifiedmk::{function}")
-    found = prewhitened(series(name), kind=kind)
+    found = prewhitened_mann_kendall(series(name), kind=kind)
     assert_equal(
         found, wanted, {"Z-Value": "z", "P-value": "p", "S": "s", "Var(S)": "var_s", "Tau": "tau_a"}
     )

@@ -3,7 +3,8 @@ import numpy.testing as npt
 import pytest
 
 from headwater.errors import DataError, GridError
-from headwater.inference import merge, moments
+from headwater.inference import moments
+from headwater.inference.moments import merge
 
 
 def holed(shape, seed=0, dtype=float):

@@ -12,11 +12,10 @@ from headwater.inference import (
     fdr,
     field_statement,
     kendall_p,
-    lag1,
-    score_variance,
-    smallest_p,
     student_p,
 )
+from headwater.inference.effective import lag1
+from headwater.inference.kendall import score_variance, smallest_p
 
 
 def score(values):

@@ -4,7 +4,9 @@ import numpy.testing as npt
 import pytest
 
 from headwater.errors import DataError, GridError
-from headwater.inference import effective_n_pair, lag1, moments, serial_pair
+from headwater.inference import effective_n_pair, moments
+from headwater.inference.effective import lag1
+from headwater.inference.serial import serial_pair
 
 
 def cubes(seed=0, steps=60, share=0.2):

@@ -8,30 +8,36 @@ from scipy import stats
 
 from headwater.errors import DataError, StudyError, TimeAxisError
 from headwater.figures import render
-from headwater.inference import autocorrelation, corrected_lag1, pettitt_exact_p, pettitt_p
+from headwater.inference import pettitt_p
+from headwater.inference.effective import autocorrelation, corrected_lag1
+from headwater.inference.pettitt import pettitt_exact_p
 from headwater.variation import (
-    TREND_METHODS,
     anomalies,
-    hamed_rao,
-    multivariate_mann_kendall,
-    ols,
-    partial_correlation_trend,
-    partial_mann_kendall,
+    ols_trend,
     persistent_mann_kendall,
-    persistent_ols,
     pettitt,
-    prewhitened,
     recommended_trend,
     seasonal_mann_kendall,
     sen_mann_kendall,
     trends,
-    yue_wang,
 )
 from headwater.variation.calendar import decimal_years
 from headwater.variation.trend._tiles import midranks, regular_axis
+from headwater.variation.trend.compare import TREND_METHODS
+from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
+from headwater.variation.trend.ols_persistent import persistent_ols_trend
+from headwater.variation.trend.partial import partial_correlation_trend, partial_mann_kendall
+from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
+from headwater.variation.trend.seasonal import multivariate_mann_kendall
 
-PERSISTENT = [hamed_rao, persistent_mann_kendall, persistent_ols, prewhitened, yue_wang]
-ALL = [*PERSISTENT, pettitt, sen_mann_kendall, ols]
+PERSISTENT = [
+    hamed_rao,
+    persistent_mann_kendall,
+    persistent_ols_trend,
+    prewhitened_mann_kendall,
+    yue_wang,
+]
+ALL = [*PERSISTENT, pettitt, sen_mann_kendall, ols_trend]
 
 
 def cube(values, freq="YS", start="1980-01-01", **attrs):
@@ -108,7 +114,7 @@ def test_persistence_needs_even_steps(method):
 def test_hours_and_other_calendars_are_true_time():
     hours = cube(np.arange(48.0), "h")
     assert float(sen_mann_kendall(hours)["slope"]) == pytest.approx(24 * 366, rel=1e-6)
-    assert float(persistent_ols(hours)["slope"]) == pytest.approx(24 * 366, rel=1e-6)
+    assert float(persistent_ols_trend(hours)["slope"]) == pytest.approx(24 * 366, rel=1e-6)
     noleap = xr.date_range("2001-01-01", periods=36, freq="MS", calendar="noleap", use_cftime=True)
     data = xr.DataArray(np.repeat([1.0, 2.0, 4.0], 12), {"time": noleap}, "time")
     assert float(seasonal_mann_kendall(data)["slope"]) == pytest.approx(1.5)
@@ -175,14 +181,14 @@ def test_newey_west_equals_its_formula():
     last = int(4 * (30 / 100) ** (2 / 9))
     long_run = u @ u + 2 * sum((1 - k / (last + 1)) * (u[k:] @ u[:-k]) for k in range(1, last + 1))
     se = np.sqrt(long_run * 30 / 28) / (t @ t)
-    found = persistent_ols(cube(y), kind="newey_west")
+    found = persistent_ols_trend(cube(y), kind="newey_west")
     assert float(found["z"]) == pytest.approx(b / se, rel=1e-10)
     assert float(found["p"]) == pytest.approx(2 * stats.t.sf(abs(b / se), 28), rel=1e-9)
 
 
 def test_santer_without_persistence_is_the_plain_fit():
     y = np.tile([1.0, -1.0], 15) + 0.01 * np.arange(30)
-    plain, found = ols(cube(y)), persistent_ols(cube(y))
+    plain, found = ols_trend(cube(y)), persistent_ols_trend(cube(y))
     assert float(found["factor"]) == 1.0
     assert float(found["p"]) == pytest.approx(float(plain["p"]), rel=1e-9)
     assert float(found["intercept"]) == pytest.approx(float(plain["intercept"]), rel=1e-9)
@@ -211,9 +217,9 @@ def test_persistence_widens_interval_and_p():
 def test_unknown_kinds_name_the_nearest():
     data = cube(red((20,)))
     with pytest.raises(StudyError, match="trend_free"):
-        prewhitened(data, kind="trendfree")
+        prewhitened_mann_kendall(data, kind="trendfree")
     with pytest.raises(StudyError, match="newey_west"):
-        persistent_ols(data, kind="neweywest")
+        persistent_ols_trend(data, kind="neweywest")
     with pytest.raises(StudyError, match="hamed_rao"):
         trends(data, ["hamed-rao"])
     with pytest.raises(StudyError, match="at least one"):

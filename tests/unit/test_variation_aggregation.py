@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation import aggregate, aggregate_all, cadence, decimal_years, period_mean
-from headwater.variation.calendar import check_time, periods
+from headwater.variation import aggregate, aggregate_all, period_mean
+from headwater.variation.calendar import cadence, check_time, decimal_years, periods
 
 
 def cube(index, values, **attrs):

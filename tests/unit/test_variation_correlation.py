@@ -6,7 +6,7 @@ import xarray as xr
 from scipy import stats
 
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation import anomalies, correlate, lagged, monthly_correlation
+from headwater.variation import anomalies, correlate, lagged_correlation, monthly_correlation
 from headwater.variation.correlation import follows
 
 
@@ -142,25 +142,27 @@ def test_the_best_lag_is_found_and_pays_for_the_search():
     rng = np.random.default_rng(18)
     rain = cube(rng.normal(size=(120, 2, 3)))
     wet = rain.shift(time=3) + 0.3 * rng.normal(size=(120, 2, 3))
-    found = lagged(wet, rain, range(6))
+    found = lagged_correlation(wet, rain, range(6))
     assert (found["best_lag"] == 3).all()
     assert (found["best_r"] > 0.8).all()
     npt.assert_allclose(found["best_p"], 6 * found["p_effective"].sel(lag=3), rtol=1e-12)
     npt.assert_allclose(found["r"].sel(lag=2), correlate(wet, rain.shift(time=2))["r"], rtol=1e-12)
-    noise = lagged(cube(rng.normal(size=(60, 30, 40))), cube(rng.normal(size=(60, 30, 40))))
+    noise = lagged_correlation(
+        cube(rng.normal(size=(60, 30, 40))), cube(rng.normal(size=(60, 30, 40)))
+    )
     assert 0.02 < float((noise["best_p"] < 0.05).mean()) < 0.06
-    lazy = lagged(wet.chunk(time=11), rain.chunk(time=11), range(6))
+    lazy = lagged_correlation(wet.chunk(time=11), rain.chunk(time=11), range(6))
     xr.testing.assert_allclose(lazy.compute(), found, rtol=1e-9)
 
 
 def test_lags_need_an_even_calendar_and_sense():
     a, b = cube(holed(19)), cube(holed(20))
     with pytest.raises(TimeAxisError, match="evenly spaced"):
-        lagged(a.isel(time=[0, 1, 2, 5, 6, 7, 8]), b)
+        lagged_correlation(a.isel(time=[0, 1, 2, 5, 6, 7, 8]), b)
     for lags in ([], [1, 1], [60]):
         with pytest.raises(DataError, match="different steps"):
-            lagged(a, b, lags)
-    assert np.isnan(lagged(cube(np.ones((20, 1, 1))), b[:20, :1, :1])["best_lag"]).all()
+            lagged_correlation(a, b, lags)
+    assert np.isnan(lagged_correlation(cube(np.ones((20, 1, 1))), b[:20, :1, :1])["best_lag"]).all()
 
 
 def test_months_are_correlated_over_years_by_themselves():

@@ -12,7 +12,7 @@ from headwater.grids.zones import elevation_bands
 from headwater.variation import aggregate
 from headwater.variation import correlation_results as relations
 from headwater.variation import results_of as findings
-from headwater.variation.summary import summarise, summary
+from headwater.variation.summary import key_figures, summary_table
 
 SHAPE = (6, 9)
 
@@ -121,7 +121,7 @@ def test_season_maps_keep_every_year(years):
 
 
 def test_the_summary_tells_units_and_n(cubes, years):
-    table = summary(summarise(cubes["month"], years)).data
+    table = summary_table(key_figures(cubes["month"], years)).data
     told = table.set_index(["statistic", "period"])
     assert told.loc[("mean", "year"), "n"] == 4
     assert told.loc[("monthly CV", "mean year"), "n"] == 12
@@ -134,7 +134,7 @@ def test_temperature_has_standard_deviations_but_no_cv():
     data = daily(units="degC", long_name="Air temperature")
     cubes = {p: aggregate(data, p)["soil_moisture"] for p in ("month", "year", "growing_season")}
     month = cubes.pop("month")
-    table = summary(summarise(month, cubes)).data
+    table = summary_table(key_figures(month, cubes)).data
     assert not table["statistic"].str.contains("CV").any()
     assert (table["statistic"] == "standard deviation").sum() == 3
     assert draws(findings.annual_series(cubes))
@@ -181,5 +181,5 @@ def test_gappy_data_give_gaps_and_no_warning():
     assert draws(findings.annual_series(cubes))
     assert draws(findings.trend_map(cubes["year"]))
     assert "enough values" in findings.trend_map(cubes["year"]).data.attrs["statement"]
-    table = summary(summarise(month, cubes)).data
+    table = summary_table(key_figures(month, cubes)).data
     assert np.isnan(table.set_index(["statistic", "period"]).loc[("mean", "year"), "value"])

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from headwater.errors import DataError, GridError
 from headwater.grids import cell_size, grid_coords
 from headwater.inference import modified_t_test
-from headwater.variation import associate
+from headwater.variation import correlate_maps
 from headwater.variation import correlation_results as relations
 from headwater.variation.map_correlation import matrix
 
@@ -46,7 +46,7 @@ def test_naive_and_honest_p_stand_side_by_side():
 
 def test_ranks_of_maps():
     a, b = field(4), np.exp(3.0 * field(5) + 30.0 * field(4))
-    found = associate(a, b, method="spearman")
+    found = correlate_maps(a, b, method="spearman")
     both = ~(np.isnan(a.values) | np.isnan(b.values))
     rho, p = stats.spearmanr(a.values[both], b.values[both])
     assert found.statistic == "rho"
@@ -55,7 +55,7 @@ def test_ranks_of_maps():
     assert found.n_effective < found.n
     assert matrix({"a": a, "b": b}, method="spearman").loc[0, "value"] == pytest.approx(rho)
     with pytest.raises(DataError, match="unknown method"):
-        associate(a, b, method="kendal")
+        correlate_maps(a, b, method="kendal")
 
 
 def test_an_angle_has_an_honest_p_too():
@@ -64,7 +64,7 @@ def test_an_angle_has_an_honest_p_too():
         height, wet = field(2 * seed, 3.0, False), field(2 * seed + 1, 3.0, False)
         north, east = np.gradient(height.values)
         aspect = wet.copy(data=np.degrees(np.arctan2(-east, north)) % 360)
-        found = associate(aspect.assign_attrs(kind="circular"), wet)
+        found = correlate_maps(aspect.assign_attrs(kind="circular"), wet)
         naive.append(found.p)
         honest.append(found.p_effective)
         assert found.n_effective < found.n
@@ -74,27 +74,27 @@ def test_an_angle_has_an_honest_p_too():
 
 def test_constant_maps_few_cells_and_bad_values():
     a = field(7, located=False)
-    flat = associate(a, xr.ones_like(a))
+    flat = correlate_maps(a, xr.ones_like(a))
     assert np.isnan([flat.value, flat.p, flat.p_effective]).all()
     few = a.where(a == a.max())
-    assert associate(few, a).n == 1
-    assert np.isnan(associate(few, a).value)
+    assert correlate_maps(few, a).n == 1
+    assert np.isnan(correlate_maps(few, a).value)
     turns = xr.full_like(a, 90.0).assign_attrs(kind="circular")
-    assert np.isnan(associate(turns, a).p_effective)
+    assert np.isnan(correlate_maps(turns, a).p_effective)
     strange = a.where(a != a.max(), np.inf)
     for pair in ((a, strange), (strange.assign_attrs(kind="circular"), a), (turns, strange)):
         with pytest.raises(DataError, match="infinite"):
-            associate(*pair)
+            correlate_maps(*pair)
     with pytest.raises(DataError, match="infinite"):
-        associate(a, strange, method="spearman")
+        correlate_maps(a, strange, method="spearman")
     with pytest.raises(GridError, match="different cells"):
-        associate(a[0], a[0])
+        correlate_maps(a[0], a[0])
 
 
 def test_without_a_reference_system_distances_count_cells():
     a, b = field(8, located=False), field(9, located=False)
     wanted = modified_t_test(a.values, b.values)
-    assert associate(a, b).p_effective == pytest.approx(wanted.p_value)
+    assert correlate_maps(a, b).p_effective == pytest.approx(wanted.p_value)
 
 
 def test_only_honest_stars_in_the_figure():

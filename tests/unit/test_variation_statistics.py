@@ -9,18 +9,18 @@ from headwater.errors import DataError, GridError, TimeAxisError
 from headwater.inference import fdr
 from headwater.variation import (
     anomalies,
-    associate,
     circular_linear,
     climatology,
     correlate,
-    decimal_years,
+    correlate_maps,
     interannual_cv,
     monthly_cv,
-    ols,
+    ols_trend,
     sen_mann_kendall,
     spatial_cv,
     trend_class,
 )
+from headwater.variation.calendar import decimal_years
 from headwater.variation.map_correlation import matrix
 
 
@@ -41,7 +41,7 @@ def holed(shape, seed=0, share=0.2):
 def test_ols_equals_scipy_and_gaps_keep_their_time():
     data = cube(holed((30, 2, 3)), freq="MS")
     time = decimal_years(data.indexes["time"])
-    found = ols(data)
+    found = ols_trend(data)
     for y, x in np.ndindex(2, 3):
         values = data.values[:, y, x]
         ok = ~np.isnan(values)
@@ -94,7 +94,7 @@ def test_short_and_strange_series_have_defined_results():
     values[:, 0, 2] = 3.0
     values[:, 0, 3] = [1.0, 2.0, 3.0, 4.0, 5.0]
     values[0, 0, 4] = 7.0
-    sen, line = sen_mann_kendall(cube(values)), ols(cube(values))
+    sen, line = sen_mann_kendall(cube(values)), ols_trend(cube(values))
     assert sen["n"].values[0].tolist() == [0, 2, 5, 5, 1]
     npt.assert_allclose(sen["p"].values[0], [np.nan, 1.0, 1.0, 1 / 60, np.nan])
     npt.assert_allclose(sen["slope"].values[0], [np.nan, 1.0, 0.0, 1.0, np.nan], rtol=1e-2)
@@ -105,7 +105,7 @@ def test_short_and_strange_series_have_defined_results():
     assert np.isnan(line["r"].values[0, 2])
 
 
-@pytest.mark.parametrize("method", [ols, sen_mann_kendall])
+@pytest.mark.parametrize("method", [ols_trend, sen_mann_kendall])
 def test_infinite_values_and_angles_have_no_trend(method):
     with pytest.raises(DataError, match="infinite"):
         method(cube([1.0, np.inf, 2.0]))
@@ -125,7 +125,9 @@ def test_trend_class_tells_sign_and_significance():
 
 def test_p_of_noise_is_uniform():
     noise = np.random.default_rng(5).normal(size=(12, 40, 50))
-    exact, line = (method(cube(noise))["p"].values.ravel() for method in (sen_mann_kendall, ols))
+    exact, line = (
+        method(cube(noise))["p"].values.ravel() for method in (sen_mann_kendall, ols_trend)
+    )
     assert stats.kstest(line, "uniform").statistic < 0.04
     # S is discrete: its p may only be too large between the values that it can take
     for p in np.unique(exact):
@@ -224,14 +226,14 @@ def test_maps_are_associated_by_kind():
     turn = rng.uniform(0, 360, (8, 9))
     aspect = xr.DataArray(turn, dims=("y", "x"), attrs={"kind": "circular"})
     wet = xr.DataArray(np.cos(np.radians(turn - 20.0)), dims=("y", "x"))
-    assert associate(aspect, wet).statistic == "R"
-    assert associate(wet, aspect).value == pytest.approx(1.0)
-    assert associate(wet, -wet).value == pytest.approx(-1.0)
+    assert correlate_maps(aspect, wet).statistic == "R"
+    assert correlate_maps(wet, aspect).value == pytest.approx(1.0)
+    assert correlate_maps(wet, -wet).value == pytest.approx(-1.0)
     classes = xr.DataArray(np.ones((8, 9)), dims=("y", "x"), attrs={"kind": "categorical"})
     with pytest.raises(DataError, match="geographical detector"):
-        associate(wet, classes)
+        correlate_maps(wet, classes)
     with pytest.raises(GridError, match="different cells"):
-        associate(wet, wet[:3])
+        correlate_maps(wet, wet[:3])
     table = matrix({"wet": wet, "aspect": aspect, "class": classes, "dry": -wet})
     assert len(table) == 3
     with pytest.raises(DataError, match="nothing to correlate"):

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from headwater.errors import DataError
 from headwater.grids import cell_area, class_zones, elevation_bands, grid_coords
 from headwater.variation import results_of as findings
-from headwater.variation.zone_seasons import zone_seasons
+from headwater.variation.results_of import zone_seasons
 
 SHAPE = (6, 9)
 

@@ -1,81 +1,23 @@
-"""How sure we are: moments that merge, null distributions, p-values and field significance."""
+"""How sure we are: effective numbers, p-values, field significance, blocks and resampling.
 
-from __future__ import annotations
+From a statistic to a p
+    :func:`kendall_p`, :func:`pettitt_p`, :func:`student_p`, :func:`correlation_p`
 
-from headwater.inference import moments
-from headwater.inference.blocks import Split, spatial_blocks, temporal_blocks
-from headwater.inference.bootstrap import (
-    Bootstrap,
-    block_bootstrap,
-    block_indices,
-    block_length,
-    spatial_block_indices,
-)
-from headwater.inference.dutilleul import ModifiedT, modified_t_test
-from headwater.inference.effective import (
-    autocorrelation,
-    corrected_lag1,
-    effective_n,
-    effective_n_pair,
-    lag1,
-)
-from headwater.inference.kendall import (
-    EXACT_LIMIT,
-    kendall_p,
-    score_variance,
-    series_p,
-    smallest_p,
-    tied_p,
-    z_score,
-)
-from headwater.inference.moments import Moments, merge
-from headwater.inference.multiplicity import benjamini_hochberg, holm
-from headwater.inference.pettitt import PETTITT_EXACT_LIMIT, pettitt_exact_p, pettitt_p
-from headwater.inference.serial import SerialPair, serial_pair
-from headwater.inference.significance import (
-    FieldTest,
-    correlation_p,
-    fdr,
-    field_statement,
-    student_p,
-)
+What persistent or neighbouring values are worth
+    :func:`effective_n`, :func:`effective_n_pair`; :func:`modified_t_test` for maps
 
-__all__ = [
-    "Bootstrap",
-    "EXACT_LIMIT",
-    "FieldTest",
-    "ModifiedT",
-    "Moments",
-    "PETTITT_EXACT_LIMIT",
-    "SerialPair",
-    "Split",
-    "autocorrelation",
-    "benjamini_hochberg",
-    "block_bootstrap",
-    "block_indices",
-    "block_length",
-    "corrected_lag1",
-    "correlation_p",
-    "effective_n",
-    "effective_n_pair",
-    "fdr",
-    "field_statement",
-    "holm",
-    "kendall_p",
-    "lag1",
-    "merge",
-    "modified_t_test",
-    "moments",
-    "pettitt_exact_p",
-    "pettitt_p",
-    "score_variance",
-    "serial_pair",
-    "series_p",
-    "smallest_p",
-    "spatial_block_indices",
-    "spatial_blocks",
-    "student_p",
-    "temporal_blocks",
-    "tied_p",
-    "z_score",
-]
+Many tests at once
+    :func:`fdr` and :func:`field_statement` for maps, :func:`holm` and :func:`benjamini_hochberg`
+    for tables
+
+Blocks of what belongs together
+    :func:`block_bootstrap` with :func:`block_length`; :func:`spatial_blocks` and
+    :func:`temporal_blocks` for folds
+
+Sums that merge chunk by chunk
+    :mod:`headwater.inference.moments`
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

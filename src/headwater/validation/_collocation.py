@@ -123,7 +123,8 @@ def resampled(
     data: Floats, rng: np.random.Generator, resamples: int, length: int | None
 ) -> tuple[Floats, int]:
     """Draw covariances of block resamples, (resample, product, product), and a block length."""
-    from headwater.inference import block_indices, block_length
+    from headwater.inference import block_length
+    from headwater.inference.bootstrap import block_indices
 
     n, count = data.shape
     size = length or int(np.ceil(max(block_length(column) for column in data.T)))

@@ -1,4 +1,4 @@
-"""Labels for maps: a Dataset with the cells of a cube, and each variable's unit and words."""
+"""What functions of series take, and labels for the maps that they return."""
 
 from __future__ import annotations
 
@@ -7,11 +7,76 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from headwater.errors import DataError
+from headwater.errors import DataError, TimeAxisError
 
-__all__ = ["as_maps", "cellwise", "count", "name_of", "refuse_classes", "whole_series", "words"]
+__all__ = [
+    "Values",
+    "as_cube",
+    "as_given",
+    "as_maps",
+    "cellwise",
+    "count",
+    "name_of",
+    "refuse_classes",
+    "whole_series",
+    "words",
+]
+
+Values = xr.DataArray | pd.Series | np.ndarray
+"""A cube (time, ...), NumPy or Dask; a series with times as its index; or an array (time, ...)."""
+
+_CELLS = {0: (), 1: ("cell",), 2: ("y", "x")}
+
+
+def as_cube(data: Values) -> xr.DataArray:
+    """Give every kind of series or cube a time axis and named dimensions.
+
+    A DataArray stays as it is. The index of a pandas Series is times, periods or whole years. An
+    array has no times: its first dimension is taken as one value per year, so that slopes are per
+    step.
+    """
+    if isinstance(data, xr.DataArray):
+        return data
+    if isinstance(data, pd.Series):
+        name = None if data.name is None else str(data.name)
+        return xr.DataArray(data.to_numpy(dtype=float), {"time": _times_of(data)}, "time", name)
+    if not hasattr(data, "dask"):
+        data = np.asarray(data, dtype=float)
+    if data.ndim < 1 or data.ndim - 1 not in _CELLS:
+        raise DataError(
+            "an array of series has time first",
+            found=f"shape {data.shape}",
+            do="Give (time), (time, cell) or (time, y, x), or a DataArray with named dimensions",
+        )
+    years = np.arange(data.shape[0]).astype("datetime64[Y]").astype("datetime64[s]")
+    return xr.DataArray(data, {"time": years}, ("time", *_CELLS[data.ndim - 1]))
+
+
+def _times_of(series: pd.Series) -> Any:
+    index = series.index
+    if isinstance(index, pd.DatetimeIndex):
+        return index
+    if isinstance(index, pd.PeriodIndex):
+        return index.to_timestamp()
+    if pd.api.types.is_integer_dtype(index) and len(index) and index.min() >= 1000:
+        return (index.to_numpy() - 1970).astype("datetime64[Y]").astype("datetime64[s]")
+    raise TimeAxisError(
+        "a series needs times as its index",
+        found=f"an index of {index.dtype} from {index[:1].tolist()}",
+        do="Use a DatetimeIndex, a PeriodIndex or whole years, or give an array without times",
+    )
+
+
+def as_given(found: xr.DataArray, data: Values) -> Any:
+    """Return a cube in the kind of container that its data came in."""
+    if isinstance(data, xr.DataArray):
+        return found
+    if isinstance(data, pd.Series):
+        return pd.Series(found.values, data.index, name=data.name)
+    return found.data
 
 
 def name_of(data: xr.DataArray) -> str:

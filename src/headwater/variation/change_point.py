@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from headwater.inference import PETTITT_EXACT_LIMIT, pettitt_exact_p, pettitt_p
-from headwater.variation._maps import as_maps, refuse_classes, whole_series, words
+from headwater.inference import pettitt_p
+from headwater.inference.pettitt import PETTITT_EXACT_LIMIT, pettitt_exact_p
+from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, whole_series, words
 from headwater.variation.calendar import check_time, decimal_years
 from headwater.variation.trend._tiles import by_tile, midranks
 
@@ -17,7 +18,7 @@ __all__ = ["pettitt"]
 _PARTS = ("statistic", "last", "p", "before", "after", "n")
 
 
-def pettitt(data: xr.DataArray, *, exact: bool = True) -> xr.Dataset:
+def pettitt(data: Values, *, exact: bool = True) -> xr.Dataset:
     """Find the most likely time of a change of level, in every cell, and test it.
 
     Parameters
@@ -62,6 +63,7 @@ def pettitt(data: xr.DataArray, *, exact: bool = True) -> xr.Dataset:
     >>> float(found["last"]), float(found["shift"]), round(float(found["p"]), 4)
     (2006.0, 1.0, 0.0022)
     """
+    data = as_cube(data)
     years = decimal_years(check_time(data))
     refuse_classes(data, "searched for a change")
     packed = xr.apply_ufunc(

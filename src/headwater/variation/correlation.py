@@ -1,4 +1,4 @@
-"""With what a quantity varies over time, cell by cell."""
+"""With what a quantity varies over time, cell by cell: at once, with a lag, and month by month."""
 
 from __future__ import annotations
 
@@ -11,11 +11,26 @@ import xarray as xr
 from headwater.errors import DataError, GridError, TimeAxisError
 from headwater.inference import correlation_p, moments
 from headwater.inference.serial import serial_pair
-from headwater.variation._maps import as_maps, cellwise, count, refuse_classes, whole_series, words
+from headwater.variation._maps import (
+    Values,
+    as_cube,
+    as_maps,
+    cellwise,
+    count,
+    refuse_classes,
+    whole_series,
+    words,
+)
 from headwater.variation.calendar import cadence, check_time
-from headwater.variation.climatology import anomalies
+from headwater.variation.mean_year import anomalies
 
-__all__ = ["common_times", "correlate", "follows"]
+__all__ = [
+    "common_times",
+    "correlate",
+    "follows",
+    "lagged_correlation",
+    "monthly_correlation",
+]
 
 _NOTHING_LEFT = 1e-12
 # Values that are ranked at a time.
@@ -76,8 +91,8 @@ def common_times(*cubes: xr.DataArray) -> tuple[xr.DataArray, ...]:
 
 
 def correlate(
-    first: xr.DataArray,
-    second: xr.DataArray,
+    first: Values,
+    second: Values,
     *,
     method: str = "pearson",
     controls: Sequence[xr.DataArray] = (),
@@ -142,6 +157,7 @@ def correlate(
     >>> round(float(correlate(a, b)["r"]), 6)
     0.8
     """
+    first, second = as_cube(first), as_cube(second)
     if method not in {"pearson", "spearman"}:
         raise DataError("unknown method", found=f"'{method}'", do="Use 'pearson' or 'spearman'")
     for data in (first, second, *controls):
@@ -318,3 +334,175 @@ def _named(maps: dict[str, Any], series: Sequence[xr.DataArray]) -> dict[str, tu
         name: (count(values) if name == "n" else values, "1", text[name])
         for name, values in maps.items()
     }
+
+
+def lagged_correlation(
+    first: Values,
+    second: Values,
+    lags: Sequence[int] = range(7),
+    *,
+    method: str = "pearson",
+    deseasonalised: bool = False,
+) -> xr.Dataset:
+    """Correlate a cube with another one some steps before, and find the best lag of each cell.
+
+    Parameters
+    ----------
+    first, second : DataArray (time, ...)
+        Evenly spaced times without gaps in the calendar (missing values are NaN).
+    lags : sequence of int
+        Steps by which `second` goes before `first`: at lag 2, ``first(t)`` meets ``second(t - 2)``.
+        Negative lags let `first` go before.
+    method, deseasonalised
+        As in :func:`headwater.variation.correlate`.
+
+    Returns
+    -------
+    Dataset
+        ``r``, ``n``, ``p``, ``n_effective``, ``p_effective`` (lag, ...) [1], and of each cell
+        ``best_lag`` [step], where the absolute r is largest, ``best_r`` and ``best_p`` [1]; NaN
+        where no lag has a correlation.
+
+    Raises
+    ------
+    TimeAxisError
+        For gaps in the time axis, and as :func:`headwater.variation.correlate`.
+    DataError
+        For no lags, lags that occur twice or are longer than the series, and as
+        :func:`headwater.variation.correlate`.
+
+    Notes
+    -----
+    The best of k lags is picked because it is large, so its p is multiplied by k (Bonferroni, on
+    the effective number of pairs): ``best_p = min(1, k p_effective)``. Lags of persistent series
+    resemble each other, which makes this cautious. Over many cells control the false discovery
+    rate of ``best_p`` (:func:`headwater.inference.fdr`).
+
+    References
+    ----------
+    Dunn, O. J. (1961). Multiple comparisons among means. Journal of the American Statistical
+    MapCorrelation 56, 52-64. doi:10.1080/01621459.1961.10482090
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> times = {"time": pd.date_range("2017-01-01", periods=40, freq="MS")}
+    >>> rain = xr.DataArray(np.random.default_rng(0).normal(size=40), times, "time", "rain")
+    >>> float(lagged_correlation(rain.shift(time=2), rain, range(4))["best_lag"])
+    2.0
+    """
+    first, second = as_cube(first), as_cube(second)
+    lags = [int(lag) for lag in lags]
+    for data in (first, second):
+        steps = data.sizes.get("time", 0)
+        if not lags or len(set(lags)) < len(lags) or max(map(abs, lags)) >= steps:
+            raise DataError(
+                "lags must be different steps within the series",
+                found=f"{lags} of {steps} steps",
+                do="Give whole numbers, each once and shorter than the series",
+            )
+        if not follows(check_time(data))[1:].all():
+            raise TimeAxisError(
+                f"{words(data)}: a lag needs evenly spaced times",
+                found="a gap or irregular steps",
+                do="Aggregate to a period, which keeps empty periods as NaN",
+            )
+    options: Any = {"method": method, "deseasonalised": deseasonalised}
+    parts = [correlate(first, second.shift(time=lag), **options) for lag in lags]
+    found = xr.concat(parts, xr.DataArray(lags, dims="lag", name="lag"), coords="minimal")
+    found["lag"].attrs = {"units": "1", "long_name": f"Steps that {words(second)} goes before"}
+    return found.assign(_best(found)).assign_attrs(method=f"lagged {method} correlation over time")
+
+
+def _best(found: xr.Dataset) -> dict[str, xr.DataArray]:
+    size: xr.DataArray = abs(found["r"])
+    known = size.notnull()
+    # where no lag is known, the first stands in and is masked
+    place = size.where(known, -1.0).argmax("lag")
+    r, p, lag = (
+        sum((each.isel(lag=i).where(place == i, 0.0) for i in range(found.sizes["lag"])), 0.0)
+        for each in (found["r"], found["p_effective"], found["lag"].astype(float))
+    )
+    any_known = known.any("lag")
+    told: dict[str, Any] = {
+        "best_lag": (lag, "1", "Lag of the largest correlation [step]"),
+        "best_r": (r, "1", "Largest correlation of all lags"),
+        "best_p": (np.minimum(p * found.sizes["lag"], 1.0), "1", "p-value of the largest of all"),
+    }
+    return {
+        name: values.where(any_known).assign_attrs(units=units, long_name=text)
+        for name, (values, units, text) in told.items()
+    }
+
+
+def monthly_correlation(
+    first: Values,
+    second: Values,
+    months: Sequence[int] = range(1, 13),
+    *,
+    method: str = "pearson",
+    min_years: int = 4,
+) -> xr.Dataset:
+    """Correlate two monthly cubes over the years, for each month of the year by itself.
+
+    Parameters
+    ----------
+    first, second : DataArray (time, ...)
+        One value per month; their common months are used.
+    months : sequence of int
+        Months of the year, 1 to 12.
+    method : {"pearson", "spearman"}
+        As in :func:`headwater.variation.correlate`.
+    min_years : int
+        Least number of years, at least 3; cells with fewer are NaN. With n years a correlation has
+        n - 2 degrees of freedom: from 4 years, the absolute r must exceed 0.95 for p below 0.05.
+
+    Returns
+    -------
+    Dataset (month, ...)
+        ``r``, ``p`` and ``n`` (years) [1]. The same month of successive years counts as
+        independent: so few years say nothing about their persistence.
+
+    Raises
+    ------
+    DataError
+        For months that do not exist or `min_years` below 3, and as
+        :func:`headwater.variation.correlate`.
+    TimeAxisError, GridError
+        As :func:`headwater.variation.correlate`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> times = {"time": pd.date_range("2017-01-01", periods=60, freq="MS")}
+    >>> wet = xr.DataArray(np.random.default_rng(0).normal(size=60), times, "time", "wet")
+    >>> monthly_correlation(wet, -wet, [6, 8])["r"].values
+    array([-1., -1.])
+    """
+    first, second = as_cube(first), as_cube(second)
+    months = [int(month) for month in months]
+    if not months or not set(months) <= set(range(1, 13)) or min_years < 3:
+        raise DataError(
+            "months go from 1 to 12, and a correlation needs three years",
+            found=f"months={months}, min_years={min_years}",
+            do="Give months of the year and at least min_years=3",
+        )
+    a, b = common_times(first, second)
+    own = np.asarray(check_time(a).month)
+    parts = []
+    for month in months:
+        here = np.flatnonzero(own == month)
+        if not here.size:
+            raise DataError(
+                f"{words(first)} and {words(second)} share no month {month}",
+                found=f"months {sorted(set(own.tolist()))}",
+                do="Ask for the months that both have",
+            )
+        pair = (data.isel(time=here) for data in (a, b))
+        found = correlate(*pair, method=method, persistence=False)
+        enough = found["n"] >= min_years
+        parts.append(found.assign({k: found[k].where(enough) for k in ("r", "p")}))
+    axis = xr.DataArray(months, dims="month", name="month", attrs={"long_name": "Month"})
+    joined = xr.concat(parts, axis, coords="minimal")
+    joined["n"].attrs["long_name"] = "Years"
+    return joined.assign_attrs(method=f"{method} correlation over years, by month")

@@ -14,10 +14,13 @@ from headwater.results import fingerprint
 from headwater.variation import results
 from headwater.variation._blocks import in_blocks
 from headwater.variation._maps import name_of, words
-from headwater.variation.correlation import common_times, correlate
-from headwater.variation.lagged import lagged
+from headwater.variation.correlation import (
+    common_times,
+    correlate,
+    lagged_correlation,
+    monthly_correlation,
+)
 from headwater.variation.map_correlation import matrix
-from headwater.variation.monthly import monthly_correlation
 
 __all__ = [
     "correlation_map",
@@ -29,7 +32,7 @@ __all__ = [
 
 REFERENCES = {
     "dunn": "Dunn, O. J. (1961). Multiple comparisons among means. Journal of the American "
-    "Statistical Association 56, 52-64. doi:10.1080/01621459.1961.10482090",
+    "Statistical MapCorrelation 56, 52-64. doi:10.1080/01621459.1961.10482090",
     "bretherton": "Bretherton, C. S., et al. (1999). The effective number of spatial degrees of "
     "freedom of a time-varying field. Journal of Climate 12, 1990-2009. "
     "doi:10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2",
@@ -254,7 +257,7 @@ def lag_panels(
     Raises
     ------
     GridError, DataError
-        As :func:`headwater.variation.lagged`.
+        As :func:`headwater.variation.lagged_correlation`.
     """
     parts, names, lines = [], [], []
     for factor in factors.values():
@@ -290,7 +293,7 @@ def lag_panels(
 
 
 def _best_lag(first: xr.DataArray, second: xr.DataArray, *, longest: int) -> xr.Dataset:
-    found = lagged(first, second, range(longest + 1), deseasonalised=True)
+    found = lagged_correlation(first, second, range(longest + 1), deseasonalised=True)
     return found[["best_lag", "best_r", "best_p"]]
 
 

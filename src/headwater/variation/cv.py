@@ -10,8 +10,16 @@ import xarray as xr
 from headwater.errors import DataError, GridError, UnitError
 from headwater.inference import moments
 from headwater.units import parse
-from headwater.variation._maps import as_maps, count, refuse_classes, whole_series, words
-from headwater.variation.climatology import climatology
+from headwater.variation._maps import (
+    Values,
+    as_cube,
+    as_maps,
+    count,
+    refuse_classes,
+    whole_series,
+    words,
+)
+from headwater.variation.mean_year import climatology
 
 __all__ = ["check_ratio_scale", "interannual_cv", "monthly_cv", "spatial_cv"]
 
@@ -50,9 +58,7 @@ def check_ratio_scale(data: xr.DataArray) -> None:
         )
 
 
-def interannual_cv(
-    yearly: xr.DataArray, *, max_cv: float = 10.0, robust: bool = False
-) -> xr.Dataset:
+def interannual_cv(yearly: Values, *, max_cv: float = 10.0, robust: bool = False) -> xr.Dataset:
     """Compute how strongly years differ from one another.
 
     Parameters
@@ -85,7 +91,7 @@ def interannual_cv(
     References
     ----------
     Rousseeuw, P. J., Croux, C. (1993). Alternatives to the median absolute deviation. Journal of
-    the American Statistical Association 88, 1273-1283. doi:10.1080/01621459.1993.10476408
+    the American Statistical MapCorrelation 88, 1273-1283. doi:10.1080/01621459.1993.10476408
 
     Examples
     --------
@@ -94,12 +100,13 @@ def interannual_cv(
     >>> float(interannual_cv(xr.DataArray([9.0, 10.0, 11.0], {"time": years}, "time"))["cv"])
     0.1
     """
+    yearly = as_cube(yearly)
     check_ratio_scale(yearly)
     return _cv(yearly.transpose("time", ...), "interannual", "Years", max_cv, robust)
 
 
 def monthly_cv(
-    monthly: xr.DataArray, *, min_months: int = 10, max_cv: float = 10.0, robust: bool = False
+    monthly: Values, *, min_months: int = 10, max_cv: float = 10.0, robust: bool = False
 ) -> xr.Dataset:
     """Compute how strongly the months of the mean year differ from one another.
 
@@ -131,6 +138,7 @@ def monthly_cv(
     >>> round(float(monthly_cv(cube)["cv"]), 4)
     0.5547
     """
+    monthly = as_cube(monthly)
     check_ratio_scale(monthly)
     mean_year = climatology(monthly)["mean"].rename(month="time").transpose("time", ...)
     mean_year.attrs = dict(monthly.attrs)

@@ -15,13 +15,13 @@ from headwater.grids.geometry import cell_size
 from headwater.inference.dutilleul import modified_t_test
 from headwater.variation._maps import words
 
-__all__ = ["Association", "associate", "circular_linear", "matrix"]
+__all__ = ["MapCorrelation", "circular_linear", "correlate_maps", "matrix"]
 
 _COLUMNS = ["first", "second", "statistic", "value", "p", "n", "n_effective", "p_effective"]
 
 
 @dataclass(frozen=True, slots=True)
-class Association:
+class MapCorrelation:
     """How closely two variables go together.
 
     Attributes
@@ -48,7 +48,7 @@ class Association:
     p_effective: float = float("nan")
 
 
-def circular_linear(angle: Any, values: Any) -> Association:
+def circular_linear(angle: Any, values: Any) -> MapCorrelation:
     """Associate an angle with a number.
 
     Parameters
@@ -60,7 +60,7 @@ def circular_linear(angle: Any, values: Any) -> Association:
 
     Returns
     -------
-    Association
+    MapCorrelation
         ``R`` between 0 and 1, without sign; NaN for fewer than 4 pairs or constant values.
 
     Raises
@@ -95,22 +95,24 @@ def circular_linear(angle: Any, values: Any) -> Association:
     n = int(valid.sum())
     table = [values[valid], np.cos(turn), np.sin(turn)]
     if n < 4 or any(np.ptp(column) == 0 for column in table):
-        return Association("R", float("nan"), float("nan"), n)
+        return MapCorrelation("R", float("nan"), float("nan"), n)
     r = np.corrcoef(np.stack(table))
     rc, rs, rcs = r[0, 1], r[0, 2], r[1, 2]
     if 1.0 - rcs * rcs <= 1e-12:
-        return Association("R", float("nan"), float("nan"), n)
+        return MapCorrelation("R", float("nan"), float("nan"), n)
     square = float(np.clip((rc * rc + rs * rs - 2 * rc * rs * rcs) / (1 - rcs * rcs), 0.0, 1.0))
     f = (n - 3) * square / (2.0 * (1.0 - square)) if square < 1.0 else np.inf
-    return Association("R", float(np.sqrt(square)), float(fdtrc(2.0, n - 3.0, f)), n)
+    return MapCorrelation("R", float(np.sqrt(square)), float(fdtrc(2.0, n - 3.0, f)), n)
 
 
-def associate(first: xr.DataArray, second: xr.DataArray, *, method: str = "pearson") -> Association:
+def correlate_maps(
+    first: xr.DataArray | np.ndarray, second: xr.DataArray | np.ndarray, *, method: str = "pearson"
+) -> MapCorrelation:
     """Associate two maps over their cells, by what kind of quantity they are.
 
     Parameters
     ----------
-    first, second : DataArray (y, x)
+    first, second : DataArray or array (y, x)
         ``attrs["kind"]`` tells a number (``continuous``) from an angle (``circular``). With a
         reference system, distances between cells are those on the ground, else counted in cells.
     method : {"pearson", "spearman"}
@@ -118,7 +120,7 @@ def associate(first: xr.DataArray, second: xr.DataArray, *, method: str = "pears
 
     Returns
     -------
-    Association
+    MapCorrelation
         Pearson's r or Spearman's rho, or the circular-linear R where one of the two is an angle;
         NaN for a constant map or fewer than 4 cells.
 
@@ -146,10 +148,15 @@ def associate(first: xr.DataArray, second: xr.DataArray, *, method: str = "pears
     Examples
     --------
     >>> a = xr.DataArray([[1.0, 2.0], [3.0, np.nan]], dims=("y", "x"))
-    >>> associate(a, 2 * a).n
+    >>> correlate_maps(a, 2 * a).n
     3
     """
-    return next(_associations(first, {"second": second}, method))[1]
+    maps = [_as_map(first), _as_map(second)]
+    return next(_associations(maps[0], {"second": maps[1]}, method))[1]
+
+
+def _as_map(data: xr.DataArray | np.ndarray) -> xr.DataArray:
+    return data if isinstance(data, xr.DataArray) else xr.DataArray(data, dims=("y", "x"))
 
 
 def matrix(maps: Mapping[str, xr.DataArray], *, method: str = "pearson") -> pd.DataFrame:
@@ -160,7 +167,7 @@ def matrix(maps: Mapping[str, xr.DataArray], *, method: str = "pearson") -> pd.D
     maps : mapping of str to DataArray (y, x)
         On one grid. Classes are left out.
     method : {"pearson", "spearman"}
-        As in :func:`associate`.
+        As in :func:`correlate_maps`.
 
     Returns
     -------
@@ -200,13 +207,13 @@ def matrix(maps: Mapping[str, xr.DataArray], *, method: str = "pearson") -> pd.D
     return table
 
 
-def _fields(found: Association) -> tuple[Any, ...]:
+def _fields(found: MapCorrelation) -> tuple[Any, ...]:
     return tuple(getattr(found, name) for name in _COLUMNS[2:])
 
 
 def _associations(
     first: xr.DataArray, others: Mapping[str, xr.DataArray], method: str
-) -> Iterator[tuple[str, Association]]:
+) -> Iterator[tuple[str, MapCorrelation]]:
     """Associate one map with several, those of numbers in one go."""
     if method not in {"pearson", "spearman"}:
         raise DataError("unknown method", found=f"'{method}'", do="Use 'pearson' or 'spearman'")
@@ -230,18 +237,20 @@ def _associations(
 
 def _linear(
     first: xr.DataArray, others: list[xr.DataArray], size: tuple[float, float], method: str
-) -> Iterator[Association]:
+) -> Iterator[MapCorrelation]:
     maps = [np.asarray(data.values, dtype=float) for data in (first, *others)]
     if method == "spearman":
         # ranks are those among the cells that both have, so every pair has its own
         tests = [modified_t_test(*_ranked(maps[0], other), cell_size=size) for other in maps[1:]]
         for test in tests:
-            yield Association("rho", test.r, test.p_naive, test.n, test.effective_n, test.p_value)
+            yield MapCorrelation(
+                "rho", test.r, test.p_naive, test.n, test.effective_n, test.p_value
+            )
         return
     test = modified_t_test(maps[0], np.stack(maps[1:]), cell_size=size)
     columns = (test.r, test.p_naive, test.n, test.effective_n, test.p_value)
     for r, p, n, enough, honest in zip(*columns, strict=True):
-        yield Association("r", float(r), float(p), int(n), float(enough), float(honest))
+        yield MapCorrelation("r", float(r), float(p), int(n), float(enough), float(honest))
 
 
 def _ranked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -255,7 +264,7 @@ def _ranked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ranks[0], ranks[1]
 
 
-def _turning(angle: np.ndarray, values: np.ndarray, size: tuple[float, float]) -> Association:
+def _turning(angle: np.ndarray, values: np.ndarray, size: tuple[float, float]) -> MapCorrelation:
     from scipy.special import fdtrc
 
     found = circular_linear(angle, values)

@@ -214,6 +214,6 @@ class ZoneSeries(TableResult):
 
     def plot(self, outline: Any = None) -> Figure:
         """Draw zones by months as a heat map."""
-        from headwater.variation import zone_plots
+        from headwater.variation import plots
 
-        return zone_plots.zone_heat(self.data)
+        return plots.zone_heat(self.data)

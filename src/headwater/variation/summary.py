@@ -13,12 +13,12 @@ from headwater.errors import DataError
 from headwater.grids.geometry import cell_area
 from headwater.variation import cv
 from headwater.variation._maps import name_of
-from headwater.variation.climatology import climatology
+from headwater.variation.mean_year import climatology
 from headwater.variation.results import Summary
 from headwater.variation.series import area_series
 from headwater.variation.trend.compare import recommended_trend, trends
 
-__all__ = ["summarise", "summary"]
+__all__ = ["key_figures", "summary_table"]
 
 COLUMNS = ("variable", "statistic", "period", "value", "low", "high", "units", "p", "n", "of")
 _PERIODS = {"year": "year", "growing_season": "growing season"}
@@ -30,8 +30,8 @@ _TRENDS = {
 Row = dict[str, Any]
 
 
-def summary(rows: list[Row], *, left_out: Sequence[str] = ()) -> Summary:
-    """Gather rows of :func:`summarise` into one table.
+def summary_table(rows: list[Row], *, left_out: Sequence[str] = ()) -> Summary:
+    """Gather rows of :func:`key_figures` into one table.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def summary(rows: list[Row], *, left_out: Sequence[str] = ()) -> Summary:
     )
 
 
-def summarise(
+def key_figures(
     monthly: xr.DataArray, yearly: Mapping[str, xr.DataArray], *, min_coverage: float = 0.8
 ) -> list[Row]:
     """Compute the key figures of a variable.

@@ -106,7 +106,8 @@ def _reduced(
     context: Context, data: xr.DataArray, least: float
 ) -> tuple[xr.DataArray, str, xr.DataArray | None]:
     """Reduce a variable to one map, say how, and give its months where it has any."""
-    from headwater.variation import cadence, check_time, period_mean
+    from headwater.variation import period_mean
+    from headwater.variation.calendar import cadence, check_time
 
     if data.sizes.get("time", 1) == 1:
         still = data.isel(time=0, drop=True) if "time" in data.dims else data
@@ -126,7 +127,8 @@ def _reduced(
 
 def _seasons(context: Context, sums: xr.Dataset, least: float) -> Iterator[xr.Dataset]:
     """Give the mean map of the growing season, and failing that the one of whole years."""
-    from headwater.variation import aggregate_sums, mean_of_years
+    from headwater.variation.aggregation import aggregate_sums
+    from headwater.variation.mean_year import mean_of_years
 
     season = context.study.growing_season
     for period, months in (("growing_season", season), ("year", None)):

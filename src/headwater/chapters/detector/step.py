@@ -143,7 +143,8 @@ class _Reduced:
 
 def _reduce(context: Context, name: str, season: Season, options: DetectorOptions) -> _Reduced:
     """Reduce a variable to one map, and to one a period, reading it once."""
-    from headwater.variation import aggregate_all, mean_of_years
+    from headwater.variation import aggregate_all
+    from headwater.variation.mean_year import mean_of_years
 
     data = context.variable(name)
     if data.sizes.get("time", 1) == 1:

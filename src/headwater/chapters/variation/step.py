@@ -38,9 +38,8 @@ def _options(study: Study) -> Mapping[str, Any] | None:
 
 
 def _run(context: Context) -> Mapping[str, Result]:
-    from headwater.variation.results_of import seasonal_cycles
-    from headwater.variation.summary import summarise, summary
-    from headwater.variation.zone_seasons import zone_seasons
+    from headwater.variation.results_of import seasonal_cycles, zone_seasons
+    from headwater.variation.summary import key_figures, summary_table
 
     options = context.study.variation
     assert options is not None
@@ -62,7 +61,7 @@ def _run(context: Context) -> Mapping[str, Result]:
             for period, values in zip(("year", "growing_season"), yearly, strict=True)
             if values is not None
         }
-        rows += summarise(monthly, years, min_coverage=options.min_coverage)
+        rows += key_figures(monthly, years, min_coverage=options.min_coverage)
         for kind, result in _describe(monthly, years, zones, options).items():
             found[f"{name}-{kind}"] = result
         if divisions:
@@ -70,7 +69,10 @@ def _run(context: Context) -> Mapping[str, Result]:
                 monthly, divisions, min_coverage=options.min_coverage
             )
     cycles = {name: found[f"{name}-cycle"] for name in cubes}
-    overview = {"summary": summary(rows, left_out=left_out), "cycles": seasonal_cycles(cycles)}
+    overview = {
+        "summary": summary_table(rows, left_out=left_out),
+        "cycles": seasonal_cycles(cycles),
+    }
     return {**overview, **found}
 
 
@@ -102,7 +104,7 @@ def _chosen(
 
 
 def _reason_against(data: xr.DataArray) -> str:
-    from headwater.variation import cadence, check_time
+    from headwater.variation.calendar import cadence, check_time
 
     if data.sizes.get("time", 1) < 2:
         return "a single map"
@@ -162,7 +164,7 @@ def month_sums(context: Context, cube: xr.DataArray) -> Iterator[xr.Dataset]:
         Of :func:`headwater.variation.period_sums`; in memory where they are small, else in a
         store below the step's folder that is removed afterwards.
     """
-    from headwater.variation import period_sums
+    from headwater.variation.aggregation import period_sums
 
     store = context.folder / f".{cube.name}-sums.zarr"
     try:
@@ -193,7 +195,7 @@ def aggregated(
         As in ``<folder>/<name>-<period>.zarr``, in memory where it is small; None where no time is
         in the growing season.
     """
-    from headwater.variation import aggregate_sums
+    from headwater.variation.aggregation import aggregate_sums
 
     name, season = sums.attrs["name"], context.study.growing_season
     try:

@@ -1,1 +1,19 @@
-"""Tests and slopes of trends, side by side on the true time axis."""
+"""Whether a series has a trend: slopes and tests, plain, for persistence, for seasons, adjusted.
+
+Plain
+    :func:`ols_trend`, :func:`sen_mann_kendall`
+
+For values that persist
+    :func:`persistent_mann_kendall`, :func:`persistent_ols_trend`, :func:`hamed_rao`,
+    :func:`yue_wang`, :func:`prewhitened_mann_kendall`
+
+For several series at once
+    :func:`seasonal_mann_kendall`, :func:`multivariate_mann_kendall`
+
+Given another series
+    :func:`partial_mann_kendall`, :func:`partial_correlation_trend`
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

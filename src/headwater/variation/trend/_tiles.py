@@ -10,8 +10,8 @@ import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
 from headwater.grids.steps import days_between as _days_between
-from headwater.inference import score_variance, z_score
-from headwater.variation._maps import as_maps, refuse_classes, whole_series, words
+from headwater.inference.kendall import score_variance, z_score
+from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, whole_series, words
 from headwater.variation.calendar import cadence, check_time, decimal_years
 
 __all__ = [
@@ -89,14 +89,14 @@ def standardised(
     return z, 2.0 * ndtr(-np.abs(z))
 
 
-def sen_kendall_tile(axis: np.ndarray, tile: np.ndarray, level: Any) -> np.ndarray:
+def sen_kendall_tile(axis: np.ndarray, tile: np.ndarray, reach: Any) -> np.ndarray:
     """Return (8, cell) of a tile (time, cell): n, S, tie sum, tied pairs, slope, limits, intercept.
 
-    Level, by cell or for all, is the reach of the limits in units of √var S.
+    Reach, by cell or for all: how far the limits lie, in units of √var S.
     """
     from headwater.variation import _kernels
 
-    each = np.broadcast_to(np.asarray(level, dtype=float), tile.shape[1:]).copy()
+    each = np.broadcast_to(np.asarray(reach, dtype=float), tile.shape[1:]).copy()
     found: np.ndarray = _kernels.sen_kendall(axis, np.ascontiguousarray(tile.T), each)
     return found
 
@@ -174,17 +174,18 @@ def kendall_parts(kendall: np.ndarray, **own: np.ndarray) -> Parts:
     }
 
 
-def normal_level(confidence: float) -> float:
+def normal_level(level: float) -> float:
     """Quantile of the normal distribution for a two-sided interval."""
     from scipy.special import ndtri
 
-    return float(ndtri(0.5 + 0.5 * confidence))
+    return float(ndtri(0.5 + 0.5 * level))
 
 
 def mapped(
-    data: xr.DataArray, test: Callable[[np.ndarray, np.ndarray], Parts], method: str
+    data: Values, test: Callable[[np.ndarray, np.ndarray], Parts], method: str
 ) -> xr.Dataset:
     """Run a test of (axis, tile) on every cell, with absent steps put in as missing."""
+    data = as_cube(data)
     index = check_time(data)
     refuse_classes(data, "given a trend")
     place, axis = regular_axis(index, decimal_years(index))

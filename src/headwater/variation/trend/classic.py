@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from headwater.inference import moments, score_variance, series_p, smallest_p, student_p, z_score
-from headwater.variation._maps import as_maps, cellwise, count, refuse_classes, whole_series, words
+from headwater.inference import moments, student_p
+from headwater.inference.kendall import score_variance, series_p, smallest_p, z_score
+from headwater.variation._maps import (
+    Values,
+    as_cube,
+    as_maps,
+    cellwise,
+    count,
+    refuse_classes,
+    whole_series,
+    words,
+)
 from headwater.variation.calendar import check_time, decimal_years
 from headwater.variation.trend._tiles import by_tile, per_year, sen_kendall_tile
 
-__all__ = ["TREND_CLASSES", "ols", "sen_mann_kendall", "trend_class"]
+__all__ = ["TREND_CLASSES", "ols_trend", "sen_mann_kendall", "trend_class"]
 
 TREND_CLASSES = {
     -2: "significantly falling",
@@ -24,7 +34,7 @@ TREND_CLASSES = {
 """Codes of :func:`trend_class`; of soil moisture, falling is drying and rising is wetting."""
 
 
-def ols(data: xr.DataArray) -> xr.Dataset:
+def ols_trend(data: Values) -> xr.Dataset:
     """Fit a straight line to every cell by least squares.
 
     Parameters
@@ -56,10 +66,11 @@ def ols(data: xr.DataArray) -> xr.Dataset:
     --------
     >>> import pandas as pd
     >>> years = pd.date_range("2017-01-01", periods=5, freq="YS")
-    >>> fit = ols(xr.DataArray([1.0, 2.0, 4.0, 4.0, 5.0], {"time": years}, "time"))
+    >>> fit = ols_trend(xr.DataArray([1.0, 2.0, 4.0, 4.0, 5.0], {"time": years}, "time"))
     >>> round(float(fit["slope"]), 6), round(float(fit["p"]), 4)
     (1.0, 0.0088)
     """
+    data = as_cube(data)
     time = decimal_years(check_time(data))
     refuse_classes(data, "given a trend")
     ordered = data.transpose("time", ...)
@@ -88,16 +99,14 @@ def ols(data: xr.DataArray) -> xr.Dataset:
     )
 
 
-def sen_mann_kendall(
-    data: xr.DataArray, *, confidence: float = 0.95, continuity: bool = True
-) -> xr.Dataset:
+def sen_mann_kendall(data: Values, *, level: float = 0.95, continuity: bool = True) -> xr.Dataset:
     """Estimate Sen's slope and test it by Mann-Kendall, for every cell.
 
     Parameters
     ----------
     data : DataArray (time, ...)
-        As in :func:`ols`. Ranks need whole series, so a cube chunked in time is rechunked.
-    confidence : float
+        As in :func:`ols_trend`. Ranks need whole series, so a cube chunked in time is rechunked.
+    level : float
         Of the slope's interval [1].
     continuity : bool
         Whether Z uses the continuity correction.
@@ -131,11 +140,11 @@ def sen_mann_kendall(
     References
     ----------
     Sen, P. K. (1968). Estimates of the regression coefficient based on Kendall's tau. Journal of
-    the American Statistical Association 63, 1379-1389. doi:10.1080/01621459.1968.10480934.
+    the American Statistical MapCorrelation 63, 1379-1389. doi:10.1080/01621459.1968.10480934.
     Mann, H. B. (1945). Nonparametric tests against trend. Econometrica 13, 245-259.
     doi:10.2307/1907187.
     Knight, W. R. (1966). A computer method for calculating Kendall's tau with ungrouped data.
-    Journal of the American Statistical Association 61, 436-439.
+    Journal of the American Statistical MapCorrelation 61, 436-439.
     doi:10.1080/01621459.1966.10480879.
     Dillencourt, M. B., Mount, D. M., Netanyahu, N. S. (1992). A randomized algorithm for slope
     selection. International Journal of Computational Geometry & Applications 2, 1-27.
@@ -149,18 +158,19 @@ def sen_mann_kendall(
     >>> round(float(fit["p"]), 4), float(fit["s"])
     (0.0167, 10.0)
     """
+    data = as_cube(data)
     from scipy.special import ndtri
 
     time = decimal_years(check_time(data))
     refuse_classes(data, "given a trend")
     ordered = whole_series(data)
-    level = float(ndtri(0.5 + 0.5 * confidence))
+    reach = float(ndtri(0.5 + 0.5 * level))
     packed = xr.apply_ufunc(
         _sen_kendall_block,
         ordered,
         input_core_dims=[["time"]],
         output_core_dims=[["part"]],
-        kwargs={"axis": time, "level": level, "continuity": continuity},
+        kwargs={"axis": time, "reach": reach, "continuity": continuity},
         dask="parallelized",
         output_dtypes=[float],
         dask_gufunc_kwargs={"output_sizes": {"part": 9}},
@@ -172,12 +182,12 @@ def sen_mann_kendall(
 
 
 def _sen_kendall_block(
-    values: np.ndarray, *, axis: np.ndarray, level: float, continuity: bool
+    values: np.ndarray, *, axis: np.ndarray, reach: float, continuity: bool
 ) -> np.ndarray:
     """Kernel on (..., time), the layout of apply_ufunc; returns (..., 9)."""
 
     def tile_of(tile: np.ndarray) -> np.ndarray:
-        found = sen_kendall_tile(axis, tile, level)
+        found = sen_kendall_tile(axis, tile, reach)
         p = series_p(tile, found[1], found[2], continuity=continuity)
         return np.concatenate([found, p[None]])
 

@@ -14,20 +14,20 @@ import xarray as xr
 from headwater.errors import StudyError, TimeAxisError, nearest
 from headwater.inference import fdr
 from headwater.results import MapResult, fingerprint
-from headwater.variation._maps import name_of, words
+from headwater.variation._maps import Values, as_cube, name_of, words
 from headwater.variation.calendar import cadence, check_time
 from headwater.variation.change_point import pettitt
-from headwater.variation.climatology import anomalies
+from headwater.variation.mean_year import anomalies
 from headwater.variation.trend._tiles import per_year
-from headwater.variation.trend.classic import ols, sen_mann_kendall
+from headwater.variation.trend.classic import ols_trend, sen_mann_kendall
 from headwater.variation.trend.mann_kendall_persistent import (
     SHORTEST_PERSISTENCE,
     hamed_rao,
     persistent_mann_kendall,
     yue_wang,
 )
-from headwater.variation.trend.ols_persistent import persistent_ols
-from headwater.variation.trend.prewhitened import prewhitened
+from headwater.variation.trend.ols_persistent import persistent_ols_trend
+from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 from headwater.variation.trend.seasonal import seasonal_mann_kendall
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class _Method:
 
 _SEN = (
     "Sen, P. K. (1968). Estimates of the regression coefficient based on Kendall's tau. Journal of "
-    "the American Statistical Association 63, 1379-1389. doi:10.1080/01621459.1968.10480934"
+    "the American Statistical MapCorrelation 63, 1379-1389. doi:10.1080/01621459.1968.10480934"
 )
 _MANN = (
     "Mann, H. B. (1945). Nonparametric tests against trend. Econometrica 13, 245-259. "
@@ -111,22 +111,26 @@ _METHODS = {
     "hamed_rao": _Method("Mann-Kendall, Hamed-Rao", hamed_rao, citation=_HAMED_RAO),
     "yue_wang": _Method("Mann-Kendall, Yue-Wang", yue_wang, citation=_YUE_WANG),
     "prewhitened": _Method(
-        "Mann-Kendall, prewhitened", partial(prewhitened, kind="corrected"), citation=_HAMED
+        "Mann-Kendall, prewhitened",
+        partial(prewhitened_mann_kendall, kind="corrected"),
+        citation=_HAMED,
     ),
     "prewhitened_iterative": _Method(
         "Mann-Kendall, prewhitened iteratively",
-        partial(prewhitened, kind="iterative"),
+        partial(prewhitened_mann_kendall, kind="iterative"),
         citation=_WANG_SWAIL,
     ),
     "trend_free": _Method(
         "Mann-Kendall, trend-free prewhitened",
-        partial(prewhitened, kind="trend_free"),
+        partial(prewhitened_mann_kendall, kind="trend_free"),
         citation=_YUE,
     ),
-    "ols": _Method("Least squares", ols, even=False),
-    "ols_ar1": _Method("Least squares for AR(1) series", persistent_ols, citation=_SANTER),
+    "ols": _Method("Least squares", ols_trend, even=False),
+    "ols_ar1": _Method("Least squares for AR(1) series", persistent_ols_trend, citation=_SANTER),
     "ols_newey_west": _Method(
-        "Least squares, Newey-West", partial(persistent_ols, kind="newey_west"), citation=_NEWEY
+        "Least squares, Newey-West",
+        partial(persistent_ols_trend, kind="newey_west"),
+        citation=_NEWEY,
     ),
 }
 TREND_METHODS = tuple(_METHODS)
@@ -163,7 +167,7 @@ class TrendFamily(MapResult):
         return self.data[names].to_dataframe().reset_index()
 
 
-def recommended_trend(data: xr.DataArray) -> str:
+def recommended_trend(data: Values) -> str:
     """Say which test to believe for a time axis, by its size in simulations.
 
     Parameters
@@ -193,6 +197,7 @@ def recommended_trend(data: xr.DataArray) -> str:
     >>> recommended_trend(xr.DataArray(np.arange(20.0), {"time": years}, "time"))
     'persistent'
     """
+    data = as_cube(data)
     index = check_time(data)
     if len(index) < SHORTEST_PERSISTENCE:
         return "mann_kendall"
@@ -204,12 +209,12 @@ def recommended_trend(data: xr.DataArray) -> str:
 
 
 def trends(
-    data: xr.DataArray,
+    data: Values,
     methods: Sequence[str] | None = None,
     *,
     alpha: float = 0.05,
     wilks: bool = False,
-    confidence: float = 0.95,
+    level: float = 0.95,
 ) -> TrendFamily:
     """Set tests of a trend side by side, for a series or for every cell.
 
@@ -224,7 +229,7 @@ def trends(
         Level [1]; for maps the false discovery rate.
     wilks : bool
         Whether the false discovery rate is twice `alpha`, for maps with spatial correlation.
-    confidence : float
+    level : float
         Of intervals [1].
 
     Returns
@@ -257,6 +262,7 @@ def trends(
     >>> family.data["test"].values.tolist(), family.data.attrs["units_per_year"]
     (['persistent', 'mann_kendall'], 'mm year-1')
     """
+    data = as_cube(data)
     chosen, best = _chosen(data, methods), recommended_trend(data)
     monthly = data.sizes["time"] > 1 and cadence(check_time(data)).name == "monthly"
     without_season = anomalies(data) if monthly else data
@@ -264,8 +270,8 @@ def trends(
     for name in sorted(chosen, key=lambda name: name != best):
         method = _METHODS[name]
         source = data if method.seasonal else without_season
-        options = {} if name == "ols" else {"confidence": confidence}
-        fits.append(_uniform(method.run(source, **options), confidence).assign_coords(test=name))
+        options = {} if name == "ols" else {"level": level}
+        fits.append(_uniform(method.run(source, **options), level).assign_coords(test=name))
     found = xr.concat(fits, "test", coords="minimal", combine_attrs="drop").load()
     for name in map(str, found):
         # the tests differ in words only; the first is the one to believe
@@ -279,7 +285,7 @@ def trends(
         "units_per_year": units,
         "recommended": best,
         "alpha": alpha,
-        "confidence": confidence,
+        "level": level,
     }
     return TrendFamily(
         found,
@@ -317,14 +323,14 @@ def _chosen(data: xr.DataArray, methods: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(methods))
 
 
-def _uniform(fit: xr.Dataset, confidence: float) -> xr.Dataset:
+def _uniform(fit: xr.Dataset, level: float) -> xr.Dataset:
     """Bring what a test found to the variables that all of them have."""
     if "se" in fit:
         from scipy.special import stdtrit
 
         n = fit["n"].astype(float).load()
         dof = np.where(n > 2, n - 2.0, 1.0)
-        reach = stdtrit(dof, 0.5 + 0.5 * confidence) * fit["se"]
+        reach = stdtrit(dof, 0.5 + 0.5 * level) * fit["se"]
         low, high = fit["slope"] - reach, fit["slope"] + reach
         t = fit["slope"] / fit["se"].where(fit["se"] > 0)
         fit = fit.assign(slope_low=low, slope_high=high, z=t)

@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from headwater.inference import (
-    autocorrelation,
-    corrected_lag1,
-    effective_n,
-    score_variance,
-    series_p,
-    student_p,
-    z_score,
-)
+from headwater.inference import effective_n, student_p
+from headwater.inference.effective import autocorrelation, corrected_lag1
+from headwater.inference.kendall import score_variance, series_p, z_score
+from headwater.variation._maps import Values
 from headwater.variation.trend._tiles import (
     Parts,
     kendall_parts,
@@ -38,7 +33,7 @@ SHORTEST_PERSISTENCE = 10
 """Fewest values [1] from which persistence is estimated by :func:`persistent_mann_kendall`."""
 
 
-def persistent_mann_kendall(data: xr.DataArray, *, confidence: float = 0.95) -> xr.Dataset:
+def persistent_mann_kendall(data: Values, *, level: float = 0.95) -> xr.Dataset:
     r"""Test by Mann-Kendall with the variance that S has in an AR(1) series; the default.
 
     Parameters
@@ -46,7 +41,7 @@ def persistent_mann_kendall(data: xr.DataArray, *, confidence: float = 0.95) -> 
     data : DataArray (time, ...)
         Evenly spaced, as yearly values or monthly anomalies; gaps keep their place, whether
         missing or absent.
-    confidence : float
+    level : float
         Of the slope's interval [1].
 
     Returns
@@ -92,14 +87,14 @@ def persistent_mann_kendall(data: xr.DataArray, *, confidence: float = 0.95) -> 
     >>> bool(found["factor"] > 1), int(found["n"])
     (True, 12)
     """
-    test = partial(_persistent_tile, confidence=confidence)
+    test = partial(_persistent_tile, level=level)
     return mapped(data, test, "Mann-Kendall test for AR(1) series, Sen's slope")
 
 
-def _persistent_tile(axis: np.ndarray, x: np.ndarray, *, confidence: float) -> Parts:
+def _persistent_tile(axis: np.ndarray, x: np.ndarray, *, level: float) -> Parts:
     from scipy.special import stdtrit
 
-    plain = sen_kendall_tile(axis, x, normal_level(confidence))
+    plain = sen_kendall_tile(axis, x, normal_level(level))
     n, score, ties = plain[:3]
     r1 = corrected_lag1(autocorrelation(x - plain[4] * (axis - axis[0])[:, None], 1)[0], n)
     r1 = np.where((n < SHORTEST_PERSISTENCE) | np.isnan(r1), 0.0, np.maximum(r1, 0.0))
@@ -108,19 +103,19 @@ def _persistent_tile(axis: np.ndarray, x: np.ndarray, *, confidence: float) -> P
     variance = np.where(n >= 2, score_variance(n, ties) * factor, np.nan)
     z = z_score(score, variance)
     found = r1 > 0
-    reach = np.where(found, stdtrit(dof, 0.5 + 0.5 * confidence), normal_level(confidence))
+    reach = np.where(found, stdtrit(dof, 0.5 + 0.5 * level), normal_level(level))
     kendall = sen_kendall_tile(axis, x, reach * np.sqrt(factor)) if found.any() else plain
     p = np.where(found, student_p(z, dof), series_p(x, score, ties))
     return kendall_parts(kendall, p=p, z=z, var_s=variance, factor=factor, r1=r1)
 
 
 def hamed_rao(
-    data: xr.DataArray,
+    data: Values,
     *,
     max_lag: int | None = 3,
     floor: float = 1.0,
+    lag_level: float = 0.95,
     level: float = 0.95,
-    confidence: float = 0.95,
 ) -> xr.Dataset:
     r"""Test by Mann-Kendall with the variance corrected after Hamed and Rao.
 
@@ -133,9 +128,9 @@ def hamed_rao(
     floor : float
         Least factor [1]; the sum of estimated autocorrelations may make it negative. Where it was
         raised, ``floored`` is 1.
-    level : float
+    lag_level : float
         An autocorrelation counts beyond ``z/√n`` with z the normal quantile of this level [1].
-    confidence : float
+    level : float
         Of the slope's interval [1], which is that of independent values.
 
     Returns
@@ -166,9 +161,7 @@ def hamed_rao(
     >>> float(hamed_rao(low_high)["factor"]) >= 1.0
     True
     """
-    test = partial(
-        _hamed_rao_tile, max_lag=max_lag, floor=floor, level=level, confidence=confidence
-    )
+    test = partial(_hamed_rao_tile, max_lag=max_lag, floor=floor, lag_level=lag_level, level=level)
     return mapped(data, test, "Mann-Kendall test after Hamed and Rao, Sen's slope")
 
 
@@ -178,22 +171,22 @@ def _hamed_rao_tile(
     *,
     max_lag: int | None,
     floor: float,
+    lag_level: float,
     level: float,
-    confidence: float,
 ) -> Parts:
-    kendall = sen_kendall_tile(axis, x, normal_level(confidence))
+    kendall = sen_kendall_tile(axis, x, normal_level(level))
     n = kendall[0]
     left = midranks(x - kendall[4] * (axis - axis[0])[:, None])
     lags = max(1, min(len(axis) - 1, max_lag or len(axis) - 1))
     rho = np.nan_to_num(autocorrelation(left, lags))
-    bound = normal_level(level) / np.sqrt(np.maximum(n, 1.0))
+    bound = normal_level(lag_level) / np.sqrt(np.maximum(n, 1.0))
     counted = np.where(np.abs(rho) > bound, rho, 0.0)
     factor = _variance_factor(n, lambda k: counted[k - 1], lags)
     return _with_factor(x, kendall, factor, floor, rho[0])
 
 
 def yue_wang(
-    data: xr.DataArray, *, max_lag: int | None = 1, floor: float = 1.0, confidence: float = 0.95
+    data: Values, *, max_lag: int | None = 1, floor: float = 1.0, level: float = 0.95
 ) -> xr.Dataset:
     """Test by Mann-Kendall with the variance corrected after Yue and Wang.
 
@@ -204,7 +197,7 @@ def yue_wang(
     max_lag : {1, None}
         1: an AR(1) series; None: all lags, as R ``mmky``, whose sum the mean of the series all but
         fixes whatever the persistence, so that it corrects little.
-    floor, confidence : float
+    floor, level : float
         As in :func:`hamed_rao`.
 
     Returns
@@ -236,14 +229,14 @@ def yue_wang(
     >>> float(yue_wang(low_high)["factor"]) >= 1.0
     True
     """
-    test = partial(_yue_wang_tile, max_lag=max_lag, floor=floor, confidence=confidence)
+    test = partial(_yue_wang_tile, max_lag=max_lag, floor=floor, level=level)
     return mapped(data, test, "Mann-Kendall test after Yue and Wang, Sen's slope")
 
 
 def _yue_wang_tile(
-    axis: np.ndarray, x: np.ndarray, *, max_lag: int | None, floor: float, confidence: float
+    axis: np.ndarray, x: np.ndarray, *, max_lag: int | None, floor: float, level: float
 ) -> Parts:
-    kendall = sen_kendall_tile(axis, x, normal_level(confidence))
+    kendall = sen_kendall_tile(axis, x, normal_level(level))
     n = np.maximum(kendall[0], 1.0)
     lags = 1 if max_lag == 1 else max(1, min(len(axis) - 1, max_lag or len(axis) - 1))
     r = np.nan_to_num(autocorrelation(x - kendall[4] * (axis - axis[0])[:, None], lags))

@@ -8,14 +8,16 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import StudyError, nearest
-from headwater.inference import autocorrelation, corrected_lag1, effective_n, student_p
+from headwater.inference import effective_n, student_p
+from headwater.inference.effective import autocorrelation, corrected_lag1
+from headwater.variation._maps import Values
 from headwater.variation.trend._tiles import Parts, mapped
 
-__all__ = ["persistent_ols"]
+__all__ = ["persistent_ols_trend"]
 
 
-def persistent_ols(
-    data: xr.DataArray, *, kind: str = "ar1", corrected: bool = True, confidence: float = 0.95
+def persistent_ols_trend(
+    data: Values, *, kind: str = "ar1", corrected: bool = True, level: float = 0.95
 ) -> xr.Dataset:
     """Fit a line by least squares, with a standard error that allows for persistence.
 
@@ -27,7 +29,7 @@ def persistent_ols(
         How persistence counts: by an effective number of residuals, or by their autocovariances.
     corrected : bool
         Whether r1 has its bias removed (for ``ar1``); Santer et al. did not.
-    confidence : float
+    level : float
         Of the slope's interval [1].
 
     Returns
@@ -60,19 +62,19 @@ def persistent_ols(
     >>> import pandas as pd
     >>> years = pd.date_range("2001-01-01", periods=12, freq="YS")
     >>> low_high = xr.DataArray(np.repeat([1.0, 2.0], 6), {"time": years}, "time")
-    >>> round(float(persistent_ols(low_high)["slope"]), 3)
+    >>> round(float(persistent_ols_trend(low_high)["slope"]), 3)
     0.126
     """
     if kind not in {"ar1", "newey_west"}:
         raise StudyError(
             "unknown standard error", found=f"'{kind}'", do=nearest(kind, ("ar1", "newey_west"))
         )
-    test = partial(_ols_tile, kind=kind, corrected=corrected, confidence=confidence)
+    test = partial(_ols_tile, kind=kind, corrected=corrected, level=level)
     return mapped(data, test, f"least squares, {kind} standard error")
 
 
 def _ols_tile(
-    axis: np.ndarray, x: np.ndarray, *, kind: str, corrected: bool, confidence: float
+    axis: np.ndarray, x: np.ndarray, *, kind: str, corrected: bool, level: float
 ) -> Parts:
     from scipy.special import stdtrit
 
@@ -95,7 +97,7 @@ def _ols_tile(
         dof, factor = np.where(n > 2, n - 2.0, np.nan), np.full(n.shape, np.nan)
         se = np.sqrt(_newey_west(np.where(valid, time * left, 0.0), n) * n / dof) / stt
     t = np.where(se > 0, slope / np.where(se > 0, se, 1.0), np.where(slope == 0, 0.0, np.inf))
-    reach = stdtrit(np.nan_to_num(dof, nan=1.0), 0.5 + 0.5 * confidence) * se
+    reach = stdtrit(np.nan_to_num(dof, nan=1.0), 0.5 + 0.5 * level) * se
     return {
         "slope": slope,
         "slope_low": slope - reach,

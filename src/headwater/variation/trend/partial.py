@@ -7,7 +7,7 @@ import xarray as xr
 
 from headwater.errors import TimeAxisError
 from headwater.inference import moments, student_p
-from headwater.variation._maps import as_maps, refuse_classes, words
+from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, words
 from headwater.variation.calendar import check_time, decimal_years
 from headwater.variation.trend._tiles import finite, midranks, standardised
 from headwater.variation.trend.seasonal import score_covariance
@@ -15,7 +15,7 @@ from headwater.variation.trend.seasonal import score_covariance
 __all__ = ["partial_correlation_trend", "partial_mann_kendall"]
 
 
-def partial_mann_kendall(data: xr.DataArray, control: xr.DataArray) -> xr.Dataset:
+def partial_mann_kendall(data: Values, control: Values) -> xr.Dataset:
     """Test for a trend in one series given the trend in another.
 
     Parameters
@@ -50,6 +50,7 @@ def partial_mann_kendall(data: xr.DataArray, control: xr.DataArray) -> xr.Datase
     >>> float(partial_mann_kendall(2.0 * rain, rain)["s"])
     0.0
     """
+    data, control = as_cube(data), as_cube(control)
     x, y = _pair(data, control)
     score, covariance = score_covariance(np.stack([x.values, y.values], axis=1))
     syy = np.where(covariance[1, 1] > 0, covariance[1, 1], np.inf)
@@ -64,7 +65,7 @@ def partial_mann_kendall(data: xr.DataArray, control: xr.DataArray) -> xr.Datase
 
 
 def partial_correlation_trend(
-    data: xr.DataArray, control: xr.DataArray, *, kind: str = "pearson", lost: int = 3
+    data: Values, control: Values, *, kind: str = "pearson", lost: int = 3
 ) -> xr.Dataset:
     """Correlate a series with time, given another series.
 
@@ -100,6 +101,7 @@ def partial_correlation_trend(
     >>> round(float(partial_correlation_trend(x, y)["r"]), 3)
     0.997
     """
+    data, control = as_cube(data), as_cube(control)
     x, y = _pair(data, control)
     years = decimal_years(check_time(x)).reshape(-1, *[1] * (x.ndim - 1))
     t = np.where(x.isnull(), np.nan, years)

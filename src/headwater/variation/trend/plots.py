@@ -76,7 +76,7 @@ def family_intervals(data: xr.Dataset) -> Figure:
         axes.spines["left"].set_visible(False)
         axes.set_ylim(-0.7, len(names) - 0.3)
         units = unit_label(str(data.attrs["units_per_year"]))
-        share = f"{100 * float(data.attrs['confidence']):g} %"
+        share = f"{100 * float(data.attrs['level']):g} %"
         axes.set_xlabel(f"Trend ({units}) with {share} interval; in bold the test to believe")
     return figure
 

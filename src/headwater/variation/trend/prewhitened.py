@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import StudyError, nearest
-from headwater.inference import autocorrelation, corrected_lag1, series_p
+from headwater.inference.effective import autocorrelation, corrected_lag1
+from headwater.inference.kendall import series_p
+from headwater.variation._maps import Values
 from headwater.variation.trend._tiles import (
     Parts,
     kendall_parts,
@@ -17,14 +19,14 @@ from headwater.variation.trend._tiles import (
     sen_kendall_tile,
 )
 
-__all__ = ["PREWHITENING", "prewhitened"]
+__all__ = ["PREWHITENING", "prewhitened_mann_kendall"]
 
 PREWHITENING = ("plain", "corrected", "trend_free", "iterative")
-"""Kinds of :func:`prewhitened`."""
+"""Kinds of :func:`prewhitened_mann_kendall`."""
 
 
-def prewhitened(
-    data: xr.DataArray, *, kind: str = "iterative", confidence: float = 0.95
+def prewhitened_mann_kendall(
+    data: Values, *, kind: str = "iterative", level: float = 0.95
 ) -> xr.Dataset:
     """Test by Mann-Kendall after the persistence was taken out of the series.
 
@@ -34,7 +36,7 @@ def prewhitened(
         As in :func:`persistent_mann_kendall`. A value whose predecessor is missing is left out.
     kind : {"plain", "corrected", "trend_free", "iterative"}
         See Notes.
-    confidence : float
+    level : float
         Of the slope's interval [1].
 
     Returns
@@ -72,20 +74,20 @@ def prewhitened(
     >>> import pandas as pd
     >>> years = pd.date_range("2001-01-01", periods=12, freq="YS")
     >>> low_high = xr.DataArray(np.repeat([1.0, 2.0], 6), {"time": years}, "time")
-    >>> int(prewhitened(low_high, kind="trend_free")["n"])
+    >>> int(prewhitened_mann_kendall(low_high, kind="trend_free")["n"])
     11
     """
     if kind not in PREWHITENING:
         raise StudyError(
             "unknown kind of prewhitening", found=f"'{kind}'", do=nearest(kind, PREWHITENING)
         )
-    test = partial(_prewhitened_tile, kind=kind, confidence=confidence)
+    test = partial(_prewhitened_tile, kind=kind, level=level)
     return mapped(data, test, f"Mann-Kendall test after {kind} prewhitening, Sen's slope")
 
 
-def _prewhitened_tile(axis: np.ndarray, x: np.ndarray, *, kind: str, confidence: float) -> Parts:
-    level, elapsed = normal_level(confidence), (axis - axis[0])[:, None]
-    slope = sen_kendall_tile(axis, x, level)[4]
+def _prewhitened_tile(axis: np.ndarray, x: np.ndarray, *, kind: str, level: float) -> Parts:
+    reach, elapsed = normal_level(level), (axis - axis[0])[:, None]
+    slope = sen_kendall_tile(axis, x, reach)[4]
     n = (~np.isnan(x)).sum(axis=0)
     if kind == "iterative":
         r1 = _settled(axis, x, slope)
@@ -97,7 +99,7 @@ def _prewhitened_tile(axis: np.ndarray, x: np.ndarray, *, kind: str, confidence:
     free = kind == "trend_free"
     base = x - slope * elapsed if free else x
     y = base[1:] - r1 * base[:-1] + (slope * elapsed[1:] if free else 0.0)
-    kendall = sen_kendall_tile(axis[1:], y, level)
+    kendall = sen_kendall_tile(axis[1:], y, reach)
     kendall[4:8] /= 1.0 if free else 1.0 - np.minimum(r1, 0.999)
     p = series_p(y, kendall[1], kendall[2])
     return kendall_parts(kendall, p=p, r1=r1)

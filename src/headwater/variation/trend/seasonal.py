@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation._maps import as_maps, refuse_classes, whole_series, words
+from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, whole_series, words
 from headwater.variation.calendar import cadence, check_time
 from headwater.variation.trend._tiles import by_tile, finite, normal_level, per_year, standardised
 
@@ -54,7 +54,7 @@ def score_covariance(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     References
     ----------
     Dietz, E. J., Killeen, T. J. (1981). A nonparametric multivariate test for monotone trend with
-    pharmaceutical applications. Journal of the American Statistical Association 76, 169-174.
+    pharmaceutical applications. Journal of the American Statistical MapCorrelation 76, 169-174.
     Hirsch, R. M., Slack, J. R. (1984). A nonparametric trend test for seasonal data with serial
     dependence. Water Resources Research 20, 727-732. doi:10.1029/WR020i006p00727
 
@@ -81,10 +81,10 @@ def score_covariance(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def seasonal_mann_kendall(
-    data: xr.DataArray,
+    data: Values,
     *,
     correlated: bool = True,
-    confidence: float = 0.95,
+    level: float = 0.95,
     continuity: bool = True,
 ) -> xr.Dataset:
     """Test monthly values month by month, and the months together.
@@ -96,7 +96,7 @@ def seasonal_mann_kendall(
     correlated : bool
         Whether months may be correlated (Hirsch & Slack 1984), which needs about ten years;
         otherwise they count as independent (Hirsch, Slack & Smith 1982).
-    confidence : float
+    level : float
         Of the slope's interval [1].
     continuity : bool
         Whether Z uses the continuity correction.
@@ -136,6 +136,7 @@ def seasonal_mann_kendall(
     >>> float(found["s"]), float(found["slope"])
     (36.0, 1.0)
     """
+    data = as_cube(data)
     index = check_time(data)
     refuse_classes(data, "given a trend")
     if len(index) > 1 and cadence(index).name != "monthly":
@@ -153,7 +154,7 @@ def seasonal_mann_kendall(
         kwargs={
             "place": (year - year[:1], month - 1),
             "correlated": correlated,
-            "level": normal_level(confidence),
+            "level": normal_level(level),
             "continuity": continuity,
         },
         dask="parallelized",

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from headwater.inference import moments
-from headwater.variation._maps import as_maps, count, name_of, refuse_classes, words
+from headwater.variation._maps import (
+    Values,
+    as_cube,
+    as_given,
+    as_maps,
+    count,
+    name_of,
+    refuse_classes,
+    words,
+)
 from headwater.variation.aggregation import aggregate
 from headwater.variation.calendar import check_time
+
+_Given = TypeVar("_Given", xr.DataArray, pd.Series)
 
 __all__ = ["anomalies", "climatology", "mean_of_years", "period_mean"]
 
 
-def climatology(monthly: xr.DataArray) -> xr.Dataset:
+def climatology(monthly: Values) -> xr.Dataset:
     """Compute the mean year of a monthly cube.
 
     Parameters
@@ -44,6 +56,7 @@ def climatology(monthly: xr.DataArray) -> xr.Dataset:
     >>> float(mean_year["mean"].sel(month=1)), int(mean_year["n"].sel(month=1))
     (6.0, 2)
     """
+    monthly = as_cube(monthly)
     month = np.asarray(check_time(monthly).month)
     refuse_classes(monthly, "averaged over time")
     ordered = monthly.transpose("time", ...)
@@ -70,17 +83,17 @@ def _mean_month(values: xr.DataArray) -> xr.Dataset:
     )
 
 
-def anomalies(monthly: xr.DataArray) -> xr.DataArray:
-    """Subtract the mean year from a monthly cube.
+def anomalies(monthly: _Given) -> _Given:
+    """Subtract the mean year from a monthly cube or series.
 
     Parameters
     ----------
-    monthly : DataArray (time, ...)
+    monthly : DataArray (time, ...) or Series
         One value per month.
 
     Returns
     -------
-    DataArray (time, ...)
+    DataArray (time, ...) or Series
         Departure from the mean of that month over all years [units of monthly].
 
     Raises
@@ -96,11 +109,13 @@ def anomalies(monthly: xr.DataArray) -> xr.DataArray:
     >>> anomalies(cube).values[[0, 12]]
     array([-6.,  6.])
     """
-    mean = climatology(monthly)["mean"]
-    month = xr.DataArray(np.asarray(check_time(monthly).month), dims="time")
-    departure = (monthly - mean.sel(month=month).drop_vars("month")).transpose(*monthly.dims)
-    departure.attrs = {**monthly.attrs, "long_name": f"{words(monthly)}, anomaly"}
-    return departure.rename(monthly.name)
+    cube = as_cube(monthly)
+    mean = climatology(cube)["mean"]
+    month = xr.DataArray(np.asarray(check_time(cube).month), dims="time")
+    departure = (cube - mean.sel(month=month).drop_vars("month")).transpose(*cube.dims)
+    departure.attrs = {**cube.attrs, "long_name": f"{words(cube)}, anomaly"}
+    found: _Given = as_given(departure.rename(cube.name), monthly)
+    return found
 
 
 def period_mean(
