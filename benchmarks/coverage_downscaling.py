@@ -19,7 +19,7 @@ from headwater.downscaling.covariance import estimate_covariance
 from headwater.downscaling.observation_age import total_sd
 from headwater.downscaling.pipeline import downscale
 from headwater.downscaling.training import Recipe
-from headwater.downscaling.twin_experiment import twin
+from headwater.downscaling.twins import twin_experiment
 
 SEEDS = (101, 102, 103)
 LEVEL, DRAWS = 0.90, 2
@@ -30,12 +30,26 @@ def covered(seed: int, truth: str = "balance", errors: str = "white") -> dict[st
     operator, view, predictors = world(seed, truth, errors)
     start = time.process_time()
     recipe = Recipe(rows=15_000)
-    finer = downscale(view.retrieval, predictors, operator, recipe, seed=seed)
+    finer = downscale(view.retrieval, predictors, operator, recipe, rng=np.random.default_rng(seed))
     made = time.process_time() - start
     held = view.retrieval - finer.model.out_of_fold
     covariance = estimate_covariance(held, operator, view.times)
-    pipeline = partial(downscale, predictors=predictors, support=operator, recipe=recipe, seed=seed)
-    told = twin(view.retrieval, predictors, operator, pipeline, covariance, draws=DRAWS, seed=seed)
+    pipeline = partial(
+        downscale,
+        predictors=predictors,
+        support=operator,
+        recipe=recipe,
+        rng=np.random.default_rng(seed),
+    )
+    told = twin_experiment(
+        view.retrieval,
+        predictors,
+        operator,
+        pipeline,
+        covariance,
+        n_draws=DRAWS,
+        rng=np.random.default_rng(seed),
+    )
     days = scored_days(view)
     mean, sd = finer.predict(view.times[days])
     real = np.where(view.thawed[days], view.truth[days], np.nan).reshape(days.size, -1)

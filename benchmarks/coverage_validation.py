@@ -110,7 +110,7 @@ def main(count: int) -> None:
             "independent": held(world, count, interval="independent"),
             "**effective**": held(world, count),
             f"block bootstrap ({fewer})": held(
-                world, fewer, interval="bootstrap", rng=np.random.default_rng(1), resamples=199
+                world, fewer, interval="bootstrap", rng=np.random.default_rng(1), n_resamples=199
             ),
         }
         base = ways["independent"][1]

@@ -18,13 +18,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from headwater.downscaling.coupling import Coupling
-from headwater.downscaling.held_out import predict_bands
+from headwater.downscaling.folds import predict_bands
 from headwater.downscaling.learners import fit_learners, pinned
-from headwater.downscaling.predictors import Predictors, gather
+from headwater.downscaling.predictors import Predictors, build_predictors
 from headwater.downscaling.residual import fit_residual
 from headwater.downscaling.support_operator import Support, support
-from headwater.downscaling.training import DownscalingModel, Recipe, fit
+from headwater.downscaling.training import DownscalingModel, Recipe, fit_downscaling
+from headwater.downscaling.wavelet_coupling import Coupling
 from headwater.grids.products import ease2_grid
 from headwater.virtual import make
 from headwater.virtual.satellite import SatelliteView, observe_from_space
@@ -55,7 +55,7 @@ def world(seed: int, truth: str, errors: str) -> tuple[Support, SatelliteView, P
     here = make(seed=seed, years=(2018, 2019), noise=0, gaps=0)
     operator = support(ease2_grid(36), here.cube)
     view = observe_from_space(here, operator.matrix, seed=seed, truth=truth, errors=errors)
-    return operator, view, gather(view.dynamic, view.static, view.times)
+    return operator, view, build_predictors(view.dynamic, view.static, view.times)
 
 
 def scored_days(view: SatelliteView) -> np.ndarray:
@@ -158,7 +158,9 @@ def ablation(seed: int, truth: str = "balance", errors: str = "white") -> list[d
 
     for name, recipe in RECIPES.items():
         start = time.process_time()
-        model = fit(view.retrieval, predictors, operator, recipe, seed=seed)
+        model = fit_downscaling(
+            view.retrieval, predictors, operator, recipe, rng=np.random.default_rng(seed)
+        )
         maps = model.predict(view.times[days])
         add(name, maps, time.process_time() - start)
         if name == DEFAULT:
@@ -182,7 +184,7 @@ def whole_run(seed: int) -> dict:
     """Time the default recipe, held-out folds and all 730 days, in this process."""
     operator, view, predictors = world(seed, "balance", "white")
     start, wall = time.process_time(), time.perf_counter()
-    model = fit(view.retrieval, predictors, operator, seed=seed)
+    model = fit_downscaling(view.retrieval, predictors, operator, rng=np.random.default_rng(seed))
     for _ in model.stream():
         pass
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -157,12 +157,12 @@ def rows() -> list[dict]:
             "ours: 16 intervals from effective sizes; peer: 5 that assume independence",
         ),
         row(
-            "16 measures with 999 bootstrap resamples, 500 days",
+            "16 measures with 999 bootstrap n_resamples, 500 days",
             lambda: agreement(
                 x[short],
                 y[short],
                 interval="bootstrap",
-                resamples=999,
+                n_resamples=999,
                 rng=np.random.default_rng(1),
             ),
             lambda: peer_bootstrap(x[short], y[short]),
@@ -170,8 +170,8 @@ def rows() -> list[dict]:
             2,
         ),
         row(
-            "triple collocation with 1000 resamples, 3650 days",
-            lambda: triple_collocation(frame, rng=np.random.default_rng(1), resamples=1000),
+            "triple collocation with 1000 n_resamples, 3650 days",
+            lambda: triple_collocation(frame, rng=np.random.default_rng(1), n_resamples=1000),
             lambda: peer_triple(frame),
             "ours: blocks of days; peer: single days",
             2,

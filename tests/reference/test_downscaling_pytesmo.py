@@ -19,11 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.validation.agreement import measures
 from headwater.validation.agreement_intervals import agreement
 from headwater.validation.anomalies import long_term_anomalies, mean_year, short_term_anomalies
-from headwater.validation.collocation import triple_collocation
-from headwater.validation.collocation_extended import extended_collocation
+from headwater.validation.collocation import extended_collocation, triple_collocation
+from headwater.validation.measures import agreement_measures
 from headwater.validation.scaling import fit_scaling, scale_cdf
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "downscaling"
@@ -49,7 +48,7 @@ def case(name):
 @pytest.mark.parametrize("name", ["triplet", "short", "ties"])
 def test_all_sixteen_measures(name):
     table, peer = case(name), expected("pairwise", name)
-    ours, turned = measures(table.x, table.y), measures(table.y, table.x)
+    ours, turned = agreement_measures(table.x, table.y), agreement_measures(table.y, table.x)
     assert len(ours) == len(peer) == 16
     for measure, value in ours.items():
         found = turned[measure] if measure in EXCHANGED else value
@@ -88,7 +87,7 @@ def test_intervals_are_near_those_of_an_independent_bootstrap(measure):
 def test_triple_collocation(number):
     frame, peer = case("triplet")[["x", "y", "z"]], expected("tcol", f"ref{number}")
     rng = np.random.default_rng(1)
-    ours = triple_collocation(frame, reference="xyz"[number], rng=rng, resamples=20).data
+    ours = triple_collocation(frame, reference="xyz"[number], rng=rng, n_resamples=20).data
     for name, column in (
         ("snr_db", "snr_db"),
         ("err_std_scaled", "error_sd_scaled"),
@@ -103,7 +102,7 @@ def test_bootstrap_of_single_rows_is_the_peers_within_the_noise_of_resampling():
     frame = case("triplet")[["x", "y", "z"]]
     peer = expected("tcol", "bootstrap_seed0_n500_ref0")
     rng = np.random.default_rng(1)
-    ours = triple_collocation(frame, rng=rng, length=1, resamples=2000).data
+    ours = triple_collocation(frame, rng=rng, length=1, n_resamples=2000).data
     for name, column in (("snr", "snr_db"), ("err_std", "error_sd_scaled"), ("beta", "beta")):
         value, low, high = np.array(peer[name])
         width = np.maximum(high - low, 1e-9)
@@ -146,7 +145,7 @@ def test_negative_error_variance_is_flagged_with_its_interval():
 )
 def test_extended_collocation(correlated, name):
     peer, rng = expected("tcol", name), np.random.default_rng(1)
-    ours = extended_collocation(case("ecol4"), correlated=correlated, rng=rng, resamples=50)
+    ours = extended_collocation(case("ecol4"), correlated=correlated, rng=rng, n_resamples=50)
     ours = ours.data.set_index("dataset")
     for dataset in "abcd":
         row = ours.loc[dataset]

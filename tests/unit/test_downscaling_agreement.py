@@ -5,10 +5,10 @@ import pytest
 from scipy.signal import lfilter
 
 from headwater.errors import DataError, TimeAxisError
-from headwater.validation.agreement import MEASURES, measures, raised
 from headwater.validation.agreement_intervals import agreement
 from headwater.validation.effective_size import evenly_spaced, fit_persistence
 from headwater.validation.interval_scores import crps_ensemble, crps_normal, interval_skill
+from headwater.validation.measures import MEASURES, agreement_measures, raised
 
 
 def autoregressive(phi, shape, rng):
@@ -24,13 +24,13 @@ def pair(n=200, seed=1, phi=0.8):
 
 def test_perfect_product_has_the_best_of_every_measure():
     _, y = pair()
-    found = measures(y, y)
+    found = agreement_measures(y, y)
     for name, value in found.items():
         assert value == pytest.approx(MEASURES[name].best, abs=1e-12)
 
 
 def test_parts_of_the_mean_square_add_up():
-    found = measures(*pair())
+    found = agreement_measures(*pair())
     parts = found["mse_bias"] + found["mse_var"] + found["mse_corr"]
     assert parts == pytest.approx(found["msd"], rel=1e-12)
     assert found["rmsd"] ** 2 - found["bias"] ** 2 == pytest.approx(found["ubrmsd"] ** 2)
@@ -38,9 +38,9 @@ def test_parts_of_the_mean_square_add_up():
 
 def test_missing_values_are_left_out_and_counted():
     x, y = pair()
-    whole = measures(x[:100], y[:100])
+    whole = agreement_measures(x[:100], y[:100])
     x[100:], y[150:] = np.nan, np.nan
-    assert measures(x, y) == pytest.approx(whole)
+    assert agreement_measures(x, y) == pytest.approx(whole)
     assert (agreement(x, y)["n"] == 100).all()
 
 
@@ -61,7 +61,7 @@ def test_constant_reference_has_no_efficiency():
 
 @pytest.mark.parametrize("interval", ["effective", "independent", "bootstrap"])
 def test_every_value_lies_in_its_interval(interval):
-    table = agreement(*pair(), interval=interval, rng=np.random.default_rng(1), resamples=200)
+    table = agreement(*pair(), interval=interval, rng=np.random.default_rng(1), n_resamples=200)
     assert len(table) == 16
     assert (table["low"] <= table["value"]).all()
     assert (table["value"] <= table["high"]).all()
@@ -75,7 +75,7 @@ def test_persistence_widens_every_interval():
 
 def test_same_seed_same_interval():
     tables = [
-        agreement(*pair(), interval="bootstrap", rng=np.random.default_rng(4), resamples=50)
+        agreement(*pair(), interval="bootstrap", rng=np.random.default_rng(4), n_resamples=50)
         for _ in range(2)
     ]
     assert tables[0].equals(tables[1])

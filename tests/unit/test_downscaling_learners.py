@@ -21,10 +21,10 @@ def test_every_learner_learns(learner) -> None:
 
 def test_several_are_averaged() -> None:
     parts = [
-        fit_learners([one], [X], Y, trees=20, seed=3 + at)
+        fit_learners([one], [X], Y, trees=20, random_state=3 + at)
         for at, one in enumerate(("forest", "boosting"))
     ]
-    mean = fit_learners(["forest", "boosting"], [X, X], Y, trees=20, seed=3)
+    mean = fit_learners(["forest", "boosting"], [X, X], Y, trees=20, random_state=3)
     apart = np.mean([part.predict(X) for part in parts], axis=0)
     np.testing.assert_allclose(mean.predict(X), apart, rtol=1e-12)
 
@@ -32,20 +32,22 @@ def test_several_are_averaged() -> None:
 @pytest.mark.parametrize("learner", ["forest", "boosting"])
 def test_threads_change_no_bit(learner: str) -> None:
     one, two = (
-        fit_learners([learner], [X], Y, trees=20, seed=3, workers=workers).predict(X)
+        fit_learners([learner], [X], Y, trees=20, random_state=3, workers=workers).predict(X)
         for workers in (1, 2)
     )
     np.testing.assert_array_equal(one, two)
 
 
 def test_another_seed_is_another_forest() -> None:
-    one, two = (fit_learners(["forest"], [X], Y, trees=5, seed=s).predict(X) for s in (1, 2))
+    one, two = (
+        fit_learners(["forest"], [X], Y, trees=5, random_state=s).predict(X) for s in (1, 2)
+    )
     assert (one != two).any()
 
 
 def test_a_regressor_of_ones_own_is_left_as_it_was() -> None:
-    own = make_learner("forest", trees=5, seed=9)
-    fit_learners([own], [X], Y, seed=1)
+    own = make_learner("forest", trees=5, random_state=9)
+    fit_learners([own], [X], Y, random_state=1)
     assert not hasattr(own, "estimators_")
     assert own.random_state == 9
 

@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from headwater.errors import DataError, GridError, TimeAxisError
 from headwater.grids import grid_coords
 from headwater.validation.matching import (
-    collocate,
+    match_series,
     match_times,
     station_cells,
     station_series,
@@ -61,10 +61,10 @@ def test_series_of_many_are_matched_to_one():
         "cci": pd.Series(np.arange(5.0), days[::2]),
         "station": pd.Series(np.arange(10.0), days),
     }
-    table = collocate(series, reference="station", window=0.5)
+    table = match_series(series, reference="station", window=0.5)
     assert len(table) == 5
     assert table.attrs["unmatched"] == {"smap": 0, "cci": 5, "station": 0}
-    assert len(collocate(series, reference="station", window=0.5, complete=False)) == 10
+    assert len(match_series(series, reference="station", window=0.5, complete=False)) == 10
 
 
 def test_zones_are_compared_in_universal_time():
@@ -94,9 +94,9 @@ def test_one_sided_zone_and_empty_match_are_refused():
         match_times(days, days.tz_localize("UTC"), [1, 2, 3], window=1)
     late = {"a": pd.Series([1.0], days[:1]), "b": pd.Series([1.0], days[2:])}
     with pytest.raises(DataError, match="no time has all series"):
-        collocate(late, window=0.5)
+        match_series(late, window=0.5)
     with pytest.raises(DataError, match="unknown reference"):
-        collocate(late, reference="c", window=0.5)
+        match_series(late, reference="c", window=0.5)
 
 
 def grid(crs="EPSG:4326"):

@@ -6,7 +6,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from headwater.downscaling.noise import excess_noise, noise_level
-from headwater.downscaling.predictors import coarse_predictors, gather
+from headwater.downscaling.predictors import build_predictors, coarse_predictors
 from headwater.downscaling.support_operator import support
 from headwater.errors import DataError
 
@@ -20,7 +20,7 @@ def operator():
 
 
 def excess(cube: np.ndarray) -> float:
-    known = gather({"heat": cube.astype(np.float32)}, {}, DAYS, precipitation=None)
+    known = build_predictors({"heat": cube.astype(np.float32)}, {}, DAYS, precipitation=None)
     coarse = coarse_predictors(known, operator())
     return excess_noise(known, operator(), coarse)["heat"]
 

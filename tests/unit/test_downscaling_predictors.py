@@ -8,8 +8,8 @@ from scipy.sparse import csr_matrix
 from headwater.downscaling.predictors import (
     Predictors,
     antecedent_precipitation,
+    build_predictors,
     coarse_predictors,
-    gather,
     season,
     terrain_predictors,
 )
@@ -23,7 +23,7 @@ HEIGHT = RNG.normal(3000, 500, (4, 6)).astype(np.float32)
 
 
 def some(**more: object) -> Predictors:
-    return gather(
+    return build_predictors(
         {"heat": HEAT, "precipitation": np.abs(RAIN)}, {"elevation": HEIGHT}, DAYS, **more
     )
 
@@ -85,7 +85,9 @@ def test_labelled_and_chunked_cubes_are_read_by_day() -> None:
     import dask.array as da
 
     cube = xr.DataArray(da.from_array(HEAT, chunks=(2, 4, 6)), dims=("time", "y", "x"))
-    known = gather({"heat": cube}, {}, xr.DataArray(DAYS), precipitation=None, seasonal=False)
+    known = build_predictors(
+        {"heat": cube}, {}, xr.DataArray(DAYS), precipitation=None, seasonal=False
+    )
     np.testing.assert_array_equal(known.day(4)[:, 0], HEAT[4].ravel())
     assert known.names == ("heat",)
 
@@ -114,14 +116,14 @@ def test_a_cell_seen_by_less_than_half_is_missing() -> None:
     heat = HEAT.copy()
     heat[:, 0, 0:2] = np.nan
     heat[:, 1, 0] = np.nan
-    known = gather({"heat": heat}, {}, DAYS, precipitation=None, seasonal=False)
+    known = build_predictors({"heat": heat}, {}, DAYS, precipitation=None, seasonal=False)
     table = coarse_predictors(known, quarters())
     assert np.isnan(table[:, 0]).all()
     assert np.isfinite(table[:, 1:]).all()
 
 
 def test_predictors_of_another_grid_are_refused() -> None:
-    small = gather({"heat": HEAT[:, :3]}, {}, DAYS, precipitation=None)
+    small = build_predictors({"heat": HEAT[:, :3]}, {}, DAYS, precipitation=None)
     with pytest.raises(GridError, match=r"3 x 6 pixels; the support has 24"):
         coarse_predictors(small, quarters())
 
@@ -146,7 +148,7 @@ def test_days_outside_are_refused() -> None:
 )
 def test_inputs_that_do_not_fit_are_named(dynamic, static, times, error, found) -> None:
     with pytest.raises(error, match=found):
-        gather(dynamic, static, times, precipitation=None)
+        build_predictors(dynamic, static, times, precipitation=None)
 
 
 def test_an_unknown_noisy_predictor_is_named() -> None:

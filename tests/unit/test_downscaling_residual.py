@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 
 from headwater.downscaling import residual
 from headwater.downscaling.covariance import Component, ResidualCovariance
-from headwater.downscaling.posterior import posterior_variance
 from headwater.downscaling.residual import fit_residual
+from headwater.downscaling.residual_variance import posterior_variance
 from headwater.downscaling.stations import StationResiduals
 from headwater.errors import DataError, GridError, StudyError, TimeAxisError
 

@@ -8,13 +8,13 @@ from scipy.sparse import csr_array
 
 from headwater.errors import DataError
 from headwater.figures import render
+from headwater.validation.agreement_intervals import pairwise_agreement
 from headwater.validation.gain import (
     coarse_closure,
     downscaling_gain,
     spatial_correlation,
     within_cell_correlation,
 )
-from headwater.validation.pairwise_agreement import compare_all
 from headwater.validation.scorecards import SERIES, ScorecardOptions, scorecard
 
 DAYS = pd.date_range("2018-05-01", periods=500)
@@ -156,13 +156,13 @@ def test_frames_that_differ_are_refused():
 def test_every_two_of_many():
     product, truth = field()
     frame = product.rename(columns=str.lower).assign(truth=truth["A"], empty=np.nan)
-    table = compare_all(frame)
+    table = pairwise_agreement(frame)
     assert table[["product", "reference"]].drop_duplicates().shape[0] == 10
     assert len(table.attrs["left_out"]) == 5
-    named = compare_all(frame, reference="truth")
+    named = pairwise_agreement(frame, reference="truth")
     assert set(named["reference"]) == {"truth"}
     with pytest.raises(DataError, match="unknown reference"):
-        compare_all(frame, reference="trust")
+        pairwise_agreement(frame, reference="trust")
 
 
 def test_gain_is_one_for_the_truth_and_minus_one_for_its_opposite():
@@ -175,7 +175,7 @@ def test_gain_is_one_for_the_truth_and_minus_one_for_its_opposite():
     assert worst.gain["all"] == pytest.approx(-1.0)
     parts = best.loc[["slope", "correlation", "bias"], "gain"]
     assert best.gain["all"] == pytest.approx(parts.mean())
-    told = downscaling_gain(y + 0.01, coarse, y, rng=np.random.default_rng(1), resamples=200)
+    told = downscaling_gain(y + 0.01, coarse, y, rng=np.random.default_rng(1), n_resamples=200)
     assert (told["low"] <= told["gain"]).all()
     assert (told["gain"] <= told["high"]).all()
 
@@ -187,7 +187,7 @@ def test_repeating_the_coarse_cell_has_no_skill_within_it():
     means = np.stack([truth[:, cells == c].mean(axis=1) for c in range(3)], axis=1)
     assert np.isnan(within_cell_correlation(means[:, cells], truth, cells)["value"])
     noise = rng.normal(size=(200, 12))
-    found = within_cell_correlation(noise, truth, cells, rng=rng, resamples=200)
+    found = within_cell_correlation(noise, truth, cells, rng=rng, n_resamples=200)
     assert found["low"] < 0 < found["high"]
     shifted = truth + 10 * rng.normal(size=(200, 3))[:, cells]
     assert within_cell_correlation(shifted, truth, cells)["value"] == pytest.approx(1.0)

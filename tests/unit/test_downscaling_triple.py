@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError
-from headwater.validation.collocation import collocate_all, triple_collocation
-from headwater.validation.collocation_extended import extended_collocation
+from headwater.validation.collocation import (
+    extended_collocation,
+    triple_collocation,
+    triple_collocations,
+)
 
 
 def products(n=4000, seed=1, errors=(0.01, 0.02, 0.03, 0.02), slopes=(1.0, 0.5, 2.0, 1.0)):
@@ -36,8 +39,8 @@ def test_known_errors_are_found_within_their_intervals():
 
 def test_scale_of_the_reference_does_not_change_the_ratio():
     frame = products()[["a", "b", "c"]]
-    one = triple_collocation(frame, rng=rng(), resamples=20).data
-    other = triple_collocation(frame * [1, 7, 1], reference="c", rng=rng(), resamples=20).data
+    one = triple_collocation(frame, rng=rng(), n_resamples=20).data
+    other = triple_collocation(frame * [1, 7, 1], reference="c", rng=rng(), n_resamples=20).data
     assert np.allclose(one["snr_db"], other["snr_db"])
     assert other["beta"][2] == 1
 
@@ -45,8 +48,8 @@ def test_scale_of_the_reference_does_not_change_the_ratio():
 def test_missing_values_count_and_keep_their_place():
     frame = products(600)[["a", "b", "c"]]
     frame.iloc[100:200, 0] = np.nan
-    found = triple_collocation(frame, rng=rng(), resamples=50).data
-    whole = triple_collocation(frame.dropna(), rng=rng(), resamples=50).data
+    found = triple_collocation(frame, rng=rng(), n_resamples=50).data
+    whole = triple_collocation(frame.dropna(), rng=rng(), n_resamples=50).data
     assert (found["n"] == 500).all()
     assert np.allclose(found["error_variance"], whole["error_variance"])
 
@@ -74,8 +77,8 @@ def test_products_of_opposite_sign_do_not_see_one_truth():
 def test_shared_error_is_found_where_it_is_named():
     frame, source = products(), np.random.default_rng(2)
     frame[["a", "b"]] = frame[["a", "b"]].add(source.normal(0, 0.02, len(frame)), axis=0)
-    blind = extended_collocation(frame, rng=rng(), resamples=50).data.set_index("dataset")
-    found = extended_collocation(frame, correlated=[("b", "a")], rng=rng(), resamples=200)
+    blind = extended_collocation(frame, rng=rng(), n_resamples=50).data.set_index("dataset")
+    found = extended_collocation(frame, correlated=[("b", "a")], rng=rng(), n_resamples=200)
     table = found.data.set_index("dataset")
     assert table.error_variance["a"] == pytest.approx(5e-4, rel=0.1)
     assert blind.error_variance["a"] < 0.8 * 5e-4
@@ -86,22 +89,22 @@ def test_shared_error_is_found_where_it_is_named():
 
 def test_extended_without_pairs_is_triple_collocation():
     frame = products()[["a", "b", "c"]]
-    one = triple_collocation(frame, rng=rng(), resamples=20).data
-    other = extended_collocation(frame, rng=rng(), resamples=20).data
+    one = triple_collocation(frame, rng=rng(), n_resamples=20).data
+    other = extended_collocation(frame, rng=rng(), n_resamples=20).data
     assert np.allclose(one["error_variance"], other["error_variance"])
 
 
 def test_every_triplet_of_many():
-    table = collocate_all(products(500), rng=rng(), resamples=20)
+    table = triple_collocations(products(500), rng=rng(), n_resamples=20)
     assert table["triplet"].nunique() == 4
-    named = collocate_all(products(500), reference="a", rng=rng(), resamples=20)
+    named = triple_collocations(products(500), reference="a", rng=rng(), n_resamples=20)
     assert named["triplet"].nunique() == 3
     assert (named.loc[named["dataset"] == "a", "beta"] == 1).all()
 
 
 def test_a_triplet_that_cannot_be_computed_leaves_its_reason():
     frame = products(500).assign(d=0.3)
-    table = collocate_all(frame, rng=rng(), resamples=20)
+    table = triple_collocations(frame, rng=rng(), n_resamples=20)
     assert table.loc[table["triplet"] == "a, b, d", "flag"].str.contains("constant").all()
     assert table["triplet"].nunique() == 4
 

@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 from headwater.downscaling.covariance import Component, ResidualCovariance
-from headwater.downscaling.predictors import gather
+from headwater.downscaling.predictors import build_predictors
 from headwater.downscaling.support_operator import support
-from headwater.downscaling.twin_experiment import fine_scores, twin
 from headwater.downscaling.twin_truth import draw_field
+from headwater.downscaling.twins import fine_scores, twin_experiment
 from headwater.errors import DataError
 
 
@@ -29,7 +29,7 @@ def world():
     rng, days = np.random.default_rng(1), pd.date_range("2019-06-01", periods=90)
     wet = np.stack([draw_field((20, 30), (5.5, 4.5), 25.0, rng) for _ in range(90)])
     slope = draw_field((20, 30), (5.5, 4.5), 15.0, rng)
-    predictors = gather(
+    predictors = build_predictors(
         {"rain": wet.astype(np.float32)},
         {"slope": slope.astype(np.float32)},
         days.values,
@@ -70,19 +70,19 @@ class Straight:
 
 
 def run(world, **options):
-    return twin(
+    return twin_experiment(
         world.cells,
         world.predictors,
         world.support,
         lambda seen: Straight(world, seen),
         world.covariance,
-        draws=2,
+        n_draws=2,
         **options,
     )
 
 
 def test_skill_oracle_and_intervals_of_an_able_pipeline(world):
-    found = run(world, seed=3)
+    found = run(world, rng=np.random.default_rng(3))
     table = found.to_frame()
     assert len(table) == 6
     mean = table.groupby("method")["rmse"].mean()
@@ -97,15 +97,15 @@ def test_skill_oracle_and_intervals_of_an_able_pipeline(world):
 
 
 def test_a_pipeline_that_ignores_the_predictors_is_found_out(world):
-    able = run(world, seed=3).summary()
-    blind = twin(
+    able = run(world, rng=np.random.default_rng(3)).summary()
+    blind = twin_experiment(
         world.cells,
         world.predictors,
         world.support,
         lambda seen: Straight(world, seen, use=False),
         world.covariance,
-        draws=2,
-        seed=3,
+        n_draws=2,
+        rng=np.random.default_rng(3),
     ).summary()
     assert able.loc["pipeline", "r_within_mean"] > 0.5
     assert not blind.loc["pipeline", "r_within_mean"] > 0.1
@@ -113,13 +113,15 @@ def test_a_pipeline_that_ignores_the_predictors_is_found_out(world):
 
 
 def test_more_heterogeneity_below_the_cells_means_less_skill(world):
-    quiet, loud = (run(world, seed=3, unseen_sd=sd).summary() for sd in (0.0, 0.04))
+    quiet, loud = (
+        run(world, rng=np.random.default_rng(3), unseen_sd=sd).summary() for sd in (0.0, 0.04)
+    )
     for method in ("pipeline", "oracle"):
         assert loud.loc[method, "rmse_mean"] > quiet.loc[method, "rmse_mean"]
 
 
 def test_the_same_seed_gives_the_same_bits(world):
-    one, two = (run(world, seed=5).to_frame() for _ in range(2))
+    one, two = (run(world, rng=np.random.default_rng(5)).to_frame() for _ in range(2))
     pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
@@ -144,19 +146,21 @@ def test_scores_of_a_constant_bias_are_as_by_hand(world):
 
 def test_bad_input_is_named(world):
     with pytest.raises(DataError, match="one twin"):
-        twin(
+        twin_experiment(
             world.cells,
             world.predictors,
             world.support,
             lambda seen: Straight(world, seen),
             world.covariance,
-            draws=1,
+            n_draws=1,
+            rng=np.random.default_rng(1),
         )
     with pytest.raises(DataError, match="no day with an observation"):
-        twin(
+        twin_experiment(
             np.full((90, 24), np.nan),
             world.predictors,
             world.support,
             lambda seen: Straight(world, seen),
             world.covariance,
+            rng=np.random.default_rng(1),
         )

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.downscaling.coupling import Coupling, fill_predictors
-from headwater.downscaling.predictors import gather
+from headwater.downscaling.predictors import build_predictors
+from headwater.downscaling.wavelet_coupling import Coupling, fill_predictors
 from headwater.downscaling.wavelets import fill_in_time, low_pass, split_in_bands
 from headwater.errors import DataError
 
@@ -101,7 +101,7 @@ def test_views_of_the_predictors() -> None:
     heat = rng.normal(size=(128, 4, 5)).astype(np.float32)
     rain = rng.gamma(1, 2, size=(128, 4, 5)).astype(np.float32)
     days = np.arange("2020-01-01", "2020-05-08", dtype="datetime64[D]")
-    known = gather({"heat": heat, "precipitation": rain}, {"z": np.ones((4, 5))}, days)
+    known = build_predictors({"heat": heat, "precipitation": rain}, {"z": np.ones((4, 5))}, days)
     (smooth,) = Coupling("smooth").views(known)
     assert smooth.day(7)[3, 0] != known.day(7)[3, 0]
     assert (smooth.day(7)[:, 1] == known.day(7)[:, 1]).all()  # rain has no noise to smooth
@@ -118,7 +118,7 @@ def test_filled_predictors_say_what_was_filled() -> None:
     heat[5] = np.nan
     heat[:, 1, 1] = np.nan
     days = np.arange("2020-01-01", "2020-05-08", dtype="datetime64[D]")
-    known = gather({"heat": heat}, {}, days, precipitation=None)
+    known = build_predictors({"heat": heat}, {}, days, precipitation=None)
     whole = fill_predictors(known, limit=16)
     assert "heat: 25.6% of the values were missing" in whole.notes[0]
     assert "25.0% stay missing" in whole.notes[0]

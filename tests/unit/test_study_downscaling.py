@@ -197,7 +197,7 @@ def test_a_station_file_that_changes_is_computed_anew(tmp_path: Path) -> None:
 
 def test_a_study_without_downscaling_needs_none() -> None:
     text = '[study]\nname = "x"\n[inputs.ndvi]\npath = "ndvi.nc"\n[variation]\n'
-    assert not [p for p in survey(parse_study(text), STEPS).problems if "downscaling" in str(p)]
+    assert not [p for p in survey(parse_study(text), STEPS).problems if "[downscaling]" in str(p)]
 
 
 def test_memory_is_refused_by_the_check_with_the_estimate(tmp_path: Path) -> None:

@@ -87,18 +87,18 @@ def twin(
 ) -> None:
     """Tell what skill to expect of a downscaling before a map is made."""
     with report_errors() as place:
-        from headwater.chapters.downscaling.results import tell_twin
-        from headwater.chapters.downscaling.twin import foretell
+        from headwater.chapters.downscaling.results import twin_results
+        from headwater.chapters.downscaling.twin import expected_skill
         from headwater.results import fingerprint
 
         study = _asked(file)
         place.append(study.results)
         titles = {"grids": "Align the inputs", "twin": "Lay synthetic truths"}
         with progress_of(titles) as progress:
-            found = foretell(
+            found = expected_skill(
                 study, settings=settings_of(study, workers=workers), draws=draws, progress=progress
             )
-        results = tell_twin(found.twin, fingerprint(found.task.retrieval))
+        results = twin_results(found.twin, fingerprint(found.task.retrieval))
         _show_skill(results["twin"].data)
         gap = found.twin.headroom
         typer.echo(

@@ -1,9 +1,24 @@
 """Satellite soil moisture on a finer grid, with its error.
 
-- :mod:`headwater.downscaling.support_operator`: the operator that averages pixels over cells
-- :func:`gather`, :class:`Recipe`, :func:`fit`: predictors, and learners trained on coarse cells
-- :func:`fit_residual`: what they left over, spread over pixels and days
-- :func:`downscale`: both at once; :func:`twin`: the skill to expect of it
+Where the coarse cells lie on the fine grid:
+
+- :func:`support`: the operator that averages pixels over cells
+- :func:`aggregate_cube`: a fine cube averaged over the cells
+
+From retrievals to a map:
+
+- :func:`build_predictors`, :func:`terrain_predictors`: what the fine grid knows of every day
+- :class:`Recipe`, :func:`fit_downscaling`: learners trained on coarse cells, with their residuals
+  out of fold (:func:`make_folds`)
+- :class:`StationResiduals`, :func:`disaggregate_residuals`: the residuals of cells and stations
+  brought back to pixels and days
+- :func:`downscale`: training and residuals at once
+
+How far to trust it:
+
+- :func:`estimate_covariance`, :func:`twin_experiment`: the skill to expect, on synthetic truths
+- :func:`calibrate_intervals`: intervals that cover as often as they say
+- :func:`days_to_observation`: how long ago, or how soon, a pixel was observed
 """
 
 import lazy_loader

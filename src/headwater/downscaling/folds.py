@@ -1,19 +1,40 @@
-"""Folds of coarse observations that keep neighbours in space and time together."""
+"""Folds of coarse observations, and what learners predict of those held back from them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from headwater.downscaling.learners import MeanOfLearners, pinned
+from headwater.downscaling.predictors import Predictors
 from headwater.errors import DataError, nearest
 from headwater.inference.blocks import spatial_blocks, temporal_blocks
 
-__all__ = ["Fold", "KINDS", "make_folds"]
+if TYPE_CHECKING:
+    from headwater.downscaling.support_operator import Support
 
-Fold = tuple[NDArray[np.bool_], NDArray[np.bool_]]
-"""Whether a day and cell is trained on, and whether it is tested: two arrays (time, cell)."""
+__all__ = [
+    "Fold",
+    "HeldOut",
+    "KINDS",
+    "hold_out",
+    "make_folds",
+    "predict_bands",
+    "score_predictions",
+]
+
+
+class Fold(NamedTuple):
+    """Whether a day and cell is trained on, and whether it is tested: two arrays (time, cell)."""
+
+    train: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+
 
 KINDS = ("space", "time", "space-time", "random")
 """What is held back: squares of land, stretches of time, both at once, or days and cells at random
@@ -48,7 +69,7 @@ def make_folds(
 
     Returns
     -------
-    list of (train, test)
+    list of Fold
         Every day and cell is tested once. Of "space-time", what shares land or time with the
         tested is neither trained on nor tested.
 
@@ -76,7 +97,7 @@ def make_folds(
     shape = (days.size, len(cells))
     if kind == "random":
         fold = rng.permutation(days.size * len(cells)).reshape(shape) % folds
-        return [(fold != number, fold == number) for number in range(folds)]
+        return [Fold(fold != number, fold == number) for number in range(folds)]
     every = np.ones(shape, dtype=bool)
     held_days, held_cells = [np.zeros(shape, bool)], [np.zeros(shape, bool)]
     if kind in ("time", "space-time"):
@@ -86,10 +107,10 @@ def make_folds(
         splits = spatial_blocks(cells, size=size_km or _side(cells), folds=folds, rng=rng)
         held_cells = [every & _at(test, len(cells))[None, :] for _, test in splits]
     if kind == "time":
-        return [(~held, held) for held in held_days]
+        return [Fold(~held, held) for held in held_days]
     if kind == "space":
-        return [(~held, held) for held in held_cells]
-    return [(~(d | c), d & c) for d in held_days for c in held_cells]
+        return [Fold(~held, held) for held in held_cells]
+    return [Fold(~(d | c), d & c) for d in held_days for c in held_cells]
 
 
 def _at(positions: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
@@ -105,3 +126,187 @@ def _side(cells: NDArray[np.float64]) -> float:
     if len(cells) < 2:
         return 1.0
     return 2.5 * float(np.median(cKDTree(cells).query(cells, k=2)[0][:, 1]))
+
+
+_SHUFFLED_ROWS = 2000
+
+Train = Callable[[NDArray[np.bool_], int], "tuple[MeanOfLearners, ...]"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Predictions of observations that the models had not seen.
+
+    Attributes
+    ----------
+    prediction : array (time, cell)
+        Coarse means of fine predictions [m3 m-3]; NaN where nothing was observed.
+    importance : DataFrame
+        By ``predictor``: ``rise`` of the held-out RMSE when its values are shuffled [m3 m-3].
+    """
+
+    prediction: NDArray[np.float64]
+    importance: pd.DataFrame
+
+
+def hold_out(
+    folds: Sequence[Fold],
+    train: Train,
+    observed: NDArray[np.float64],
+    views: tuple[Predictors, ...],
+    coarse: tuple[NDArray[np.float32], ...],
+    support: Support,
+    *,
+    workers: int,
+    rng: np.random.Generator,
+) -> HeldOut:
+    """Predict every observation by models of other folds, at the fine scale, and average.
+
+    Parameters
+    ----------
+    folds : sequence of (train, test)
+        From :func:`headwater.downscaling.folds.make_folds`.
+    train : callable
+        Takes which days and cells may be used and the number of the fold; returns one model for
+        each view.
+    observed : array (time, cell)
+        The coarse target [m3 m-3]; NaN where missing.
+    views : tuple of Predictors
+        Fine predictors of each model.
+    coarse : tuple of array (time, cell, predictor)
+        Their coarse means.
+    support : Support
+        The operator A.
+    workers : int
+        Threads that share the days.
+    rng : numpy Generator
+        Shuffles predictors.
+
+    Returns
+    -------
+    HeldOut
+
+    Notes
+    -----
+    A model is not linear, so that the mean of its predictions is not its prediction of the mean:
+    residuals that are to be spread over pixels need the former, A f(x).
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    prediction = np.full(observed.shape, np.nan)
+    rises = []
+    there = np.isfinite(observed)
+    for number, (allowed, tested) in enumerate(folds):
+        wanted = tested & there
+        if not wanted.any():
+            continue
+        models = train(allowed & there, number)
+
+        def one(day: int, models: tuple[MeanOfLearners, ...] = models, of: Any = wanted) -> None:
+            prediction[day, of[day]] = _cell_means(models, views, support, day, of[day])
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(one, np.flatnonzero(wanted.any(axis=1))))
+        rises.append(_rises(models, coarse, observed, wanted, rng))
+    names = views[0].names
+    mean_rise = np.nanmean(rises, axis=0) if rises else np.full(len(names), np.nan)
+    table = pd.DataFrame({"predictor": names, "rise": mean_rise})
+    table = table.sort_values("rise", ascending=False, ignore_index=True)
+    table.attrs["units"] = {"rise": "m3 m-3"}
+    return HeldOut(prediction, table)
+
+
+def predict_bands(
+    models: Sequence[MeanOfLearners], tables: Sequence[NDArray[np.floating]]
+) -> NDArray[np.float64]:
+    """Add what the models of all bands predict.
+
+    Parameters
+    ----------
+    models : sequence of MeanOfLearners
+        One for each band.
+    tables : sequence of array (row, predictor)
+        Predictors of each band.
+
+    Returns
+    -------
+    array (row,)
+    """
+    parts = [model.predict(table) for model, table in zip(models, tables, strict=True)]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def score_predictions(
+    predicted: NDArray[np.floating], observed: NDArray[np.floating]
+) -> dict[str, float]:
+    """Compare predictions with observations.
+
+    Parameters
+    ----------
+    predicted, observed : array of one shape
+        [m3 m-3]; pairs with a missing value are left out.
+
+    Returns
+    -------
+    dict of str to float
+        ``rmse`` [m3 m-3], correlation ``r`` and ``n``.
+
+    Examples
+    --------
+    >>> score_predictions(np.array([0.1, 0.2, np.nan]), np.array([0.1, 0.3, 0.2]))["n"]
+    2
+    """
+    pairs = np.isfinite(predicted) & np.isfinite(observed)
+    x, y = predicted[pairs].astype(float), observed[pairs].astype(float)
+    varies = x.size > 1 and x.std() > 0 and y.std() > 0
+    r = float(np.corrcoef(x, y)[0, 1]) if varies else float("nan")
+    rmse = float(np.sqrt(np.mean((x - y) ** 2))) if x.size else float("nan")
+    return {"rmse": rmse, "r": r, "n": int(x.size)}
+
+
+def _cell_means(
+    models: Sequence[MeanOfLearners],
+    views: tuple[Predictors, ...],
+    support: Support,
+    day: int,
+    cells: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Predict the pixels of some cells on a day, and average over each."""
+    rows = support.matrix[np.flatnonzero(cells)]
+    pixels = np.unique(rows.indices)
+    with pinned():
+        fine = predict_bands(models, [view.day(day, pixels) for view in views])
+    sound = np.isfinite(fine)
+    shares = rows[:, pixels]
+    seen = shares @ sound.astype(float)
+    total = shares @ np.where(sound, fine, 0.0)
+    mean = np.divide(total, seen, out=np.full(seen.shape, np.nan), where=seen > 0.0)
+    return np.asarray(mean)
+
+
+def _rises(
+    models: Sequence[MeanOfLearners],
+    coarse: tuple[NDArray[np.float32], ...],
+    observed: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Shuffle one predictor after the other among held-out rows."""
+    rows = np.flatnonzero(wanted)
+    rows = rng.choice(rows, min(rows.size, _SHUFFLED_ROWS), replace=False)
+    truth = observed.ravel()[rows]
+    tables = [table.reshape(-1, table.shape[2])[rows] for table in coarse]
+
+    def rmse(changed: Sequence[NDArray[np.float32]]) -> float:
+        return score_predictions(predict_bands(models, changed), truth)["rmse"]
+
+    with pinned():
+        base = rmse(tables)
+        rises = np.empty(tables[0].shape[1])
+        for column in range(rises.size):
+            order = rng.permutation(rows.size)
+            shuffled = [table.copy() for table in tables]
+            for table in shuffled:
+                table[:, column] = table[order, column]
+            rises[column] = rmse(shuffled) - base
+    return rises

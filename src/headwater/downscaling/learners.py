@@ -21,7 +21,7 @@ LEARNERS = ("forest", "boosting")
 """Random forest, as in the study, and gradient boosting on histograms."""
 
 
-def make_learner(learner: Any, *, trees: int = 100, seed: int = 0, workers: int = 1) -> Any:
+def make_learner(learner: Any, *, trees: int = 100, random_state: int = 0, workers: int = 1) -> Any:
     """Make an unfitted regressor.
 
     Parameters
@@ -30,8 +30,8 @@ def make_learner(learner: Any, *, trees: int = 100, seed: int = 0, workers: int 
         A regressor is cloned, and its ``random_state`` set where it has one.
     trees : int
         Trees of a forest, rounds of boosting times two.
-    seed : int
-        Seed of the learner.
+    random_state : int
+        Seed of the learner, as scikit-learn takes it.
     workers : int
         Threads that grow a forest.
 
@@ -67,7 +67,7 @@ def make_learner(learner: Any, *, trees: int = 100, seed: int = 0, workers: int 
             min_samples_leaf=5,
             max_features=1 / 3,
             n_jobs=workers,
-            random_state=seed,
+            random_state=random_state,
             # in a small forest some rows are in every bag
             oob_score=trees >= _BAGGED,
         )
@@ -79,7 +79,7 @@ def make_learner(learner: Any, *, trees: int = 100, seed: int = 0, workers: int 
             learning_rate=0.06,
             min_samples_leaf=20,
             early_stopping=False,
-            random_state=seed,
+            random_state=random_state,
         )
     if isinstance(learner, str):
         raise DataError("unknown learner", found=repr(learner), do=nearest(learner, LEARNERS))
@@ -90,7 +90,7 @@ def make_learner(learner: Any, *, trees: int = 100, seed: int = 0, workers: int 
 
     copy = clone(learner)
     known = [name for name in copy.get_params() if name.endswith("random_state")]
-    return copy.set_params(**dict.fromkeys(known, seed))
+    return copy.set_params(**dict.fromkeys(known, random_state))
 
 
 class MeanOfLearners:
@@ -139,7 +139,7 @@ def fit_learners(
     target: NDArray[np.floating],
     *,
     trees: int = 100,
-    seed: int = 0,
+    random_state: int = 0,
     workers: int = 1,
 ) -> MeanOfLearners:
     """Fit one or several learners and average them.
@@ -152,7 +152,7 @@ def fit_learners(
         Training predictors of each learner; they may differ by their noise.
     target : array (row,)
         Training target.
-    trees, seed, workers : int
+    trees, random_state, workers : int
         As for :func:`make_learner`; every learner gets a seed of its own.
 
     Returns
@@ -169,7 +169,9 @@ def fit_learners(
     members = []
     with pinned():
         for number, (learner, table) in enumerate(zip(learners, tables, strict=True)):
-            unfitted = make_learner(learner, trees=trees, seed=seed + number, workers=workers)
+            unfitted = make_learner(
+                learner, trees=trees, random_state=random_state + number, workers=workers
+            )
             # scikit-learn's threads, leaving each other's contexts, can empty the filters of all
             with warnings.catch_warnings():
                 members.append(unfitted.fit(table, target))

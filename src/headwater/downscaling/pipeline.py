@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from headwater.downscaling.covariance import estimate_covariance
 from headwater.downscaling.residual import ResidualField, ResidualMethod, fit_residual
-from headwater.downscaling.training import DownscalingModel, Recipe, fit
+from headwater.downscaling.training import DownscalingModel, Recipe, fit_downscaling
 
 if TYPE_CHECKING:
     from headwater.downscaling.predictors import Predictors
     from headwater.downscaling.stations import StationResiduals
     from headwater.downscaling.support_operator import Support
 
-__all__ = ["Downscaled", "downscale", "spread"]
+__all__ = ["Downscaled", "disaggregate_residuals", "downscale"]
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def downscale(
     *,
     residual: ResidualMethod = "soft",
     uncertainty: bool = True,
-    seed: int = 0,
+    rng: np.random.Generator,
 ) -> Downscaled:
     """Train, spread the residuals, and return what predicts every pixel and day.
 
@@ -101,8 +101,8 @@ def downscale(
         As of :func:`headwater.downscaling.residual.fit_residual`.
     uncertainty : bool
         Whether the residual field's standard deviation is computed.
-    seed : int
-        The same seed gives the same bits.
+    rng : numpy Generator
+        The same state gives the same bits.
 
     Returns
     -------
@@ -111,17 +111,17 @@ def downscale(
     Raises
     ------
     DataError, GridError, TimeAxisError
-        As of :func:`headwater.downscaling.training.fit` and `fit_residual`.
+        As of :func:`headwater.downscaling.training.fit_downscaling` and `fit_residual`.
 
     Examples
     --------
-    ``downscale(smap, predictors, support, seed=1).predict(days)`` returns mean and sd.
+    ``downscale(smap, predictors, support, rng=rng).predict(days)`` returns mean and sd.
     """
-    model = fit(retrieval, predictors, support, recipe, seed=seed)
-    return spread(model, retrieval, residual=residual, uncertainty=uncertainty)
+    model = fit_downscaling(retrieval, predictors, support, recipe, rng=rng)
+    return disaggregate_residuals(model, retrieval, residual=residual, uncertainty=uncertainty)
 
 
-def spread(
+def disaggregate_residuals(
     model: DownscalingModel,
     retrieval: Any,
     *,
@@ -155,7 +155,7 @@ def spread(
 
     Examples
     --------
-    ``spread(fit(smap, predictors, support), smap, stations=stations)``
+    ``disaggregate_residuals(fit_downscaling(smap, predictors, support), smap, stations=stations)``
     """
     observed = np.asarray(retrieval, dtype=float)
     left, covariance = observed - model.out_of_fold, None

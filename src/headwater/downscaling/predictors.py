@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Predictors",
     "antecedent_precipitation",
+    "build_predictors",
     "check_grid",
     "coarse_predictors",
-    "gather",
     "season",
     "terrain_predictors",
 ]
@@ -125,7 +125,7 @@ class Predictors:
         return np.asarray(found, dtype=np.intp)
 
 
-def gather(
+def build_predictors(
     dynamic: Mapping[str, Any],
     static: Mapping[str, Any],
     times: Any,
@@ -171,7 +171,7 @@ def gather(
     --------
     >>> rain = np.ones((3, 2, 2), np.float32)
     >>> days = np.arange("2020-05-01", "2020-05-04", dtype="datetime64[D]")
-    >>> known = gather({"precipitation": rain}, {"elevation": np.zeros((2, 2))}, days)
+    >>> known = build_predictors({"precipitation": rain}, {"elevation": np.zeros((2, 2))}, days)
     >>> known.names[:4]
     ('precipitation', 'antecedent_4d', 'antecedent_20d', 'elevation')
     >>> np.allclose(known.day(2)[0, :3], [1.0, 2.3125, 2.8525])

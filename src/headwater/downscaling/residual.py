@@ -19,7 +19,7 @@ from headwater.downscaling.area_to_point import point_to_area
 from headwater.downscaling.bilinear import bilinear_weights
 from headwater.downscaling.covariance import ResidualCovariance, estimate_covariance
 from headwater.downscaling.kronecker import remember, solve_weights
-from headwater.downscaling.posterior import Rows, posterior_variance
+from headwater.downscaling.residual_variance import Rows, posterior_variance
 from headwater.downscaling.state_space import stretch_length
 from headwater.downscaling.stations import StationResiduals, station_noise, station_pixels
 from headwater.downscaling.wavelets import fill_in_time
@@ -252,16 +252,18 @@ def fit_residual(
         return ResidualField("none", dates, 0, empty, np.zeros((len(dates), 0)))
     if method == "bilinear":
         return _bilinear(table, support, dates, seen, stations)
-    parts = 3 if covariance is None else len(covariance.components) + (covariance.bias_sd > 0)
-    rows = table.shape[1] + (0 if stations is None else len(stations.xy_km))
-    _check_memory(support, len(dates), rows, parts, memory_mb)
+    n_parts = 3 if covariance is None else len(covariance.components) + (covariance.bias_sd > 0)
+    n_rows = table.shape[1] + (0 if stations is None else len(stations.xy_km))
+    _check_memory(support, len(dates), n_rows, n_parts, memory_mb)
     found = covariance or estimate_covariance(table, support, dates)
     if not found.components:
         empty = np.zeros((support.matrix.shape[1], 0))
         nothing = np.zeros((len(dates), support.matrix.shape[1]), dtype=np.float32)
         none = np.zeros((len(dates), 0))
         return ResidualField(method, dates, seen, empty, none, nothing, found, (), found.notes)
-    return _gaussian_process(table, support, dates, method, found, stations, uncertainty)
+    rows = _rows(table, support, found, stations, method)
+    field = _gaussian_process(rows, support, dates, method, found, uncertainty=uncertainty)
+    return _closed(field, table, support) if method == "exact" else field
 
 
 def residual_memory_mb(pixels: int, days: int, rows: int, parts: int = 3) -> float:
@@ -341,15 +343,14 @@ def _bilinear(
 
 
 def _gaussian_process(
-    table: Floats,
+    rows: Rows,
     support: Support,
     dates: NDArray[np.datetime64],
     method: ResidualMethod,
     covariance: ResidualCovariance,
-    stations: StationResiduals | None,
+    *,
     uncertainty: bool,
 ) -> ResidualField:
-    rows = _rows(table, support, covariance, stations, method)
     places, times = np.asarray(support.fine_xy, float), dates.astype(np.int64).astype(float)
     components = covariance.components
     lengths = [one.length_km for one in components]
@@ -372,7 +373,7 @@ def _gaussian_process(
         end = rows.noise.size * len(states)
         parts.append((one.name, slice(end - rows.noise.size, end)))
     variance = posterior_variance(rows, support, components, mixed, times) if uncertainty else None
-    field = ResidualField(
+    return ResidualField(
         method,
         dates,
         int(np.isfinite(rows.values).sum()),
@@ -383,7 +384,6 @@ def _gaussian_process(
         tuple(parts),
         covariance.notes,
     )
-    return _closed(field, table, support) if method == "exact" else field
 
 
 def _rows(

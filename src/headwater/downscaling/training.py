@@ -10,24 +10,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from headwater.downscaling.coupling import (
+from headwater.downscaling.folds import (
+    HeldOut,
+    hold_out,
+    make_folds,
+    predict_bands,
+    score_predictions,
+)
+from headwater.downscaling.learners import MeanOfLearners, fit_learners, pinned
+from headwater.downscaling.noise import excess_noise
+from headwater.downscaling.predictors import Predictors, check_grid, coarse_predictors
+from headwater.downscaling.wavelet_coupling import (
     Coupling,
     coarse_noise,
     coarse_views,
     estimate_mb,
     fill_predictors,
 )
-from headwater.downscaling.folds import make_folds
-from headwater.downscaling.held_out import HeldOut, agreement, hold_out, predict_bands
-from headwater.downscaling.learners import MeanOfLearners, fit_learners, pinned
-from headwater.downscaling.noise import excess_noise
-from headwater.downscaling.predictors import Predictors, check_grid, coarse_predictors
 from headwater.errors import DataError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
     from headwater.downscaling.support_operator import Support
 
-__all__ = ["DownscalingModel", "Recipe", "fit"]
+__all__ = ["DownscalingModel", "Recipe", "fit_downscaling"]
 
 _BLOCK = 8
 
@@ -169,13 +174,13 @@ class DownscalingModel:
         return values.reshape(self.views[0].shape).astype(np.float32)
 
 
-def fit(
+def fit_downscaling(
     target: Any,
     predictors: Predictors,
     support: Support,
     recipe: Recipe | None = None,
     *,
-    seed: int = 0,
+    rng: np.random.Generator,
 ) -> DownscalingModel:
     r"""Train learners on coarse soil moisture and coarse means of fine predictors.
 
@@ -184,13 +189,13 @@ def fit(
     target : array (time, cell)
         Coarse soil moisture [m3 m-3] on the days of `predictors`; NaN where not observed.
     predictors : Predictors
-        On the fine grid, from :func:`headwater.downscaling.predictors.gather`.
+        On the fine grid, from :func:`headwater.downscaling.predictors.build_predictors`.
     support : Support
         The operator A, whose rows are the cells.
     recipe : Recipe, optional
         How to train.
-    seed : int
-        The same seed gives the same bits, whatever the number of workers.
+    rng : numpy Generator
+        The same state gives the same bits, whatever the number of workers.
 
     Returns
     -------
@@ -211,6 +216,7 @@ def fit(
     the learner meets errors at the fine scale that averaging had hidden from it in training.
     """
     chosen = recipe or Recipe()
+    key = int(rng.integers(2**31))
     observed = _check(target, predictors, support, chosen)
     whole = fill_predictors(predictors, limit=chosen.gap_days)
     views = chosen.coupling.views(whole)
@@ -220,9 +226,9 @@ def fit(
     noise = _noise(chosen, whole, support, coarse)
     trainer = _Trainer(
         chosen,
-        _noisy(chosen, coarse, noise, whole.names, seed),
+        _noisy(chosen, coarse, noise, whole.names, key),
         chosen.coupling.split(observed),
-        seed,
+        key,
     )
     models = trainer.train(usable, 0)
     seen = np.where(usable, observed, np.nan)
@@ -244,20 +250,21 @@ def fit(
 class _Trainer:
     """Trains the models of all bands on some of the days and cells, with one draw of the noise.
 
-    `tables` holds, for every learner, the coarse predictors of every band.
+    `tables` holds, for every learner, the coarse predictors of every band; all draws follow from
+    `key`, so that they do not depend on the order in which threads ask for them.
     """
 
     recipe: Recipe
     tables: tuple[tuple[NDArray[np.float32], ...], ...]
     targets: tuple[NDArray[np.floating], ...]
-    seed: int
+    key: int
 
     def rows(self, allowed: NDArray[np.bool_], number: int) -> NDArray[np.intp]:
         """Draw the rows of a model; number 0 is the model of all, n + 1 that of fold n."""
         rows = np.flatnonzero(allowed)
         if rows.size <= self.recipe.rows:
             return rows
-        rng = np.random.default_rng([self.seed, 1, number])
+        rng = np.random.default_rng([self.key, 1, number])
         return np.sort(rng.choice(rows, self.recipe.rows, replace=False))
 
     def train(self, allowed: NDArray[np.bool_], number: int) -> tuple[MeanOfLearners, ...]:
@@ -270,17 +277,16 @@ class _Trainer:
                 tables,
                 target.ravel()[rows],
                 trees=self.recipe.trees,
-                seed=int(np.random.SeedSequence([self.seed, 2, number, band]).generate_state(1)[0])
-                >> 4,
+                random_state=_random_state(self.key, number, band),
                 workers=self.recipe.workers,
             )
             models.append(fitted)
         return tuple(models)
 
 
-def _seed_of(*parts: int) -> int:
+def _random_state(key: int, number: int, band: int) -> int:
     # scikit-learn takes seeds of 32 bits, and every learner of a mean adds its number
-    return int(np.random.SeedSequence([2, *parts]).generate_state(1)[0]) >> 4
+    return int(np.random.SeedSequence([key, 2, number, band]).generate_state(1)[0]) >> 4
 
 
 def _noisy(
@@ -288,14 +294,14 @@ def _noisy(
     coarse: tuple[NDArray[np.float32], ...],
     noise: Mapping[str, float],
     names: tuple[str, ...],
-    seed: int,
+    key: int,
 ) -> tuple[tuple[NDArray[np.float32], ...], ...]:
     """Add to the coarse predictors, for every learner, noise filtered as the fine noise is."""
     if not any(noise.values()):
         return (coarse,) * len(recipe.learners)
     tables = []
     for number in range(len(recipe.learners)):
-        rng = np.random.default_rng([seed, 3, number])
+        rng = np.random.default_rng([key, 3, number])
         drawn = recipe.coupling.split_noise(
             coarse_noise(names, noise, (coarse[0].shape[0], coarse[0].shape[1]), rng)
         )
@@ -337,7 +343,7 @@ def _held_out(
             views[0].times,
             support.coarse_xy,
             folds=recipe.fold_count,
-            rng=np.random.default_rng([trainer.seed, 4]),
+            rng=np.random.default_rng([trainer.key, 4]),
         )
     return hold_out(
         folds,
@@ -347,7 +353,7 @@ def _held_out(
         coarse,
         support,
         workers=recipe.workers,
-        rng=np.random.default_rng([trainer.seed, 5]),
+        rng=np.random.default_rng([trainer.key, 5]),
     )
 
 
@@ -362,9 +368,9 @@ def _scores(
     bagged = [part for model in models if (part := model.out_of_bag) is not None]
     if len(bagged) == len(models):
         truth = seen.ravel()[trainer.rows(usable, 0)]
-        rows["out of bag"] = agreement(np.sum(bagged, axis=0), truth)
+        rows["out of bag"] = score_predictions(np.sum(bagged, axis=0), truth)
     if trainer.recipe.fold_count:
-        rows[f"out of fold, {trainer.recipe.folds}"] = agreement(held.prediction, seen)
+        rows[f"out of fold, {trainer.recipe.folds}"] = score_predictions(held.prediction, seen)
     table = pd.DataFrame([{"kind": kind, **row} for kind, row in rows.items()])
     table.attrs["units"] = {"rmse": "m3 m-3"}
     return table

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.downscaling.coupling import Coupling, fill_predictors
 from headwater.downscaling.learners import pinned
 from headwater.downscaling.predictors import coarse_predictors
+from headwater.downscaling.wavelet_coupling import Coupling, fill_predictors
 
 if TYPE_CHECKING:
     from headwater.downscaling.covariance import ResidualCovariance

@@ -1,8 +1,24 @@
 """Products compared with stations and with each other.
 
-- :func:`scorecard`: one table of agreement with intervals that hold under autocorrelation
-- :func:`match_times`, :func:`station_cells`, :func:`station_series`: values that belong together
-- :func:`triple_collocation`: errors of three products without a truth
+Bring together what is compared:
+
+- :func:`station_series`: the cells of a cube in which stations stand
+- :func:`match_times`, :func:`match_series`: values that belong to the same time
+- :func:`short_term_anomalies`, :func:`long_term_anomalies`, :func:`fit_scaling`
+
+Compare with a reference:
+
+- :func:`scorecard`, :class:`ScorecardOptions`: one table of agreement by station, season and
+  stratum, with intervals that hold under autocorrelation
+- :func:`agreement`, :func:`pairwise_agreement`, :func:`agreement_measures`: two series, or each two
+  of many
+- :func:`downscaling_gain`, :func:`within_cell_correlation`: what a finer grid adds
+- :func:`interval_skill`, :func:`crps_normal`: whether predicted intervals hold, and how sharp
+
+Without a truth:
+
+- :func:`triple_collocation`, :func:`triple_collocations`, :func:`extended_collocation`: errors of
+  three products, of each three of many, and of products of which some err together
 """
 
 import lazy_loader

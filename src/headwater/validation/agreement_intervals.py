@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import DataError, nearest
-from headwater.validation.agreement import MEASURES, measures, valid_pairs
 from headwater.validation.effective_size import Persistence, evenly_spaced, fit_persistence
+from headwater.validation.measures import MEASURES, agreement_measures, valid_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["INTERVALS", "agreement"]
+__all__ = ["INTERVALS", "agreement", "pairwise_agreement"]
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -35,7 +36,7 @@ def agreement(
     level: float = 0.95,
     interval: str = "effective",
     rng: np.random.Generator | None = None,
-    resamples: int = 999,
+    n_resamples: int = 999,
     units: str = "m3 m-3",
 ) -> pd.DataFrame:
     r"""Measure how well a product agrees with a reference, each number with its interval.
@@ -54,7 +55,7 @@ def agreement(
         for soil moisture.
     rng : numpy Generator, optional
         Source of randomness of the bootstrap, which needs it.
-    resamples : int
+    n_resamples : int
         Of the bootstrap.
     units : str
         Unit of both series.
@@ -62,7 +63,7 @@ def agreement(
     Returns
     -------
     DataFrame
-        A row for each measure of :data:`headwater.downscaling.MEASURES`: measure, value, low, high,
+        A row for each measure of :data:`headwater.validation.MEASURES`: measure, value, low, high,
         n, n_effective, unit. ``n_effective`` is NaN for the bootstrap.
 
     Raises
@@ -75,7 +76,7 @@ def agreement(
     Notes
     -----
     With m the effective size of the difference d for its mean, v for its variance, and q that of
-    the pair for a correlation (:class:`headwater.downscaling.Persistence`):
+    the pair for a correlation (:class:`headwater.validation.Persistence`):
 
     .. math::
         b \pm t_{m-1} \sqrt{s_d^2/(m-1)}, \quad
@@ -109,9 +110,9 @@ def agreement(
     if times is not None:
         product, reference = evenly_spaced(times, product, reference)
     x, y = _aligned(product, reference)
-    values = measures(x, y)
+    values = agreement_measures(x, y)
     if interval == "bootstrap":
-        bounds = _by_bootstrap(x, y, level, rng or np.random.default_rng(), resamples)
+        bounds = _by_bootstrap(x, y, level, rng or np.random.default_rng(), n_resamples)
         sizes = dict.fromkeys(values, np.nan)
     else:
         found = _Sample(x, y, values, level, independent=interval == "independent")
@@ -320,13 +321,13 @@ def _squared(bounds: Interval) -> Interval:
 
 
 def _by_bootstrap(
-    x: Floats, y: Floats, level: float, rng: np.random.Generator, resamples: int
+    x: Floats, y: Floats, level: float, rng: np.random.Generator, n_resamples: int
 ) -> dict[str, Interval]:
     from headwater.inference import block_bootstrap
 
     measure: Callable[[Floats], Floats] = _all_measures
     found = block_bootstrap(
-        np.column_stack([x, y]), measure, rng=rng, resamples=resamples, level=level
+        np.column_stack([x, y]), measure, rng=rng, resamples=n_resamples, level=level
     )
     low, high = found.percentile
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(MEASURES)}
@@ -336,5 +337,69 @@ def _all_measures(pairs: Floats) -> Floats:
     valid = np.isfinite(pairs).all(axis=1)
     if valid.sum() < 3:
         return np.full(len(MEASURES), np.nan)
-    found = measures(pairs[:, 0], pairs[:, 1])
+    found = agreement_measures(pairs[:, 0], pairs[:, 1])
     return np.array([found[name] for name in MEASURES])
+
+
+def pairwise_agreement(
+    frame: pd.DataFrame, *, reference: str | None = None, **options: Any
+) -> pd.DataFrame:
+    """Compare every two of many products.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (time, product)
+        Matched in time (:func:`headwater.validation.match_series`); NaN where missing, every pair
+        using the times that it has.
+    reference : str, optional
+        Only pairs with this one as the reference; by default each pair once, the later column as
+        the reference.
+    **options
+        As for :func:`headwater.validation.agreement`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of :func:`headwater.validation.agreement` with product and reference; a pair with
+        fewer than 8 common times is left out and named in ``attrs["left_out"]``.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two products, or `reference` is none of them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame(rng.normal(0.25, 0.05, (50, 3)), columns=list("abc"))
+    >>> pairwise_agreement(frame)[["product", "reference"]].drop_duplicates().values.tolist()
+    [['a', 'b'], ['a', 'c'], ['b', 'c']]
+    """
+    import pandas as pd
+
+    names = [str(name) for name in frame.columns]
+    if len(names) < 2:
+        raise DataError(
+            "nothing to compare", found=f"{len(names)} product", do="Give at least two columns"
+        )
+    if reference is not None and reference not in names:
+        raise DataError("unknown reference", found=f"'{reference}'", do=nearest(reference, names))
+    pairs = (
+        combinations(names, 2)
+        if reference is None
+        else ((name, reference) for name in names if name != reference)
+    )
+    parts, left_out = [], []
+    for first, second in pairs:
+        both = frame[[first, second]].notna().all(axis=1).sum()
+        if both < 8:
+            left_out.append(f"{first}, {second}")
+            continue
+        found = agreement(frame[first], frame[second], **options)
+        found.insert(0, "product", first)
+        found.insert(1, "reference", second)
+        parts.append(found)
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    table.attrs["left_out"] = left_out
+    return table

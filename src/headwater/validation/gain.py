@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import DataError
-from headwater.validation.agreement import valid_pairs
+from headwater.validation.measures import valid_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ def downscaling_gain(
     reference: Any,
     *,
     rng: np.random.Generator | None = None,
-    resamples: int = 999,
+    n_resamples: int = 999,
     level: float = 0.95,
 ) -> pd.DataFrame:
     r"""Measure what a fine product gains over its coarse input at a station, as G_DOWN.
@@ -37,7 +37,7 @@ def downscaling_gain(
         count.
     rng : numpy Generator, optional
         For intervals by block bootstrap; without it they are NaN.
-    resamples : int
+    n_resamples : int
         Of the bootstrap.
     level : float
         Coverage of the intervals [1].
@@ -91,7 +91,7 @@ def downscaling_gain(
             series,
             lambda drawn: _gain_parts(drawn)[:, 2],
             rng=rng,
-            resamples=resamples,
+            resamples=n_resamples,
             level=level,
         )
         low, high = found.percentile
@@ -125,7 +125,7 @@ def within_cell_correlation(
     cells: Any,
     *,
     rng: np.random.Generator | None = None,
-    resamples: int = 999,
+    n_resamples: int = 999,
     level: float = 0.95,
 ) -> dict[str, float]:
     r"""Correlate what differs inside the coarse cells: the skill that downscaling adds.
@@ -138,7 +138,7 @@ def within_cell_correlation(
         Number of the coarse cell that holds each pixel; negative for none.
     rng : numpy Generator, optional
         For an interval by block bootstrap over time; without it the interval is NaN.
-    resamples : int
+    n_resamples : int
         Of the bootstrap.
     level : float
         Coverage of the interval [1].
@@ -185,7 +185,7 @@ def within_cell_correlation(
         )
     low = high = np.nan
     if rng is not None:
-        low, high = _bootstrap_ratio(sums[:, :3], _ratio, rng, resamples, level)
+        low, high = _bootstrap_ratio(sums[:, :3], _ratio, rng, n_resamples, level)
     value = float(_ratio(sums[:, :3].sum(axis=0)))
     return {"value": value, "low": low, "high": high, "n": int(sums[:, 3].sum()), "cells": seen}
 
@@ -225,7 +225,7 @@ def _bootstrap_ratio(
     daily: Floats,
     measure: Callable[[Floats], Any],
     rng: np.random.Generator,
-    resamples: int,
+    n_resamples: int,
     level: float,
 ) -> tuple[float, float]:
     """Interval of a function of sums over days, by resampling blocks of days."""
@@ -235,7 +235,7 @@ def _bootstrap_ratio(
         daily,
         lambda drawn: measure(np.nansum(drawn, axis=0)),
         rng=rng,
-        resamples=resamples,
+        resamples=n_resamples,
         level=level,
     )
     low, high = found.percentile

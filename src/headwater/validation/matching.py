@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["MATCHES", "TimeMatch", "collocate", "match_times", "station_cells", "station_series"]
+__all__ = ["MATCHES", "TimeMatch", "match_series", "match_times", "station_cells", "station_series"]
 
 Floats = NDArray[np.float64]
 
@@ -175,7 +175,7 @@ def _nothing(count: int) -> TimeMatch:
     return TimeMatch(np.full(count, np.nan), np.zeros(count, np.int64), np.full(count, np.nan))
 
 
-def collocate(
+def match_series(
     series: Mapping[str, pd.Series],
     *,
     reference: str | None = None,
@@ -212,7 +212,7 @@ def collocate(
     >>> days = pd.date_range("2020-01-01", periods=3)
     >>> station = pd.Series([0.2, 0.3, 0.25], days)
     >>> product = pd.Series([0.21, 0.24], days[[0, 2]] + pd.Timedelta("6h"))
-    >>> len(collocate({"product": product, "station": station}, window=0.5))
+    >>> len(match_series({"product": product, "station": station}, window=0.5))
     2
     """
     import pandas as pd

@@ -9,7 +9,7 @@ import pandas as pd
 
 from headwater.errors import DataError
 from headwater.figures import CATEGORY, INK, MUTED, grouped, house_style, new_figure
-from headwater.validation.agreement import MEASURES
+from headwater.validation.measures import MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +130,7 @@ def draw_forest(
     Parameters
     ----------
     table : DataFrame
-        Of a :class:`headwater.downscaling.Scorecard`.
+        Of a :class:`headwater.validation.Scorecard`.
     measures : tuple of str
         A panel for each.
     series : str
@@ -213,7 +213,7 @@ def draw_summary(pairs: pd.DataFrame, table: pd.DataFrame) -> Figure:
     pairs : DataFrame
         Columns time, station, product and reference.
     table : DataFrame
-        Of a :class:`headwater.downscaling.Scorecard`.
+        Of a :class:`headwater.validation.Scorecard`.
 
     Returns
     -------
@@ -248,7 +248,7 @@ def draw_collocation(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Of a :class:`headwater.downscaling.Collocation`.
+        Of a :class:`headwater.validation.Collocation`.
 
     Returns
     -------

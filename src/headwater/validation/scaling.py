@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import DataError, nearest
-from headwater.validation.agreement import valid_pairs
+from headwater.validation.measures import valid_pairs
 
 __all__ = ["SCALINGS", "Scaling", "fit_scaling", "scale_cdf"]
 

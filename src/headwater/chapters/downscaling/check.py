@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from headwater.chapters.downscaling.options import DownscalingOptions
     from headwater.study.model import Study
 
-__all__ = ["foresee"]
+__all__ = ["check_downscaling"]
 
 
-def foresee(
+def check_downscaling(
     study: Study,
     options: DownscalingOptions,
     names: tuple[str, ...],

@@ -26,10 +26,10 @@ __all__ = [
     "Task",
     "check_memory",
     "common_days",
-    "gather_task",
     "make_support",
     "memory_mb",
     "noisy_predictors",
+    "read_task",
     "recipe_of",
 ]
 
@@ -76,7 +76,7 @@ class Task:
     units: Mapping[str, str]
 
 
-def gather_task(context: Context, options: DownscalingOptions, names: tuple[str, ...]) -> Task:
+def read_task(context: Context, options: DownscalingOptions, names: tuple[str, ...]) -> Task:
     """Read what a downscaling needs, after it was seen that memory allows it.
 
     Parameters
@@ -98,7 +98,7 @@ def gather_task(context: Context, options: DownscalingOptions, names: tuple[str,
         If the input is not coarser than the study grid, predictors do not serve, or more memory
         would be needed than allowed.
     """
-    from headwater.downscaling.predictors import gather
+    from headwater.downscaling.predictors import build_predictors
     from headwater.grids import geobox_of
 
     variables = {name: context.variable(name) for name in names}
@@ -122,7 +122,7 @@ def gather_task(context: Context, options: DownscalingOptions, names: tuple[str,
         land = operator.aggregate(inside.astype(float)).value
         operator = operator.only(operator.covered * land >= options.min_covered)
         retrieval = _retrieval(context.study, options.of, native, operator, days)
-    gathered = gather(dynamic, static, days, noisy=noisy)
+    gathered = build_predictors(dynamic, static, days, noisy=noisy)
     lacking = _lacking(dynamic | static, inside, context.study)
     units = {name: str(data.attrs.get("units", "")) for name, data in moving.items()}
     return Task(retrieval, gathered, operator, like, inside, (*slow, *terrain, *lacking), units)
@@ -260,9 +260,9 @@ def memory_mb(
     float
         Predictors in memory, training, the residual field, and with twins a truth and its drivers.
     """
-    from headwater.downscaling.coupling import Coupling, estimate_mb
     from headwater.downscaling.predictors import Predictors
     from headwater.downscaling.residual import residual_memory_mb
+    from headwater.downscaling.wavelet_coupling import Coupling, estimate_mb
 
     rows, columns = operator.fine_shape
     cube = np.broadcast_to(np.float32(0.0), (days, rows, columns))
@@ -310,8 +310,8 @@ def recipe_of(options: DownscalingOptions, settings: Settings) -> Recipe:
     -------
     Recipe
     """
-    from headwater.downscaling.coupling import Coupling
     from headwater.downscaling.training import Recipe
+    from headwater.downscaling.wavelet_coupling import Coupling
 
     return Recipe(
         learners=options.learners,

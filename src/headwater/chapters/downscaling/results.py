@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from headwater.chapters.downscaling.inputs import Task
     from headwater.chapters.downscaling.options import DownscalingOptions
-    from headwater.downscaling.twin_experiment import TwinResult
+    from headwater.downscaling.twins import TwinResult
     from headwater.validation.scorecards import Scorecard
 
-__all__ = ["Learnt", "tell_results", "tell_twin"]
+__all__ = ["Learnt", "Written", "downscaling_results", "twin_results"]
 
 _REFERENCES = (
     "Zhao et al. (2025). Arid Land Geography, 48(8) (the mode with wavelets).",
@@ -55,12 +55,31 @@ class Learnt:
     notes: tuple[str, ...]
 
 
-def tell_results(
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """What is known of the product that was written.
+
+    Attributes
+    ----------
+    maps : Dataset (y, x)
+        Of the product, over all days.
+    closure : DataFrame
+        Its coarse means against the observations.
+    card : Scorecard or None
+        Of the product that stations took no part in, against them.
+    """
+
+    maps: xr.Dataset
+    closure: pd.DataFrame
+    card: Scorecard | None
+
+
+def downscaling_results(
     options: DownscalingOptions,
     task: Task,
     learnt: Learnt,
     twin: TwinResult | None,
-    product: tuple[xr.Dataset, pd.DataFrame, Scorecard | None],
+    product: Written,
 ) -> dict[str, Result]:
     """Gather everything as results.
 
@@ -74,7 +93,7 @@ def tell_results(
         Of the model.
     twin : TwinResult or None
         Skill on synthetic truths.
-    product : tuple of (Dataset, DataFrame, Scorecard or None)
+    product : Written
         Maps, closure, and scorecard against stations.
 
     Returns
@@ -82,9 +101,9 @@ def tell_results(
     dict of Result
         By name.
     """
-    from headwater.downscaling.findings import Importance, StationScores
+    from headwater.downscaling.results import Importance, StationScores
 
-    maps, closure, card = product
+    card = product.card
     # a study that moves to another folder is still the same study
     here = options.model_copy(update={"stations": options.stations and Path(options.stations).name})
     key = fingerprint(task.retrieval, repr(here))
@@ -95,12 +114,12 @@ def tell_results(
             fingerprint=key,
         )
     }
-    for name, (table, method) in _tables(learnt, closure, task.units).items():
+    for name, (table, method) in _tables(learnt, product.closure, task.units).items():
         if not table.empty:
             found[name] = TableResult(table, method, fingerprint=key)
     notes = learnt.notes
     if twin is not None:
-        found |= tell_twin(twin, key)
+        found |= twin_results(twin, key)
         notes = (*notes, *twin.notes)
     if card is not None:
         found["stations"] = StationScores(
@@ -112,12 +131,17 @@ def tell_results(
             card.cautions,
         )
     found["maps"] = MapResult(
-        maps, _method(options), _REFERENCES, key, _choices(options), tuple(dict.fromkeys(notes))
+        product.maps,
+        _method(options),
+        _REFERENCES,
+        key,
+        _choices(options),
+        tuple(dict.fromkeys(notes)),
     )
     return found
 
 
-def tell_twin(twin: TwinResult, key: str) -> dict[str, Result]:
+def twin_results(twin: TwinResult, key: str) -> dict[str, Result]:
     """Tell the skill on synthetic truths, and how intervals were widened by it.
 
     Parameters
@@ -132,7 +156,7 @@ def tell_twin(twin: TwinResult, key: str) -> dict[str, Result]:
     dict of Result
         ``twin`` and ``intervals``.
     """
-    from headwater.downscaling.findings import TwinSkill
+    from headwater.downscaling.results import TwinSkill
 
     skill = TwinSkill(
         _united(twin.data, rmse="m3 m-3", ubrmse="m3 m-3"),

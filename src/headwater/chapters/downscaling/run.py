@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from headwater.chapters.downscaling.inputs import Task, gather_task, recipe_of
-from headwater.chapters.downscaling.results import Learnt, tell_results
+from headwater.chapters.downscaling.inputs import Task, read_task, recipe_of
+from headwater.chapters.downscaling.results import Learnt, Written, downscaling_results
 from headwater.chapters.downscaling.store import Drafts, Product, closure_of, write_product
 
 if TYPE_CHECKING:
     from headwater.chapters.downscaling.options import DownscalingOptions
     from headwater.downscaling.stations import StationResiduals
     from headwater.downscaling.training import DownscalingModel, Recipe
-    from headwater.downscaling.twin_experiment import TwinResult
+    from headwater.downscaling.twins import TwinResult
     from headwater.results import Result
     from headwater.study.step import Context
     from headwater.validation.scorecards import Scorecard
@@ -85,7 +85,7 @@ def make_finer(
         would be needed than allowed.
     """
     context.progress(0.0, "predictors")
-    task = gather_task(context, options, names)
+    task = read_task(context, options, names)
     recipe = recipe_of(options, context.settings)
     drafts = Drafts(context.folder, task)
     learnt, held, card = _learn(context, options, task, recipe, drafts)
@@ -98,7 +98,7 @@ def make_finer(
     maps = write_product(context.folder / f"{options.of}.zarr", product, task, drafts)
     closure = closure_of(drafts, task)
     drafts.remove()
-    return tell_results(options, task, learnt, told, (maps, closure, card))
+    return downscaling_results(options, task, learnt, told, Written(maps, closure, card))
 
 
 def expect_skill(
@@ -126,14 +126,20 @@ def expect_skill(
     DataError, GridError, TimeAxisError
         As :func:`make_finer`.
     """
-    from headwater.downscaling.training import fit
+    from headwater.downscaling.training import fit_downscaling
 
     chosen = options.model_copy(update={"twins": draws})
     context.progress(0.0, "predictors")
-    task = gather_task(context, chosen, names)
+    task = read_task(context, chosen, names)
     recipe = recipe_of(chosen, context.settings)
     context.progress(0.1, "training")
-    model = fit(task.retrieval, task.predictors, task.support, recipe, seed=context.study.seed)
+    model = fit_downscaling(
+        task.retrieval,
+        task.predictors,
+        task.support,
+        recipe,
+        rng=np.random.default_rng(context.study.seed),
+    )
     held = task.retrieval - model.out_of_fold
     del model
     context.progress(0.3, "twins")
@@ -144,15 +150,23 @@ def _learn(
     context: Context, options: DownscalingOptions, task: Task, recipe: Recipe, drafts: Drafts
 ) -> tuple[Learnt, Floats, Scorecard | None]:
     """Train and predict; the model is let go before twins need its room."""
-    from headwater.downscaling.pipeline import spread
-    from headwater.downscaling.training import fit
+    from headwater.downscaling.pipeline import disaggregate_residuals
+    from headwater.downscaling.training import fit_downscaling
 
     context.progress(0.05, "training")
-    model = fit(task.retrieval, task.predictors, task.support, recipe, seed=context.study.seed)
+    model = fit_downscaling(
+        task.retrieval,
+        task.predictors,
+        task.support,
+        recipe,
+        rng=np.random.default_rng(context.study.seed),
+    )
     measured = _measure(options, task, model) if options.stations else None
     context.progress(0.3, "residuals")
     points = None if measured is None else _points(measured, task)
-    finer = spread(model, task.retrieval, residual=options.residual, stations=points)
+    finer = disaggregate_residuals(
+        model, task.retrieval, residual=options.residual, stations=points
+    )
     for some, mean, sd in finer.stream():
         drafts.add(mean, sd)
         context.progress(0.4 + 0.2 * drafts.filled / len(task.predictors.times), str(some[-1]))
@@ -203,11 +217,13 @@ def _scored(
     measured: _Measured,
 ) -> Scorecard | str:
     """Score the product that the stations took no part in: with them it would praise itself."""
-    from headwater.downscaling.pipeline import spread
+    from headwater.downscaling.pipeline import disaggregate_residuals
     from headwater.errors import DataError
     from headwater.validation.scorecards import scorecard
 
-    alone = spread(model, task.retrieval, residual=options.residual, uncertainty=False)
+    alone = disaggregate_residuals(
+        model, task.retrieval, residual=options.residual, uncertainty=False
+    )
     series = alone.residual.loadings[measured.pixels] @ alone.residual.states.T
     product = np.maximum(measured.predicted + np.asarray(series).T, 0.0)
     cell = np.asarray(task.support.matrix.argmax(axis=0)).ravel()[measured.pixels]
@@ -235,18 +251,24 @@ def _twin(
 ) -> TwinResult:
     from headwater.downscaling.covariance import estimate_covariance
     from headwater.downscaling.pipeline import downscale
-    from headwater.downscaling.twin_experiment import twin
+    from headwater.downscaling.twins import twin_experiment
 
     at: dict[str, Any] = {"predictors": task.predictors, "support": task.support}
-    pipeline = partial(downscale, **at, recipe=recipe, residual=options.residual, seed=seed)
+    pipeline = partial(
+        downscale,
+        **at,
+        recipe=recipe,
+        residual=options.residual,
+        rng=np.random.default_rng([seed, 1]),
+    )
     covariance = estimate_covariance(held, task.support, task.predictors.times)
-    return twin(
+    return twin_experiment(
         task.retrieval,
         task.predictors,
         task.support,
         pipeline,
         covariance,
-        draws=options.twins,
+        n_draws=options.twins,
         level=options.interval,
-        seed=seed,
+        rng=np.random.default_rng([seed, 2]),
     )

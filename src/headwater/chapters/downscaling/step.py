@@ -94,18 +94,18 @@ def _options(study: Study) -> Mapping[str, Any] | None:
     return asked
 
 
-def _foresee(
+def _check(
     study: Study,
     inputs: Mapping[str, xr.DataArray],
     grid: GeoBox,
     period: tuple[Any, Any] | None,
 ) -> Iterable[HeadwaterError]:
-    from headwater.chapters.downscaling.check import foresee
+    from headwater.chapters.downscaling.check import check_downscaling
 
     options = study.downscaling
     if options is None:
         return ()
-    return foresee(study, options, predictors_of(study, options), inputs, grid, period)
+    return check_downscaling(study, options, predictors_of(study, options), inputs, grid, period)
 
 
 def _run(context: Context) -> Mapping[str, Result]:
@@ -122,5 +122,5 @@ STEP = Step(
     needs=("grids",),
     options=_options,
     run=_run,
-    check=_foresee,
+    check=_check,
 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from headwater.chapters.downscaling.inputs import Task
-    from headwater.downscaling.twin_experiment import TwinResult
+    from headwater.downscaling.twins import TwinResult
 
 __all__ = ["Drafts", "Product", "closure_of", "write_product"]
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from headwater.chapters.downscaling.run import Expected
     from headwater.study.model import Study
 
-__all__ = ["foretell"]
+__all__ = ["expected_skill"]
 
 _DRAWS = 2
 
 
-def foretell(
+def expected_skill(
     study: Study,
     *,
     settings: Settings | None = None,

@@ -232,7 +232,7 @@ def _collocated(
     options: Comparison,
 ) -> Result:
     from headwater.results import TableResult, fingerprint
-    from headwater.validation.collocation import collocate_all
+    from headwater.validation.collocation import triple_collocations
 
     read = {
         name: _at_stations(cube, table, options).reindex(product.index) for name, cube in others
@@ -245,7 +245,7 @@ def _collocated(
         if frame.shape[1] < 3:
             continue
         rng = np.random.default_rng(options.seed)
-        own = collocate_all(frame, reference="station", rng=rng)
+        own = triple_collocations(frame, reference="station", rng=rng)
         parts.append(own.assign(station=station))
     if not parts:
         raise DataError(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from headwater.downscaling.predictors import Predictors
     from headwater.downscaling.support_operator import Support
 
-__all__ = ["Fitted", "TwinResult", "fine_scores", "twin"]
+__all__ = ["Fitted", "TwinResult", "fine_scores", "twin_experiment"]
 
 Floats = NDArray[np.float64]
 
@@ -95,22 +95,22 @@ class TwinResult:
 
     def plot(self) -> Figure:
         """Draw each measure of each method, one mark a draw."""
-        from headwater.downscaling.twin_plots import draw_twin
+        from headwater.downscaling.plots import draw_twin
 
-        return draw_twin(self)
+        return draw_twin(self.data)
 
 
-def twin(
+def twin_experiment(
     observed: Any,
     predictors: Predictors,
     support: Support,
     pipeline: Callable[[Any], Fitted],
     covariance: ResidualCovariance,
     *,
-    draws: int = 4,
+    n_draws: int = 4,
     unseen_sd: float | None = None,
     level: float = 0.90,
-    seed: int = 0,
+    rng: np.random.Generator,
 ) -> TwinResult:
     """State the skill to expect at the fine scale, its oracle, and the room between.
 
@@ -127,7 +127,7 @@ def twin(
         pipeline that will make the map.
     covariance : ResidualCovariance
         Of the user's out-of-fold residuals.
-    draws : int
+    n_draws : int
         Twins, at least two, whose scatter is the uncertainty of the stated skill; they take turns
         in the learner of truth.
     unseen_sd : float, optional
@@ -135,8 +135,8 @@ def twin(
         much as lasts from cell to cell. Stations tell it better.
     level : float
         Coverage that intervals are calibrated for, between 0 and 1.
-    seed : int
-        The same seed gives the same bits.
+    rng : numpy Generator
+        The same state gives the same bits.
 
     Returns
     -------
@@ -149,26 +149,27 @@ def twin(
 
     Examples
     --------
-    ``twin(smap, predictors, support, partial(downscale, ...), covariance).headroom["rmse"]``
+    ``twin_experiment(smap, predictors, support, pipeline, covariance, rng=rng).headroom["rmse"]``
     """
-    if draws < 2:
+    if n_draws < 2:
         raise DataError(
             "one twin does not tell how sure its skill is",
-            found=f"draws={draws}",
+            found=f"n_draws={n_draws}",
             do="Ask for at least two",
         )
     days = _scored(observed, predictors.times)
     unseen = unseen_spread(covariance) if unseen_sd is None else unseen_sd
+    key = int(rng.integers(2**31))
     drivers, found = true_drivers(predictors, support), []
-    for number in range(draws):
-        rng = np.random.default_rng([seed, number])
+    for number in range(n_draws):
+        own = np.random.default_rng([key, number])
         name = TRUTH_LEARNERS[number % len(TRUTH_LEARNERS)]
         truth = lay_truth(
-            observed, drivers, support, covariance, learner=name, unseen_sd=unseen, rng=rng
+            observed, drivers, support, covariance, learner=name, unseen_sd=unseen, rng=own
         )
-        seen = observe_truth(truth, observed, support, covariance, rng)
+        seen = observe_truth(truth, observed, support, covariance, own)
         mean, sd = pipeline(seen).predict(predictors.times[days])
-        oracle = _oracle(truth, drivers.predictors, days, rng)
+        oracle = _oracle(truth, drivers.predictors, days, own)
         found.append(_Draw(number, name, truth[days], seen, mean, sd, oracle, days))
     return _result(found, support, predictors.times[days], unseen, level)
 
@@ -212,7 +213,7 @@ def _oracle(truth: Any, predictors: Predictors, days: Any, rng: np.random.Genera
         whole = np.isfinite(table).all(axis=1) & np.isfinite(truth[day, pixels])
         inputs.append(table[whole])
         targets.append(truth[day, pixels][whole])
-    model = make_learner("forest", trees=60, seed=int(rng.integers(2**31)))
+    model = make_learner("forest", trees=60, random_state=int(rng.integers(2**31)))
     with pinned():
         model.fit(np.concatenate(inputs), np.concatenate(targets))
         found = np.full((len(days), truth.shape[1]), np.nan, dtype=np.float32)

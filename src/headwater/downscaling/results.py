@@ -1,9 +1,8 @@
-"""What a downscaling tells, as results that draw themselves."""
+"""What a downscaling found, as results that draw themselves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from headwater.results import TableResult
@@ -42,6 +41,6 @@ class TwinSkill(TableResult):
 
     def plot(self) -> Figure:
         """Draw each measure of each method, one mark a draw."""
-        from headwater.downscaling.twin_plots import draw_twin
+        from headwater.downscaling.plots import draw_twin
 
-        return draw_twin(SimpleNamespace(data=self.data))  # type: ignore[arg-type]
+        return draw_twin(self.data)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headwater.errors import DataError
 
-__all__ = ["MEASURES", "Measure", "measures", "raised", "valid_pairs"]
+__all__ = ["MEASURES", "Measure", "agreement_measures", "raised", "valid_pairs"]
 
 Floats = NDArray[np.float64]
 
@@ -88,10 +88,10 @@ MEASURES = {
         Measure("index_of_agreement", "Index of agreement", 0, 1.0),
     )
 }
-"""Every measure of :func:`measures`, in the order of the tables."""
+"""Every measure of :func:`agreement_measures`, in the order of the tables."""
 
 
-def measures(product: Any, reference: Any) -> dict[str, float]:
+def agreement_measures(product: Any, reference: Any) -> dict[str, float]:
     r"""Compute all measures of agreement of two series.
 
     Parameters
@@ -134,7 +134,7 @@ def measures(product: Any, reference: Any) -> dict[str, float]:
 
     Examples
     --------
-    >>> found = measures([0.2, 0.3, 0.4], [0.1, 0.2, 0.3])
+    >>> found = agreement_measures([0.2, 0.3, 0.4], [0.1, 0.2, 0.3])
     >>> round(found["bias"], 3), round(found["ubrmsd"], 3), round(found["pearson"], 3)
     (0.1, 0.0, 1.0)
     """
@@ -171,7 +171,7 @@ def valid_pairs(product: Any, reference: Any, least: int = 3) -> tuple[Floats, F
         raise DataError(
             "product and reference are not two series of one length",
             found=f"shapes {x.shape} and {y.shape}",
-            do="Match them in time first: headwater.downscaling.match_times",
+            do="Match them in time first: headwater.validation.match_times",
         )
     if np.isinf(x).any() or np.isinf(y).any():
         raise DataError("infinite values", found="inf", do="Set them to NaN if they mean missing")
