@@ -261,9 +261,9 @@ def test_a_station_outside_the_grid_is_named(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"soil_moisture": 23.0}, "vol% must be divided by 100"),
-        ({"soil_moisture": "wet"}, "soil moisture that cannot be"),
+        ({"soil_moisture": "wet"}, "text where numbers are needed"),
         ({"latitude": None}, "no place on Earth"),
-        ({"time": "soon"}, "a time that is none"),
+        ({"time": "soon"}, "dates that cannot be read"),
         ({"longitude": 94.99}, "a station with several places"),
     ],
 )

@@ -32,7 +32,7 @@ _GROUPINGS = ("season", "station")
 _FIGURES = ("summary", "forest", "series")
 
 
-def validate(
+def validate(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
     product: Annotated[Path, typer.Argument(help="Soil moisture: NetCDF or Zarr, with time.")],
     stations: Annotated[
         Path,
@@ -57,6 +57,16 @@ def validate(
         list[Path] | None,
         typer.Option(help="Another product, for triple collocation; may be repeated."),
     ] = None,
+    depth: Annotated[
+        float | None, typer.Option(help="Depth of the stations' series [m]; default: all.")
+    ] = None,
+    reading: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="What the table of stations leaves open: zone=Asia/Shanghai, dates=dmy; repeat.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
     """Hold a product against stations: scores with intervals that know of autocorrelation."""
@@ -66,11 +76,12 @@ def validate(
             compare_with_stations,
             open_product,
         )
+        from headwater.tables import parse_options
 
         _check_groupings(by or [])
         cube = open_product(product, variable=variable, units=units)
         others = [(path.stem, open_product(path)) for path in against or []]
-        options = Comparison(scaling, anomalies)
+        options = Comparison(scaling, anomalies, depth=depth, reading=parse_options(reading or ()))
         found = compare_with_stations(cube, stations, options, others=others)
         for name, result in found.items():
             if name == "collocation":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, StudyError, nearest
+from headwater.tables.options import DEFAULTS, ReadingOptions
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from headwater.results import Result
+    from headwater.tables import ReadingReport
     from headwater.validation.scorecards import Scorecard
 
 __all__ = ["Comparison", "compare_with_stations", "open_product"]
@@ -39,12 +41,18 @@ class Comparison:
         What is done about stations outside of the product's grid.
     seed : int
         Of the bootstraps.
+    depth : float, optional
+        Depth of the stations' series that are taken [m]; default: all, each a series of its own.
+    reading : ReadingOptions
+        What the table of stations leaves open.
     """
 
     scaling: str | None = None
     anomalies: bool = False
     outside: str = "refuse"
     seed: int = 1
+    depth: float | None = None
+    reading: ReadingOptions = DEFAULTS
 
 
 def open_product(
@@ -97,7 +105,7 @@ def compare_with_stations(
     product : DataArray (time, y, x)
         [m3 m-3]
     stations : path
-        CSV, as of :func:`headwater.chapters.validation.stations.daily_stations`.
+        A table as of :func:`headwater.chapters.validation.stations.read_stations`.
     options : Comparison, optional
         How it is compared.
     others : sequence of (str, DataArray)
@@ -117,11 +125,12 @@ def compare_with_stations(
     -----
     Values of a day are averaged, of the product and of the stations, in UTC.
     """
-    from headwater.chapters.validation.stations import daily_stations
+    from headwater.chapters.validation.stations import read_stations
     from headwater.validation.scorecards import ScorecardOptions, scorecard
 
     chosen = options or Comparison()
-    table = daily_stations(stations)
+    read = read_stations(stations, depth=chosen.depth, reading=chosen.reading)
+    table = read.daily
     x, y = _aligned(_at_stations(product, table, chosen), table)
     if chosen.scaling is not None:
         x, y, scaled = _scaled(x, y, chosen.scaling)
@@ -133,7 +142,16 @@ def compare_with_stations(
         found["scorecard-scaled"] = _told_scaled(scorecard(scaled, y, rng=rng, options=how), chosen)
     if others:
         found["collocation"] = _collocated(x, y, table, others, chosen)
-    return found
+    return {name: _with_report(result, read.report) for name, result in found.items()}
+
+
+def _with_report(result: Result, report: ReadingReport) -> Result:
+    """Keep with a result how its stations were read."""
+    return replace(
+        result,
+        choices=(*report.choices(), *result.choices),
+        cautions=(*report.guesses, *result.cautions),
+    )
 
 
 def _has_soil_moisture(path: Path) -> bool:

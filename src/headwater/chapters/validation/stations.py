@@ -1,7 +1,8 @@
-"""Station measurements that take part in a study, as a CSV with one row per station and time."""
+"""Station measurements that take part in a study: a table with one row per station and time."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,71 +10,147 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from headwater.errors import InputError
+from headwater.errors import DataError, InputError
+from headwater.tables import LeftOut, ReadingOptions, ReadingReport, fields_named, read_table
+from headwater.tables.options import DEFAULTS
+from headwater.tables.read import Table
+from headwater.tables.report import name_rows
 
-__all__ = ["daily_stations", "station_pixels"]
+__all__ = ["Stations", "daily_stations", "read_stations", "station_pixels"]
 
 _COLUMNS = ("station", "longitude", "latitude", "time", "soil_moisture")
+_FIELDS = fields_named((*_COLUMNS, "depth_top", "depth_bottom", "depth"))
 _PLACE = ["station", "longitude", "latitude"]
 
 
-def daily_stations(path: str | Path, days: NDArray[np.datetime64] | None = None) -> pd.DataFrame:
-    """Read station soil moisture and average it by day.
+@dataclass(frozen=True, slots=True, eq=False)
+class Stations:
+    """Measurements of stations by day.
+
+    Attributes
+    ----------
+    daily : DataFrame
+        ``station, longitude, latitude, day, soil_moisture, n``, one row per series and day, in UTC.
+    depths : tuple of float
+        Depths of the series that are in `daily` [m]; empty where the file names none. Where there
+        are several, the name of a series has its depth behind the station's.
+    report : ReadingReport
+    """
+
+    daily: pd.DataFrame
+    depths: tuple[float, ...]
+    report: ReadingReport
+
+
+def daily_stations(
+    path: str | Path,
+    days: NDArray[np.datetime64] | None = None,
+    *,
+    depth: float | None = None,
+    reading: ReadingOptions = DEFAULTS,
+) -> pd.DataFrame:
+    """Read station soil moisture of one depth and average it by day.
 
     Parameters
     ----------
     path : path
-        CSV with ``station, longitude, latitude, time, soil_moisture`` [degrees, ISO 8601, m3 m-3].
+        A table as of :func:`read_stations`.
     days : ndarray of datetime64[D], optional
         Days that are kept; default: all.
+    depth : float, optional
+        Depth of the series that are taken [m].
+    reading : ReadingOptions
+        What the file leaves open.
 
     Returns
     -------
     DataFrame
-        ``station, longitude, latitude, day, soil_moisture, n``, one row per station and day.
+        As ``daily`` of :class:`Stations`.
 
     Raises
     ------
     InputError
-        If the file cannot be read, a column, place or time is missing, a value is impossible, a
-        station has several places, or no day is shared.
+        As :func:`read_stations`, or if there are several depths and none is chosen.
 
     Examples
     --------
     ``daily_stations("stations.csv")["soil_moisture"]`` holds one value per station and day.
     """
-    table = _read(path)
-    value = pd.to_numeric(table["soil_moisture"], errors="coerce")
-    text = value.isna() & table["soil_moisture"].notna()
-    _refuse(
-        path,
-        text | (value < 0) | (value > 1),
-        "soil moisture that cannot be",
-        "Give m3 m-3, between 0 and 1; vol% must be divided by 100",
-    )
-    place = table[_PLACE[1:]].apply(pd.to_numeric, errors="coerce")
-    wrong = table["station"].isna() | place.isna().any(axis=1)
-    wrong |= (place["longitude"].abs() > 360) | (place["latitude"].abs() > 90)
-    _refuse(path, wrong, "no name, or no place on Earth", "Give station, and degrees of both")
-    time = pd.to_datetime(table["time"], format="ISO8601", utc=True, errors="coerce")
-    _refuse(path, time.isna(), "a time that is none", 'Write times as "2019-07-01T12:00"')
-    day = time.dt.tz_localize(None).dt.floor("D")
-    table = place.assign(station=table["station"].astype(str), day=day, soil_moisture=value)
-    _check_places(path, table)
+    stations = read_stations(path, days, depth=depth, reading=reading)
+    if len(stations.depths) > 1:
+        raise InputError(
+            f"{path} has several depths",
+            found=", ".join(f"{value:g} m" for value in stations.depths),
+            do="Leave one of them in the file: a point on the map has one",
+        )
+    return stations.daily
+
+
+def read_stations(
+    path: str | Path,
+    days: NDArray[np.datetime64] | None = None,
+    *,
+    depth: float | None = None,
+    reading: ReadingOptions = DEFAULTS,
+) -> Stations:
+    """Read station soil moisture, each depth a series of its own, and average it by day.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV or XLSX with ``station, longitude, latitude, time, soil_moisture`` [degrees, m3 m-3
+        where the head names no other unit], and perhaps ``depth`` [m].
+    days : ndarray of datetime64[D], optional
+        Days that are kept; default: all.
+    depth : float, optional
+        Depth of the series that are taken [m]; default: all.
+    reading : ReadingOptions
+        What the file leaves open: units, order of dates, zone of times that name none (default
+        UTC, which the report says).
+
+    Returns
+    -------
+    Stations
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, a column, place or time is missing, a value is impossible, a
+        station has several places, one series has two values at one time, or no day is shared.
+    DataError
+        If numbers or times are something else.
+
+    Examples
+    --------
+    ``read_stations("stations.csv").report.lines()`` says how the file was read.
+    """
+    table = _read(path, reading)
+    frame, report = _checked(path, table, reading)
+    depths = tuple(sorted(frame["depth"].dropna().unique().tolist()))
+    if depth is not None:
+        frame, depths = _at_depth(path, frame, depths, depth), (depth,)
+    elif len(depths) > 1:
+        named = frame["station"] + frame["depth"].map(lambda d: f" at {d:g} m").fillna("")
+        frame = frame.assign(station=named)
+        listed = ", ".join(f"{value:g}" for value in depths)
+        report = report.but(f"{listed} m: each depth is a series of its own; depth chooses one")
+    frame, report = _without_repeats(path, frame, report)
+    frame = frame.assign(day=frame["time"].dt.floor("D"))
     if days is not None:
-        table = table[table["day"].isin(days.astype("datetime64[ns]"))]
-    if not table["soil_moisture"].notna().any():
+        frame = frame[frame["day"].isin(days.astype("datetime64[ns]"))]
+    if not frame["soil_moisture"].notna().any():
+        first, last = table.data["time"].min(), table.data["time"].max()
         raise InputError(
             f"{path} has no measurement on a day of the study",
-            found=f"{day.min():%Y-%m-%d} to {day.max():%Y-%m-%d}",
+            found=f"{first:%Y-%m-%d} to {last:%Y-%m-%d}",
             do="Give measurements of the same period"
             + ("" if days is None else f", {days[0]} to {days[-1]}"),
         )
-    grouped = table.groupby([*_PLACE, "day"], as_index=False)
+    grouped = frame.groupby([*_PLACE, "day"], as_index=False)
     daily: pd.DataFrame = grouped.agg(
         soil_moisture=("soil_moisture", "mean"), n=("soil_moisture", "count")
     )
-    return daily
+    return Stations(daily, depths, report)
 
 
 def station_pixels(table: pd.DataFrame, grid: Any) -> dict[str, int]:
@@ -111,27 +188,116 @@ def station_pixels(table: pd.DataFrame, grid: Any) -> dict[str, int]:
     return dict(zip(cells["station"].astype(str), flat.tolist(), strict=True))
 
 
-def _read(path: str | Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype={"station": str})
-    except (OSError, ValueError) as error:
+def _read(path: str | Path, reading: ReadingOptions) -> Table:
+    if not Path(path).is_file():
         raise InputError(
             f"{path} cannot be read as a table of stations",
-            found=str(error)[:200],
+            found="no such file",
             do="Give a CSV with " + ", ".join(_COLUMNS),
-        ) from error
-    missing = [name for name in _COLUMNS if name not in table]
+        )
+    table = read_table(path, _FIELDS, options=reading)
+    missing = [name for name in _COLUMNS if name not in table.data]
     if missing:
         raise InputError(
-            f"{path} lacks columns", found=", ".join(table.columns), do=f"Add {', '.join(missing)}"
+            f"{path} lacks columns",
+            found=", ".join(map(str, table.data.columns)),
+            do=f"Add {', '.join(missing)}",
         )
     return table
+
+
+def _checked(
+    path: str | Path, table: Table, reading: ReadingOptions
+) -> tuple[pd.DataFrame, ReadingReport]:
+    """Refuse values, places and times that cannot be; bring times to UTC."""
+    data = table.data
+    value = data["soil_moisture"]
+    _refuse(
+        path,
+        (value < 0) | (value > 1),
+        "soil moisture that cannot be",
+        "Give m3 m-3, between 0 and 1; vol% must be divided by 100, or named in the head as "
+        "soil_moisture (%)",
+    )
+    place = data[_PLACE[1:]]
+    wrong = data["station"].isna() | place.isna().any(axis=1)
+    wrong |= (place["longitude"].abs() > 360) | (place["latitude"].abs() > 90)
+    _refuse(path, wrong, "no name, or no place on Earth", "Give station, and degrees of both")
+    _refuse(path, data["time"].isna(), "a time that is none", 'Write times as "2019-07-01T12:00"')
+    frame = place.assign(
+        station=data["station"].astype(str),
+        time=_in_utc(path, data["time"], table.times["time"].zone),
+        soil_moisture=value,
+        depth=_depth(data),
+    )
+    _check_places(path, frame)
+    report = table.report
+    timed = table.times["time"]
+    if reading.zone is None and bool((timed.timed & ~timed.zoned).any()):
+        report = report.but("times name no zone and were taken as UTC; zone settles it")
+    return frame, report
+
+
+def _in_utc(path: str | Path, time: pd.Series, zone: str) -> pd.Series:
+    if zone in ("", "UTC"):
+        return time
+    local = time.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    _refuse(
+        path,
+        local.isna(),
+        f"times that {zone} has twice or not at all, as clocks are changed",
+        "Give times in UTC, or leave these rows out",
+    )
+    return local.dt.tz_convert("UTC").dt.tz_localize(None)
+
+
+def _depth(data: pd.DataFrame) -> pd.Series:
+    """Take the middle of each layer [m]."""
+    ends = [name for name in ("depth_top", "depth_bottom") if name in data]
+    if not ends:
+        return pd.Series(np.nan, data.index)
+    middle: pd.Series = data[ends].mean(axis=1).round(6)
+    return middle
+
+
+def _at_depth(
+    path: str | Path, frame: pd.DataFrame, depths: tuple[float, ...], depth: float
+) -> pd.DataFrame:
+    taken = frame[np.isclose(frame["depth"], depth, atol=1e-6)]
+    if taken.empty:
+        known = ", ".join(f"{value:g}" for value in depths) or "none"
+        raise InputError(f"{path} has no such depth", found=f"{depth:g} m", do=f"Known: {known}")
+    return taken
+
+
+def _without_repeats(
+    path: str | Path, frame: pd.DataFrame, report: ReadingReport
+) -> tuple[pd.DataFrame, ReadingReport]:
+    """Refuse two values of one series at one time; rows that say the same again count once."""
+    key = ["station", "time"]
+    filled = frame[frame["soil_moisture"].notna()]
+    values = filled.groupby(key)["soil_moisture"].transform("nunique")
+    if (values > 1).any():
+        first = filled[values > 1].sort_values(key).head(2)
+        station, time = first["station"].iloc[0], first["time"].iloc[0]
+        numbers = " and ".join(f"{value:g}" for value in first["soil_moisture"])
+        raise DataError(
+            f"{path} has two values of one series at one time",
+            found=f"{station} on {time:%Y-%m-%d %H:%M}: {numbers} "
+            f"({name_rows(first.index.tolist())}; {int((values > 1).sum())} such rows)",
+            do="Leave one of them, name series apart, or add a column depth",
+        )
+    again = frame.duplicated([*key, "soil_moisture"])
+    if not again.any():
+        return frame, report
+    left = LeftOut("the same once more", tuple(map(int, frame.index[again])))
+    return frame[~again], replace(report, left_out=(*report.left_out, left))
 
 
 def _refuse(path: str | Path, wrong: pd.Series[bool], what: str, do: str) -> None:
     places = np.flatnonzero(wrong)
     if places.size:
-        rows = ", ".join(str(row + 2) for row in places[:5])
+        rows = ", ".join(str(wrong.index[place]) for place in places[:5])
         more = f" and {places.size - 5} more" if places.size > 5 else ""
         raise InputError(f"{path} has {what}", found=f"row {rows}{more}", do=do)
 

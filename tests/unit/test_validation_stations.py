@@ -1,0 +1,54 @@
+"""Tables of stations: depths, repeats, zones and units."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headwater.chapters.validation.stations import daily_stations, read_stations
+from headwater.errors import DataError, InputError
+from headwater.tables import ReadingOptions
+
+DATA = Path(__file__).parents[1] / "data" / "tables" / "stations"
+
+
+def test_each_depth_is_a_series_of_its_own() -> None:
+    stations = read_stations(DATA / "depths.csv")
+    assert stations.depths == (0.05, 0.5)
+    names = stations.daily["station"].unique().tolist()
+    assert names == ["A at 0.05 m", "A at 0.5 m"]
+    assert (stations.daily["n"] == 1).all()
+    upper = read_stations(DATA / "depths.csv", depth=0.05)
+    assert upper.daily["station"].unique().tolist() == ["A"]
+    assert upper.daily["soil_moisture"].iloc[0] == 0.13308
+    with pytest.raises(InputError, match="has several depths"):
+        daily_stations(DATA / "depths.csv")
+    with pytest.raises(InputError, match=r"no such depth. Found: 0.1 m. Known: 0.05, 0.5"):
+        read_stations(DATA / "depths.csv", depth=0.1)
+
+
+def test_two_values_at_one_time_are_refused() -> None:
+    with pytest.raises(DataError, match=r"A on 2017-01-11 00:00: 0\.12041 and 0\.22041"):
+        read_stations(DATA / "dupconf.csv")
+
+
+def test_local_times_are_told_and_the_zone_settles_them() -> None:
+    read = read_stations(DATA / "local.csv")
+    assert any("taken as UTC; zone settles it" in text for text in read.report.guesses)
+    local = read_stations(DATA / "local.csv", reading=ReadingOptions(zone="Asia/Shanghai"))
+    assert not local.report.guesses
+    assert local.daily["day"].dt.strftime("%Y-%m-%d").iloc[0] == "2016-12-31"
+    assert local.daily["n"].iloc[0] == 8
+
+
+def test_units_separators_and_what_is_said_twice(tmp_path: Path) -> None:
+    path = tmp_path / "sm.csv"
+    rows = "站点;经度;纬度;时间;土壤体积含水量(%)\nA;99,02;38,74;2017/1/1;20,5\n"
+    path.write_text(rows + rows.splitlines()[1] + "\nA;99,02;38,74;2017/1/2;-9999\n", "gbk")
+    read = read_stations(path)
+    assert read.daily["soil_moisture"].tolist()[0] == 0.205
+    assert np.isnan(read.daily["soil_moisture"].iloc[1])
+    assert [entry.rows for entry in read.report.left_out] == [(3,)]
+    path.write_text(rows.replace("(%)", ""), "utf-8")
+    with pytest.raises(InputError, match="or named in the head as soil_moisture"):
+        read_stations(path)
