@@ -177,3 +177,17 @@ def test_rules_are_twelve() -> None:
     assert list(RULES) == [f"A{i}" for i in range(1, 13)]
     checked = audit_tables(published_study("li2024")).checked
     assert all(checked[rule] > 0 for rule in RULES)
+
+
+def test_tables_of_one_kind_are_joined_and_differences_refused(tmp_path) -> None:
+    one, two = tmp_path / "a.csv", tmp_path / "b.csv"
+    one.write_text("label,d18O,d2H,d_excess\nmeadow,-12.15,-90.36,9.87\n")
+    two.write_text("label;δ18O (‰);δD (‰);d-excess\nforest;−10,00;−70,00;12,00\n", "utf-8")
+    claims = read_claims(one, two)
+    assert claims.means["label"].tolist() == ["meadow", "forest"]
+    assert claims.means["d18O"].tolist() == ["-12.15", "-10.00"]
+    found = audit_tables(claims).data
+    assert found[found["rule"] == "A2"]["label"].tolist() == ["meadow", "forest"]
+    two.write_text("label,d18O,d2H,d_excess\nmeadow,-12.25,-90.36,9.87\n")
+    with pytest.raises(InputError, match="gives other figures than a table before it"):
+        read_claims(one, two)

@@ -248,7 +248,8 @@ def _in_utc(path: str | Path, time: pd.Series, zone: str) -> pd.Series:
         f"times that {zone} has twice or not at all, as clocks are changed",
         "Give times in UTC, or leave these rows out",
     )
-    return local.dt.tz_convert("UTC").dt.tz_localize(None)
+    utc: pd.Series = local.dt.tz_convert("UTC").dt.tz_localize(None)
+    return utc
 
 
 def _depth(data: pd.DataFrame) -> pd.Series:

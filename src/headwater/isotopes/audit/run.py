@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,8 +31,21 @@ from headwater.isotopes.audit.tables import NEEDS, Case, Claims, Finding, prepar
 from headwater.isotopes.envelope import Envelope
 from headwater.isotopes.results import AuditReport
 from headwater.results import fingerprint
+from headwater.tables import Field, fields_named, read_table
+from headwater.tables.numbers import plain
 
 __all__ = ["RULES", "audit_tables", "published_study", "read_claims"]
+
+_CLAIMED = (
+    *(replace(entry, kind="text") for entry in fields_named(("d18O", "d2H"))),
+    Field("d_excess", "text", "dexcess dex dexc deuteriumexcess 氘盈余 氘过量"),
+    Field("label", "text", "label group 组 组别 分组 样地"),
+    Field("period", "text", "period month season 月份 时期 时段"),
+    Field("grouping", "text", "grouping 分类 分组方式"),
+    Field("slope", "text", "slope 斜率"),
+    Field("intercept", "text", "intercept 截距"),
+)
+_PRINTED = {"d18O", "d2H", "d_excess", "slope", "intercept", "value", "d18O_crossing"}
 
 _CHECKS: dict[str, tuple[str, Callable[[Case], tuple[int, list[Finding]]]]] = {
     "A1": ("sign and range by kind of water", signs_and_ranges),
@@ -155,7 +169,7 @@ def published_study(name: str) -> Claims:
 
 
 def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
-    r"""Read printed tables from CSV files, each known by its columns.
+    r"""Read printed tables from CSV, TSV or XLSX files, each known by its columns.
 
     Parameters
     ----------
@@ -171,7 +185,7 @@ def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
     Raises
     ------
     InputError
-        If a file is missing, or is none of the three.
+        If a file is missing, or is none of the three; if two give other figures for one thing.
 
     Examples
     --------
@@ -186,11 +200,7 @@ def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
     for path in map(Path, paths):
         if not path.is_file():
             raise InputError("no such table", found=str(path), do="Check the path")
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, comment="#", encoding="utf-8")
-        frame = frame.rename(columns=lambda name: name.strip())
-        for name in ("grouping", "period"):
-            if name not in frame.columns:
-                frame[name] = ""
+        frame = _printed_texts(path)
         kind = next((k for k, needed in NEEDS.items() if set(needed) <= set(frame.columns)), None)
         if kind is None:
             raise InputError(
@@ -199,8 +209,42 @@ def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
                 do="Means have label, d18O, d2H (and period, grouping, d_excess); lines have "
                 "label, slope, intercept; facts have kind, period, label, quantity, value",
             )
-        parts[kind] = frame
-    return _claims(Path(paths[0]).name if paths else "nothing", parts, water=water)
+        parts[kind] = _joined(parts.get(kind), frame, path.name)
+    return _claims(", ".join(Path(path).name for path in paths) or "nothing", parts, water=water)
+
+
+def _printed_texts(path: Path) -> pd.DataFrame:
+    """Read a table as text: how a number is printed says how far it was rounded."""
+    table = read_table(path, _CLAIMED)
+    frame = table.data.astype(object).where(table.data.notna(), "").astype(str)
+    frame.index = pd.RangeIndex(len(frame))
+    for name in _PRINTED & set(frame.columns):
+        frame[name] = [_with_point(plain(text)) for text in frame[name]]
+    return frame.assign(
+        **{name: "" for name in ("grouping", "period") if name not in frame.columns}
+    )
+
+
+def _with_point(text: str) -> str:
+    """Write a decimal comma as a point; what parts thousands is none of these figures."""
+    return text.replace(",", ".") if re.fullmatch(r"[-+]?\d*,\d+", text) else text
+
+
+def _joined(before: pd.DataFrame | None, frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Put tables of one kind under each other; two that say one thing differently are refused."""
+    if before is None:
+        return frame
+    both = pd.concat([before, frame], ignore_index=True).fillna("").drop_duplicates()
+    keys = [key for key in ("kind", "grouping", "label", "period", "quantity") if key in both]
+    twice = both[both.duplicated(keys)]
+    if not twice.empty:
+        where = ", ".join(text for text in map(str, twice[keys].iloc[0]) if text)
+        raise InputError(
+            f"{name} gives other figures than a table before it",
+            found=f"'{where}' in both",
+            do="Audit the tables one by one, or give them groupings of their own",
+        )
+    return both.reset_index(drop=True)
 
 
 def _claims(title: str, parts: dict[str, pd.DataFrame], **said: str) -> Claims:
