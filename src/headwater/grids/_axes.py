@@ -32,6 +32,7 @@ _STANDARD = {
 _TYPES = {"Time": "time", "Lat": "y", "GeoY": "y", "Lon": "x", "GeoX": "x"}
 NORTH = {"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"}
 _EAST = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"}
+_METRES = {"m", "km", "metre", "metres", "meter", "meters", "kilometre", "kilometer"}
 _NAMES = {
     "time": {"time", "t", "date", "day", "month", "year", "valid_time", "datetime"},
     "y": {"y", "yc", "lat", "latitude", "northing", "north", "nlat", "rlat", "row", "rows"},
@@ -83,6 +84,75 @@ def tidy_axis(variable: xr.Variable) -> np.ndarray[Any, Any]:
         values = values.astype(str)
     scale = 1000.0 if units_in(variable.attrs) == "km" else 1.0
     return values.astype(np.float64) * scale
+
+
+def straightened(dataset: xr.Dataset, name: str, path: Any) -> xr.Dataset:
+    """Take latitude and longitude out of two-dimensional coordinates, where they make a grid.
+
+    Raises
+    ------
+    GridError
+        If the grid is rotated or curvilinear: cells at other places than its axes say.
+    """
+    axes = find_axes(dataset, name)
+    if not {"y", "x"} <= axes.keys():
+        return dataset
+    lines = {role: axis_of(dataset, axes[role]) for role in ("y", "x")}
+    rotated = [role for role, line in lines.items() if line is not None and _is_rotated(line)]
+    if rotated or str(axes["y"]).lower() in ("rlat", "grid_latitude"):
+        raise _not_regular(path, name, "a rotated pole (grid_latitude, grid_longitude)")
+    mesh = _mesh(dataset, axes)
+    if mesh is None or _projected(dataset, name, lines):
+        return dataset
+    latitude, longitude = (np.asarray(each.values, dtype=np.float64) for each in mesh)
+    row, column = latitude[:, :1], longitude[:1]
+    scale = min(np.ptp(each) / max(each.size - 1, 1) for each in (row, column))
+    bent = max(np.nanmax(np.abs(latitude - row)), np.nanmax(np.abs(longitude - column)))
+    if not (scale > 0 and bent <= 1e-3 * scale):
+        own = [units_in(line.attrs) for line in lines.values() if line is not None]
+        if any(units in NORTH | _EAST for units in own):
+            return dataset
+        raise _not_regular(path, name, "latitude and longitude of two dimensions")
+    found = {
+        axes["y"]: (axes["y"], row[:, 0], {"units": "degrees_north"}),
+        axes["x"]: (axes["x"], column[0], {"units": "degrees_east"}),
+    }
+    return dataset.drop_vars([axes["y"], axes["x"]], errors="ignore").assign_coords(found)
+
+
+def _is_rotated(line: xr.Variable) -> bool:
+    return str(line.attrs.get("standard_name", "")) in ("grid_latitude", "grid_longitude")
+
+
+def _projected(dataset: xr.Dataset, name: str, lines: dict[str, xr.Variable | None]) -> bool:
+    """Whether x and y are coordinates of a projection, beside which a mesh is only for show."""
+    if any(line is None for line in lines.values()):
+        return False
+    named = all(
+        line is not None and (_by_attributes(line.attrs) or units_in(line.attrs) in _METRES)
+        for line in lines.values()
+    )
+    return named or "grid_mapping" in dataset[name].attrs
+
+
+def _mesh(dataset: xr.Dataset, axes: dict[str, str]) -> tuple[xr.Variable, xr.Variable] | None:
+    """Find latitude and longitude of every cell, on the dimensions of the rows and columns."""
+    found = {}
+    for variable in dataset.variables.values():
+        if variable.dims == (axes["y"], axes["x"]):
+            for role, words in (("y", NORTH), ("x", _EAST)):
+                if units_in(variable.attrs) in words:
+                    found[role] = variable
+    return (found["y"], found["x"]) if len(found) == 2 else None
+
+
+def _not_regular(path: Any, name: str, found: str) -> GridError:
+    return GridError(
+        f"variable '{name}' of {path} lies on a rotated or curvilinear grid",
+        found=found,
+        do="Regrid it to latitude and longitude first, for example with "
+        "`cdo remapcon,<grid description> in.nc out.nc`",
+    )
 
 
 def wrap_longitude(data: xr.DataArray) -> xr.DataArray:

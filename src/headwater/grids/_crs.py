@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["agreed_crs", "crs_in", "known_crs", "same_crs"]
 
+# Attributes that hold a reference system as text, the best first.
+_TEXTS = ("crs_wkt", "spatial_ref", "esri_pe_string", "epsg_code", "proj4_params", "proj4")
+
 
 def known_crs(crs: Any) -> CRS:
     """Understand an EPSG code, WKT or CRS, or say that it is unknown."""
@@ -53,7 +56,10 @@ def crs_in(dataset: xr.Dataset, name: str) -> tuple[CRS | None, bool]:
     """
     from pyproj import CRS
 
-    mapping = str(dataset[name].attrs.get("grid_mapping", "")).split(":")[0].strip()
+    own = dataset[name].attrs
+    if own.get("esri_pe_string"):
+        return _crs_from(own, name), True
+    mapping = str(own.get("grid_mapping", "")).split(":")[0].strip()
     for candidate in (mapping, "spatial_ref", "crs"):
         if candidate in dataset.variables:
             crs = _crs_from(dataset.variables[candidate].attrs, candidate)
@@ -93,7 +99,7 @@ def _crs_from(attrs: dict[Any, Any], name: str) -> CRS | None:
     from pyproj import CRS
     from pyproj.exceptions import CRSError as ProjError
 
-    text = attrs.get("crs_wkt") or attrs.get("spatial_ref")
+    text = next((attrs[key] for key in _TEXTS if attrs.get(key)), None)
     if not text and "grid_mapping_name" not in attrs:
         return None
     try:

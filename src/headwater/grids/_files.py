@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,18 @@ from headwater.errors import GridError, InputError
 
 __all__ = ["find_files", "is_raster", "open_raw"]
 
-_ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
+_ENGINES = {
+    b"\x89HDF": "h5netcdf",
+    b"CDF\x01": "scipy",
+    b"CDF\x02": "scipy",
+    b"CDF\x05": "netcdf4",
+}
 _RASTERS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
+_PCRASTER = b"RUU CROSS SYSTEM MAP FORMAT"
+_ZIP = b"PK\x03\x04"
 _OTHERS = {
     b"\x0e\x03\x13\x01": "HDF4",
-    b"CDF\x05": "netCDF-3 with 64-bit data",
     b"GRIB": "GRIB",
     b"PK\x03\x04": "a ZIP archive",
 }
@@ -50,6 +58,8 @@ def open_raw(path: Path) -> xr.Dataset:
         kind = _format(path)
         if kind == "raster":
             return _open_raster(path)
+        if kind == "zipped zarr":
+            return _open_zipped(path)
         options: dict[str, Any] = {"consolidated": _consolidated(path)} if kind == "zarr" else {}
         return xr.open_dataset(path, engine=kind, decode_cf=False, chunks=None, **options)
     except InputError:
@@ -72,7 +82,7 @@ def is_raster(dataset: xr.Dataset) -> bool:
 
 def _format(path: Path) -> str:
     if path.is_dir():
-        if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+        if any((path / name).exists() for name in _ZARR):
             return "zarr"
         raise InputError(
             f"{path} is a folder", found="no Zarr store", do="Name the files, such as 'folder/*.nc'"
@@ -81,12 +91,15 @@ def _format(path: Path) -> str:
         head = file.read(64)
     if head[:4] in _ENGINES:
         return _ENGINES[head[:4]]
-    if head[:4] in _RASTERS or head.lstrip()[:5].lower() == b"ncols":
+    ascii_grid = head.lstrip()[:5].lower() in (b"ncols", b"nrows")
+    if head[:4] in _RASTERS or ascii_grid or head.startswith(_PCRASTER):
         return "raster"
+    if head[:4] == _ZIP and _is_zipped_zarr(path):
+        return "zipped zarr"
     raise InputError(
         f"{path} is in no format that Headwater reads",
         found=_OTHERS.get(head[:4], "an empty file" if not head else f"first bytes {head[:8]!r}"),
-        do="Give NetCDF, Zarr, GeoTIFF or ESRI ASCII",
+        do="Give NetCDF, Zarr (also zipped), GeoTIFF, ESRI ASCII or PCRaster",
     )
 
 
@@ -94,6 +107,30 @@ def _consolidated(store: Path) -> bool:
     described = store / "zarr.json"
     return (store / ".zmetadata").exists() or (
         described.exists() and "consolidated_metadata" in json.loads(described.read_text())
+    )
+
+
+def _is_zipped_zarr(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(Path(name).name in _ZARR for name in archive.namelist())
+
+
+def _open_zipped(path: Path) -> xr.Dataset:
+    from zarr.storage import ZipStore
+
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    roots = {str(Path(name).parent) for name in names if Path(name).name in _ZARR}
+    root = min(roots, key=len)
+    store: Any = ZipStore(path, mode="r")
+    nested = root != "."
+    return xr.open_dataset(
+        store,
+        engine="zarr",
+        group=root if nested else None,
+        consolidated=not nested and ".zmetadata" in names,
+        decode_cf=False,
+        chunks=None,
     )
 
 

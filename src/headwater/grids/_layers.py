@@ -18,6 +18,7 @@ from headwater.grids._axes import (
     find_axes,
     is_map,
     is_time_name,
+    straightened,
     tidy_axis,
     units_in,
 )
@@ -72,6 +73,7 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
     """Read the layer that is wished for, giving it a time where it is one of many."""
     dataset = open_raw(path)
     name = _choose(dataset, wish.get("variable"), path)
+    dataset = straightened(dataset, name, path)
     crs, written = crs_in(dataset, name)
     own_units = _one(dataset[name].attrs.get("units") or dataset[name].attrs.get("unit"))
     units = wish.get("units") or own_units

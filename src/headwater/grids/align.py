@@ -153,7 +153,7 @@ def align(
     _check(method, kind, min_coverage)
     source = geobox_of(data)
     if _same_grid(source, geobox):
-        return data
+        return _labelled(data, geobox)
     if reach(source, geobox) is None:
         raise _apart(source, geobox)
     lazy = data.chunk() if data.chunks is None else data
@@ -169,6 +169,14 @@ def align(
     aligned.encoding = {"grid_mapping": "spatial_ref"}
     aligned = aligned.rename(data.name)  # None would become the name of the Dask graph
     return aligned.compute() if data.chunks is None else aligned
+
+
+def _labelled(data: xr.DataArray, geobox: GeoBox) -> xr.DataArray:
+    """Give cells that are those of a grid the very labels of that grid, so that all join."""
+    labels = grid_coords(geobox)
+    if all(np.array_equal(data[axis].values, labels[axis].values) for axis in ("y", "x")):
+        return data
+    return data.assign_coords(labels)
 
 
 class _Job(NamedTuple):

@@ -113,6 +113,7 @@ def read_area(
     *,
     crs: Any = None,
     where: Mapping[str, Any] | None = None,
+    encoding: str | None = None,
 ) -> Area:
     """Read a study area from a polygon file, or make one from four numbers.
 
@@ -126,6 +127,9 @@ def read_area(
         four numbers: EPSG:4326 unless given.
     where : mapping, optional
         Attributes that a feature must have to count, each a value or a list of values.
+    encoding : str, optional
+        Of the attributes, where the file does not say it or says it wrongly: ``"GBK"``. Where
+        `where` fits no feature, UTF-8 and GB18030 are tried.
 
     Returns
     -------
@@ -147,8 +151,9 @@ def read_area(
     if not isinstance(source, str | Path):
         return _box(source, crs)
     path = Path(source)
-    layer, fields, geometries, found_crs = _features(path)
+    layer, fields, geometries, found_crs = _features(path, encoding)
     if where:
+        fields = fields if encoding else _decoded(path, fields, where)
         geometries = geometries[_selected(path, fields, where)]
     polygons = _polygons(geometries)
     if polygons.is_empty:
@@ -190,7 +195,7 @@ def read_areas(source: str | Path, *, names: str | None = None, crs: Any = None)
         As :func:`read_area`.
     """
     path = Path(source)
-    _, fields, geometries, found_crs = _features(path)
+    _, fields, geometries, found_crs = _features(path, None)
     if names is not None and names not in fields:
         raise InputError(
             f"{path} has no attribute '{names}'",
@@ -238,7 +243,7 @@ def _box(source: Sequence[float], crs: Any) -> Area:
     return Area(shapely.box(west, south, east, north), system, "bounding box")
 
 
-def _features(path: Path) -> tuple[str, dict[str, Any], Any, Any]:
+def _features(path: Path, encoding: str | None) -> tuple[str, dict[str, Any], Any, Any]:
     """Name, attribute columns, geometries and CRS of the layer with polygons."""
     import pyogrio
     import shapely
@@ -249,7 +254,13 @@ def _features(path: Path) -> tuple[str, dict[str, Any], Any, Any]:
         layers = pyogrio.list_layers(path)
         polygonal = [name for name, kind in layers if kind and "Polygon" in kind]
         candidates = polygonal or [name for name, _ in layers]
-        meta, _, shapes, columns = pyogrio.raw.read(path, layer=candidates[0])
+        meta, _, shapes, columns = pyogrio.raw.read(path, layer=candidates[0], encoding=encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise InputError(
+            f"the attributes of {path} cannot be read",
+            found=str(error),
+            do='Write encoding = "GBK" (or another) in the table of the area',
+        ) from error
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError) as error:
         raise InputError(
             f"{path} cannot be read as a vector file",
@@ -264,6 +275,26 @@ def _features(path: Path) -> tuple[str, dict[str, Any], Any, Any]:
         )
     fields = dict(zip(meta["fields"], columns, strict=True))
     return path.stem, fields, shapely.from_wkb(shapes), meta["crs"]
+
+
+def _decoded(path: Path, fields: dict[str, Any], where: Mapping[str, Any]) -> dict[str, Any]:
+    """Read attributes in another encoding where none of them fits, as those of many shapefiles."""
+    wanted = {str(v) for wish in where.values() for v in ([wish] if np.isscalar(wish) else wish)}
+    names = {str(name) for name in fields}
+    if all(v.isascii() for v in (*wanted, *where)) or path.suffix.lower() != ".shp":
+        return fields
+    present = {str(v) for column in fields.values() for v in column}
+    if set(where) <= names and wanted & present:
+        return fields
+    for encoding in ("UTF-8", "GB18030"):
+        try:
+            found = _features(path, encoding)[1]
+        except InputError:
+            continue
+        values = {str(v) for name in where if name in found for v in found[name]}
+        if wanted & values:
+            return found
+    return fields
 
 
 def _selected(path: Path, fields: dict[str, Any], where: Mapping[str, Any]) -> Any:

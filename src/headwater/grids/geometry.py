@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ __all__ = ["cell_area", "cell_size", "crs_of", "geobox_of", "grid_coords", "is_g
 
 # A coordinate may be off its regular place by this share of a cell (float32 files are).
 _JITTER = 0.01
+# Steps of geographic grids are simple fractions of a degree, down to half a second of arc.
+_PARTS = 7200
 
 
 def crs_of(data: xr.DataArray | xr.Dataset) -> CRS:
@@ -112,7 +115,7 @@ def geobox_of(data: xr.DataArray | xr.Dataset) -> GeoBox:
     if step_x is None or step_y is None:
         step_x, step_y = _known_steps(data, step_x, step_y)
     corner_x, corner_y = (
-        _tidy(float(centres[0]) - step / 2) for centres, step in ((x, step_x), (y, step_y))
+        _corner(float(centres[0]), step) for centres, step in ((x, step_x), (y, step_y))
     )
     code = crs.to_epsg(min_confidence=100)
     affine = Affine(step_x, 0.0, corner_x, 0.0, step_y, corner_y)
@@ -325,7 +328,24 @@ def _step(centres: NDArray[Any], axis: str) -> float | None:
             found=f"steps from {steps.min():.6g} to {steps.max():.6g}",
             do="Give a grid with equal steps, or resample it to one first",
         )
-    return _tidy(float(step))
+    return _fraction(float(step), centres.size)
+
+
+def _fraction(step: float, size: int) -> float:
+    """Take a step for the simple fraction that it is written for: 1/24, 1/120, 0.05."""
+    simple = Fraction(step).limit_denominator(_PARTS)
+    near = simple != 0 and abs(float(simple) - step) * size < 1e-9 * max(1.0, abs(step))
+    return float(simple) if near else _tidy(step)
+
+
+def _corner(centre: float, step: float) -> float:
+    """First edge: a multiple of half a step where it is near one, so that equal grids are equal."""
+    halves = 2.0 * centre / step
+    if abs(halves - round(halves)) > 1e-5:
+        return _tidy(centre - step / 2.0)
+    simple = Fraction(step).limit_denominator(_PARTS)
+    exact = simple if float(simple) == step else Fraction(_tidy(step))
+    return float(exact * (round(halves) - 1) / 2)
 
 
 def _known_steps(

@@ -160,7 +160,9 @@ def read_study_area(study: Study) -> Area | None:
     box = None if table.bbox is None else read_area(table.bbox, crs=table.crs)
     if table.path is None:
         return box
-    polygons = read_area(table.path, crs=table.crs, where=table.where or None)
+    polygons = read_area(
+        table.path, crs=table.crs, where=table.where or None, encoding=table.encoding
+    )
     return polygons if box is None else polygons.overlap(box)
 
 

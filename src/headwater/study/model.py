@@ -121,6 +121,9 @@ class AreaTable(Table):
     path: RelativePath | None = Field(
         None, description="Polygon file (GeoJSON, GeoPackage, Shapefile)."
     )
+    encoding: str | None = Field(
+        None, description='Encoding of the attributes of a file that does not say its: "GBK".'
+    )
     where: dict[str, str | int | float | tuple[str | int | float, ...]] = Field(
         {}, description="Attributes that the wanted polygons have, each a value or a list."
     )

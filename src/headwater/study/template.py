@@ -70,6 +70,7 @@ _EXAMPLES = {
     "study.crs": '"EPSG:4326"',
     "study.period": '["2017-01-01", "2021-12-31"]',
     "area.path": '"area.geojson"',
+    "area.encoding": '"GBK"',
     "area.where": '{ name = "My mountains" }',
     "area.bbox": "[94.9, 36.4, 103.2, 40.0]",
     "area.crs": '"EPSG:4326"',
