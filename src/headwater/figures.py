@@ -10,9 +10,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, cast
+
+from headwater.errors import DataError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
@@ -21,6 +25,7 @@ __all__ = [
     "COLORMAP",
     "INK",
     "MUTED",
+    "drawing_on",
     "grouped",
     "house_style",
     "new_figure",
@@ -139,6 +144,43 @@ def house_style() -> Iterator[None]:
         yield
 
 
+_PLACE: ContextVar[Axes | None] = ContextVar("place", default=None)
+
+
+@contextmanager
+def drawing_on(ax: Axes | None) -> Iterator[None]:
+    """Let :func:`new_figure` give the place of given axes, so that any plot can be a panel.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        Axes of a grid (``subplots``), which make room for the plot; None changes nothing.
+
+    Raises
+    ------
+    DataError
+        When a figure is asked for and the axes are not of a grid.
+    """
+    token = _PLACE.set(ax)
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+def _place_of(ax: Axes) -> Figure:
+    spec = ax.get_subplotspec()
+    if spec is None:
+        raise DataError(
+            "there is no room for the plot in these axes",
+            found="axes that are not of a grid",
+            do="Make them with subplots or add_subplot",
+        )
+    whole = ax.figure
+    ax.remove()
+    return cast("Figure", whole.add_subfigure(spec))
+
+
 def new_figure(width: float = 7.0, height: float = 4.0) -> Figure:
     """Make an empty figure that needs no screen and no closing.
 
@@ -150,8 +192,12 @@ def new_figure(width: float = 7.0, height: float = 4.0) -> Figure:
     Returns
     -------
     Figure
-        With constrained layout, so that labels do not overlap.
+        With constrained layout, so that labels do not overlap; within :func:`drawing_on` the part
+        of the figure where the axes were.
     """
+    place = _PLACE.get()
+    if place is not None:
+        return _place_of(place)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as MatplotlibFigure
 

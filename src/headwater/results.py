@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MapResult", "Result", "TableResult", "fingerprint"]
+__all__ = ["MapResult", "Result", "TableResult", "fingerprint", "with_fingerprint"]
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,13 +30,15 @@ class Result:
     Attributes
     ----------
     data : Dataset or DataFrame
-        The numbers, with units and n beside them.
+        The numbers, with their units and n.
     method : str
         What was done, in one sentence that a methods section can print.
     references : tuple of str
         Citations with DOI.
     fingerprint : str
-        Hash of the inputs, from :func:`fingerprint`.
+        Hash of the inputs and options, from :func:`fingerprint`, joined when the result is made
+        with that of the result itself: its class, data, units, words and the version. Two results
+        that differ never share it.
     choices : tuple of str
         Every choice that was made on the way, one sentence each.
     cautions : tuple of str
@@ -44,8 +52,19 @@ class Result:
     choices: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
 
-    def plot(self) -> Figure:
+    def __post_init__(self) -> None:
+        """Join the fingerprint of the inputs with that of what came out."""
+        own = [(entry.name, getattr(self, entry.name)) for entry in fields(self)]
+        object.__setattr__(self, "fingerprint", fingerprint(type(self).__name__, own))
+
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the result.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; it makes room for the picture, which may have several panels. Default: a
+            figure of its own.
 
         Raises
         ------
@@ -70,6 +89,10 @@ class MapResult(Result):
         """Return the maps."""
         return self.data
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the maps as a table, one row for each cell."""
+        return self.data.to_dataframe().reset_index()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableResult(Result):
@@ -84,32 +107,168 @@ class TableResult(Result):
         """Return the table."""
         return self.data
 
+    def to_dataset(self) -> xr.Dataset:
+        """Return the table as a Dataset along ``index``, units as attributes."""
+        found = self.data.to_xarray()
+        for name, units in self.data.attrs.get("units", {}).items():
+            if name in found:
+                found[name].attrs["units"] = units
+        return found
 
-def fingerprint(*inputs: Any) -> str:
-    """Hash arrays and plain values into twelve hexadecimal digits.
+
+def with_fingerprint(result: Result, text: str) -> Result:
+    """Give a result that was read from files the fingerprint that it was saved with.
 
     Parameters
     ----------
-    *inputs : array-like, str, number, mapping or sequence
-        What the result depends on. Arrays count by dtype, shape and bytes.
+    result : Result
+        Newly made, so that nothing else knows it yet.
+    text : str
+        The fingerprint.
+
+    Returns
+    -------
+    Result
+        The same object.
+    """
+    object.__setattr__(result, "fingerprint", text)
+    return result
+
+
+def fingerprint(*inputs: Any) -> str:
+    """Hash values with their names and units, options and the version of Headwater.
+
+    Parameters
+    ----------
+    *inputs : array, DataArray, Dataset, Series, DataFrame, text, number, mapping, sequence, object
+        All that the result depends on. Arrays count by type, shape and values; labelled data by
+        names, coordinates and attributes too; objects by their class and fields; functions by
+        their name; a random generator by its state.
 
     Returns
     -------
     str
+        Twelve hexadecimal digits.
+
+    Notes
+    -----
+    A lazy array (Dask) is not computed for this: its type, shape, names and units count, and its
+    values through the result that they lead to, whose data are part of its own fingerprint.
 
     Examples
     --------
     >>> fingerprint([1.0, 2.0], "ols") == fingerprint([1.0, 2.0], "ols")
     True
+    >>> fingerprint({"sd": 0.1}) == fingerprint({"sd": 3.0})
+    False
     """
+    from headwater import __version__
+
+    digest = hashlib.sha256(__version__.encode())
+    for value in inputs:
+        for part in _parts(value):
+            # the length first, so that no two sequences of parts read alike
+            digest.update(f"{len(part)}:".encode())
+            digest.update(part)
+    return digest.hexdigest()[:12]
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    """Take a value apart into bytes that differ wherever the value does."""
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        yield f"{type(value).__name__} {value!r}".encode()
+    elif isinstance(value, Mapping):
+        yield from _sequence("mapping", (item for pair in value.items() for item in pair))
+    elif isinstance(value, list | tuple):
+        yield from _sequence("sequence", value)
+    elif isinstance(value, set | frozenset):
+        yield from _sequence("set", sorted(value, key=repr))
+    elif (kind := _kind_of_data(value)) is not None:
+        yield kind.encode()
+        yield from _parts_of_data(value, kind)
+    else:
+        yield from _parts_of_object(value)
+
+
+def _sequence(name: str, items: Iterable[Any]) -> Iterator[bytes]:
+    yield f"{name}(".encode()
+    for item in items:
+        yield from _parts(item)
+    yield b")"
+
+
+def _kind_of_data(value: Any) -> str | None:
+    import numpy as np
+    import pandas as pd
+    import xarray as xr
+
+    kinds = {
+        "generic": np.generic,
+        "array": np.ndarray,
+        "dataset": xr.Dataset,
+        "cube": xr.DataArray,
+        "table": pd.DataFrame,
+        "series": pd.Series,
+        "index": pd.Index,
+        "extension": pd.api.extensions.ExtensionArray,
+    }
+    for name, kind in kinds.items():
+        if isinstance(value, kind):
+            return name
+    return "lazy" if hasattr(value, "__dask_graph__") and hasattr(value, "dtype") else None
+
+
+def _parts_of_data(value: Any, kind: str) -> Iterator[bytes]:
     import numpy as np
 
-    digest = hashlib.sha256()
-    for value in inputs:
-        if isinstance(value, str | int | float | bool | dict | tuple | type(None)):
-            digest.update(repr(value).encode())
-            continue
-        array = np.ascontiguousarray(value)
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes() if array.dtype != object else repr(array.tolist()).encode())
-    return digest.hexdigest()[:12]
+    if kind == "generic":
+        yield from _parts(value.item())
+    elif kind == "lazy":
+        yield f"{value.dtype} {value.shape}".encode()
+    elif kind == "array":
+        yield f"{value.dtype} {value.shape}".encode()
+        whole = np.ascontiguousarray(value)
+        yield from _parts(whole.tolist()) if value.dtype.hasobject else (whole.tobytes(),)
+    elif kind in {"dataset", "cube"}:
+        yield from _parts_of_labelled(value, kind)
+    elif kind == "table":
+        yield from _parts([list(value.columns), value.index, dict(value.attrs)])
+        for i in range(value.shape[1]):
+            yield from _parts(value.iloc[:, i].array)
+    elif kind == "series":
+        yield from _parts([value.name, value.index, value.array, dict(value.attrs)])
+    elif kind == "index":
+        yield from _parts([list(map(str, value.names)), value.to_numpy()])
+    else:
+        yield from _parts([repr(value.dtype), value.to_numpy()])
+
+
+def _parts_of_labelled(value: Any, kind: str) -> Iterator[bytes]:
+    yield from _parts(value.attrs)
+    if kind == "cube":
+        yield from _parts([str(value.name), value.dims, value.variable.data])
+    else:
+        for name, one in value.data_vars.items():
+            yield from _parts([str(name), one.dims, one.attrs, one.variable.data])
+    for name, one in value.coords.items():
+        yield from _parts([str(name), one.dims, one.attrs, one.variable.data])
+
+
+def _parts_of_object(value: Any) -> Iterator[bytes]:
+    """Class and fields of an object; of a function its name; else what it prints as."""
+    own = getattr(value, "bit_generator", None)
+    if own is not None:
+        yield from _parts(["generator", own.state])
+    elif isinstance(value, partial):
+        yield from _parts([value.func, value.args, value.keywords])
+    elif hasattr(value, "__qualname__"):
+        yield f"{value.__module__}.{value.__qualname__}".encode()
+    elif is_dataclass(value):
+        named = [(entry.name, getattr(value, entry.name)) for entry in fields(value)]
+        yield from _parts([type(value).__name__, named])
+    elif hasattr(value, "model_dump"):
+        yield from _parts([type(value).__name__, value.model_dump()])
+    elif _ADDRESS.search(text := repr(value)):
+        yield from _parts([type(value).__name__, getattr(value, "__dict__", {})])
+    else:
+        yield f"{type(value).__name__} {text}".encode()

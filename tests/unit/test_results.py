@@ -1,11 +1,13 @@
 """A result carries its data, says what it is in a notebook, and knows its inputs by a hash."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from headwater.results import MapResult, TableResult, fingerprint
+from headwater.results import MapResult, TableResult, fingerprint, with_fingerprint
 
 
 def test_a_result_shows_what_was_done_and_escapes_it() -> None:
@@ -46,4 +48,74 @@ def test_the_fingerprint_follows_values_type_and_shape() -> None:
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 12 for key in keys)
     assert fingerprint(one[::2]) == fingerprint(one[::2].copy())
-    assert fingerprint(pd.Series(["a", "b"])) == fingerprint(np.array(["a", "b"], dtype=object))
+    assert fingerprint(pd.Series(["a", "b"])) == fingerprint(pd.Series(["a", "b"]))
+
+
+def test_the_fingerprint_sees_names_units_and_whatever_is_long() -> None:
+    def maps(**changes: object) -> xr.DataArray:
+        values = {"data": np.ones(3), "coords": {"x": [0, 1, 2]}, "name": "theta"} | changes
+        return xr.DataArray(dims="x", **values)  # type: ignore[arg-type]
+
+    long = np.arange(3000)
+    other = np.r_[long[:1500], -7, long[1501:]]
+    pairs = [
+        (pd.DataFrame({"a": [1.0]}), pd.DataFrame({"b": [1.0]})),
+        (pd.Series([1.0], name="a"), pd.Series([1.0], name="b")),
+        (pd.Series([1.0], [0]), pd.Series([1.0], [1])),
+        ({"x": long}, {"x": other}),
+        ((long,), (other,)),
+        (long.astype(object), other.astype(object)),
+        (maps(), maps(name="rain")),
+        (maps(), maps(attrs={"units": "mm"})),
+        (maps(), maps(coords={"x": [0, 1, 3]})),
+        (maps().to_dataset(), maps(data=np.zeros(3)).to_dataset()),
+        (["ab"], ["a", "b"]),
+        ([[1], 2], [1, [2]]),
+        (np.random.default_rng(1), np.random.default_rng(2)),
+        (MapResult, TableResult),
+        (pd.Categorical(["a"], ["a", "b"]), pd.Categorical(["a"], ["b", "a"])),
+        (1, "1"),
+        (1, True),
+    ]
+    for first, second in pairs:
+        assert fingerprint(first) == fingerprint(first)
+        assert fingerprint(first) != fingerprint(second), (first, second)
+
+
+def test_a_lazy_array_is_not_computed_for_its_fingerprint() -> None:
+    dask = pytest.importorskip("dask.array")
+
+    def boom(block: np.ndarray) -> np.ndarray:
+        raise AssertionError("computed")
+
+    lazy = dask.zeros((4, 4), chunks=2).map_blocks(boom, dtype=float, meta=np.empty((0, 0)))
+    assert fingerprint(xr.DataArray(lazy)) != fingerprint(xr.DataArray(lazy[:2]))
+
+
+def test_two_results_that_differ_never_share_a_fingerprint() -> None:
+    table = pd.DataFrame({"q": [0.5]})
+    same = TableResult(table, "q", fingerprint=fingerprint("inputs"))
+    assert TableResult(table, "q", fingerprint=fingerprint("inputs")).fingerprint == (
+        same.fingerprint
+    )
+    others = [
+        TableResult(table + 1e-12, "q", fingerprint=fingerprint("inputs")),
+        TableResult(table, "q'", fingerprint=fingerprint("inputs")),
+        TableResult(table, "q", fingerprint=fingerprint("other inputs")),
+        TableResult(table, "q", choices=("One.",), fingerprint=fingerprint("inputs")),
+        TableResult(table.rename(columns={"q": "p"}), "q", fingerprint=fingerprint("inputs")),
+        MapResult(table.to_xarray(), "q", fingerprint=fingerprint("inputs")),
+        replace(same, data=table * 2),
+    ]
+    assert len({same.fingerprint, *(one.fingerprint for one in others)}) == 8
+    assert with_fingerprint(others[0], "saved").fingerprint == "saved"
+
+
+def test_tables_and_maps_give_both_a_frame_and_a_dataset() -> None:
+    table = pd.DataFrame({"q": [0.5, 0.7]})
+    table.attrs["units"] = {"q": "1"}
+    dataset = TableResult(table, "q").to_dataset()
+    assert dataset["q"].values.tolist() == [0.5, 0.7]
+    assert dataset["q"].attrs["units"] == "1"
+    maps = xr.Dataset({"n": (("y", "x"), np.ones((2, 3)))}, {"y": [0, 1], "x": [0, 1, 2]})
+    assert MapResult(maps, "n").to_frame().columns.tolist() == ["y", "x", "n"]

@@ -96,7 +96,7 @@ def test_maps_say_what_the_field_of_tests_shows(cubes, years):
     assert found.data.attrs["smallest_p"] == pytest.approx(1 / 12)
     assert any("4 years" in caution for caution in found.cautions)
     assert draws(found)
-    assert render(found.plot_p(None), "svg").startswith(b"<?xml")
+    assert render(found.plot_p(), "svg").startswith(b"<?xml")
     for scope, cube in {"interannual": years["year"], "monthly": cubes["month"]}.items():
         cv = findings.cv_map(cube, scope)
         assert cv.data.attrs["scope"] == scope

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from headwater.errors import ResumeError
-from headwater.results import MapResult, Result, TableResult
+from headwater.results import MapResult, Result, TableResult, with_fingerprint
 from headwater.study.result_names import result_class
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def load_result(results: str | Path, key: str) -> Result:
     else:
         layout = about.pop("columns")
         data = _load_table(stem.with_name(f"{stem.name}.csv"), layout, about.pop("attrs"))
-    return kind(data=data, **{name: _tuples(value) for name, value in about.items()})
+    saved = str(about.get("fingerprint", ""))
+    found = kind(data=data, **{name: _tuples(value) for name, value in about.items()})
+    return with_fingerprint(found, saved)
 
 
 def _plain(value: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headwater.figures import drawing_on
 from headwater.results import MapResult, TableResult
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -46,22 +48,24 @@ class SeasonalCycle(TableResult):
     ``cell_low``, ``cell_high`` (middle 80 % of cells), ``years``, ``cells``.
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the mean year with its ribbons."""
         from headwater.variation import plots
 
-        return plots.seasonal_cycle(self.data)
+        with drawing_on(ax):
+            return plots.seasonal_cycle(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeasonalCycles(TableResult):
     """Mean years of several variables: the columns of :class:`SeasonalCycle` and ``variable``."""
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the mean years in small panels."""
         from headwater.variation import plots
 
-        return plots.seasonal_cycles(self.data)
+        with drawing_on(ax):
+            return plots.seasonal_cycles(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,11 +76,12 @@ class AnnualSeries(TableResult):
     (middle 80 % of cells), ``cells``, ``coverage``.
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw years side by side, with the spread of cells."""
         from headwater.variation import plots
 
-        return plots.annual_series(self.data)
+        with drawing_on(ax):
+            return plots.annual_series(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,33 +92,36 @@ class BandSeries(TableResult):
     ``month_or_year``, ``mean``, ``cells``, ``values`` (times averaged).
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw one line per band: the mean year, and year by year."""
         from headwater.variation import plots
 
-        return plots.band_lines(self.data)
+        with drawing_on(ax):
+            return plots.band_lines(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeasonMaps(MapResult):
     """Growing-season values: ``yearly`` (year, y, x), ``mean`` and ``n`` (y, x)."""
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw a map for each year under one scale."""
         from headwater.variation import plots
 
-        return plots.season_maps(self.data, outline)
+        with drawing_on(ax):
+            return plots.season_maps(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CVMap(MapResult):
     """Coefficient of variation of one scope: ``cv``, ``mean``, ``sd``, ``n`` (y, x)."""
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the map of the coefficient of variation."""
         from headwater.variation import plots
 
-        return plots.cv_map(self.data, outline)
+        with drawing_on(ax):
+            return plots.cv_map(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,17 +133,19 @@ class TrendMap(MapResult):
     ``statement``, what the field of tests shows.
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw Sen's slope, dotted where significant."""
         from headwater.variation import plots
 
-        return plots.trend_map(self.data, outline)
+        with drawing_on(ax):
+            return plots.trend_map(self.data, outline)
 
-    def plot_p(self, outline: Any = None) -> Figure:
+    def plot_p(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the p-value of the test to believe."""
         from headwater.variation import plots
 
-        return plots.p_map(self.data, outline)
+        with drawing_on(ax):
+            return plots.p_map(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,33 +156,36 @@ class CorrelationMap(MapResult):
     ``n_least``, ``n_median`` and ``n_most``, the months that cells have.
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw both maps under one scale, dotted where significant."""
         from headwater.variation import correlation_plots
 
-        return correlation_plots.correlation_map(self.data, outline)
+        with drawing_on(ax):
+            return correlation_plots.correlation_map(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CorrelationPanels(MapResult):
     """Correlation with several factors: ``r`` and ``significant`` (factor, y, x)."""
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw a map for each factor under one scale."""
         from headwater.variation import correlation_plots
 
-        return correlation_plots.correlation_panels(self.data, outline)
+        with drawing_on(ax):
+            return correlation_plots.correlation_panels(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MonthlyCorrelation(MapResult):
     """Correlation over the years by month: ``r``, ``p``, ``n``, ``significant`` (month, y, x)."""
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw a map for each month under one scale."""
         from headwater.variation import correlation_plots
 
-        return correlation_plots.monthly_panels(self.data, outline)
+        with drawing_on(ax):
+            return correlation_plots.monthly_panels(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,11 +195,12 @@ class LagPanels(MapResult):
     ``best_lag`` [month], ``best_r``, ``best_p`` and ``significant`` (factor, y, x).
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the best lag for each factor, dotted where significant."""
         from headwater.variation import correlation_plots
 
-        return correlation_plots.lag_panels(self.data, outline)
+        with drawing_on(ax):
+            return correlation_plots.lag_panels(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,11 +211,12 @@ class CorrelationMatrix(TableResult):
     if cells were independent), ``n``, ``n_effective`` and ``p_effective`` (Dutilleul).
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the matrix."""
         from headwater.variation import correlation_plots
 
-        return correlation_plots.correlation_matrix(self.data)
+        with drawing_on(ax):
+            return correlation_plots.correlation_matrix(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,8 +227,9 @@ class ZoneSeries(TableResult):
     ``cell_high`` (middle 80 % of area), ``cells``, ``years``.
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw zones by months as a heat map."""
         from headwater.variation import plots
 
-        return plots.zone_heat(self.data)
+        with drawing_on(ax):
+            return plots.zone_heat(self.data)

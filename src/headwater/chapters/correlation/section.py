@@ -107,7 +107,7 @@ def _blocks(
     panels: Any = results["panels"]
     yield FigureBlock(
         "panels",
-        partial(panels.plot, outline),
+        partial(panels.plot, outline=outline),
         f"Correlation over time of {panels.data.attrs['of']} with each factor, cell by cell; dots "
         "where significant after control of the false discovery rate.",
         "Maps of correlation with each factor.",
@@ -184,7 +184,7 @@ def _month_blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block
 
 
 def _figure(key: str, result: Any, outline: Any, caption: str, alt: str) -> FigureBlock:
-    return FigureBlock(key, partial(result.plot, outline), caption, alt)
+    return FigureBlock(key, partial(result.plot, outline=outline), caption, alt)
 
 
 def _lower(name: str) -> str:

@@ -250,7 +250,7 @@ class _Target:
         if int(data["p"].count()):
             yield FigureBlock(
                 f"{self.target}-trend-p",
-                partial(result.plot_p, self.outline),
+                partial(result.plot_p, outline=self.outline),
                 f"{self.name}: p of {data.attrs['test']}, each cell by itself, n = {years} years; "
                 f"the smallest that can occur is {float(data.attrs['smallest_p']):.2g}.",
                 "Map of p-values of the trend.",
@@ -259,7 +259,9 @@ class _Target:
 
     def _figure(self, key: str, caption: str, alt: str, *, wide: bool = True) -> FigureBlock:
         name = f"{self.target}-{key.replace('_', '-')}"
-        return FigureBlock(name, partial(self.own[key].plot, self.outline), caption, alt, wide)
+        return FigureBlock(
+            name, partial(self.own[key].plot, outline=self.outline), caption, alt, wide
+        )
 
     def cautions(self) -> Iterator[str]:
         years = int(self.own["trend"].data["n"].max())
@@ -302,7 +304,7 @@ def _surroundings(
         if int(trend.data["slope"].count()):
             yield FigureBlock(
                 f"{name}-trend",
-                partial(trend.plot, outline),
+                partial(trend.plot, outline=outline),
                 f"{words}: Sen's slope of yearly values, n = {int(trend.data['n'].max())} years. "
                 f"{trend.data.attrs['passed']} of {trend.data.attrs['tested']} cells significant.",
                 f"Trend map of {words}.",

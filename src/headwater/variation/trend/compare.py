@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from headwater.errors import StudyError, TimeAxisError, nearest
+from headwater.figures import drawing_on
 from headwater.inference import fdr
 from headwater.results import MapResult, fingerprint
 from headwater.variation._maps import Values, as_cube, name_of, words
@@ -31,6 +32,7 @@ from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 from headwater.variation.trend.seasonal import seasonal_mann_kendall
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["TREND_METHODS", "TREND_WORDS", "TrendFamily", "recommended_trend", "trends"]
@@ -153,13 +155,14 @@ class TrendFamily(MapResult):
     ``data.attrs``: ``variable``, ``units_per_year``, ``recommended``, ``alpha``.
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw slopes with intervals of a series, or p-values of a map, for every test."""
         from headwater.variation.trend import plots as trend_plots
 
-        if "y" in self.data.dims:
-            return trend_plots.family_maps(self.data, outline)
-        return trend_plots.family_intervals(self.data)
+        with drawing_on(ax):
+            if "y" in self.data.dims:
+                return trend_plots.family_maps(self.data, outline)
+            return trend_plots.family_intervals(self.data)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per test, and per cell where there are cells."""
