@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from headwater.errors import InputError
 from headwater.tables.report import MissingCode
 
-__all__ = ["MISSING", "Numbers", "Signs", "is_missing", "parse_numbers", "plain", "signs_of"]
+__all__ = [
+    "MISSING",
+    "Numbers",
+    "Signs",
+    "is_below_detection",
+    "is_missing",
+    "parse_numbers",
+    "plain",
+    "signs_of",
+]
 
 Floats = NDArray[np.float64]
 _INF = float("inf")
@@ -191,6 +200,17 @@ def is_missing(text: str, marks: Sequence[str] = ()) -> bool:
     (True, True, False)
     """
     return text.strip().lower() in MISSING or text.strip() in marks
+
+
+def is_below_detection(text: str) -> bool:
+    """Say whether a text stands for a value below a detection limit.
+
+    Examples
+    --------
+    >>> is_below_detection("< 0.5"), is_below_detection("BDL"), is_below_detection("0.5")
+    (True, True, False)
+    """
+    return _BELOW.fullmatch(text.strip()) is not None
 
 
 def plain(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from headwater.errors import InputError
 
-__all__ = ["Source", "Text", "decode", "name_of", "read_bytes", "read_text"]
+__all__ = ["Source", "Text", "decode", "is_chinese", "name_of", "read_bytes", "read_text"]
 
 Source = Path | str | bytes
 """A path, or the content itself."""
@@ -148,7 +148,7 @@ def _marked(content: bytes, name: str) -> Text | None:
 
 def _older(content: bytes, name: str) -> Text:
     """Decode what is older than Unicode."""
-    if _is_chinese(content):
+    if is_chinese(content):
         return Text(content.decode("gb18030"), "GB18030")
     guess = (
         f"{name or 'the file'} is not UTF-8 and was read as Windows-1252 (Western); "
@@ -200,7 +200,7 @@ def _wide(content: bytes) -> str:
     raise InputError("the file is not text", found="zero bytes", do="Give CSV, TSV or XLSX")
 
 
-def _is_chinese(content: bytes) -> bool:
+def is_chinese(content: bytes) -> bool:
     """Tell Chinese from Western by what stands in bytes above ASCII.
 
     Letters with accents stand alone between ASCII letters; Chinese characters are pairs, of which

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from headwater.errors import InputError
-from headwater.network.ingest.lines import Source, lines_of, name_of, split
+from headwater.network.ingest.lines import lines_of, split
 from headwater.network.ingest.mapping import Mapping
 from headwater.network.ingest.parsed_file import Reading, Refused, join, settle
 from headwater.network.ingest.table import Table, tabulate
+from headwater.tables.text import Source, name_of
 
 __all__ = ["read_csv", "read_lines"]
 
@@ -55,7 +56,7 @@ def read_csv(
     >>> float(told.data["value"].iloc[0]), told.kept, str(told.refused[0])
     (0.251, 1, "line:3: VWC is not a number: 'wet'")
     """
-    lines = lines_of(source, whole=whole)
+    lines = lines_of(source, whole=whole, encoding=mapping.encoding)
     called = name_of(source) if name is None else name
     if mapping.header > len(lines):
         raise InputError(

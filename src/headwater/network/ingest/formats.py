@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from headwater.errors import InputError, StudyError, nearest
-from headwater.network.ingest.lines import Source, lines_of, name_of
+from headwater.network.ingest.lines import lines_of
 from headwater.network.ingest.mapping import Mapping
 from headwater.network.ingest.parsed_file import Reading
+from headwater.tables.text import Source, name_of
 
 __all__ = ["FORMATS", "format_of", "read_file"]
 

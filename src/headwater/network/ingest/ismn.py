@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import InputError
-from headwater.network.ingest.lines import Source, lines_of, name_of, split
+from headwater.network.ingest.lines import lines_of, split
 from headwater.network.ingest.parsed_file import (
     Place,
     Reading,
@@ -38,6 +38,7 @@ from headwater.network.ingest.parsed_file import (
 from headwater.network.ingest.table import numbers, series_name
 from headwater.network.ingest.timestamps import instants
 from headwater.network.times import NEVER
+from headwater.tables.text import Source, name_of
 
 __all__ = ["read_ismn", "read_ismn_archive"]
 
@@ -61,6 +62,7 @@ _NAME = re.compile(
     r"_(?P<top>-?\d+\.\d+)_(?P<bottom>-?\d+\.\d+)_(?P<sensor>.*?)_?\d{8}_\d{8}"
 )
 _DATE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d ")
+_DAY = re.compile(r"\d{4}/\d\d/\d\d")
 _CEOP = re.compile(_DATE.pattern * 2)
 _GONE = -999.0
 """Values at and below this stand for missing ones; the network writes -9999 with the flag M."""
@@ -164,15 +166,20 @@ def _rows(lines: list[str], ceop: bool, name: str) -> tuple[list[_Row], list[Ref
         if not words:
             continue
         place: tuple[str, ...] = ()
-        if ceop and 14 <= len(words) <= 15:  # nominal time, actual time, place, value, flags
+        fixed = 14 if ceop else 4
+        # flags of a provider may be sentences; a date among them is another line run into this one
+        joined = any(_DAY.search(word) for word in words[fixed:])
+        if ceop and len(words) >= fixed and not joined:  # nominal time, actual time, place, value
             time, place, tail = f"{words[2]} {words[3]}", tuple(words[4:12]), words[12:]
-        elif not ceop and 4 <= len(words) <= 5:
+        elif not ceop and len(words) >= fixed and not joined:
             time, tail = f"{words[0]} {words[1]}", words[2:]
         else:
-            found = f"{len(words)} words where a line has {'14 or 15' if ceop else '4 or 5'}"
+            found = f"{len(words)} words where a line has {fixed} or {fixed + 1}"
+            found = "two lines in one, words where a line ends" if joined else found
             refused.append(Refused(number, found, name))
             continue
-        rows.append((number, time, tail[0], "|".join(tail[1:]), place))
+        flags = [part for part in (tail[1], " ".join(tail[2:])) if part]
+        rows.append((number, time, tail[0], "|".join(flags), place))
     return rows, refused
 
 

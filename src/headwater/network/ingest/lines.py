@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
-from pathlib import Path
 
-from headwater.errors import InputError
+from headwater.tables.text import Source, decode, is_chinese, name_of, read_bytes
 
-__all__ = ["Source", "lines_of", "name_of", "split"]
-
-Source = Path | str | bytes
-"""A path, or the content itself."""
+__all__ = ["lines_of", "split"]
 
 
-def name_of(source: Source) -> str:
-    """Name a source for messages, without its folder and ``.gz``."""
-    return "" if isinstance(source, bytes) else Path(source).name.removesuffix(".gz")
-
-
-def lines_of(source: Source, *, whole: bool = True) -> list[str]:
+def lines_of(source: Source, *, whole: bool = True, encoding: str | None = None) -> list[str]:
     r"""Read lines that end in CR LF, LF or a bare CR.
 
-    Bytes that are not UTF-8 are read one by one, so that they spoil no more than their line.
+    Files are UTF-8, UTF-16 with its mark, or Chinese (GB18030). Bytes that are none of these are
+    read one by one, so that they spoil no more than their line.
 
     Parameters
     ----------
@@ -31,6 +21,8 @@ def lines_of(source: Source, *, whole: bool = True) -> list[str]:
         A file, compressed or not, or its content.
     whole : bool
         False to leave out a last line without an end, which may still be being written.
+    encoding : str, optional
+        Where it is known.
 
     Returns
     -------
@@ -40,47 +32,31 @@ def lines_of(source: Source, *, whole: bool = True) -> list[str]:
     Raises
     ------
     InputError
-        If the file cannot be read.
+        If the file cannot be read, or is not in the encoding given.
 
     Examples
     --------
     >>> lines_of(b"a\rb\r\nc\n\nd", whole=False)
     ['a', 'b', 'c', '']
     """
-    content = source if isinstance(source, bytes) else _content(Path(source))
-    if content[:2] == b"\x1f\x8b":
-        content = _unpacked(content, name_of(source))
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        content = content.decode("utf-16", "replace").encode()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("utf-8-sig", "backslashreplace")
+    text = _text(read_bytes(source), name_of(source), encoding)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines[-1] == "" or not whole:
         del lines[-1]
     return lines
 
 
-def _content(path: Path) -> bytes:
+def _text(content: bytes, name: str, encoding: str | None) -> str:
+    """Decode a file of which some lines may be damaged."""
+    if encoding is not None:
+        return decode(content, name=name, encoding=encoding).text
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", "replace")
     try:
-        return path.read_bytes()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise InputError(f"cannot read {path}", found=why, do="Check the path") from None
-
-
-def _unpacked(content: bytes, name: str) -> bytes:
-    """Unpack gzip, as far as a file that was cut off goes."""
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error):
-        stream = zlib.decompressobj(31)
-        try:
-            return stream.decompress(content)
-        except zlib.error as error:
-            do = "Unpack it, or copy it again"
-            raise InputError(f"cannot unpack {name}", found=str(error), do=do) from None
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        codec = "gb18030" if is_chinese(content) else "utf-8-sig"
+        return content.decode(codec, "backslashreplace")
 
 
 def split(line: str, delimiter: str) -> list[str]:

@@ -24,7 +24,7 @@ Format = Literal["csv", "toa5", "geojson", "ismn"]
 
 _KEYS = {
     "": {"file", "time", "things", "thing", "series", "network", "mqtt"},
-    "file": {"format", "delimiter", "decimal", "header", "names", "comment", "missing"},
+    "file": {"format", "encoding", "delimiter", "decimal", "header", "names", "comment", "missing"},
     "time": {"column", "columns", "format", "zone"},
     "things": {
         "file",
@@ -106,6 +106,8 @@ class Mapping:
     ----------
     rules : tuple of Rule
     format : {"csv", "toa5", "geojson", "ismn"}
+    encoding : str, optional
+        Of the files; default: found.
     delimiter, decimal, comment : str
     header : int
         Number of the line with the names of the columns, from 1; 0 for none.
@@ -127,6 +129,7 @@ class Mapping:
 
     rules: tuple[Rule, ...] = ()
     format: Format = "csv"
+    encoding: str | None = None
     delimiter: str = ","
     decimal: str = "."
     comment: str = ""
@@ -229,6 +232,7 @@ def parse_mapping(raw: dict[str, Any], *, folder: Path = Path(), name: str = "ma
     return Mapping(
         rules=rules,
         format=cast("Format", file.get("format", "csv")),
+        encoding=file.get("encoding"),
         delimiter=_delimiter(file.get("delimiter", ","), name),
         decimal=file.get("decimal", "."),
         comment=file.get("comment", ""),

@@ -6,6 +6,7 @@ place times, convert units, and say what could not be read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as Mapping_
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -28,11 +29,16 @@ from headwater.network.ingest.parsed_file import (
 )
 from headwater.network.ingest.timestamps import instants
 from headwater.network.times import NEVER
+from headwater.tables.numbers import is_below_detection, is_missing, plain
 from headwater.units import convert
 
 __all__ = ["Table", "numbers", "series_name", "tabulate"]
 
-_MISSING = ("", "nan", "NaN", "NAN", '"NAN"', "NA", "N/A", "null", "None", "-")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_ODD = frozenset(("x", "?", "*", "**", ".", "..", "...", "inf", "-inf", "infinity", "/", "//"))
+"""Marks that people write in tables; from a logger they are a fault worth knowing."""
+_GONE = (-9999.0, -99999.0, -999999.0, -9999.9, -9999.99, -7999.0, -6999.0)
+"""Numbers that loggers write where they have none, and that no sensor measures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,22 +87,28 @@ def numbers(
     >>> value, unread
     (array([0.3, nan, nan, nan]), array([False, False,  True, False]))
     """
-    told = pd.Series(list(texts), dtype=object)
+    column = pd.Series(list(texts), dtype=object)
     if decimal != ".":
-        told = told.str.replace(decimal, ".", regex=False)
-    value = pd.to_numeric(told, errors="coerce").to_numpy(np.float64, copy=True)
+        column = column.str.replace(decimal, ".", regex=False)
+    value = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, copy=True)
     unread = ~np.isfinite(value)
-    if unread.any():
-        rest = told[unread].str.strip()
-        unread[unread] = ~rest.isin([*_MISSING, *missing]).to_numpy()
-    for mark in missing:
-        try:
-            number = float(mark.replace(decimal, "."))
-        except ValueError:
-            continue
-        value[value == number] = np.nan
-    value[~np.isfinite(value)] = np.nan
+    for i in np.flatnonzero(unread):
+        text = plain(str(column.iloc[i])).strip('"')
+        mark = is_missing(text, missing) and (text.lower() not in _ODD or text in missing)
+        unread[i] = not (mark or is_below_detection(text))
+        if unread[i] and _NUMBER.fullmatch(text):  # other minus signs, digits of full width
+            value[i] = float(text)
+            unread[i] = not np.isfinite(value[i])
+    marks = [_number_of(mark.replace(decimal, ".")) for mark in missing]
+    value[np.isin(value, [*marks, *_GONE]) | ~np.isfinite(value)] = np.nan
     return value, unread
+
+
+def _number_of(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def series_name(property: str, depth: float | None, sensor: str = "") -> str:

@@ -18,6 +18,7 @@ name = "Upper valley"
 
 [file]
 format = "csv"                   # csv, toa5, geojson, ismn
+# encoding = "gbk"               # default: UTF-8, UTF-16 or Chinese, found
 # delimiter = ","                # one character, or tab, semicolon, space
 # decimal = "."                  # "," for 0,31
 # header = 1                     # line that holds the names of the columns

@@ -14,9 +14,10 @@ import pandas as pd
 
 from headwater.errors import InputError
 from headwater.network.ingest.csv_mapping import read_lines
-from headwater.network.ingest.lines import Source, lines_of, name_of, split
+from headwater.network.ingest.lines import lines_of, split
 from headwater.network.ingest.mapping import Mapping, Rule
 from headwater.network.ingest.parsed_file import Reading
+from headwater.tables.text import Source, name_of
 
 __all__ = ["read_toa5"]
 
@@ -69,7 +70,8 @@ def read_toa5(
     >>> told.missing, told.notes
     (1, ('upper.dat:6: 1 record lost before record 9',))
     """
-    lines = lines_of(source, whole=whole)
+    encoding = mapping.encoding if mapping else None
+    lines = lines_of(source, whole=whole, encoding=encoding)
     called = name_of(source) if name is None else name
     head = [[text.strip() for text in split(line, ",")] for line in lines[:4]]
     if len(head) < 4 or head[0][0].strip('"') != "TOA5" or "TIMESTAMP" not in head[1]:

@@ -1,0 +1,70 @@
+"""Files of loggers as they come: encodings, Chinese names, flags of several words."""
+
+from pathlib import Path
+
+import pytest
+
+from headwater.errors import InputError
+from headwater.network.ingest.csv_mapping import read_csv
+from headwater.network.ingest.ismn import read_ismn
+from headwater.network.ingest.lines import lines_of
+from headwater.network.ingest.mapping import parse_mapping, read_mapping
+from headwater.network.ingest.toa5 import read_toa5
+
+DATA = Path(__file__).parents[1] / "data" / "tables" / "network"
+HEAD = "时间,土壤含水量10cm(%),土壤含水量20cm(%),土壤温度10cm(℃),降水量(mm)\n"
+BODY = "2025-06-01 00:00,25.1,26.0,−0.5,0\n2025-06-01 01:00,缺测,26.1,0.4,-9999\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
+def test_chinese_files_of_loggers_in_every_encoding(encoding) -> None:
+    mapping = read_mapping(DATA / "zh.toml")
+    text = HEAD + (BODY if encoding != "gbk" else BODY.replace("−", "-"))
+    reading = read_csv(text.encode(encoding), mapping, name="qilian.csv")
+    values = reading.data.set_index(["series", "time"])["value"]
+    assert (reading.lines, reading.kept, len(reading.refused)) == (2, 2, 0)
+    assert sorted(values.dropna()) == [-0.5, 0.0, 0.251, 0.26, 0.261, 0.4]
+    assert reading.missing == 2
+
+
+def test_encoding_of_the_mapping_is_used() -> None:
+    series = {"column": "T [°C]", "thing": "A", "property": "soil_temperature", "unit": "℃"}
+    raw = {"file": {"encoding": "latin-1"}, "time": {"zone": "UTC"}, "series": [series]}
+    content = "time,T [°C]\n2025-06-01,4.5\n".encode("latin-1")
+    assert read_csv(content, parse_mapping(raw)).data["value"].tolist() == [4.5]
+    raw["file"]["encoding"] = "utf-8"
+    with pytest.raises(InputError, match="is not utf-8"):
+        read_csv(content, parse_mapping(raw))
+
+
+def test_flags_of_a_provider_may_be_sentences() -> None:
+    (path,) = DATA.rglob("*.stm")
+    reading = read_ismn(path)
+    assert (reading.lines, reading.kept, reading.refused) == (3, 3, ())
+    assert reading.data["flag"].tolist() == [
+        "D01|Frozen soil,OK,OK,OK,OK,OK",
+        "G|OK,OK,OK,OK,OK,OK",
+        "C01,D02|Out of WFV average range,NA,NA,OK,OK,OK",
+    ]
+    assert reading.data["value"].tolist() == [0.15, 0.151, 0.152]
+
+
+def test_two_lines_in_one_are_still_refused() -> None:
+    name = "RSMN_RSMN_Adamclisi_sm_0.0_0.05_Meter-5TM_1_1_19500101_20260512.stm"
+    text = "RSMN RSMN A 44.1 28.0 158.0 0.00 0.05 'Meter'\r2024/12/28 05:00 0.145 G M2024/12/28 "
+    reading = read_ismn(f"{text}06:00 0.146 G M\r".encode(), name=name)
+    assert (reading.kept, len(reading.refused)) == (0, 1)
+
+
+def test_a_loggers_file_with_headers_and_garbage_in_between() -> None:
+    mapping = read_mapping(DATA / "toa5.toml")
+    reading = read_toa5(DATA / "weird.dat", mapping)
+    times = reading.data["time"].drop_duplicates()
+    assert str(times.max()) == "2021-06-01 18:00:00+00:00"
+    assert len(reading.data["time"].unique()) == 4
+    assert len(reading.refused) >= 2
+
+
+def test_bytes_that_are_nothing_spoil_their_line_only() -> None:
+    assert lines_of(b"a\n\xff\x30\nb\n")[0::2] == ["a", "b"]
+    assert lines_of("海拔\n高程\n".encode("gbk")) == ["海拔", "高程"]
