@@ -124,19 +124,19 @@ def test_html_shows_the_whole_and_its_cautions(card):
 @pytest.mark.parametrize("stations", [4, 12])
 def test_every_figure_is_drawn(kind, stations):
     card = scorecard(*field(stations=stations), options=ScorecardOptions(series=("raw",)))
-    assert len(render(card.plot(kind), "png", dpi=50)) > 5000
+    assert len(render(card.plot(kind=kind), "png", dpi=50)) > 5000
 
 
 def test_negative_correlation_opens_the_whole_taylor_diagram():
     product, truth = field()
     card = scorecard(0.5 - product, truth)
-    axes = card.plot("taylor").axes[0]
+    axes = card.plot(kind="taylor").axes[0]
     assert axes.get_xlim()[0] < -1
 
 
 def test_unknown_figure_names_the_nearest(card):
     with pytest.raises(DataError, match="Did you mean 'taylor'"):
-        card.plot("tailor")
+        card.plot(kind="tailor")
 
 
 def test_frames_that_differ_are_refused():

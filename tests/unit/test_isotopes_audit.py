@@ -164,7 +164,7 @@ def test_every_result_draws_itself() -> None:
     figures = [
         SampleTable(samples, "ours").plot(lmwl=lmwl, lines=[lel], crossings=points.data),
         summarise(samples, ["water"], lmwl=GMWL).plot(),
-        lines.plot(lmwl),
+        lines.plot(lmwl=lmwl),
         check_quality(samples).plot(),
         audit_tables(published_study("li2024")).plot(),
         audit_tables(facts()).plot(),

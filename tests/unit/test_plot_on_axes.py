@@ -22,7 +22,7 @@ def test_a_plot_takes_the_place_of_given_axes() -> None:
     assert right not in figure.axes
     assert left in figure.axes
     assert part in figure.subfigs
-    assert part.axes[0].get_title() == "Elevation"
+    assert part.axes[0].get_title(loc="left") == "Elevation"
     assert part.axes[0].images[0].get_array().tolist() == [[float(m) for m in range(1, 13)]]
     plt.close(figure)
 

@@ -14,9 +14,11 @@ from headwater.detector.factor_detector import INDEPENDENCE_CAUTION
 from headwater.detector.references import WANG2010
 from headwater.detector.strata import Strata, as_strata
 from headwater.errors import DataError
+from headwater.figures import drawing_on
 from headwater.results import MapResult, fingerprint
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["LocalMaps", "WindowQ", "local_q", "window_q"]
@@ -31,11 +33,12 @@ class LocalMaps(MapResult):
     The window of a cell is centred on it and cut at the edge of the map.
     """
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the adjusted q around each cell, a map for each factor."""
         from headwater.detector.extension_plots import draw_local
 
-        return draw_local(self.data, outline)
+        with drawing_on(ax):
+            return draw_local(self.data, outline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from headwater.figures import drawing_on
 from headwater.results import MapResult, TableResult
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -35,11 +37,12 @@ class FactorResult(TableResult):
     q_chance (:func:`headwater.detector.search_tests.search_test`).
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw bars of q with the adjusted q, its interval, p and n."""
         from headwater.detector.plots import draw_factors
 
-        return draw_factors(self.data)
+        with drawing_on(ax):
+            return draw_factors(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +55,12 @@ class InteractionResult(TableResult):
     beyond_best_low, …_high, beyond_sum_low, …_high.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the lower triangle of q with marks for the classes."""
         from headwater.detector.plots import draw_interactions
 
-        return draw_interactions(self.data)
+        with drawing_on(ax):
+            return draw_interactions(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +77,12 @@ class OptimalResult(TableResult):
         """The chosen rows, one for each factor."""
         return self.data[self.data["chosen"]].reset_index(drop=True)
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw q against the number of classes, a line for each method."""
         from headwater.detector.plots import draw_sweep
 
-        return draw_sweep(self.data)
+        with drawing_on(ax):
+            return draw_sweep(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +101,12 @@ class RiskResult(TableResult):
     Columns: factor, stratum, name, n, mean, sd, low, high, letters.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the means with their intervals, a panel for each factor."""
         from headwater.detector.plots import draw_risk
 
-        return draw_risk(self.data)
+        with drawing_on(ax):
+            return draw_risk(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,11 +126,12 @@ class EcologicalResult(TableResult):
     F, p_value, p_holm, differ, n.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the matrix of the differences, those that a test shows in bold."""
         from headwater.detector.plots import draw_ecological
 
-        return draw_ecological(self.data)
+        with drawing_on(ax):
+            return draw_ecological(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,19 +155,21 @@ class SeriesResult(TableResult):
         """The first factor of each period."""
         return self.data[self.data["rank"] == 1].reset_index(drop=True)
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw q of each factor along the periods."""
         from headwater.detector.plots import draw_series
 
-        return draw_series(self.data)
+        with drawing_on(ax):
+            return draw_series(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskMaps(MapResult):
     """Maps by factor: ``<factor>_stratum`` and ``<factor>_mean``, the response's mean there."""
 
-    def plot(self, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
         """Draw the mean of the response by stratum, a map for each factor."""
         from headwater.detector.plots import draw_risk_maps
 
-        return draw_risk_maps(self.data, outline)
+        with drawing_on(ax):
+            return draw_risk_maps(self.data, outline)

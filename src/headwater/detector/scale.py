@@ -16,10 +16,12 @@ from headwater.detector.optimal_parameters import METHODS, best_strata, opgd
 from headwater.detector.references import SONG2020
 from headwater.detector.sample import read_sample
 from headwater.errors import DataError, StudyError, nearest
+from headwater.figures import drawing_on
 from headwater.glossary import Kind
 from headwater.results import TableResult, fingerprint
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["ScaleResult", "coarsen", "scale_sweep"]
@@ -48,11 +50,12 @@ class ScaleResult(TableResult):
         """The rows of the chosen size."""
         return self.data[self.data["chosen"]].reset_index(drop=True)
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw q against the size of the cells, a line for each factor."""
         from headwater.detector.extension_plots import draw_scales
 
-        return draw_scales(self.data)
+        with drawing_on(ax):
+            return draw_scales(self.data)
 
 
 def coarsen(

@@ -18,10 +18,12 @@ from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.sample import same_units
 from headwater.detector.tree import LUO2022, SEARCHED, grow_tree
 from headwater.errors import DataError, StudyError, nearest
+from headwater.figures import drawing_on
 from headwater.glossary import Kind
 from headwater.results import TableResult, fingerprint
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -67,11 +69,12 @@ class SharesResult(TableResult):
     shares add up to.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the shares as bars, with q alone and the gain over all others."""
         from headwater.detector.extension_plots import draw_shares
 
-        return draw_shares(self.data)
+        with drawing_on(ax):
+            return draw_shares(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,11 +419,12 @@ class PairSharesResult(TableResult):
     share_2 (they add up to q_12), n.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw q of each pair as a bar of two parts."""
         from headwater.detector.extension_plots import draw_pair_shares
 
-        return draw_pair_shares(self.data)
+        with drawing_on(ax):
+            return draw_pair_shares(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

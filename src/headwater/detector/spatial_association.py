@@ -13,9 +13,11 @@ import pandas as pd
 from headwater.detector.null_models import Permutation, Randomisation
 from headwater.detector.strata import Strata, stratify
 from headwater.errors import DataError
+from headwater.figures import drawing_on
 from headwater.results import TableResult, fingerprint
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -49,11 +51,12 @@ class SpadeResult(TableResult):
     permutations), n, and for each number of classes k the column cpsd_k.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw psmd as a bar, with the values of each number of classes."""
         from headwater.detector.extension_plots import draw_spade
 
-        return draw_spade(self.data)
+        with drawing_on(ax):
+            return draw_spade(self.data)
 
 
 @dataclass(frozen=True, slots=True)

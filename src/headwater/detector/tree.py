@@ -18,10 +18,12 @@ from headwater.detector.q import check_varies, q_statistic, stratum_sums
 from headwater.detector.results import FactorResult
 from headwater.detector.strata import Strata, categories, interval_names, sectors
 from headwater.errors import DataError
+from headwater.figures import drawing_on
 from headwater.glossary import Kind
 from headwater.results import TableResult
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -56,11 +58,12 @@ class TreeInteractionResult(TableResult):
     n, strata.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw q of each pair's tree with those of its factors alone."""
         from headwater.detector.extension_plots import draw_tree_pairs
 
-        return draw_tree_pairs(self.data)
+        with drawing_on(ax):
+            return draw_tree_pairs(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

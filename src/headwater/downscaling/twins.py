@@ -27,8 +27,10 @@ from headwater.downscaling.twin_truth import (
     unseen_spread,
 )
 from headwater.errors import DataError
+from headwater.figures import drawing_on
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from headwater.downscaling.predictors import Predictors
@@ -93,11 +95,12 @@ class TwinResult:
         """Return the table."""
         return self.data
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw each measure of each method, one mark a draw."""
         from headwater.downscaling.plots import draw_twin
 
-        return draw_twin(self.data)
+        with drawing_on(ax):
+            return draw_twin(self.data)
 
 
 def twin_experiment(

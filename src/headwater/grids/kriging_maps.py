@@ -10,12 +10,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.errors import DataError, GridError
+from headwater.figures import drawing_on
 from headwater.grids.geometry import crs_of, geobox_of, grid_coords, is_geographic
 from headwater.grids.kriging import Kriging, LeaveOneOut
 from headwater.grids.variogram import Variogram, empirical_variogram, fit_variogram
 from headwater.results import MapResult, fingerprint
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from odc.geo.geobox import GeoBox
 
@@ -45,11 +47,12 @@ class KrigedMap(MapResult):
     ``loo_ratio`` [1].
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the mean estimate beside its standard error."""
         from headwater.grids import kriging_plots
 
-        return kriging_plots.kriging_figure(self.data)
+        with drawing_on(ax):
+            return kriging_plots.kriging_figure(self.data)
 
 
 def krige_stations(

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import DataError, nearest
+from headwater.figures import drawing_on
 from headwater.grids._places import between, checked_places, drift_columns, embed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["EmpiricalVariogram", "Variogram", "empirical_variogram", "fit_variogram"]
@@ -156,11 +158,12 @@ class EmpiricalVariogram:
     pairs: Floats
     places: int
 
-    def plot(self, model: Variogram | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, model: Variogram | None = None) -> Figure:
         """Draw the bins, and the model through them."""
         from headwater.grids import kriging_plots
 
-        return kriging_plots.variogram_figure(self, model)
+        with drawing_on(ax):
+            return kriging_plots.variogram_figure(self, model)
 
 
 def empirical_variogram(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from headwater.figures import drawing_on
 from headwater.isotopes.lines import WaterLine
 from headwater.results import TableResult
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -27,11 +29,12 @@ __all__ = [
 class SampleTable(TableResult):
     """Samples as read: the columns of the contract; the index is the row number in the file."""
 
-    def plot(self, **lines: Any) -> Figure:
+    def plot(self, ax: Axes | None = None, **lines: Any) -> Figure:
         """Draw the dual-isotope plot."""
         from headwater.isotopes import plots
 
-        return plots.draw_dual_isotope(self.data, **lines)
+        with drawing_on(ax):
+            return plots.draw_dual_isotope(self.data, **lines)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,11 +45,12 @@ class QualityReport(TableResult):
     ``value``, ``reason``.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw how many doubts each rule raised."""
         from headwater.isotopes import plots
 
-        return plots.draw_doubts(self.data)
+        with drawing_on(ax):
+            return plots.draw_doubts(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +62,12 @@ class SampleSummary(TableResult):
     ``covariance`` of the two isotopes [‰²]; ``d_excess_error`` from the analytical errors.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the means with their 95 % intervals."""
         from headwater.isotopes import plots
 
-        return plots.draw_summary(self.data)
+        with drawing_on(ax):
+            return plots.draw_summary(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +89,12 @@ class LineTable(TableResult):
         fitted = self.data[self.data["status"] == "ok"]
         return tuple(WaterLine.from_row(dict(row)) for _, row in fitted.iterrows())
 
-    def plot(self, lmwl: WaterLine | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, lmwl: WaterLine | None = None) -> Figure:
         """Draw slopes with their 95 % intervals, and the meteoric slope beside them."""
         from headwater.isotopes import plots
 
-        return plots.draw_slopes(self.data, lmwl)
+        with drawing_on(ax):
+            return plots.draw_slopes(self.data, lmwl)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,8 +130,9 @@ class AuditReport(TableResult):
 
     checked: dict[str, int] = field(default_factory=dict)
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the audit panel."""
         from headwater.isotopes import plots
 
-        return plots.draw_audit(self.data, self.checked)
+        with drawing_on(ax):
+            return plots.draw_audit(self.data, self.checked)

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import DataError, nearest
+from headwater.figures import drawing_on
 from headwater.results import TableResult, fingerprint
 from headwater.validation.measures import raised
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["Collocation", "extended_collocation", "triple_collocation", "triple_collocations"]
@@ -52,11 +54,12 @@ class Collocation(TableResult):
     below 0 keeps its sign; the quantities that have no value then are NaN, and ``flag`` says so.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the signal-to-noise ratios and error standard deviations with their intervals."""
         from headwater.validation.plots import draw_collocation
 
-        return draw_collocation(self.data)
+        with drawing_on(ax):
+            return draw_collocation(self.data)
 
 
 def triple_collocation(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, nearest
+from headwater.figures import drawing_on
 from headwater.results import TableResult, fingerprint
 from headwater.validation.agreement_intervals import agreement
 from headwater.validation.anomalies import long_term_anomalies, short_term_anomalies
@@ -22,6 +23,7 @@ from headwater.validation.gain import (
 from headwater.validation.measures import MEASURES
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["SERIES", "Scorecard", "ScorecardOptions", "scorecard"]
@@ -114,7 +116,7 @@ class Scorecard(TableResult):
         own = self.data[(self.data["grouping"] == grouping) & (self.data["series"] == series)]
         return own.pivot_table("value", "group", "measure", sort=False, observed=True)
 
-    def plot(self, kind: str = "summary") -> Figure:
+    def plot(self, ax: Axes | None = None, *, kind: str = "summary") -> Figure:
         """Draw the scorecard.
 
         Parameters
@@ -130,15 +132,16 @@ class Scorecard(TableResult):
         """
         from headwater.validation import plots as validation_plots
 
-        if kind not in _DRAWINGS:
-            raise DataError("unknown figure", found=repr(kind), do=nearest(kind, _DRAWINGS))
-        if kind in ("summary", "taylor", "target"):
+        with drawing_on(ax):
+            if kind not in _DRAWINGS:
+                raise DataError("unknown figure", found=repr(kind), do=nearest(kind, _DRAWINGS))
+            if kind in ("summary", "taylor", "target"):
+                draw = getattr(validation_plots, f"draw_{kind}")
+                return draw(self.pairs, self.data)  # type: ignore[no-any-return]
+            if kind == "forest":
+                return validation_plots.draw_forest(self.data)
             draw = getattr(validation_plots, f"draw_{kind}")
-            return draw(self.pairs, self.data)  # type: ignore[no-any-return]
-        if kind == "forest":
-            return validation_plots.draw_forest(self.data)
-        draw = getattr(validation_plots, f"draw_{kind}")
-        return draw(self.pairs, units=self.data.attrs["series_unit"])  # type: ignore[no-any-return]
+            return draw(self.pairs, units=self.data.attrs["series_unit"])  # type: ignore[no-any-return]
 
     def _repr_html_(self) -> str:
         whole = self.data[self.data["grouping"] == "all"]

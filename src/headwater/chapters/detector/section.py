@@ -209,7 +209,7 @@ def _strata_blocks(results: Mapping[str, Result], outline: Area | None) -> Itera
         maps: Any = results["maps"]
         yield FigureBlock(
             "detector-maps",
-            lambda: maps.plot(outline),
+            lambda: maps.plot(outline=outline),
             f"Mean {_response(risk)} of the stratum in which each cell lies, factor by factor "
             "under one scale: the pattern that the factor can explain.",
             "A strong factor shows a strong pattern; a weak one is nearly one colour.",

@@ -14,9 +14,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.errors import DataError, StudyError
+from headwater.figures import drawing_on
 from headwater.results import MapResult, fingerprint
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from odc.geo.geobox import GeoBox
 
@@ -138,39 +140,42 @@ class NetworkMap(MapResult):
         """Name of the estimate."""
         return str(self.data.attrs["quantity"])
 
-    def plot(self, layer: Literal["value", "standard_error"] = "value") -> Figure:
+    def plot(
+        self, ax: Axes | None = None, *, layer: Literal["value", "standard_error"] = "value"
+    ) -> Figure:
         """Draw the estimate or its standard error, over several times their mean."""
         from headwater.figures import INK
         from headwater.grids.plots import map_figure
 
-        error = layer == "standard_error"
-        cube = self.data[layer if error else self.quantity]
-        n = cube.count("time")
-        shown = (cube.fillna(0.0).sum("time") / n.where(n > 0)).assign_attrs(cube.attrs)
-        if error:
-            shown.attrs["long_name"] = "Standard error"
-        told = np.unique(self.data["stations"].values[self.data["stations"].values >= _FEWEST])
-        count = f"{told[0]}" if told.size == 1 else f"{told.min()} to {told.max()}"
-        figure = map_figure(
-            shown.rename(cube.name),
-            quantity="cv" if error else self.quantity,
-            title=f"{'Kriging standard error' if error else 'Kriged'}, {self._when()}, "
-            f"{count} stations (○)",
-        )
-        axes = figure.axes[0]
-        limits = axes.get_xlim(), axes.get_ylim()
-        axes.scatter(
-            self.data["station_x"],
-            self.data["station_y"],
-            s=16,
-            color="white",
-            edgecolors=INK,
-            linewidths=0.8,
-            zorder=5,
-            clip_on=True,
-        )
-        axes.set(xlim=limits[0], ylim=limits[1])
-        return figure
+        with drawing_on(ax):
+            error = layer == "standard_error"
+            cube = self.data[layer if error else self.quantity]
+            n = cube.count("time")
+            shown = (cube.fillna(0.0).sum("time") / n.where(n > 0)).assign_attrs(cube.attrs)
+            if error:
+                shown.attrs["long_name"] = "Standard error"
+            told = np.unique(self.data["stations"].values[self.data["stations"].values >= _FEWEST])
+            count = f"{told[0]}" if told.size == 1 else f"{told.min()} to {told.max()}"
+            figure = map_figure(
+                shown.rename(cube.name),
+                quantity="cv" if error else self.quantity,
+                title=f"{'Kriging standard error' if error else 'Kriged'}, {self._when()}, "
+                f"{count} stations (○)",
+            )
+            axes = figure.axes[0]
+            limits = axes.get_xlim(), axes.get_ylim()
+            axes.scatter(
+                self.data["station_x"],
+                self.data["station_y"],
+                s=16,
+                color="white",
+                edgecolors=INK,
+                linewidths=0.8,
+                zorder=5,
+                clip_on=True,
+            )
+            axes.set(xlim=limits[0], ylim=limits[1])
+            return figure
 
     def _when(self) -> str:
         first, last = str(self.data.attrs["first_day"]), str(self.data.attrs["last_day"])
@@ -474,7 +479,7 @@ def write_network_map(folder: str | Path, name: str, result: NetworkMap) -> Sequ
         )
         bands = bands.assign_coords(time=pd.DatetimeIndex(bands["time"]).strftime("%Y-%m-%d"))
         written.append(write_geotiff(bands, home / f"{name}.{layer}.tif"))
-        picture, image = render(result.plot(kind), "png"), home / f"{name}.{layer}.png"
+        picture, image = render(result.plot(layer=kind), "png"), home / f"{name}.{layer}.png"
         write_whole(image, partial(Path.write_bytes, data=picture))
         written.append(image)
     return written

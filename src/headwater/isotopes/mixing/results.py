@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from headwater.figures import drawing_on
 from headwater.results import TableResult
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -32,11 +34,12 @@ class MixingTable(TableResult):
     deviations), ``status`` (ok, outside the polygon, held by a cap, too few tracers).
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw fractions with their intervals."""
         from headwater.isotopes.mixing.plots import draw_fractions
 
-        return draw_fractions(self.data)
+        with drawing_on(ax):
+            return draw_fractions(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +49,12 @@ class BoundsTable(TableResult):
     Columns: ``mixture``, ``source``, ``low``, ``high``, ``status``.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the ranges."""
         from headwater.isotopes.mixing.plots import draw_fractions
 
-        return draw_fractions(self.data)
+        with drawing_on(ax):
+            return draw_fractions(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,11 +99,12 @@ class EmmaResult(TableResult):
     fit: Any = None
     scores: Any = None
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw eigenvalues beside their criteria, and samples in the mixing space."""
         from headwater.isotopes.mixing.plots import draw_emma
 
-        return draw_emma(self)
+        with drawing_on(ax):
+            return draw_emma(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,11 +124,12 @@ class MixLikelihood(TableResult):
     sources: Any = None
     objective: float = float("nan")
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw fractions."""
         from headwater.isotopes.mixing.plots import draw_fractions
 
-        return draw_fractions(self.data)
+        with drawing_on(ax):
+            return draw_fractions(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,11 +150,12 @@ class MixingPosterior(TableResult):
     draws: Any = None
     parameters: Any = None
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw fractions with their intervals."""
         from headwater.isotopes.mixing.plots import draw_fractions
 
-        return draw_fractions(self.data)
+        with drawing_on(ax):
+            return draw_fractions(self.data)
 
     def difference(self, first: str, second: str) -> Any:
         """Return the difference of two groups, one row per source.
@@ -181,11 +188,12 @@ class PosteriorDraws(TableResult):
     Columns: one for each source [1], ``label`` and ``period`` of the group.
     """
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the posterior densities of the fractions."""
         from headwater.isotopes.mixing.posterior_plots import draw_densities
 
-        return draw_densities(self.data)
+        with drawing_on(ax):
+            return draw_densities(self.data)
 
     def plot_matrix(self) -> Figure:
         """Draw densities, pairs and correlations of the fractions."""
