@@ -92,7 +92,7 @@ def test_models_rise_from_the_nugget_to_the_sill(model):
 
 def test_figure_draws_with_and_without_a_model():
     made = empirical_variogram(PLACES * 1000, VALUES)
-    assert render(made.plot(), "png") != render(made.plot(fit_variogram(made)), "png")
+    assert render(made.plot(), "png") != render(made.plot(model=fit_variogram(made)), "png")
 
 
 @pytest.mark.parametrize(
