@@ -36,6 +36,11 @@ class Term:
         How the values may be averaged and compared.
     total : {"mean", "sum", "none"}
         How a step aggregates to a longer one (precipitation adds up, temperature does not).
+    plausible : tuple of float
+        What the mean of an area on land may be over years, or its yearly total where steps add up;
+        a value outside is reported, not refused.
+    zeros : bool
+        Whether many values may be exactly zero (a dry day, no snow).
     """
 
     name: str
@@ -46,6 +51,8 @@ class Term:
     valid_range: tuple[float, float]
     kind: Kind = "continuous"
     total: Total = "mean"
+    plausible: tuple[float, float] = (float("-inf"), float("inf"))
+    zeros: bool = False
 
 
 _INF = float("inf")
@@ -58,8 +65,17 @@ _TERMS = (
         "volume_fraction_of_condensed_water_in_soil",
         "m3 m-3",
         (0.0, 1.0),
+        plausible=(0.005, 0.6),
     ),
-    Term("soil_water", "W", "Soil water", "mass_content_of_water_in_soil", "kg m-2", (0.0, 5000.0)),
+    Term(
+        "soil_water",
+        "W",
+        "Soil water",
+        "mass_content_of_water_in_soil",
+        "kg m-2",
+        (0.0, 5000.0),
+        plausible=(0.5, 4000),
+    ),
     Term(
         "precipitation",
         "P",
@@ -68,6 +84,8 @@ _TERMS = (
         "mm",
         (0.0, 10000.0),
         total="sum",
+        plausible=(1, 12000),
+        zeros=True,
     ),
     Term(
         "evapotranspiration",
@@ -77,6 +95,8 @@ _TERMS = (
         "mm",
         (-200.0, 10000.0),
         total="sum",
+        plausible=(1, 3500),
+        zeros=True,
     ),
     Term(
         "potential_evapotranspiration",
@@ -86,8 +106,18 @@ _TERMS = (
         "mm",
         (-200.0, 10000.0),
         total="sum",
+        plausible=(50, 5000),
+        zeros=True,
     ),
-    Term("temperature", "T", "Air temperature", "air_temperature", "degC", (-90.0, 60.0)),
+    Term(
+        "temperature",
+        "T",
+        "Air temperature",
+        "air_temperature",
+        "degC",
+        (-90.0, 60.0),
+        plausible=(-45, 38),
+    ),
     Term(
         "surface_temperature",
         "Ts",
@@ -95,8 +125,17 @@ _TERMS = (
         "surface_temperature",
         "degC",
         (-100.0, 90.0),
+        plausible=(-45, 45),
     ),
-    Term("soil_temperature", "Tg", "Soil temperature", "soil_temperature", "degC", (-70.0, 80.0)),
+    Term(
+        "soil_temperature",
+        "Tg",
+        "Soil temperature",
+        "soil_temperature",
+        "degC",
+        (-70.0, 80.0),
+        plausible=(-40, 42),
+    ),
     Term(
         "net_radiation",
         "Rn",
@@ -104,15 +143,72 @@ _TERMS = (
         "surface_net_downward_radiative_flux",
         "W m-2",
         (-1000.0, 2000.0),
+        plausible=(-60, 260),
     ),
-    Term("specific_humidity", "qs", "Specific humidity", "specific_humidity", "1", (0.0, 0.1)),
-    Term("snow_melt", "M", "Snow melt", "", "mm", (0.0, 10000.0), total="sum"),
-    Term("ndvi", "NDVI", "NDVI", "normalized_difference_vegetation_index", "1", (-1.0, 1.0)),
-    Term("evi", "EVI", "Enhanced vegetation index", "", "1", (-1.0, 1.0)),
-    Term("albedo", "α", "Shortwave albedo", "surface_albedo", "1", (0.0, 1.0)),
-    Term("lai", "LAI", "Leaf area index", "leaf_area_index", "1", (0.0, 15.0)),
-    Term("elevation", "z", "Elevation", "surface_altitude", "m", (-500.0, 9000.0), total="none"),
-    Term("slope", "S", "Slope", "", "degree", (0.0, 90.0), total="none"),
+    Term(
+        "specific_humidity",
+        "qs",
+        "Specific humidity",
+        "specific_humidity",
+        "1",
+        (0.0, 0.1),
+        plausible=(0.0001, 0.025),
+    ),
+    Term(
+        "snow_melt",
+        "M",
+        "Snow melt",
+        "",
+        "mm",
+        (0.0, 10000.0),
+        total="sum",
+        plausible=(0, 6000),
+        zeros=True,
+    ),
+    Term(
+        "ndvi",
+        "NDVI",
+        "NDVI",
+        "normalized_difference_vegetation_index",
+        "1",
+        (-1.0, 1.0),
+        plausible=(-0.2, 0.95),
+    ),
+    Term("evi", "EVI", "Enhanced vegetation index", "", "1", (-1.0, 1.0), plausible=(-0.2, 0.9)),
+    Term(
+        "albedo", "α", "Shortwave albedo", "surface_albedo", "1", (0.0, 1.0), plausible=(0.03, 0.9)
+    ),
+    Term(
+        "lai",
+        "LAI",
+        "Leaf area index",
+        "leaf_area_index",
+        "1",
+        (0.0, 15.0),
+        plausible=(0, 9),
+        zeros=True,
+    ),
+    Term(
+        "elevation",
+        "z",
+        "Elevation",
+        "surface_altitude",
+        "m",
+        (-500.0, 9000.0),
+        total="none",
+        plausible=(-430, 8000),
+    ),
+    Term(
+        "slope",
+        "S",
+        "Slope",
+        "",
+        "degree",
+        (0.0, 90.0),
+        total="none",
+        plausible=(0, 60),
+        zeros=True,
+    ),
     Term(
         "aspect",
         "A",

@@ -102,11 +102,12 @@ def test_accumulations_since_midnight_become_amounts(tmp_path: Path) -> None:
     assert str(cube["time"].values[0])[:16] == "2015-01-01T00:00"
     daily = aggregate(cube, "day")["precipitation"]
     np.testing.assert_allclose(daily, DAILY[:10], rtol=1e-4)
-    # a file that begins at midnight has the last hour of a day whose other hours it lacks
+    # a file that begins at midnight has the whole of a day whose other hours it lacks
     late = save(
         tmp_path / "b.nc", running[23:], stamps[23:], "tp", units="m", GRIB_stepType="accum"
     )
-    assert np.isnan(open_grid(late, RAIN)[0]).all()
+    assert str(open_grid(late, RAIN)["time"].values[0])[:16] == "2015-01-02T00:00"
+    np.testing.assert_allclose(open_grid(late, RAIN), days[24:], atol=1e-5)
 
 
 def test_hourly_amounts_stand_at_the_end_of_their_hour(tmp_path: Path) -> None:

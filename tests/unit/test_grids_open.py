@@ -61,6 +61,7 @@ def test_a_cube_carries_the_glossary(tmp_path: Path) -> None:
         "source_variable": "sm",
         "source_units": "m3 m-3",
         "notes": "time: days, stamped at the start (assumed)",
+        "stored": "1.0 0.0",
     }
     assert crs_of(cube).to_epsg() == 4326
     np.testing.assert_array_equal(cube, VALUES)

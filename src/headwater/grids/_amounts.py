@@ -121,6 +121,8 @@ def _of_hours(layer: Layer, steps: TimeSteps, quantity: Term, length: float) -> 
     moved = data.assign_coords(
         {"time": ("time", plus_days(stamps, -length)), END: ("time", stamps)}
     )
+    if running and not np.abs(_hours(stamps[:1])[0] - length * 24.0) < 1e-6:
+        moved = moved.isel(time=slice(1, None))  # its own amount would need the time before
     notes = tuple(note for note in layer.notes if not note.startswith("time: "))
     return replace(
         layer,
@@ -173,11 +175,11 @@ def _differences(
     gap = np.append(np.inf, days_between(stamps[:-1], stamps[1:]))
     first = np.abs(hours - length * 24.0) < 1e-6
     follows = ~first & (np.abs(gap - length) < 1e-6)
-    along = {"dims": "time", "coords": {"time": data["time"]}}
+    labels = {"time": data["time"]}
+    begins = xr.DataArray(first, labels, "time")
+    known = xr.DataArray(first | follows, labels, "time")
     plain = data.drop_vars(END, errors="ignore")
-    change = plain - plain.shift(time=1)
-    own = xr.where(xr.DataArray(first, **along), plain, change)
-    own = own.where(xr.DataArray(first | follows, **along))
+    own: xr.DataArray = plain.where(begins, plain - plain.shift(time=1)).where(known)
     if floor:
         own = own.where(~((own < 0) & (own > -_PACKING)), 0.0)
     return own.astype(data.dtype).transpose(*data.dims).assign_attrs(data.attrs).rename(data.name)

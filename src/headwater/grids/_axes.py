@@ -86,6 +86,35 @@ def tidy_axis(variable: xr.Variable) -> np.ndarray[Any, Any]:
     return values.astype(np.float64) * scale
 
 
+def exchanged(dataset: xr.Dataset, axes: dict[str, str], path: Any) -> bool:
+    """Whether a file calls its longitudes latitudes: such lie beyond a pole.
+
+    Raises
+    ------
+    GridError
+        If latitudes lie beyond a pole, and the other axis holds none either.
+    """
+    lines = {role: axis_of(dataset, axes[role]) for role in ("y", "x") if role in axes}
+    y, x = lines.get("y"), lines.get("x")
+    if y is None or x is None or y.size == 0 or not _is_latitude(y):
+        return False
+    reach = {role: float(np.nanmax(np.abs(tidy_axis(line)))) for role, line in (("y", y), ("x", x))}
+    if reach["y"] <= 90.01:
+        return False
+    if reach["x"] <= 90.0:
+        return True
+    raise GridError(
+        f"'{axes['y']}' of {path} holds latitudes beyond a pole",
+        found=f"{float(np.nanmin(y.values)):g} to {float(np.nanmax(y.values)):g}",
+        do="Correct the coordinate, or name a file with the right ones: "
+        "georeference = { path = ..., x = ..., y = ... }",
+    )
+
+
+def _is_latitude(line: xr.Variable) -> bool:
+    return units_in(line.attrs) in NORTH or line.attrs.get("standard_name") == "latitude"
+
+
 def straightened(dataset: xr.Dataset, name: str, path: Any) -> xr.Dataset:
     """Take latitude and longitude out of two-dimensional coordinates, where they make a grid.
 

@@ -15,6 +15,7 @@ from headwater.errors import GridError, InputError, TimeAxisError, nearest
 from headwater.grids._axes import (
     NORTH,
     axis_of,
+    exchanged,
     find_axes,
     is_map,
     is_time_name,
@@ -80,6 +81,10 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
     if is_raster(dataset):
         dataset = _banded(dataset, name, path, wish)
     axes = find_axes(dataset, name)
+    doubts: tuple[str, ...] = ()
+    if exchanged(dataset, axes, path):
+        doubts = (f"'{axes['y']}' holds longitudes and '{axes['x']}' latitudes: taken so",)
+        axes |= {"y": axes["x"], "x": axes["y"]}
     values, notes = _values(dataset, name, axes, path, wish)
     data = _named(values, dataset, name, axes, path)
     times = _times(dataset, axes, data, path, wish, many=many)
@@ -100,7 +105,7 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
         crs,
         written,
         (*notes, *(times.notes if times else ())),
-        times.warnings if times else (),
+        (*doubts, *(times.warnings if times else ())),
     )
 
 
@@ -164,12 +169,15 @@ def _values(
     raw = dataset[name].variable
     circular = wish.quantity.kind == "circular"
     packing, notes = packing_of(raw, wish.options, path, circular=circular)
+    packed = f"{packing.scale!r} {packing.offset!r}"
     try:
-        return unpacked(raw.chunk(_blocks(raw, axes, wish.chunk_mb)), packing), notes
+        values = unpacked(raw.chunk(_blocks(raw, axes, wish.chunk_mb)), packing)
     except InputError as error:
         raise InputError(
             f"variable '{name}' of {path}: {error.wrong}", found=error.found, do=error.do
         ) from error
+    values.attrs["stored"] = packed
+    return values, notes
 
 
 def _times(

@@ -184,6 +184,7 @@ def open_grid(
     described.attrs |= {
         "source_variable": str(layer.data.name),
         "source_units": layer.data.attrs["source_units"],
+        "stored": _stored(layer, quantity, options.get("layer_depth")),
         **({"notes": "\n".join(layer.notes)} if layer.notes else {}),
         **({"warnings": "\n".join(layer.warnings)} if layer.warnings else {}),
     }
@@ -377,6 +378,21 @@ def _converted(
     except (UnitError, TimeAxisError) as error:
         raise UnitError(f"{label}: {error.wrong}", found=error.found, do=error.do) from error
     return values.astype(data.dtype)
+
+
+def _stored(layer: Layer, quantity: Term, layer_depth: float | None) -> str:
+    """Scale and offset that turn the file's numbers into values, nan where steps take part."""
+    scale, offset = (float(part) for part in layer.data.attrs["stored"].split())
+    if quantity.kind == "categorical" or layer.units is None:
+        return f"{scale!r} {offset!r}"
+    try:
+        zero, one = (
+            float(convert(v, layer.units, quantity.units, layer_depth=layer_depth))
+            for v in (offset, scale + offset)
+        )
+    except UnitError:
+        return "nan nan"
+    return f"{one - zero!r} {zero!r}"
 
 
 def _described(data: xr.DataArray, quantity: Term, files: list[Path]) -> xr.DataArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
     from headwater.grids import Area
+    from headwater.grids.overview import Overview
     from headwater.study.step import Step
 
 __all__ = ["Survey", "check", "look", "more_problems", "survey", "valid_part"]
@@ -60,6 +61,8 @@ class Survey:
         Names of the steps that would run.
     tables : tuple of str
         What was found in the tables that the steps read.
+    overviews : mapping of Overview
+        What the values of each input look like.
     """
 
     study: Study
@@ -69,12 +72,28 @@ class Survey:
     period: tuple[Any, Any] | None
     steps: tuple[str, ...]
     tables: tuple[str, ...] = ()
+    overviews: Mapping[str, Overview] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be wrong with the inputs, each with the key that mends it."""
+        return tuple(
+            f"[inputs.{name}]: {word}"
+            for name, data in self.inputs.items()
+            for word in (*_lines_of(data, "warnings"), *self._seen(name))
+        )
+
+    def _seen(self, name: str) -> tuple[str, ...]:
+        return self.overviews[name].warnings if name in self.overviews else ()
 
     def lines(self) -> Iterator[str]:
         """Say in words what was found, and what would be done."""
         yield f"Study: {self.study.name}"
         for name, data in self.inputs.items():
             yield f"  {name}: {_facts(data)}"
+            seen = self.overviews.get(name)
+            yield from (f"    {word}" for word in ([seen.text] if seen and seen.text else []))
+            yield from (f"    {note}" for note in _lines_of(data, "notes"))
         if self.grid is not None:
             rows, columns = self.grid.shape
             size = abs(self.grid.resolution.x)
@@ -82,6 +101,7 @@ class Survey:
         if self.period is not None:
             yield f"Period: {_day(self.period[0])} to {_day(self.period[1])}"
         yield from self.tables
+        yield from (f"Warning: {word}" for word in self.warnings)
         yield f"Steps: {', '.join(self.steps)}"
         yield f"Results: {self.study.results}"
 
@@ -139,17 +159,20 @@ def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Su
         grid = _try(problems, lambda: study_geobox(study, inputs, area)) if inputs else None
     period = _try(problems, lambda: period_of(study, inputs))
     region = area if area is not None or grid is None else _box(grid)
+    overviews: dict[str, Overview] = {}
     for name, data in inputs.items():
         # Where the study grid has no place in the area, its input has said so already.
         if region is None or (grid is None and name == study.like):
             continue
         part = partial(_part, data, region, period)
         problems += _try(problems, partial(_glance, study, name, part, wanted)) or []
+        seen = _try([], partial(_overview, study, name, part))
+        overviews |= {} if seen is None else {name: seen}
     if grid is not None:
         for step in wanted:
             problems += step.check(study, inputs, grid, period)
     names, tables = tuple(step.name for step in wanted), tuple(line for line in read if line)
-    return Survey(study, tuple(problems), inputs, grid, period, names, tables)
+    return Survey(study, tuple(problems), inputs, grid, period, names, tables, overviews)
 
 
 def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:
@@ -184,10 +207,10 @@ def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:
                 do="Remove this input, or choose a larger area",
             )
         ]
-    return _impossible(seen, term)
+    return _impossible(seen, term, data)
 
 
-def _impossible(seen: NDArray[Any], term: Term) -> list[HeadwaterError]:
+def _impossible(seen: NDArray[Any], term: Term, data: xr.DataArray) -> list[HeadwaterError]:
     least, most = term.valid_range
     outside = seen[(seen < least) | (seen > most)]
     if not outside.size:
@@ -197,9 +220,20 @@ def _impossible(seen: NDArray[Any], term: Term) -> list[HeadwaterError]:
             f"'{term.name}' has impossible values",
             found=f"{outside.size} of {seen.size} looked at lie in {outside.min():g} to "
             f"{outside.max():g} {term.units}; possible are {least:g} to {most:g}",
-            do="Correct units or variable of this input, or its scale and missing value",
+            do=_cure(outside, data),
         )
     ]
+
+
+def _cure(outside: NDArray[Any], data: xr.DataArray) -> str:
+    """Name the key that mends impossible values: those of one number are mostly fills."""
+    from headwater.grids.overview import stored_number
+
+    numbers = [stored_number(data, float(value)) for value in np.unique(outside)[:4]]
+    if len(numbers) < 4 and None not in numbers:
+        written = ", ".join(f"{number:g}" for number in numbers)
+        return f"If they mean no value, write missing = [{written}]; else correct units or scale"
+    return "Correct units, variable, scale or valid (range of stored numbers) of this input"
 
 
 def _valid_steps(
@@ -243,7 +277,23 @@ def _glance(
 ) -> list[HeadwaterError]:
     with of_input(name):
         data = part()
-        return look(data, study.term(name)) or _without_pattern(study, name, data, steps)
+        found = look(data, study.term(name))
+        named = f"[inputs.{name}] ({data.attrs.get('source', '')})"
+        found = [
+            type(each)(f"{named}: {each.wrong}", found=each.found, do=each.do) for each in found
+        ]
+        return found or _without_pattern(study, name, data, steps)
+
+
+def _overview(study: Study, name: str, part: Callable[[], xr.DataArray]) -> Overview:
+    from headwater.grids.overview import overview
+
+    with of_input(name):
+        return overview(part(), study.term(name))
+
+
+def _lines_of(data: xr.DataArray, key: str) -> list[str]:
+    return str(data.attrs.get(key, "")).splitlines()
 
 
 def _without_pattern(
@@ -313,9 +363,14 @@ def _facts(data: xr.DataArray) -> str:
     rows, columns = data.sizes["y"], data.sizes["x"]
     words = f"{rows} x {columns} cells, {data.attrs.get('units', '')}"
     if "time" in data.dims:
-        first, last = (_day(data["time"].values[at]) for at in (0, -1))
-        steps = data.sizes["time"]
-        words += f", {steps} times from {first} to {last}" if steps > 1 else f", one time, {first}"
+        from headwater.grids import time_steps
+        from headwater.grids.steps import plus_days
+
+        axis = time_steps(data)
+        count, first, last = data.sizes["time"], _day(axis.start[0]), _day(axis.start[-1])
+        if axis.has_length:
+            last = _day(plus_days(axis.end[-1:], -1.0 / 86400.0)[0])
+        words += f", {count} times from {first} to {last}" if count > 1 else f", one time, {first}"
     return words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -105,7 +106,7 @@ def parse_study(text: str, file: str | Path = "study.toml") -> Study:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProblemsError(
-            [StudyError(f"{file} is not TOML", found=str(error), do="Correct that line")]
+            [StudyError(f"{file} is not TOML", found=str(error), do=_toml_cure(error, text))]
         ) from error
     problems: list[HeadwaterError] = []
     study = None
@@ -119,6 +120,21 @@ def parse_study(text: str, file: str | Path = "study.toml") -> Study:
         raise ProblemsError(problems)
     study._file, study._text = Path(file).absolute(), text
     return study
+
+
+def _toml_cure(error: tomllib.TOMLDecodeError, text: str) -> str:
+    """Say how to mend a line that is not TOML: quotes and backslashes are the common cases."""
+    place = re.search(r"at line (\d+)", str(error))
+    lines = text.splitlines()
+    line = lines[int(place[1]) - 1].strip() if place and int(place[1]) <= len(lines) else ""
+    key, sign, value = (part.strip() for part in line.partition("="))
+    if "\\" in value:
+        plain = value.strip("\"'").replace("\\", "/")
+        return f'Write paths with forward slashes: {key} = "{plain}"'
+    bare = sign and value and value[0] not in "\"'[{0123456789+-" and value[0].isalpha()
+    if bare or (sign and re.match(r"^[./~\w:-]+$", value)):
+        return f'Put text in quotes: {key} = "{value}"'
+    return f"Correct that line: {line}" if line else "Correct that line"
 
 
 def parse_samples(

@@ -19,15 +19,38 @@ from headwater.study.step import Context, Step
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+    from headwater.glossary import Term
     from headwater.grids import Area
+    from headwater.grids.overview import Overview
     from headwater.study.model import Study
 
 __all__ = ["STEP", "default_alignment"]
 
 _FINER = 0.75
 """A source cell below this share of a study cell's side is finer; then averaging beats sampling."""
+_OF_READING = ("notes", "warnings", "stored")
+"""Attributes that say how a file was read, kept in the table of inputs."""
 _SPARSE = 80.0
 """Valid share of an input below which a reader is warned [%]."""
+_COLUMNS = [
+    "input",
+    "long_name",
+    "file",
+    "variable",
+    "units_found",
+    "units_given",
+    "units",
+    "crs",
+    "cell",
+    "alignment",
+    "chosen_by",
+    "steps",
+    "start",
+    "end",
+    "valid",
+    "yearly",
+    "out_of_range",
+]
 _WORDS = {
     "mean": "a study cell has the area-weighted mean of the source cells in it",
     "bilinear": "a study cell has the value interpolated bilinearly between source cell centres",
@@ -154,6 +177,7 @@ def _bring(
     study, entry = context.study, context.study.inputs[name]
     native = _in_period(data, frame)
     possible, impossible = _without_impossible(native, study, name, context.area)
+    seen = _seen(possible, study.term(name), context.area)
     source = geobox_of(data)
     source_km = _cell_km(source)
     method = entry.align or default_alignment(source_km, frame.cell_km, data.attrs["kind"])
@@ -166,15 +190,10 @@ def _bring(
     )
     written = _write(context, name, aligned.where(frame.inside))
     share = _share_valid(written, frame)
-    return {
+    return _read_from(data) | {
         "input": name,
         "long_name": data.attrs["long_name"],
-        "file": data.attrs["source"],
-        "variable": data.attrs.get("source_variable", entry.variable or ""),
-        "units_found": data.attrs.get("source_units", ""),
         "units_given": entry.units or "",
-        "units": data.attrs["units"],
-        "crs": _crs_name(data),
         "cell": source_km,
         "alignment": "none" if shared else method,
         "chosen_by": "study file" if entry.align and not shared else "default",
@@ -182,10 +201,29 @@ def _bring(
         "start": _day(written, 0),
         "end": _day(written, -1),
         "valid": float(share.mean()),
+        "yearly": seen.yearly,
         "out_of_range": impossible,
-        "notes": data.attrs.get("notes", ""),
-        "warnings": data.attrs.get("warnings", ""),
+        "warnings": "\n".join([*_lines(data, "warnings"), *seen.warnings]),
     }, share
+
+
+def _read_from(data: xr.DataArray) -> dict[str, Any]:
+    """Say what a file holds and how it was read."""
+    return {
+        "file": data.attrs["source"],
+        "variable": data.attrs.get("source_variable", ""),
+        "units_found": data.attrs.get("source_units", ""),
+        "units": data.attrs["units"],
+        "crs": _crs_name(data),
+        "notes": data.attrs.get("notes", ""),
+    }
+
+
+def _seen(data: xr.DataArray, term: Term, area: Area | None) -> Overview:
+    from headwater.grids import clip
+    from headwater.grids.overview import overview
+
+    return overview(data if area is None else clip(data, area, margin=1), term)
 
 
 def _same_cells(source: GeoBox, target: GeoBox) -> bool:
@@ -224,7 +262,9 @@ def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
 
     path = context.folder / f"{name}.zarr"
     blocks = {str(dim): lengths[0] for dim, lengths in aligned.chunksizes.items()}
-    kept = {key: v for key, v in aligned.attrs.items() if key not in ("notes", "warnings")}
+    kept = {
+        key: v for key, v in aligned.attrs.items() if key not in ("notes", "warnings", "stored")
+    }
     described = aligned.rename(name)
     described.attrs = kept
     write_zarr(described.to_dataset(), path, chunks=blocks)
@@ -273,7 +313,7 @@ def _derive_terrain(context: Context, dem: xr.DataArray, frame: _Frame) -> dict[
 def _results(
     context: Context, rows: list[dict[str, Any]], coverage: dict[str, xr.DataArray]
 ) -> dict[str, Result]:
-    table = pd.DataFrame(rows).drop(columns=["notes", "warnings"])
+    table = pd.DataFrame(rows)[_COLUMNS]
     table.attrs["units"] = {"cell": "km", "valid": "%", "out_of_range": "1", "steps": "1"}
     choices = tuple(
         f"{row['long_name']}: {_WORDS[row['alignment']]} ({row['chosen_by']})." for row in rows
@@ -294,6 +334,10 @@ def _results(
         fingerprint=key,
     )
     return {"inputs": inputs, "coverage": maps}
+
+
+def _lines(data: xr.DataArray, key: str) -> list[str]:
+    return str(data.attrs.get(key, "")).splitlines()
 
 
 def _read_as(rows: list[dict[str, Any]]) -> Iterator[str]:

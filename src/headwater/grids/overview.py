@@ -1,0 +1,205 @@
+"""What the values of an input look like: yearly totals or means, and what cannot be right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from headwater.grids.steps import time_steps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from headwater.glossary import Term
+
+__all__ = ["Overview", "overview", "stored_number"]
+
+_WHOLE = 3_000_000
+"""Values that are all read; of more, some times and cells [1]."""
+_TIMES, _SIDE = 48, 150
+_CHANCE = 1e-9
+"""Probability below which ties at the edge of the range are no chance."""
+_FEWEST = 6
+_CODES = (255.0, 254.0, 127.0, -128.0, 32767.0, -32768.0, 65535.0, -9999.0, 9999.0, -999.0, -99.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What an input holds in the area and period.
+
+    Attributes
+    ----------
+    text : str
+        Yearly totals or means, in words.
+    warnings : tuple of str
+        What can hardly be right, each with the key of the study file that mends it.
+    yearly : float
+        Mean yearly total where steps add up, else the mean; NaN without values.
+    """
+
+    text: str
+    warnings: tuple[str, ...]
+    yearly: float
+
+
+def overview(data: xr.DataArray, term: Term) -> Overview:
+    """Look at the values of an input.
+
+    Parameters
+    ----------
+    data : DataArray (time, y, x) or (y, x)
+        As opened, cut to area and period.
+    term : Term
+        What it is.
+
+    Returns
+    -------
+    Overview
+
+    Notes
+    -----
+    Up to three million values are all read. Of more, 48 times drawn at random, so that no season
+    or hour is preferred, and every few cells. A value that ends the range counts as repeated where
+    a Poisson number with the mean count of its neighbours reaches its count with a probability
+    below 10⁻⁹.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from headwater.glossary import term
+    >>> times = pd.date_range("2015-01-01", periods=24, freq="MS")
+    >>> rain = xr.DataArray(np.full((24, 2, 2), 1.5), {"time": times}, ("time", "y", "x"))
+    >>> overview(rain, term("precipitation")).text
+    '17.99 mm a year'
+    """
+    part, whole = _looked_at(data)
+    values = np.asarray(part.transpose(..., "y", "x").values, dtype=np.float64)
+    seen = values[np.isfinite(values)]
+    if not seen.size:
+        return Overview("no values", (), float("nan"))
+    if term.kind != "continuous":
+        return Overview("", tuple(_codes(seen, data)) if term.kind == "categorical" else (), np.nan)
+    yearly, text = _yearly(part, values, term)
+    about = "" if whole or not text else "about "
+    return Overview(
+        about + text,
+        (*_repeated(seen, data, term), *_implausible(yearly, data, term)),
+        yearly,
+    )
+
+
+def stored_number(data: xr.DataArray, value: float) -> float | None:
+    """Say which number in the file stands for a value.
+
+    Parameters
+    ----------
+    data : DataArray
+        As opened.
+    value : float
+        In the unit of the quantity.
+
+    Returns
+    -------
+    float or None
+        None where the file's number depends on the step.
+    """
+    scale, offset = (float(part) for part in str(data.attrs.get("stored", "nan nan")).split())
+    if not np.isfinite([scale, offset]).all() or scale == 0.0:
+        return 0.0 if value == 0.0 else None
+    number = (value - offset) / scale
+    return round(number) if abs(number - round(number)) < 1e-4 * max(1.0, abs(number)) else number
+
+
+def _looked_at(data: xr.DataArray) -> tuple[xr.DataArray, bool]:
+    if data.size <= _WHOLE:
+        return data, True
+    strides = {axis: slice(None, None, -(-data.sizes[axis] // _SIDE)) for axis in ("y", "x")}
+    part = data.isel(strides)
+    if "time" in part.dims and part.sizes["time"] > _TIMES:
+        rng = np.random.default_rng(part.sizes["time"])
+        chosen = np.sort(rng.choice(part.sizes["time"], _TIMES, replace=False))
+        part = part.isel(time=chosen)
+    return part, False
+
+
+def _yearly(part: xr.DataArray, values: NDArray[Any], term: Term) -> tuple[float, str]:
+    """Mean over the years of the area, and the words for it."""
+    if "time" not in part.dims or term.total == "none":
+        mean = float(np.nanmean(values))
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        return mean, f"{low:.4g} to {high:.4g}, mean {mean:.4g} {term.units}"
+    steps = time_steps(part)
+    maps = values.reshape(values.shape[0], -1)
+    count = np.isfinite(maps).sum(axis=1)
+    means = np.divide(
+        np.nansum(maps, axis=1), count, out=np.full(len(maps), np.nan), where=count > 0
+    )
+    if term.total != "sum":
+        weight = np.isfinite(means) * (steps.days if steps.has_length else 1.0)
+        mean = float(np.nansum(means * weight) / weight.sum())
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        return mean, f"mean {mean:.4g} {term.units} ({low:.4g} to {high:.4g})"
+    if not steps.has_length:
+        return float("nan"), f"mean amount {np.nanmean(means):.4g} {term.units}"
+    known = np.isfinite(means)
+    total = float(means[known].sum() / steps.days[known].sum() * 365.25)
+    return total, f"{total:.4g} {term.units} a year"
+
+
+def _implausible(yearly: float, data: xr.DataArray, term: Term) -> list[str]:
+    low, high = term.plausible
+    if not np.isfinite(yearly) or low <= yearly <= high:
+        return []
+    what = "a year's total" if term.total == "sum" and "time" in data.dims else "a mean"
+    units = data.attrs.get("source_units", "")
+    read = f" (read as '{units}')" if units else ""
+    return [
+        f"{what} of {yearly:.4g} {term.units}{read} is hardly possible on land ({low:g} to "
+        f"{high:g}); correct units, scale, offset or missing of this input, or name its product"
+    ]
+
+
+def _repeated(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
+    """Say which value at an edge of the range stands there more often than chance lets it."""
+    values, counts = np.unique(np.round(seen, 9), return_counts=True)
+    if values.size < 3:
+        return []
+    found = []
+    for value, count, beside in (
+        (values[0], counts[0], counts[1:21]),
+        (values[-1], counts[-1], counts[-21:-1]),
+    ):
+        natural = term.zeros and value == 0.0
+        limit = value in term.valid_range and term.name in ("albedo", "slope") and value != 0.0
+        if natural or limit or count < _FEWEST or not _beyond_chance(int(count), beside):
+            continue
+        number = stored_number(data, float(value))
+        key = "missing = …" if number is None else f"missing = {number:g}"
+        found.append(
+            f"{value:g} {term.units} ends the range and stands there {count} times in {seen.size} "
+            f"values; if it means no value, write {key}"
+        )
+    return found
+
+
+def _beyond_chance(count: int, beside: NDArray[Any]) -> bool:
+    from scipy.stats import poisson
+
+    expected = max(float(np.mean(beside)), 1.0)
+    return bool(poisson.sf(count - 1, expected) < _CHANCE) and count > 5 * float(np.max(beside))
+
+
+def _codes(seen: NDArray[Any], data: xr.DataArray) -> list[str]:
+    """Ask about classes that mostly mean that there is no class."""
+    found = []
+    for code in _CODES:
+        count = int((seen == code).sum())
+        if count:
+            found.append(
+                f"class {code:g} covers {100.0 * count / seen.size:.1f} % of the cells; if it "
+                f"means no class, write missing = {code:g}"
+            )
+    return found
