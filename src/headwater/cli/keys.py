@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.errors import report_errors
+from headwater.cli.network_keep import store_address
 
 if TYPE_CHECKING:
     from headwater.network import Store
@@ -19,7 +20,9 @@ app = typer.Typer(
     name="keys", help="Give out keys to the network and take them back.", no_args_is_help=True
 )
 
-_Store = Annotated[str, typer.Option(help="SQLite file, or postgresql://…")]
+_Store = Annotated[
+    str, typer.Option(envvar="HEADWATER_STORE", help="SQLite file, or postgresql://…")
+]
 _Name = Annotated[str, typer.Argument(help="Whose key: a logger, a person, a program.")]
 
 
@@ -119,4 +122,4 @@ def _opened(store: str) -> Store:
     if not store.startswith("postgres") and not sqlite_path(store)[0].exists():
         do = "Make it with: headwater serve, or name it with --store"
         raise InputError("there is no such store", found=str(Path(store)), do=do)
-    return open_store(store)
+    return open_store(store_address(store))

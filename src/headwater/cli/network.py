@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.errors import report_errors
+from headwater.cli.network_keep import (
+    archive,
+    letters,
+    recall,
+    store_address,
+    with_password,
+)
 from headwater.cli.network_maps import map_, pixels
 from headwater.cli.output import print_table, warn
 
@@ -63,7 +70,7 @@ def init(
         from headwater.network.ingest.template import write_template
 
         write_template(file, force=force)
-        with open_store(address):
+        with open_store(store_address(address)):
             pass
         typer.echo(f"Wrote {file} and {address}. Say in the mapping what your columns mean, then:")
         typer.echo(f"headwater network ingest --map {file} FILES")
@@ -91,7 +98,7 @@ def ingest(
 
         used, lost, problems = _mapping(mapping), list[Any](), list[Any]()
         spans: dict[int, tuple[int, int]] = {}
-        with open_store(address) as store:
+        with open_store(store_address(address)) as store:
             kept = [
                 _taken(file, store, (used, format, zone, missing), lost, spans, problems)
                 for file in files
@@ -209,7 +216,7 @@ def check(address: _Address = _DEFAULT) -> None:
     with report_errors():
         from headwater.network import open_store
 
-        with open_store(address) as store:
+        with open_store(store_address(address)) as store:
             told = _controlled(store, None)
             if told:
                 _show_control(told)
@@ -232,7 +239,7 @@ def derive(
         from headwater.network import open_store
         from headwater.network.derived.write import derive as derive_all
 
-        with open_store(address) as store:
+        with open_store(store_address(address)) as store:
             told = derive_all(store, offset=offset, root_depth=root_depth)
         new = sum(one.written.inserted + one.written.updated + one.removed for one in told)
         values = sum(one.n for one in told)
@@ -251,6 +258,9 @@ def watch(
     control_every: Annotated[
         float, typer.Option(help="Seconds between quality controls of what has come.", min=1.0)
     ] = 300.0,
+    client_id: Annotated[
+        str | None, typer.Option(help="Name of the session at the broker; one for each watcher.")
+    ] = None,
 ) -> None:
     """Take in what comes into a folder, from a broker, or both, until interrupted."""
     with report_errors():
@@ -260,12 +270,15 @@ def watch(
 
         if folder is None and broker is None:
             raise StudyError("nothing to watch", do="Name a folder, or --broker mqtt://host")
-        with open_store(address) as store:
+        if broker is not None:
+            broker = with_password(broker, None, "HEADWATER_BROKER_PASSWORD_FILE")
+        with open_store(store_address(address)) as store:
             run(
                 store,
                 _mapping(mapping),
                 folder=folder,
                 broker=broker,
+                client_id=client_id,
                 pattern=pattern,
                 zone=zone,
                 interval=interval,
@@ -288,7 +301,7 @@ def pull(
         from headwater.network import open_store
         from headwater.network.ingest.sensorthings_pull import pull as pull_from
 
-        with open_store(address) as store:
+        with open_store(store_address(address)) as store:
             told = pull_from(source, store, key=key, since=since, things=things)
             new = sum(one.written.inserted for one in told)
             typer.echo(f"{len(told)} series, {new} new observations")
@@ -311,7 +324,7 @@ def status(
         from headwater.network import open_store
         from headwater.network.overview import series_status
 
-        with open_store(address) as store:
+        with open_store(store_address(address)) as store:
             frame = series_status(store, derived=all_)
             typer.echo(f"{store.count()} observations of {len(frame)} series in {store.address}")
         heads = {
@@ -348,7 +361,7 @@ def export(
         from headwater.network.overview import write_export
 
         first, last = (None if text is None else microseconds(text) for text in (start, end))
-        with open_store(address) as store:
+        with open_store(store_address(address)) as store:
             n = write_export(
                 store,
                 file,
@@ -372,7 +385,7 @@ def backup(
         from headwater.network import open_store
         from headwater.network.store.backup import back_up
 
-        with open_store(address) as store:
+        with open_store(store_address(address)) as store:
             made = back_up(store, folder)
         typer.echo(f"{made.observations} observations in {len(made.files)} files: {folder}")
 
@@ -390,3 +403,6 @@ def restore(
 
 app.command("map")(map_)
 app.command()(pixels)
+app.command()(archive)
+app.command()(recall)
+app.command()(letters)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.errors import report_errors
+from headwater.cli.network_keep import store_address, with_password
 
 if TYPE_CHECKING:
     from headwater.network import Store
@@ -19,13 +20,16 @@ __all__ = ["run_serve"]
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-def run_serve(
+def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at.", min=0, max=65535)] = 8000,
     store: Annotated[
-        str, typer.Option(help="SQLite file, made if it is not there, or postgresql://…")
+        str,
+        typer.Option(
+            envvar="HEADWATER_STORE", help="SQLite file, made if not there, or postgresql://…"
+        ),
     ] = "network.db",
     read_key: Annotated[bool, typer.Option("--read-key", help="Reading needs a key, too.")] = False,
     open_: Annotated[
@@ -34,6 +38,14 @@ def run_serve(
     public: Annotated[
         str, typer.Option(help="Address under which the world sees it, behind a proxy.")
     ] = "",
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of a proxy whose X-Forwarded headers are believed."),
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin whose pages may read, such as https://map.example.org; or *."),
+    ] = None,
     mqtt: Annotated[str, typer.Option(help="Broker to join, such as mqtt://localhost:1883.")] = "",
     control_every: Annotated[
         float, typer.Option(help="Seconds between quality controls of what came; 0: none.", min=0)
@@ -58,7 +70,7 @@ def run_serve(
                 do="Leave --open out and make keys with: headwater keys add",
             )
         access = Access(reading="key" if read_key else "open", writing="open" if open_ else "key")
-        with _listening(host, port) as listener, open_store(store) as opened:
+        with _listening(host, port) as listener, open_store(store_address(store)) as opened:
             from headwater.network.sensorthings import Limits
 
             app = create_service(
@@ -66,12 +78,13 @@ def run_serve(
                 access=access,
                 limits=Limits(body=round(body_mb * 1e6)),
                 public=public,
-                mqtt=mqtt,
+                mqtt=with_password(mqtt, None, "HEADWATER_BROKER_PASSWORD_FILE") if mqtt else "",
+                origins=tuple(cors or ()),
                 mapping=_mapping_beside(store),
             )
             _announce(opened, listener, store, access.writing == "open")
             with run_quality_control(opened, control_every):
-                _run(app, listener)
+                _run(app, listener, tuple(proxy or ()))
 
 
 def _mapping_beside(store: str) -> Mapping | None:
@@ -101,7 +114,8 @@ def _listening(host: str, port: int) -> socket.socket:
 
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # with its protocol named, so that asyncio sends small answers without delay (TCP_NODELAY)
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
     except OSError as error:
@@ -130,15 +144,19 @@ def _announce(opened: Store, listener: socket.socket, store: str, everybody: boo
         typer.echo(f"Writing       needs a key: headwater keys add NAME --store {store}")
 
 
-def _run(app: Any, listener: socket.socket) -> None:
+def _run(app: Any, listener: socket.socket, proxies: tuple[str, ...]) -> None:
     import uvicorn
+
+    from headwater.web.protocol import ImpatientProtocol
 
     config = uvicorn.Config(
         app,
+        http=ImpatientProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=True,  # believed from this machine only, where a proxy would be
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=",".join(proxies) or None,
         timeout_graceful_shutdown=10,
         ws="none",
     )

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.errors import HeadwaterError
-
 if TYPE_CHECKING:
     from headwater.network.ingest.folder import Arrival
     from headwater.network.ingest.mapping import Mapping
@@ -46,6 +44,7 @@ def run(
     broker: str | None,
     tell: Callable[[str], None],
     control_every: float,
+    client_id: str | None = None,
     **options: Any,
 ) -> None:
     """Watch until interrupted or terminated; what has come is controlled once more at the end.
@@ -60,10 +59,12 @@ def run(
         Is given a line of text now and then.
     control_every : float
         Seconds.
+    client_id : str, optional
+        Name of the session at the broker.
     **options
         ``pattern``, ``zone`` and ``interval`` of the folder.
     """
-    stop, new, failed = threading.Event(), _New(), list[HeadwaterError]()
+    stop, new, failed = threading.Event(), _New(), list[BaseException]()
     threads = []
     if folder is not None:
         threads.append(
@@ -80,7 +81,11 @@ def run(
         threads.append(
             threading.Thread(
                 target=_guarded,
-                args=(failed, stop, lambda: _broker(store, mapping, broker, stop, new, tell)),
+                args=(
+                    failed,
+                    stop,
+                    lambda: _broker(store, mapping, (broker, client_id), stop, new, tell),
+                ),
             )
         )
     # a service is stopped by SIGTERM, which must not cut a transaction of ours short
@@ -104,12 +109,14 @@ def run(
 
 
 def _guarded(
-    failed: list[HeadwaterError], stop: threading.Event, task: Callable[[], object]
+    failed: list[BaseException], stop: threading.Event, task: Callable[[], object]
 ) -> None:
+    """Run a worker; whatever ends it ends the process, which must not stand there doing nothing."""
     try:
         task()
-    except HeadwaterError as error:
+    except BaseException as error:
         failed.append(error)
+    finally:
         stop.set()
 
 
@@ -141,7 +148,7 @@ def _folder(
 def _broker(
     store: Store,
     mapping: Mapping | None,
-    broker: str,
+    session: tuple[str, str | None],
     stop: threading.Event,
     new: _New,
     tell: Callable[[str], None],
@@ -154,10 +161,11 @@ def _broker(
 
     def told(taken: Taken) -> None:
         for item in taken.refused:
-            tell(f"message {item.line} refused: {item.reason}")
+            tell(f"message {item.line} refused, kept as a dead letter: {item.reason}")
         new.add(taken.spans)
 
-    subscribe(broker, mapping, store, stop=stop, told=told)
+    broker, client_id = session
+    subscribe(broker, mapping, store, stop=stop, told=told, identifier=client_id)
 
 
 def _control(store: Store, new: _New, tell: Callable[[str], None]) -> None:

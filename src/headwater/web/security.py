@@ -270,6 +270,7 @@ def create_service(
     public: str = "",
     mqtt: str = "",
     mapping: Mapping | None = None,
+    origins: tuple[str, ...] = (),
 ) -> FastAPI:
     """Build the whole application: SensorThings, the live page, and the guard before both.
 
@@ -287,6 +288,8 @@ def create_service(
         Broker to join.
     mapping : Mapping, optional
         What the columns of CSV files mean that are sent to ``/ingest``.
+    origins : tuple of str
+        Origins whose pages a browser lets read and write here; ``*`` for all.
 
     Returns
     -------
@@ -302,6 +305,16 @@ def create_service(
     most = app.state.service.limits.body
     add_push(app, store, mapping=mapping, authorise=guard, most=most)
     app.add_middleware(Gate, guard=guard)
+    if origins:
+        from starlette.middleware.cors import CORSMiddleware
+
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Location", "Retry-After"],
+        )
     return app
 
 

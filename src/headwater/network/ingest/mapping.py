@@ -18,7 +18,7 @@ from headwater.errors import InputError, StudyError, nearest
 from headwater.network.ingest.lines import lines_of, split
 from headwater.network.ingest.parsed_file import Place
 
-__all__ = ["Format", "Mapping", "Rule", "fields_of", "parse_mapping", "read_mapping"]
+__all__ = ["Format", "Mapping", "Rule", "fields_of", "filled", "parse_mapping", "read_mapping"]
 
 Format = Literal["csv", "toa5", "geojson", "ismn"]
 
@@ -53,7 +53,7 @@ _KEYS = {
         "properties",
     },
     "network": {"name", "licence", "source", "description"},
-    "mqtt": {"topics", "topic"},
+    "mqtt": {"topics", "topic", "client_id", "decoder", "payload", "discovery"},
 }
 
 
@@ -125,6 +125,12 @@ class Mapping:
         Goes to the properties of every station.
     topics, topic
         What to subscribe to, and how a topic names columns.
+    client_id : str
+        Name of the session at the broker; empty for one made from the mapping and the store.
+    decoder, payload : str
+        Decoder of the bytes of a probe, and the nested name under which a message holds them.
+    discovery : str
+        Prefix of the topics under which Home Assistant announces sensors.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -144,10 +150,31 @@ class Mapping:
     network: dict[str, Any] = field(default_factory=dict)
     topics: tuple[str, ...] = ()
     topic: str = ""
+    client_id: str = ""
+    decoder: str = ""
+    payload: str = ""
+    discovery: str = ""
 
     def rules_of(self, file: str) -> tuple[Rule, ...]:
         """Rules that hold in a file of this name."""
         return tuple(rule for rule in self.rules if fnmatch(file, rule.file) or not file)
+
+
+def filled(text: str, held: Dict[str, str]) -> str:
+    """Put what stands in columns into a text.
+
+    Dots in a name are part of it: they lead into nested messages.
+
+    Examples
+    --------
+    >>> filled("{device.id} at {depth}", {"device.id": "a1", "depth": "0.1"})
+    'a1 at 0.1'
+    """
+    parts = [
+        literal + ("" if name is None else str(held[name]))
+        for literal, name, _, _ in Formatter().parse(text)
+    ]
+    return "".join(parts)
 
 
 def fields_of(text: str) -> tuple[str, ...]:
@@ -247,7 +274,27 @@ def parse_mapping(raw: dict[str, Any], *, folder: Path = Path(), name: str = "ma
         network=tables["network"],
         topics=tuple(tables["mqtt"].get("topics", ())),
         topic=tables["mqtt"].get("topic", ""),
+        client_id=str(tables["mqtt"].get("client_id", "")),
+        decoder=_decoder(tables["mqtt"], name),
+        payload=str(tables["mqtt"].get("payload", "")),
+        discovery=str(tables["mqtt"].get("discovery", "")),
     )
+
+
+def _decoder(table: dict[str, Any], name: str) -> str:
+    """Check a decoder, and that it still decodes its published payload."""
+    from headwater.network.ingest.decoders import check_decoder
+
+    word = str(table.get("decoder", ""))
+    if word:
+        check_decoder(word)
+        if "payload" not in table:
+            raise StudyError(
+                f"{name}: a decoder without the place of its bytes",
+                found=f"decoder = {word!r}",
+                do='Add payload = "data" (ChirpStack) or "uplink_message.frm_payload" (TTN)',
+            )
+    return word
 
 
 def _check(table: dict[str, Any], kind: str, name: str) -> None:
@@ -335,7 +382,7 @@ def _listed(table: dict[str, Any], folder: Path, name: str) -> dict[str, Place]:
             found = f"row {number}: {','.join(row)}"
             do = "Correct the row, or remove it"
             raise InputError(f"{table['file']}: no place", found=found, do=do) from None
-        called = table.get("name", "{name}").format_map(held)
+        called = filled(table.get("name", "{name}"), held)
         longitude, latitude = _degrees(here[0], here[1], table.get("crs"))
         height = here[2] if len(here) > 2 else None
         if called not in places:

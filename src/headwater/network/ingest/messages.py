@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from headwater.errors import HeadwaterError
+from headwater.network.ingest.decoders import decode_payload
 from headwater.network.ingest.mapping import Mapping, fields_of
 from headwater.network.ingest.parsed_file import Reading, Refused, settle
 from headwater.network.ingest.table import Table, tabulate
 
-__all__ = ["Message", "read_messages"]
+__all__ = ["Message", "nested", "read_messages"]
 
 Message = tuple[str, bytes]
 """Topic and payload."""
@@ -25,7 +29,9 @@ def read_messages(messages: Sequence[Message], mapping: Mapping, *, first: int =
     """Read messages whose payload is a JSON object, or a list of them.
 
     Members of the object and the parts of the topic that the mapping names in braces are the
-    columns.
+    columns. A name with dots leads into nested objects and lists, such as
+    ``uplink_message.decoded_payload.water_SOIL`` or ``rxInfo.0.rssi``. Where the mapping names a
+    decoder, the bytes under ``payload`` are decoded and their values are columns, too.
 
     Parameters
     ----------
@@ -45,34 +51,113 @@ def read_messages(messages: Sequence[Message], mapping: Mapping, *, first: int =
     >>> series = {"column": "value", "thing": "{station}", "property": "soil_moisture",
     ...           "unit": "vol%", "depth": "{depth}"}
     >>> mapping = parse_mapping({"mqtt": {"topic": "soil/{station}/{depth}"}, "series": [series]})
-    >>> told = read_messages([("soil/Upper/0.1", b'{"time": "2026-07-01T00:00Z", "value": 31}'),
-    ...                       ("soil/Upper/0.1", b"31")], mapping)
-    >>> list(told.series), [str(item) for item in told.refused]
+    >>> reading = read_messages([("soil/Upper/0.1", b'{"time": "2026-07-01T00:00Z", "value": 31}'),
+    ...                          ("soil/Upper/0.1", b"31")], mapping)
+    >>> list(reading.series), [str(item) for item in reading.refused]
     (['Upper / Soil moisture at 0.1 m'], ['line:2: not a JSON object with a time'])
     """
-    rows: list[dict[str, Any]] = []
-    at: list[int] = []
-    refused = []
+    found = _Rows()
+    wanted = _wanted(mapping)
     for number, (topic, payload) in enumerate(messages, start=first):
         try:
-            held = json.loads(payload)
             parts = _parts(topic, mapping.topic)
-            found = [{**parts, **one} for one in (held if isinstance(held, list) else [held])]
+            rows = _objects(payload, mapping)
         except _Stranger:
-            refused.append(
-                Refused(number, f"a topic that the mapping does not know: {topic}"[:200])
-            )
+            reason = f"a topic that the mapping does not know: {topic}"[:200]
+            found.refused.append(Refused(number, reason))
+            continue
+        except HeadwaterError as error:
+            found.refused.append(Refused(number, str(error)[:300]))
             continue
         except (ValueError, TypeError, RecursionError):
-            refused.append(Refused(number, "not a JSON object with a time"))
+            found.refused.append(Refused(number, "not a JSON object with a time"))
             continue
-        rows += found
-        at += [number] * len(found)
-    names = dict.fromkeys(key for row in rows for key in row) | dict.fromkeys(_wanted(mapping))
-    columns = {name: [_text(row.get(name)) for row in rows] for name in names}
-    told = tabulate(Table(columns, np.array(at, dtype=np.int64)), mapping)
-    both = tuple(sorted((*told.refused, *refused), key=lambda item: item.line))
-    return settle(replace(told, lines=told.lines + len(refused), refused=both), "")
+        found.rows.extend(
+            [{**{name: nested(row, name) for name in wanted}, **parts} for row in rows]
+        )
+        found.at.extend([number] * len(rows))
+    return _tabulated(found, wanted, mapping)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the messages hold, with their numbers, and those that cannot be read."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    at: list[int] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+def _tabulated(found: _Rows, wanted: Sequence[str], mapping: Mapping) -> Reading:
+    names = dict.fromkeys(key for row in found.rows for key in row) | dict.fromkeys(wanted)
+    columns = {name: [_text(row.get(name)) for row in found.rows] for name in names}
+    reading = tabulate(Table(columns, np.array(found.at, dtype=np.int64)), mapping)
+    both = tuple(sorted((*reading.refused, *found.refused), key=lambda item: item.line))
+    lines = reading.lines + len(found.refused)
+    return settle(replace(reading, lines=lines, refused=both), "")
+
+
+def _objects(payload: bytes, mapping: Mapping) -> list[dict[str, Any]]:
+    """Read the objects of a message, with what their bytes decode to."""
+    held = json.loads(payload)
+    objects = held if isinstance(held, list) else [held]
+    if not all(isinstance(one, dict) for one in objects):
+        raise TypeError
+    if not mapping.decoder:
+        return objects
+    return [
+        {**one, **decode_payload(mapping.decoder, _bytes_of(nested(one, mapping.payload)))}
+        for one in objects
+    ]
+
+
+def _bytes_of(value: Any) -> bytes:
+    """Read bytes that a server has written as hexadecimal digits or in base64."""
+    if isinstance(value, list):
+        return bytes(value)
+    if not isinstance(value, str):
+        raise TypeError
+    if re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", value):
+        return bytes.fromhex(value)
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error:
+        raise ValueError("no bytes") from None
+
+
+def nested(held: Any, name: str) -> Any:
+    """Find a member by its name, or by names with dots between that lead into objects and lists.
+
+    Parameters
+    ----------
+    held : dict
+    name : str
+
+    Returns
+    -------
+    object
+        None where there is none.
+
+    Examples
+    --------
+    >>> nested({"object": {"soil": [{"water": 23.4}]}}, "object.soil.0.water")
+    23.4
+    >>> nested({"a.b": 1}, "a.b"), nested({"a": 1}, "a.b")
+    (1, None)
+    """
+    if isinstance(held, dict) and name in held:
+        return held[name]
+    first, dot, rest = name.partition(".")
+    while dot:
+        if isinstance(held, dict) and first in held:
+            return nested(held[first], rest)
+        if isinstance(held, list) and first.isdecimal():
+            return nested(held[int(first)], rest) if int(first) < len(held) else None
+        more, dot, rest = rest.partition(".")
+        first = f"{first}.{more}"
+    if isinstance(held, list) and name.isdecimal() and int(name) < len(held):
+        return held[int(name)]
+    return None
 
 
 class _Stranger(ValueError):

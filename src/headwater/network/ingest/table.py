@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from headwater.errors import HeadwaterError, InputError, nearest
 from headwater.glossary import GLOSSARY
-from headwater.network.ingest.mapping import Mapping, Rule, fields_of
+from headwater.network.ingest.mapping import Mapping, Rule, fields_of, filled
 from headwater.network.ingest.parsed_file import (
     Place,
     Reading,
@@ -236,7 +236,7 @@ def _apply(
             for row in rows[here]:
                 _refuse(fates, table, row, f"{error.wrong}: {error.found}")
             continue
-        unit = rule.unit.format_map(held) or table.units.get(rule.column, "")
+        unit = filled(rule.unit, held) or table.units.get(rule.column, "")
         fates.kept[rows[here]] = True
         made.append(
             (_frame(rule, table, item, rows[here], time, _into(value[here], unit, item)), item)
@@ -271,7 +271,7 @@ def _groups(
 
 def _series(rule: Rule, table: Table, mapping: Mapping, held: dict[str, str]) -> Series:
     """Say what a group of rows is."""
-    texts = [text.format_map(held).strip() for text in rule.templates()]
+    texts = [filled(text, held).strip() for text in rule.templates()]
     thing, name, property, unit, depth, sensor = texts
     if not thing or not property:
         raise InputError("no station or property", found=repr(held), do="Fill the columns")

@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.sensorthings.address import Address, read_address
@@ -181,8 +181,8 @@ def _broker(text: str) -> dict[str, Any]:
     return {
         "hostname": parts.hostname,
         "port": port or 1883,
-        "username": parts.username,
-        "password": parts.password,
+        "username": None if parts.username is None else unquote(parts.username),
+        "password": None if parts.password is None else unquote(parts.password),
     }
 
 

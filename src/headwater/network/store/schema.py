@@ -66,6 +66,7 @@ TABLES = frozenset(
     {
         "audit",
         "datastreams",
+        "dead_letters",
         "features_of_interest",
         "historical_locations",
         "keys",
@@ -267,8 +268,14 @@ ALTER TABLE observations ADD PRIMARY KEY (datastream_id, time, variant);
 """,
 }
 
+_DEAD_LETTERS = """
+CREATE TABLE dead_letters (
+    id {id}, received {int} NOT NULL, source TEXT NOT NULL, topic TEXT NOT NULL,
+    payload TEXT NOT NULL, encoding TEXT NOT NULL, reason TEXT NOT NULL);
+"""
+
 #: What each version added, oldest first; version 1 is the first.
-VERSIONS: tuple[str, ...] = (_ENTITIES + _OBSERVATIONS + _KEEPING, _MOVED)
+VERSIONS: tuple[str, ...] = (_ENTITIES + _OBSERVATIONS + _KEEPING, _MOVED, _DEAD_LETTERS)
 
 
 def statements(version: int, dialect: Dialect, *, hypertable: bool = False) -> list[str]:

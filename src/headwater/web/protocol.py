@@ -1,0 +1,87 @@
+"""HTTP that does not wait for ever: connections that stall are dropped.
+
+A logger that lost its link, or somebody who means harm, may open a connection and send half a
+request, or ask for much and read nothing. Each holds memory and a file descriptor until it is
+dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+__all__ = ["STALL", "ImpatientProtocol"]
+
+STALL = 20.0
+"""Seconds after which a connection is dropped on which nothing moves that should."""
+
+
+class ImpatientProtocol(H11Protocol):
+    """HTTP/1.1 of uvicorn, with a limit on how long a request may take to come in or be read.
+
+    The head of a request must be there within :data:`STALL` of its first byte, however slowly more
+    of it drips in; of a body something must come, and of an answer something must be taken, within
+    that time.
+    """
+
+    stall: float = STALL
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._waiting: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and say what must come next."""
+        super().data_received(data)
+        if self._receiving_body():
+            self._calm()
+            self._expect()
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self._calm()  # the request is whole: now it is for us to answer
+        elif self._waiting is None:
+            self._expect()
+
+    def on_response_complete(self) -> None:
+        """Leave what comes after an answer to the time-out of idle connections."""
+        self._calm()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Notice that the other side does not read."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.stall, self._drop)
+
+    def resume_writing(self) -> None:
+        """Notice that it reads again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the limits."""
+        self._calm()
+        if self._unread is not None:
+            self._unread.cancel()
+        super().connection_lost(exc)
+
+    def _receiving_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
+
+    def _expect(self) -> None:
+        self._waiting = self.loop.call_later(self.stall, self._drop)
+
+    def _calm(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _drop(self) -> None:
+        transport: Any = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.abort()

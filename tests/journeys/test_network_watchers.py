@@ -1,0 +1,296 @@
+"""Watchers of brokers: none loses a message, none stands there doing nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headwater.network import open_store
+from headwater.network.ingest.mapping import parse_mapping
+from headwater.network.ingest.mqtt import retry_letters, session_name, subscribe
+from headwater.network.store.dead_letters import read_letters
+
+from .test_stations_ingest_journey import Broker, broker, messages, needs_broker, publish, until
+
+__all__ = ["broker"]
+
+TTN = {
+    "end_device_ids": {"device_id": "lse01-a1", "application_ids": {"application_id": "demo"}},
+    "received_at": "2025-07-05T16:16:30.899243333Z",
+    "uplink_message": {
+        "f_port": 2,
+        "frm_payload": "C0UAAAXcAQUAyBA=",
+        "decoded_payload": {"BatV": 3.58, "temp_SOIL": "12.90", "water_SOIL": "23.41"},
+    },
+}
+TTN_SERIES = {
+    "column": "uplink_message.decoded_payload.water_SOIL",
+    "thing": "{end_device_ids.device_id}",
+    "property": "soil_moisture",
+    "unit": "vol%",
+    "depth": 0.1,
+}
+
+
+def mapping_of(site: str):
+    series = {
+        "column": "value",
+        "thing": f"{site}-{{station}}",
+        "property": "soil_moisture",
+        "unit": "vol%",
+        "depth": 0.1,
+    }
+    mqtt = {"topics": [f"{site}/+"], "topic": f"{site}/{{station}}"}
+    return parse_mapping({"mqtt": mqtt, "series": [series]})
+
+
+class Watching:
+    """A subscriber in a thread, stopped at the end; what ended it is in `error`."""
+
+    def __init__(self, broker: Broker, mapping, store, **options) -> None:
+        self.stop, self.error, self.taken = threading.Event(), None, []
+        self.arguments = (broker.address, mapping, store)
+        self.options = {"stop": self.stop, "told": self.taken.append, **options}
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self) -> None:
+        try:
+            subscribe(*self.arguments, **self.options)
+        except Exception as error:
+            self.error = error
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop.set()
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+
+
+def of_site(site: str, n: int, first: int = 0) -> list[tuple[str, bytes]]:
+    return [(topic.replace("soil/", f"{site}/"), text) for topic, text in messages(first, n)]
+
+
+@needs_broker
+def test_two_watchers_on_one_broker_lose_and_double_nothing(broker: Broker, tmp_path: Path) -> None:
+    mappings = [mapping_of("siteA"), mapping_of("siteB")]
+    stores = [open_store(tmp_path / f"{name}.db") for name in "ab"]
+    assert session_name(mappings[0], stores[0]) != session_name(mappings[1], stores[1])
+    assert session_name(mappings[0], stores[0]) == session_name(mappings[0], stores[0])
+    with stores[0], stores[1]:
+        with (
+            Watching(broker, mappings[0], stores[0]) as one,
+            Watching(broker, mappings[1], stores[1]) as other,
+        ):
+            for k, site in enumerate(("siteA", "siteB")):
+                until(
+                    lambda k=k, site=site: (
+                        publish(broker.port, of_site(site, 1)) or stores[k].count()
+                    )
+                )
+            publishers = [
+                threading.Thread(target=publish, args=(broker.port, of_site(site, 1000)))
+                for site in ("siteA", "siteB")
+            ]
+            for each in publishers:
+                each.start()
+            for each in publishers:
+                each.join()
+            until(lambda: all(store.count() == 1000 for store in stores), 60)
+        assert one.error is None
+        assert other.error is None
+        for store in stores:
+            assert store.count() == 1000
+            with store.transaction(read_only=True) as session:
+                assert read_letters(session) == []
+
+
+@needs_broker
+def test_of_two_watchers_of_one_name_one_ends_with_an_error(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with open_store(tmp_path / "net.db") as store:
+        with Watching(broker, mapping_of("siteA"), store, identifier="same") as first:
+            until(lambda: publish(broker.port, of_site("siteA", 1)) or store.count())
+            with Watching(broker, mapping_of("siteA"), store, identifier="same") as second:
+                until(lambda: first.error or second.error, 60)
+        assert "client id 'same'" in str(first.error or second.error)
+
+
+@needs_broker
+def test_strange_messages_become_dead_letters_and_can_be_tried_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    strange = [
+        ("siteA/x/y", b"{}"),
+        ("siteA/x", b"\xff\x00"),
+        ("siteA/x", b"[1, 2]"),
+        ("siteA/x", json.dumps({"time": "2026-07-01T00:00Z", "value": "wet"}).encode()),
+        ("siteA/x", json.dumps({"time": "2026-07-01T00:00Z", "other": 31.0}).encode()),
+    ]
+    wide = parse_mapping(
+        {
+            "mqtt": {"topics": ["siteA/#"], "topic": "siteA/{station}"},
+            "series": [
+                {
+                    "column": "value",
+                    "thing": "{station}",
+                    "property": "soil_moisture",
+                    "unit": "vol%",
+                    "depth": 0.1,
+                }
+            ],
+        }
+    )
+    with open_store(tmp_path / "net.db") as store:
+        with Watching(broker, wide, store):
+            until(lambda: publish(broker.port, of_site("siteA", 1)) or store.count())
+            publish(broker.port, strange)
+
+            def letters():
+                with store.transaction(read_only=True) as session:
+                    return read_letters(session)
+
+            until(lambda: len(letters()) >= 4)
+        found = letters()
+        assert [(one.topic, one.payload) for one in found][:2] == strange[:2]
+        assert "does not know" in found[0].reason
+        before = len(found)
+        again = parse_mapping(
+            {
+                "mqtt": {"topics": ["siteA/#"], "topic": "siteA/{station}"},
+                "series": [
+                    {
+                        "column": "other",
+                        "thing": "{station}",
+                        "property": "soil_moisture",
+                        "unit": "vol%",
+                        "depth": 0.2,
+                    }
+                ],
+            }
+        )
+        kept, left = retry_letters(store, again)
+        assert kept + left == before
+
+
+@needs_broker
+def test_nested_messages_of_a_network_server_and_bytes_that_are_decoded(
+    broker: Broker, tmp_path: Path
+) -> None:
+    mqtt = {"topics": ["v3/+/devices/+/up"], "topic": "v3/{app}/devices/{device}/up"}
+    plain = parse_mapping({"time": {"column": "received_at"}, "mqtt": mqtt, "series": [TTN_SERIES]})
+    bytes_ = {"decoder": "dragino-lse01", "payload": "uplink_message.frm_payload"}
+    decoded = parse_mapping(
+        {
+            "time": {"column": "received_at"},
+            "mqtt": mqtt | bytes_,
+            "series": [TTN_SERIES | {"column": "water_SOIL", "depth": 0.2}],
+        }
+    )
+    message = ("v3/demo/devices/lse01-a1/up", json.dumps(TTN).encode())
+    with open_store(tmp_path / "net.db") as store:
+        with (
+            Watching(broker, plain, store, identifier="one"),
+            Watching(broker, decoded, store, identifier="two"),
+        ):
+            until(lambda: publish(broker.port, [message]) or store.count() == 2)
+        assert sorted(store.read().result) == [0.15, 0.2341]
+
+
+@needs_broker
+def test_sensors_that_announce_themselves(broker: Broker, tmp_path: Path) -> None:
+    config = {
+        "name": "Soil moisture",
+        "stat_t": "~/state",
+        "~": "farm/a",
+        "dev_cla": "moisture",
+        "unit_of_meas": "%",
+        "val_tpl": "{{ value_json.soil.water | float }}",
+        "dev": {"name": "Upper meadow"},
+    }
+    told = parse_mapping({"mqtt": {"discovery": "homeassistant"}})
+    state = ("farm/a/state", json.dumps({"soil": {"water": 31.0}}).encode())
+    with open_store(tmp_path / "net.db") as store:
+        with Watching(broker, told, store) as watching:
+            announced = ("homeassistant/sensor/a/soil/config", json.dumps(config).encode())
+            until(lambda: publish(broker.port, [announced]) or watching.taken)
+            until(lambda: publish(broker.port, [state]) or store.count())
+        held = store.read()
+        assert set(held.result) == {0.31}
+        with store.transaction(read_only=True) as session:
+            assert session.rows("SELECT name FROM things") == [("Upper meadow",)]
+
+
+@needs_broker
+def test_a_watcher_whose_session_is_taken_ends_with_a_code(broker: Broker, tmp_path: Path) -> None:
+    mapping = tmp_path / "a.toml"
+    mapping.write_text(
+        '[mqtt]\ntopics = ["siteA/+"]\ntopic = "siteA/{station}"\nclient_id = "mine"\n'
+        '[[series]]\ncolumn = "value"\nthing = "{station}"\nproperty = "soil_moisture"\n'
+        'unit = "vol%"\ndepth = 0.1\n'
+    )
+    words = ["network", "watch", "--broker", broker.address, "--map", mapping, "--store"]
+    command = [sys.executable, "-m", "headwater", *map(str, words), str(tmp_path / "net.db")]
+    log = tmp_path / "log"
+    with log.open("wb") as written:
+        process = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT)
+    try:
+        with open_store(tmp_path / "net.db") as store:
+            until(lambda: publish(broker.port, of_site("siteA", 1)) or store.count(), 60)
+            while process.poll() is None:
+                # whichever of the two loses the third time in a row gives way
+                with Watching(broker, mapping_of("siteA"), store, identifier="mine") as other:
+                    until(lambda: process.poll() is not None or other.error, 60)
+            assert process.returncode == 6
+        assert "client id 'mine'" in log.read_text()
+    finally:
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_an_unexpected_fault_of_a_worker_ends_the_process(tmp_path: Path) -> None:
+    from headwater.cli.watch import run
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    lines: list[str] = []
+
+    def tell(text: str) -> None:
+        lines.append(text)
+        if text.startswith("a.csv"):
+            raise RuntimeError("the terminal has gone")
+
+    mapping = parse_mapping(
+        {
+            "time": {"zone": "UTC"},
+            "series": [{"column": "v", "thing": "A", "property": "soil_moisture", "unit": "vol%"}],
+        }
+    )
+    (folder / "a.csv").write_text("time,v\n2026-07-01 00:00,31\n")
+    with (
+        open_store(tmp_path / "net.db") as store,
+        pytest.raises(RuntimeError, match="terminal has gone"),
+    ):
+        run(
+            store,
+            mapping,
+            folder=folder,
+            broker=None,
+            tell=tell,
+            control_every=1,
+            interval=0.1,
+            pattern="*.csv",
+            zone=None,
+        )
+    with open_store(tmp_path / "net.db") as store:
+        assert np.isclose(store.read().result[0], 0.31)

@@ -1,0 +1,114 @@
+"""Small answers go out at once, and what stalls is dropped."""
+
+import http.client
+import socket
+import statistics
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+
+uvicorn = pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
+
+from headwater.web.protocol import ImpatientProtocol  # noqa: E402
+
+BIG = b"x" * 50_000_000
+
+
+class Quick(ImpatientProtocol):
+    stall = 0.5
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    body = BIG if scope["path"] == "/big" else b"yes"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def served(protocol):
+    from headwater.cli.serve import _listening
+
+    with _listening("127.0.0.1", 0) as listener:
+        config = uvicorn.Config(app, http=protocol, log_level="error", lifespan="off", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+def dropped(connection: socket.socket) -> bool:
+    connection.settimeout(10)
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: a\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab",
+    ],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_what_stalls_is_dropped(beginning: bytes) -> None:
+    with served(Quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(beginning)
+        assert dropped(connection)
+
+
+def test_a_head_that_drips_is_dropped() -> None:
+    with served(Quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        sent = 0
+        with suppress(OSError):
+            for sent in range(200):
+                connection.sendall(b"X-%d: 1\r\n" % sent)
+                time.sleep(0.05)
+        assert sent < 199
+
+
+def test_who_reads_nothing_is_dropped() -> None:
+    with served(Quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(2)
+        connection.settimeout(10)
+        taken = 0
+        with suppress(ConnectionResetError):
+            while part := connection.recv(1 << 20):
+                taken += len(part)
+        assert taken < len(BIG)
+
+
+def test_kept_alive_answers_do_not_wait_for_an_acknowledgement() -> None:
+    with served(ImpatientProtocol) as port:
+        client = http.client.HTTPConnection("127.0.0.1", port)
+        spent = []
+        for _ in range(40):
+            began = time.perf_counter()
+            client.request("GET", "/")
+            assert client.getresponse().read() == b"yes"
+            spent.append(time.perf_counter() - began)
+        client.close()
+    # a delayed acknowledgement takes 40 ms, every time
+    assert statistics.median(spent) < 0.03
