@@ -1,10 +1,6 @@
 """Watchers of brokers: none loses a message, none stands there doing nothing."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -114,9 +110,7 @@ def test_two_watchers_on_one_broker_lose_and_double_nothing(broker: Broker, tmp_
 
 
 @needs_broker
-def test_of_two_watchers_of_one_name_one_ends_with_an_error(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_of_two_watchers_of_one_name_one_ends_with_an_error(broker: Broker, tmp_path: Path) -> None:
     with open_store(tmp_path / "net.db") as store:
         with Watching(broker, mapping_of("siteA"), store, identifier="same") as first:
             until(lambda: publish(broker.port, of_site("siteA", 1)) or store.count())
@@ -228,34 +222,6 @@ def test_sensors_that_announce_themselves(broker: Broker, tmp_path: Path) -> Non
         assert set(held.result) == {0.31}
         with store.transaction(read_only=True) as session:
             assert session.rows("SELECT name FROM things") == [("Upper meadow",)]
-
-
-@needs_broker
-def test_a_watcher_whose_session_is_taken_ends_with_a_code(broker: Broker, tmp_path: Path) -> None:
-    mapping = tmp_path / "a.toml"
-    mapping.write_text(
-        '[mqtt]\ntopics = ["siteA/+"]\ntopic = "siteA/{station}"\nclient_id = "mine"\n'
-        '[[series]]\ncolumn = "value"\nthing = "{station}"\nproperty = "soil_moisture"\n'
-        'unit = "vol%"\ndepth = 0.1\n'
-    )
-    words = ["network", "watch", "--broker", broker.address, "--map", mapping, "--store"]
-    command = [sys.executable, "-m", "headwater", *map(str, words), str(tmp_path / "net.db")]
-    log = tmp_path / "log"
-    with log.open("wb") as written:
-        process = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT)
-    try:
-        with open_store(tmp_path / "net.db") as store:
-            until(lambda: publish(broker.port, of_site("siteA", 1)) or store.count(), 60)
-            while process.poll() is None:
-                # whichever of the two loses the third time in a row gives way
-                with Watching(broker, mapping_of("siteA"), store, identifier="mine") as other:
-                    until(lambda: process.poll() is not None or other.error, 60)
-            assert process.returncode == 6
-        assert "client id 'mine'" in log.read_text()
-    finally:
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_an_unexpected_fault_of_a_worker_ends_the_process(tmp_path: Path) -> None:

@@ -65,29 +65,13 @@ def run(
         ``pattern``, ``zone`` and ``interval`` of the folder.
     """
     stop, new, failed = threading.Event(), _New(), list[BaseException]()
-    threads = []
+    tasks: list[Callable[[], None]] = []
     if folder is not None:
-        threads.append(
-            threading.Thread(
-                target=_guarded,
-                args=(
-                    failed,
-                    stop,
-                    lambda: _folder(store, mapping, folder, stop, new, tell, **options),
-                ),
-            )
-        )
+        tasks.append(lambda: _folder(store, mapping, folder, stop, new, tell, **options))
     if broker is not None:
-        threads.append(
-            threading.Thread(
-                target=_guarded,
-                args=(
-                    failed,
-                    stop,
-                    lambda: _broker(store, mapping, (broker, client_id), stop, new, tell),
-                ),
-            )
-        )
+        session = (broker, client_id)
+        tasks.append(lambda: _broker(store, mapping, session, stop, new, tell))
+    threads = [threading.Thread(target=_guarded, args=(failed, stop, task)) for task in tasks]
     # a service is stopped by SIGTERM, which must not cut a transaction of ours short
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     for thread in threads:

@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["STALL", "ImpatientProtocol"]
+__all__ = ["ImpatientProtocol", "STALL"]
 
 STALL = 20.0
 """Seconds after which a connection is dropped on which nothing moves that should."""

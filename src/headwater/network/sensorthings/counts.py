@@ -9,6 +9,7 @@ from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.expression import (
     Expression,
     GeometryTable,
+    Lambda,
     Path,
     paths_of,
     with_parts,
@@ -86,6 +87,8 @@ def _rooted(expression: Expression) -> Expression:
     """Let the paths of an expression start at the datastream."""
     if isinstance(expression, Path):
         return Path(expression.steps[1:])
+    if isinstance(expression, Lambda):
+        return replace(expression, path=Path(expression.path.steps[1:]))
     if isinstance(expression, GeometryTable):
         return replace(expression, path=Path(expression.path.steps[1:]))
     return with_parts(expression, _rooted)

@@ -22,6 +22,7 @@ __all__ = [
     "Call",
     "Expression",
     "GeometryTable",
+    "Lambda",
     "Literal",
     "Logic",
     "Not",
@@ -94,6 +95,16 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
+class Lambda:
+    """``path/any(x: …)`` or ``path/all(x: …)``; `body` is None for a bare ``any()``."""
+
+    path: Path
+    quantifier: str
+    variable: str
+    body: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
 class GeometryTable:
     """What a geospatial function says of each entity: computed before the query is written."""
 
@@ -102,13 +113,13 @@ class GeometryTable:
     boolean: bool
 
 
-Expression = Literal | Path | Call | Binary | Logic | Not | GeometryTable
+Expression = Literal | Path | Call | Binary | Logic | Not | Lambda | GeometryTable
 
 # Deeper or longer than any honest filter, and well below what a data base would choke on.
 _DEEPEST, _LONGEST = 40, 1500
 _COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
 _LEVELS = (_COMPARISONS, frozenset({"add", "sub"}), frozenset({"mul", "div", "mod"}))
-_WORDS = frozenset({"and", "or", "not"}).union(*_LEVELS)
+_WORDS = frozenset({"and", "or", "not", "in"}).union(*_LEVELS)
 
 _ZONE = r"(?:Z|[+\- ]\d{2}:?\d{2})?"
 _INSTANT = rf"\d{{4}}-\d{{2}}-\d{{2}}T\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?{_ZONE}"
@@ -123,7 +134,7 @@ _TOKEN = re.compile(
     |(?P<clock>\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?)
     |(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w]))
     |(?P<name>@?[^\W\d][\w.:@]*(?:-[\w.:@]+)*)
-    |(?P<mark>[(),/\[\]\-])""",
+    |(?P<mark>[(),/:\[\]\-])""",
     re.VERBOSE,
 )
 _DURATION = re.compile(
@@ -244,6 +255,8 @@ def _binary(tokens: _Tokens, level: int) -> Expression:
     if level == len(_LEVELS):
         return _value(tokens)
     left = _binary(tokens, level + 1)
+    if level == 0 and tokens.takes("in"):
+        return _membership(tokens, left)
     length = 0
     while operator := tokens.takes(*_LEVELS[level]):
         left = Binary(operator, left, _binary(tokens, level + 1))
@@ -251,6 +264,16 @@ def _binary(tokens: _Tokens, level: int) -> Expression:
         if length > _DEEPEST:
             raise WrongRequest("too many terms in a row", found=f"over {_DEEPEST} '{operator}'")
     return left
+
+
+def _membership(tokens: _Tokens, left: Expression) -> Expression:
+    """Read the list after ``in``: equal to any of its members."""
+    tokens.must("(")
+    members = _arguments(tokens)
+    if not members:
+        raise WrongRequest("'in' needs a list of values", found="()")
+    parts = tuple(Binary("eq", left, member) for member in members)
+    return Logic("or", parts) if len(parts) > 1 else parts[0]
 
 
 def _value(tokens: _Tokens) -> Expression:
@@ -286,6 +309,8 @@ def _named(tokens: _Tokens) -> Expression:
             kind, text = tokens.take()
             if kind not in ("name", "number"):
                 raise WrongRequest("a name must follow '/'", found=f"'{text}'")
+            if text in ("any", "all") and tokens.takes("("):
+                return _lambda(tokens, Path(tuple(steps)), text)
             steps.append(text)
         elif tokens.takes("["):
             kind, text = tokens.take()
@@ -295,6 +320,24 @@ def _named(tokens: _Tokens) -> Expression:
             tokens.must("]")
         else:
             return Path(tuple(steps))
+
+
+def _lambda(tokens: _Tokens, path: Path, quantifier: str) -> Lambda:
+    """Read what stands in the brackets of any and all: a variable, a colon, an expression."""
+    if quantifier == "any" and tokens.takes(")"):
+        return Lambda(path, quantifier, "", None)
+    kind, text = tokens.take()
+    variable, colon, rest = text.partition(":")
+    if kind != "name" or not variable.isidentifier():
+        raise WrongRequest(f"{quantifier} needs a variable", found=f"'{text}'", do="any(d: d/name)")
+    if rest:  # written without a blank, `d:d/name` is one word of the tokens
+        tokens.at -= 1
+        tokens.words[tokens.at] = ("name", rest)
+    elif not colon:
+        tokens.must(":")
+    body = _disjunction(tokens)
+    tokens.must(")")
+    return Lambda(path, quantifier, variable, body)
 
 
 def _arguments(tokens: _Tokens) -> tuple[Expression, ...]:
@@ -415,7 +458,7 @@ def paths_of(expression: Expression) -> list[Path]:
     def look(part: Expression) -> Expression:
         if isinstance(part, Path):
             found.append(part)
-        elif isinstance(part, GeometryTable):
+        elif isinstance(part, Lambda | GeometryTable):
             found.append(part.path)
         return with_parts(part, look)
 

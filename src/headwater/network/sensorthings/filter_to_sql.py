@@ -13,14 +13,16 @@ from headwater.network.sensorthings.expression import (
     Call,
     Expression,
     GeometryTable,
+    Lambda,
     Literal,
     Logic,
     Not,
     Path,
     paths_of,
+    with_parts,
 )
 from headwater.network.sensorthings.filter_operators import arithmetic, compared
-from headwater.network.sensorthings.functions import FUNCTIONS, GEOMETRY_FUNCTIONS
+from headwater.network.sensorthings.functions import FUNCTIONS, GEOMETRY_FUNCTIONS, TEMPORAL
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link, Property
 from headwater.network.sensorthings.values import (
     FALSE,
@@ -134,11 +136,61 @@ def condition(expression: Expression, scope: Scope) -> Sql:
         return joined(mark, (condition(part, scope) for part in expression.parts))
     if isinstance(expression, Not):
         return fill("({0}) IS NOT TRUE", condition(expression.part, scope))
+    if isinstance(expression, Lambda):
+        return _quantified(expression, scope)
     targets = [resolve(scope.entity, path) for path in paths_of(expression)]
     chains = {target.chain[: k + 1] for target in targets for k in range(len(target.links))}
     if not chains:
         return _truth(expression, scope)
     return _through(expression, scope, targets, sorted(chains, key=len))
+
+
+def _quantified(found: Lambda, scope: Scope) -> Sql:
+    """Compile ``any`` and ``all``: what the variable stands for is one entity throughout."""
+    links, entity = [], scope.entity
+    for step in found.path.steps:
+        link = entity.links.get(step)
+        if link is None:
+            do = f"{entity.name} have: " + ", ".join(entity.links)
+            raise WrongRequest("any and all follow a link", found=f"'{step[:40]}'", do=do)
+        links.append(link)
+        entity = ENTITY_SETS[link.target]
+    if links[-1].one:
+        raise WrongRequest("any and all are for links to many", found="/".join(found.path.steps))
+    aliases = [f"{scope.alias}{k}" for k in range(len(links))]
+    sources = [scope.alias, *aliases[:-1]]
+    tables = ", ".join(
+        f"{ENTITY_SETS[link.target].table} {alias}"
+        for link, alias in zip(links, aliases, strict=True)
+    )
+    joins = " AND ".join(
+        f"({row_condition(link, source, alias)})"
+        for link, source, alias in zip(links, sources, aliases, strict=True)
+    )
+    if found.body is None:
+        return Sql(f"EXISTS (SELECT 1 FROM {tables} WHERE {joins})")
+    inner = replace(scope, entity=entity, alias=aliases[-1], aliases={})
+    body = condition(_without_variable(found.body, found.variable), inner)
+    if found.quantifier == "any":
+        return fill(f"EXISTS (SELECT 1 FROM {tables} WHERE {joins} AND ({{0}}))", body)
+    return fill(f"NOT EXISTS (SELECT 1 FROM {tables} WHERE {joins} AND ({{0}}) IS NOT TRUE)", body)
+
+
+def _without_variable(expression: Expression, variable: str) -> Expression:
+    """Let the paths of a body start at what the variable stands for."""
+    if isinstance(expression, Path):
+        if expression.steps[0] != variable:
+            raise NotImplementedHere(
+                "properties within any and all begin with their variable",
+                found="/".join(expression.steps)[:100],
+                do=f"Write {variable}/…",
+            )
+        return Path(expression.steps[1:])
+    if isinstance(expression, Lambda):
+        inner = _without_variable(expression.path, variable)
+        assert isinstance(inner, Path)
+        return replace(expression, path=inner)
+    return with_parts(expression, lambda part: _without_variable(part, variable))
 
 
 def _through(
@@ -264,12 +316,15 @@ def _table(table: GeometryTable, scope: Scope) -> Value:
 def _call(call: Call, scope: Scope) -> Value:
     if not call.arguments and call.name in _CLOCKS:
         return Value("instant", Sql("CAST(? AS BIGINT)", (_moment(call.name, scope),)))
+    if call.name in TEMPORAL:
+        return _temporal(call, scope)
     name = f"{call.name}/3" if call.name == "substring" and len(call.arguments) == 3 else call.name
     function = FUNCTIONS.get(name)
     if function is None:
         if name in GEOMETRY_FUNCTIONS:
             raise NotImplementedHere(f"{name} inside another function")
-        known = {*(known for known in FUNCTIONS if "/" not in known), *GEOMETRY_FUNCTIONS, *_CLOCKS}
+        known = {*(known for known in FUNCTIONS if "/" not in known), *GEOMETRY_FUNCTIONS}
+        known |= {*_CLOCKS, *TEMPORAL}
         do = "Known: " + ", ".join(sorted(known))
         raise WrongRequest("an unknown function", found=f"'{call.name[:40]}'", do=do)
     if len(call.arguments) != len(function.takes):
@@ -280,6 +335,18 @@ def _call(call: Call, scope: Scope) -> Value:
         for part, kind in zip(call.arguments, function.takes, strict=True)
     ]
     return Value(function.gives, fill(f"({function.template(scope.dialect)})", *parts))
+
+
+def _temporal(call: Call, scope: Scope) -> Value:
+    """Compile a relation of two times, each an instant or a half-open interval."""
+    if len(call.arguments) != 2:
+        raise WrongRequest(f"{call.name} takes 2", found=f"{len(call.arguments)} arguments")
+    bounds = []
+    for part in call.arguments:
+        value = _value(part, scope)
+        start = as_kind(value, "instant", scope.dialect)
+        bounds += [start, fill("coalesce({0}, {1})", value.end, start) if value.end else start]
+    return Value("boolean", fill(f"({TEMPORAL[call.name]})", *bounds))
 
 
 def _moment(name: str, scope: Scope) -> int:
@@ -319,37 +386,33 @@ def _by_key(binary: Binary, scope: Scope) -> Value | None:
     return Value("boolean", same if binary.operator == "eq" else fill("NOT {0}", same))
 
 
-def sort_values(path: Path, scope: Scope) -> list[tuple[Sql, bool]]:
+def sort_values(expression: Expression, scope: Scope) -> list[tuple[Sql, bool]]:
     """Compile a term of ``$orderby`` to sort keys, each with whether it can be null.
 
     Raises
     ------
     WrongRequest
-        If the path leads through a link to many, or to a geometry.
+        If a path leads through a link to many, or to a geometry.
     """
-    target = resolve(scope.entity, path)
-    if any(not link.one for link in target.links):
-        found = "/".join(path.steps)[:100]
-        raise WrongRequest("$orderby through a link to many entities", found=f"'{found}'")
-    chains = [target.chain[: k + 1] for k in range(len(target.links))]
+    targets = [resolve(scope.entity, path) for path in paths_of(expression)]
+    for target in targets:
+        if any(not link.one for link in target.links):
+            found = "/".join(target.chain)[:100]
+            raise WrongRequest("$orderby through a link to many entities", found=f"'{found}'")
+    chains = sorted({t.chain[: k + 1] for t in targets for k in range(len(t.links))}, key=len)
     aliases = {chain: f"n{k}" for k, chain in enumerate(chains)}
-    value = _path(path, replace(scope, aliases=aliases))
+    value = _value(expression, replace(scope, aliases=aliases))
     if value.kind == "geometry":
-        raise WrongRequest("$orderby by a geometry", found="/".join(path.steps)[:100])
+        raise WrongRequest("$orderby by a geometry", do="Sort by geo.distance in a filter instead")
     if value.kind == "key":
-        columns = [Sql(f"{scope.alias}.{column}") for column in target.entity.key]
+        columns = [Sql(f"{scope.alias}.{column}") for column in targets[0].entity.key]
         return [(column, False) for column in columns]
     parts = [value.sql]
     if value.kind in ("json", "result"):
         number = as_kind(value, "number", scope.dialect)
         parts = [number, json_part(value, "text", scope.dialect)]
     if not chains:
-        sure = (
-            target.entry is None
-            or (target.entry.required and value.kind in ("text", "instant", "number"))
-            or parts[0].text == f"{scope.alias}.time"
-        )
-        return [(part, not sure) for part in parts]
+        return [(part, not _never_null(expression, targets, value, scope)) for part in parts]
     tables, conditions = [], []
     for chain in chains:
         link, entity = _last_link(scope.entity, chain)
@@ -357,3 +420,12 @@ def sort_values(path: Path, scope: Scope) -> list[tuple[Sql, bool]]:
         conditions.append(row_condition(link, aliases.get(chain[:-1], scope.alias), aliases[chain]))
     end = f"FROM {', '.join(tables)} WHERE {' AND '.join(conditions)}"
     return [(fill(f"(SELECT {{0}} {end})", part), True) for part in parts]
+
+
+def _never_null(expression: Expression, targets: list[Target], value: Value, scope: Scope) -> bool:
+    if not isinstance(expression, Path):
+        return False
+    entry = targets[0].entry
+    if entry is None or value.sql.text == f"{scope.alias}.time":
+        return True
+    return entry.required and value.kind in ("text", "instant", "number")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from headwater.network.times import DAY
 
-__all__ = ["FUNCTIONS", "Function", "GEOMETRY_FUNCTIONS"]
+__all__ = ["FUNCTIONS", "Function", "GEOMETRY_FUNCTIONS", "TEMPORAL"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,23 @@ FUNCTIONS: dict[str, Function] = {
     "round": Function(_NUMBER, "number", "round({0})", "round(CAST({0} AS NUMERIC))"),
     "floor": _same(_NUMBER, "number", "floor({0})"),
     "ceiling": Function(_NUMBER, "number", "ceil({0})", "ceil({0})"),
+}
+
+# {0} and {1} are start and end of the one time, {2} and {3} of the other; an instant ends as it
+# begins, and an interval does not hold its end.
+_WITHIN = "{{{a}}} <= {{{t}}} AND {{{t}}} < {{{b}}}"
+#: Relations of two times by name.
+TEMPORAL: dict[str, str] = {
+    "before": "{1} < {2} OR ({1} = {2} AND ({0} < {1} OR {2} < {3}))",
+    "after": "{0} > {3} OR ({0} = {3} AND ({0} < {1} OR {2} < {3}))",
+    "meets": "{1} = {2} OR {0} = {3}",
+    "during": "{0} >= {2} AND {1} <= {3} AND ({0} < {3} OR {2} = {3})",
+    "overlaps": "({0} < {3} AND {2} < {1})"
+    f" OR ({{0}} = {{1}} AND {_WITHIN.format(a=2, t=0, b=3)})"
+    f" OR ({{2}} = {{3}} AND {_WITHIN.format(a=0, t=2, b=1)})"
+    " OR ({0} = {1} AND {2} = {3} AND {0} = {2})",
+    "starts": "{0} = {2}",
+    "finishes": "{1} = {3}",
 }
 
 #: Geospatial functions: how many arguments, and whether they say yes or no.

@@ -63,7 +63,7 @@ def read_topic(topic: str) -> tuple[Address, Query] | None:
         query = read_query(options, address.last.entity)
     except HeadwaterError:
         return None
-    plain = all(name == "$select" for name, _ in query.given)
+    plain = all(name in ("$select", "$filter", "$expand") for name, _ in query.given)
     return (address, query) if plain and not address.tail else None
 
 

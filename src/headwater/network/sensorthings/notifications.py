@@ -2,14 +2,15 @@
 
 Always: the set (``v1.1/Observations``), the entity (``v1.1/Things(1)``), each changed property
 (``v1.1/Things(1)/name``), and for observations ``v1.1/Datastreams(1)/Observations``.
-Every other path, and any ``$select``, is published where somebody subscribes to it.
+Every other path, and any ``$select``, ``$filter`` and ``$expand``, is published where somebody
+subscribes to it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
@@ -17,7 +18,7 @@ from headwater.network.sensorthings.address import Address, key_text
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.events import Change
 from headwater.network.sensorthings.query import Query
-from headwater.network.sensorthings.read import Place, entity_of, locate
+from headwater.network.sensorthings.read import Place, entity_matching, entity_of, locate
 
 if TYPE_CHECKING:
     from headwater.network.sensorthings.service import Service
@@ -67,7 +68,8 @@ def notices_of(
             found += [Notice(topic, _payload(value)) for topic, value in always.items()]
             for topic, (address, query) in topics.items():
                 if topic not in always and _concerns(context, address, change):
-                    found.append(Notice(topic, _payload(_chosen(address, query, item))))
+                    chosen = _chosen(context, change, (address, query), item)
+                    found += [] if chosen is None else [Notice(topic, _payload(chosen))]
     return found
 
 
@@ -109,10 +111,22 @@ def _concerns(context: Context, address: Address, change: Change) -> bool:
     return bool(context.session.rows(sql, (*place.base.parameters, *change.key)))
 
 
-def _chosen(address: Address, query: Query, item: dict[str, Any]) -> Any:
+def _chosen(
+    context: Context, change: Change, asked: tuple[Address, Query], item: dict[str, Any]
+) -> Any:
+    """Give what a subscription asks for; None where its filter leaves the change out."""
+    address, query = asked
     if address.within:
         name = address.within[0]
         return {name: item.get(name)}
+    if query.filter is not None or query.expand:
+        whole = replace(query, select=None, within=())
+        found = entity_matching(context, change.entity, change.key, whole)
+        if found is None:
+            return None
+        item = found
     if query.select is None:
         return item
-    return {name: item.get("@iot.id" if name == "id" else name) for name in query.select}
+    links = {expansion.link for expansion in query.expand}
+    chosen = {name: item.get("@iot.id" if name == "id" else name) for name in query.select}
+    return chosen | {name: value for name, value in item.items() if name in links}

@@ -98,7 +98,6 @@ def sorting(
     scope = context.scope(entity)
     keys: list[SortKey] = []
     for order in query.orderby:
-        assert isinstance(order.expression, Path)
         for sql, nullable in sort_values(order.expression, scope):
             keys.append(SortKey(sql, order.descending, nullable))
     if rank is not None and not query.orderby:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from headwater.network.sensorthings.errors import NotImplementedHere, WrongRequest
-from headwater.network.sensorthings.expression import Expression, Path, read_expression
+from headwater.network.sensorthings.expression import Expression, read_expression
 from headwater.network.sensorthings.model import EntitySet, entity_set
 
 __all__ = ["Expansion", "Order", "Query", "read_query", "read_token", "token_of"]
@@ -53,8 +53,11 @@ class Query:
     orderby : tuple of Order
     top, skip : int or None
     count : bool
-    data_array : bool
-        ``$resultFormat=dataArray``.
+    within : tuple of tuple of str
+        Of ``$select``: the parts of properties that alone are wanted, such as
+        ``("properties", "slope")``.
+    format : {"", "dataArray", "CSV", "GeoJSON"}
+        ``$resultFormat``.
     after : tuple or None
         Values of the sort keys of the last row of the page before.
     given : tuple of (str, str)
@@ -68,7 +71,8 @@ class Query:
     top: int | None = None
     skip: int = 0
     count: bool = False
-    data_array: bool = False
+    within: tuple[tuple[str, ...], ...] = ()
+    format: str = ""
     after: tuple[Any, ...] | None = None
     given: tuple[tuple[str, str], ...] = field(default=())
 
@@ -129,7 +133,16 @@ def _with_option(query: Query, name: str, value: str, entity: EntitySet, depth: 
         do = "Known: " + ", ".join(option for option in _OPTIONS if option != "$skiptoken")
         raise WrongRequest("an unknown query option", found=f"'{name[:40]}'", do=do)
     attribute, read = reader
+    if name == "$select":
+        query = replace(query, within=_parts_selected(value))
     return replace(query, **{attribute: read(value, entity, depth)})
+
+
+def _parts_selected(value: str) -> tuple[tuple[str, ...], ...]:
+    """List the parts of properties that are selected; a property named as a whole has none."""
+    names = [tuple(part.strip().split("/")) for part in value.split(",")]
+    whole = {name[0] for name in names if len(name) == 1}
+    return tuple(name for name in names if len(name) > 1 and name[0] not in whole)
 
 
 def _whole(value: str) -> int:
@@ -144,13 +157,17 @@ def _truth(value: str) -> bool:
     return value == "true"
 
 
-def _result_format(value: str, entity: EntitySet, depth: int) -> bool:
-    if value != "dataArray":
-        found = f"'{value[:40]}'"
-        raise NotImplementedHere("an unknown $resultFormat", found=found, do="Known: dataArray")
-    if entity.name != "Observations" or depth:
-        raise WrongRequest("dataArray is for collections of Observations", found=entity.name)
-    return True
+_FORMATS = {name.lower(): name for name in ("dataArray", "CSV", "GeoJSON", "default")}
+
+
+def _result_format(value: str, entity: EntitySet, depth: int) -> str:
+    found = _FORMATS.get(value.lower())
+    if found is None:
+        do = f"Known: {', '.join(_FORMATS.values())}"
+        raise NotImplementedHere("an unknown $resultFormat", found=f"'{value[:40]}'", do=do)
+    if depth or (found == "dataArray" and entity.name != "Observations"):
+        raise WrongRequest(f"$resultFormat={found} does not belong here", found=entity.name)
+    return "" if found == "default" else found
 
 
 def _select(value: str, entity: EntitySet) -> tuple[str, ...]:
@@ -188,13 +205,21 @@ def _split(text: str, mark: str) -> list[str]:
 def _expand(value: str, entity: EntitySet, depth: int) -> tuple[Expansion, ...]:
     found: dict[str, Query] = {}
     for part in _split(value, ","):
-        address, bracket, inner = part.strip().partition("(")
-        if bracket and not inner.endswith(")"):
-            raise WrongRequest("something follows the options of $expand", found=f"'{part[:100]}'")
-        steps = tuple(address.strip().split("/"))
-        pairs = [_pair(option) for option in _split(inner[:-1], ";")] if inner[:-1] else []
-        _follow(found, steps, pairs, entity, depth)
+        steps = tuple(_expand_step(step) for step in _split(part.strip(), "/"))
+        _follow(found, steps, entity, depth)
     return tuple(Expansion(link, query) for link, query in found.items())
+
+
+_Step = tuple[str, list[tuple[str, str]]]
+
+
+def _expand_step(text: str) -> _Step:
+    """Read one step of ``A(options)/B(options)``: the link, and the options that hold there."""
+    name, bracket, inner = text.strip().partition("(")
+    if bracket and not inner.endswith(")"):
+        raise WrongRequest("something follows the options of $expand", found=f"'{text[:100]}'")
+    pairs = [_pair(option) for option in _split(inner[:-1], ";")] if inner[:-1] else []
+    return name.strip(), pairs
 
 
 def _pair(option: str) -> tuple[str, str]:
@@ -204,22 +229,24 @@ def _pair(option: str) -> tuple[str, str]:
 
 def _follow(
     found: dict[str, Query],
-    steps: tuple[str, ...],
-    pairs: list[tuple[str, str]],
+    steps: tuple[_Step, ...],
     entity: EntitySet,
     depth: int,
 ) -> None:
     """Put ``A/B(options)`` where it belongs: into what is expanded of A already, or anew."""
-    link = entity.links.get(steps[0])
+    name, pairs = steps[0]
+    link = entity.links.get(name)
     if link is None:
         raise WrongRequest(
-            f"{entity.name} have no '{steps[0][:40]}' to expand",
+            f"{entity.name} have no '{name[:40]}' to expand",
             do="Known: " + ", ".join(entity.links),
         )
     target = entity_set(link.target)
     assert target is not None
     if len(steps) > _DEEPEST - depth:
-        raise WrongRequest("$expand is nested too deeply", found="/".join(steps)[:100])
+        raise WrongRequest(
+            "$expand is nested too deeply", found="/".join(step for step, _ in steps)[:100]
+        )
     if len(steps) == 1:
         options = _query(pairs, target, depth + 1)
         earlier = found.get(link.name)
@@ -227,9 +254,9 @@ def _follow(
             replace(options, expand=options.expand or earlier.expand) if (earlier) else options
         )
         return
-    outer = found.get(link.name, Query())
+    outer = _query(pairs, target, depth + 1) if pairs else found.get(link.name, Query())
     inner = {entry.link: entry.query for entry in outer.expand}
-    _follow(inner, steps[1:], pairs, target, depth + 1)
+    _follow(inner, steps[1:], target, depth + 1)
     expand = tuple(Expansion(name, query) for name, query in inner.items())
     found[link.name] = replace(outer, expand=expand)
 
@@ -240,10 +267,7 @@ def _orderby(value: str) -> tuple[Order, ...]:
         words = part.strip().rsplit(None, 1)
         direction = words[-1].lower() if len(words) == 2 else ""
         text = words[0] if direction in ("asc", "desc") else part.strip()
-        expression = read_expression(text)
-        if not isinstance(expression, Path):
-            raise NotImplementedHere("$orderby takes properties", found=f"'{text[:100]}'")
-        orders.append(Order(expression, direction == "desc"))
+        orders.append(Order(read_expression(text), direction == "desc"))
     if len(orders) > 10:
         raise WrongRequest("too many terms in $orderby", found=str(len(orders)))
     return tuple(orders)
@@ -291,6 +315,6 @@ _OPTIONS: dict[str, tuple[str, Callable[[str, EntitySet, int], Any]]] = {
     "$top": ("top", lambda value, entity, depth: _whole(value)),
     "$skip": ("skip", lambda value, entity, depth: _whole(value)),
     "$count": ("count", lambda value, entity, depth: _truth(value)),
-    "$resultFormat": ("data_array", _result_format),
+    "$resultFormat": ("format", _result_format),
     "$skiptoken": ("after", lambda value, entity, depth: read_token(value)),
 }

@@ -29,7 +29,7 @@ from headwater.network.sensorthings.query import Expansion, Query, token_of
 from headwater.network.sensorthings.values import TRUE, Sql
 from headwater.network.times import iso
 
-__all__ = ["Place", "collection", "entity_of", "locate", "rendered", "rows_of"]
+__all__ = ["Place", "collection", "entity_matching", "entity_of", "locate", "rendered", "rows_of"]
 
 Json = dict[str, Any]
 
@@ -129,6 +129,13 @@ def _target(context: Context, place: Place, link: Link) -> Key:
         found = f"{place.entity.name}({key_text(place.key)})"
         raise NotFound(f"this {place.entity.singular} has no {link.name}", found=found)
     return (rows[0][0],)
+
+
+def entity_matching(context: Context, entity: EntitySet, key: Key, query: Query) -> Json | None:
+    """Read one entity as options ask for it; None where its ``$filter`` leaves it out."""
+    page = read_page(context, entity, _keyed(entity, key), replace(query, orderby=(), top=1))
+    rows = rows_of(context, entity, page.rows, query)
+    return rows[0] if rows else None
 
 
 def entity_of(context: Context, place: Place, query: Query) -> Json:
@@ -235,7 +242,7 @@ def rendered(
         item["@iot.selfLink"] = link
     for name, entry in entity.properties.items():
         if chosen is None or name in chosen:
-            value = _value(entry, row)
+            value = _narrowed(_value(entry, row), name, query.within)
             if value is not None or name in always or chosen:
                 item[name] = value
     absent = hidden.get(row["datastream_id"]) if hidden else None
@@ -243,6 +250,23 @@ def rendered(
         if name != absent and (chosen is None or name in chosen):
             item[f"{name}@iot.navigationLink"] = f"{link}/{name}"
     return item
+
+
+def _narrowed(value: Any, name: str, within: Sequence[tuple[str, ...]]) -> Any:
+    """Keep of a property the parts that were selected, in their places."""
+    paths = [path[1:] for path in within if path[0] == name]
+    if not paths or not isinstance(value, dict):
+        return value
+    kept: Json = {}
+    for path in paths:
+        held: Any = value
+        here = kept
+        for step in path[:-1]:
+            held = held.get(step) if isinstance(held, dict) else None
+            here = here.setdefault(step, {})
+        if isinstance(held, dict) and path[-1] in held and isinstance(here, dict):
+            here[path[-1]] = held[path[-1]]
+    return kept
 
 
 def _value(entry: Property, row: Row) -> Any:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.address import Address, identifier, read_address
@@ -32,8 +33,17 @@ from headwater.network.sensorthings.messages import Answer, Call, Permit, refusa
 from headwater.network.sensorthings.query import Query, read_query
 from headwater.network.sensorthings.read import Place, collection, entity_of, locate
 from headwater.network.sensorthings.root import service_root
+from headwater.network.sensorthings.tables import as_table
 from headwater.network.sensorthings.validate import read_body
-from headwater.network.sensorthings.write import change, delete, insert, link_existing
+from headwater.network.sensorthings.write import (
+    change,
+    delete,
+    delete_matching,
+    insert,
+    link_existing,
+    referred,
+    unlink,
+)
 from headwater.network.store.protocol import now
 
 if TYPE_CHECKING:
@@ -167,18 +177,8 @@ class Service:
         place = locate(context, address)
         if address.within:
             return _property(context, address, place, query)
-        if place.key is not None:
-            if query.data_array:
-                raise WrongRequest("dataArray is for collections of Observations")
-            item = entity_of(context, place, query)
-            return Answer(200, _reference(item) if address.tail else item)
-        path = call.path.strip("/")
-        if query.data_array:
-            return Answer(200, _data_array(context, place, query, path))
-        answer = collection(context, place, query, path)
-        if address.tail:
-            answer["value"] = [_reference(item) for item in answer["value"]]
-        return Answer(200, answer)
+        reader = _read_one if place.key is not None else _read_many
+        return reader(context, address, place, query, call.path.strip("/"))
 
     def _write(self, work: Work, call: Call) -> Answer:
         if call.method != "DELETE":
@@ -190,19 +190,43 @@ class Service:
         if not call.path.strip("/"):
             raise NotAllowed("the service root can be read only", found=call.method)
         address = read_address(call.path)
-        if address.within or address.tail:
+        if address.within:
             do = "PATCH the entity itself"
-            raise NotAllowed("properties and references can be read only", found=call.path, do=do)
+            raise NotAllowed("properties can be read only", found=call.path, do=do)
         place = locate(work.context, address)
+        if address.tail:
+            return _relink(work, place, call)
         if call.method == "POST":
             return _post(work, place, call)
+        if place.key is None and call.method == "DELETE" and call.query:
+            query = read_query(call.query, place.entity)
+            return Answer(200, {"@iot.count": delete_matching(work, place, query)})
         if place.key is None:
-            do = "Name one of them, such as Things(1)"
+            do = "Name one of them, such as Things(1), or those to delete by $filter"
             raise NotAllowed(f"{call.method} on a collection", found=call.path, do=do)
         if call.method == "DELETE":
             delete(work, place.entity, place.key)
             return Answer(200)
         return _change(work, place, call)
+
+
+def _relink(work: Work, place: Place, call: Call) -> Answer:
+    """Link entities that exist, or unlink them, by ``…/$ref``."""
+    if place.link is None or place.parent is None or place.source is None:
+        raise NotAllowed("$ref follows a link from an entity", found=call.path)
+    if call.method == "DELETE":
+        options = dict(parse_qsl(call.query))
+        unlink(work, place, options.get("$id", options.get("id")))
+    elif call.method == "POST" and place.key is None:
+        body = {"@iot.id": referred(read_body(call.body), place.entity)}
+        link_existing(work, place.source, place.parent[0], place.link, body)
+    elif call.method in ("PUT", "PATCH") and place.link.one:
+        body = {place.link.name: {"@iot.id": referred(read_body(call.body), place.entity)}}
+        change(work, place.source, place.parent, body)
+    else:
+        do = "POST to a link to many, PUT to a link to one, DELETE to unlink"
+        raise NotAllowed(f"{call.method} of this reference", found=call.path, do=do)
+    return Answer(204)
 
 
 def _check_media(call: Call) -> None:
@@ -238,6 +262,27 @@ def _change(work: Work, place: Place, call: Call) -> Answer:
         whole = True
     change(work, place.entity, place.key, body, whole=whole)
     return Answer(200)
+
+
+def _read_one(context: Context, address: Address, place: Place, query: Query, path: str) -> Answer:
+    if query.format == "dataArray":
+        raise WrongRequest("dataArray is for collections of Observations")
+    item = entity_of(context, place, query)
+    if query.format:
+        return as_table([item], place.entity, query.format, None)
+    return Answer(200, _reference(item) if address.tail else item)
+
+
+def _read_many(context: Context, address: Address, place: Place, query: Query, path: str) -> Answer:
+    if query.format == "dataArray":
+        return Answer(200, _data_array(context, place, query, path))
+    answer = collection(context, place, query, path)
+    if query.format:
+        more = answer.get("@iot.nextLink")
+        return as_table(answer["value"], place.entity, query.format, more)
+    if address.tail:
+        answer["value"] = [_reference(item) for item in answer["value"]]
+    return Answer(200, answer)
 
 
 def _reference(item: dict[str, Any]) -> dict[str, Any]:

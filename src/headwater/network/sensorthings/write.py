@@ -7,9 +7,10 @@ OGC 18-088, section 10 (create, update, delete), tables 23 and 24.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from headwater.network.sensorthings.address import Key, read_key
+from headwater.network.sensorthings.address import Key, key_of, read_key
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
 from headwater.network.sensorthings.events import Work
 from headwater.network.sensorthings.historical_locations import history_posted, move, place_things
@@ -20,9 +21,20 @@ from headwater.network.sensorthings.observations import (
     delete_observation,
     insert_observation,
 )
+from headwater.network.sensorthings.paging import read_page
+from headwater.network.sensorthings.query import Query
+from headwater.network.sensorthings.read import Place
 from headwater.network.sensorthings.validate import as_object, columns_of
 
-__all__ = ["change", "delete", "insert", "link_existing"]
+__all__ = [
+    "change",
+    "delete",
+    "delete_matching",
+    "insert",
+    "link_existing",
+    "referred",
+    "unlink",
+]
 
 Json = dict[str, Any]
 Given = dict[str, int]
@@ -294,3 +306,119 @@ def delete(work: Work, entity: EntitySet, key: Key) -> None:
         return
     work.context.session.delete(entity.table, key[0])
     work.context.session.audit("delete", entity.name, key[0])
+
+
+_PAGE = 1000
+
+
+def delete_matching(work: Work, place: Place, query: Query) -> int:
+    """Delete the entities of a collection that a ``$filter`` chooses.
+
+    Parameters
+    ----------
+    work : Work
+    place : Place
+    query : Query
+        With a filter, and nothing else.
+
+    Returns
+    -------
+    int
+        How many there were.
+
+    Raises
+    ------
+    WrongRequest
+        If there is no filter, or another option.
+    """
+    if query.filter is None or query.given != tuple(p for p in query.given if p[0] == "$filter"):
+        raise WrongRequest(
+            "DELETE on a collection takes $filter, and nothing else",
+            do="Write $filter=true to delete all of it" if query.filter is None else "",
+        )
+    entity, n = place.entity, 0
+    while True:
+        only = Query(filter=query.filter, top=_PAGE)
+        page = read_page(work.context, entity, place.base, only)
+        keys = [key_of(entity, tuple(row[c] for c in entity.key)) for row in page.rows]
+        if not keys:
+            return n
+        n += len(keys)
+        if entity.name != "Observations":
+            for key in keys:
+                delete(work, entity, key)
+            continue
+        for stream in dict.fromkeys(key[0] for key in keys):
+            work.guard(entity, (stream,))
+            chosen = [(key[1], key[2]) for key in keys if key[0] == stream]
+            work.context.session.delete_observations(stream, keys=chosen)
+            work.context.session.audit("delete", "Observations", stream, {"n": len(chosen)})
+
+
+def referred(body: Any, target: EntitySet) -> Any:
+    """Read which entity a reference means: ``@iot.id``, or an address in ``@id``.
+
+    Examples
+    --------
+    >>> referred({"@id": "http://host/v1.1/Locations(7)"}, ENTITY_SETS["Locations"])
+    '7'
+    """
+    body = as_object(body, f"a reference to a {target.singular}")
+    if "@iot.id" in body:
+        return body["@iot.id"]
+    return _referred_id(str(body.get("@id", body.get("@odata.id", ""))), target)
+
+
+def _referred_id(address: str, target: EntitySet) -> str:
+    found = re.fullmatch(r"(?:.*/)?(\w+)\('?([^()']+)'?\)", address)
+    if found is None or found[1] != target.name:
+        raise WrongRequest(f"no reference to a {target.singular}", found=repr(address)[:100])
+    return found[2]
+
+
+_UNLINKED = {
+    ("Things", "Locations"): ("things_locations", "thing_id", "location_id"),
+    ("Locations", "Things"): ("things_locations", "location_id", "thing_id"),
+    ("HistoricalLocations", "Locations"): (
+        "historical_locations_locations",
+        "historical_location_id",
+        "location_id",
+    ),
+}
+
+
+def unlink(work: Work, place: Place, address: str | None) -> None:
+    """Undo a link between two entities; both stay.
+
+    Parameters
+    ----------
+    work : Work
+    place : Place
+        The linked entity, or the collection of which `address` names one.
+    address : str, optional
+
+    Raises
+    ------
+    WrongRequest
+        If the entity cannot be without the link.
+    """
+    assert place.source is not None
+    assert place.link is not None
+    assert place.parent is not None
+    key = place.key
+    if key is None:
+        if address is None:
+            raise WrongRequest("which of them is not said", do="Add ?$id=Locations(7)")
+        key = (_existing(work, place.entity, _referred_id(address, place.entity)),)
+    table = _UNLINKED.get((place.source.name, place.link.name))
+    if table is None:
+        raise WrongRequest(
+            f"a {place.source.singular} cannot be without its {place.link.name}",
+            do="PUT another in its place, or delete one of the two",
+        )
+    work.guard(place.source, place.parent)
+    name, own, other = table
+    sql = f"DELETE FROM {name} WHERE {own} = ? AND {other} = ?"
+    work.context.session.execute(sql, (place.parent[0], key[0]))
+    names = frozenset({place.link.name})
+    work.note(place.source, place.parent, created=False, names=names)
