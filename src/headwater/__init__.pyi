@@ -12,6 +12,7 @@ from . import (
     validation,
     variation,
     virtual,
+    warning,
 )
 
 __version__: str
@@ -30,4 +31,5 @@ __all__ = [
     "validation",
     "variation",
     "virtual",
+    "warning",
 ]

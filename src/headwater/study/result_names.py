@@ -21,6 +21,7 @@ HOME_OF_RESULT = {
     "CorrelationMatrix": "headwater.variation.results",
     "CorrelationPanels": "headwater.variation.results",
     "CrossingTable": "headwater.isotopes.results",
+    "DetectorScores": "headwater.warning.evaluation",
     "EcologicalResult": "headwater.detector.results",
     "EmmaResult": "headwater.isotopes.mixing.results",
     "EvaporatedSourceTable": "headwater.isotopes.mixing.results",

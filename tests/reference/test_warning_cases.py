@@ -1,0 +1,93 @@
+"""Detectors on simulated alpine grassland and against R strucchange.
+
+../shared/cases/warning: alpine_sim_*.npz (own simulation, 900 places of which half see an event),
+nrt_unit_data (values and R strucchange results, EUPL-1.2, not shipped).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headwater.warning import (
+    BaselineOptions,
+    Tolerance,
+    calibrate_thresholds,
+    climb,
+    first_alarms,
+    fit_baseline,
+    innovations,
+    monitor_structure,
+    new_chart,
+    new_ladder,
+    score_detector,
+)
+
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "warning"
+OPTIONS = BaselineOptions(season=(150, 280))
+SPLIT = np.datetime64("2018-01-01")
+
+
+def watched(name):
+    """Baseline on ten years, six seasons watched at one false alarm in 500 places and seasons."""
+    case = np.load(CASES / f"alpine_sim_{name}.npz")
+    days = np.datetime64("1970-01-01") + case["dates"].astype("timedelta64[D]")
+    green = case["ndvi"].reshape(len(days), -1).astype(float)
+    water = case["soilwater"].reshape(len(days), -1).astype(float)[None]
+    event = case["break_idx"].ravel()
+    past, year = days < SPLIT, days.astype("datetime64[Y]").astype(int) + 1970
+    thresholds = calibrate_thresholds(
+        days[past],
+        days[year == 2019],
+        rng=np.random.default_rng(1),
+        tolerance=Tolerance(rate=0.002, missing=0.15, n_covariates=1),
+        options=OPTIONS,
+    )
+    fitted = fit_baseline(green[past], days[past], water[:, past], options=OPTIONS)
+    found, fitted = innovations(fitted, green[~past], days[~past], water[:, ~past])
+    chart = new_chart(fitted, thresholds)
+    number = case["dates"][~past]
+    states, _, _ = climb(new_ladder(chart), chart, found, number, year[~past])
+    happened = np.where(event >= 0, case["dates"][np.maximum(event, 0)], np.nan)
+    return states, number, happened
+
+
+def scores(states, number, happened, rung, within):
+    alarm = first_alarms((states >= rung) & (states < 4), number)
+    return score_detector(
+        alarm, happened, start=float(number[0]), end=float(number[-1]), within=within
+    ).data.iloc[0]
+
+
+pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"needs the cases in {CASES}")
+
+
+def test_abrupt_losses_are_found_within_a_year():
+    row = scores(*watched("abrupt"), 1, 365)
+    assert row["hit"] >= 0.95
+    assert row["false_share"] <= 0.01
+
+
+def test_gradual_losses_are_found_within_two_years():
+    row = scores(*watched("gradual"), 1, 730)
+    assert row["hit"] >= 0.9
+    assert row["false_share"] <= 0.04
+
+
+def test_dips_that_recover_are_not_confirmed():
+    row = scores(*watched("transient"), 3, 1e5)
+    assert row["hit"] + row["early"] <= 0.02
+
+
+def test_monitoring_equals_strucchange():
+    folder = CASES / "nrt_unit_data"
+    design = np.loadtxt(folder / "X.csv", delimiter=",")
+    values = np.loadtxt(folder / "y.csv", delimiter=",")
+    for kind in ("cusum", "mosum"):
+        process, boundary, history, sigma = np.loadtxt(folder / f"{kind}_result.csv", delimiter=",")
+        for place in range(values.shape[1]):
+            found = monitor_structure(values[:, place], design, 100, kind=kind)
+            assert found.n_history == history[place]
+            assert found.sigma == pytest.approx(sigma[place], abs=1e-10)
+            assert found.process[-1] == pytest.approx(process[place], abs=1e-10)
+            assert found.boundary[-1] == pytest.approx(boundary[place], abs=1e-5)
