@@ -16,7 +16,12 @@ _WORST = 3.0
 # One observation counts for three standard deviations at most: heavy tails and undetected clouds
 # must not raise an alarm alone, and a loss that stays shows at the next dates.
 
-__all__ = ["accumulate_loss", "fit_histories", "innovate", "smooth_loss"]
+__all__ = [
+    "accumulate_loss",
+    "fit_histories",
+    "innovate",
+    "smooth_loss",
+]
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]

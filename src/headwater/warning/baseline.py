@@ -18,9 +18,9 @@ from headwater.errors import DataError, StudyError
 from headwater.warning.percentiles import day_of_year
 
 __all__ = [
-    "REASONS",
     "Baseline",
     "BaselineOptions",
+    "REASONS",
     "baseline_design",
     "expected_values",
     "fit_baseline",

@@ -16,7 +16,14 @@ from headwater.warning.baseline import (
     season_parts,
 )
 
-__all__ = ["Chart", "Thresholds", "Tolerance", "calibrate_thresholds", "new_chart", "update_chart"]
+__all__ = [
+    "Chart",
+    "Thresholds",
+    "Tolerance",
+    "calibrate_thresholds",
+    "new_chart",
+    "update_chart",
+]
 
 Floats = NDArray[np.float64]
 _GRID = (-0.1, 0.05, 0.15, 0.3, 0.45, 0.6, 0.8)

@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from headwater.errors import DataError
 from headwater.results import TableResult, fingerprint
 
-__all__ = ["DetectorScores", "Survival", "delay_curve", "first_alarms", "score_detector"]
+__all__ = [
+    "DetectorScores",
+    "Survival",
+    "delay_curve",
+    "first_alarms",
+    "score_detector",
+]
 
 Floats = NDArray[np.float64]
 

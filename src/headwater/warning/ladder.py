@@ -15,7 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from headwater.errors import DataError, StudyError
 from headwater.warning.charts import Chart, update_chart
 
-__all__ = ["STATES", "Ladder", "LadderRule", "climb", "new_ladder"]
+__all__ = [
+    "Ladder",
+    "LadderRule",
+    "STATES",
+    "climb",
+    "new_ladder",
+]
 
 Floats = NDArray[np.float64]
 

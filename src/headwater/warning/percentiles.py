@@ -10,7 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, StudyError
 
-__all__ = ["DROUGHT_CLASSES", "day_of_year", "drought_class", "seasonal_percentile"]
+__all__ = [
+    "DROUGHT_CLASSES",
+    "day_of_year",
+    "drought_class",
+    "seasonal_percentile",
+]
 
 Floats = NDArray[np.float64]
 

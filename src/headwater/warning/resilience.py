@@ -14,7 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
-__all__ = ["Resilience", "critical_slowing_down"]
+__all__ = [
+    "Resilience",
+    "critical_slowing_down",
+]
 
 Floats = NDArray[np.float64]
 
