@@ -40,6 +40,8 @@ FIELDS = fields_named(
         "d18O_sd",
         "d2H_sd",
         "amount",
+        "station",
+        "soil_moisture",
     )
 )
 NUMBERS = {
@@ -89,13 +91,23 @@ NUMBERS = {
         {"": 1.0, "mm": 1.0, "cm": 10.0, "in": 25.4},
         ("amount", "Precipitation", "降水量", "rain"),
     ),
+    "soil_moisture": (
+        0.02,
+        0.55,
+        3,
+        {"": 1.0, "m3/m3": 1.0, "%": 0.01, "vol%": 0.01, "cm³/cm³": 1.0, "m3 m-3": 1.0},
+        ("soil_moisture", "VWC", "土壤含水量", "土壤湿度", "theta"),
+    ),
 }
 ENGLISH = {
     "sample_id": ("sample_id", "ID", "Sample ID", "样品编号", "样号"),
     "water": ("water", "Type", "水样类型", "Media Type"),
     "time": ("time", "date", "采样时间", "采样日期", "Sampling date"),
 }
+FILLS = ("9999", "999", "32767", "99999", "-32768", "1e20")
 MARKS = (
+    "<0.5",
+    "< LOD",
     "",
     "-",
     "/",
@@ -210,6 +222,8 @@ def _dates(days: list[pd.Timestamp], how: str) -> dict[str, list[str]]:
         "ordinal": "%Y-%j",
         "chinese": "%Y年%m月%d日",
     }
+    if how == "offset":
+        return {"": [day.strftime("%Y-%m-%dT%H:%M:%S+08:00") for day in days]}
     if how in forms:
         return {"": [day.strftime(forms[how]) for day in days]}
     if how == "no zeros":
@@ -256,6 +270,15 @@ def mutate(rng: np.random.Generator) -> Mutated:
         if values is not None:
             expected[key], names[key] = values, head
         units_row[head] = ""
+    if w.chance(0.3, "intervals"):
+        tops, bottoms = np.arange(n) * 10, np.arange(n) * 10 + 20
+        dash, tail = w.one(("-", "–", "~", " to ")), w.one(("cm", " cm", ""))
+        head = w.one(("depth", "土层深度", "Soil depth")) + ("" if tail else " (cm)")
+        columns[head] = [f"{a}{dash}{b}{tail}" for a, b in zip(tops, bottoms, strict=True)]
+        units_row[head] = ""
+        if not {"depth_top", "depth_bottom"} & set(expected):
+            expected |= {"depth_top": tops / 100, "depth_bottom": bottoms / 100}
+            names |= {"depth_top": head, "depth_bottom": head}
     heads = list(columns)
     if w.chance(0.7, "shuffled"):
         heads = [heads[i] for i in rng.permutation(len(heads))]
@@ -292,12 +315,26 @@ def _column(w, key, n, style, below_head, workbook):
         shape = " ({})" if " " in unit or "." in unit else shape
         name += shape.format(unit)
     result = values * factor
+    if not workbook:
+        texts = _ornate(w, texts, style)
     missing = np.zeros(n, dtype=bool)
     if w.chance(0.35, "missing"):
-        mark = w.one(MARKS)
+        mark = w.one(FILLS if w.chance(0.15, "fill") else MARKS)
         missing = w.rng.random(n) < 0.2
         texts = [mark if gone else text for gone, text in zip(missing, texts, strict=True)]
     return name, texts, np.where(missing, np.nan, result), unit if below_head else ""
+
+
+def _ornate(w, texts, style):
+    """Write numbers with signs, powers or blanks that people leave on them."""
+    if w.chance(0.04, "plus"):
+        return [text if text[0] in "-−－" else f"+{text}" for text in texts]
+    if w.chance(0.04, "blanks"):
+        return [f" {text}  " for text in texts]
+    if w.chance(0.03, "full width"):
+        wide = str.maketrans("0123456789.", "０１２３４５６７８９．")
+        return [text.translate(wide) for text in texts]
+    return texts
 
 
 def _words(w, n, style):
@@ -314,6 +351,7 @@ def _words(w, n, style):
         yield w.one(("Remark", "备注", "notes")), "", notes, None
     if w.chance(0.85):
         how = w.one(DATES)
+        how = "offset" if w.chance(0.05) else how
         w.traits.append(f"dates {how}")
         start = pd.Timestamp("2019-01-01") + pd.Timedelta(days=int(w.rng.integers(0, 900)))
         days = [
@@ -323,6 +361,8 @@ def _words(w, n, style):
         written = _dates(days, how)
         timed = how in ("clock", "zone", "us clock", "apart")
         true = np.array([day if timed else day.normalize() for day in days], "datetime64[us]")
+        if how == "offset":
+            true = np.array([day - pd.Timedelta(hours=8) for day in days], "datetime64[us]")
         for i, (part, texts) in enumerate(written.items()):
             name = part or w.one(ENGLISH["time"])
             yield name, "time", texts, true if i == 0 else None
@@ -335,6 +375,10 @@ def _around(w, body, heads, workbook):
     if w.chance(0.12, "head again") and len(body) > 4:
         place = int(w.rng.integers(3, len(body)))
         body = [*body[:place], list(heads), *body[place:]]
+    if w.chance(0.05, "summary") and not any("unit in cells" in t for t in w.traits):
+        body = [*body, [w.one(("Mean", "平均", "SD")), *["1"] * (width - 1)]]
+    if not workbook and w.chance(0.06, "preamble"):
+        body = [["Project", "Upper basin"], ["Laboratory", "A", "2020"], *body]
     if w.chance(0.15, "title"):
         words = w.one(("Isotopes of the upper basin", "表1 同位素测定结果", "Report; June 2020"))
         body = [[words, *pad], *([[""] * width] if w.chance(0.5) else []), *body]

@@ -23,7 +23,8 @@ from headwater.tables.vocabulary import Field
 __all__ = ["Column", "Context", "read_column"]
 
 Floats = NDArray[np.float64]
-_WITH_UNIT = re.compile(r"([-+−]?[\d.,]*\d[\d.,]*)\s*([^\W\d]\S*.*|%|‰|°.*|℃)")
+_BARE = re.compile(r"[-+]?[\d.,]+")
+_WITH_UNIT = re.compile(r"([-+−]?\d[\d., '’]*?|[-+−]?[.,]\d+)\s*([^\W\d]\S*.*|%|‰|°.*|℃)")
 _INTERVAL = re.compile(
     r"(?P<top>[\d.,]*\d)\s*(?P<unit>[^\W\d]+)?\s*(?:[-–—~～―]+|to|至|到|bis)\s*(?P<bottom>[\d.,]*\d)\s*(?P<last>[^\W\d]+)?"
 )
@@ -329,7 +330,7 @@ def _cell_units(texts: Sequence[str], entry: Field) -> tuple[list[str], list[str
     if not entry.unit:
         return bare, own
     for i, text in enumerate(texts):
-        if not text or text[-1].isdigit() or is_missing(text):
+        if not text or _BARE.fullmatch(text) or is_missing(text):
             continue
         found = _WITH_UNIT.fullmatch(plain(text))
         unit = is_unit(found.group(2)) if found else ""

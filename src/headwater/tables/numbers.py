@@ -152,6 +152,8 @@ _DOUBTFUL = (
     7777.0,
 )
 
+_TYPICAL = tuple(code for code in _DOUBTFUL if code >= 999.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Signs:
@@ -339,7 +341,7 @@ def parse_numbers(
     >>> parse_numbers(["3,500"], signs=Signs(point="decimal")).values
     array([3500.])
     """
-    column = pd.Series(list(texts), dtype=object)
+    column = pd.Series([plain(text) for text in texts], dtype=object)
     quick = pd.to_numeric(column.where(column.str.fullmatch(_PLAIN), None), errors="coerce")
     values = quick.to_numpy(np.float64, copy=True)
     rest = np.flatnonzero(np.isnan(values))
@@ -497,23 +499,28 @@ def _without_codes(
         for mark in marks
         if valid is None and float(mark.code) not in given
     ]
-    return clean, marks, guesses + _edge(clean, name, len(values))
+    return clean, marks, guesses + _suspects(clean, name, valid is not None)
 
 
-def _edge(values: Floats, name: str, n: int) -> list[str]:
-    """Tell of one value that is repeated far from all the others."""
-    finite = values[np.isfinite(values)]
+def _suspects(values: Floats, name: str, known: bool) -> list[str]:
+    """Tell of numbers that often stand for missing values, though these can be measured.
+
+    In a column of known meaning each is told; in any other those at the edge of all values, or
+    more frequent than any other value.
+    """
+    finite, counts = np.unique(values[np.isfinite(values)], return_counts=True)
     found = []
-    for edge in (finite.min(initial=_INF), finite.max(initial=-_INF)):
-        others = finite[finite != edge]
-        if others.size < 3 or others.size == finite.size:
-            continue
-        spread = float(others.max() - others.min())
-        gap = float(np.abs(others - edge).min())
-        if edge in (*_CODES, *_DOUBTFUL) and gap > max(spread, 1e-12):
-            k = int(finite.size - others.size)
+    for place in np.flatnonzero(np.isin(finite, (*_CODES, *_DOUBTFUL))):
+        code, n = float(finite[place]), int(counts[place])
+        others = np.delete(finite, place)
+        edge = place in (0, finite.size - 1)
+        spread = float(np.ptp(others)) if others.size else 0.0
+        gap = float(np.abs(others - code).min()) if others.size else _INF
+        far = edge and others.size > 2 and gap > max(spread, 1e-12)
+        frequent = n > 1 and n > np.delete(counts, place).max(initial=0)
+        if far or (code in _TYPICAL and (known or edge or frequent)):
             found.append(
-                f"{edge:g} in {name} ({k} ×) lies far from all other values and was kept; if it "
-                f"stands for missing ones, set missing = ['{edge:g}']"
+                f"{code:g} in {name} ({n} ×) was kept as a value; if it stands for missing ones, "
+                f"set missing = ['{code:g}']"
             )
     return found

@@ -253,6 +253,11 @@ def _assign(
                     f"'{holder}' was taken for {wanted}, not '{text}'; columns settles it"
                 )
     taken = {text: hit for text, hit in taken.items() if text in joined.texts}
+    ends = [text for text, hit in taken.items() if hit.field.name in ("depth_top", "depth_bottom")]
+    whole = [text for text, hit in taken.items() if hit.field.name == "depth"]
+    if ends and whole:
+        del taken[whole[0]]
+        guesses.append(f"depths were taken from '{ends[0]}', not from '{whole[0]}'")
     known = {t: replace(m, unit=m.unit or units.get(t, "")) for t, m in taken.items()}
     parts = {text for text, hit in known.items() if hit.field.name in _DATE_PARTS}
     known = {text: hit for text, hit in known.items() if text not in parts}

@@ -211,7 +211,8 @@ def is_chinese(content: bytes) -> bool:
         text = content.decode("gb18030")
     except UnicodeDecodeError:
         return False
-    rest = re.sub(rb"(?:[\x81-\xfe][0-9]){2}", b"", content)
+    # 0xA8 begins the dashes of GBK, and is a lone diaeresis in Western text
+    rest = re.sub(rb"(?:[\x81-\xfe][0-9]){2}|(?<![\x80-\xff])\xa8[\x40-\x95]", b"", content)
     runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", rest)]
     paired = sum(n for n in runs if n % 2 == 0)
     strange = [letter for letter in text if ord(letter) > 127]
@@ -222,7 +223,7 @@ def is_chinese(content: bytes) -> bool:
 def _is_usual(letter: str) -> bool:
     """Whether a character stands where GB 2312 has its own, or is written in four bytes."""
     code = letter.encode("gb18030")
-    return len(code) == 4 or min(code) >= 0xA1
+    return len(code) == 4 or code[0] == 0xA8 or min(code) >= 0xA1
 
 
 def _content(path: Path) -> bytes:
