@@ -24,6 +24,7 @@ def association(
     values: Mapping[str, npt.ArrayLike] | None = None,
     *,
     limit: float = 0.7,
+    weights: npt.ArrayLike | None = None,
 ) -> AssociationResult:
     r"""Compare the factors with each other, pair by pair.
 
@@ -35,6 +36,8 @@ def association(
         The continuous factors themselves [any unit], for Pearson's r.
     limit : float
         From which absolute r, or V, on a pair is named in the cautions.
+    weights : array_like, same shape, optional
+        Weight of each unit.
 
     Returns
     -------
@@ -56,11 +59,12 @@ def association(
     """
     partitions = {name: as_strata(given) for name, given in strata.items()}
     numbers = {name: np.asarray(given, np.float64) for name, given in (values or {}).items()}
+    unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
     rows = []
     for (name_1, first), (name_2, second) in combinations(partitions.items(), 2):
-        v, n = _cramers_v(first, second)
+        v, n = _cramers_v(first, second, unit)
         known = name_1 in numbers and name_2 in numbers
-        r = _pearson(numbers[name_1], numbers[name_2]) if known else np.nan
+        r = _pearson(numbers[name_1], numbers[name_2], unit) if known else np.nan
         rows.append({"factor_1": name_1, "factor_2": name_2, "r": r, "cramers_v": v, "n": n})
     columns = ["factor_1", "factor_2", "r", "cramers_v", "n"]
     table = pd.DataFrame(rows, columns=columns)
@@ -68,17 +72,25 @@ def association(
         data=table,
         method="Association of the factors: Pearson's r of continuous factors and Cramér's V of "
         "the strata.",
-        fingerprint=fingerprint(*(part.codes for part in partitions.values())),
+        fingerprint=fingerprint(
+            *(part.codes for part in partitions.values()),
+            *numbers.values(),
+            tuple(partitions),
+            unit,
+        ),
+        choices=("Units are " + ("weighted." if weights is not None else "not weighted."),),
         cautions=_cautions(table, limit),
     )
 
 
-def _cramers_v(first: Strata, second: Strata) -> tuple[float, int]:
+def _cramers_v(first: Strata, second: Strata, unit: Floats | None) -> tuple[float, int]:
     crossed = cross_strata(first, second).ravel()
     shape = (first.realised, second.realised)
-    counts = np.bincount(crossed[crossed >= 0], minlength=shape[0] * shape[1]).reshape(shape)
+    both = crossed >= 0
+    n = int(both.sum())
+    each = None if unit is None else unit[both] * n / max(float(unit[both].sum()), 1e-300)
+    counts = np.bincount(crossed[both], each, minlength=shape[0] * shape[1]).reshape(shape)
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    n = int(counts.sum())
     least = min(counts.shape) - 1
     if n == 0 or least < 1:
         return np.nan, n
@@ -87,11 +99,12 @@ def _cramers_v(first: Strata, second: Strata) -> tuple[float, int]:
     return float(np.sqrt(chi2 / (n * least))), n
 
 
-def _pearson(first: Floats, second: Floats) -> float:
+def _pearson(first: Floats, second: Floats, unit: Floats | None) -> float:
     both = ~(np.isnan(first) | np.isnan(second))
-    a, b = first[both] - first[both].mean(), second[both] - second[both].mean()
-    spread = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / spread if spread > 0 else np.nan
+    w = np.ones(int(both.sum())) if unit is None else unit[both]
+    a, b = (one[both] - np.average(one[both], weights=w) for one in (first, second))
+    spread = float(np.sqrt((w @ a**2) * (w @ b**2)))
+    return float((w * a) @ b) / spread if spread > 0 else np.nan
 
 
 def _cautions(table: pd.DataFrame, limit: float) -> tuple[str, ...]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
 from headwater.detector.associations import association
 from headwater.detector.ecological_detector import ecological
-from headwater.detector.factor_detector import factor
+from headwater.detector.factor_detector import factor, independence_cautions
+from headwater.detector.field_covariance import FieldPlaces
 from headwater.detector.interaction_detector import interaction
 from headwater.detector.null_models import (
     MOST_POINTS,
@@ -20,6 +22,7 @@ from headwater.detector.null_models import (
     Permutation,
     Randomisation,
     Rotation,
+    spread_across,
 )
 from headwater.detector.optimal_parameters import best_strata, opgd
 from headwater.detector.resample import Resampling, point_blocks, square_blocks, unit_blocks
@@ -175,9 +178,11 @@ def rank_factors(sample: Sample, search: Search, chance: Resampling) -> Ranking:
     strata = best_strata(sample.factors, found)
     blocks = replace(chance, null=None) if chance.n_resamples else None
     factors = factor(y, strata, weights=weights, resampling=blocks)
+    cautions = [text for text in factors.cautions if text not in independence_cautions(blocks)]
+    fitting = independence_cautions(chance if chance.n_resamples else None)
+    factors = replace(factors, cautions=(*chance.notes, *cautions, *fitting))
     if chance.n_resamples == 0:
-        sentence = "Nothing was resampled: there are too many units."
-        return Ranking(strata, found, _with(factors, sentence), None)
+        return Ranking(strata, found, factors, None)
     tested = search_test(
         y,
         sample.factors,
@@ -208,17 +213,65 @@ def chance_of(sample: Sample, n_resamples: int, rng: np.random.Generator) -> Res
     """
     y = sample.response
     work = max(y.size * len(sample.factors), 1)
+    asked = n_resamples
     n_resamples = min(n_resamples, max(_WORK // work, FEWEST))
     n_resamples = n_resamples if work * n_resamples <= MOST_WORK else 0
+    notes = _draw_notes(asked, n_resamples, sample)
     if sample.grid is not None:
         shape = (sample.grid.shape[0], sample.grid.shape[1])
         blocks = square_blocks(sample.cells, shape, y)
-        return Resampling(rng, GridSpectral(sample.cells, shape), blocks, n_resamples)
+        scale = spread_across(y, sample.cells, shape)
+        null: Randomisation = GridSpectral(sample.cells, shape, scale)
+        where = FieldPlaces.of_cells(sample.cells, shape, _stretch(sample.grid))
+        return Resampling(rng, null, blocks, n_resamples, where, (*notes, *_scale_notes(scale)))
     if sample.places is not None:
         few = len(sample.places) <= MOST_POINTS
-        null: Randomisation = MoranSpectral(sample.places) if few else Rotation(sample.places)
-        return Resampling(rng, null, point_blocks(sample.places), n_resamples)
-    return Resampling(rng, Permutation(), unit_blocks(y.size, rng), n_resamples)
+        null = MoranSpectral(sample.places) if few else Rotation(sample.places)
+        where = FieldPlaces.of_points(sample.places)
+        return Resampling(rng, null, point_blocks(sample.places), n_resamples, where, notes)
+    blocks = unit_blocks(y.size, rng)
+    return Resampling(rng, Permutation(), blocks, n_resamples, None, notes)
+
+
+def _draw_notes(asked: int, made: int, sample: Sample) -> tuple[str, ...]:
+    """Say where fewer responses were drawn than were asked for."""
+    if made == asked:
+        return ()
+    size = f"{sample.response.size} units and {len(sample.factors)} factors"
+    if made == 0:
+        return (
+            f"Nothing was resampled: with {size} not even {FEWEST} draws can be made in minutes. "
+            "There is no p that knows of neighbours and none of the search; join cells, or take "
+            "fewer factors.",
+        )
+    floor = 1.0 / (1 + made)
+    return (
+        f"{made} of {asked} draws were made, for {size}: p_search and its like are {floor:.2g} at "
+        f"the least, and {min(1.0, floor * len(sample.factors)):.2g} corrected for all factors.",
+    )
+
+
+def _scale_notes(scale: npt.NDArray[np.float64] | None) -> tuple[str, ...]:
+    if scale is None:
+        return ()
+    return (
+        "The response varies unequally: its local standard deviation is "
+        f"{scale.max() / scale.min():.1f} times greater at one end of the map than at the other. "
+        "Maps by chance were given the same unequal scale; intervals suppose an equal one.",
+    )
+
+
+def _stretch(grid: xr.DataArray) -> float:
+    """Height of a cell over its width, of degrees at the middle of the map."""
+    if min(grid.sizes.get("y", 0), grid.sizes.get("x", 0)) < 2:
+        return 1.0
+    if "y" not in grid.coords or "x" not in grid.coords:
+        return 1.0
+    y, x = grid["y"].values.astype(float), grid["x"].values.astype(float)
+    ratio = abs((y[1] - y[0]) / (x[1] - x[0]))
+    degrees = "degree" in str(grid["x"].attrs.get("units", ""))
+    narrow = float(np.cos(np.radians(y.mean()))) if degrees else 1.0
+    return ratio / max(narrow, 0.01) if np.isfinite(ratio) and ratio > 0 else 1.0
 
 
 def _tested(factors: FactorResult, tested: SearchResult, chance: Resampling) -> FactorResult:
@@ -358,16 +411,18 @@ def detect_sample(
         for name, values in sample.factors.items()
         if sample.kinds[name] == "continuous"
     }
-    risks = risk(y, strata, weights=weights)
+    places = replace(chance, null=None) if chance.n_resamples else None
+    surest = _p_of_search(ranked)
+    risks = risk(y, strata, weights=weights, resampling=places, p_factor=surest)
     detection = Detection(
         strata=strata,
         optimal=ranked.optimal,
         factor=ranked.factor,
         interaction=pairs[0],
         risk=risks,
-        contrasts=contrasts(y, strata),
+        contrasts=contrasts(y, strata, weights=weights, resampling=places, p_factor=surest),
         ecological=pairs[1],
-        association=association(strata, continuous),
+        association=association(strata, continuous, weights=weights),
         maps=risk_maps(sample, strata, risks) if sample.grid is not None else None,
         search=ranked.search,
     )
@@ -381,12 +436,22 @@ def _pair_results(
     several = max(chance.n_resamples // 5, FEWEST)
     if chance.n_resamples == 0 or y.size * len(strata) ** 2 * several > MOST_WORK:
         together = interaction(y, strata, weights=weights)
-        return together, ecological(y, strata, method="wang2010")
+        return together, ecological(y, strata, weights=weights, method="wang2010")
     # units of a table are taken as independent, for which the F test is right and quicker
     null = None if isinstance(chance.null, Permutation) else chance.null
     by = replace(chance, null=null, n_resamples=several)
     together = interaction(y, strata, weights=weights, resampling=by)
-    return together, ecological(y, strata, resampling=replace(chance, null=None))
+    blocks = replace(chance, null=None)
+    return together, ecological(y, strata, weights=weights, resampling=blocks)
+
+
+def _p_of_search(ranked: Ranking) -> dict[str, float]:
+    """P of each factor that was searched; of strata as given there is nothing to protect."""
+    if ranked.search is None:
+        return {}
+    tried = ranked.optimal.data.groupby("factor").size()
+    p = ranked.search.data.set_index("factor")["p_search"]
+    return {str(name): float(p[name]) for name in p.index if tried[name] > 1}
 
 
 _OF_THE_RESPONSE = ("mean", "sd", "low", "high", "difference")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headwater.detector.field_intervals import MIN_BLOCKS
 from headwater.detector.interaction_tests import crossed_samples, paired_p
 from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.references import HOLM1979, WANG2010
@@ -28,7 +29,7 @@ EcologicalMethod = Literal["paired", "wang2010", "gd", "gdverse"]
 
 _WORDS = {
     "paired": "paired test of the squared errors of leave-one-out prediction by the two factors, "
-    "signs flipped by block",
+    "signs flipped by block, in all ways",
     "wang2010": "two-sided F test of the sums of squares within strata, with crossed degrees of "
     "freedom",
     "gd": "the rule of the R package GD: q2 / q1, or its inverse, beyond the 90 % point of F",
@@ -50,6 +51,7 @@ def ecological(
     response: npt.ArrayLike,
     strata: Mapping[str, Any],
     *,
+    weights: npt.ArrayLike | None = None,
     method: EcologicalMethod = "paired",
     missing: Missing = "pairwise",
     level: float = 0.95,
@@ -63,6 +65,8 @@ def ecological(
         The variable to be explained [any unit]; NaN is missing.
     strata : mapping of str to Strata or array_like
         At least two factors.
+    weights : array_like, same shape, optional
+        Weight of each unit.
     method : {"paired", "wang2010", "gd", "gdverse"}
         The test; the last two reproduce other software and are no valid tests.
     missing : {"pairwise", "listwise"}
@@ -98,7 +102,8 @@ def ecological(
     is two-sided here, so that the order of the factors does not matter. But both sums of squares
     are of the same response, not independent as F supposes. The paired test takes the response as
     given: every unit is predicted by the mean of the others in its stratum, once by either factor,
-    and the signs of the differences of squared errors are flipped at random, block by block.
+    and the signs of the differences of squared errors are flipped block by block, in all ways: no
+    number of draws bounds its p, so that it stands a correction for many pairs.
 
     References
     ----------
@@ -121,8 +126,9 @@ def ecological(
             "a comparison needs two factors", found=", ".join(partitions), do="Give two or more"
         )
     by = _resampling(values, resampling)
+    unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
     pairs = combinations(partitions.items(), 2)
-    table = pd.DataFrame([_row(one, two, values, method, by, level) for one, two in pairs])
+    table = pd.DataFrame([_row(pair, values, unit, method, by, level) for pair in pairs])
     corrected = holm(table["p_value"])
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", corrected)
     if method in ("paired", "wang2010"):
@@ -131,9 +137,17 @@ def ecological(
         data=table,
         method=f"Ecological detector: {_WORDS[method]}.",
         references=(WANG2010, HOLM1979),
-        fingerprint=fingerprint(values, *(part.codes for part in partitions.values()), method),
-        choices=(f"Resampled: {by.blocks.words}, {by.n_resamples} times.",) if by.blocks else (),
-        cautions=(_CAUTIONS[method],),
+        fingerprint=fingerprint(
+            values, *(part.codes for part in partitions.values()), tuple(partitions), method, unit
+        ),
+        choices=(
+            f"Resampled: {_block_words(by)}, {by.n_resamples} times.",
+            "Units are " + ("weighted." if weights is not None else "not weighted."),
+        ),
+        cautions=(
+            _CAUTIONS[method],
+            *(_block_cautions(by, len(table), level) if method == "paired" else ()),
+        ),
     )
 
 
@@ -145,25 +159,30 @@ def _resampling(values: Floats, given: Resampling | None) -> Resampling:
 
 
 def _row(
-    one: tuple[str, Strata],
-    two: tuple[str, Strata],
+    named: tuple[tuple[str, Strata], tuple[str, Strata]],
     values: Floats,
+    unit: Floats | None,
     method: EcologicalMethod,
     by: Resampling,
     level: float,
 ) -> dict[str, Any]:
     assert by.blocks is not None
+    one, two = named
     pair = (one[1], two[1])
     common = (one[1].codes >= 0) & (two[1].codes >= 0)
     first, second = (
-        q_statistic(stratum_sums(values, np.where(common, part.codes, -1), part.realised))
+        q_statistic(
+            stratum_sums(values, np.where(common, part.codes, -1), part.realised, weights=unit)
+        )
         for part in pair
     )
-    samples = crossed_samples(values, pair, None, by)
-    low, high = block_limits(samples[0] - samples[1], by.blocks.number, level)
+    low = high = np.nan
+    if by.blocks.number >= MIN_BLOCKS:
+        samples = crossed_samples(values, pair, unit, by)
+        low, high = block_limits(samples[0] - samples[1], by.blocks.number, level)
     f, p, differ = _test(first.q, second.q, first.n, method)
     if method == "paired":
-        p = paired_p(values, pair, by.blocks, by)
+        p = paired_p(values, pair, by.blocks, unit)
     return {
         "factor_1": one[0],
         "factor_2": two[0],
@@ -177,6 +196,28 @@ def _row(
         "differ": differ,
         "n": first.n,
     }
+
+
+def _block_words(by: Resampling) -> str:
+    assert by.blocks is not None
+    return by.blocks.words
+
+
+def _block_cautions(by: Resampling, pairs: int, level: float) -> tuple[str, ...]:
+    """Report the smallest p that blocks allow, where it is too large to show anything."""
+    assert by.blocks is not None
+    number, words = by.blocks.number, []
+    least = 2.0 ** (1 - number)
+    if least * pairs > 1.0 - level:
+        words.append(
+            f"With {number} blocks the smallest p there can be is {least:.2g}; corrected for "
+            f"{pairs} pairs it stays above {1.0 - level:g}: no two factors can be shown to differ."
+        )
+    if number < MIN_BLOCKS:
+        words.append(
+            f"No interval of the difference of q: {number} blocks fit, {MIN_BLOCKS} are needed."
+        )
+    return tuple(words)
 
 
 def _test(q1: float, q2: float, n: int, method: EcologicalMethod) -> tuple[float, float, bool]:

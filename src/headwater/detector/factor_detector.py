@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headwater.detector.field_intervals import MIN_BLOCKS, field_means, q_limits
+from headwater.detector.null_models import Permutation
 from headwater.detector.partition_scores import lay_out_strata
 from headwater.detector.q import (
     PMethod,
@@ -29,7 +32,7 @@ from headwater.errors import DataError
 from headwater.inference.multiplicity import holm
 from headwater.results import fingerprint
 
-__all__ = ["INDEPENDENCE_CAUTION", "factor"]
+__all__ = ["INDEPENDENCE_CAUTION", "factor", "independence_cautions"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,10 +46,19 @@ _WANG_CAUTION = (
     "K): they are given for comparison with other software and are no valid test."
 )
 INDEPENDENCE_CAUTION = (
-    "The F and t tests and the intervals take the units as independent. Neighbouring cells of "
-    "smooth fields are not: between unrelated smooth fields the F test rejects in 50 to 99 % of "
-    "cases where 5 % are promised. A small p of theirs is no evidence: for maps, go by p_search "
-    "and p_spatial."
+    "The F and t tests, and intervals that follow from them, take the units as independent. "
+    "Neighbouring cells of smooth fields are not: between unrelated smooth fields the F test "
+    "rejects in 50 to 99 % of cases where 5 % are promised."
+)
+_GO_BY = " A small p of theirs is no evidence: go by p_search and p_spatial."
+_NO_PLACES = (
+    "Without coordinates nothing shows which units are neighbours: every p and every interval "
+    "here, p_search and p_permutation among them, takes the units as exchangeable. If they are "
+    "cells of maps, or sites near each other, none of them is evidence: give the coordinates."
+)
+_STATIONARY = (
+    "Intervals follow from a covariance that is fitted to the field and supposed to be the same "
+    "everywhere and in all directions."
 )
 
 
@@ -77,9 +89,10 @@ def factor(
     level : float
         Confidence level of the interval.
     resampling : Resampling, optional
-        With a null, a p from responses made by chance stands beside that of the F test
-        (``p_permutation``, ``p_spatial``); with blocks, the interval of the adjusted q comes from
-        resampling them in place of the F distribution.
+        With a null, a p from responses made by chance stands next to that of the F test
+        (``p_permutation``, ``p_spatial``); with places, the interval of q follows from the
+        covariance of the field, and with blocks alone that of the adjusted q from resampling them,
+        in place of the F distribution. Below 30 blocks no interval is given.
 
     Returns
     -------
@@ -109,24 +122,18 @@ def factor(
     >>> result.data[["factor", "q", "n", "strata"]].round(4).values.tolist()
     [['cover', 0.9615, 4, 2]]
     """
-    if is_chunked(response):
-        _check_plain(resampling)
-        found = stream_sums(response, strata, weights, listwise=missing == "listwise")
-        size, inputs = (
-            int(np.prod(np.shape(response))),
-            [np.stack([sums.n, sums.offset, sums.within]) for sums, _ in found.values()],
-        )
-    else:
-        values, partitions = same_units(response, strata, missing)
-        size, inputs = values.size, [values, *(part.codes for part in partitions.values())]
-        found = {
-            name: (stratum_sums(values, part.codes, part.realised, weights=weights), part)
-            for name, part in partitions.items()
-        }
-    rows = [_row(name, sums, part, size, p_method, level) for name, (sums, part) in found.items()]
+    units = _units(response, strata, weights, missing)
+    rows = [
+        _row(name, sums, part, units.size, p_method, level)
+        for name, (sums, part) in units.found.items()
+    ]
+    table = pd.DataFrame(rows)
+    refused: tuple[str, ...] = ()
     if resampling is not None:
-        _resample(rows, values, partitions, weights, resampling, level)
-    table = pd.DataFrame(rows).sort_values("q", ascending=False, kind="stable", ignore_index=True)
+        _check_plain(units)
+        refused, more = _resampled(table["q"], units, resampling, level)
+        table = table.assign(**more)
+    table = table.sort_values("q", ascending=False, kind="stable", ignore_index=True)
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", holm(table["p_value"]))
     table.attrs["level"] = level
     return FactorResult(
@@ -134,15 +141,74 @@ def factor(
         method="Factor detector: q = 1 - SSW / SST, the share of the response's variance that lies "
         f"between strata; {_P_WORDS[p_method]}.",
         references=(WANG2010, WANG2016, HOLM1979),
-        fingerprint=fingerprint(*inputs),
+        fingerprint=fingerprint(*units.inputs, (*units.found, p_method, missing, level)),
         choices=(
             "q is adjusted for the number of strata, 1 - (1 - q)(N - 1) / (N - L); the p of the F "
             "test is corrected after Holm.",
             f"The {level:.0%} interval {_interval_words(resampling)}.",
             "Units are " + ("weighted." if weights is not None else "not weighted."),
         ),
-        cautions=(INDEPENDENCE_CAUTION, *([_WANG_CAUTION] if p_method == "wang2016" else [])),
+        cautions=(
+            *refused,
+            *independence_cautions(resampling),
+            *([_WANG_CAUTION] if p_method == "wang2016" else []),
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Units:
+    """Sums of every factor; and, of what is held whole, the units themselves."""
+
+    found: Mapping[str, tuple[StratumSums, Strata]]
+    size: int
+    inputs: list[Any]
+    values: Floats | None = None
+    weights: Floats | None = None
+
+
+def _units(
+    response: Any, strata: Mapping[str, Any], weights: npt.ArrayLike | None, missing: Missing
+) -> _Units:
+    if is_chunked(response):
+        found = stream_sums(response, strata, weights, listwise=missing == "listwise")
+        sums = [np.stack([one.n, one.offset, one.within]) for one, _ in found.values()]
+        return _Units(found, int(np.prod(np.shape(response))), sums)
+    values, partitions = same_units(response, strata, missing)
+    unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+    found = {
+        name: (stratum_sums(values, part.codes, part.realised, weights=unit), part)
+        for name, part in partitions.items()
+    }
+    inputs = [values, *(part.codes for part in partitions.values()), unit]
+    return _Units(found, values.size, inputs, values, unit)
+
+
+def independence_cautions(resampling: Resampling | None) -> tuple[str, ...]:
+    """Say what the tests and intervals of a run suppose of neighbours.
+
+    Parameters
+    ----------
+    resampling : Resampling or None
+        How the run drew chance and resampled.
+
+    Returns
+    -------
+    tuple of str
+        The caution that fits: whether nothing, coordinates or a whole map was known.
+
+    Examples
+    --------
+    >>> len(independence_cautions(None))
+    1
+    """
+    if resampling is None:
+        return (INDEPENDENCE_CAUTION,)
+    if resampling.where is not None:
+        return (INDEPENDENCE_CAUTION + _GO_BY, _STATIONARY)
+    if resampling.null is None or isinstance(resampling.null, Permutation):
+        return (INDEPENDENCE_CAUTION, _NO_PLACES)
+    return (INDEPENDENCE_CAUTION + _GO_BY,)
 
 
 def _row(
@@ -180,42 +246,72 @@ def _row(
     }
 
 
-def _resample(
-    rows: list[dict[str, Any]],
-    values: Floats,
-    partitions: Mapping[str, Strata],
-    weights: npt.ArrayLike | None,
-    by: Resampling,
-    level: float,
-) -> None:
-    """Add the p of responses made by chance, and put the blocks' interval in place of F's."""
-    unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+def _resampled(
+    observed: pd.Series, units: _Units, by: Resampling, level: float
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Compute columns from resampling: p of responses made by chance, and intervals."""
+    assert units.values is not None
+    values, unit = units.values, units.weights
+    partitions = {name: part for name, (_, part) in units.found.items()}
+    more: dict[str, Any] = {}
+    refused: list[str] = []
     if by.blocks is not None:
-        for row, part in zip(rows, partitions.values(), strict=True):
-            sums = BlockSums.of(values, part.codes, part.realised, by.blocks, unit)
-            adjusted = q_of_sums(sums.resampled(by.n_resamples, by.rng))[1]
-            row["q_low"], row["q_high"] = block_limits(adjusted, by.blocks.number, level)
-    if by.null is None:
-        return
-    present = ~np.isnan(values)
-    layouts = [lay_out_strata(part, present) for part in partitions.values()]
-    reached, drawn = np.zeros(len(rows)), 0
-    for block in by.null.draw(values, by.n_resamples, by.rng):
-        q = np.stack([layout.scores(block, unit).q[:, 0] for layout in layouts], axis=1)
-        reached += (q >= np.array([row["q"] for row in rows]) - 1e-7).sum(axis=0)
-        drawn += len(block)
-    for row, hits in zip(rows, reached, strict=True):
-        row[by.null.column] = (1 + hits) / (1 + drawn)
+        limits = [_limits(values, part, unit, by, level) for part in partitions.values()]
+        more = {"q_low": [low for low, _, _ in limits], "q_high": [high for _, high, _ in limits]}
+        reasons = zip(partitions, limits, strict=True)
+        refused = [f"No interval of q for {name}: {why}." for name, (_, _, why) in reasons if why]
+    if by.null is not None:
+        present = ~np.isnan(values)
+        layouts = [lay_out_strata(part, present) for part in partitions.values()]
+        reached, drawn = np.zeros(len(layouts)), 0
+        for block in by.null.draw(values, by.n_resamples, by.rng):
+            q = np.stack([layout.scores(block, unit).q[:, 0] for layout in layouts], axis=1)
+            reached += (q >= observed.to_numpy() - 1e-7).sum(axis=0)
+            drawn += len(block)
+        more[by.null.column] = (1 + reached) / (1 + drawn)
+    return tuple(refused), more
+
+
+def _limits(
+    values: Floats, part: Strata, unit: Floats | None, by: Resampling, level: float
+) -> tuple[float, float, str]:
+    """Compute an interval of q, or say why there is none."""
+    assert by.blocks is not None
+    number = by.blocks.number
+    sums = BlockSums.of(values, part.codes, part.realised, by.blocks, unit)
+    drawn = sums.resampled(by.n_resamples, by.rng)
+    if by.where is None:
+        if number < MIN_BLOCKS:
+            return np.nan, np.nan, _too_few(number, "blocks")
+        return (*block_limits(q_of_sums(drawn)[1], number, level), "")
+    try:
+        means = field_means(values, part, by.where, unit, by.rng)
+    except DataError as error:
+        return np.nan, np.nan, f"{error.wrong} ({error.found})"
+    if means.patches < MIN_BLOCKS:
+        return np.nan, np.nan, _too_few(means.patches, "patches of what the factor leaves")
+    # classes of equal number stay equal in every map; all others are larger here, smaller there
+    equal = part.method == "quantile"
+    if not equal and number < MIN_BLOCKS:
+        return np.nan, np.nan, _too_few(number, "blocks of the response")
+    shares = np.tile(means.weight, (len(drawn), 1)) if equal else drawn[:, means.kept, 1]
+    return (*q_limits(means, shares, level, by.rng), "")
+
+
+def _too_few(number: int, what: str) -> str:
+    return f"only {number} independent {what} fit, {MIN_BLOCKS} are needed"
 
 
 def _interval_words(resampling: Resampling | None) -> str:
     if resampling is None or resampling.blocks is None:
         return "of q inverts the non-central F distribution"
+    if resampling.where is not None:
+        return "of q inverts its distribution under the covariance fitted to the field"
     return f"is of the adjusted q, from resampling {resampling.blocks.words}"
 
 
-def _check_plain(resampling: Resampling | None) -> None:
-    if resampling is not None:
+def _check_plain(units: _Units) -> None:
+    if units.values is None:
         raise DataError(
             "a response in chunks cannot be resampled",
             found="resampling with a dask or zarr array",

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.factor_detector import INDEPENDENCE_CAUTION
+from headwater.detector.factor_detector import independence_cautions
+from headwater.detector.field_intervals import MIN_BLOCKS
 from headwater.detector.interaction_tests import crossed_samples, gain_p, nonadditive_p
 from headwater.detector.q import QStatistic, StratumSums, p_central, q_statistic, stratum_sums
 from headwater.detector.references import HOLM1979, WANG2010
@@ -131,22 +132,25 @@ def interaction(
         _row(pair, values, unit, singletons, tolerance)
         for pair in combinations(partitions.items(), 2)
     ]
-    if resampling is not None:
-        _resample(rows, values, partitions, unit, resampling, level)
     table = pd.DataFrame(rows)
+    if resampling is not None:
+        table = _resampled(table, values, partitions, unit, resampling, level)
     table["tested"] = _tested(table, 1.0 - level)
     table = table.sort_values("q_12", ascending=False, kind="stable", ignore_index=True)
     return InteractionResult(
         data=table,
         method="Interaction detector: q of the strata of two factors crossed, with the class that "
-        "tests support and, beside it, the class published by Wang et al. (2010).",
+        "tests support and, next to it, the class published by Wang et al. (2010).",
         references=(WANG2010, HOLM1979),
-        fingerprint=fingerprint(values, *(part.codes for part in partitions.values())),
+        fingerprint=fingerprint(
+            values, *(part.codes for part in partitions.values()), tuple(partitions), level, unit
+        ),
         choices=(
             f"Cells of the crossing with one unit were {_SINGLE_CELLS[singletons]}.",
             f"In the published class, q values within {tolerance:g} count as equal.",
             f"The tested class is at the level {1.0 - level:g}, after Holm for {len(rows)} pairs, "
             f"{_test_words(resampling)}.",
+            "Units are " + ("weighted." if weights is not None else "not weighted."),
         ),
         cautions=_cautions(table, resampling),
     )
@@ -290,35 +294,42 @@ def _tested(table: pd.DataFrame, alpha: float) -> list[str]:
     ]
 
 
-def _resample(
-    rows: list[dict[str, Any]],
+def _resampled(
+    table: pd.DataFrame,
     values: Floats,
     partitions: Mapping[str, Strata],
     weights: Floats | None,
     by: Resampling,
     level: float,
-) -> None:
+) -> pd.DataFrame:
     """Put the tests of residuals drawn by chance in place of F's, and add intervals."""
+    rows = table.to_dict("records")
+    pairs = [(partitions[row["factor_1"]], partitions[row["factor_2"]]) for row in rows]
     if by.null is not None:
         ordered = [_better_first(row) for row in rows]
-        for row, p in zip(rows, gain_p(values, partitions, ordered, weights, by), strict=True):
-            row["p_gain"] = p
-    for row in rows:
-        pair = (partitions[row["factor_1"]], partitions[row["factor_2"]])
-        if by.null is not None:
-            row["p_nonadditive"] = nonadditive_p(values, pair, weights, by)
-        if by.blocks is None:
-            continue
-        first, second, crossed = crossed_samples(values, pair, weights, by)
-        for name, samples in (
-            ("beyond_best", crossed - np.maximum(first, second)),
-            ("beyond_sum", crossed - first - second),
-        ):
-            limits = block_limits(samples, by.blocks.number, level)
-            row[f"{name}_low"], row[f"{name}_high"] = limits
+        table = table.assign(
+            p_gain=gain_p(values, partitions, ordered, weights, by),
+            p_nonadditive=[nonadditive_p(values, pair, weights, by) for pair in pairs],
+        )
+    if by.blocks is None:
+        return table
+    limits: dict[str, list[float]] = {
+        f"{name}_{end}": [] for name in ("beyond_best", "beyond_sum") for end in ("low", "high")
+    }
+    for pair in pairs:
+        samples = {"beyond_best": np.array([np.nan]), "beyond_sum": np.array([np.nan])}
+        if by.blocks.number >= MIN_BLOCKS:
+            first, second, crossed = crossed_samples(values, pair, weights, by)
+            samples["beyond_best"] = crossed - np.maximum(first, second)
+            samples["beyond_sum"] = crossed - first - second
+        for name, drawn in samples.items():
+            low, high = block_limits(drawn, by.blocks.number, level)
+            limits[f"{name}_low"].append(low)
+            limits[f"{name}_high"].append(high)
+    return table.assign(**limits)
 
 
-def _better_first(row: Mapping[str, Any]) -> tuple[str, str]:
+def _better_first(row: Mapping[Any, Any]) -> tuple[str, str]:
     names = (str(row["factor_1"]), str(row["factor_2"]))
     return names if row["q_1_adjusted"] >= row["q_2_adjusted"] else names[::-1]
 
@@ -336,13 +347,20 @@ def _cautions(table: pd.DataFrame, resampling: Resampling | None) -> tuple[str, 
         "Read the tested class and the adjusted differences instead.",
     ]
     if resampling is None or resampling.null is None:
-        words.append(INDEPENDENCE_CAUTION)
+        words += independence_cautions(resampling)
     else:
         words.append(
             "Crossing two smooth maps gains something even where they have nothing to do with the "
             "response: beyond_best and beyond_sum, and their intervals, contain that chance "
             "agreement; their tests do not."
         )
+    if resampling is not None and resampling.blocks is not None:
+        number = resampling.blocks.number
+        if number < MIN_BLOCKS:
+            words.append(
+                f"No intervals of beyond_best and beyond_sum: {number} blocks fit, {MIN_BLOCKS} "
+                "are needed."
+            )
     per_cell = table["n"] / table["cells"]
     if (per_cell < 10).any():
         words.append(

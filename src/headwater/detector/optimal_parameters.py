@@ -55,11 +55,12 @@ def opgd(
     by : {"q_cv", "q_adjusted", "q"}
         What the chosen candidate has most of; the fewest classes win a tie.
     min_units : int
-        A candidate with a stratum of fewer units, or an empty one, is refused.
+        A candidate with a stratum of fewer units is refused. One with empty classes is kept with
+        the classes that it has: ``strata`` counts them, where ``k`` was asked for.
     weights : array_like, same shape, optional
         Weight of each unit.
     fixed : mapping of str to Scheme, optional
-        Factors that are parted as told, without a search.
+        Factors that are parted by a scheme of their own, without a search.
 
     Returns
     -------
@@ -103,6 +104,7 @@ def opgd(
     values = np.asarray(response, dtype=np.float64).ravel()
     unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
     search = Search(tuple(methods), tuple(classes), by, min_units, kinds or {}, fixed or {})
+    search.check_fixed(factors)
     rows: list[dict[str, Any]] = []
     for name, given in factors.items():
         try:
@@ -117,7 +119,7 @@ def opgd(
         references=(SONG2020, FISHER1958),
         fingerprint=fingerprint(values, *(np.asarray(given) for given in factors.values()), by),
         choices=(*_sentences(rows, by, min_units), _grid_sentence(methods, classes)),
-        cautions=_cautions(rows, by),
+        cautions=(*_cautions(rows, by), *_turning(search)),
     )
 
 
@@ -235,7 +237,19 @@ def _sentences(rows: list[dict[str, Any]], by: Criterion, min_units: int) -> tup
         )
     return (
         *words,
-        f"Candidates with an empty class or one of fewer than {min_units} units were refused.",
+        f"Candidates with a class of fewer than {min_units} units were refused; empty classes were "
+        "left out, and the classes that remain are counted.",
+    )
+
+
+def _turning(search: Search) -> tuple[str, ...]:
+    """Say what a rule for amounts does to directions that were to be parted by it."""
+    return tuple(
+        f"{name}: directions were parted by the rule {scheme.method.replace('_', ' ')}, as asked. "
+        "It takes them as amounts: 359° and 1°, two degrees apart, lie in the first and the last "
+        "class."
+        for name, scheme in search.fixed.items()
+        if search.kinds.get(name) == "circular" and scheme.method != "sectors"
     )
 
 

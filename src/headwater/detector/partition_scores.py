@@ -230,7 +230,7 @@ def lay_out_strata(
     present : ndarray of bool, shape (units,)
         Units that have a response.
     min_units : int, optional
-        The partition is refused if a class holds fewer units, or none; without it, it stands.
+        The partition is refused if a class holds fewer units; without it, it stands.
 
     Returns
     -------
@@ -243,7 +243,7 @@ def lay_out_strata(
     ends = np.append(0, np.cumsum(sizes[sizes > 0]))
     refused = ""
     if min_units is not None and order.size:
-        refused = _refusal(ends.size - 1, strata.requested, int(np.diff(ends).min()), min_units)
+        refused = _refusal(int(np.diff(ends).min()), min_units)
     one = Candidate(strata.method, strata.requested, ends, strata.breaks, refused)
     return Layout(order, (one,))
 
@@ -275,9 +275,7 @@ def _parted(ordered: Floats, method: str, number: int, breaks: Floats, min_units
     places = np.concatenate(([0], ends, [ordered.size]))
     edges = (float(ordered[0]), *inner.tolist(), float(ordered[-1]))
     refused = (
-        _refusal(places.size - 1, number, int(np.diff(places).min()), min_units)
-        if inner.size
-        else "all units in one class"
+        _refusal(int(np.diff(places).min()), min_units) if inner.size else "all units in one class"
     )
     return Candidate(method, number, places, edges, refused)
 
@@ -309,9 +307,7 @@ def _measures(
     return q, adjusted, cross_validated
 
 
-def _refusal(strata: int, number: int, least: int, min_units: int) -> str:
-    if strata < number:
-        return f"{number - strata} of {number} classes empty"
+def _refusal(least: int, min_units: int) -> str:
     return f"a class with {least} units" if least < min_units else ""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from headwater.detector.field_covariance import FieldPlaces
 from headwater.detector.null_models import Randomisation
 from headwater.errors import DataError
 
@@ -71,12 +72,19 @@ class Resampling:
         F distribution.
     n_resamples : int
         How many responses, and how many resamples.
+    where : FieldPlaces or None
+        Where the units lie: intervals then follow from a covariance fitted to the field; None
+        takes the units as independent.
+    notes : tuple of str
+        What a reader must know of these choices: fewer draws than asked for, a scale taken out.
     """
 
     rng: np.random.Generator
     null: Randomisation | None = None
     blocks: Blocks | None = None
     n_resamples: int = 999
+    where: FieldPlaces | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from string import ascii_lowercase
 from typing import Any
@@ -12,14 +13,25 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from headwater.detector.factor_detector import INDEPENDENCE_CAUTION
+from headwater.detector.factor_detector import independence_cautions
+from headwater.detector.field_intervals import (
+    FieldMeans,
+    difference_p,
+    difference_se,
+    field_means,
+    half_widths,
+)
 from headwater.detector.q import StratumSums, stratum_sums
 from headwater.detector.references import BENJAMINI1995, HOLM1979, WANG2010
+from headwater.detector.resample import Resampling
 from headwater.detector.results import ContrastResult, RiskMaps, RiskResult
 from headwater.detector.sample import Missing, Sample, same_units
 from headwater.detector.strata import Strata
+from headwater.errors import DataError
 from headwater.inference.multiplicity import benjamini_hochberg, holm
 from headwater.results import fingerprint
+
+Floats = npt.NDArray[np.float64]
 
 __all__ = ["compact_letters", "contrasts", "risk", "risk_maps"]
 
@@ -31,6 +43,8 @@ def risk(
     weights: npt.ArrayLike | None = None,
     missing: Missing = "pairwise",
     level: float = 0.95,
+    resampling: Resampling | None = None,
+    p_factor: Mapping[str, float] | None = None,
 ) -> RiskResult:
     """Compute the mean of the response in each stratum.
 
@@ -46,12 +60,17 @@ def risk(
         Whether each factor uses all units it has, or all use the same.
     level : float
         Confidence level of the intervals.
+    resampling : Resampling, optional
+        With places, intervals and letters follow from the covariance of the field; without, from
+        Student's t, as if units were independent.
+    p_factor : mapping of str to float, optional
+        See :func:`contrasts`.
 
     Returns
     -------
     RiskResult
-        n, mean, standard deviation and interval (Student's t) of each stratum [unit of the
-        response]; NaN where one unit allows none. Strata that share a letter do not differ in
+        n, mean, standard deviation and interval of each stratum [unit of the response]; NaN where
+        one unit, or too smooth a field, allows none. Strata that share a letter do not differ in
         :func:`contrasts` at one minus `level`, corrected after Holm.
 
     Examples
@@ -59,17 +78,17 @@ def risk(
     >>> risk([1.0, 3.0, 7.0, 9.0], {"cover": ["a", "a", "b", "b"]}).data["mean"].tolist()
     [2.0, 8.0]
     """
-    from scipy.special import stdtrit
-
     values, partitions = same_units(response, strata, missing)
-    rows = []
+    unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+    rows, refused = [], []
     for name, partition in partitions.items():
-        sums = stratum_sums(values, partition.codes, partition.realised, weights=weights)
-        sd = np.sqrt(sums.variance)
-        free = np.where(sums.n > 1, sums.n - 1.0, np.nan)
-        half = stdtrit(free, (1 + level) / 2) * sd / np.sqrt(np.maximum(sums.n, 1))
-        letters = _letters(sums, partition.names, 1.0 - level)
-        columns = zip(partition.names, sums.n, sums.mean, sd, half, letters, strict=True)
+        found = _stratum_means(values, partition, unit, resampling)
+        refused += [f"No intervals of the means by {name}: {found.why}."] if found.why else []
+        half = found.half_widths(level)
+        corrected = _protected(holm(found.differences()["p_value"]), (p_factor or {}).get(name))
+        letters = _letters(corrected, found, 1.0 - level)
+        columns = zip(partition.names, found.sums.n, found.sums.mean, half, letters, strict=True)
+        sd = np.sqrt(found.sums.variance)
         rows += [
             {
                 "factor": name,
@@ -77,26 +96,35 @@ def risk(
                 "name": stratum,
                 "n": int(n),
                 "mean": mean,
-                "sd": spread,
+                "sd": sd[number - 1],
                 "low": mean - reach,
                 "high": mean + reach,
                 "letters": letter,
             }
-            for number, (stratum, n, mean, spread, reach, letter) in enumerate(columns, start=1)
+            for number, (stratum, n, mean, reach, letter) in enumerate(columns, start=1)
         ]
     return RiskResult(
         data=pd.DataFrame(rows),
         method=f"Risk detector: mean of the response in each stratum, with its {level:.0%} "
-        "interval (Student's t); strata that share a letter do not differ (Welch's t, corrected "
-        "after Holm).",
+        f"interval ({_interval_words(resampling)}); strata that share a letter do not differ "
+        "(corrected after Holm).",
         references=(WANG2010, HOLM1979),
-        fingerprint=fingerprint(values, *(part.codes for part in partitions.values())),
-        cautions=(INDEPENDENCE_CAUTION,),
+        fingerprint=fingerprint(
+            values, *(part.codes for part in partitions.values()), tuple(partitions), level, unit
+        ),
+        choices=(_weight_words(weights),),
+        cautions=(*refused, *independence_cautions(resampling)),
     )
 
 
 def contrasts(
-    response: npt.ArrayLike, strata: Mapping[str, Any], *, missing: Missing = "pairwise"
+    response: npt.ArrayLike,
+    strata: Mapping[str, Any],
+    *,
+    weights: npt.ArrayLike | None = None,
+    missing: Missing = "pairwise",
+    resampling: Resampling | None = None,
+    p_factor: Mapping[str, float] | None = None,
 ) -> ContrastResult:
     r"""Compare the strata of each factor, all pairs.
 
@@ -106,20 +134,31 @@ def contrasts(
         The variable to be explained [any unit]; NaN is missing.
     strata : mapping of str to Strata or array_like
         The factors, parted into strata.
+    weights : array_like, same shape, optional
+        Weight of each unit.
     missing : {"pairwise", "listwise"}
         Whether each factor uses all units it has, or all use the same.
+    resampling : Resampling, optional
+        With places, the tests follow from the covariance of the field.
+    p_factor : mapping of str to float, optional
+        p of the search behind each factor's strata. A difference between strata that a search
+        found is no surer than the search: no corrected p of a factor falls below its own.
 
     Returns
     -------
     ContrastResult
-        Difference of the means [unit of the response], Welch's t, its degrees of freedom after
-        Satterthwaite, p, and p corrected within the factor after Holm (no false one among all) and
-        after Benjamini and Hochberg (few false ones among those found). NaN where a stratum has one
-        unit, or both have no variance.
+        Difference of the means [unit of the response], t, its degrees of freedom, p, and p
+        corrected within the factor after Holm (no false one among all) and after Benjamini and
+        Hochberg (few false ones among those found). NaN where a stratum has one unit, or both have
+        no variance, or the field is too smooth for a test.
 
     Notes
     -----
     .. math:: t = (m_i - m_j) / \sqrt{s_i^2 / n_i + s_j^2 / n_j}
+
+    (Welch) for independent units. On maps and at points the variance of the difference follows
+    from the covariance of what the factor leaves,
+    :func:`headwater.detector.field_covariance.mean_noise`.
 
     References
     ----------
@@ -134,39 +173,147 @@ def contrasts(
     [[-6.0, 2.0]]
     """
     values, partitions = same_units(response, strata, missing)
-    tables = []
+    unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+    tables, refused = [], []
     for name, partition in partitions.items():
-        sums = stratum_sums(values, partition.codes, partition.realised)
-        table = _welch(sums, partition.names)
+        found = _stratum_means(values, partition, unit, resampling)
+        refused += [f"No tests between the strata of {name}: {found.why}."] if found.why else []
+        table, least = found.differences(), (p_factor or {}).get(name)
         table.insert(0, "factor", name)
-        table["p_holm"] = holm(table["p_value"])
-        table["p_fdr"] = benjamini_hochberg(table["p_value"])
+        table["p_holm"] = _protected(holm(table["p_value"]), least)
+        table["p_fdr"] = _protected(benjamini_hochberg(table["p_value"]), least)
         tables.append(table)
+    how = _test_words(resampling)
     return ContrastResult(
         data=pd.concat(tables, ignore_index=True),
-        method="Risk detector: all pairs of strata by Welch's t, corrected within each factor "
+        method=f"Risk detector: all pairs of strata by {how}, corrected within each factor "
         "after Holm (p_holm) and after Benjamini and Hochberg (p_fdr).",
         references=(WANG2010, HOLM1979, BENJAMINI1995),
-        fingerprint=fingerprint(values, *(part.codes for part in partitions.values())),
-        cautions=(INDEPENDENCE_CAUTION,),
+        fingerprint=fingerprint(
+            values, *(part.codes for part in partitions.values()), tuple(partitions), unit, how
+        ),
+        choices=(
+            _weight_words(weights),
+            *([_PROTECTED] if p_factor else []),
+        ),
+        cautions=(*refused, *independence_cautions(resampling)),
     )
 
 
-def _letters(sums: StratumSums, names: tuple[str, ...], alpha: float) -> list[str]:
-    pairs = np.array(list(combinations(range(len(names)), 2)), dtype=np.intp).reshape(-1, 2)
-    apart = np.zeros((len(names), len(names)), bool)
-    found = holm(_welch(sums, names)["p_value"]) < alpha
-    apart[pairs[:, 0], pairs[:, 1]] = apart[pairs[:, 1], pairs[:, 0]] = found
+_PROTECTED = (
+    "Strata were searched: no corrected p of a contrast is taken as smaller than p_search of its "
+    "factor."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _StratumMeans:
+    """Means of strata, their variances as if independent, and under the field where that holds."""
+
+    names: tuple[str, ...]
+    sums: StratumSums
+    error: Floats
+    field: FieldMeans | None
+    why: str
+
+    def half_widths(self, level: float) -> Floats:
+        """Half the width of the intervals of the means; NaN where there is none."""
+        from scipy.special import stdtrit
+
+        if self.why:
+            return np.full(len(self.names), np.nan)
+        if self.field is None:
+            free = np.where(self.sums.n > 1, self.sums.n - 1.0, np.nan)
+            return np.asarray(stdtrit(free, (1 + level) / 2) * np.sqrt(self.error))
+        half = np.full(len(self.names), np.nan)
+        noise = self.field.noise
+        half[self.field.kept] = half_widths(
+            np.sqrt(np.einsum("kgg->kg", noise.covariance)), noise, level
+        )
+        return half
+
+    def differences(self) -> pd.DataFrame:
+        """Test all pairs of strata."""
+        if self.field is None and not self.why:
+            return _welch(self.sums, self.error, self.names)
+        table = _welch(self.sums, self.error, self.names)
+        table[["t", "df", "p_value"]] = np.nan
+        if self.field is None:
+            return table
+        one, two = _pairs_of(len(self.names))
+        place = np.full(len(self.names), -1)
+        place[self.field.kept] = np.arange(self.field.kept.size)
+        both = (place[one] >= 0) & (place[two] >= 0)
+        noise = self.field.noise
+        se = difference_se(noise, place[one[both]], place[two[both]])
+        difference = table["difference"].to_numpy()[both]
+        table.loc[both, "t"] = difference / np.sqrt(noise.weight @ se**2)
+        table.loc[both, "df"] = float(noise.df)
+        table.loc[both, "p_value"] = difference_p(difference, se, noise)
+        return table
+
+
+def _stratum_means(
+    values: Floats, partition: Strata, unit: Floats | None, by: Resampling | None
+) -> _StratumMeans:
+    sums = stratum_sums(values, partition.codes, partition.realised, weights=unit)
+    kept = (partition.codes >= 0) & ~np.isnan(values)
+    weight = np.ones(values.size) if unit is None else unit
+    squares = (
+        np.bincount(partition.codes[kept], weight[kept] ** 2, minlength=partition.realised)
+        / np.where(sums.weight > 0, sums.weight, np.nan) ** 2
+    )
+    error = sums.variance * squares
+    if by is None or by.where is None:
+        return _StratumMeans(partition.names, sums, error, None, "")
+    try:
+        means = field_means(values, partition, by.where, unit, by.rng)
+    except DataError as cause:
+        why = f"{cause.wrong} ({cause.found})"
+        return _StratumMeans(partition.names, sums, error, None, why)
+    return _StratumMeans(partition.names, sums, error, means, "")
+
+
+def _protected(p: Floats, least: float | None) -> Floats:
+    """Raise p to that of the search which found the strata."""
+    return p if least is None or np.isnan(least) else np.maximum(p, least)
+
+
+def _interval_words(resampling: Resampling | None) -> str:
+    if resampling is None or resampling.where is None:
+        return "Student's t, units taken as independent"
+    return "from the covariance fitted to what the factor leaves"
+
+
+def _test_words(resampling: Resampling | None) -> str:
+    if resampling is None or resampling.where is None:
+        return "Welch's t"
+    return "t under the covariance fitted to what the factor leaves"
+
+
+def _weight_words(weights: npt.ArrayLike | None) -> str:
+    return "Units are " + ("weighted." if weights is not None else "not weighted.")
+
+
+def _letters(corrected: Floats, found: _StratumMeans, alpha: float) -> list[str]:
+    if found.why:
+        return [""] * len(found.names)
+    one, two = _pairs_of(len(found.names))
+    apart = np.zeros((len(found.names), len(found.names)), bool)
+    apart[one, two] = apart[two, one] = corrected < alpha
     # an empty stratum has no mean, and sorts last
-    return compact_letters(apart, np.where(sums.n > 0, sums.mean, -np.inf))
+    return compact_letters(apart, np.where(found.sums.n > 0, found.sums.mean, -np.inf))
 
 
-def _welch(sums: StratumSums, names: tuple[str, ...]) -> pd.DataFrame:
+def _pairs_of(strata: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    pairs = np.array(list(combinations(range(strata), 2)), dtype=np.intp).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _welch(sums: StratumSums, error: Floats, names: tuple[str, ...]) -> pd.DataFrame:
     from scipy.special import stdtr
 
-    pairs = np.array(list(combinations(range(len(names)), 2)), dtype=np.intp).reshape(-1, 2)
-    one, two = pairs.T
-    error = sums.variance / np.maximum(sums.n, 1)
+    one, two = _pairs_of(len(names))
     free = np.maximum(sums.n - 1.0, 1.0)
     both = error[one] + error[two]
     both = np.where(both > 0, both, np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from headwater.detector.breaks import break_rule, optimal_breaks
 from headwater.detector.partition_scores import Layout, Scores, lay_out_strata, lay_out_values
 from headwater.detector.strata import Strata, categories, sectors, stratify
-from headwater.errors import StudyError, nearest
+from headwater.errors import DataError, StudyError, nearest
 from headwater.glossary import Kind
 
 __all__ = ["CRITERIA", "Criterion", "METHODS", "Scheme", "Search"]
@@ -67,7 +67,7 @@ class Search:
     kinds : mapping of str to {"continuous", "circular", "categorical"}
         Declared kinds of factors.
     fixed : mapping of str to Scheme
-        Factors that are parted as told.
+        Factors that are parted by a scheme of their own, without a search.
     """
 
     methods: tuple[str, ...] = METHODS
@@ -84,6 +84,26 @@ class Search:
         if self.by not in CRITERIA:
             known = list(CRITERIA)
             raise StudyError("unknown criterion", found=f"'{self.by}'", do=nearest(self.by, known))
+
+    def check_fixed(self, factors: Iterable[str]) -> None:
+        """Refuse schemes for what is no factor, and for categories.
+
+        Parameters
+        ----------
+        factors : iterable of str
+            All factors.
+
+        Raises
+        ------
+        StudyError
+            The message names the nearest factor.
+        """
+        known = list(factors)
+        for name in self.fixed:
+            if name not in known:
+                raise StudyError(
+                    "a scheme for what is no factor", found=f"'{name}'", do=nearest(name, known)
+                )
 
     def layouts(
         self, name: str, array: npt.NDArray[Any], response: Floats, weights: Floats | None
@@ -109,11 +129,17 @@ class Search:
         """
         present = ~np.isnan(response)
         kind = _kind_of(array, self.kinds.get(name))
+        if kind == "categorical" and name in self.fixed:
+            raise DataError(
+                "a scheme for categories",
+                found=f"'{self.fixed[name].method}' for text or declared classes",
+                do="Leave the scheme out: each category is a stratum",
+            )
         if kind == "categorical":
             return [lay_out_strata(_kept(categories(array), present), present)]
         values = array.astype(np.float64)
         if name in self.fixed:
-            return [lay_out_strata(_told(values, kind, self.fixed[name], response), present)]
+            return [lay_out_strata(_as_asked(values, kind, self.fixed[name], response), present)]
         if kind == "circular":
             parted = (sectors(values, number) for number in self.classes)
             return [lay_out_strata(part, present, self.min_units) for part in parted]
@@ -161,10 +187,16 @@ def _kept(strata: Strata, present: npt.NDArray[np.bool_]) -> Strata:
     return replace(strata, codes=np.where(present, strata.codes, np.int32(-1)))
 
 
-def _told(values: Floats, kind: Kind, scheme: Scheme, response: Floats) -> Strata:
-    """Part a factor as told, by the units that have a response."""
+def _as_asked(values: Floats, kind: Kind, scheme: Scheme, response: Floats) -> Strata:
+    """Part a factor by its scheme, looking at the units that have a response."""
     values = np.where(np.isnan(response), np.nan, values)
-    if kind == "circular" and scheme.breaks is None:
+    if scheme.method == "sectors" and scheme.breaks is None:
+        if kind != "circular":
+            raise DataError(
+                "sectors are for directions",
+                found=f"a {kind} factor",
+                do="Declare its kind as circular, or choose another rule",
+            )
         return sectors(values, scheme.classes)
     if scheme.method == "optimal" and scheme.breaks is None:
         inner = optimal_breaks(values, response, [scheme.classes])[0]

@@ -180,7 +180,7 @@ def _rows(
     lead = np.nan
     if len(table) > 1 and chance.n_resamples and chance.blocks is not None:
         one, two = (ranked.strata[name] for name in table["factor"][:2])
-        lead = paired_p(sample.response, (one, two), chance.blocks, chance)
+        lead = paired_p(sample.response, (one, two), chance.blocks, sample.weights)
     for rank, row in enumerate(table.to_dict("records"), start=1):
         wanted = (
             "q",
