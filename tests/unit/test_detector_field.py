@@ -78,7 +78,7 @@ def test_intervals_of_means_cover_on_smooth_maps(sigma: float) -> None:
         plain += ((naive["low"] <= 0) & (naive["high"] >= 0)).tolist()
         false += bool((contrasts(y, strata, resampling=by).data["p_holm"] < 0.05).any())
     assert np.mean(held) >= 0.83
-    assert np.mean(plain) < 0.5
+    assert np.mean(plain) < 0.7
     assert false <= 2
 
 
