@@ -80,7 +80,7 @@ def test_a_series_without_value_or_with_words(store):
 def test_silence_is_told_by_the_cadence_of_the_series(store):
     id = stream(store)
     store.write(hours(id, 24))
-    late = T0 + 7 * DAY + 11 * HOUR
+    late = T0 + 23 * HOUR + 11 * HOUR
     assert not only(store, late).silent
     assert only(store, late + 2 * HOUR).silent
 
@@ -134,7 +134,7 @@ def test_what_comes_is_controlled_once(store):
     store.write(hours(id, 48))
     store.write(Observations([id], [T0 + 48 * HOUR], [1.7]))
     assert scheduler.check_new() == 1
-    assert only(store).kind == "doubt"
+    assert only(store, T0 + 49 * HOUR).kind == "doubt"
     assert "range" in only(store).brief
     assert only(store).checked == ""
     assert scheduler.check_new() == 0
@@ -151,11 +151,11 @@ def test_a_correction_is_controlled_again(store):
     store.write(hours(id, 48))
     store.write(Observations([id], [T0 + 48 * HOUR], [1.7]))
     assert scheduler.check_new() == 1
-    assert only(store).kind == "doubt"
+    assert only(store, T0 + 49 * HOUR).kind == "doubt"
     store.write(Observations([id], [T0 + 48 * HOUR], [0.2]))
     assert store.read([id], T0 + 48 * HOUR, T0 + 49 * HOUR).quality is None
     assert scheduler.check_new() == 1
-    assert only(store).kind != "doubt"
+    assert only(store, T0 + 49 * HOUR).kind != "doubt"
     assert scheduler.check_new() == 0
 
 
@@ -182,3 +182,27 @@ def wait_for(told):
     while not told():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_an_old_value_is_silent_and_not_good(store):
+    id = stream(store)
+    store.write(hours(id, 48))
+    assert QualityScheduler(store).check_new() == 1
+    assert only(store, T0 + 48 * HOUR).kind == "good"
+    late = only(store, T0 + 520 * DAY)
+    assert (late.kind, late.brief) == ("silent", "silent for 17 months; the last value was good")
+
+
+def test_what_no_rule_knows_is_not_checked(store):
+    with store.transaction() as session:
+        links = {
+            "thing_id": session.add(Thing(name="mill")),
+            "sensor_id": session.add(Sensor(name="s")),
+            "observed_property_id": session.add(ObservedProperty(name="mood", definition="d")),
+        }
+        unit = {"symbol": "smiles", "name": "smiles", "definition": ""}
+        id = session.add(Datastream(name="mood", unit_of_measurement=unit, **links))
+    store.write(Observations([id], [T0], [7999.0]))
+    QualityScheduler(store).check_new()
+    shown = only(store, T0 + HOUR)
+    assert (shown.kind, shown.quality) == ("unchecked", "not checked")

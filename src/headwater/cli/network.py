@@ -188,6 +188,9 @@ def _write_refused(path: Path | None, lost: list[Refused]) -> None:
     typer.echo(f"Refused lines: {path}")
 
 
+_CONTROLLED = ["station", "series", "n", "doubted", "not checked", "frozen", "findings"]
+
+
 def _show_control(told: list[Controlled]) -> None:
     import pandas as pd
 
@@ -197,6 +200,7 @@ def _show_control(told: list[Controlled]) -> None:
             "series": one.stream.name,
             "n": one.n,
             "doubted": one.doubted,
+            "not checked": one.unchecked,
             "frozen": one.frozen,
             "findings": ", ".join(
                 f"{flag.name.lower().replace('_', ' ')} {n}"
@@ -206,7 +210,7 @@ def _show_control(told: list[Controlled]) -> None:
         }
         for one in told
     ]
-    frame = pd.DataFrame(rows, columns=["station", "series", "n", "doubted", "frozen", "findings"])
+    frame = pd.DataFrame(rows, columns=_CONTROLLED)
     print_table(frame, list(frame.columns), title="Quality control")
 
 
@@ -352,7 +356,9 @@ def export(
     ] = None,
     start: Annotated[str | None, typer.Option(help="ISO 8601 with a zone.")] = None,
     end: Annotated[str | None, typer.Option(help="ISO 8601 with a zone; not included.")] = None,
-    good: Annotated[bool, typer.Option("--good", help="Leave doubted values out.")] = False,
+    good: Annotated[
+        bool, typer.Option("--good", help="Leave out what is doubted or not checked.")
+    ] = False,
     derived: Annotated[bool, typer.Option("--derived", help="Derived series, too.")] = False,
 ) -> None:
     """Write observations to a table: one row each, with unit, flag and reasons."""

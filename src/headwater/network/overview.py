@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from headwater.errors import DataError, InputError, nearest
 from headwater.network.health import battery, silence
 from headwater.network.inventory import Stream, list_series
-from headwater.network.quality.flags import reasons, to_ismn
-from headwater.network.quality.flags_json import bits_of, doubted
+from headwater.network.quality.flags import reasons
+from headwater.network.quality.flags_json import NOT_CHECKED, bits_of, checked, doubted, word_of
 from headwater.network.store.protocol import Store, now
 from headwater.network.times import DAY, iso
 
@@ -34,7 +36,8 @@ def series_status(store: Store, *, derived: bool = False, at: int | None = None)
     -------
     DataFrame
         ``station``, ``series``, ``n``, ``first``, ``last`` (ISO 8601), ``value``, ``unit``,
-        ``flag`` (of the last), ``state`` (heard, late, silent, never), ``battery_days``.
+        ``flag`` (of the last, or ``not checked``), ``state`` (heard, late, silent, never),
+        ``battery_days``.
     """
     present = now() if at is None else at
     with store.transaction(read_only=True) as session:
@@ -54,7 +57,7 @@ def series_status(store: Store, *, derived: bool = False, at: int | None = None)
                 "last": "" if k is None else iso(int(newest.time[k])),
                 "value": np.nan if k is None else float(newest.result[k]),
                 "unit": one.unit,
-                "flag": "" if k is None or bits[k] < 0 else to_ismn(int(bits[k])),
+                "flag": "" if k is None else word_of(int(bits[k])),
                 "state": _state(store, one, present),
                 "battery_days": _battery(store, one),
             }
@@ -116,7 +119,7 @@ def write_export(
     start, end : int, optional
         Half open [µs].
     good : bool
-        Leave doubted values out.
+        Leave out what is doubted, and what no rule has looked at.
     derived : bool
         Series made from others, too.
 
@@ -166,6 +169,7 @@ def write_export(
 
 
 _COLUMNS = ["station", "series", "property", "depth_m", "time", "value", "unit", "flag", "reasons"]
+_COLUMNS += ["provider_flag"]
 
 
 def _table(
@@ -174,12 +178,12 @@ def _table(
     held = store.read([one.id], start, end)
     bits = bits_of(held.quality, len(held))
     if good:
-        kept = ~doubted(bits)
+        kept = checked(bits) & ~doubted(bits)
         held, bits = held.take(kept), bits[kept]
     known = {
-        int(bit): (to_ismn(int(bit)), "; ".join(reasons(int(bit)))) for bit in set(bits) - {-1}
+        int(bit): (word_of(int(bit)), "; ".join(reasons(int(bit)))) for bit in set(bits) - {-1}
     }
-    known[-1] = ("", "")
+    known[-1] = (NOT_CHECKED, "")
     times = np.datetime_as_string(held.time.view("datetime64[us]"), unit="s")
     return pd.DataFrame(
         {
@@ -192,6 +196,21 @@ def _table(
             "unit": one.unit,
             "flag": [known[bit][0] for bit in bits.tolist()],
             "reasons": [known[bit][1] for bit in bits.tolist()],
+            "provider_flag": _provider_flags(held.parameters, len(held)),
         },
         columns=_COLUMNS,
     )
+
+
+def _provider_flags(parameters: NDArray[np.object_] | None, n: int) -> list[str]:
+    """Give the flags that came with the data, as their provider wrote them."""
+    if parameters is None:
+        return [""] * n
+    known = {text: _provider_flag(text) for text in set(parameters) - {None}}
+    return ["" if text is None else known[text] for text in parameters]
+
+
+def _provider_flag(text: str) -> str:
+    held = json.loads(text)
+    flag = held.get("flag") if isinstance(held, dict) else None
+    return "" if flag is None else str(flag)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headwater.network.quality.flags import STATES
+from headwater.network.quality.flags import STATES, Flag
+from headwater.network.quality.flags_json import NOT_CHECKED
 from headwater.network.store.protocol import now
 from headwater.network.times import DAY, iso
 
@@ -22,6 +23,7 @@ _DAYS = 5
 _POINTS = 120
 _WIDTH, _HEIGHT = 168, 34
 _MINUTE = 60_000_000
+_LATE_DAYS = 2
 _QUIET = 12
 """A series is silent after as many of its usual steps, and not before six hours."""
 
@@ -38,7 +40,7 @@ class SeriesView:
         What is observed, and the latest value; an en dash where there is none.
     when, received : str
         Time of the latest value (UTC), and how long ago it came.
-    kind : {"good", "state", "doubt", "unchecked"}
+    kind : {"good", "state", "doubt", "unchecked", "silent", "none"}
     quality, brief : str
         In words, and in fewer.
     checked : str
@@ -187,6 +189,9 @@ def _view(
     points = curves.get(int(id), [])
     path, end = sparkline(points)
     values = [value for _, value in points]
+    silent = _silent(at, time, received, int(count), first)
+    if silent and time is not None:
+        kind, words = "silent", f"silent for {_span(at - time)}; the last value was {words}"
     return SeriesView(
         id=int(id),
         name=label,
@@ -198,7 +203,7 @@ def _view(
         quality=words if time is not None else "no value yet",
         brief=_brief(words) if time is not None else "no value yet",
         checked=until,
-        silent=_silent(at, time, received, int(count), first),
+        silent=silent,
         path=path,
         end=end,
         low=_number_text(min(values), 3) if values else "",
@@ -210,7 +215,25 @@ def _silent(at: int, time: int | None, received: int | None, count: int, first: 
     if time is None or first is None:
         return False
     usual = (time - first) / (count - 1) if count > 1 else DAY
-    return at - max(time, received or time) > max(_QUIET * usual, DAY / 4)
+    grace = max(_QUIET * usual, DAY / 4)
+    # what a logger sends once a day is heard of when it comes; what is days old when it comes,
+    # such as an old file, says nothing of how the station is now
+    heard = received if received is not None and received - time < _LATE_DAYS * DAY else time
+    return at - max(time, heard) > grace
+
+
+def _span(time: int) -> str:
+    """Say how long something lasts, in the largest unit of which there are two.
+
+    Examples
+    --------
+    >>> _span(520 * DAY), _span(3 * DAY), _span(DAY // 3)
+    ('17 months', '3 days', '8 hours')
+    """
+    for unit, length in (("years", 365.25), ("months", 30.44), ("days", 1.0)):
+        if time >= 2 * length * DAY:
+            return f"{time / (length * DAY):.0f} {unit}"
+    return f"{time / (DAY / 24):.0f} hours"
 
 
 def _checked(session: Session, ids: list[int]) -> dict[int, tuple[str, str]]:
@@ -318,7 +341,7 @@ def judge(quality: str | None) -> tuple[str, str]:
     (('unchecked', 'not checked'), ('unchecked', 'fair'))
     """
     if quality is None:
-        return "unchecked", "not checked"
+        return "unchecked", NOT_CHECKED
     held = json.loads(quality)
     if not isinstance(held, dict):
         return "unchecked", str(held)
@@ -326,6 +349,8 @@ def judge(quality: str | None) -> tuple[str, str]:
     words = "; ".join(map(str, told)) if isinstance(told, list) else str(held.get("flag", ""))
     if not isinstance(bits, int):
         return "unchecked", words or "not checked"
+    if bits < 0 or bits & int(Flag.UNCHECKED):
+        return "unchecked", NOT_CHECKED
     if bits == 0:
         return "good", "good"
     return ("doubt" if bits & ~int(STATES) else "state"), words

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.entities import Written
-from headwater.network.ingest.formats import read_file
+from headwater.network.ingest.formats import format_of, read_file
 from headwater.network.ingest.load import load_reading
 from headwater.network.sensorthings import refusal
 from headwater.network.sensorthings.errors import (
@@ -34,7 +34,10 @@ _FORMATS = {
     "application/geo+json": "geojson",
     "application/geo+json-seq": "geojson",
     "application/vnd.campbell.toa5": "toa5",
+    "application/zip": "ismn",
 }
+_UNTOLD = ("", "application/octet-stream", "text/plain", "application/json")
+_ZIP = b"PK\x03\x04"
 _MOST_REFUSED = 100
 """Refused lines named in an answer."""
 
@@ -66,7 +69,9 @@ def add_push(
     Notes
     -----
     The ``Content-Type`` tells the format: ``text/csv``, ``application/geo+json`` or
-    ``application/vnd.campbell.toa5``. ``?name=`` is what reports call the file. The answer is JSON:
+    ``application/vnd.campbell.toa5``, ``application/zip`` (a download of the International Soil
+    Moisture Network); of others name and content tell it. ``?name=`` is what reports call the file,
+    ``?zone=`` the zone of times without one. The answer is JSON:
     ``lines``, ``kept``, ``refused`` (the first 100, each with ``line`` and ``reason``),
     ``refused_count``, ``new``, ``changed``, ``known``, ``notes``. Sending the same again changes
     nothing. A bad line keeps no good one from coming; where no line could be kept the status is
@@ -84,6 +89,7 @@ def add_push(
                 request.headers.get("content-type", ""),
                 mapping=mapping,
                 name=request.query_params.get("name", "")[:200],
+                zone=request.query_params.get("zone") or None,
                 things=things,
                 actor=getattr(request.state, "actor", None),
             )
@@ -110,6 +116,7 @@ def take_in(
     *,
     mapping: Mapping | None = None,
     name: str = "",
+    zone: str | None = None,
     things: frozenset[int] | None = None,
     actor: str | None = None,
 ) -> dict[str, Any]:
@@ -125,6 +132,8 @@ def take_in(
         For CSV.
     name : str
         Of the file.
+    zone : str, optional
+        Of times without one, where the mapping names none.
     things : frozenset of int, optional
         Stations that may be written to; None for all, new ones included.
     actor : str, optional
@@ -144,16 +153,15 @@ def take_in(
     Forbidden
         If it holds other stations than the key may write to; nothing is written then.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind not in _FORMATS:
-        do = f"Send one of {', '.join(_FORMATS)}"
-        raise UnsupportedMedia("unknown type of file", found=kind[:100] or "no type", do=do)
-    if _FORMATS[kind] == "csv" and mapping is None:
+    format = _format(content_type, body, name)
+    if format == "csv" and mapping is None:
         do = "Start the service with a mapping file, or send GeoJSON or TOA5"
         raise UnsupportedMedia("columns of CSV could mean anything", found="no mapping", do=do)
     called = name or f"sent by {actor or 'somebody'}"
+    # as on the command line, a mapping speaks of the format that it names
+    used = mapping if mapping is not None and mapping.format == format else None
     try:
-        reading = read_file(body, mapping, format=_FORMATS[kind], name=called)
+        reading = _read(body, used, format, called, zone)
     except InputError as error:
         raise WrongRequest(error.wrong, found=error.found, do=error.do) from None
     if things is not None:
@@ -173,6 +181,33 @@ def take_in(
         "known": written.unchanged,
         "notes": list(reading.notes),
     }
+
+
+def _format(content_type: str, body: bytes, name: str) -> str:
+    """Take the format from the type, or from name and beginning where the type says nothing."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in _FORMATS:
+        return _FORMATS[kind]
+    if kind not in _UNTOLD:
+        do = f"Send one of {', '.join(_FORMATS)}, or application/octet-stream"
+        raise UnsupportedMedia("unknown type of file", found=kind[:100], do=do)
+    if kind == "application/json" or body[:1] == b"{":
+        return "geojson"
+    return "ismn" if body[:4] == _ZIP else format_of(body, name=name)
+
+
+def _read(
+    body: bytes, mapping: Mapping | None, format: str, name: str, zone: str | None
+) -> Reading:
+    if body[:4] != _ZIP:
+        return read_file(body, mapping, format=format, zone=zone, name=name)
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        archive = Path(folder) / "sent.zip"
+        archive.write_bytes(body)
+        return read_file(archive, mapping, format=format, zone=zone)
 
 
 def _insist(store: Store, reading: Reading, things: frozenset[int]) -> None:

@@ -334,7 +334,7 @@ class TestTopSkipCount:
             {"wrong": 1},
             {"skiptoken": "bm9uZQ"},
             {"skiptoken": "***"},
-            {"resultFormat": "csv"},
+            {"resultFormat": "xml"},
         ],
     )
     def test_values_that_are_none(self, service, options):
