@@ -195,11 +195,11 @@ def _unknown(name: str, texts: Sequence[str], context: Context, typed: bool) -> 
     lead = any(re.fullmatch(r"0\d+", text) for text in filled)
     if not typed or not filled or lead:
         words, marks = _words(texts, name, context)
-        return Column(name, {name: words}, None, marks)
+        return Column(name, {name: words}, None, _written(marks))
     counted = sum(bool(re.match(r"[-+−]?[.,]?\d", text)) for text in texts)
     if counted < 0.5 * sum(not is_missing(text) for text in filled) or counted == 0:
         words, marks = _words(texts, name, context)
-        return Column(name, {name: words}, None, marks)
+        return Column(name, {name: words}, None, _written(marks))
     read = parse_numbers(
         texts,
         name=name,
@@ -212,10 +212,15 @@ def _unknown(name: str, texts: Sequence[str], context: Context, typed: bool) -> 
         rows, n = context.named(read.unread), int(np.isfinite(read.values).sum())
         first = texts[int(np.flatnonzero(read.unread)[0])]
         told = f"'{name}' holds {n} numbers and text such as '{first}' ({rows}): kept as text"
-        return Column(name, {name: words}, None, marks, (told,) if n else ())
+        return Column(name, {name: words}, None, _written(marks), (told,) if n else ())
     whole = not read.missing and all(re.fullmatch(r"[-+]?\d{1,15}", text) for text in texts)
     values: Any = read.values.astype(np.int64) if whole else read.values
     return Column(name, {name: values}, None, read.missing, read.guesses, below=_limits(read.below))
+
+
+def _written(marks: tuple[MissingCode, ...]) -> tuple[MissingCode, ...]:
+    """Leave out empty cells, which mean nothing in a column of remarks."""
+    return tuple(mark for mark in marks if mark.code != "empty")
 
 
 def _limits(below: Floats) -> Floats | None:

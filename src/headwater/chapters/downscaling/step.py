@@ -108,6 +108,22 @@ def _check(
     return check_downscaling(study, options, predictors_of(study, options), inputs, grid, period)
 
 
+def _read(study: Study) -> str | None:
+    """Say how the table of stations is read; what is wrong with it, the check names."""
+    from headwater.chapters.validation.stations import read_stations
+    from headwater.errors import HeadwaterError
+
+    options = study.downscaling
+    if options is None or not options.stations:
+        return None
+    try:
+        stations = read_stations(options.stations)
+    except HeadwaterError:
+        return None
+    n = stations.daily["station"].nunique()
+    return "\n  ".join((f"Stations: {n} series", *stations.report.lines()))
+
+
 def _run(context: Context) -> Mapping[str, Result]:
     from headwater.chapters.downscaling.run import make_finer
 
@@ -123,4 +139,5 @@ STEP = Step(
     options=_options,
     run=_run,
     check=_check,
+    read_tables=_read,
 )

@@ -1,0 +1,88 @@
+"""Samples as data bases and programs write them."""
+
+from pathlib import Path
+
+import pytest
+
+from headwater.errors import InputError, TimeAxisError
+from headwater.isotopes import read_mixsiar, read_samples
+from headwater.tables import ReadingOptions
+
+DATA = Path(__file__).parents[1] / "data" / "tables"
+FORMATS = DATA / "formats"
+
+
+def test_gnip() -> None:
+    samples = read_samples(FORMATS / "gnip.csv")
+    table = samples.data
+    assert table["water"].tolist() == ["precipitation"] * 2
+    assert table[["d18O", "d2H", "amount", "elevation"]].values.tolist() == [
+        [-12.1, -88.4, 63.5, 3649.0],
+        [-17.6, -129.9, 121.4, 3649.0],
+    ]
+    assert table["time"].dt.month.tolist() == [6, 7]
+    assert any("not 'Begin Of Period'" in text for text in samples.cautions)
+
+
+def test_widb() -> None:
+    table = read_samples(FORMATS / "widb.csv").data
+    assert table["water"].tolist() == ["soil", "river"]
+    assert table["depth_top"].iloc[0] == 0.3
+    assert table[["d18O_sd", "d2H_sd"]].iloc[0].tolist() == [0.07, 0.6]
+    assert str(table["time"].iloc[0]) == "2016-05-16 10:30:00"
+
+
+def test_three_files_of_mixsiar() -> None:
+    files = [FORMATS / name for name in ("mix.csv", "sources.csv", "discrimination.csv")]
+    read = read_mixsiar(files[0], files[1], tracers=["d18O", "d2H"], discrimination=files[2])
+    assert read.mixtures["d18O"].tolist() == [-12.1, -11.4]
+    assert read.sources["d2H_mean"].tolist() == [-56.5, -101.0]
+    assert read.sources["n"].tolist() == [40, 22]
+    assert read.sources["source"].tolist() == ["rain", "ice"]
+
+
+def test_ambiguous_dates_of_samples_are_asked() -> None:
+    path = DATA / "isotopes" / "ambiguous_dates.csv"
+    with pytest.raises(TimeAxisError, match="dates = 'dmy'"):
+        read_samples(path)
+    table = read_samples(path, reading=ReadingOptions(dates="dmy")).data
+    assert table["time"].dt.month.tolist() == [6, 6, 6]
+
+
+def test_waters_in_chinese_and_the_word_for_two_of_them() -> None:
+    samples = read_samples(DATA / "isotopes" / "zh_headers.csv")
+    assert samples.data["water"].value_counts().to_dict() == {
+        "soil": 40,
+        "precipitation": 40,
+        "snow_melt": 40,
+    }
+    assert "'冰雪融水' was taken for snow_melt" in samples.cautions[0]
+    sure = read_samples(DATA / "isotopes" / "zh_headers.csv", waters={"冰雪融水": "glacier_melt"})
+    assert sure.cautions == ()
+    assert set(sure.data["water"]) == {"soil", "precipitation", "glacier_melt"}
+
+
+def test_report_is_kept_with_the_samples() -> None:
+    samples = read_samples(DATA / "isotopes" / "us_cm.csv", reading=ReadingOptions(dates="mdy"))
+    assert "'depth_top (cm)' is depth_top (known spelling), cm converted to m" in samples.choices
+    assert samples.data["depth_bottom"].max() == 0.8
+
+
+def test_coordinates_of_a_map_are_no_degrees(tmp_path: Path) -> None:
+    path = tmp_path / "utm.csv"
+    path.write_text("x,y,d18O\n500000,4200000,-12\n500010,4200010,-11\n")
+    samples = read_samples(path)
+    assert samples.data["longitude"].isna().all()
+    assert samples.data["x"].tolist() == [500000.0, 500010.0]
+    assert "'x' holds no degrees" in samples.cautions[0]
+
+
+def test_zeros_for_missing_isotopes_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "zeros.csv"
+    path.write_text("id,d18O,d2H\na,0,0\nb,0,0\nc,-12,-88\nd,-11,-80\n")
+    assert "2 rows have 0 for both isotopes" in read_samples(path, unit="permil").cautions[0]
+
+
+def test_a_file_without_isotopes_names_its_columns() -> None:
+    with pytest.raises(InputError, match="no header with δ18O or δ2H"):
+        read_samples(DATA / "detector" / "ids.csv")
