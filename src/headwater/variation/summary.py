@@ -55,14 +55,17 @@ def summary_table(rows: list[Row], *, left_out: Sequence[str] = ()) -> Summary:
 
 
 def key_figures(
-    monthly: xr.DataArray, yearly: Mapping[str, xr.DataArray], *, min_coverage: float = 0.8
+    monthly: xr.DataArray | None,
+    yearly: Mapping[str, xr.DataArray],
+    *,
+    min_coverage: float = 0.8,
 ) -> list[Row]:
     """Compute the key figures of a variable.
 
     Parameters
     ----------
-    monthly : DataArray (time, y, x)
-        One value per month.
+    monthly : DataArray (time, y, x) or None
+        One value per month; None where there is one per year only.
     yearly : mapping of period to DataArray (time, y, x)
         ``year`` and ``growing_season`` values.
     min_coverage : float
@@ -78,10 +81,12 @@ def key_figures(
     TimeAxisError, DataError
         As :func:`headwater.variation.area_series`.
     """
-    area = cell_area(monthly)
+    cubes = {**({} if monthly is None else {"month": monthly}), **yearly}
+    first = next(iter(cubes.values()))
+    area = cell_area(first)
     series = {
         period: area_series(cube, area, min_coverage=min_coverage)["mean"].load()
-        for period, cube in {"month": monthly, **yearly}.items()
+        for period, cube in cubes.items()
     }
     rows = []
     for period in yearly:
@@ -89,11 +94,11 @@ def key_figures(
     rows += _variation(series, yearly, area)
     for period in yearly:
         rows += _trends(series[period], _PERIODS[period])
-    units = str(monthly.attrs.get("units", ""))
+    units = str(first.attrs.get("units", ""))
     per_year = f"{units} year-1" if units != "1" else "year-1"
     own = {"": units, "per year": per_year}
     return [
-        {"variable": name_of(monthly), **row, "units": own.get(row["units"], row["units"])}
+        {"variable": name_of(first), **row, "units": own.get(row["units"], row["units"])}
         for row in rows
     ]
 
@@ -120,13 +125,14 @@ def _variation(
     series: Mapping[str, xr.DataArray], yearly: Mapping[str, xr.DataArray], area: xr.DataArray
 ) -> list[Row]:
     rows = []
-    mean_year = climatology(series["month"])["mean"]
-    months = mean_year.values[~np.isnan(mean_year.values)]
-    if months.size > 1:
-        spread = months.std(ddof=1)
-        rows.append(_row("standard deviation", "mean year", spread, months.size, "months"))
+    if "month" in series:
+        mean_year = climatology(series["month"])["mean"]
+        months = mean_year.values[~np.isnan(mean_year.values)]
+        if months.size > 1:
+            spread = months.std(ddof=1)
+            rows.append(_row("standard deviation", "mean year", spread, months.size, "months"))
     try:
-        cv.check_ratio_scale(series["month"])
+        cv.check_ratio_scale(next(iter(series.values())))
     except DataError:
         return rows
     for period in yearly:
@@ -134,7 +140,8 @@ def _variation(
         rows.append(_ratio("interannual CV", _PERIODS[period], found, "years"))
         found = cv.interannual_cv(series[period], robust=True)
         rows.append(_ratio("interannual CV, robust", _PERIODS[period], found, "years"))
-    rows.append(_ratio("monthly CV", "mean year", cv.monthly_cv(series["month"]), "months"))
+    if "month" in series:
+        rows.append(_ratio("monthly CV", "mean year", cv.monthly_cv(series["month"]), "months"))
     period = "growing_season" if "growing_season" in yearly else "year"
     mean_map = yearly[period].mean("time", keep_attrs=True)
     rows.append(_ratio("spatial CV", _PERIODS[period], cv.spatial_cv(mean_map, area), "cells"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from headwater.chapters.correlation.options import CorrelationOptions
 from headwater.chapters.variation.step import aggregated, month_sums
 from headwater.errors import DataError, StudyError, TimeAxisError
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STEP"]
 
-_LONGEST_STEP = 31.5
+_LONGEST_STEP, _YEAR = 31.5, 366.5
+_FEWEST_YEARS = 3
 
 
 def _named(study: Study, options: CorrelationOptions) -> tuple[str, tuple[str, ...]]:
@@ -54,47 +57,65 @@ def _run(context: Context) -> Mapping[str, Result]:
     options = context.study.correlation
     assert options is not None
     target, factors = _named(context.study, options)
-    maps, monthly, notes = {}, {}, []
+    maps, monthly, yearly, notes = {}, {}, {}, []
     for done, name in enumerate((target, *factors)):
         context.progress(done / (2 + len(factors)), name)
         data = context.variable(name)
-        maps[name], note, cube = _reduced(context, data, options.min_coverage)
+        maps[name], note, cubes = _reduced(context, data, options.min_coverage)
         notes.append(f"{name} in the correlation matrix: {note}.")
-        if cube is not None:
-            monthly[name] = cube
+        monthly |= {name: cubes["month"]} if "month" in cubes else {}
+        yearly |= {name: cubes["year"]} if "year" in cubes else {}
     matrix = relations.correlation_matrix(maps, choices=tuple(notes))
     context.progress((1 + len(factors)) / (2 + len(factors)), "maps of correlation")
-    return {"matrix": matrix} | _over_time(context, target, monthly, options)
+    return {"matrix": matrix} | _over_time(context, target, monthly, yearly, options)
 
 
 def _over_time(
-    context: Context, target: str, monthly: dict[str, xr.DataArray], options: CorrelationOptions
+    context: Context,
+    target: str,
+    monthly: dict[str, xr.DataArray],
+    yearly: dict[str, xr.DataArray],
+    options: CorrelationOptions,
 ) -> dict[str, Result]:
-    """Correlate the target's months with those of each factor: all, month by month, by lag."""
+    """Correlate the target's months with those of each factor: all, month by month, by lag.
+
+    What has no months, target or factor, is correlated year by year.
+    """
     from headwater.variation import correlation_results as relations
 
     own = monthly.pop(target, None)
-    maps: dict[str, Any] = {}
-    found: dict[str, Result] = {}
+    by_year = [name for name in yearly if name != target and (own is None or name not in monthly)]
+    maps = {
+        name: relations.correlation_map(yearly[target], yearly[name], alpha=options.alpha)
+        for name in (by_year if target in yearly else [])
+        if _share_years(yearly[target], yearly[name])
+    }
+    found: dict[str, Result] = {f"with-{name}": one for name, one in maps.items()}
     if own is None:
-        return {}
+        return found | ({"panels": relations.correlation_panels(maps)} if maps else {})
     months = options.months or _season_months(context.study.growing_season)
     for name, factor in monthly.items():
         try:
             maps[name] = relations.correlation_map(own, factor, alpha=options.alpha)
-            by_month = relations.monthly_maps(own, factor, months, alpha=options.alpha)
+            of_months = relations.monthly_maps(own, factor, months, alpha=options.alpha)
         except TimeAxisError:
             # no month in common: the matrix compares what each has by itself
             continue
         found[f"with-{name}"] = maps[name]
-        if by_month is not None:
-            found[f"months-{name}"] = by_month
+        if of_months is not None:
+            found[f"months-{name}"] = of_months
     if maps:
         found["panels"] = relations.correlation_panels(maps)
     lags = options.longest_lag and relations.lag_panels(
         own, monthly, longest=options.longest_lag, alpha=options.alpha
     )
     return found | ({"lags": lags} if lags else {})
+
+
+def _share_years(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Whether three years or more have both: fewer give no correlation."""
+    shared = np.intersect1d(one["time"].values, other["time"].values)
+    return bool(shared.size >= _FEWEST_YEARS)
 
 
 def _season_months(season: tuple[int, int]) -> list[int]:
@@ -104,25 +125,34 @@ def _season_months(season: tuple[int, int]) -> list[int]:
 
 def _reduced(
     context: Context, data: xr.DataArray, least: float
-) -> tuple[xr.DataArray, str, xr.DataArray | None]:
-    """Reduce a variable to one map, say how, and give its months where it has any."""
+) -> tuple[xr.DataArray, str, dict[str, xr.DataArray]]:
+    """Reduce a variable to one map, say how, and give its months and years where it has any."""
     from headwater.variation import period_mean
     from headwater.variation.calendar import cadence, check_time
 
     if data.sizes.get("time", 1) == 1:
         still = data.isel(time=0, drop=True) if "time" in data.dims else data
-        return still.compute(), "the one map that there is", None
+        return still.compute(), "the one map that there is", {}
     if data.attrs.get("kind", "continuous") != "continuous":
         raise DataError(
             f"'{data.name}' has no mean over time",
             found=f"a {data.attrs['kind']} quantity",
             do="Remove it from correlation.with, or give one map of it",
         )
-    if cadence(check_time(data)).days > _LONGEST_STEP:
-        return *_shown(data, [period_mean(data, min_coverage=least)]), None
+    days = cadence(check_time(data)).days
+    if days > _LONGEST_STEP:
+        kept = {}
+        if days <= _YEAR:
+            with month_sums(context, data, "year") as sums:
+                kept = {"year": aggregated(context, sums, "year", least)}
+        return *_shown(data, [period_mean(data, min_coverage=least)]), _there(kept)
     with month_sums(context, data) as sums:
-        monthly = aggregated(context, sums, "month", least)
-        return *_shown(data, _seasons(context, sums, least)), monthly
+        kept = {period: aggregated(context, sums, period, least) for period in ("month", "year")}
+        return *_shown(data, _seasons(context, sums, least)), _there(kept)
+
+
+def _there(kept: Mapping[str, xr.DataArray | None]) -> dict[str, xr.DataArray]:
+    return {period: cube for period, cube in kept.items() if cube is not None}
 
 
 def _seasons(context: Context, sums: xr.Dataset, least: float) -> Iterator[xr.Dataset]:

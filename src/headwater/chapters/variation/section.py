@@ -90,17 +90,22 @@ class _Target:
     outline: Any
 
     @property
-    def cycle(self) -> pd.DataFrame:
-        frame: pd.DataFrame = self.own["cycle"].data
+    def cycle(self) -> pd.DataFrame | None:
+        """The mean year, where the variable has months."""
+        return self.own["cycle"].data if "cycle" in self.own else None
+
+    @property
+    def years(self) -> pd.DataFrame:
+        frame: pd.DataFrame = self.own["years"].data
         return frame
 
     @property
     def name(self) -> str:
-        return str(self.cycle.attrs["long_name"])
+        return str(self.years.attrs["long_name"])
 
     @property
     def units(self) -> str:
-        return _unit(self.cycle.attrs["units"]["mean"])
+        return _unit(self.years.attrs["units"]["mean"])
 
     def headline(self) -> Iterator[str]:
         yield from self._level()
@@ -116,7 +121,7 @@ class _Target:
         if mean is None or np.isnan(mean["value"]):
             yield f"No year has data on enough of the area for a mean of {self._lower()}."
             return
-        cells = int(self.cycle["cells"].max())
+        cells = int((self.years if self.cycle is None else self.cycle)["cells"].max())
         yield (
             f"{self.name} averages {mean['value']:.3g}{self.units} over {period} "
             f"({mean['low']:.3g} to {mean['high']:.3g} between years, n = {mean['n']} years, "
@@ -124,8 +129,8 @@ class _Target:
         )
 
     def _season(self) -> Iterator[str]:
-        known = self.cycle.dropna(subset="mean")
-        if len(known) < 2:
+        known = None if self.cycle is None else self.cycle.dropna(subset="mean")
+        if known is None or len(known) < 2:
             return
         ordered = known.sort_values("mean").to_dict("records")
         low, high = ordered[0], ordered[-1]
@@ -183,12 +188,13 @@ class _Target:
                 return
 
     def blocks(self) -> Iterator[Block]:
-        yield self._figure(
-            "cycle",
-            f"{self.name}: the mean year of the area. Dark band: lowest to highest year; light "
-            "band: middle 80 % of cells.",
-            f"Mean year of {self._lower()}.",
-        )
+        if "cycle" in self.own:
+            yield self._figure(
+                "cycle",
+                f"{self.name}: the mean year of the area. Dark band: lowest to highest year; light "
+                "band: middle 80 % of cells.",
+                f"Mean year of {self._lower()}.",
+            )
         yield self._figure(
             "years",
             f"{self.name}: area means of years and growing seasons, with the middle 80 % of cells.",
@@ -270,7 +276,7 @@ class _Target:
                 f"{years} years are few: differences between years, and trends above all, say "
                 "little about the climate of the area."
             )
-        empty = 12 - int(self.cycle["mean"].notna().sum())
+        empty = 0 if self.cycle is None else 12 - int(self.cycle["mean"].notna().sum())
         if empty:
             yield (
                 f"{self.name}: {empty} months of the mean year have data on too little of the area "
@@ -292,15 +298,16 @@ def _surroundings(
     results: Mapping[str, Result], others: list[str], outline: Any
 ) -> Iterator[Block]:
     """Show what the other variables do, in less detail."""
-    yield FigureBlock(
-        "cycles",
-        results["cycles"].plot,
-        "Mean years of all variables, as in the first figure.",
-        "Mean years of all variables in small panels.",
-    )
+    if "cycles" in results:
+        yield FigureBlock(
+            "cycles",
+            results["cycles"].plot,
+            "Mean years of all variables, as in the first figure.",
+            "Mean years of all variables in small panels.",
+        )
     for name in others:
         trend: Any = results[f"{name}-trend"]
-        words = results[f"{name}-cycle"].data.attrs["long_name"]
+        words = results[f"{name}-years"].data.attrs["long_name"]
         if int(trend.data["slope"].count()):
             yield FigureBlock(
                 f"{name}-trend",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.chapters.variation.options import VariationOptions
-from headwater.errors import DataError
+from headwater.errors import DataError, HeadwaterError
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["STEP", "aggregated", "month_sums"]
 
 _LONGEST_STEP = 31.5
+_YEAR = 366.5
 _MOST_CLASSES = 20
 _SMALLER = 4
 """Blocks of whole series are smaller than blocks that are read, by this factor."""
@@ -50,30 +51,41 @@ def _run(context: Context) -> Mapping[str, Result]:
     found: dict[str, Any] = {}
     for done, (name, cube) in enumerate(cubes.items()):
         context.progress(done / len(cubes), name)
-        with month_sums(context, cube) as sums:
-            monthly, *yearly = (
-                aggregated(context, sums, period, options.min_coverage)
-                for period in ("month", "year", "growing_season")
-            )
-        assert monthly is not None
-        years = {
-            period: values
-            for period, values in zip(("year", "growing_season"), yearly, strict=True)
-            if values is not None
-        }
+        monthly, years = _by_period(context, cube, options.min_coverage)
         rows += key_figures(monthly, years, min_coverage=options.min_coverage)
         for kind, result in _describe(monthly, years, zones, options).items():
             found[f"{name}-{kind}"] = result
-        if divisions:
+        if divisions and monthly is not None:
             found[f"{name}-zones"] = zone_seasons(
                 monthly, divisions, min_coverage=options.min_coverage
             )
-    cycles = {name: found[f"{name}-cycle"] for name in cubes}
-    overview = {
-        "summary": summary_table(rows, left_out=left_out),
-        "cycles": seasonal_cycles(cycles),
-    }
-    return {**overview, **found}
+    cycles = {name: found[f"{name}-cycle"] for name in cubes if f"{name}-cycle" in found}
+    overview = {"summary": summary_table(rows, left_out=left_out)}
+    return overview | ({"cycles": seasonal_cycles(cycles)} if cycles else {}) | found
+
+
+def _by_period(
+    context: Context, cube: xr.DataArray, least: float
+) -> tuple[xr.DataArray | None, dict[str, xr.DataArray]]:
+    """Give a variable's months, where its steps are as short, and its years and seasons."""
+    if not _has_months(cube):
+        with month_sums(context, cube, "year") as sums:
+            values = aggregated(context, sums, "year", least)
+        assert values is not None
+        return None, {"year": values}
+    with month_sums(context, cube) as sums:
+        monthly, *yearly = (
+            aggregated(context, sums, period, least)
+            for period in ("month", "year", "growing_season")
+        )
+    periods = zip(("year", "growing_season"), yearly, strict=True)
+    return monthly, {period: values for period, values in periods if values is not None}
+
+
+def _has_months(data: xr.DataArray) -> bool:
+    from headwater.variation.calendar import cadence, check_time
+
+    return cadence(check_time(data)).days <= _LONGEST_STEP
 
 
 def _chosen(
@@ -90,7 +102,7 @@ def _chosen(
             raise DataError(
                 f"the variation of '{name}' cannot be described",
                 found=why,
-                do="Remove it from variation.of, or give data with at least monthly steps",
+                do="Remove it from variation.of, or give data with at least yearly steps",
             )
         elif data.sizes.get("time", 1) > 1:
             left_out.append(f"Variation of {name} is not described: {why}.")
@@ -98,7 +110,7 @@ def _chosen(
         raise DataError(
             "no variable changes in time",
             found="; ".join(left_out) or "only single maps",
-            do="Remove [variation] from the study file, or give data with at least monthly steps",
+            do="Remove [variation] from the study file, or give data with at least yearly steps",
         )
     return cubes, left_out
 
@@ -111,7 +123,35 @@ def _reason_against(data: xr.DataArray) -> str:
     if data.attrs.get("kind", "continuous") != "continuous":
         return f"a {data.attrs['kind']} quantity"
     step = cadence(check_time(data))
-    return f"one value every {step.days:g} days" if step.days > _LONGEST_STEP else ""
+    short = step.days <= _LONGEST_STEP or step.days <= _YEAR
+    return "" if short else f"one value every {step.days:g} days"
+
+
+def _check(
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+) -> Iterator[HeadwaterError]:
+    """Report what [variation] could not describe."""
+    from headwater.grids import in_period
+
+    options = study.variation
+    names = [n for n in (options.of if options and options.of else study.variables) if n in inputs]
+    why = {name: _reason_against(in_period(inputs[name], period)) for name in names}
+    if options is not None and options.of:
+        yield from (
+            DataError(
+                f"the variation of '{name}' cannot be described",
+                found=reason,
+                do="Remove it from variation.of, or give data with at least yearly steps",
+            )
+            for name, reason in why.items()
+            if reason
+        )
+    elif all(why.values()) and len(inputs) == len(study.inputs):
+        yield DataError(
+            "no variable changes in time, which [variation] could describe",
+            found="; ".join(f"{name}: {reason}" for name, reason in why.items()),
+            do="Remove [variation] from the study file, or give data with at least yearly steps",
+        )
 
 
 def _zones(context: Context, options: VariationOptions) -> Zones | None:
@@ -148,7 +188,7 @@ def _still(context: Context, name: str) -> xr.DataArray:
 
 
 @contextmanager
-def month_sums(context: Context, cube: xr.DataArray) -> Iterator[xr.Dataset]:
+def month_sums(context: Context, cube: xr.DataArray, period: str = "month") -> Iterator[xr.Dataset]:
     """Read a variable once and give its sums by month, from which all longer periods follow.
 
     Parameters
@@ -157,6 +197,8 @@ def month_sums(context: Context, cube: xr.DataArray) -> Iterator[xr.Dataset]:
         Of the running step.
     cube : DataArray (time, y, x)
         A variable on the study grid.
+    period : {"month", "year"}
+        ``year`` for one with longer steps.
 
     Yields
     ------
@@ -168,7 +210,7 @@ def month_sums(context: Context, cube: xr.DataArray) -> Iterator[xr.Dataset]:
 
     store = context.folder / f".{cube.name}-sums.zarr"
     try:
-        yield _kept(context, period_sums(cube), store, keep=False)
+        yield _kept(context, period_sums(cube, period), store, keep=False)
     finally:
         shutil.rmtree(store, ignore_errors=True)
 
@@ -226,7 +268,7 @@ def _kept(context: Context, data: xr.Dataset, store: Path, *, keep: bool = True)
 
 
 def _describe(
-    monthly: xr.DataArray,
+    monthly: xr.DataArray | None,
     years: Mapping[str, xr.DataArray],
     zones: Zones | None,
     options: VariationOptions,
@@ -234,17 +276,18 @@ def _describe(
     from headwater.variation import results_of as findings
 
     least = options.min_coverage
-    found: dict[str, Result] = {
-        "cycle": findings.seasonal_cycle(monthly, min_coverage=least),
-        "years": findings.annual_series(years, min_coverage=least),
-    }
-    if zones is not None:
+    found: dict[str, Result] = {"years": findings.annual_series(years, min_coverage=least)}
+    if monthly is not None:
+        found["cycle"] = findings.seasonal_cycle(monthly, min_coverage=least)
+    if zones is not None and monthly is not None:
         found["bands"] = findings.bands_through_time(monthly, years, zones, min_coverage=least)
     if "growing_season" in years:
         found["season"] = findings.season_maps(years["growing_season"])
     trended = _with_most_years(years)
     found["trend"] = findings.trend_map(trended, alpha=options.alpha)
     for scope, cube in {"interannual": trended, "monthly": monthly}.items():
+        if cube is None:
+            continue
         try:
             found[f"cv_{scope}"] = findings.cv_map(cube, scope)
         except DataError:
@@ -267,4 +310,5 @@ STEP = Step(
     options=_options,
     run=_run,
     after=("downscaling",),
+    check=_check,
 )
