@@ -48,6 +48,7 @@ MAY_IMPORT = {
         *SCIENCE,
     },
     "web": {"study", "report", "network", "chapters"},
+    "__main__": {"cli"},
     "cli": {
         "study",
         "report",

@@ -24,6 +24,7 @@ __all__ = [
     "KINDS",
     "hold_out",
     "make_folds",
+    "possible_folds",
     "predict_bands",
     "score_predictions",
 ]
@@ -111,6 +112,39 @@ def make_folds(
     if kind == "space":
         return [Fold(~held, held) for held in held_cells]
     return [Fold(~(d | c), d & c) for d in held_days for c in held_cells]
+
+
+def possible_folds(
+    kind: str, times: Any, coarse_xy: Any, folds: int, size_km: float | None = None
+) -> int:
+    """Count the folds that can be made: as many as wanted, or as there are squares and days.
+
+    Parameters
+    ----------
+    kind, times, coarse_xy, size_km
+        As for :func:`make_folds`.
+    folds : int
+        Number wanted.
+
+    Returns
+    -------
+    int
+        Below 2 where nothing can be held back.
+
+    Examples
+    --------
+    >>> cells = np.array([[0.0, 0.0], [36.0, 0.0], [200.0, 0.0], [236.0, 0.0]])
+    >>> possible_folds("space", np.arange(10), cells, 5)
+    2
+    """
+    cells = np.asarray(coarse_xy, dtype=float)
+    most = folds
+    if kind in ("time", "space-time"):
+        most = min(most, np.unique(np.asarray(times)).size)
+    if kind in ("space", "space-time"):
+        squares = np.floor((cells - cells.min(axis=0)) / (size_km or _side(cells)))
+        most = min(most, len(np.unique(squares.astype(np.int64), axis=0)))
+    return int(most)
 
 
 def _at(positions: NDArray[np.int64], count: int) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from headwater.downscaling.folds import (
     HeldOut,
     hold_out,
     make_folds,
+    possible_folds,
     predict_bands,
     score_predictions,
 )
@@ -242,7 +243,7 @@ def fit_downscaling(
         noise,
         held.importance,
         _scores(trainer, models, usable, seen, held),
-        (*whole.notes, *_notes(observed, usable, whole)),
+        (*whole.notes, *_notes(observed, usable, whole), *_folds_note(chosen, whole, support)),
     )
 
 
@@ -338,11 +339,13 @@ def _held_out(
     recipe = trainer.recipe
     folds = []
     if recipe.fold_count:
+        # A small area has fewer squares than folds are wanted: then each square is one.
+        most = possible_folds(recipe.folds, views[0].times, support.coarse_xy, recipe.fold_count)
         folds = make_folds(
             recipe.folds,
             views[0].times,
             support.coarse_xy,
-            folds=recipe.fold_count,
+            folds=max(most, 2),
             rng=np.random.default_rng([trainer.key, 4]),
         )
     return hold_out(
@@ -412,6 +415,16 @@ def _check_rows(usable: NDArray[np.bool_], predictors: Predictors) -> None:
             found=f"{rows} observed days and cells with all predictors; {columns} predictors",
             do="Give a longer period or a larger area, or check that the predictors cover it",
         )
+
+
+def _folds_note(recipe: Recipe, predictors: Predictors, support: Support) -> list[str]:
+    most = possible_folds(recipe.folds, predictors.times, support.coarse_xy, recipe.fold_count)
+    if not recipe.fold_count or most >= recipe.fold_count:
+        return []
+    return [
+        f"{max(most, 2)} folds instead of {recipe.fold_count}: the area has no more squares or "
+        "days to hold back, so out-of-fold errors rest on few."
+    ]
 
 
 def _notes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +50,10 @@ def find_files(source: str | Path | Sequence[str | Path]) -> list[Path]:
     folder = path.parent
     near = ", ".join(sorted(entry.name for entry in folder.glob(f"*{path.suffix}"))[:5])
     hint = f"; its folder holds {near}" if near else ""
-    raise InputError("no such file", found=f"{path}{hint}", do="Correct the path of this input")
+    do = "Correct the path of this input"
+    if "\\" in str(source) and os.sep == "/":
+        do = "Write paths with forward slashes: " + str(source).replace("\\", "/")
+    raise InputError("no such file", found=f"{path}{hint}", do=do)
 
 
 def open_raw(path: Path) -> xr.Dataset:

@@ -17,7 +17,7 @@ from headwater.errors import InputError, ProblemsError, StudyError, nearest
 from headwater.results import fingerprint
 from headwater.settings import Settings, resolve
 from headwater.study.checks import check, survey
-from headwater.study.folder import finished, log, opened, replace_folder, running_folder
+from headwater.study.folder import claim, finished, log, opened, replace_folder, running_folder
 from headwater.study.inputs import read_study_area
 from headwater.study.memory import MemoryWatch
 from headwater.study.provenance import StepRecord, input_checksums, write_provenance
@@ -128,6 +128,7 @@ def run(
     settings = settings or resolve(study.settings)
     wanted = wanted_steps(study, steps, until)
     with opened(study.results, log_level=settings.log_level) as results:
+        claim(results, study.file)
         log.info("run of %s, headwater %s", study.file, headwater.__version__)
         try:
             return _run_steps(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from pathlib import Path
 from headwater.errors import ResumeError
 
 __all__ = [
+    "claim",
     "finished",
     "finished_steps",
     "held",
@@ -27,6 +28,7 @@ __all__ = [
 log = logging.getLogger("headwater")
 
 _LOG, _LOCK, _CARD = "headwater.log", ".lock", "step.json"
+_OWNER = ".study"
 _RUNNING, _OLD, _WRITING = ".running-", ".old-", ".writing-"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PATIENCE = 20
@@ -73,20 +75,59 @@ def held(results: Path) -> Iterator[None]:
     ResumeError
         If the folder is in use, or becomes full.
     """
-    with (results / _LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ResumeError(
-                "another run is writing this results folder",
-                found=str(results),
-                do="Wait until it has finished, or give this study another results folder",
-            ) from error
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(results / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError) as error:
+        raise ResumeError(
+            "another run is writing this results folder",
+            found=str(results),
+            do="Wait until it has finished, or give this study another results folder",
+        ) from error
+    try:
         for mark in (_RUNNING, _OLD, _WRITING):
             for leftover in results.glob(f"{mark}*"):
                 _remove(leftover)
         with _full_told():
             yield
+    finally:
+        lock.release()
+
+
+def claim(results: Path, study: Path) -> None:
+    """Bind a results folder to the study file that it belongs to.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder, which exists and is held.
+    study : Path
+        The study file.
+
+    Raises
+    ------
+    ResumeError
+        If the folder holds the results of another study file.
+    """
+    card = results / _OWNER
+    try:
+        # relative, for a study that moves with its results is still the same
+        own = Path(os.path.relpath(study, results)).as_posix()
+    except ValueError:
+        own = study.as_posix()
+    try:
+        owner = card.read_text(encoding="utf-8").strip()
+    except OSError:
+        owner = ""
+    if owner and owner != own and (results / owner).exists():
+        raise ResumeError(
+            "the results folder holds the results of another study",
+            found=f"{results}, of {(results / owner).resolve()}",
+            do=f'Write results = "results_{study.stem}" in [study] of {study.name}',
+        )
+    card.write_text(f"{own}\n", encoding="utf-8")
 
 
 def _make(results: Path) -> None:

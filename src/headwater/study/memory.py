@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 __all__ = ["MemoryWatch"]
 
@@ -22,7 +22,7 @@ class MemoryWatch:
     ----------
     peak_mb : float
         Most resident memory seen, twenty times a second [MB]; where the system does not tell it,
-        the most of the process's whole life.
+        the most of the process's whole life, and 0 on Windows.
 
     Examples
     --------
@@ -60,9 +60,13 @@ class MemoryWatch:
 
 
 def _resident_mb() -> float:
+    if sys.platform == "win32":
+        return 0.0
+    # There is no such module on Windows.
+    resource: Any = import_module("resource")
     try:
         pages = int(_STATM.read_text().split()[1])
     except OSError:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        most = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         return most / (1e6 if sys.platform == "darwin" else 1e3)
-    return pages * resource.getpagesize() / 1e6
+    return float(pages * resource.getpagesize() / 1e6)

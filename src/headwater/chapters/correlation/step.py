@@ -9,7 +9,7 @@ import numpy as np
 
 from headwater.chapters.correlation.options import CorrelationOptions
 from headwater.chapters.variation.step import aggregated, month_sums
-from headwater.errors import DataError, StudyError, TimeAxisError
+from headwater.errors import DataError, HeadwaterError, StudyError, TimeAxisError
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
@@ -133,12 +133,8 @@ def _reduced(
     if data.sizes.get("time", 1) == 1:
         still = data.isel(time=0, drop=True) if "time" in data.dims else data
         return still.compute(), "the one map that there is", {}
-    if data.attrs.get("kind", "continuous") != "continuous":
-        raise DataError(
-            f"'{data.name}' has no mean over time",
-            found=f"a {data.attrs['kind']} quantity",
-            do="Remove it from correlation.with, or give one map of it",
-        )
+    if not _has_mean(data):
+        raise _no_mean(data)
     days = cadence(check_time(data)).days
     if days > _LONGEST_STEP:
         kept = {}
@@ -180,6 +176,31 @@ def _shown(data: xr.DataArray, maps: Iterable[xr.Dataset]) -> tuple[xr.DataArray
     return data.mean("time", keep_attrs=True, dtype=float).compute(), short
 
 
+def _check(
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+) -> Iterator[HeadwaterError]:
+    """Report classes and directions that change in time, of which there is no mean."""
+    if study.correlation is None:
+        return
+    target, factors = _named(study, study.correlation)
+    for name in (target, *factors):
+        data = inputs.get(name)
+        if data is not None and data.sizes.get("time", 1) > 1 and not _has_mean(data):
+            yield _no_mean(data)
+
+
+def _has_mean(data: xr.DataArray) -> bool:
+    return bool(data.attrs.get("kind", "continuous") == "continuous")
+
+
+def _no_mean(data: xr.DataArray) -> DataError:
+    return DataError(
+        f"'{data.name}' has no mean over time",
+        found=f"a {data.attrs['kind']} quantity",
+        do="Remove it from correlation.with, or give one map of it",
+    )
+
+
 STEP = Step(
     name="correlation",
     title="Correlate with factors",
@@ -187,4 +208,5 @@ STEP = Step(
     options=_options,
     run=_run,
     after=("downscaling",),
+    check=_check,
 )

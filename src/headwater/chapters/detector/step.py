@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import xarray as xr
+
 from headwater.chapters.detector.options import DetectorOptions, Season, StrataOptions
-from headwater.errors import DataError, StudyError, nearest
+from headwater.errors import DataError, HeadwaterError, StudyError, nearest
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from headwater.detector import Scheme
     from headwater.detector.search_options import Search
     from headwater.results import Result
     from headwater.study.model import Study
 
 __all__ = ["STEP"]
+
+_WHOLE = 3_000_000
+"""Values of an input that the check reads; of larger ones it looks at the times."""
 
 
 def _named(study: Study, options: DetectorOptions) -> tuple[str, tuple[str, ...]]:
@@ -64,8 +68,6 @@ def _patterns(study: Study) -> tuple[str, ...]:
 
 
 def _run(context: Context) -> Mapping[str, Result]:
-    import xarray as xr
-
     from headwater.detector import detect_sample, read_sample
     from headwater.detector.search_options import Search
 
@@ -160,16 +162,64 @@ def _reduce(context: Context, name: str, season: Season, options: DetectorOption
     yearly = found[season][name].compute() if season in found else data[:0]
     span = f"months {first} to {last}" if months else "the year"
     if not bool(yearly.notnull().any()):
-        raise DataError(
-            f"'{name}' has no cell with enough data in {span}",
-            found=f"no year reaches a coverage of {options.min_coverage:.0%}",
-            do="Lower detector.min_coverage, or choose another season",
-        )
+        raise _too_little(name, season, context.study, options)
     reduced = mean_of_years(yearly, months=months)[name].compute()
     how = "total" if data.attrs.get("total") == "sum" else "mean"
     note = f"{name}: {how} over {span}, averaged over the years."
     series = {"none": None, "year": yearly}.get(options.series)
     return _Reduced(reduced, note, found[also[0]][name] if also else series)
+
+
+def _check(
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+) -> Iterator[HeadwaterError]:
+    """Report variables of which no season has enough data."""
+    from headwater.grids import in_period
+
+    options = study.detector
+    if options is None:
+        return
+    response, factors = _named(study, options)
+    for name in (response, *factors):
+        data = in_period(inputs[name], period) if name in inputs else None
+        if data is None or data.sizes.get("time", 1) < 2:
+            continue
+        season = options.response_season if name == response else options.factor_season
+        try:
+            if not _has_season(data, season, study, options):
+                raise _too_little(name, season, study, options)
+        except HeadwaterError as error:
+            yield error
+
+
+def _has_season(data: xr.DataArray, season: Season, study: Study, options: DetectorOptions) -> bool:
+    """Whether some year has the season; of large inputs by their times alone."""
+    from headwater.variation import aggregate_all
+
+    probe = data
+    if data.size > _WHOLE:
+        ones = np.ones(data.sizes["time"])
+        coords = {name: c for name, c in data.coords.items() if c.dims == ("time",)}
+        probe = xr.DataArray(ones, coords, "time", data.name, dict(data.attrs))
+    also = [options.series] if options.series in ("season", "month") else []
+    found = aggregate_all(
+        probe,
+        [season, *also],
+        min_coverage=options.min_coverage,
+        growing_season=study.growing_season,
+    )
+    name = str(data.name)
+    return season in found and bool(found[season][name].notnull().any())
+
+
+def _too_little(name: str, season: Season, study: Study, options: DetectorOptions) -> DataError:
+    first, last = study.growing_season
+    span = f"months {first} to {last}" if season == "growing_season" else "the year"
+    return DataError(
+        f"'{name}' has no cell with enough data in {span}",
+        found=f"no year reaches a coverage of {options.min_coverage:.0%}",
+        do="Lower detector.min_coverage, choose another season, or a longer period",
+    )
 
 
 def _bare(one: xr.DataArray) -> xr.DataArray:
@@ -190,5 +240,6 @@ STEP = Step(
     options=_options,
     run=_run,
     patterns=_patterns,
+    check=_check,
     after=("downscaling",),
 )

@@ -14,7 +14,7 @@ from headwater.chapters.downscaling.inputs import (
     memory_mb,
     noisy_predictors,
 )
-from headwater.errors import HeadwaterError, TimeAxisError
+from headwater.errors import DataError, HeadwaterError, TimeAxisError
 from headwater.study.inputs import of_input
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def check_downscaling(
     yield from _caught(lambda: _check_wavelet(options, len(days)))
     if options.stations:
         yield from _caught(lambda: _check_stations(str(options.stations), days, grid))
+    if "support" in found:
+        yield from _caught(lambda: _check_folds(options, days, found["support"]))
     if {"support", "noisy"} <= set(found):
         needed = memory_mb(
             options, names, tuple(moving), found["noisy"], len(days), found["support"]
@@ -103,6 +105,18 @@ def _check_days(coarse: xr.DataArray, name: str, days: Any) -> None:
             f"[inputs.{name}]: no day in common with the predictors",
             found=f"{own.min()} to {own.max()}; predictors {days[0]} to {days[-1]}",
             do="Give predictors of the same period",
+        )
+
+
+def _check_folds(options: DownscalingOptions, days: Any, support: Any) -> None:
+    from headwater.downscaling.folds import possible_folds
+
+    most = possible_folds(options.folds, days, support.coarse_xy, 5)
+    if most < 2:
+        raise DataError(
+            f"nothing can be held back by {options.folds}, so no error can be estimated",
+            found=f"{len(support.coarse_xy)} coarse cells in {most} square, {len(days)} days",
+            do='Choose a larger area, or write folds = "time"',
         )
 
 
