@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["Layer", "Wish", "read_centres", "read_layer"]
 
 
+_EXPERIMENTS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked of each file."""
@@ -252,7 +255,7 @@ def _named(
     values: xr.Variable, dataset: xr.Dataset, name: str, axes: dict[str, str], path: Path
 ) -> xr.DataArray:
     """Name the dimensions time, y, x; drop those of length one; refuse others."""
-    data = xr.DataArray(values, name=name)
+    data = _one_experiment(xr.DataArray(values, name=name))
     extra = [str(dim) for dim in data.dims if dim not in axes.values()]
     many = [f"{dim} ({data.sizes[dim]})" for dim in extra if data.sizes[dim] > 1]
     if many:
@@ -269,6 +272,14 @@ def _named(
         if coordinate is not None:
             coords[role] = (role, tidy_axis(coordinate))
     return data.assign_coords(coords).transpose(*(r for r in ("time", "y", "x") if r in axes))
+
+
+def _one_experiment(data: xr.DataArray) -> xr.DataArray:
+    """Join ERA5 and its preliminary months, which one store keeps apart by ``expver``."""
+    if "expver" not in data.dims or data.sizes["expver"] != _EXPERIMENTS:
+        return data
+    final, early = (data.isel(expver=number, drop=True) for number in range(_EXPERIMENTS))
+    return final.fillna(early).assign_attrs(data.attrs)
 
 
 def _banded(dataset: xr.Dataset, name: str, path: Path, wish: Wish) -> xr.Dataset:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.errors import StudyError, nearest
 from headwater.grids.products.esacci import read_esa_cci
 from headwater.grids.products.gldas import read_gldas
+from headwater.grids.products.gridded import GRIDDED, read_gridded
 from headwater.grids.products.modis import read_modis
 from headwater.grids.products.smap import read_smap
 
@@ -22,6 +23,10 @@ __all__ = ["PRODUCTS", "read_product"]
 
 # name in a study file: (glossary quantity it gives, reader)
 PRODUCTS: dict[str, tuple[str, Callable[..., xr.Dataset]]] = {
+    **{
+        name: (known.quantity, partial(read_gridded, product=name))
+        for name, known in GRIDDED.items()
+    },
     "esa-cci": ("soil_moisture", read_esa_cci),
     "gldas-noah": ("soil_moisture", read_gldas),
     "modis-albedo-black": ("albedo", partial(read_modis, layer="albedo_black")),

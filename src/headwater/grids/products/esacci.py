@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from headwater.errors import InputError
@@ -14,12 +16,15 @@ from headwater.glossary import Term, term
 from headwater.grids._files import find_files, open_raw
 from headwater.grids.open import open_grid
 from headwater.grids.products._stack import CODES, cropped, described
+from headwater.grids.steps import END
 
 if TYPE_CHECKING:
     from headwater.grids.area import Area
 
 __all__ = ["read_esa_cci"]
 
+# ESACCI-SOILMOISTURE-L3S-SSMV-COMBINED-20100101000000-fv02.2.nc
+_NAME = re.compile(r"-(\d{8})\d{6}-fv")
 _FLAG = Term("flag", "", "Flag of ESA CCI soil moisture", "", "1", (0, 127), kind="categorical")
 _SD = Term(
     "soil_moisture_sd", "σθ", "Standard deviation of soil moisture", "", "m3 m-3", (0.0, 1.0)
@@ -83,14 +88,14 @@ def read_esa_cci(
             found="sm in percent (the ACTIVE product)",
             do="Give the COMBINED or PASSIVE product, which is in m3 m-3",
         )
-    theta = cropped(open_grid(files, term("soil_moisture"), variable="sm"), area)
+    theta = _dated(cropped(open_grid(files, term("soil_moisture"), variable="sm"), area), files)
     notes = [f"flag in {', '.join(map(str, keep))}"]
     if "flag" in names:
-        flag = cropped(open_grid(files, _FLAG, variable="flag"), area)
+        flag = _dated(cropped(open_grid(files, _FLAG, variable="flag"), area), files)
         quality = _quality(theta, flag, tuple(keep))
     else:
         notes = ["no layer 'flag': nothing is masked beyond what the product masks itself"]
-        quality = theta.isnull().astype(np.uint8) * np.uint8(CODES["not_observed"])
+        quality = np.isnan(theta).astype(np.uint8) * np.uint8(CODES["not_observed"])
     values = theta.where(quality == 0)
     cube = described(
         values,
@@ -101,9 +106,20 @@ def read_esa_cci(
         notes=notes,
     )
     if "sm_uncertainty" in names:
-        sd = cropped(open_grid(files, _SD, variable="sm_uncertainty"), area)
+        sd = _dated(cropped(open_grid(files, _SD, variable="sm_uncertainty"), area), files)
         cube["soil_moisture_sd"] = sd.where(quality == 0).assign_attrs(sd.attrs)
     return cube
+
+
+def _dated(data: xr.DataArray, files: Sequence[Path]) -> xr.DataArray:
+    """Take the day from the names of daily files, whose times were a day early in version 02.2."""
+    found = [_NAME.search(path.name) for path in files]
+    if None in found or len(found) != data.sizes.get("time"):
+        return data
+    days = np.sort(pd.to_datetime([match[1] for match in found if match], format="%Y%m%d"))
+    days = days.astype("datetime64[ns]")
+    labels = {"time": ("time", days), END: ("time", days + np.timedelta64(1, "D"))}
+    return data.assign_coords(labels)
 
 
 def _quality(theta: xr.DataArray, flag: xr.DataArray, keep: tuple[int, ...]) -> xr.DataArray:
@@ -112,7 +128,7 @@ def _quality(theta: xr.DataArray, flag: xr.DataArray, keep: tuple[int, ...]) -> 
     poor = ~known.isin(keep)
     some = known != _EMPTY
     reasons = {
-        "not_observed": theta.isnull(),
+        "not_observed": np.isnan(theta),
         "poor_quality": some & poor,
         "out_of_range": some & poor & ((known & _BEYOND) > 0),
         "frozen_or_snow": some & poor & ((known & _SNOW) > 0),
