@@ -121,8 +121,9 @@ def test_a_factor_without_contrast_in_space_is_told(home: Path) -> None:
     text = f'{HEAD}[inputs.precipitation]\npath = "p.nc"\n'
     assert problems(home, text) == []
     found = problems(home, f"{text}[detector]\n")
-    assert [type(problem) for problem in found] == [DataError]
+    assert {type(problem) for problem in found} == {DataError}
     assert "'precipitation' is at all times the same in all cells" in str(found[0])
+    assert all("no cell with enough data" in str(problem) for problem in found[1:])
 
 
 def test_files_that_overlap_are_named(home: Path) -> None:

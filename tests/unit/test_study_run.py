@@ -121,7 +121,11 @@ def test_problems_are_told_before_anything_is_computed(home: Path) -> None:
         compute(home, text)
     assert len(caught.value.problems) == 3
     assert finished_steps(home / "results") == []
-    assert {entry.name for entry in (home / "results").iterdir()} == {".lock", "headwater.log"}
+    assert {entry.name for entry in (home / "results").iterdir()} == {
+        ".lock",
+        ".study",
+        "headwater.log",
+    }
     assert "nowhere.nc" in (home / "results" / "headwater.log").read_text()
 
 

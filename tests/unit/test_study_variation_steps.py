@@ -90,8 +90,9 @@ def run(results: Path, step: str, options):
 def test_variation_writes_cubes_and_a_chapter(results):
     found = run(results, "variation", {"bands": {"count": 2}})
     table = found["summary"].data
-    assert list(dict.fromkeys(table["variable"])) == ["soil_moisture", "temperature"]
-    assert any("lai" in text for text in found["summary"].cautions)
+    assert list(dict.fromkeys(table["variable"])) == ["soil_moisture", "lai", "temperature"]
+    assert "lai-years" in found  # one value a year has years and a trend, but no mean year
+    assert "lai-cycle" not in found
     assert "temperature-cv_monthly" not in found
     monthly = xr.open_zarr(results / "variation" / "soil_moisture-month.zarr", decode_coords="all")
     assert monthly["soil_moisture"].shape == (36, *SHAPE)
@@ -121,14 +122,16 @@ def test_correlation_compares_maps_and_common_months(results):
         "aspect",
         "lai",
     }
-    assert [name for name in found if name.startswith("with-")] == ["with-temperature"]
+    assert [name for name in found if name.startswith("with-")] == ["with-lai", "with-temperature"]
+    assert found["with-lai"].data.attrs["unit"] == "years"
+    assert int(found["with-lai"].data["n"].max()) == 3
     assert {"p", "n_effective", "p_effective"} <= set(matrix.columns)
     assert found["lags"].data.sizes["factor"] == 1
     assert "months-temperature" not in found  # three years are too few
     assert int(found["with-temperature"].data["n"].max()) == 36
     chapter = correlation_chapter.section(found, None)
     assert "independent cells" in chapter.headline[0]
-    assert "n = 36 months in every cell" in chapter.headline[1]
+    assert "n = 36 months in every cell" in " ".join(chapter.headline)
     for block in chapter.blocks:
         if isinstance(block, FigureBlock):
             assert block.draw().axes
@@ -148,7 +151,7 @@ def test_a_study_of_single_maps_has_only_the_matrix(results, tmp_path):
         variation.STEP.run(context)
 
 
-@pytest.mark.parametrize("name", ["elevation", "vegetation", "lai"])
+@pytest.mark.parametrize("name", ["elevation", "vegetation"])
 def test_what_cannot_be_described_is_refused_when_asked_for(results, name):
     context = context_of(results, {"variation": {"of": [name]}}, "variation")
     with pytest.raises(DataError, match="cannot be described"):

@@ -14,6 +14,7 @@ from headwater.results import fingerprint
 from headwater.variation import results
 from headwater.variation._blocks import in_blocks
 from headwater.variation._maps import name_of, words
+from headwater.variation.calendar import cadence
 from headwater.variation.correlation import (
     common_times,
     correlate,
@@ -47,6 +48,7 @@ METHOD = (
     "Pearson correlation over common months, cell by cell: of the values, and of anomalies from "
     "the mean year."
 )
+_YEARLY = "Pearson correlation over common years, cell by cell, of yearly values."
 _LEAST_YEARS = 3
 _FEW_YEARS = 10
 
@@ -54,20 +56,20 @@ _FEW_YEARS = 10
 def correlation_map(
     first: xr.DataArray, second: xr.DataArray, *, alpha: float = 0.05
 ) -> results.CorrelationMap:
-    """Map the correlation of two monthly cubes, of their values and of their anomalies.
+    """Map the correlation of two monthly or yearly cubes, of their values and of their anomalies.
 
     Parameters
     ----------
     first, second : DataArray (time, y, x)
-        One value per month, on the same cells; common months are used.
+        One value per month, or per year, on the same cells; common times are used.
     alpha : float
         False discovery rate [1].
 
     Returns
     -------
     CorrelationMap
-        Anomalies only where at least three years are common: with fewer, the mean year is most of
-        the data.
+        Anomalies from the mean year only of monthly values, and where at least three years are
+        common: with fewer, the mean year is most of the data.
 
     Raises
     ------
@@ -76,7 +78,9 @@ def correlation_map(
     """
     a, b = common_times(first, second)
     years = _years(a)
-    parts = {"": False, "anomaly_": True} if years >= _LEAST_YEARS else {"": False}
+    by_year = years > 1 and cadence(a.indexes["time"]).name == "yearly"
+    seasonal = years >= _LEAST_YEARS and not by_year
+    parts = {"": False, "anomaly_": True} if seasonal else {"": False}
     data, statement = xr.Dataset(), ""
     for prefix, deseasonalised in parts.items():
         found = in_blocks(partial(correlate, deseasonalised=deseasonalised), a, b)
@@ -90,13 +94,14 @@ def correlation_map(
         "factor_name": words(second),
         "statement": statement,
         "months": int(a.sizes["time"]),
+        "unit": "years" if by_year else "months",
         "years": years,
         "alpha": alpha,
         **_counts(data[f"{prefix}n"], data[f"{prefix}r"]),
     }
     return results.CorrelationMap(
         data,
-        METHOD,
+        _YEARLY if by_year else METHOD,
         references=(REFERENCES["bretherton"], REFERENCES["fdr"]),
         fingerprint=fingerprint(data["r"].values, alpha),
         choices=(
@@ -104,7 +109,9 @@ def correlation_map(
             "autocorrelation of both series; the mean year of anomalies costs eleven months more.",
             f"Significance by Benjamini and Hochberg at a false discovery rate of {alpha:g}.",
         ),
-        cautions=(
+        cautions=()
+        if by_year
+        else (
             "Monthly values share the seasonal cycle, so their correlation does not show a driver; "
             "anomalies ask what goes with a departure from the usual.",
         ),

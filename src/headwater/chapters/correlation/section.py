@@ -65,7 +65,8 @@ def _headline(table: pd.DataFrame, target: str, maps: Mapping[str, Result]) -> I
     for result in maps.values():
         data = result.data
         middle = float(data["anomaly_r" if "anomaly_r" in data else "r"].median())
-        of = "anomalies from the mean year" if "anomaly_r" in data else "monthly values"
+        plain = "yearly values" if _unit(data.attrs) == "years" else "monthly values"
+        of = "anomalies from the mean year" if "anomaly_r" in data else plain
         found = (
             "have no correlation" if np.isnan(middle) else f"correlate at a median r = {middle:.2f}"
         )
@@ -84,15 +85,19 @@ def _honest(row: Mapping[Any, Any]) -> str:
     return f"{text} with {row['n_effective']:.0f} independent cells"
 
 
+def _unit(attrs: Mapping[str, Any]) -> str:
+    return str(attrs.get("unit", "months"))
+
+
 def _months(attrs: Mapping[str, Any]) -> str:
-    """Say how many months the cells really have, of those in common."""
+    """Say how many months, or years, the cells really have, of those in common."""
     least, middle, most = (int(attrs[f"n_{part}"]) for part in ("least", "median", "most"))
     common = int(attrs["months"])
     if not most:
-        return f"no cell has enough of the {common} months in common"
+        return f"no cell has enough of the {common} {_unit(attrs)} in common"
     if least == most:
-        return f"n = {most} months in every cell"
-    return f"n = {least} to {most} months by cell, median {middle}, of {common} in common"
+        return f"n = {most} {_unit(attrs)} in every cell"
+    return f"n = {least} to {most} {_unit(attrs)} by cell, median {middle}, of {common} in common"
 
 
 def _blocks(
@@ -119,8 +124,12 @@ def _blocks(
             result,
             outline,
             f"Correlation over time with {_lower(data.attrs['factor_name'])} "
-            f"({_months(data.attrs)}): of the values, which share the seasonal cycle, and of "
-            "anomalies, which do not.",
+            f"({_months(data.attrs)})"
+            + (
+                ": of the values, which share the seasonal cycle, and of anomalies, which do not."
+                if "anomaly_r" in data
+                else "."
+            ),
             f"Correlation maps with {_lower(data.attrs['factor_name'])}.",
         )
     yield from _lag_blocks(results, outline)
