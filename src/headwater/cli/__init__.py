@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from headwater.cli import (
+    alerts,
     audit,
     detect,
     downscale,
@@ -183,6 +184,7 @@ app.add_typer(network.app, name="network")
 app.command("serve")(serve.run_serve)
 app.command("replay")(replay.run_replay)
 app.add_typer(keys.app, name="keys")
+app.add_typer(alerts.app, name="alerts")
 app.command()(audit.audit)
 
 

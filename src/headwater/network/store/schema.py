@@ -64,6 +64,10 @@ RESULT_COLUMNS = ("result_number", "result_json")
 #: Tables with an identity that grows and is never given twice.
 TABLES = frozenset(
     {
+        "alert_events",
+        "alert_evidence",
+        "alert_outbox",
+        "alert_silences",
         "audit",
         "datastreams",
         "dead_letters",
@@ -275,7 +279,36 @@ CREATE TABLE dead_letters (
 """
 
 #: What each version added, oldest first; version 1 is the first.
-VERSIONS: tuple[str, ...] = (_ENTITIES + _OBSERVATIONS + _KEEPING, _MOVED, _DEAD_LETTERS)
+# Version 4: alerts live beside the observations they rest on, so that a message is in the outbox
+# exactly when its event is in the store. Evidence is only ever added to.
+_ALERTS = """
+CREATE TABLE alert_states (
+    rule TEXT NOT NULL, target TEXT NOT NULL, detail {json} NOT NULL, PRIMARY KEY (rule, target));
+CREATE TABLE alert_events (
+    id {id}, alert_key TEXT NOT NULL UNIQUE, rule TEXT NOT NULL, target TEXT NOT NULL,
+    event {int} NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL, headline TEXT NOT NULL,
+    raised {int} NOT NULL, resolved {int}, acknowledged {int}, acknowledged_by TEXT);
+CREATE TABLE alert_evidence (
+    id {id}, alert_key TEXT NOT NULL REFERENCES alert_events (alert_key), time {int} NOT NULL,
+    detail {json} NOT NULL);
+CREATE INDEX alert_evidence_of ON alert_evidence (alert_key);
+CREATE TABLE alert_silences (
+    id {id}, rule TEXT NOT NULL, station TEXT NOT NULL, reason TEXT NOT NULL, author TEXT,
+    created {int} NOT NULL, expires {int} NOT NULL);
+CREATE TABLE alert_outbox (
+    id {id}, message_key TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, alert_key TEXT NOT NULL,
+    created {int} NOT NULL, due {int} NOT NULL, attempts {int} NOT NULL, status TEXT NOT NULL,
+    last_error TEXT, sent {int}, detail {json} NOT NULL);
+CREATE INDEX alert_outbox_due ON alert_outbox (status, due);
+CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until {int} NOT NULL);
+"""
+
+VERSIONS: tuple[str, ...] = (
+    _ENTITIES + _OBSERVATIONS + _KEEPING,
+    _MOVED,
+    _DEAD_LETTERS,
+    _ALERTS,
+)
 
 
 def statements(version: int, dialect: Dialect, *, hypertable: bool = False) -> list[str]:

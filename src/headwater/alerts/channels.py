@@ -1,0 +1,273 @@
+"""Ways to people: mail, webhooks, MQTT, CAP files, and the robots of DingTalk, WeCom and Feishu."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+import re
+import smtplib
+import ssl
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+
+from headwater.alerts.outbox import OutboxMessage
+from headwater.alerts.rules import Channel, Rules
+from headwater.errors import InputError
+
+__all__ = ["sender", "signature", "verify_signature"]
+
+_TIMEOUT = 20.0
+_KINDS = {
+    "en": {
+        "raised": "Alert",
+        "resolved": "Resolved",
+        "nodata": "No data",
+        "data_back": "Data back",
+    },
+    "zh": {"raised": "预警", "resolved": "解除", "nodata": "数据中断", "data_back": "数据恢复"},
+}
+_LINES = {
+    "en": "{kind}: {headline}\nTime: {time}\nReference: {key}\n",
+    "zh": "{kind}：{headline}\n时间：{time}\n编号：{key}\n",
+}
+
+
+def sender(rules: Rules) -> Callable[[OutboxMessage], None]:
+    """Make the function that sends each message by its channel.
+
+    Parameters
+    ----------
+    rules : Rules
+        With the channels.
+
+    Returns
+    -------
+    callable
+        Raises where a message could not be handed over.
+    """
+
+    def send(message: OutboxMessage) -> None:
+        channel = rules.channel(message.channel)
+        _SENDERS[channel.kind](channel, message)
+
+    return send
+
+
+def signature(secret: bytes, timestamp: int, body: bytes) -> str:
+    """Sign a webhook's body: HMAC-SHA256 over ``timestamp.body``.
+
+    Parameters
+    ----------
+    secret : bytes
+    timestamp : int
+        Seconds since 1970 [s].
+    body : bytes
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+
+    Examples
+    --------
+    >>> verify_signature(b"s", 100, b"{}", signature(b"s", 100, b"{}"), now=120)
+    True
+    >>> verify_signature(b"s", 100, b"{}", signature(b"s", 100, b"{}"), now=1000)
+    False
+    """
+    return hmac.new(secret, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def verify_signature(
+    secret: bytes, timestamp: int, body: bytes, signed: str, *, now: float, window: float = 300.0
+) -> bool:
+    """Check a webhook's signature and that it is not a replay of an old one.
+
+    Parameters
+    ----------
+    secret, timestamp, body
+        As for :func:`signature`.
+    signed : str
+        What came with it.
+    now : float
+        [s]
+    window : float
+        Most that clocks may differ [s].
+
+    Returns
+    -------
+    bool
+    """
+    fresh = abs(now - timestamp) <= window
+    return fresh and hmac.compare_digest(signature(secret, timestamp, body), signed)
+
+
+def _secret(channel: Channel) -> str:
+    if channel.password_file is None:
+        return ""
+    try:
+        return Path(channel.password_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InputError(
+            "the password file of a channel cannot be read",
+            found=str(error),
+            do="Correct password_file, or its permissions",
+        ) from error
+
+
+def _words(channel: Channel, message: OutboxMessage) -> str:
+    kind = _KINDS[channel.language].get(message.detail["kind"], message.detail["kind"])
+    return _LINES[channel.language].format(
+        kind=kind,
+        headline=message.detail["headline"],
+        time=message.detail["time"],
+        key=message.alert_key,
+    )
+
+
+def _name(message: OutboxMessage) -> str:
+    """Name a message for ever, from its key alone."""
+    return hashlib.sha256(message.key.encode()).hexdigest()[:32]
+
+
+def _send_nothing(channel: Channel, message: OutboxMessage) -> None:
+    """Leave the message where it is: it is a row of the inbox."""
+
+
+def _send_mail(channel: Channel, message: OutboxMessage) -> None:
+    mail = EmailMessage()
+    mail["Subject"] = _words(channel, message).splitlines()[0]
+    mail["From"], mail["To"] = channel.sender, ", ".join(channel.recipients)
+    mail["Message-ID"] = f"<{_name(message)}@headwater>"
+    mail["Date"] = dt.datetime.fromisoformat(message.detail["time"].replace("Z", "+00:00"))
+    mail.set_content(_words(channel, message))
+    context = ssl.create_default_context()
+    port = channel.port or (465 if channel.security == "tls" else 587)
+    server: smtplib.SMTP
+    if channel.security == "tls":
+        server = smtplib.SMTP_SSL(channel.host, port, timeout=_TIMEOUT, context=context)
+    else:
+        server = smtplib.SMTP(channel.host, port, timeout=_TIMEOUT)
+    with server:
+        if channel.security == "starttls":
+            server.starttls(context=context)
+        if channel.user:
+            server.login(channel.user, _secret(channel))
+        refused = server.send_message(mail)
+        if refused:
+            raise OSError(f"refused: {sorted(refused)}")
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> bytes:
+    if not url.startswith(("https://", "http://")):
+        raise InputError("a webhook without http", found=url[:80], do="Give an http(s) address")
+    request = urllib.request.Request(url, body, headers)  # the scheme is checked above
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+        text: bytes = answer.read(65536)
+    return text
+
+
+def _send_webhook(channel: Channel, message: OutboxMessage) -> None:
+    facts = {**message.detail, "alert": message.alert_key, "id": _name(message)}
+    body = json.dumps(facts, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json", "Idempotency-Key": _name(message)}
+    secret = _secret(channel)
+    if secret:
+        stamp = int(time.time())
+        headers |= {
+            "X-Headwater-Timestamp": str(stamp),
+            "X-Headwater-Signature": signature(secret.encode(), stamp, body),
+        }
+    _post(channel.url, body, headers)
+
+
+def _send_mqtt(channel: Channel, message: OutboxMessage) -> None:
+    from paho.mqtt import publish
+
+    facts = {**message.detail, "alert": message.alert_key, "id": _name(message)}
+    login = {"username": channel.user, "password": _secret(channel)} if channel.user else None
+    publish.single(
+        channel.topic,
+        json.dumps(facts, ensure_ascii=False),
+        qos=1,
+        hostname=channel.host,
+        port=channel.port or 1883,
+        client_id=f"headwater-alerts-{_name(message)[:12]}",
+        auth=login,  # type: ignore[arg-type]
+    )
+
+
+def _send_cap(channel: Channel, message: OutboxMessage) -> None:
+    from headwater.alerts.cap import CapAlert, CapArea, write_cap
+
+    sent = dt.datetime.fromisoformat(message.detail["time"].replace("Z", "+00:00"))
+    ends = message.detail["kind"] in ("resolved", "data_back")
+    first = re.sub(r"[^A-Za-z0-9.-]", "-", message.alert_key)
+    begun = dt.datetime.fromisoformat(
+        message.detail.get("raised", message.detail["time"]).replace("Z", "+00:00")
+    )
+    text = write_cap(
+        CapAlert(
+            identifier=f"{first}-{message.detail['kind']}",
+            sender=channel.sender,
+            sent=sent,
+            expires=sent + dt.timedelta(days=7),
+            event="Soil water and vegetation",
+            headline=message.detail["headline"],
+            description=_words(channel, message),
+            area=CapArea(message.detail["headline"]),
+            message_type="Cancel" if ends else "Alert",
+            references=((channel.sender, f"{first}-raised", begun),) if ends else (),
+            language={"en": "en", "zh": "zh-CN"}[channel.language],
+        )
+    )
+    channel.folder.mkdir(parents=True, exist_ok=True)
+    path = channel.folder / f"{_name(message)}.xml"
+    temporary = path.with_suffix(".writing")
+    temporary.write_bytes(text)
+    temporary.replace(path)
+
+
+def _send_robot(channel: Channel, message: OutboxMessage) -> None:
+    """Speak to a robot: ``msgtype`` for DingTalk and WeCom, ``msg_type`` for Feishu."""
+    words, url = _words(channel, message), channel.url
+    secret = _secret(channel)
+    body: dict[str, object] = {"msgtype": "text", "text": {"content": words}}
+    if channel.kind == "feishu":
+        body = {"msg_type": "text", "content": {"text": words}}
+        if secret:
+            stamp = str(int(time.time()))
+            key = f"{stamp}\n{secret}".encode()
+            sign = base64.b64encode(hmac.new(key, b"", hashlib.sha256).digest()).decode()
+            body |= {"timestamp": stamp, "sign": sign}
+    elif channel.kind == "dingtalk" and secret:
+        stamp = str(int(time.time() * 1000))
+        digest = hmac.new(secret.encode(), f"{stamp}\n{secret}".encode(), hashlib.sha256).digest()
+        url += f"&timestamp={stamp}&sign={urllib.parse.quote_plus(base64.b64encode(digest))}"
+    text = json.dumps(body, ensure_ascii=False).encode()
+    answer = _post(url, text, {"Content-Type": "application/json; charset=utf-8"})
+    facts = json.loads(answer or b"{}")
+    code = facts.get("errcode", facts.get("code", facts.get("StatusCode", 0)))
+    if code:
+        raise OSError(
+            f"{channel.kind} answered {code}: {facts.get('errmsg', facts.get('msg', ''))}"
+        )
+
+
+_SENDERS: dict[str, Callable[[Channel, OutboxMessage], None]] = {
+    "inbox": _send_nothing,
+    "smtp": _send_mail,
+    "webhook": _send_webhook,
+    "mqtt": _send_mqtt,
+    "cap": _send_cap,
+    "dingtalk": _send_robot,
+    "wecom": _send_robot,
+    "feishu": _send_robot,
+}

@@ -1,0 +1,207 @@
+"""The outbox: every message leaves at least once, by one sender at a time.
+
+What each channel promises is printed by ``headwater alerts channels``. Inbox and feed are rows of
+the store, so they hold a message exactly once. Mail and foreign webhooks are never lost; they are
+doubled only if the process dies between the server's OK and our mark, and every copy bears the same
+Message-ID or Idempotency-Key, so that receivers can drop it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headwater.network.store.protocol import Session, Store
+
+__all__ = ["PROMISES", "Delivery", "OutboxMessage", "dead_messages", "deliver"]
+
+PROMISES: Mapping[str, str] = {
+    "inbox": "exactly once: the message is a row of the store",
+    "feed": "exactly once: the feed is read from the store",
+    "cap": "exactly once: the file bears the message's name",
+    "webhook": "never lost; doubled only if we die between the answer and our mark, with the same "
+    "Idempotency-Key",
+    "smtp": "never lost; doubled only if we die between the server's OK and our mark, with the "
+    "same Message-ID",
+    "mqtt": "never lost (QoS 1); doubled only if we die between the broker's answer and our mark",
+    "dingtalk": "never lost; may be doubled if we die between the answer and our mark",
+    "wecom": "never lost; may be doubled if we die between the answer and our mark",
+    "feishu": "never lost; may be doubled if we die between the answer and our mark",
+}
+"""What is promised of each kind of channel."""
+
+SECOND = 1_000_000
+_LEASE = 60 * SECOND
+_FIRST_WAIT, _LONGEST_WAIT = 10.0, 3600.0
+_MOST_ATTEMPTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """One message to one channel.
+
+    Attributes
+    ----------
+    id : int
+    key : str
+        Unique for ever: Message-ID, Idempotency-Key and file name are made from it.
+    channel, alert_key : str
+    attempts : int
+    detail : dict
+        ``kind``, ``headline``, ``time``.
+    """
+
+    id: int
+    key: str
+    channel: str
+    alert_key: str
+    attempts: int
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one round of sending did.
+
+    Attributes
+    ----------
+    sent, failed, dead : int
+    held : bool
+        Whether another sender holds the lease.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    dead: int = 0
+    held: bool = False
+
+
+def deliver(
+    store: Store,
+    send: Callable[[OutboxMessage], None],
+    *,
+    owner: str,
+    rng: np.random.Generator,
+    most: int = 200,
+) -> Delivery:
+    """Send what is due, if no other sender does.
+
+    Parameters
+    ----------
+    store : Store
+    send : callable
+        Sends one message and raises where it could not; see
+        :func:`headwater.alerts.channels.sender`.
+    owner : str
+        Unique name of this process.
+    rng : numpy.random.Generator
+        For the jitter of waiting times, so that many do not come back at once.
+    most : int
+        Messages in one round.
+
+    Returns
+    -------
+    Delivery
+    """
+    if not _lease(store, owner):
+        return Delivery(held=True)
+    sent = failed = dead = 0
+    for message in _due(store, most):
+        if not _lease(store, owner):
+            return Delivery(sent, failed, dead, held=True)
+        try:
+            send(message)
+        except Exception as error:  # a channel may fail in any way; the message must not be lost
+            gone = _postpone(store, message, f"{type(error).__name__}: {error}", rng)
+            failed, dead = failed + 1, dead + gone
+        else:
+            _mark_sent(store, message)
+            sent += 1
+    return Delivery(sent, failed, dead)
+
+
+def dead_messages(store: Store) -> list[OutboxMessage]:
+    """List messages that were given up; the inbox shows them.
+
+    Parameters
+    ----------
+    store : Store
+
+    Returns
+    -------
+    list of OutboxMessage
+    """
+    with store.transaction(read_only=True) as session:
+        return [_message(row) for row in session.rows(f"{_SELECT} WHERE status = 'dead'")]
+
+
+_SELECT = "SELECT id, message_key, channel, alert_key, attempts, detail FROM alert_outbox"
+
+
+def _message(row: Any) -> OutboxMessage:
+    id, key, channel, alert_key, attempts, detail = row
+    return OutboxMessage(id, key, channel, alert_key, attempts, json.loads(detail))
+
+
+def _lease(store: Store, owner: str) -> bool:
+    """Take or renew the lease of the one sender, by compare and set in the table."""
+    with store.transaction() as session:
+        time = session.clock()
+        taken = session.execute(
+            "UPDATE leases SET owner = ?, until = ? WHERE name = 'outbox'"
+            " AND (owner = ? OR until < ?)",
+            (owner, time + _LEASE, owner, time),
+        )
+        if taken:
+            return True
+        if session.rows("SELECT 1 FROM leases WHERE name = 'outbox'"):
+            return False
+        return bool(_first_lease(session, owner, time))
+
+
+def _first_lease(session: Session, owner: str, time: int) -> int:
+    return session.execute(
+        "INSERT INTO leases (name, owner, until) VALUES ('outbox', ?, ?) ON CONFLICT DO NOTHING",
+        (owner, time + _LEASE),
+    )
+
+
+def _due(store: Store, most: int) -> list[OutboxMessage]:
+    with store.transaction(read_only=True) as session:
+        rows = session.rows(
+            f"{_SELECT} WHERE status = 'waiting' AND due <= ? ORDER BY id LIMIT ?",
+            (session.clock(), most),
+        )
+    return [_message(row) for row in rows]
+
+
+def _mark_sent(store: Store, message: OutboxMessage) -> None:
+    with store.transaction() as session:
+        session.execute(
+            "UPDATE alert_outbox SET status = 'sent', attempts = attempts + 1, sent = ?"
+            " WHERE id = ? AND status = 'waiting'",
+            (session.clock(), message.id),
+        )
+
+
+def _postpone(store: Store, message: OutboxMessage, reason: str, rng: np.random.Generator) -> int:
+    tries = message.attempts + 1
+    wait = min(_FIRST_WAIT * 2.0 ** min(tries - 1, 20), _LONGEST_WAIT) * rng.uniform(0.5, 1.5)
+    dead = tries >= _MOST_ATTEMPTS
+    with store.transaction() as session:
+        session.execute(
+            "UPDATE alert_outbox SET attempts = ?, due = ?, last_error = ?, status = ?"
+            " WHERE id = ? AND status = 'waiting'",
+            (
+                tries,
+                session.clock() + int(wait * SECOND),
+                reason[:500],
+                "dead" if dead else "waiting",
+                message.id,
+            ),
+        )
+    return int(dead)

@@ -1,0 +1,224 @@
+"""The rules file: what is watched, when it is an alert, and who hears of it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from headwater.alerts.lifecycle import Trigger
+from headwater.errors import HeadwaterError, ProblemsError, StudyError, nearest
+from headwater.glossary import GLOSSARY
+
+__all__ = ["AlertRule", "Channel", "Rules", "read_rules"]
+
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _seconds(value: Any) -> Any:
+    """Read "6 h", "30 min" or a number of seconds."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*([\d.]+)\s*(s|min|h|d)\s*", value)
+    if found is None:
+        raise StudyError(
+            "a length of time that cannot be read",
+            found=f"'{value}'",
+            do='Write it as "30 min", "6 h" or "2 d"',
+        )
+    return float(found[1]) * _UNITS[found[2]]
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Channel(_Table):
+    """Table ``[channels.<name>]``: a way to people.
+
+    Secrets stand in files or environment variables, never in the rules.
+    """
+
+    kind: Literal["inbox", "smtp", "webhook", "mqtt", "cap", "dingtalk", "wecom", "feishu"]
+    url: str = Field("", description="Of a webhook, or of a DingTalk, WeCom or Feishu robot.")
+    host: str = Field("localhost", description="Mail server or broker.")
+    port: int = Field(0, description="Default: 587 for mail, 1883 for MQTT.")
+    security: Literal["starttls", "tls", "none"] = Field("starttls", description="Of mail.")
+    user: str = Field("", description="Of the mail server.")
+    password_file: Path | None = Field(None, description="File with the password or secret.")
+    sender: str = Field("headwater@localhost", description="Address of the sender.")
+    recipients: tuple[str, ...] = Field((), description="Addresses of mail.")
+    topic: str = Field("headwater/alerts", description="Of MQTT.")
+    folder: Path = Field(Path("cap"), description="Of CAP files.")
+    language: Literal["en", "zh"] = Field("en", description="Of the texts.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Channel:
+        needs = {"smtp": "recipients", "webhook": "url", "dingtalk": "url", "wecom": "url"}
+        needs["feishu"] = "url"
+        lacking = needs.get(self.kind)
+        if lacking and not getattr(self, lacking):
+            raise StudyError(
+                f"a channel of kind {self.kind} without {lacking}",
+                found="none",
+                do=f"Give {lacking}",
+            )
+        return self
+
+
+class AlertRule(_Table):
+    """Table ``[[rule]]``: one thing to watch."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="Letters, digits, - _ and .")
+    quantity: str = Field(description="Word of the glossary.")
+    stations: tuple[str, ...] = Field(("*",), description="Names, with * and ?.")
+    depth: tuple[float, float] | None = Field(None, description="Least and greatest depth [m].")
+    below: float | None = Field(None, description="Wrong at or below this.")
+    above: float | None = Field(None, description="Wrong at or above this.")
+    clear: float | None = Field(None, description="Right again at this; default: the same.")
+    debounce: int = Field(2, ge=1, description="Readings in a row before it fires.")
+    debounce_for: Seconds = Field(0.0, description='Time before it fires, "30 min".')
+    hold: Seconds = Field(6 * 3600.0, description="Shortest time between two messages.")
+    grace: Seconds | None = Field(None, description="Silence that is a message of its own.")
+    severity: Literal["Extreme", "Severe", "Moderate", "Minor"] = "Moderate"
+    channels: tuple[str, ...] = Field(("inbox",), description="Names of channels.")
+    headline: str = Field("", description="What people read first; default: from the rule.")
+    instruction: str = Field("", description="What to do.")
+    max_age: Seconds = Field(14 * 86400.0, description="Age beyond which nothing escalates.")
+
+    @model_validator(mode="after")
+    def _check(self) -> AlertRule:
+        if (self.below is None) == (self.above is None):
+            raise StudyError(
+                f"rule '{self.name}' needs one of below and above",
+                found=f"below = {self.below}, above = {self.above}",
+                do="Give exactly one",
+            )
+        if self.quantity not in GLOSSARY:
+            raise StudyError(
+                f"rule '{self.name}' watches an unknown quantity",
+                found=f"'{self.quantity}'",
+                do=nearest(self.quantity, list(GLOSSARY)),
+            )
+        _ = self.trigger
+        return self
+
+    @property
+    def trigger(self) -> Trigger:
+        """When it raises and clears."""
+        low = self.below is not None
+        level = self.below if self.below is not None else self.above
+        assert level is not None
+        return Trigger(
+            raise_at=level,
+            clear_at=level if self.clear is None else self.clear,
+            below=low,
+            debounce=self.debounce,
+            debounce_seconds=self.debounce_for,
+            hold_seconds=self.hold,
+            grace_seconds=self.grace,
+        )
+
+    def watches(self, station: str, quantity: str, depth: float | None) -> bool:
+        """Say whether a series is watched by this rule."""
+        if quantity != self.quantity or not any(fnmatchcase(station, one) for one in self.stations):
+            return False
+        if self.depth is None:
+            return True
+        return depth is not None and self.depth[0] <= depth <= self.depth[1]
+
+
+class Rules(_Table):
+    """A rules file, read and checked.
+
+    Examples
+    --------
+    >>> rules = Rules.model_validate({"rule": [{"name": "dry", "quantity": "soil_moisture",
+    ...                                         "below": 0.1, "clear": 0.12, "hold": "6 h"}]})
+    >>> rules.rule[0].trigger.hold_seconds
+    21600.0
+    """
+
+    rule: tuple[AlertRule, ...] = ()
+    channels: dict[str, Channel] = {}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Rules:
+        known = {"inbox", *self.channels}
+        names = [one.name for one in self.rule]
+        double = sorted({one for one in names if names.count(one) > 1})
+        if double:
+            raise StudyError(
+                "two rules of one name", found=f"'{double[0]}'", do="Give each its own name"
+            )
+        for one in self.rule:
+            for channel in one.channels:
+                if channel not in known:
+                    raise StudyError(
+                        f"rule '{one.name}' names an unknown channel",
+                        found=f"'{channel}'",
+                        do=f"{nearest(channel, sorted(known))} or add [channels.{channel}]",
+                    )
+        return self
+
+    def channel(self, name: str) -> Channel:
+        """Give a channel by name; ``inbox`` is always there."""
+        return self.channels.get(name) or Channel.model_validate({"kind": "inbox"})
+
+
+def read_rules(path: str | Path) -> Rules:
+    """Read and check a rules file.
+
+    Parameters
+    ----------
+    path : str or Path
+        TOML.
+
+    Returns
+    -------
+    Rules
+
+    Raises
+    ------
+    ProblemsError
+        With everything that is wrong, all at once.
+    """
+    file = Path(path)
+    problems: list[HeadwaterError]
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return Rules.model_validate(raw)
+    except OSError as error:
+        problems = [StudyError("the rules cannot be read", found=str(error), do="Correct the path")]
+    except ValueError as error:
+        problems = [*_problems(error, file)]
+    raise ProblemsError(problems)
+
+
+def _problems(error: ValueError, file: Path) -> list[HeadwaterError]:
+    if not isinstance(error, ValidationError):
+        return [StudyError(f"{file} is not TOML", found=str(error), do="Correct the line it names")]
+    found: list[HeadwaterError] = []
+    for entry in error.errors():
+        cause = entry.get("ctx", {}).get("error")
+        place = ".".join(str(one) for one in entry["loc"])
+        if isinstance(cause, HeadwaterError):
+            found.append(cause)
+        elif entry["type"] == "extra_forbidden":
+            known = [*Rules.model_fields, *AlertRule.model_fields, *Channel.model_fields]
+            name = str(entry["loc"][-1])
+            found.append(StudyError(f"unknown key {place}", found=name, do=nearest(name, known)))
+        else:
+            found.append(
+                StudyError(
+                    f"{place}: {entry['msg']}", found=str(entry["input"])[:80], do="Correct it"
+                )
+            )
+    return found

@@ -1,0 +1,179 @@
+"""``headwater alerts``: watch rules, send messages, and see to what has been raised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.errors import report_errors
+
+if TYPE_CHECKING:
+    from headwater.network import Store
+
+__all__ = ["ack", "app", "channels", "check", "list_", "show", "silence", "try_", "watch"]
+
+app = typer.Typer(
+    name="alerts", help="Watch rules over the stations, and see to alerts.", no_args_is_help=True
+)
+
+_Store = Annotated[
+    str, typer.Option(envvar="HEADWATER_STORE", help="SQLite file, or postgresql://…")
+]
+_Rules = Annotated[Path, typer.Option("--rules", help="Rules file (TOML).")]
+_Key = Annotated[str, typer.Argument(help="Of the alert: headwater alerts list.")]
+
+
+def _opened(store: str) -> Store:
+    from headwater.cli.network_keep import store_address
+    from headwater.network import open_store
+
+    return open_store(store_address(store))
+
+
+@app.command()
+def check(rules: _Rules = Path("alerts.toml")) -> None:
+    """Check a rules file, and report every problem at once."""
+    with report_errors():
+        from headwater.alerts import read_rules
+
+        found = read_rules(rules)
+        typer.echo(f"{len(found.rule)} rules, {len(found.channels)} channels. No problems.")
+
+
+@app.command()
+def watch(
+    rules: _Rules = Path("alerts.toml"),
+    store: _Store = "network.db",
+    every: Annotated[
+        float | None, typer.Option(help="Go on, every so many seconds; default: once.", min=1)
+    ] = None,
+) -> None:
+    """Take new observations in, raise and clear alerts, and send what is due."""
+    with report_errors():
+        import os
+        import socket
+        import time
+
+        import numpy as np
+
+        from headwater.alerts import deliver, evaluate, read_rules, sender
+
+        wanted = read_rules(rules)
+        send, owner = sender(wanted), f"{socket.gethostname()}:{os.getpid()}"
+        rng = np.random.default_rng()
+        with _opened(store) as opened:
+            while True:
+                for alert in evaluate(opened, wanted):
+                    typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
+                done = deliver(opened, send, owner=owner, rng=rng)
+                if done.sent or done.failed:
+                    typer.echo(f"{done.sent} sent, {done.failed} to be sent again")
+                if every is None:
+                    return
+                time.sleep(every)
+
+
+@app.command("list")
+def list_(
+    store: _Store = "network.db",
+    all_: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+) -> None:
+    """List alerts, the newest first."""
+    with report_errors():
+        from headwater.alerts import list_alerts
+        from headwater.alerts.outbox import dead_messages
+        from headwater.network import iso
+
+        with _opened(store) as opened:
+            found = list_alerts(opened, open_only=not all_)
+            for one in found:
+                typer.echo(f"{one.state:<12} {iso(one.raised)}  {one.headline}  [{one.key}]")
+            dead = dead_messages(opened)
+        if not found:
+            typer.echo("No alerts." if all_ else "No open alerts.")
+        for message in dead:
+            typer.echo(
+                f"not delivered to {message.channel}: {message.detail['headline']}", err=True
+            )
+
+
+@app.command()
+def show(key: _Key, store: _Store = "network.db") -> None:
+    """Show the evidence of an alert, oldest first."""
+    with report_errors():
+        import json
+
+        from headwater.alerts import read_evidence
+        from headwater.errors import InputError
+
+        with _opened(store) as opened:
+            found = read_evidence(opened, key)
+        if not found:
+            raise InputError(
+                "no such alert", found=f"'{key}'", do="List them with: headwater alerts list --all"
+            )
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def ack(
+    key: _Key,
+    by: Annotated[str, typer.Option(help="Who sees to it.")],
+    store: _Store = "network.db",
+) -> None:
+    """Say that somebody sees to an alert; it stops escalating, and stays until it is resolved."""
+    with report_errors():
+        from headwater.alerts import acknowledge
+
+        with _opened(store) as opened:
+            found = acknowledge(opened, key, by)
+        typer.echo(f"{found.state}: {found.headline}")
+
+
+@app.command()
+def silence(
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    hours: Annotated[float, typer.Option(help="For how long [h].", min=0.01)],
+    rule: Annotated[str, typer.Option(help="Name of rules, with * and ?.")] = "*",
+    station: Annotated[str, typer.Option(help="Name of stations, with * and ?.")] = "*",
+    by: Annotated[str, typer.Option(help="Who.")] = "",
+    store: _Store = "network.db",
+) -> None:
+    """Silence alerts for some hours; nothing is lost, they stay in the list."""
+    with report_errors():
+        from headwater.alerts import add_silence
+        from headwater.network import iso
+        from headwater.network.store.protocol import now
+
+        until = now() + int(hours * 3600e6)
+        with _opened(store) as opened:
+            id = add_silence(opened, reason=reason, until=until, rule=rule, station=station, by=by)
+        typer.echo(f"Silence {id} until {iso(until)}")
+
+
+@app.command("try")
+def try_(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> None:
+    """Say what each rule would have sent on all that the store holds; nothing is sent."""
+    with report_errors():
+        from headwater.alerts import read_rules
+        from headwater.alerts.events import replay_store
+        from headwater.network import iso
+
+        wanted = read_rules(rules)
+        with _opened(store) as opened:
+            for rule in wanted.rule:
+                rows = replay_store(opened, rule)
+                typer.echo(f"{rule.name}: {len(rows)} messages")
+                for station, message in rows:
+                    typer.echo(f"  {iso(message.time)}  {message.kind:<10} {station}")
+
+
+@app.command()
+def channels() -> None:
+    """Say what each kind of channel promises."""
+    from headwater.alerts.outbox import PROMISES
+
+    for kind, promise in PROMISES.items():
+        typer.echo(f"{kind:<10} {promise}")

@@ -1,0 +1,274 @@
+"""Alerts for real: a store, a mail server, a webhook receiver, and senders that are killed."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from headwater.alerts import acknowledge, add_silence, deliver, evaluate, list_alerts, read_evidence
+from headwater.alerts.channels import sender, verify_signature
+from headwater.alerts.outbox import dead_messages
+from headwater.alerts.rules import Rules
+from headwater.network import open_store
+from headwater.network.entities import (
+    Datastream,
+    Observations,
+    ObservedProperty,
+    Sensor,
+    Thing,
+)
+
+HOUR = 3_600_000_000
+START = 1_780_000_000_000_000
+
+
+@contextlib.contextmanager
+def receiver(answers):
+    """A webhook receiver that keeps what it gets and answers from a list, then 200."""
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((dict(self.headers), body))
+            self.send_response(answers.pop(0) if answers else 200)
+            self.end_headers()
+            self.wfile.write(b'{"errcode": 0}')
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook?key=1", got
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def mail_server():
+    from aiosmtpd.controller import Controller
+    from aiosmtpd.handlers import Message
+
+    got = []
+
+    class Keep(Message):
+        def handle_message(self, message):
+            got.append(message)
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(Keep(), hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield port, got
+    finally:
+        controller.stop()
+
+
+def filled(store, values, start=START):
+    with store.transaction() as session:
+        thing = session.add(Thing(name="Meadow", description=""))
+        sensor = session.add(
+            Sensor(name="probe", description="", encoding_type="text/plain", metadata="x")
+        )
+        prop = session.add(ObservedProperty(name="soil_moisture", definition="x", description=""))
+        stream = session.add(
+            Datastream(
+                name="0.1 m",
+                description="",
+                observation_type="OM_Measurement",
+                unit_of_measurement={"name": "", "symbol": "m3 m-3", "definition": ""},
+                thing_id=thing,
+                sensor_id=sensor,
+                observed_property_id=prop,
+                properties={"depth": 0.1},
+            )
+        )
+    write(store, stream, values, start)
+    return stream
+
+
+def write(store, stream, values, start):
+    times = [start + at * HOUR for at in range(len(values))]
+    store.write(Observations([stream] * len(values), times, list(values)))
+
+
+def rules(**channels):
+    return Rules.model_validate(
+        {
+            "rule": [
+                {
+                    "name": "dry",
+                    "quantity": "soil_moisture",
+                    "below": 0.1,
+                    "clear": 0.15,
+                    "hold": 0,
+                    "channels": ["inbox", *channels],
+                }
+            ],
+            "channels": channels,
+        }
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path):
+    address = str(tmp_path / "network.db")
+    if request.param == "postgresql":
+        address = request.getfixturevalue("postgresql").database(
+            f"alerts_{os.getpid()}_{id(request)}"
+        )
+    with open_store(address) as opened:
+        yield opened
+
+
+def test_a_drought_is_raised_sent_acknowledged_and_resolved(store):
+    with receiver([]) as (url, got), mail_server() as (port, mails):
+        wanted = rules(
+            hook={"kind": "webhook", "url": url},
+            mail={
+                "kind": "smtp",
+                "host": "127.0.0.1",
+                "port": port,
+                "security": "none",
+                "recipients": ["ranger@reserve.example"],
+                "language": "zh",
+            },
+        )
+        stream = filled(store, [0.3, 0.2, 0.09, 0.08])
+        begun = evaluate(store, wanted)
+        assert [one.state for one in begun] == ["firing"]
+        assert evaluate(store, wanted) == []  # nothing new, nothing twice
+        send, rng = sender(wanted), np.random.default_rng(1)
+        assert deliver(store, send, owner="a", rng=rng).sent == 2
+        assert deliver(store, send, owner="a", rng=rng).sent == 0
+        assert acknowledge(store, begun[0].key, "Zhuoma").state == "acknowledged"
+        write(store, stream, [0.12, 0.2], START + 4 * HOUR)
+        assert [one.state for one in evaluate(store, wanted)] == ["resolved"]
+        assert acknowledge(store, begun[0].key, "late").state == "resolved"
+        assert deliver(store, send, owner="a", rng=rng).sent == 2
+    assert [json.loads(body)["kind"] for _, body in got] == ["raised", "resolved"]
+    assert len({headers["Idempotency-Key"] for headers, _ in got}) == 2
+    assert len({mail["Message-ID"] for mail in mails}) == 2
+    assert all("预警" in str(m.get_payload(decode=True), "utf-8") for m in mails[:1])
+    assert [one["kind"] for one in read_evidence(store, begun[0].key)] == ["raised", "resolved"]
+    write(store, stream, [0.05, 0.05], START + 8 * HOUR)
+    again = evaluate(store, wanted)
+    assert again[0].key != begun[0].key
+    assert [one.key for one in list_alerts(store)] == [again[0].key]
+
+
+def test_an_alert_of_a_silenced_station_stays_in_the_list(store):
+    with receiver([]) as (url, got):
+        wanted = rules(hook={"kind": "webhook", "url": url})
+        filled(store, [0.3, 0.09, 0.08])
+        add_silence(store, reason="probe is being moved", until=2**62, station="Mead*", by="Li")
+        assert len(evaluate(store, wanted)) == 1
+        assert deliver(store, sender(wanted), owner="a", rng=np.random.default_rng(1)).sent == 0
+    assert got == []
+    assert len(list_alerts(store)) == 1
+
+
+def test_a_webhook_that_fails_is_asked_again_with_the_same_key(store, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n")
+    with receiver([500, 503]) as (url, got):
+        wanted = rules(hook={"kind": "webhook", "url": url, "password_file": str(secret)})
+        filled(store, [0.3, 0.09, 0.08])
+        evaluate(store, wanted)
+        rng = np.random.default_rng(1)
+        for _ in range(3):
+            deliver(store, sender(wanted), owner="a", rng=rng)
+            with store.transaction() as session:  # the waiting is over
+                session.execute("UPDATE alert_outbox SET due = 0")
+    assert len(got) == 3
+    assert len({headers["Idempotency-Key"] for headers, _ in got}) == 1
+    headers, body = got[-1]
+    stamp = int(headers["X-Headwater-Timestamp"])
+    signed = headers["X-Headwater-Signature"]
+    assert verify_signature(b"s3cret", stamp, body, signed, now=time.time())
+
+
+def test_one_sender_holds_the_lease(store):
+    wanted = rules(hook={"kind": "webhook", "url": "http://127.0.0.1:9/none"})
+    filled(store, [0.3, 0.09, 0.08])
+    evaluate(store, wanted)
+    rng = np.random.default_rng(1)
+    assert not deliver(store, sender(wanted), owner="a", rng=rng).held
+    assert deliver(store, sender(wanted), owner="b", rng=rng).held
+
+
+def test_what_is_given_up_is_shown(store):
+    wanted = rules(hook={"kind": "webhook", "url": "http://127.0.0.1:9/none"})
+    filled(store, [0.3, 0.09, 0.08])
+    evaluate(store, wanted)
+    with store.transaction() as session:
+        session.execute("UPDATE alert_outbox SET attempts = 29")
+    done = deliver(store, sender(wanted), owner="a", rng=np.random.default_rng(1))
+    assert done.dead == 1
+    assert [one.channel for one in dead_messages(store)] == ["hook"]
+
+
+CHILD = """
+import os, sys
+import numpy as np
+from headwater.alerts import deliver
+from headwater.alerts.outbox import OutboxMessage
+from headwater.network import open_store
+
+def send(message):
+    with open(sys.argv[2], "a") as log:
+        log.write(message.key + "\\n")
+        log.flush()
+        os.fsync(log.fileno())
+    if np.random.default_rng().random() < 0.3:
+        os.kill(os.getpid(), 9)  # between the server's OK and our mark
+
+with open_store(sys.argv[1]) as store:
+    deliver(store, send, owner=sys.argv[3], rng=np.random.default_rng(), most=20)
+"""
+
+
+def test_senders_that_are_killed_lose_nothing_and_double_only_what_was_unmarked(tmp_path):
+    address, log = str(tmp_path / "network.db"), tmp_path / "sent.log"
+    with open_store(address) as store:
+        filled(store, [0.3])
+        with store.transaction() as session:
+            for at in range(60):
+                session.insert(
+                    "alert_outbox",
+                    {
+                        "message_key": f"m{at}",
+                        "channel": "hook",
+                        "alert_key": "a",
+                        "created": 0,
+                        "due": 0,
+                        "attempts": 0,
+                        "status": "waiting",
+                        "detail": {},
+                    },
+                )
+    kills = 0
+    for _ in range(200):
+        done = subprocess.run([sys.executable, "-c", CHILD, address, str(log), "one"], check=False)
+        kills += done.returncode == -signal.SIGKILL
+        with open_store(address) as store, store.transaction(read_only=True) as session:
+            if not session.rows("SELECT 1 FROM alert_outbox WHERE status = 'waiting'"):
+                break
+    sent = log.read_text().split()
+    assert {f"m{at}" for at in range(60)} == set(sent), "a message was lost"
+    assert kills > 0, "nothing was killed"
+    assert len(sent) - 60 <= kills, "a message was doubled although it had been marked"
