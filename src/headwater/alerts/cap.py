@@ -16,7 +16,12 @@ from typing import Literal
 
 from headwater.errors import InputError
 
-__all__ = ["CapAlert", "CapArea", "cap_problems", "write_cap"]
+__all__ = [
+    "CapAlert",
+    "CapArea",
+    "cap_problems",
+    "write_cap",
+]
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 FOOT = 0.3048

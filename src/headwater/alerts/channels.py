@@ -21,7 +21,11 @@ from headwater.alerts.outbox import OutboxMessage
 from headwater.alerts.rules import Channel, Rules
 from headwater.errors import InputError
 
-__all__ = ["sender", "signature", "verify_signature"]
+__all__ = [
+    "sender",
+    "signature",
+    "verify_signature",
+]
 
 _TIMEOUT = 20.0
 _KINDS = {

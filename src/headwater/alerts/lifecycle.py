@@ -12,7 +12,14 @@ from typing import Literal
 
 from headwater.errors import StudyError
 
-__all__ = ["INACTIVE", "AlertState", "Message", "Reading", "Trigger", "advance"]
+__all__ = [
+    "AlertState",
+    "INACTIVE",
+    "Message",
+    "Reading",
+    "Trigger",
+    "advance",
+]
 
 Phase = Literal["inactive", "pending", "firing", "recovering", "nodata"]
 Kind = Literal["raised", "resolved", "nodata", "data_back"]

@@ -17,7 +17,13 @@ import numpy as np
 
 from headwater.network.store.protocol import Session, Store
 
-__all__ = ["PROMISES", "Delivery", "OutboxMessage", "dead_messages", "deliver"]
+__all__ = [
+    "Delivery",
+    "OutboxMessage",
+    "PROMISES",
+    "dead_messages",
+    "deliver",
+]
 
 PROMISES: Mapping[str, str] = {
     "inbox": "exactly once: the message is a row of the store",

@@ -14,7 +14,12 @@ from headwater.alerts.lifecycle import Trigger
 from headwater.errors import HeadwaterError, ProblemsError, StudyError, nearest
 from headwater.glossary import GLOSSARY
 
-__all__ = ["AlertRule", "Channel", "Rules", "read_rules"]
+__all__ = [
+    "AlertRule",
+    "Channel",
+    "Rules",
+    "read_rules",
+]
 
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 

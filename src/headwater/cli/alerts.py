@@ -12,7 +12,17 @@ from headwater.cli.errors import report_errors
 if TYPE_CHECKING:
     from headwater.network import Store
 
-__all__ = ["ack", "app", "channels", "check", "list_", "show", "silence", "try_", "watch"]
+__all__ = [
+    "ack",
+    "app",
+    "channels",
+    "check",
+    "list_",
+    "show",
+    "silence",
+    "try_",
+    "watch",
+]
 
 app = typer.Typer(
     name="alerts", help="Watch rules over the stations, and see to alerts.", no_args_is_help=True
