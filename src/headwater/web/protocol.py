@@ -41,7 +41,7 @@ class ImpatientProtocol(H11Protocol):
         if self._receiving_body():
             self._calm()
             self._expect()
-        elif self.cycle is not None and not self.cycle.response_complete:
+        elif self._answering():
             self._calm()  # the request is whole: now it is for us to answer
         elif self._waiting is None:
             self._expect()
@@ -71,7 +71,12 @@ class ImpatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _receiving_body(self) -> bool:
-        return self.cycle is not None and self.cycle.more_body
+        cycle: Any = self.cycle  # None before the first request
+        return bool(cycle) and bool(cycle.more_body)
+
+    def _answering(self) -> bool:
+        cycle: Any = self.cycle
+        return bool(cycle) and not cycle.response_complete
 
     def _expect(self) -> None:
         self._waiting = self.loop.call_later(self.stall, self._drop)
