@@ -18,11 +18,16 @@ from scipy.stats import binom, chisquare
 
 from headwater.figures import CATEGORY, MUTED, house_style, new_figure, render
 from headwater.isotopes.mixing._hierarchy import Model, make_cells
-from headwater.isotopes.mixing.caps import capped_prior
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical import Effects
 from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_caps
-from headwater.isotopes.mixing.priors import FractionPrior, clr_prior, dirichlet_prior, ilr_basis
+from headwater.isotopes.mixing.priors import (
+    FractionPrior,
+    capped_prior,
+    clr_prior,
+    dirichlet_prior,
+    ilr_basis,
+)
 
 BINS, THIN, RANKS = 20, 10, 99
 NAMES, TRACERS = ("rain", "ice", "snow"), ("d18O", "d2H")
@@ -177,7 +182,7 @@ def calibrate(setting: Setting, total: int, seed: int) -> dict:
     parts = ("n", "mean", "scatter")
     stacked = tuple(np.array([getattr(one, part) for one in cells]) for part in parts)
     found, divergences = run_chains(
-        model, cells[0], sources, seed, (750, THIN * RANKS, 1), stacked, collect=THIN
+        model, cells[0], sources, rng, length=(750, THIN * RANKS, 1), samples=stacked, collect=THIN
     )
     fine = np.ones((total, RANKS), dtype=bool)
     if model.caps:  # draws beyond the wall are no draws of the posterior

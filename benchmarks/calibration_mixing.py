@@ -16,7 +16,7 @@ from scipy.stats import chisquare
 
 from headwater.figures import CATEGORY, MUTED, house_style, new_figure, render
 from headwater.isotopes.mixing.composition import Composition
-from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+from headwater.isotopes.mixing.posterior import mix_posterior
 from headwater.isotopes.mixing.priors import FractionPrior, clr_prior, dirichlet_prior
 
 BINS, RANKS = 20, 99
@@ -110,7 +110,7 @@ def calibrate(setting: Setting, total: int = 2000, seed: int = 0, block: int = 2
     ranks, covered, refused = [], [], 0
     for _ in range(total // block):
         p, sources, water = simulate(setting, block, rng)
-        post = mixing_posterior(
+        post = mix_posterior(
             sources,
             water,
             rng=rng,
@@ -118,8 +118,8 @@ def calibrate(setting: Setting, total: int = 2000, seed: int = 0, block: int = 2
             residual=setting.residual,
             source_error=setting.source_error,
             sigma_prior=SIGMA,
-            draws=8000,
-            kept=4000,
+            n_resamples=8000,
+            n_kept=4000,
         )
         fine = ~np.isnan(post.draws[:, 0, 0])
         refused += int((~fine).sum())

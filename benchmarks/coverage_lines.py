@@ -12,17 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headwater.isotopes import (
-    Climate,
-    bootstrap_crossing,
-    craig_gordon,
-    evaporation_loss,
-    fit_line,
-    intersect,
-    residual_water,
-)
+from headwater.isotopes import Climate, fit_line, intersect
+from headwater.isotopes.evaporation import craig_gordon, evaporation_loss, residual_water
+from headwater.isotopes.intersection import bootstrap_crossing
 from headwater.isotopes.mixing.composition import compose
-from headwater.isotopes.mixing.evaporated_source import evaporated_source
+from headwater.isotopes.mixing.evaporated_water import evaporated_source
 from headwater.virtual.endmembers import LMWL, meteoric
 from headwater.virtual.samples import PRECISION
 
@@ -129,9 +123,11 @@ def crossing(n: int, wander: float, rng: np.random.Generator) -> dict[str, tuple
     point = intersect(lmwl, lel)
     half = 1.96 * point.d18O_sd
     pair = [one[["d18O", "d2H"]].to_numpy() for one in (wet, dry)]
-    points, (low, high) = bootstrap_crossing(*pair, rng=rng, draws=400)
+    points, (low, high) = bootstrap_crossing(*pair, rng=rng, n_resamples=400)
     water = compose(dry.assign(water="soil"), ["d18O", "d2H"])
-    back = evaporated_source(water, lmwl, rng=rng, slope=(SLOPE, 0.4), kind="mean", draws=2000)
+    back = evaporated_source(
+        water, lmwl, rng=rng, slope=(SLOPE, 0.4), kind="mean", n_resamples=2000
+    )
     mine = back.data[back.data["quantity"] == "d18O"].iloc[0]
     return {
         "delta": (point.d18O - half, point.d18O + half, point.d18O),

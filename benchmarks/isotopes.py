@@ -12,9 +12,9 @@ import pandas as pd
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.mixing.closed_form import fraction_sd, simplex_fractions
 from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
-from headwater.isotopes.mixing.evaporated_source import evaporated_source
-from headwater.isotopes.mixing.importance_sampling import mixing_posterior
-from headwater.isotopes.mixing.mix_likelihood import mix_maximum_likelihood
+from headwater.isotopes.mixing.evaporated_water import evaporated_source
+from headwater.isotopes.mixing.mix_model import estimate_end_members
+from headwater.isotopes.mixing.posterior import mix_posterior
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "isotopes"
 APART = {2: 0.092, 3: 1.06}
@@ -88,13 +88,13 @@ def posterior() -> dict:
     sources, mixtures = mix250()
 
     def call():
-        return mixing_posterior(
+        return mix_posterior(
             sources,
             mixtures,
             rng=np.random.default_rng(1),
             residual="simmr",
             source_error=False,
-            draws=40_000,
+            n_resamples=40_000,
         )
 
     return row(
@@ -114,7 +114,7 @@ def evaporated() -> dict:
     )
 
     def call():
-        return evaporated_source(water, line, rng=np.random.default_rng(0), draws=150_000)
+        return evaporated_source(water, line, rng=np.random.default_rng(0), n_resamples=150_000)
 
     effective = call().data["effective_draws"].min()
     return row(
@@ -148,7 +148,7 @@ def carrera() -> list[dict]:
         y = rng.dirichlet(np.ones(len(true)), n) @ true + rng.normal(0, error, (n, len(error)))
         m = np.array(true) + rng.normal(0, sd)
         ours = seconds(
-            lambda m=m, y=y, sd=sd, error=error: mix_maximum_likelihood(
+            lambda m=m, y=y, sd=sd, error=error: estimate_end_members(
                 m, y, source_sd=sd, mixture_sd=error
             )
         )
@@ -176,13 +176,15 @@ def hierarchical() -> list[dict]:
 
     if not (CASES.exists() and find_spec("numpyro") and find_spec("arviz_stats")):
         return []
-    from headwater.isotopes.mixing.hierarchical import Effects, hierarchical_posterior
+    from headwater.isotopes.mixing.hierarchical import Effects, mix_hierarchical
 
     samples = pd.read_csv(CASES / "mix250_mixtures.csv")
 
     def call():
         start = time.process_time()
-        post = hierarchical_posterior(mix250()[0], samples, Effects(("group",)))
+        post = mix_hierarchical(
+            mix250()[0], samples, Effects(("group",)), rng=np.random.default_rng(0)
+        )
         return post.diagnostics["ess_bulk"].min() / (time.process_time() - start)
 
     with_compilation = call()

@@ -12,10 +12,10 @@ from headwater.isotopes.mixing.closed_form import (
     fraction_covariance,
     simplex_fractions,
 )
-from headwater.isotopes.mixing.evaporated_source import EnrichmentPrior
-from headwater.isotopes.mixing.importance import truncated_normal
-from headwater.isotopes.mixing.polygon import in_polygon
+from headwater.isotopes.mixing.evaporated_water import EnrichmentPrior
+from headwater.isotopes.mixing.importance_sampling import truncated_normal
 from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior, ilr_basis
+from headwater.isotopes.mixing.source_checks import in_polygon
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=40, deadline=None)

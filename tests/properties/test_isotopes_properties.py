@@ -4,19 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.isotopes import (
-    Claims,
     Climate,
     WaterLine,
     audit_tables,
-    craig_gordon,
     d_excess,
-    d_excess_sd,
     evaporated_fraction,
     fit_line,
     intersect,
-    residual_water,
-    robust_distance,
 )
+from headwater.isotopes.audit.tables import Claims
+from headwater.isotopes.evaporation import craig_gordon, residual_water
+from headwater.isotopes.excess import d_excess_sd
+from headwater.isotopes.quality import robust_distance
 
 SEEDS = st.integers(0, 2**32 - 1)
 PERIODS = ("June", "August", "September")

@@ -19,22 +19,20 @@ from headwater.isotopes import (
     Climate,
     WaterLine,
     audit_tables,
-    bootstrap_crossing,
-    craig_gordon,
     d_excess,
     evaporated_fraction,
     evaporation_slope,
     fit_line,
     intersect,
     lc_excess,
-    line_crossings,
-    prepare,
     published_study,
-    recover_labels,
-    residual_water,
     slope_envelope,
 )
+from headwater.isotopes.audit.rules_lines import line_crossings, recover_labels
 from headwater.isotopes.audit.rules_means import hull_misfit, signs_and_ranges
+from headwater.isotopes.audit.tables import prepare
+from headwater.isotopes.evaporation import craig_gordon, residual_water
+from headwater.isotopes.intersection import bootstrap_crossing
 from headwater.isotopes.regression import york
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
@@ -122,7 +120,7 @@ def test_crossing_equals_delta_fieller_and_monte_carlo(rain) -> None:
         assert ours == pytest.approx(known["intersection"][name], rel=1e-8)
     assert [point.d18O_low, point.d18O_high] == pytest.approx(known["fieller95_d18O"], rel=1e-8)
     _, edges = bootstrap_crossing(
-        rain[["d18O", "d2H"]], soil[["d18O", "d2H"]], rng=np.random.default_rng(7), draws=4000
+        rain[["d18O", "d2H"]], soil[["d18O", "d2H"]], rng=np.random.default_rng(7), n_resamples=4000
     )
     # resampling both sets adds what a normal approximation lacks, and takes what it has too much
     assert edges == pytest.approx((known["mc"]["q025"], known["mc"]["q975"]), abs=0.15)

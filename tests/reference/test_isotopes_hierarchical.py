@@ -15,18 +15,17 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, InputError, StudyError
-from headwater.isotopes.mixing.caps import capped_prior
 from headwater.isotopes.mixing.composition import compose_stated
 from headwater.isotopes.mixing.contributions import contribution_draws, hierarchical_contributions
 from headwater.isotopes.mixing.hierarchical import (
     Effects,
     grouped_kfold,
-    hierarchical_posterior,
     leave_one_out,
+    mix_hierarchical,
     predictive_check,
     prior_check,
 )
-from headwater.isotopes.mixing.priors import dirichlet_prior
+from headwater.isotopes.mixing.priors import capped_prior, dirichlet_prior
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
 EXTRA = all(find_spec(name) for name in ("numpyro", "arviz_stats"))
@@ -48,6 +47,10 @@ def sources(tracers=("d18O", "dexcess")):
         ),
         tracers,
     )
+
+
+def fresh():
+    return np.random.default_rng(0)
 
 
 def simulated(n=240, seed=0):
@@ -75,7 +78,7 @@ def test_absent_extra_is_named():
     if EXTRA:
         pytest.skip("the extra bayes is installed")
     with pytest.raises(StudyError, match=r"headwater\[bayes\]"):
-        hierarchical_posterior(sources(), simulated(), Effects(("month",)))
+        mix_hierarchical(sources(), simulated(), Effects(("month",)), rng=fresh())
 
 
 SHORT = (100, 100, 2)
@@ -84,14 +87,19 @@ SHORT = (100, 100, 2)
 @pytest.fixture(scope="module")
 def mixsiar_fit():
     samples = pd.read_csv(CASES / "mix250_mixtures.csv")
-    return hierarchical_posterior(sources(), samples, Effects(("group",)))
+    return mix_hierarchical(sources(), samples, Effects(("group",)), rng=fresh())
 
 
 @pytest.fixture(scope="module")
 def by_height():
     effects = Effects(("month",), (("site", "month"),), ("elevation",))
-    return hierarchical_posterior(
-        sources(), simulated(), effects, residual="process", tau_scale=0.5
+    return mix_hierarchical(
+        sources(),
+        simulated(),
+        effects,
+        rng=fresh(),
+        residual="process",
+        tau_scale=0.5,
     )
 
 
@@ -117,7 +125,7 @@ def test_scores_and_checks_of_a_fit(mixsiar_fit):
     score = leave_one_out(mixsiar_fit)
     assert score.se > 0.0
     assert len(score.data) == 250
-    checks = predictive_check(mixsiar_fit, rng=np.random.default_rng(0))
+    checks = predictive_check(mixsiar_fit, rng=fresh())
     assert checks["p"].between(0.01, 0.99).all()
 
 
@@ -183,10 +191,11 @@ def test_evaporation_inside_the_model():
     made = np.stack([share * -9 + (1 - share) * -17, share * -62 + (1 - share) * -126], axis=1)
     made = made + 2.0 * np.array([1.0, 4.5]) + rng.normal(0, [0.3, 1.5], (45, 2))
     frame = pd.DataFrame(made, columns=["d18O", "d2H"]).assign(month=np.repeat([6, 8, 9], 15))
-    post = hierarchical_posterior(
+    post = mix_hierarchical(
         ends,
         frame,
         Effects(("month",)),
+        rng=fresh(),
         evaporation=(4.5, 0.2),
         residual="process_residual",
         length=(1000, 1500, 4),
@@ -201,10 +210,10 @@ def test_evaporation_inside_the_model():
 @pytest.mark.slow
 def test_caps_cut_the_posterior():
     frame, effects = simulated(120), Effects()
-    whole = hierarchical_posterior(sources(), frame, effects)
+    whole = mix_hierarchical(sources(), frame, effects, rng=fresh())
     limit = round(float(np.median(whole.draws[0][:, 0])), 3)
     prior = capped_prior(dirichlet_prior([1, 1, 1]), sources().labels, {"precipitation": limit})
-    cut = hierarchical_posterior(sources(), frame, effects, prior=prior)
+    cut = mix_hierarchical(sources(), frame, effects, rng=fresh(), prior=prior)
     kept = whole.draws[0][whole.draws[0][:, 0] <= limit]
     assert cut.draws[..., 0].max() <= limit
     assert cut.data["fraction"].to_numpy() == pytest.approx(kept.mean(axis=0), abs=0.004)
@@ -217,27 +226,45 @@ def test_caps_cut_the_posterior():
 @pytest.mark.slow
 def test_unconverged_chains_give_no_fractions():
     with pytest.raises(DataError, match=r"have not converged.*(R-hat|effective draws)"):
-        hierarchical_posterior(sources(), simulated(120), Effects(("month",)), length=SHORT)
+        mix_hierarchical(
+            sources(),
+            simulated(120),
+            Effects(("month",)),
+            rng=fresh(),
+            length=SHORT,
+        )
 
 
 @needs_extra
 @pytest.mark.slow
 def test_held_out_groups():
     frame = simulated(120)
-    score = grouped_kfold(sources(), frame, Effects(("month",)), by="month", folds=2, length=SHORT)
+    score = grouped_kfold(
+        sources(),
+        frame,
+        Effects(("month",)),
+        by="month",
+        folds=2,
+        rng=fresh(),
+        length=SHORT,
+    )
     assert np.isfinite(score.elpd)
     assert score.data.groupby(frame["month"])["fold"].nunique().eq(1).all()
     with pytest.raises(InputError, match="Did you mean 'month'"):
-        grouped_kfold(sources(), frame, Effects(("month",)), by="mont")
+        grouped_kfold(sources(), frame, Effects(("month",)), by="mont", rng=fresh())
 
 
 @needs_extra
 def test_prior_alone():
     frame, effects = simulated(120), Effects(("month",))
-    prior = prior_check(sources(), frame, effects, count=4000).set_index("quantity")
+    prior = prior_check(sources(), frame, effects, rng=fresh(), n_resamples=4000).set_index(
+        "quantity"
+    )
     assert prior.loc["snow_melt", "mean"] == pytest.approx(1 / 3, abs=0.02)
     capped = capped_prior(dirichlet_prior([1, 1, 1]), sources().labels, {"snow_melt": 0.5})
-    cut = prior_check(sources(), frame, effects, count=4000, prior=capped).set_index("quantity")
+    cut = prior_check(
+        sources(), frame, effects, rng=fresh(), n_resamples=4000, prior=capped
+    ).set_index("quantity")
     assert cut.loc["snow_melt", "high"] <= 0.5
 
 
@@ -246,4 +273,4 @@ def test_missing_tracers_are_named():
     frame = simulated(20)
     frame.loc[4, "d18O"] = np.nan
     with pytest.raises(DataError, match=r"lack a tracer or an effect \(row 4\)"):
-        hierarchical_posterior(sources(), frame, Effects(("month",)))
+        mix_hierarchical(sources(), frame, Effects(("month",)), rng=fresh())

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headwater.isotopes.mixing.closed_form import simplex_fractions
-from headwater.isotopes.mixing.mix_likelihood import improvement_index, mix_maximum_likelihood
+from headwater.isotopes.mixing.mix_model import estimate_end_members, improvement_index
 
 TRUE = np.array([[500.0, 700, 100, 800, 200], [100, 100, 400, 200, 700], [700, 400, 900, 500, 50]])
 NOISE = {
@@ -30,7 +30,7 @@ def once(n, sd, seed):
     y = f @ TRUE + rng.normal(0, ERROR, (n, 5))
     measured = TRUE + rng.normal(0, sd)
     plain = simplex_fractions(measured, y)
-    found, ends, _ = mix_maximum_likelihood(measured, y, source_sd=sd, mixture_sd=[ERROR] * 5)
+    found, ends, _ = estimate_end_members(measured, y, source_sd=sd, mixture_sd=[ERROR] * 5)
     r = [np.corrcoef(guess.ravel(), f.ravel())[0, 1] for guess in (plain, found)]
     off = [np.abs(guess - f).mean() for guess in (plain, found)]
     return (*r, *off, improvement_index(ends, TRUE, sd))
@@ -95,7 +95,7 @@ def test_river_and_sea_are_defined_by_more_samples():
         for seed in range(12):
             rng = np.random.default_rng(seed)
             y = rng.dirichlet(np.ones(2), n) @ true + rng.normal(0, [600.0, 400.0], (n, 2))
-            ends = mix_maximum_likelihood(
+            ends = estimate_end_members(
                 true + rng.normal(0, sd), y, source_sd=sd, mixture_sd=[600.0, 400.0]
             )[1]
             assert ends.min() > -300.0

@@ -20,14 +20,17 @@ from headwater.isotopes.mixing.closed_form import (
     exact_fractions,
     fraction_covariance,
     fraction_sd,
-    mix,
+    mix_closed_form,
     simplex_fractions,
 )
 from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
-from headwater.isotopes.mixing.emma import emma, mixing_space
-from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.mixing.evaporated_source import evaporated_source, source_prior
-from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+from headwater.isotopes.mixing.end_member_analysis import emma, mixing_space
+from headwater.isotopes.mixing.evaporated_water import (
+    evaporated_source,
+    mix_evaporated,
+    source_prior,
+)
+from headwater.isotopes.mixing.posterior import mix_posterior
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
 pytestmark = pytest.mark.skipif(not CASES.exists(), reason="reference cases are not at hand")
@@ -85,7 +88,7 @@ def test_three_sources_two_tracers(rho):
             "t1_sd": case["mix_se"][1],
         }
     )
-    result = mix(ends, compose_stated(water, ["t0", "t1"], correlation={"m": r})).data
+    result = mix_closed_form(ends, compose_stated(water, ["t0", "t1"], correlation={"m": r})).data
     assert result["fraction"].to_numpy() == pytest.approx(wanted["f"], abs=1e-9)
     assert result["sd"].to_numpy() == pytest.approx(wanted["se_first_order"], rel=1e-9)
     if rho == 0.0:
@@ -126,9 +129,9 @@ def test_concentration_dependence():
     water = compose_stated(
         pd.DataFrame({"source": ["m"], "t0": case["mix"][:1], "t1": case["mix"][1:]}), ["t0", "t1"]
     )
-    found = mix(ends, water, concentration=dict(zip("abc", q, strict=True))).data
+    found = mix_closed_form(ends, water, concentration=dict(zip("abc", q, strict=True))).data
     assert found["fraction"].to_numpy() == pytest.approx(case["p_true"], abs=1e-8)
-    without = mix(ends, water).data["fraction"].to_numpy()
+    without = mix_closed_form(ends, water).data["fraction"].to_numpy()
     assert np.abs(without - case["p_true"]).max() > 0.05
 
 
@@ -207,13 +210,13 @@ def mix250():
 
 def test_simmr_posterior(mix250):
     ends, water = mix250
-    post = mixing_posterior(
+    post = mix_posterior(
         ends,
         water,
         rng=np.random.default_rng(1),
         residual="simmr",
         source_error=False,
-        draws=40_000,
+        n_resamples=40_000,
     )
     case = expected("mix250_simmr_expected.json")["posterior"]
     for row in post.data.itertuples():
@@ -235,7 +238,7 @@ def test_simmr_posterior(mix250):
 def test_fractions_are_near_the_truth(mix250):
     ends, water = mix250
     truth = expected("mix250_truth.json")["p_true"]
-    post = mixing_posterior(ends, water, rng=np.random.default_rng(1))
+    post = mix_posterior(ends, water, rng=np.random.default_rng(1))
     found = post.data["fraction"].to_numpy().reshape(10, 3)
     wanted = np.array([truth[label] for label in water.labels])
     assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.06  # simmr 0.054, MixSIAR 0.042
@@ -292,7 +295,7 @@ def test_isowater_source(name, globally, kind):
     assert centre == pytest.approx(case["o_cent"], abs=1e-9)
     assert width == pytest.approx(case["o_sd"], abs=0.003)  # isoWater steps by 0.001
     found = evaporated_source(
-        sample(), line, rng=np.random.default_rng(0), kind=kind, draws=300_000
+        sample(), line, rng=np.random.default_rng(0), kind=kind, n_resamples=300_000
     ).data.set_index("quantity")
     for quantity, key in QUANTITY.items():
         row, peer = found.loc[quantity], case[key]
@@ -324,7 +327,7 @@ def test_isowater_mixture():
         ["d18O", "d2H"],
         correlation={name: [[1, c], [c, 1]] for name, c in zip(names, r, strict=True)},
     )
-    post = evaporated_mixture(ends, sample(), rng=np.random.default_rng(0), draws=200_000)
+    post = mix_evaporated(ends, sample(), rng=np.random.default_rng(0), n_resamples=200_000)
     means = dict(zip(names, post.data["fraction"], strict=True))
     others = post.parameters.set_index("parameter")["mean"]
     limit = 3.5 / np.sqrt(200)  # the smallest effective size of the peer

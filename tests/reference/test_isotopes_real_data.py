@@ -15,17 +15,17 @@ import pytest
 
 from headwater.isotopes import (
     WaterLine,
-    add_excess,
     check_quality,
     check_samples,
     crossings,
     fit_line,
     fit_lines,
-    judge_lines,
     read_samples,
     slope_envelope,
     summarise,
 )
+from headwater.isotopes.envelope import judge_lines
+from headwater.isotopes.summary import add_excess
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not here")

@@ -6,18 +6,17 @@ from headwater.errors import InputError, StudyError
 from headwater.figures import render
 from headwater.isotopes import (
     GMWL,
-    RULES,
-    Claims,
     audit_tables,
     check_quality,
     check_samples,
     crossings,
     fit_lines,
-    printed,
     published_study,
     read_claims,
     summarise,
 )
+from headwater.isotopes.audit.run import RULES
+from headwater.isotopes.audit.tables import Claims, printed
 from headwater.isotopes.results import SampleTable
 
 

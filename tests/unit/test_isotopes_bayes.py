@@ -7,15 +7,15 @@ import pytest
 from headwater.errors import DataError, StudyError
 from headwater.isotopes.lines import GMWL, WaterLine
 from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
-from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.mixing.evaporated_source import (
+from headwater.isotopes.mixing.evaporated_water import (
     EnrichmentPrior,
     evaporated_source,
+    mix_evaporated,
     source_prior,
 )
-from headwater.isotopes.mixing.importance import pareto_smooth, resample
-from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+from headwater.isotopes.mixing.importance_sampling import pareto_smooth, resample
 from headwater.isotopes.mixing.plots import draw_posterior_matrix
+from headwater.isotopes.mixing.posterior import mix_posterior
 from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior, elicit_prior
 
 TRACERS = ["d18O", "d2H"]
@@ -47,7 +47,7 @@ def soil(n=20, groups=2, seed=1):
 
 @pytest.mark.parametrize("residual", ["process_residual", "process", "residual", "simmr"])
 def test_fractions_are_a_whole_and_draws_are_good(residual):
-    post = mixing_posterior(
+    post = mix_posterior(
         sources(r=0.9), compose(soil(), TRACERS, by=["site"]), rng=rng(), residual=residual
     )
     assert post.data["fraction"].sum() == pytest.approx(2.0)
@@ -63,7 +63,7 @@ def test_tracers_that_carry_the_same_information_give_the_same_answer():
     ends["water"] = np.repeat(["rain", "ice", "snow"], 20)
     ends[TRACERS] += np.repeat([[-10.0, -70], [-15, -118], [-18, -130]], 20, axis=0)
     answers = [
-        mixing_posterior(
+        mix_posterior(
             compose(ends, pair), compose(frame, pair, by=["site"]), rng=rng(), residual="process"
         )
         .data["fraction"]
@@ -76,18 +76,16 @@ def test_tracers_that_carry_the_same_information_give_the_same_answer():
 def test_order_of_sources_and_number_of_groups_do_not_matter():
     frame = soil(groups=3)
     water = compose(frame, TRACERS, by=["site"])
-    three = mixing_posterior(sources(), water, rng=rng()).data
-    turned = mixing_posterior(sources().take(["snow", "rain", "ice"]), water, rng=rng(9)).data
+    three = mix_posterior(sources(), water, rng=rng()).data
+    turned = mix_posterior(sources().take(["snow", "rain", "ice"]), water, rng=rng(9)).data
     merged = three.merge(turned, on=["mixture", "source"])
     assert merged["fraction_x"].to_numpy() == pytest.approx(merged["fraction_y"], abs=0.01)
 
 
 def test_informative_prior_pulls():
     water = compose(soil(n=3, groups=1), TRACERS, by=["site"])
-    flat = mixing_posterior(sources(), water, rng=rng(), prior=dirichlet_prior([1, 1, 1]))
-    sure = mixing_posterior(
-        sources(), water, rng=rng(), prior=elicit_prior([0.9, 0.05, 0.05], 0.02)
-    )
+    flat = mix_posterior(sources(), water, rng=rng(), prior=dirichlet_prior([1, 1, 1]))
+    sure = mix_posterior(sources(), water, rng=rng(), prior=elicit_prior([0.9, 0.05, 0.05], 0.02))
     assert sure.data["fraction"][0] > flat.data["fraction"][0] + 0.1
     assert sure.data["sd"][0] < flat.data["sd"][0]
 
@@ -107,7 +105,7 @@ def test_without_data_the_prior_comes_back():
         TRACERS,
     )
     for prior in (dirichlet_prior([2, 1, 3]), clr_prior(3, [0.5, 0, -0.5], [1, 0.5, 1])):
-        post = mixing_posterior(sources(), vague, rng=rng(), prior=prior, residual="process")
+        post = mix_posterior(sources(), vague, rng=rng(), prior=prior, residual="process")
         expected = prior.draw(200_000, rng(3))
         assert post.data["fraction"].to_numpy() == pytest.approx(expected.mean(axis=0), abs=0.01)
         assert post.data["sd"].to_numpy() == pytest.approx(expected.std(axis=0), abs=0.01)
@@ -117,7 +115,7 @@ def test_missing_values_still_count():
     frame = soil(groups=1)
     frame.loc[:4, "d2H"] = np.nan
     frame.loc[10:12, "d18O"] = np.nan
-    post = mixing_posterior(sources(), compose(frame, TRACERS, by=["site"]), rng=rng())
+    post = mix_posterior(sources(), compose(frame, TRACERS, by=["site"]), rng=rng())
     assert "8 samples lack a tracer" in " ".join(post.choices)
     assert post.data["status"].eq("ok").all()
 
@@ -127,13 +125,13 @@ def test_single_samples_and_more_sources_than_tracers():
     table = pd.DataFrame(
         {"source": ["a", "b", "c"], "d18O": [-10.0, -15, -18], "d18O_sd": 1.0, "n": 9}
     )
-    post = mixing_posterior(compose_stated(table, ["d18O"]), one, rng=rng(), residual="process")
+    post = mix_posterior(compose_stated(table, ["d18O"]), one, rng=rng(), residual="process")
     assert "the prior decides" in post.cautions[0]
 
 
 def test_mixture_outside_the_polygon_is_said():
     off = pd.DataFrame({"d18O": [-2.0, -2.5, -1.9], "d2H": [-130.0, -131, -128], "site": "a"})
-    post = mixing_posterior(sources(), compose(off, TRACERS, by=["site"]), rng=rng())
+    post = mix_posterior(sources(), compose(off, TRACERS, by=["site"]), rng=rng())
     assert "outside 95 % of the polygons" in " ".join(post.cautions)
 
 
@@ -145,13 +143,13 @@ def test_untrusted_draws_give_a_sentence_and_no_fractions():
         pd.DataFrame({"source": ["x"], "d18O": [-13.0], "d18O_sd": [0.05], "n": [500]}), ["d18O"]
     )
     with pytest.raises(DataError, match=r"no group has a posterior that can be trusted.*Pareto k"):
-        mixing_posterior(
+        mix_posterior(
             compose_stated(table, ["d18O"]),
             water,
             rng=rng(),
             prior=dirichlet_prior([0.3] * 4),
             residual="process",
-            draws=200,
+            n_resamples=200,
         )
 
 
@@ -160,9 +158,9 @@ def test_untrusted_draws_give_a_sentence_and_no_fractions():
 )
 def test_wrong_prior(prior, said):
     with pytest.raises(DataError, match=said):
-        mixing_posterior(sources(), compose(soil(), TRACERS, by=["site"]), rng=rng(), prior=prior)
+        mix_posterior(sources(), compose(soil(), TRACERS, by=["site"]), rng=rng(), prior=prior)
     with pytest.raises(DataError, match="all or nothing"):
-        mixing_posterior(
+        mix_posterior(
             sources(),
             compose(soil(), TRACERS, by=["site"]),
             rng=rng(),
@@ -176,7 +174,7 @@ def test_wrong_prior(prior, said):
 
 def test_unknown_residual_names_the_known():
     with pytest.raises(StudyError, match="Did you mean 'process'"):
-        mixing_posterior(
+        mix_posterior(
             sources(), compose(soil(), TRACERS, by=["site"]), rng=rng(), residual="proces"
         )  # type: ignore[arg-type]
 
@@ -184,7 +182,7 @@ def test_unknown_residual_names_the_known():
 def test_difference_of_groups_and_matrix():
     frame = soil()
     frame.loc[frame["site"] == "b", TRACERS] += [1.5, 12.0]
-    post = mixing_posterior(sources(), compose(frame, TRACERS, by=["site"]), rng=rng())
+    post = mix_posterior(sources(), compose(frame, TRACERS, by=["site"]), rng=rng())
     gap = post.difference("b", "a").set_index("source")
     assert gap.loc["rain", "probability"] > 0.9
     assert gap["difference"].sum() == pytest.approx(0.0, abs=1e-12)
@@ -272,7 +270,7 @@ def test_evaporated_mixture_finds_the_fraction_behind_the_enrichment():
     water = compose_each(
         pd.DataFrame([{"d18O": made[0], "d2H": made[1], "d18O_sd": 0.1, "d2H_sd": 0.5}]), TRACERS
     )
-    post = evaporated_mixture(pair, water, rng=rng(), slope=(4.5, 0.2))
+    post = mix_evaporated(pair, water, rng=rng(), slope=(4.5, 0.2))
     assert post.data["fraction"][0] == pytest.approx(0.5, abs=0.1)
     assert post.parameters.set_index("parameter").loc["enrichment", "mean"] == pytest.approx(
         3, abs=1
@@ -284,4 +282,4 @@ def test_evaporated_mixture_refuses_the_impossible():
         pd.DataFrame({"d18O": [-12.0], "d2H": [200.0], "d18O_sd": 0.1, "d2H_sd": 0.5}), TRACERS
     )
     with pytest.raises(DataError, match="no mixture of these sources evaporates"):
-        evaporated_mixture(sources(), water, rng=rng())
+        mix_evaporated(sources(), water, rng=rng())

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, InputError
-from headwater.isotopes.mixing.caps import capped_prior
 from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
 from headwater.isotopes.mixing.contributions import contribution_draws
-from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.mixing.importance_sampling import mixing_posterior
-from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior
+from headwater.isotopes.mixing.evaporated_water import mix_evaporated
+from headwater.isotopes.mixing.posterior import mix_posterior
+from headwater.isotopes.mixing.priors import capped_prior, clr_prior, dirichlet_prior
 
 TRACERS, NAMES = ["d18O", "d2H"], ("rain", "ice", "snow")
 
@@ -42,7 +41,7 @@ def soil(n=20):
 def posterior(caps, draws=20_000, kept=4000, base=None):
     base = base or dirichlet_prior([1, 1, 1])
     prior = capped_prior(base, NAMES, caps) if caps else base
-    return mixing_posterior(sources(), soil(), rng=rng(), prior=prior, draws=draws, kept=kept)
+    return mix_posterior(sources(), soil(), rng=rng(), prior=prior, n_resamples=draws, n_kept=kept)
 
 
 @pytest.mark.parametrize("base", [dirichlet_prior([1, 1, 1]), clr_prior(3)], ids=lambda p: p.kind)
@@ -71,7 +70,7 @@ def test_evaporated_mixtures_take_caps_too():
         pd.DataFrame({"d18O": [-9.0], "d2H": [-70.0], "d18O_sd": 0.1, "d2H_sd": 0.5}), TRACERS
     )
     prior = capped_prior(dirichlet_prior([1, 1, 1]), NAMES, {"rain": 0.6})
-    post = evaporated_mixture(sources(), water, rng=rng(), prior=prior)
+    post = mix_evaporated(sources(), water, rng=rng(), prior=prior)
     assert post.draws[0, :, 0].max() <= 0.6
 
 

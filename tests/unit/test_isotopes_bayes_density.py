@@ -181,7 +181,7 @@ def test_three_tracers_take_the_general_way():
 def test_draws_of_the_priors():
     model, ends = Model(PRIORS["dirichlet"], "process_residual", (4.5, 0.4), 0.7), sources()
     cells = make_cells(samples(), TRACERS, EFFECTS, ends)
-    drawn = draw_prior(model, cells, ends, 3, 4000)
+    drawn = draw_prior(model, cells, ends, 4000, np.random.default_rng(3))
     alpha = np.array([1.0, 2.0, 0.7])
     assert drawn["p_global"].mean(axis=0) == pytest.approx(alpha / alpha.sum(), abs=0.02)
     assert drawn["xi"].mean() == pytest.approx(10.0, abs=0.3)

@@ -5,18 +5,19 @@ from headwater.errors import DataError, StudyError
 from headwater.isotopes import (
     Climate,
     WaterLine,
-    craig_gordon,
-    equilibrium_alpha,
     evaporated_fraction,
-    evaporation_loss,
     evaporation_slope,
-    judge_lines,
-    kinetic_enrichment,
+    slope_envelope,
+)
+from headwater.isotopes.envelope import judge_lines
+from headwater.isotopes.evaporation import (
+    craig_gordon,
+    evaporation_loss,
     pressure,
     relative_humidity,
     residual_water,
-    slope_envelope,
 )
+from headwater.isotopes.fractionation import equilibrium_alpha, kinetic_enrichment
 
 
 def test_gibson_and_merlivat_are_near_each_other() -> None:

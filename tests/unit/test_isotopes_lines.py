@@ -3,17 +3,10 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, StudyError
-from headwater.isotopes import (
-    GMWL,
-    WaterLine,
-    bootstrap_crossing,
-    crossings,
-    equal_slopes,
-    fit_line,
-    fit_lines,
-    holm,
-    intersect,
-)
+from headwater.inference.multiplicity import holm
+from headwater.isotopes import GMWL, WaterLine, crossings, fit_line, fit_lines, intersect
+from headwater.isotopes.intersection import bootstrap_crossing
+from headwater.isotopes.slopes import equal_slopes
 
 X = np.linspace(-20, -5, 30)
 WIGGLE = np.sin(np.arange(30.0) * 1.7)
@@ -129,7 +122,7 @@ def test_bootstrap_is_repeatable_and_centred(method) -> None:
     rain = np.column_stack([X, 8 * X + 10 + WIGGLE])
     soil = np.column_stack([X + 5, 5 * X - 10 + WIGGLE[::-1]])
     runs = [
-        bootstrap_crossing(rain, soil, rng=np.random.default_rng(2), draws=400, method=method)
+        bootstrap_crossing(rain, soil, rng=np.random.default_rng(2), n_resamples=400, method=method)
         for _ in range(2)
     ]
     assert np.array_equal(runs[0][0], runs[1][0])

@@ -9,7 +9,7 @@ from headwater.isotopes.mixing.bounds import feasible_bounds, fraction_bounds
 from headwater.isotopes.mixing.closed_form import (
     exact_fractions,
     fraction_covariance,
-    mix,
+    mix_closed_form,
     simplex_fractions,
 )
 from headwater.isotopes.mixing.composition import (
@@ -18,11 +18,10 @@ from headwater.isotopes.mixing.composition import (
     compose_each,
     compose_stated,
 )
-from headwater.isotopes.mixing.emma import archetypes, emma, mixing_space
-from headwater.isotopes.mixing.identifiability import identifiability
-from headwater.isotopes.mixing.mix_likelihood import fit_mix, mix_maximum_likelihood
+from headwater.isotopes.mixing.end_member_analysis import archetypes, emma, mixing_space
+from headwater.isotopes.mixing.mix_model import estimate_end_members, mix_carrera
 from headwater.isotopes.mixing.plots import draw_mixing_diagram
-from headwater.isotopes.mixing.polygon import polygon_test
+from headwater.isotopes.mixing.source_checks import identifiability, polygon_test
 
 TRACERS = ["d18O", "d_excess"]
 
@@ -54,7 +53,7 @@ def fractions(result, mixture="s0"):
 
 
 def test_one_table_row_per_mixture_and_source():
-    result = mix(ends(), soils([[-12.0, 7.28], [-13.0, 6.0]]))
+    result = mix_closed_form(ends(), soils([[-12.0, 7.28], [-13.0, 6.0]]))
     assert len(result.data) == 6
     assert result.data.groupby("mixture")["fraction"].sum().round(12).eq(1.0).all()
     assert result.data.attrs["units"]["fraction"] == "1"
@@ -62,7 +61,7 @@ def test_one_table_row_per_mixture_and_source():
 
 
 def test_mixture_outside_is_said_and_held():
-    result = mix(ends(), soils([[-10.0, 12.0]]))
+    result = mix_closed_form(ends(), soils([[-10.0, 12.0]]))
     assert (result.data["status"] == "outside the polygon").all()
     assert result.data["unconstrained"].min() < 0.0 <= result.data["fraction"].min()
     assert "outside the polygon" in result.cautions[0]
@@ -70,12 +69,12 @@ def test_mixture_outside_is_said_and_held():
 
 def test_rows_of_mixtures_outside_are_named():
     frame = pd.DataFrame({"d18O": [-12.0, -5.0], "d_excess": [7.0, 20.0]}, index=[7, 11])
-    assert "row 11" in " ".join(mix(ends(), compose_each(frame, TRACERS)).cautions)
+    assert "row 11" in " ".join(mix_closed_form(ends(), compose_each(frame, TRACERS)).cautions)
 
 
 def test_cap_holds_a_source_to_its_volume():
-    free = fractions(mix(ends(), soils([[-12.0, 7.28]])))
-    held = mix(ends(), soils([[-12.0, 7.28]]), caps={"precipitation": 0.4})
+    free = fractions(mix_closed_form(ends(), soils([[-12.0, 7.28]])))
+    held = mix_closed_form(ends(), soils([[-12.0, 7.28]]), caps={"precipitation": 0.4})
     assert free[0] > 0.4
     assert fractions(held)[0] == pytest.approx(0.4)
     assert (held.data["status"] == "held by a cap").all()
@@ -84,7 +83,7 @@ def test_cap_holds_a_source_to_its_volume():
 
 def test_caps_that_leave_less_than_a_whole_are_refused():
     with pytest.raises(DataError, match="do not fill the mixture"):
-        mix(
+        mix_closed_form(
             ends(),
             soils([[-12.0, 7.0]]),
             caps=dict.fromkeys(("precipitation", "ground_ice", "snow_melt"), 0.2),
@@ -94,32 +93,32 @@ def test_caps_that_leave_less_than_a_whole_are_refused():
 def test_paired_sources_equal_each_set_alone():
     early, late = ends(), ends(d18O=[-10.0, -14.0, -17.0])
     water = soils([[-12.0, 7.0], [-12.0, 7.0]])
-    both = mix({"s0": early, "s1": late}, water)
-    assert fractions(both, "s0") == pytest.approx(fractions(mix(early, water), "s0"))
-    assert fractions(both, "s1") == pytest.approx(fractions(mix(late, water), "s1"))
+    both = mix_closed_form({"s0": early, "s1": late}, water)
+    assert fractions(both, "s0") == pytest.approx(fractions(mix_closed_form(early, water), "s0"))
+    assert fractions(both, "s1") == pytest.approx(fractions(mix_closed_form(late, water), "s1"))
     with pytest.raises(DataError, match="no sources paired"):
-        mix({"s0": early}, water)
+        mix_closed_form({"s0": early}, water)
 
 
 def test_missing_tracer_leaves_two_sources_solvable_and_three_not():
     water = soils([[-12.0, np.nan], [-12.0, 7.0]])
-    three = mix(ends(), water)
+    three = mix_closed_form(ends(), water)
     assert np.isnan(fractions(three, "s0")).all()
     assert three.data["status"].iloc[0] == "too few tracers: 1 for 3 sources"
-    two = mix(ends().take(["precipitation", "snow_melt"]), water)
+    two = mix_closed_form(ends().take(["precipitation", "snow_melt"]), water)
     assert fractions(two, "s0") == pytest.approx([0.8, 0.2])
 
 
 def test_overdetermined_sources_use_the_metric():
     pair = ends().take(["precipitation", "snow_melt"])
-    result = mix(pair, soils([[-12.0, 14.0]], sd=(0.1, 5.0)))
+    result = mix_closed_form(pair, soils([[-12.0, 14.0]], sd=(0.1, 5.0)))
     assert fractions(result)[1] < 0.45
     assert result.data["distance"].iloc[0] > 0.0
 
 
 def test_concentration_needs_every_source():
     with pytest.raises(DataError, match="no concentration"):
-        mix(ends(), soils([[-12.0, 7.0]]), concentration={"snow_melt": 1.0})
+        mix_closed_form(ends(), soils([[-12.0, 7.0]]), concentration={"snow_melt": 1.0})
 
 
 def test_mean_and_sd_of_groups_are_the_same_as_their_samples():
@@ -147,8 +146,8 @@ def test_mean_and_sd_of_groups_are_the_same_as_their_samples():
         label: np.corrcoef(part["d18O"], part["d_excess"]) for label, part in frame.groupby("site")
     }
     given = compose_stated(stated, TRACERS, label="site", correlation=r)
-    assert mix(ends(), given).data[["fraction", "sd"]].to_numpy() == pytest.approx(
-        mix(ends(), sampled).data[["fraction", "sd"]].to_numpy()
+    assert mix_closed_form(ends(), given).data[["fraction", "sd"]].to_numpy() == pytest.approx(
+        mix_closed_form(ends(), sampled).data[["fraction", "sd"]].to_numpy()
     )
 
 
@@ -206,7 +205,7 @@ def test_four_sources_with_two_tracers():
     )
     water = soils([[-12.2, 6.8], [0.0, 0.0]])
     with pytest.raises(DataError, match=r"4 sources cannot be told apart.*feasible_bounds"):
-        mix(four, water)
+        mix_closed_form(four, water)
     table = feasible_bounds(four, water).data
     assert (table["low"] <= table["high"]).loc[:3].all()
     assert (table["status"].iloc[4:] == "outside the polygon").all()
@@ -265,7 +264,7 @@ def test_mix_estimates_move_towards_the_mixtures():
     true = np.array([[500.0, 200, 50], [100, 700, 300], [900, 900, 10]])
     f = rng.dirichlet(np.ones(3), 60)
     measured = true + rng.normal(0, 60, (3, 3))
-    _, found, objective = mix_maximum_likelihood(
+    _, found, objective = estimate_end_members(
         measured, f @ true + rng.normal(0, 2, (60, 3)), source_sd=[60.0] * 3, mixture_sd=[2.0] * 3
     )
     assert np.abs(found - true).mean() < np.abs(measured - true).mean()
@@ -275,7 +274,7 @@ def test_mix_estimates_move_towards_the_mixtures():
 def test_mix_without_errors_is_refused():
     water = compose_each(pd.DataFrame({"d18O": [-12.0], "d_excess": [7.0]}), TRACERS)
     with pytest.raises(DataError, match="needs an error above 0"):
-        fit_mix(ends(), water)
+        mix_carrera(ends(), water)
 
 
 def test_two_tracers_are_no_emma():
@@ -311,7 +310,7 @@ def test_covariance_of_fractions_sums_to_nothing():
 
 
 def test_figures_have_labels_and_something_to_see():
-    result = mix(ends(), soils([[-12.0, 7.28], [-13.0, 6.0]]))
+    result = mix_closed_form(ends(), soils([[-12.0, 7.28], [-13.0, 6.0]]))
     panels = result.plot().axes
     assert [axes.get_title(loc="left") for axes in panels] == [
         "Precipitation",

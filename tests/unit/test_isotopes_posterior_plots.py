@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError
-from headwater.isotopes import PosteriorDraws
 from headwater.isotopes.mixing.posterior_plots import (
     _place,
     draw_densities,
@@ -13,6 +12,7 @@ from headwater.isotopes.mixing.posterior_plots import (
     draw_triangles,
     fraction_density,
 )
+from headwater.isotopes.mixing.results import PosteriorDraws
 
 
 def draws(absent: bool = False) -> pd.DataFrame:

@@ -6,17 +6,17 @@ import pytest
 
 from headwater.errors import DataError, InputError, UnitError
 from headwater.isotopes import (
-    COLUMNS,
     add_groups,
-    average_replicates,
     check_quality,
     check_samples,
-    compare_groups,
     fit_line,
     read_mixsiar,
     read_samples,
     summarise,
 )
+from headwater.isotopes.read import average_replicates
+from headwater.isotopes.samples import COLUMNS
+from headwater.isotopes.summary import compare_groups
 
 
 def written(tmp_path, text: str, name: str = "samples.csv", encoding: str = "utf-8"):

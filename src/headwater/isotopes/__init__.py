@@ -1,271 +1,33 @@
-"""Where the water came from: samples, water lines, evaporation, and the audit of tables."""
+"""Where the water came from: samples, water lines, evaporation, mixing, and the audit of tables.
 
-from __future__ import annotations
+Samples
 
-from headwater.inference.multiplicity import holm
-from headwater.isotopes.audit.rules_lines import line_crossings, recover_labels
-from headwater.isotopes.audit.run import RULES, audit_tables, published_study, read_claims
-from headwater.isotopes.audit.tables import Case, Claims, prepare, printed
-from headwater.isotopes.envelope import Envelope, judge_lines, slope_envelope
-from headwater.isotopes.evaporation import (
-    Climate,
-    Enrichment,
-    Loss,
-    craig_gordon,
-    evaporated_fraction,
-    evaporation_loss,
-    evaporation_slope,
-    pressure,
-    relative_humidity,
-    residual_water,
-    saturation_pressure,
-)
-from headwater.isotopes.excess import d_excess, d_excess_sd, lc_excess, lc_excess_normalised
-from headwater.isotopes.fractionation import (
-    ISOTOPES,
-    equilibrium_alpha,
-    equilibrium_enrichment,
-    kinetic_enrichment,
-    vapour_from_rain,
-)
-from headwater.isotopes.intersection import Crossing, bootstrap_crossing, crossings, intersect
-from headwater.isotopes.lines import GMWL, WaterLine, fit_line
-from headwater.isotopes.mixing.bounds import feasible_bounds, fraction_bounds
-from headwater.isotopes.mixing.caps import CappedPrior, capped_prior
-from headwater.isotopes.mixing.closed_form import (
-    exact_fractions,
-    fraction_covariance,
-    fraction_sd,
-    mix,
-    simplex_fractions,
-)
-from headwater.isotopes.mixing.composition import (
-    Composition,
-    check_sources,
-    compose,
-    compose_each,
-    compose_stated,
-    name_rows,
-)
-from headwater.isotopes.mixing.contributions import (
-    contribution_draws,
-    hierarchical_contributions,
-)
-from headwater.isotopes.mixing.emma import (
-    MixingSpace,
-    archetypes,
-    emma,
-    hooper_diagnostics,
-    mixing_space,
-    screen_hull,
-)
-from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
-from headwater.isotopes.mixing.evaporated_source import (
-    EnrichmentPrior,
-    evaporated_source,
-    source_prior,
-    weighted_summary,
-)
-from headwater.isotopes.mixing.hierarchical import (
-    Effects,
-    HierarchicalPosterior,
-    PredictiveScore,
-    grouped_kfold,
-    hierarchical_posterior,
-    leave_one_out,
-    predictive_check,
-    prior_check,
-)
-from headwater.isotopes.mixing.identifiability import identifiability
-from headwater.isotopes.mixing.importance import (
-    PARETO_LIMIT,
-    effective_draws,
-    pareto_smooth,
-    resample,
-    truncated_normal,
-)
-from headwater.isotopes.mixing.importance_sampling import RESIDUALS, mixing_posterior
-from headwater.isotopes.mixing.mix_likelihood import (
-    fit_mix,
-    improvement_index,
-    mix_maximum_likelihood,
-)
-from headwater.isotopes.mixing.polygon import in_polygon, polygon_test
-from headwater.isotopes.mixing.priors import (
-    FractionPrior,
-    clr_prior,
-    dirichlet_prior,
-    elicit_prior,
-    ilr_basis,
-)
-from headwater.isotopes.mixing.results import (
-    BoundsTable,
-    EmmaResult,
-    EvaporatedSourceTable,
-    Identifiability,
-    MixingPosterior,
-    MixingTable,
-    MixLikelihood,
-    PolygonTable,
-    PosteriorDraws,
-)
-from headwater.isotopes.quality import check_quality, robust_distance
-from headwater.isotopes.read import MixsiarFiles, average_replicates, read_mixsiar, read_samples
-from headwater.isotopes.results import (
-    AuditReport,
-    CrossingTable,
-    GroupTests,
-    LineTable,
-    QualityReport,
-    SampleSummary,
-    SampleTable,
-    SlopeTests,
-)
-from headwater.isotopes.samples import (
-    COLUMNS,
-    NUMBERS,
-    WATERS,
-    Water,
-    add_groups,
-    check_samples,
-    group_label,
-    group_rows,
-    water,
-)
-from headwater.isotopes.slopes import equal_slopes, fit_lines
-from headwater.isotopes.summary import add_excess, compare_groups, summarise
+- :func:`read_samples`, :func:`read_mixsiar`, :func:`check_samples`: tables of samples, checked
+- :func:`add_groups`: altitude bands, soil layers, aspect, month; :func:`check_quality`: what cannot
+  be; :func:`summarise`: means by group
+- :func:`d_excess`, :func:`lc_excess`: distances from water lines
 
-__all__ = [
-    "AuditReport",
-    "BoundsTable",
-    "COLUMNS",
-    "CappedPrior",
-    "Case",
-    "Claims",
-    "Climate",
-    "Composition",
-    "Crossing",
-    "CrossingTable",
-    "Effects",
-    "EmmaResult",
-    "Enrichment",
-    "EnrichmentPrior",
-    "Envelope",
-    "EvaporatedSourceTable",
-    "FractionPrior",
-    "GMWL",
-    "GroupTests",
-    "HierarchicalPosterior",
-    "ISOTOPES",
-    "Identifiability",
-    "LineTable",
-    "Loss",
-    "MixLikelihood",
-    "MixingPosterior",
-    "MixingSpace",
-    "MixingTable",
-    "MixsiarFiles",
-    "NUMBERS",
-    "PARETO_LIMIT",
-    "PolygonTable",
-    "PosteriorDraws",
-    "PredictiveScore",
-    "QualityReport",
-    "RESIDUALS",
-    "RULES",
-    "SampleSummary",
-    "SampleTable",
-    "SlopeTests",
-    "WATERS",
-    "Water",
-    "WaterLine",
-    "add_excess",
-    "add_groups",
-    "archetypes",
-    "audit_tables",
-    "average_replicates",
-    "bootstrap_crossing",
-    "capped_prior",
-    "check_quality",
-    "check_samples",
-    "check_sources",
-    "clr_prior",
-    "compare_groups",
-    "compose",
-    "compose_each",
-    "compose_stated",
-    "contribution_draws",
-    "craig_gordon",
-    "crossings",
-    "d_excess",
-    "d_excess_sd",
-    "dirichlet_prior",
-    "effective_draws",
-    "elicit_prior",
-    "emma",
-    "equal_slopes",
-    "equilibrium_alpha",
-    "equilibrium_enrichment",
-    "evaporated_fraction",
-    "evaporated_mixture",
-    "evaporated_source",
-    "evaporation_loss",
-    "evaporation_slope",
-    "exact_fractions",
-    "feasible_bounds",
-    "fit_line",
-    "fit_lines",
-    "fit_mix",
-    "fraction_bounds",
-    "fraction_covariance",
-    "fraction_sd",
-    "group_label",
-    "group_rows",
-    "grouped_kfold",
-    "hierarchical_contributions",
-    "hierarchical_posterior",
-    "holm",
-    "hooper_diagnostics",
-    "identifiability",
-    "ilr_basis",
-    "improvement_index",
-    "in_polygon",
-    "intersect",
-    "judge_lines",
-    "kinetic_enrichment",
-    "lc_excess",
-    "lc_excess_normalised",
-    "leave_one_out",
-    "line_crossings",
-    "mix",
-    "mix_maximum_likelihood",
-    "mixing_posterior",
-    "mixing_space",
-    "name_rows",
-    "pareto_smooth",
-    "polygon_test",
-    "predictive_check",
-    "prepare",
-    "pressure",
-    "printed",
-    "prior_check",
-    "published_study",
-    "read_claims",
-    "read_mixsiar",
-    "read_samples",
-    "recover_labels",
-    "relative_humidity",
-    "resample",
-    "residual_water",
-    "robust_distance",
-    "saturation_pressure",
-    "screen_hull",
-    "simplex_fractions",
-    "slope_envelope",
-    "source_prior",
-    "summarise",
-    "truncated_normal",
-    "vapour_from_rain",
-    "water",
-    "weighted_summary",
-]
+Water lines and evaporation
+
+- :func:`fit_line`, :func:`fit_lines`, :class:`WaterLine`, :data:`GMWL`: lines with their errors
+- :func:`intersect`, :func:`crossings`: where two lines meet
+- :func:`evaporation_slope`, :func:`slope_envelope`, :func:`evaporated_fraction`, :class:`Climate`:
+  what evaporation does, after Craig and Gordon
+
+Mixing
+
+- :func:`compose`, :func:`compose_stated`: end members and mixtures from samples, or from means
+- :func:`polygon_test`, :func:`identifiability`, :func:`feasible_bounds`: what can be known at all
+- :func:`mix_closed_form`: least squares with first-order errors
+- :func:`mix_posterior`, :func:`mix_evaporated`, :func:`mix_hierarchical` with :class:`Effects` and
+  :func:`dirichlet_prior`: Bayesian fractions of groups alone, after evaporation, or together
+- :func:`mix_carrera`, :func:`emma`: uncertain end members (MIX), and how many there are
+
+Published tables
+
+- :func:`read_claims`, :func:`published_study`, :func:`audit_tables`: what cannot be true
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

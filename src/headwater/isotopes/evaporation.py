@@ -253,7 +253,7 @@ def evaporation_loss(
     *,
     rng: np.random.Generator,
     sd: dict[str, float],
-    draws: int = 2000,
+    n_resamples: int = 2000,
     setting: Setting = "desiccating",
 ) -> Loss:
     """Evaporated fraction with its uncertainty, by drawing every input from its error.
@@ -271,7 +271,7 @@ def evaporation_loss(
     sd : dict of str to float
         Standard deviations, any of ``sample``, ``source`` [‰], ``temperature`` [K], ``humidity``,
         ``turbulence``, ``seasonality`` [1]; what is not named is exact.
-    draws : int
+    n_resamples : int
         Number of draws.
     setting : {"desiccating", "throughflow"}
         As for :func:`residual_water`.
@@ -302,7 +302,7 @@ def evaporation_loss(
             do=f"Known: sample, source, {', '.join(air)}",
         )
     sample, source = np.asarray(sample, dtype=float), np.asarray(source, dtype=float)
-    shape = (draws, *np.broadcast_shapes(sample.shape, source.shape))
+    shape = (n_resamples, *np.broadcast_shapes(sample.shape, source.shape))
 
     def drawn(value: Any, name: str) -> Any:
         return value + rng.normal(0.0, sd[name], shape) if name in sd else value

@@ -202,7 +202,7 @@ def bootstrap_crossing(
     evaporated: Any,
     *,
     rng: np.random.Generator,
-    draws: int = 2000,
+    n_resamples: int = 2000,
     method: MomentMethod = "ols",
     level: float = 0.95,
 ) -> tuple[Any, tuple[float, float]]:
@@ -214,7 +214,7 @@ def bootstrap_crossing(
         δ18O and δ2H [‰ VSMOW] of the two sets; incomplete rows do not count.
     rng : Generator
         Random numbers.
-    draws : int
+    n_resamples : int
         Number of resamples.
     method : {"ols", "rma", "ma"}
         Estimator of both lines.
@@ -223,7 +223,7 @@ def bootstrap_crossing(
 
     Returns
     -------
-    points : array of shape (draws, 2)
+    points : array of shape (n_resamples, 2)
         δ18O and δ2H of each crossing [‰].
     interval : tuple of float
         Percentiles of δ18O [‰].
@@ -234,7 +234,7 @@ def bootstrap_crossing(
     >>> x = rng.normal(-12, 3, 40); z = rng.normal(-8, 2, 40)
     >>> rain = np.column_stack([x, 8 * x + 10 + rng.normal(0, 2, 40)])
     >>> soil = np.column_stack([z, 4 * z - 40 + rng.normal(0, 2, 40)])
-    >>> points, (low, high) = bootstrap_crossing(rain, soil, rng=rng, draws=500)
+    >>> points, (low, high) = bootstrap_crossing(rain, soil, rng=rng, n_resamples=500)
     >>> bool(low < -12.5 < high)
     True
     """
@@ -242,7 +242,9 @@ def bootstrap_crossing(
     for cloud in (meteoric, evaporated):
         points = np.asarray(cloud, dtype=float)
         points = points[np.isfinite(points).all(axis=1)]
-        counts = rng.multinomial(len(points), np.full(len(points), 1.0 / len(points)), size=draws)
+        counts = rng.multinomial(
+            len(points), np.full(len(points), 1.0 / len(points)), size=n_resamples
+        )
         m = moments2(points[:, 0], points[:, 1], counts.astype(float))
         slope = moment_slope(m, method)
         fits.append((slope, m.mean_y - slope * m.mean_x))

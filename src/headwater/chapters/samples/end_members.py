@@ -13,8 +13,8 @@ from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import MixingOptions
-    from headwater.isotopes import EmmaResult, MixLikelihood
     from headwater.isotopes.mixing.composition import Composition
+    from headwater.isotopes.mixing.results import EmmaResult, MixLikelihood
 
 __all__ = ["EMMA_NEEDS", "end_members", "likely_fractions", "with_excess"]
 
@@ -45,7 +45,7 @@ def end_members(
         samples do not allow it.
     """
     from headwater.isotopes.mixing.composition import compose
-    from headwater.isotopes.mixing.emma import emma
+    from headwater.isotopes.mixing.end_member_analysis import emma
 
     names = list(asked.tracers)
     if len(names) < 2:
@@ -107,7 +107,7 @@ def _screened(
     whole: pd.DataFrame, found: Any, ends: Composition, rng: np.random.Generator
 ) -> dict[str, Result]:
     """Ask whether the sources enclose the mixtures, and what extremes the mixtures suggest."""
-    from headwater.isotopes import archetypes, mixing_space, screen_hull
+    from headwater.isotopes.mixing.end_member_analysis import archetypes, mixing_space, screen_hull
 
     names = list(ends.tracers)
     space, values = mixing_space(whole, names), whole[names].to_numpy(dtype=float)
@@ -164,7 +164,7 @@ def likely_fractions(
     DataError
         If errors are not stated, there are too many sources, or it does not converge.
     """
-    from headwater.isotopes import fit_mix
+    from headwater.isotopes import mix_carrera
     from headwater.isotopes.mixing.composition import compose_each
 
     names = list(asked.tracers)
@@ -178,4 +178,4 @@ def likely_fractions(
             found=", ".join(f"no {name}_sd" for name in names),
             do="Add these columns, or read the closed form",
         )
-    return fit_mix(sources, waters), waters
+    return mix_carrera(sources, waters), waters

@@ -15,8 +15,9 @@ from headwater.results import TableResult
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import MixingOptions
     from headwater.chapters.samples.results import Shares
-    from headwater.isotopes import Effects, HierarchicalPosterior
+    from headwater.isotopes import Effects
     from headwater.isotopes.mixing.composition import Composition
+    from headwater.isotopes.mixing.hierarchical import HierarchicalPosterior
 
 __all__ = ["hierarchical_shares"]
 
@@ -32,7 +33,7 @@ def hierarchical_shares(
     how: dict[str, Any],
     places: _Places,
     period: tuple[str, ...],
-    seed: int,
+    rng: np.random.Generator,
 ) -> None:
     """Fit one model to all mixtures that share their sources, and tell the groups' fractions.
 
@@ -50,8 +51,8 @@ def hierarchical_shares(
         Groupings and their columns.
     period : tuple of str
         The column of the periods.
-    seed : int
-        Of the chains.
+    rng : Generator
+        Random numbers.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def hierarchical_shares(
     DataError
         If a column has no effect, or the chains have not converged.
     """
-    from headwater.isotopes import hierarchical_posterior
+    from headwater.isotopes import mix_hierarchical
 
     sources, rows = waters
     rows = with_excess(rows, list(asked.tracers))
@@ -72,11 +73,11 @@ def hierarchical_shares(
             found=", ".join(named),
             do="Leave out an effect in [samples.mixing]",
         )
-    posterior = hierarchical_posterior(sources, whole, effects, seed=seed, **how)
+    posterior = mix_hierarchical(sources, whole, effects, rng=rng, **how)
     for grouping, columns in places:
         _tell(found, posterior, (grouping, columns, period), (whole, named))
     when = ", ".join(map(str, whole[period[0]].dropna().unique())) if period else ""
-    _check(found, posterior, when, np.random.default_rng(seed))
+    _check(found, posterior, when, rng)
 
 
 def _effects(
@@ -98,7 +99,7 @@ def _tell(
     found: Shares, posterior: HierarchicalPosterior, place: tuple[str, Any, Any], of: Any
 ) -> None:
     """Add the fractions of one grouping, each group the mean of its samples' cells."""
-    from headwater.isotopes import contribution_draws
+    from headwater.isotopes.mixing.contributions import contribution_draws
 
     (grouping, columns, period), (whole, named) = place, of
     several = {name for name in columns if len(whole[name].dropna().unique()) > 1}
@@ -157,7 +158,7 @@ def _check(
     found: Shares, posterior: HierarchicalPosterior, when: str, rng: np.random.Generator
 ) -> None:
     """Tell how well the chains converged, and what the model would make of the samples again."""
-    from headwater.isotopes import leave_one_out, predictive_check
+    from headwater.isotopes.mixing.hierarchical import leave_one_out, predictive_check
 
     told = posterior.diagnostics.assign(divergences=posterior.divergences, period=when)
     method = "Convergence: rank R-hat at most 1.01, at least 400 effective draws, no divergence."

@@ -21,7 +21,9 @@ from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import ClimateOptions, SamplesOptions
-    from headwater.isotopes import Envelope, LineTable, WaterLine
+    from headwater.isotopes import WaterLine
+    from headwater.isotopes.envelope import Envelope
+    from headwater.isotopes.results import LineTable
 
 __all__ = ["envelope_of", "line_results", "meteoric_line", "slope_of"]
 
@@ -127,7 +129,8 @@ def _lines(rows: pd.DataFrame, options: SamplesOptions) -> LineTable:
 
 
 def _slopes(rows: pd.DataFrame, options: SamplesOptions) -> Result | None:
-    from headwater.isotopes import equal_slopes, group_label, group_rows
+    from headwater.isotopes.samples import group_label, group_rows
+    from headwater.isotopes.slopes import equal_slopes
 
     first, parts = None, []
     for by, within in comparisons(rows, options):
@@ -144,7 +147,8 @@ def _slopes(rows: pd.DataFrame, options: SamplesOptions) -> Result | None:
 
 def _meteoric(table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine) -> Result:
     """Put the line that is used first, and what other estimators give of the same samples after."""
-    from headwater.isotopes import LineTable, fit_line
+    from headwater.isotopes import fit_line
+    from headwater.isotopes.results import LineTable
 
     found = [lmwl]
     rain = table[table["water"] == options.lmwl.water].dropna(subset=["d18O", "d2H"])
@@ -225,7 +229,8 @@ def _judged(
     rng: np.random.Generator,
 ) -> dict[str, Result]:
     """Cross every line with the meteoric one, and say which crossing may be believed."""
-    from headwater.isotopes import crossings, judge_lines
+    from headwater.isotopes import crossings
+    from headwater.isotopes.envelope import judge_lines
 
     lmwl, fitted = lines
     own = fitted.data[fitted.data["status"] == "ok"].reset_index(drop=True)
@@ -275,7 +280,8 @@ def _resampled(
     table: pd.DataFrame, options: SamplesOptions, own: pd.DataFrame, rng: np.random.Generator
 ) -> Any:
     """Bootstrap intervals of δ18O of the crossings, of all samples of a period alone."""
-    from headwater.isotopes import bootstrap_crossing, group_label, group_rows
+    from headwater.isotopes.intersection import bootstrap_crossing
+    from headwater.isotopes.samples import group_label, group_rows
 
     lmwl, none = options.lmwl, np.full((len(own), 2), np.nan)
     plain = lmwl.slope is None and lmwl.method == options.method == "ols" and not lmwl.weighted
@@ -290,7 +296,7 @@ def _resampled(
     }
     for at, key in enumerate(zip(own["grouping"], own["group"], strict=True)):
         if key[0] == "all" and min(len(clouds[key]), len(rain)) >= _ENOUGH:
-            none[at] = bootstrap_crossing(rain, clouds[key], rng=rng, draws=1000)[1]
+            none[at] = bootstrap_crossing(rain, clouds[key], rng=rng, n_resamples=1000)[1]
     return none
 
 
@@ -298,9 +304,9 @@ def _initial(
     table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine, rng: np.random.Generator
 ) -> dict[str, Result]:
     """Lead each group back to the meteoric line along a slope of evaporation."""
-    from headwater.isotopes import group_label, group_rows
     from headwater.isotopes.mixing.composition import compose
-    from headwater.isotopes.mixing.evaporated_source import evaporated_source
+    from headwater.isotopes.mixing.evaporated_water import evaporated_source
+    from headwater.isotopes.samples import group_label, group_rows
 
     if not lmwl.n:
         return {}  # a given line has no scatter of its own
@@ -315,7 +321,7 @@ def _initial(
         if not several:
             continue
         found = evaporated_source(
-            waters.take(several), lmwl, rng=rng, slope=slope, kind="mean", draws=_DRAWS
+            waters.take(several), lmwl, rng=rng, slope=slope, kind="mean", n_resamples=_DRAWS
         )
         first = first or found
         names = {group_label(keys): keys for keys, _ in group_rows(rows, columns)}

@@ -112,7 +112,7 @@ def _share(
         how=model,
         places=places,
         period=period,
-        seed=int(rules.rng.integers(2**31)),
+        rng=rules.rng,
     )
     grouping, columns = places[0]
     mixtures = compose(rows, asked.tracers, by=columns)
@@ -149,7 +149,7 @@ def _alike(
     mixed: pd.DataFrame, asked: MixingOptions, columns: tuple[str, ...], period: tuple[str, ...]
 ) -> Iterator[pd.DataFrame]:
     """Give mixtures that share their sources: of one month where these are paired by month."""
-    from headwater.isotopes import group_rows
+    from headwater.isotopes.samples import group_rows
 
     # brought to the altitude of their mixtures, every group has sources of its own
     shared = {*asked.paired, *(period if asked.absent else ())}
@@ -194,9 +194,9 @@ def _split(
 def _closed(sources: Composition, mixtures: Composition, asked: MixingOptions) -> Any:
     """Solve in closed form, or give what is possible where sources outnumber the tracers."""
     from headwater.isotopes.mixing.bounds import feasible_bounds
-    from headwater.isotopes.mixing.closed_form import mix
+    from headwater.isotopes.mixing.closed_form import mix_closed_form
 
-    solve = feasible_bounds if len(sources) > len(asked.tracers) + 1 else mix
+    solve = feasible_bounds if len(sources) > len(asked.tracers) + 1 else mix_closed_form
     return solve(sources, mixtures, caps=_caps(sources, asked) or None)
 
 
@@ -208,8 +208,7 @@ def _caps(sources: Composition, asked: MixingOptions) -> dict[str, float]:
 
 def _prior(sources: Composition, asked: MixingOptions) -> FractionPrior:
     """Give the prior that the study file states; without one, all fractions equally likely."""
-    from headwater.isotopes.mixing.caps import capped_prior
-    from headwater.isotopes.mixing.priors import dirichlet_prior
+    from headwater.isotopes.mixing.priors import capped_prior, dirichlet_prior
 
     caps = _caps(sources, asked)
     prior = dirichlet_prior([asked.prior.get(name, 1.0) for name in asked.sources])
@@ -261,23 +260,23 @@ def _posterior(
     sources: Composition, mixtures: Composition, asked: MixingOptions, rules: _How
 ) -> MixingPosterior:
     from headwater.isotopes.mixing.composition import check_sources
-    from headwater.isotopes.mixing.evaporated_mixture import evaporated_mixture
-    from headwater.isotopes.mixing.importance_sampling import mixing_posterior
+    from headwater.isotopes.mixing.evaporated_water import mix_evaporated
+    from headwater.isotopes.mixing.posterior import mix_posterior
 
     check_sources(sources)
     prior = _prior(sources, asked)
-    how: dict[str, Any] = {"rng": rules.rng, "prior": prior, "kept": _KEPT}
+    how: dict[str, Any] = {"rng": rules.rng, "prior": prior, "n_kept": _KEPT}
     if not rules.evaporation:
         _refuse_outside(sources, mixtures, rules)
     try:
         if not rules.evaporation:
             how["residual"] = _residual(asked)
-            return _patiently(lambda n: mixing_posterior(sources, mixtures, draws=n // 2, **how))
+            return _patiently(lambda n: mix_posterior(sources, mixtures, n_resamples=n // 2, **how))
         # a group that drew on all of a source is uncertain by the error of its mean alone
         alone = replace(sources, covariance=sources.mean_covariance())
         ends = alone if asked.scatter == "mean" else sources
         return _patiently(
-            lambda n: evaporated_mixture(ends, mixtures, slope=rules.slope, draws=n, **how)
+            lambda n: mix_evaporated(ends, mixtures, slope=rules.slope, n_resamples=n, **how)
         )
     except DataError as refusal:
         raise _located(refusal, mixtures) from refusal
@@ -294,11 +293,11 @@ def _patiently(draw: Callable[[int], MixingPosterior]) -> MixingPosterior:
 
 def _refuse_outside(sources: Composition, mixtures: Composition, rules: _How) -> None:
     """Refuse mixtures that no draw of the sources can make: a free scatter would hide it."""
-    from headwater.isotopes.mixing.polygon import polygon_test
+    from headwater.isotopes.mixing.source_checks import polygon_test
 
     if len(sources) <= len(sources.tracers):
         return
-    test = polygon_test(sources, mixtures, rng=rules.rng, draws=400)
+    test = polygon_test(sources, mixtures, rng=rules.rng, n_resamples=400)
     if test.cautions and (test.data["probability"] == 0.0).all():
         raise DataError(test.cautions[0], do="Add the missing source, or look at these rows")
 
@@ -315,7 +314,7 @@ def _front(
     rows: pd.DataFrame, grouping: str, columns: tuple[str, ...], period: tuple[str, ...]
 ) -> pd.DataFrame:
     """Name each mixture by grouping, label and period; the index is its label in the models."""
-    from headwater.isotopes import group_label, group_rows
+    from headwater.isotopes.samples import group_label, group_rows
 
     groups = [keys for keys, _ in group_rows(rows, columns)]
     names = pd.Index([group_label(keys) for keys in groups])
@@ -329,7 +328,7 @@ def _placed(data: pd.DataFrame, front: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(kind: str) -> str:
-    from headwater.isotopes import water
+    from headwater.isotopes.samples import water
 
     return water(kind).long_name
 
@@ -391,8 +390,7 @@ def _place(
 def _judge(
     found: Shares, waters: tuple[Composition, Composition], front: pd.DataFrame, rules: _How
 ) -> None:
-    from headwater.isotopes.mixing.identifiability import identifiability
-    from headwater.isotopes.mixing.polygon import polygon_test
+    from headwater.isotopes.mixing.source_checks import identifiability, polygon_test
 
     sources, mixtures = waters
     told = identifiability(sources, mixtures)
@@ -401,7 +399,7 @@ def _judge(
     label = ", ".join(dict.fromkeys(front["period"])) or "all"
     found.add("identifiability", replace(told, cautions=()), data.assign(period=label))
     if not rules.evaporation and len(sources) >= len(sources.tracers) + 1:
-        test = polygon_test(sources, mixtures, rng=rules.rng, draws=600)
+        test = polygon_test(sources, mixtures, rng=rules.rng, n_resamples=600)
         found.add("polygon", test, _placed(test.data.drop(columns="rows", errors="ignore"), front))
 
 

@@ -66,7 +66,7 @@ class Shares:
 
     def fractions(self, sources: list[str], *, choices: Any = (), cautions: Any = ()) -> Any:
         """Return the fractions, with a 0 for what a period does not have."""
-        from headwater.isotopes import MixingPosterior
+        from headwater.isotopes.mixing.results import MixingPosterior
 
         found = _with_absent(self.collected("mixing"), sources)
         return MixingPosterior(
@@ -80,7 +80,7 @@ class Shares:
 
     def compared(self, sources: list[str]) -> dict[str, Result]:
         """Return the differences of groups, and the draws of all samples together."""
-        from headwater.isotopes import PosteriorDraws
+        from headwater.isotopes.mixing.results import PosteriorDraws
 
         whole = {k: one.reindex(columns=sources, fill_value=0.0) for k, one in self.draws.items()}
         results: dict[str, Result] = {}

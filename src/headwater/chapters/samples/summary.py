@@ -21,7 +21,7 @@ from headwater.errors import DataError
 
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import SamplesOptions
-    from headwater.isotopes import SampleTable
+    from headwater.isotopes.results import SampleTable
     from headwater.results import Result
 
 __all__ = ["describe"]
@@ -42,7 +42,8 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
     dict of Result
         ``table``, ``quality``, ``waters``, ``summary``, and ``tests`` where groups can be compared.
     """
-    from headwater.isotopes import add_excess, check_quality, summarise
+    from headwater.isotopes import check_quality, summarise
+    from headwater.isotopes.summary import add_excess
 
     lmwl, _ = meteoric_line(samples.data, options)
     rows = add_excess(chosen(samples.data, options), lmwl)
@@ -69,7 +70,7 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
 
 def _tests(rows: pd.DataFrame, options: SamplesOptions) -> Result | None:
     """Compare periods, and the groups of each grouping within a period."""
-    from headwater.isotopes import compare_groups
+    from headwater.isotopes.summary import compare_groups
 
     first, parts = None, []
     for by, within in comparisons(rows, options):

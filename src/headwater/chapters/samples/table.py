@@ -13,7 +13,7 @@ from headwater.errors import DataError, InputError, nearest
 
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import SamplesOptions
-    from headwater.isotopes import SampleTable
+    from headwater.isotopes.results import SampleTable
 
 __all__ = [
     "chosen",
@@ -122,7 +122,8 @@ def impossible(table: pd.DataFrame) -> tuple[str, ...]:
     tuple of str
         One sentence with the rows, or none.
     """
-    from headwater.isotopes import check_quality, name_rows
+    from headwater.isotopes import check_quality
+    from headwater.isotopes.mixing.composition import name_rows
 
     found = check_quality(table).data
     rows = found.loc[found["severity"] == "error", "row"].drop_duplicates().astype(int).tolist()

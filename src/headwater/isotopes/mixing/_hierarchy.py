@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, InputError, StudyError, nearest
-from headwater.isotopes.mixing.caps import CappedPrior
 from headwater.isotopes.mixing.composition import Composition, name_rows
-from headwater.isotopes.mixing.priors import FractionPrior
+from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior
 
 __all__ = ["Cells", "Model", "make_cells", "needs_extra"]
 
@@ -53,7 +52,7 @@ def needs_extra() -> None:
         raise StudyError(
             "hierarchical mixing needs the extra `bayes`",
             found=f"{' and '.join(lacking)} not installed",
-            do="pip install 'headwater[bayes]', or use mixing_posterior for independent groups",
+            do="pip install 'headwater[bayes]', or use mix_posterior for independent groups",
         )
 
 
@@ -75,7 +74,7 @@ def make_cells(
         raise DataError(
             f"samples lack a tracer or an effect{name_rows([int(row) for row in holes])}",
             found=f"{len(holes)} of {len(samples)}",
-            do="Leave them out, or use mixing_posterior, which takes missing tracers",
+            do="Leave them out, or use mix_posterior, which takes missing tracers",
         )
     factors = list(dict.fromkeys([*effects.random, *nested, *effects.continuous]))
     keys = samples[factors] if factors else pd.DataFrame({"all": 1}, index=samples.index)

@@ -15,7 +15,13 @@ from headwater.isotopes.mixing.composition import Composition, check_sources, na
 from headwater.isotopes.mixing.results import MixingTable
 from headwater.results import fingerprint
 
-__all__ = ["exact_fractions", "fraction_covariance", "fraction_sd", "mix", "simplex_fractions"]
+__all__ = [
+    "exact_fractions",
+    "fraction_covariance",
+    "fraction_sd",
+    "mix_closed_form",
+    "simplex_fractions",
+]
 
 _REFERENCES = (
     "Genereux (1998), Quantifying uncertainty in tracer-based hydrograph separations, Water "
@@ -84,7 +90,7 @@ def _count_error(sources: int, tracers: int) -> DataError:
         f"{sources} sources cannot be told apart with {tracers} tracer{'s' if tracers > 1 else ''}",
         found=f"{sources - 1} tracers are needed",
         do="Add tracers, join sources, or ask for what is possible: feasible_bounds gives the "
-        "range of each fraction, mixing_posterior its distribution under a stated prior",
+        "range of each fraction, mix_posterior its distribution under a stated prior",
     )
 
 
@@ -251,7 +257,7 @@ class _Problem:
         return scaled + np.einsum("nk,nktu->ntu", f**2, spread)
 
 
-def mix(
+def mix_closed_form(
     sources: Composition | Mapping[str, Composition],
     mixtures: Composition,
     *,
@@ -304,7 +310,7 @@ def mix(
     ...                                     "d18O_sd": [1.2, 0.8]}), ["d18O"])
     >>> river = compose_stated(pd.DataFrame({"source": ["river"], "d18O": [-13.0],
     ...                                      "d18O_sd": [0.5]}), ["d18O"])
-    >>> mix(ends, river).data[["source", "fraction", "sd"]].round(3).values.tolist()
+    >>> mix_closed_form(ends, river).data[["source", "fraction", "sd"]].round(3).values.tolist()
     [['rain', 0.3, 0.083], ['ice', 0.7, 0.083]]
     """
     sets = _source_sets(sources, mixtures)

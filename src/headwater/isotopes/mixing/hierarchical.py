@@ -10,12 +10,11 @@ import pandas as pd
 
 from headwater.errors import DataError, InputError, StudyError, nearest
 from headwater.isotopes.mixing._hierarchy import Cells, Model, make_cells, needs_extra
-from headwater.isotopes.mixing.caps import held_by_caps
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.hierarchical_chains import draw_prior, run_chains, within_caps
-from headwater.isotopes.mixing.importance import PARETO_LIMIT, pareto_smooth
-from headwater.isotopes.mixing.importance_sampling import RESIDUALS
-from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior
+from headwater.isotopes.mixing.importance_sampling import PARETO_LIMIT, pareto_smooth
+from headwater.isotopes.mixing.posterior import RESIDUALS
+from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior, held_by_caps
 from headwater.isotopes.mixing.results import MixingPosterior
 from headwater.results import TableResult, fingerprint
 
@@ -24,8 +23,8 @@ __all__ = [
     "HierarchicalPosterior",
     "PredictiveScore",
     "grouped_kfold",
-    "hierarchical_posterior",
     "leave_one_out",
+    "mix_hierarchical",
     "predictive_check",
     "prior_check",
 ]
@@ -43,6 +42,7 @@ _LOO = (
     "Vehtari, Gelman & Gabry (2017), Practical Bayesian model evaluation using leave-one-out "
     "cross-validation and WAIC, Stat. Comput. 27:1413, doi:10.1007/s11222-016-9696-4",
 )
+_SUMS = ("n", "mean", "scatter")
 _R_HAT, _ENOUGH, _LOOSE = 1.01, 400.0, 1.05
 
 
@@ -107,12 +107,12 @@ class PredictiveScore(TableResult):
     se: float = float("nan")
 
 
-def hierarchical_posterior(
+def mix_hierarchical(
     sources: Composition,
     samples: pd.DataFrame,
     effects: Effects,
     *,
-    seed: int = 0,
+    rng: np.random.Generator,
     prior: FractionPrior | None = None,
     residual: Literal["process_residual", "process", "residual", "simmr"] = "process_residual",
     evaporation: tuple[float, float] | None = None,
@@ -129,13 +129,13 @@ def hierarchical_posterior(
         Mixtures, with the tracers of the sources and the columns of the effects.
     effects : Effects
         What fractions depend on.
-    seed : int
-        Of the random numbers.
+    rng : Generator
+        Random numbers.
     prior : FractionPrior, optional
         Of the common mean; all fractions equally likely by default. With caps
-        (:func:`~headwater.isotopes.mixing.caps.capped_prior`) they hold for every cell too.
+        (:func:`~headwater.isotopes.mixing.priors.capped_prior`) they hold for every cell too.
     residual : {"process_residual", "process", "residual", "simmr"}
-        As for :func:`~headwater.isotopes.mixing.importance_sampling.mixing_posterior`; σ has a
+        As for :func:`~headwater.isotopes.mixing.posterior.mix_posterior`; σ has a
         half-normal prior of twice the sources' mean scatter.
     evaporation : tuple of float, optional
         Mean and sd of the slope: each cell is enriched by E (1, S), E half-normal of scale
@@ -169,7 +169,7 @@ def hierarchical_posterior(
     doi:10.1214/20-BA1221.
     """
     model, cells = _prepare(sources, samples, effects, (prior, residual, evaporation, tau_scale))
-    batch, diverged = run_chains(model, cells, sources, seed, length)
+    batch, diverged = run_chains(model, cells, sources, rng, length=length)
     found, divergences = {name: value[0] for name, value in batch.items()}, int(diverged[0])
     diagnostics = _diagnose(found)
     _gate(diagnostics, divergences)
@@ -183,7 +183,7 @@ def hierarchical_posterior(
         "Posterior fractions of a hierarchical mixing model in log-ratio space by Hamiltonian "
         f"Monte Carlo; {RESIDUALS[residual]}.",
         _REFERENCES,
-        fingerprint(sources.mean, cells.mean, cells.n, str(effects), residual, seed),
+        fingerprint(sources.mean, cells.mean, cells.n, str(effects), residual, length),
         _choices(model, effects, length),
         held_by_caps(model.prior, draws, list(dict.fromkeys(table["mixture"]))),
         draws=draws,
@@ -418,7 +418,7 @@ def grouped_kfold(
     *,
     by: str,
     folds: int = 5,
-    seed: int = 0,
+    rng: np.random.Generator,
     length: tuple[int, int, int] = (500, 500, 2),
     **model: Any,
 ) -> PredictiveScore:
@@ -427,17 +427,17 @@ def grouped_kfold(
     Parameters
     ----------
     sources, samples, effects
-        As for :func:`hierarchical_posterior`.
+        As for :func:`mix_hierarchical`.
     by : str
         Column whose levels are held out together.
     folds : int
         Number of refits; at most the number of levels.
-    seed : int
-        Of the random numbers.
+    rng : Generator
+        Random numbers.
     length : tuple of int
         Of each refit.
     **model
-        Further arguments of :func:`hierarchical_posterior`.
+        Further arguments of :func:`mix_hierarchical`.
 
     Returns
     -------
@@ -464,11 +464,13 @@ def grouped_kfold(
             found=levels[0],
             do="Choose another column",
         )
-    assigned = np.random.default_rng(seed).permutation(len(levels)) % min(folds, len(levels))
+    assigned = rng.permutation(len(levels)) % min(folds, len(levels))
     held = [np.flatnonzero(assigned[codes] == f) for f in range(min(folds, len(levels)))]
     parts = [cells.without(rows) for rows in held]
-    kept = [np.array([getattr(part, name) for part in parts]) for name in ("n", "mean", "scatter")]
-    found, diverged = run_chains(built, cells, sources, seed, length, (kept[0], kept[1], kept[2]))
+    n, mean, scatter = (np.array([getattr(one, k) for one in parts]) for k in _SUMS)
+    found, diverged = run_chains(
+        built, cells, sources, rng, length=length, samples=(n, mean, scatter)
+    )
     elpd, doubtful = np.empty(len(samples)), np.zeros(len(held), dtype=bool)
     for i, rows in enumerate(held):
         one = {name: value[i] for name, value in found.items()}
@@ -476,17 +478,13 @@ def grouped_kfold(
         worst = _diagnose(one)
         doubtful[i] = bool(diverged[i]) or not worst["r_hat"].max() <= _LOOSE
     table = pd.DataFrame({"row": np.arange(len(samples)), "elpd": elpd, "fold": assigned[codes]})
+    words = f"{doubtful.sum()} of {len(held)} refits have not converged (R-hat above {_LOOSE} or "
     return PredictiveScore(
         table,
         f"Cross-validation by {by}, {len(held)} folds.",
         _LOO,
-        fingerprint(sources.mean, cells.mean, by, seed),
-        cautions=(
-            f"{doubtful.sum()} of {len(held)} refits have not converged (R-hat above "
-            f"{_LOOSE} or divergences): run longer chains.",
-        )
-        if doubtful.any()
-        else (),
+        fingerprint(sources.mean, cells.mean, by, folds, length),
+        cautions=(words + "divergences): run longer chains.",) if doubtful.any() else (),
         elpd=float(elpd.sum()),
         se=float(elpd.std(ddof=1) * np.sqrt(len(samples))),
     )
@@ -508,7 +506,7 @@ def _predict_held(cells: Cells, found: dict[str, Any], rows: Any, caps: tuple[fl
 
 
 def predictive_check(
-    posterior: HierarchicalPosterior, *, rng: np.random.Generator, replicates: int = 500
+    posterior: HierarchicalPosterior, *, rng: np.random.Generator, n_resamples: int = 500
 ) -> pd.DataFrame:
     """Compare samples with what the fitted model would have made of them.
 
@@ -518,7 +516,7 @@ def predictive_check(
         A fitted model.
     rng : Generator
         Random numbers.
-    replicates : int
+    n_resamples : int
         Simulated data sets.
 
     Returns
@@ -528,7 +526,7 @@ def predictive_check(
         of replicates), ``p`` (share of replicates above; near 0 or 1 the model fails).
     """
     cells = posterior.cells
-    chosen = rng.integers(len(posterior.centres), size=replicates)
+    chosen = rng.integers(len(posterior.centres), size=n_resamples)
     made = _replicate(cells, posterior.centres[chosen], posterior.variances[chosen], rng)
     seen = cells.values * cells.scale + cells.centre
     rows = []
@@ -553,8 +551,8 @@ def prior_check(
     samples: pd.DataFrame,
     effects: Effects,
     *,
-    seed: int = 0,
-    count: int = 1000,
+    rng: np.random.Generator,
+    n_resamples: int = 1000,
     **model: Any,
 ) -> pd.DataFrame:
     """Show what the priors alone believe: fractions of the cells and ranges of the tracers.
@@ -562,13 +560,13 @@ def prior_check(
     Parameters
     ----------
     sources, samples, effects
-        As for :func:`hierarchical_posterior`.
-    seed : int
-        Of the random numbers.
-    count : int
+        As for :func:`mix_hierarchical`.
+    rng : Generator
+        Random numbers.
+    n_resamples : int
         Draws.
     **model
-        Further arguments of :func:`hierarchical_posterior`.
+        Further arguments of :func:`mix_hierarchical`.
 
     Returns
     -------
@@ -578,8 +576,7 @@ def prior_check(
     """
     how = {"prior": None, "residual": "process_residual", "evaporation": None, "tau_scale": 1.0}
     built, cells = _prepare(sources, samples, effects, tuple((how | model)[k] for k in how))
-    drawn = draw_prior(built, cells, sources, seed, count)
-    rng = np.random.default_rng(seed)
+    drawn = draw_prior(built, cells, sources, n_resamples, rng)
     made = _replicate(cells, drawn["centre"], drawn["v"], rng)
     columns = [(name, drawn["p"][:, :, i].ravel()) for i, name in enumerate(sources.labels)]
     columns += [(name, made[:, :, j].ravel()) for j, name in enumerate(sources.tracers)]

@@ -103,7 +103,8 @@ def run_chains(
     model: Model,
     cells: Cells,
     sources: Composition,
-    seed: int,
+    rng: np.random.Generator,
+    *,
     length: tuple[int, int, int],
     samples: tuple[Any, Any, Any] | None = None,
     collect: int = 1,
@@ -114,8 +115,8 @@ def run_chains(
     ----------
     model, cells, sources
         The model and its data.
-    seed : int
-        Of the random numbers.
+    rng : Generator
+        Random numbers.
     length : tuple of int
         Warm-up and kept draws of each chain, and chains.
     samples : tuple of arrays, optional
@@ -140,7 +141,7 @@ def run_chains(
     run, values, _ = _compiled(layout, warmup, draws)
     found, divergences = [], np.zeros(len(n), dtype=int)
     # One after the other: side by side, all would wait for the longest trajectory of any.
-    for i, keys in enumerate(jax.random.split(jax.random.PRNGKey(seed), (len(n), chains))):
+    for i, keys in enumerate(jax.random.split(_key(rng), (len(n), chains))):
         part = (data, n[i], mean[i], scatter[i])
         vectors, diverging = run(keys, _ACCEPT, *part)
         if diverging.any():
@@ -151,11 +152,17 @@ def run_chains(
     return {name: np.stack([one[name] for one in found]) for name in found[0]}, divergences
 
 
+def _key(rng: np.random.Generator) -> Any:
+    """Seed JAX from a generator of NumPy."""
+    import jax
+
+    return jax.random.PRNGKey(int(rng.integers(2**31)))
+
+
 def draw_prior(
-    model: Model, cells: Cells, sources: Composition, seed: int, count: int
+    model: Model, cells: Cells, sources: Composition, count: int, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Draw from the priors alone."""
-    rng = np.random.default_rng(seed)
     layout, data = lay_out(model, cells, sources), arrays(model, cells, sources)
     drawn = draw_values(layout, data, model.prior.draw(count, rng), rng)
     made = _compiled(layout, 1, 1)[2](data, drawn)

@@ -1,304 +1,160 @@
-"""Posterior of the fractions in each group by itself, by importance sampling."""
+"""Draws with weights: Pareto smoothing, the check that tells whether to trust them, resampling."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from headwater.errors import DataError, StudyError, nearest
-from headwater.isotopes.mixing._posterior import Draws, Likelihood, sample
-from headwater.isotopes.mixing.caps import held_by_caps
-from headwater.isotopes.mixing.composition import Composition, check_sources
-from headwater.isotopes.mixing.importance import (
-    PARETO_LIMIT,
-    effective_draws,
-    pareto_smooth,
-    resample,
-)
-from headwater.isotopes.mixing.polygon import polygon_test
-from headwater.isotopes.mixing.priors import FractionPrior, clr_prior
-from headwater.isotopes.mixing.results import MixingPosterior
-from headwater.results import fingerprint
+__all__ = ["PARETO_LIMIT", "effective_draws", "pareto_smooth", "resample", "truncated_normal"]
 
-__all__ = ["RESIDUALS", "mixing_posterior"]
-
-Residual = Literal["process_residual", "process", "residual", "simmr"]
-
-RESIDUALS: dict[str, str] = {
-    "process_residual": "variance ξ Σ p² ω², ξ uniform between 0 and 20 (Stock and Semmens 2016)",
-    "process": "variance Σ p² ω² of the sources alone",
-    "residual": "variance σ², a Gamma prior for σ",
-    "simmr": "variance Σ p² ω² + σ², a Gamma prior for σ (simmr)",
-}
-"""What the scatter of mixtures of one group consists of."""
-
-_REFERENCES = (
-    "Parnell et al. (2013), Bayesian stable isotope mixing models, Environmetrics 24:387, "
-    "doi:10.1002/env.2221",
-    "Stock & Semmens (2016), Unifying error structures in commonly used biotracer mixing models, "
-    "Ecology 97:2562, doi:10.1002/ecy.1517",
-    "Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling, J. Mach. "
-    "Learn. Res. 25(72)",
-)
+PARETO_LIMIT = 0.7
+"""Largest Pareto k at which an importance-sampled answer is trusted (Vehtari et al. 2024)."""
 
 
-def mixing_posterior(
-    sources: Composition,
-    mixtures: Composition,
-    *,
-    rng: np.random.Generator,
-    prior: FractionPrior | None = None,
-    residual: Residual = "process_residual",
-    source_error: bool = True,
-    sigma_prior: tuple[float, float] = (3.0, 0.06),
-    draws: int = 20_000,
-    kept: int = 4000,
-) -> MixingPosterior:
-    """Posterior fractions of each group, independent of the other groups.
+def pareto_smooth(log_weights: Any) -> tuple[Any, float]:
+    """Smooth the largest importance weights, and tell how heavy their tail is.
 
     Parameters
     ----------
-    sources : Composition
-        The end members, K of them; more than tracers + 1 is allowed, the prior then decides.
-    mixtures : Composition
-        Groups of samples, single samples, or stated means.
-    rng : Generator
-        Random numbers.
-    prior : FractionPrior, optional
-        By default the softmax of standard normals. Caps are part of the prior: see
-        :func:`~headwater.isotopes.mixing.caps.capped_prior`.
-    residual : {"process_residual", "process", "residual", "simmr"}
-        What scatters mixtures of one group: see :data:`RESIDUALS`.
-    source_error : bool
-        Whether the sources' means are uncertain (``N(mean, s²/n)``), as in MixSIAR; simmr takes
-        them as exact.
-    sigma_prior : tuple of float
-        Shape and rate of the Gamma prior of σ [1, ‰⁻¹]; simmr's own, mean 50 ‰, is very wide.
-    draws : int
-        Weighted draws per group.
-    kept : int
-        Equally weighted draws that the result keeps.
+    log_weights : array of shape (S,)
+        Logarithm of target over proposal, up to a constant.
 
     Returns
     -------
-    MixingPosterior
-        A group whose Pareto k is above 0.7, or with fewer than 400 effective draws, gets no
-        fractions, but a sentence in ``status``.
-
-    Raises
-    ------
-    DataError
-        If a source or prior cannot be used, or no group can be answered for.
-    StudyError
-        If the residual model is unknown.
+    weights : array of shape (S,)
+        Normalised to 1 [1].
+    k : float
+        Shape of the generalised Pareto distribution of the tail; above 0.7 the draws do not
+        represent the target. ``inf`` where the weights are not finite or too few.
 
     Notes
     -----
-    ``y_i ~ N(Σ p_k μ_k, V)`` with the covariance of tracers where the sources have one. Means of
-    sources are integrated out exactly; only n, mean and scatter of a group enter, so that cost does
-    not grow with the number of samples. A multivariate t with 5 degrees of freedom is fitted to
-    the posterior at its mode and in two pilot rounds; Pareto-smoothed importance weights do the
-    rest. Where values are missing, tracers are taken as independent.
+    The ``min(S/5, 3√S)`` largest weights are replaced by the quantiles of a generalised Pareto
+    distribution, fitted by Zhang and Stephens' estimator with the weak prior of PSIS.
 
     References
     ----------
-    Parnell et al. (2013), Environmetrics 24:387, doi:10.1002/env.2221. Stock & Semmens (2016),
-    Ecology 97:2562, doi:10.1002/ecy.1517. Vehtari et al. (2024), J. Mach. Learn. Res. 25(72).
+    Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling, J. Mach.
+    Learn. Res. 25(72). Zhang & Stephens (2009), Technometrics 51:316, doi:10.1198/tech.2009.08017.
 
     Examples
     --------
-    >>> from headwater.isotopes.mixing.composition import compose_stated
-    >>> ends = compose_stated(pd.DataFrame({"source": ["rain", "ice"], "d18O": [-20.0, -10.0],
-    ...                       "d18O_sd": [1.2, 0.8], "n": [50, 40]}), ["d18O"])
-    >>> soil = compose_stated(pd.DataFrame({"source": ["soil"], "d18O": [-13.0], "d18O_sd": [1.0],
-    ...                                     "n": [30]}), ["d18O"])
-    >>> post = mixing_posterior(ends, soil, rng=np.random.default_rng(0))
-    >>> post.data["fraction"].round(2).tolist()
-    [0.3, 0.7]
+    >>> weights, k = pareto_smooth(np.zeros(1000))
+    >>> round(float(weights.sum()), 6), k < 0.7
+    (1.0, True)
     """
-    density = _likelihood(sources, mixtures, prior, residual, source_error, sigma_prior)
-    drawn = sample(density, draws, rng)
-    table, fractions, parameters = _collect(density, drawn, sources, mixtures, kept, rng)
-    if (table["status"] != "ok").all():
-        raise DataError(
-            "no group has a posterior that can be trusted",
-            found=str(table["status"].iloc[0]),
-            do=_ADVICE,
-        )
-    return MixingPosterior(
-        table,
-        "Posterior fractions of independent groups by Pareto-smoothed importance sampling; "
-        f"{RESIDUALS[residual]}.",
-        _REFERENCES,
-        fingerprint(sources.mean, mixtures.mean, mixtures.n, residual, density.prior.describe()),
-        _choices(density, mixtures, source_error),
-        _cautions(table, sources, mixtures, rng)
-        + held_by_caps(density.prior, fractions, mixtures.labels),
-        draws=fractions,
-        parameters=parameters,
-    )
+    log_weights = np.asarray(log_weights, dtype=float)
+    count = len(log_weights)
+    if count < 25 or not np.isfinite(np.max(log_weights)):
+        return np.full(count, 1.0 / count), float("inf")
+    weights = np.exp(log_weights - np.max(log_weights))
+    tail = int(min(0.2 * count, 3.0 * np.sqrt(count)))
+    order = np.argpartition(weights, count - tail - 1)
+    largest = order[count - tail :]
+    largest = largest[np.argsort(weights[largest])]
+    cutoff = weights[order[count - tail - 1]]
+    excess = weights[largest] - cutoff
+    if excess[-1] <= 1e-12 or np.count_nonzero(excess > 0.0) < 5:
+        return weights / weights.sum(), 0.0
+    k, sigma = _fit_pareto(np.maximum(excess, 1e-300))
+    if np.isfinite(k):
+        at = (np.arange(tail) + 0.5) / tail
+        stretched = -np.log1p(-at) if abs(k) < 1e-8 else np.expm1(-k * np.log1p(-at)) / k
+        weights[largest] = np.minimum(cutoff + sigma * stretched, 1.0)
+    return weights / weights.sum(), float(k)
 
 
-_ENOUGH, _SMALLEST_ALPHA = 400, 0.25
-_ADVICE = "Join small groups, use a tighter prior, or check the sources with the polygon test"
+def _fit_pareto(excess: Any) -> tuple[float, float]:
+    n = len(excess)
+    grid = 30 + int(np.sqrt(n))
+    b = 1.0 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))
+    b = b / (3.0 * excess[int(n / 4.0 + 0.5) - 1]) + 1.0 / excess[-1]
+    k = np.log1p(-b[:, None] * excess).mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        profile = n * (np.log(-b / k) - k - 1.0)
+    profile = np.where(np.isfinite(profile), profile, -np.inf)
+    share = np.exp(profile - profile.max())
+    best = float(b @ share / share.sum())
+    shape = float(np.log1p(-best * excess).mean())
+    # The weak prior pulls k to 0.5 with the weight of ten observations.
+    return (n * shape + 5.0) / (n + 10.0), -shape / best
 
 
-def _likelihood(
-    sources: Composition,
-    mixtures: Composition,
-    prior: FractionPrior | None,
-    residual: str,
-    source_error: bool,
-    sigma_prior: tuple[float, float],
-) -> Likelihood:
-    if residual not in RESIDUALS:
-        raise StudyError(
-            "unknown residual model", found=f"'{residual}'", do=nearest(residual, list(RESIDUALS))
-        )
-    check_sources(sources)
-    if sources.tracers != mixtures.tracers:
-        raise DataError(
-            "sources and mixtures must have the same tracers in the same order",
-            found=f"{', '.join(sources.tracers)} and {', '.join(mixtures.tracers)}",
-            do="Compose both with the same list",
-        )
-    chosen = prior or clr_prior(len(sources))
-    if len(chosen) != len(sources):
-        raise DataError(
-            "the prior has another number of sources than the data",
-            found=f"{len(chosen)} and {len(sources)}",
-            do="Give one value per source",
-        )
-    if chosen.kind == "dirichlet" and min(chosen.first) < _SMALLEST_ALPHA:
-        raise DataError(
-            "the prior says that a mixture has one source only, all or nothing",
-            found=f"α {min(chosen.first):g}",
-            do=f"Use α of {_SMALLEST_ALPHA} or more",
-        )
-    n = mixtures.n.astype(float)
-    less = np.sqrt(np.maximum(n - 1.0, 0.0))
-    scatter = np.nan_to_num(mixtures.covariance) * less[:, :, None] * less[:, None, :]
-    single = (n.max(axis=1) == 1)[:, None, None]
-    density = Likelihood(
-        n,
-        np.nan_to_num(mixtures.mean),
-        scatter,
-        np.where(single, mixtures.error, 0.0),
-        sources.mean,
-        sources.covariance,
-        sources.mean_covariance() * (1.0 if source_error else 0.0),
-        residual,
-        sigma_prior,
-        chosen,
-    )
-    if np.all(n == n[:, :1]):
-        return density
-    alone = np.eye(n.shape[1])  # values are missing: each tracer by itself, with its own n
-    return replace(
-        density,
-        error=density.error * alone,
-        source_covariance=density.source_covariance * alone,
-        mean_errors=density.mean_errors * alone,
-    )
+def effective_draws(weights: Any) -> float:
+    """Kish's effective number of draws, ``1 / Σ w²`` of normalised weights.
+
+    Examples
+    --------
+    >>> effective_draws(np.full(100, 0.01))
+    100.0
+    """
+    return round(float(1.0 / np.square(weights).sum()), 6)
 
 
-def _collect(
-    density: Likelihood,
-    drawn: Draws,
-    sources: Composition,
-    mixtures: Composition,
-    kept: int,
-    rng: np.random.Generator,
-) -> tuple[pd.DataFrame, Any, pd.DataFrame]:
-    k = len(sources)
-    rows, tables, parameters = np.empty((len(mixtures), kept, k)), [], []
-    for g, label in enumerate(mixtures.labels):
-        weights, tail = pareto_smooth(drawn.log_weights[g])
-        theta = drawn.theta[:, g : g + 1]
-        p = np.exp(density.log_fractions(theta)[:, 0])
-        mean = p @ weights
-        sd = np.sqrt(np.maximum((p - mean[:, None]) ** 2 @ weights, 0.0))
-        chosen = resample(weights, kept, rng)
-        rows[g] = p[:, chosen].T
-        values = [mean, sd, *np.quantile(rows[g], [0.025, 0.5, 0.975], axis=0)]
-        effective, status = effective_draws(weights), "ok"
-        if not (tail <= PARETO_LIMIT and effective >= _ENOUGH):
-            rows[g], values = np.nan, [np.full(k, np.nan)] * 5
-            status = (
-                "not answered: the draws do not represent the posterior "
-                f"(Pareto k {tail:.2f}, {effective:.0f} effective draws)"
-            )
-        columns = ("fraction", "sd", "low", "median", "high")
-        tables.append(
-            pd.DataFrame(
-                {"mixture": label, "source": sources.labels}
-                | dict(zip(columns, values, strict=True))
-                | {
-                    "n": int(mixtures.n[g].max()),
-                    "effective_draws": effective,
-                    "pareto_k": tail,
-                    "status": status,
-                }
-            )
-        )
-        parameters.append(_parameters(density, theta[k - 1 :, 0], weights, label, mixtures.tracers))
-    table = pd.concat(tables, ignore_index=True)
-    table.attrs["units"] = dict.fromkeys(("fraction", "sd", "low", "median", "high"), "1")
-    return table, rows, pd.concat(parameters, ignore_index=True)
+def resample(weights: Any, size: int, rng: np.random.Generator) -> Any:
+    """Choose draws in proportion to their weights, by systematic resampling, in random order.
+
+    Parameters
+    ----------
+    weights : array of shape (S,)
+        Sum to 1.
+    size : int
+        How many.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    array of int of shape (size,)
+
+    Examples
+    --------
+    >>> sorted(resample(np.array([0.0, 0.5, 0.5]), 4, np.random.default_rng(0)).tolist())
+    [1, 1, 2, 2]
+    """
+    places = (rng.random() + np.arange(size)) / size
+    chosen = np.searchsorted(np.cumsum(weights), places)
+    return rng.permutation(np.minimum(chosen, len(weights) - 1))
 
 
-def _parameters(
-    density: Likelihood, u: Any, weights: Any, label: str, tracers: tuple[str, ...]
-) -> pd.DataFrame:
-    if density.residual == "process":
-        return pd.DataFrame(columns=["mixture", "tracer", "parameter", "mean", "sd"])
-    ratio = density.residual == "process_residual"
-    values = 20.0 / (1.0 + np.exp(-u)) if ratio else np.exp(u)
-    mean = values @ weights
-    sd = np.sqrt((values - mean[:, None]) ** 2 @ weights)
-    return pd.DataFrame(
-        {
-            "mixture": label,
-            "tracer": tracers,
-            "parameter": "xi" if ratio else "sigma",
-            "mean": mean,
-            "sd": sd,
-        }
-    )
+def truncated_normal(
+    mean: Any, sd: Any, bounds: tuple[float, float], rng: np.random.Generator
+) -> tuple[Any, Any, Any]:
+    """Draw from normals cut at two bounds.
 
+    Parameters
+    ----------
+    mean, sd : array
+        Of the whole normals.
+    bounds : tuple of float
+        Lowest and highest; the highest may be infinite.
+    rng : Generator
+        Random numbers.
 
-def _choices(density: Likelihood, mixtures: Composition, source_error: bool) -> tuple[str, ...]:
-    said = [
-        f"prior of the fractions: {density.prior.describe()}",
-        "means of the sources " + ("uncertain, s²/n" if source_error else "taken as exact"),
-        "tracers " + ("correlated as in the sources" if density.correlated else "independent"),
-    ]
-    if density.residual in ("simmr", "residual"):
-        said.append("σ has the prior Gamma({:g}, {:g})".format(*density.sigma_prior))
-    if mixtures.incomplete:
-        said.append(f"{mixtures.incomplete} samples lack a tracer; their other tracers are used")
-    return tuple(said)
+    Returns
+    -------
+    draws, log_mass, log_density : array
+        One draw each; the logarithm of the mass within the bounds (-inf where there is none, the
+        draw is then the nearer bound); and the log density of the whole normal at the draw.
 
+    Examples
+    --------
+    >>> draws, mass, _ = truncated_normal(np.zeros(3), np.ones(3), (0.0, np.inf),
+    ...                                   np.random.default_rng(0))
+    >>> bool((draws >= 0.0).all()), np.exp(mass).round(6).tolist()
+    (True, [0.5, 0.5, 0.5])
+    """
+    from scipy.special import ndtr, ndtri
 
-def _cautions(
-    table: pd.DataFrame, sources: Composition, mixtures: Composition, rng: np.random.Generator
-) -> tuple[str, ...]:
-    k, t = len(sources), len(sources.tracers)
-    said = []
-    if k > t + 1:
-        said.append(
-            f"{k} sources cannot be told apart with {t} tracers: the prior decides how what they "
-            "share is split. Read the fractions beside their feasible bounds, and join sources to "
-            "check."
-        )
-    if k >= t + 1:
-        test = polygon_test(sources, mixtures, rng=rng, draws=400)
-        said += list(test.cautions)
-    for status in (
-        table.loc[table["status"] != "ok", ["mixture", "status"]].drop_duplicates().values
-    ):
-        said.append(f"{status[0]}: {status[1]}. {_ADVICE}.")
-    return tuple(said)
+    low, high = bounds
+    # Below the mean if the bounds are above it: the lower tail keeps its digits.
+    flip = np.where(mean < low, -1.0, 1.0)
+    a, b = (low - mean) / sd, (high - mean) / sd
+    below = ndtr(np.where(flip > 0, a, -b))
+    mass = ndtr(np.where(flip > 0, b, -a)) - below
+    standard = flip * ndtri(below + rng.random(mean.shape) * mass)
+    draws = np.clip(mean + sd * standard, low, high)
+    with np.errstate(divide="ignore"):
+        log_mass = np.log(mass)
+    return draws, log_mass, -0.5 * ((draws - mean) / sd) ** 2 - np.log(sd)

@@ -275,7 +275,7 @@ def draw_emma(result: EmmaResult) -> Figure:
     Parameters
     ----------
     result : EmmaResult
-        From :func:`~headwater.isotopes.mixing.emma.emma`.
+        From :func:`~headwater.isotopes.mixing.end_member_analysis.emma`.
 
     Returns
     -------

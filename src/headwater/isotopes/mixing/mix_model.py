@@ -13,7 +13,7 @@ from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.results import MixLikelihood
 from headwater.results import fingerprint
 
-__all__ = ["fit_mix", "improvement_index", "mix_maximum_likelihood"]
+__all__ = ["estimate_end_members", "improvement_index", "mix_carrera"]
 
 _REFERENCE = (
     "Carrera, Vazquez-Sune, Castillo & Sanchez-Vila (2004), A methodology to compute mixing ratios "
@@ -21,7 +21,7 @@ _REFERENCE = (
 )
 
 
-def mix_maximum_likelihood(
+def estimate_end_members(
     measured: Any,
     mixtures: Any,
     *,
@@ -76,7 +76,7 @@ def mix_maximum_likelihood(
     --------
     >>> f = np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
     >>> mixtures = f @ [[0.0, 10.0], [20.0, 2.0]]
-    >>> found, ends, _ = mix_maximum_likelihood([[1.0, 9.0], [18.0, 3.0]], mixtures,
+    >>> found, ends, _ = estimate_end_members([[1.0, 9.0], [18.0, 3.0]], mixtures,
     ...                                         source_sd=[2.0, 2.0], mixture_sd=[0.1, 0.1])
     >>> bool(np.abs(found - f).max() < 0.1)
     True
@@ -204,7 +204,7 @@ def improvement_index(estimated: Any, true: Any, source_sd: Any) -> float:
     return float(1.0 / np.mean(np.square(off)))
 
 
-def fit_mix(sources: Composition, mixtures: Composition) -> MixLikelihood:
+def mix_carrera(sources: Composition, mixtures: Composition) -> MixLikelihood:
     """Split mixtures whose end members are uncertain; the more mixtures, the better both are known.
 
     Parameters
@@ -234,13 +234,13 @@ def fit_mix(sources: Composition, mixtures: Composition) -> MixLikelihood:
     ...                       "d18O_sd": [1.0, 1.0], "n": [50, 40]}), ["d18O"])
     >>> soil = compose_stated(pd.DataFrame({"source": ["a", "b"], "d18O": [-13.0, -16.0],
     ...                       "d18O_sd": [0.1, 0.1]}), ["d18O"])
-    >>> fit_mix(ends, soil).data["fraction"].round(2).tolist()
+    >>> mix_carrera(ends, soil).data["fraction"].round(2).tolist()
     [0.3, 0.7, 0.6, 0.4]
     """
     check_sources(sources)
     source_sd = np.sqrt(sources.covariance.diagonal(axis1=1, axis2=2))
     mixture_sd = np.sqrt(mixtures.mean_covariance().diagonal(axis1=1, axis2=2))
-    found, ends, objective = mix_maximum_likelihood(
+    found, ends, objective = estimate_end_members(
         sources.mean, mixtures.mean, source_sd=source_sd, mixture_sd=np.nan_to_num(mixture_sd)
     )
     k, t = sources.mean.shape

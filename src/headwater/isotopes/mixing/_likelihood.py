@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from headwater.isotopes.mixing.caps import CappedPrior
-from headwater.isotopes.mixing.importance import pareto_smooth, resample
-from headwater.isotopes.mixing.priors import FractionPrior, ilr_basis
+from headwater.isotopes.mixing.importance_sampling import pareto_smooth, resample
+from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior, ilr_basis
 
 __all__ = ["Draws", "Likelihood", "find_modes", "sample"]
 

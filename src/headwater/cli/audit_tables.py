@@ -28,7 +28,8 @@ def audit(
     """Tell what cannot be true in printed tables of isotopes, and what would be."""
     with report_errors():
         from headwater.errors import StudyError
-        from headwater.isotopes import RULES, audit_tables, published_study, read_claims
+        from headwater.isotopes import audit_tables, published_study, read_claims
+        from headwater.isotopes.audit.run import RULES
 
         files = [*(tables or ()), *([lines] if lines else [])]
         if bool(files) == bool(published):

@@ -13,11 +13,18 @@ from headwater.errors import DataError
 from headwater.isotopes.mixing._simplex import project
 from headwater.isotopes.mixing.closed_form import simplex_fractions
 from headwater.isotopes.mixing.composition import name_rows
-from headwater.isotopes.mixing.polygon import in_polygon
 from headwater.isotopes.mixing.results import EmmaResult
+from headwater.isotopes.mixing.source_checks import in_polygon
 from headwater.results import fingerprint
 
-__all__ = ["MixingSpace", "archetypes", "emma", "hooper_diagnostics", "mixing_space", "screen_hull"]
+__all__ = [
+    "MixingSpace",
+    "archetypes",
+    "emma",
+    "hooper_diagnostics",
+    "mixing_space",
+    "screen_hull",
+]
 
 _REFERENCES = (
     "Christophersen & Hooper (1992), Multivariate analysis of stream water chemical data, Water "
