@@ -184,12 +184,8 @@ app.add_typer(network.app, name="network")
 app.command("serve")(serve.run_serve)
 app.command("replay")(replay.run_replay)
 app.add_typer(keys.app, name="keys")
-<<<<<<< HEAD
 app.add_typer(alerts.app, name="alerts")
-app.command()(audit.audit)
-=======
 app.command()(audit_tables.audit)
->>>>>>> 189173e (Name the mixing models in the field's words, with a small typed public face)
 
 
 def main() -> None:
