@@ -270,15 +270,12 @@ def mutate(rng: np.random.Generator) -> Mutated:
         if values is not None:
             expected[key], names[key] = values, head
         units_row[head] = ""
-    if w.chance(0.3, "intervals"):
-        tops, bottoms = np.arange(n) * 10, np.arange(n) * 10 + 20
-        dash, tail = w.one(("-", "–", "~", " to ")), w.one(("cm", " cm", ""))
-        head = w.one(("depth", "土层深度", "Soil depth")) + ("" if tail else " (cm)")
-        columns[head] = [f"{a}{dash}{b}{tail}" for a, b in zip(tops, bottoms, strict=True)]
-        units_row[head] = ""
-        if not {"depth_top", "depth_bottom"} & set(expected):
-            expected |= {"depth_top": tops / 100, "depth_bottom": bottoms / 100}
-            names |= {"depth_top": head, "depth_bottom": head}
+    for head, texts, values in _others(w, n, style, workbook):
+        columns[head], units_row[head] = texts, ""
+        taken = bool(set(values) & set(expected))
+        for key, true in values.items():
+            if not taken:
+                expected[key], names[key] = true, head
     heads = list(columns)
     if w.chance(0.7, "shuffled"):
         heads = [heads[i] for i in rng.permutation(len(heads))]
@@ -290,6 +287,28 @@ def mutate(rng: np.random.Generator) -> Mutated:
         return Mutated(_workbook(w, body), "lab.xlsx", frame, names, tuple(w.traits))
     content = _text(w, body, separator)
     return Mutated(content, "lab.csv", frame, names, tuple(w.traits))
+
+
+def _others(w, n, style, workbook):
+    """Columns of no known meaning, and depths as intervals; a depth of its own goes before."""
+    if w.chance(0.4, "unknown columns"):
+        places = int(w.rng.integers(0, 4))
+        head = w.one(("NDVI", "坡度", "TN (g/kg)", "pH", "EC", "人口"))
+        values = np.round(w.rng.uniform(0, w.one((1, 20, 9000)), n), places)
+        fixed = w.chance(0.5)
+        texts = [_number(v, places, style, fixed) for v in values]
+        if workbook:
+            texts = [repr(float(v)) for v in values]
+        gone = w.rng.random(n) < (0.2 if w.chance(0.3) else 0.0)
+        mark = w.one(MARKS)
+        texts = [mark if g else t for g, t in zip(gone, texts, strict=True)]
+        yield head, texts, {head: np.where(gone, np.nan, values)}
+    if w.chance(0.3, "intervals"):
+        tops = np.arange(n) * 10
+        dash, tail = w.one(("-", "–", "~", " to ")), w.one(("cm", " cm", ""))
+        head = w.one(("depth", "土层深度", "Soil depth")) + ("" if tail else " (cm)")
+        texts = [f"{top}{dash}{top + 20}{tail}" for top in tops]
+        yield head, texts, {"depth_top": tops / 100, "depth_bottom": (tops + 20) / 100}
 
 
 def _column(w, key, n, style, below_head, workbook):
@@ -456,7 +475,7 @@ def judge(file: Mutated) -> Verdict:
     A warning counts only where it names the column.
     """
     try:
-        table = read_table(file.content, FIELDS, name=file.name)
+        table = read_table(file.content, FIELDS, name=file.name, others="typed")
     except HeadwaterError as error:
         return Verdict("refused", str(error))
     except Exception as error:
@@ -466,7 +485,7 @@ def judge(file: Mutated) -> Verdict:
         return Verdict("silent" if not said else "warned", f"{len(table.data)} rows")
     fate = Verdict("same")
     for key, true in file.expected.items():
-        if key not in table.data:
+        if key not in table.data or not _is_typed(table.data[key], true):
             fate = (
                 Verdict("unrecognised", f"{key}: {file.names[key]}")
                 if fate.fate == "same"
@@ -482,7 +501,15 @@ def judge(file: Mutated) -> Verdict:
     return fate
 
 
+def _is_typed(read: pd.Series, true: pd.Series) -> bool:
+    """Whether a column has become numbers or times; all empty columns have nothing to tell."""
+    kind = pd.api.types.is_numeric_dtype(read) or pd.api.types.is_datetime64_any_dtype(read)
+    return kind or bool(true.isna().all())
+
+
 def _equal(read: pd.Series, true: pd.Series) -> bool:
+    if true.isna().all():
+        return bool(read.isna().all())
     if true.dtype.kind == "M":
         return bool((read.to_numpy("datetime64[us]") == true.to_numpy("datetime64[us]")).all())
     return bool(

@@ -424,6 +424,15 @@ def _aspect(name: str, texts: Sequence[str], found: Match, context: Context) -> 
     )
     words = bool(read.unread.any())
     values: Any = read.values
+    beyond = (values < 0.0) | (values > 360.0)
+    guesses = read.guesses
+    if beyond.any() and not words:
+        values = np.where(beyond, np.nan, values)
+        guesses = (
+            *guesses,
+            f"{int(beyond.sum())} values of {name} outside of 0 to 360 are no "
+            f"directions and were taken for missing ({context.named(beyond)})",
+        )
     if words:
         values, _ = _words(rest, name, context)
     empty = sum(flat)
@@ -434,4 +443,4 @@ def _aspect(name: str, texts: Sequence[str], found: Match, context: Context) -> 
         marks.append(MissingCode(name, code, empty, "flat"))
     own = found.field.name
     told = Recognised(name, own, found.how, "" if words else "degree")
-    return Column(own, {own: values}, told, tuple(marks), () if words else read.guesses)
+    return Column(own, {own: values}, told, tuple(marks), () if words else guesses)

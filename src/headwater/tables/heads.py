@@ -266,6 +266,9 @@ def label(name: str) -> Label:
         pairs += [(_key(stem), is_unit(end)) for stem, end in tails if is_unit(end)]
         if "‰" in bare:
             pairs.append((_key(bare), "‰"))
+    plainer = _key(_REFERENCE.sub(" ", re.sub(r"\bvs\b\.?", " ", bare.replace("_", " "))))
+    if plainer and plainer not in {_key(text), *(key for key, _ in pairs)}:
+        pairs.append((plainer, bracketed or next((unit for _, unit in pairs if unit), "")))
     return Label(_key(text), tuple(pairs), bracketed, ", ".join(remarks))
 
 

@@ -438,7 +438,6 @@ def _two_ways(name: str, sign: str, text: str) -> InputError:
 def _grouped_points(column: pd.Series) -> list[str]:
     """Numbers whose point can part thousands, where no number of the column says otherwise."""
     pointed = column[column.str.contains(".", regex=False, na=False)]
-    pointed = pointed.map(lambda text: plain(str(text))) if len(pointed) else pointed
     # most columns have a number with another count of decimals among the first few
     for size in (20, len(pointed)):
         head = pointed.iloc[:size]

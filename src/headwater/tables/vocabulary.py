@@ -50,7 +50,7 @@ _ALL = (
         "text",
         "water type watertype mediatype media sampletype source kind matrix "
         "samplemediatype watersource 水样类型 水体 水体类型 样品类型 类型 水样 "
-        "水源 水类型 水样种类",
+        "水源 水类型 水样种类 样品种类 水体名称 样品类别",
     ),
     Field(
         "time",
@@ -84,7 +84,7 @@ _ALL = (
         "elevation",
         "number",
         "elevation altitude alt elev masl z height elevationmasl elevationasl "
-        "altitudeasl hohe höhe 海拔 海拔高度 高程 拔海 海拔高",
+        "elevationdem altitudeasl hohe höhe 海拔 海拔高度 高程 拔海 海拔高",
         "m",
         (-500.0, 9000.0),
     ),
