@@ -37,7 +37,7 @@ def detect(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="What the file leaves open: encoding=gbk, decimal=, sheet=… missing=a|b; repeat.",
+            help="What the file leaves open: dates=dmy, encoding=gbk, missing=x|y; repeat.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
