@@ -114,7 +114,7 @@ def common_period(
     Parameters
     ----------
     inputs : iterable of DataArray
-        Those without a time axis do not count.
+        Those without a time axis do not count, nor single times where others have several.
     period : two dates, optional
         The period wanted, for example ``("2017", "2021")`` or two ISO dates; the end is included.
 
@@ -148,6 +148,8 @@ def common_period(
             found="maps only",
             do="Give at least one variable with times",
         )
+    # The one map that there is of something else says nothing about the period.
+    named = [(name, data) for name, data in named if data.sizes["time"] > 1] or named
     _one_calendar([(name, data["time"]) for name, data in named])
     spans = {name: _span(data) for name, data in named}
     if period is not None:
@@ -165,7 +167,7 @@ def common_period(
 
 
 def in_period(data: xr.DataArray, period: tuple[Any, Any] | None) -> xr.DataArray:
-    """Keep the steps whose middle lies in a period.
+    """Keep the steps whose middle lies in a period; a single time is kept wherever it is.
 
     Parameters
     ----------
@@ -178,6 +180,11 @@ def in_period(data: xr.DataArray, period: tuple[Any, Any] | None) -> xr.DataArra
     -------
     DataArray
 
+    Raises
+    ------
+    TimeAxisError
+        If no step's middle lies in it.
+
     Examples
     --------
     >>> months = pd.date_range("2020-01-01", periods=12, freq="MS")
@@ -185,13 +192,18 @@ def in_period(data: xr.DataArray, period: tuple[Any, Any] | None) -> xr.DataArra
     >>> in_period(data, (pd.Timestamp("2020-03-05"), pd.Timestamp("2020-05-20"))).sizes["time"]
     3
     """
-    if period is None or "time" not in data.dims:
+    if period is None or data.sizes.get("time", 1) == 1:
         return data
     middle = time_steps(data).middle
     first, last = (np.asarray(each, dtype=middle.dtype) for each in period)
     inside = np.flatnonzero((middle >= first) & (middle <= last))
     if not inside.size:
-        return data.isel(time=slice(0, 0))
+        raise TimeAxisError(
+            "no time in the period",
+            found=f"times {_text(middle[0])} to {_text(middle[-1])}; period {_text(first)} to "
+            f"{_text(last)}",
+            do="Choose a longer period, or remove this input",
+        )
     return data.isel(time=slice(int(inside[0]), int(inside[-1]) + 1))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -170,7 +170,7 @@ def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Su
         overviews |= {} if seen is None else {name: seen}
     if grid is not None:
         for step in wanted:
-            problems += step.check(study, inputs, grid, period)
+            _gather(problems, partial(step.check, study, inputs, grid, period))
     names, tables = tuple(step.name for step in wanted), tuple(line for line in read if line)
     return Survey(study, tuple(problems), inputs, grid, period, names, tables, overviews)
 
@@ -261,6 +261,17 @@ def _try(problems: list[HeadwaterError], act: Callable[[], _T]) -> _T | None:
     except HeadwaterError as error:
         problems.append(error)
         return None
+
+
+def _gather(problems: list[HeadwaterError], act: Callable[[], Iterable[HeadwaterError]]) -> None:
+    """Add what a step reports, and what stops it from reporting more."""
+    try:
+        for problem in act():
+            if str(problem) not in {str(each) for each in problems}:
+                problems.append(problem)
+    except HeadwaterError as error:
+        if str(error) not in {str(each) for each in problems}:
+            problems.append(error)
 
 
 def _box(grid: GeoBox) -> Area:

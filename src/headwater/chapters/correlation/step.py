@@ -57,7 +57,10 @@ def _run(context: Context) -> Mapping[str, Result]:
     options = context.study.correlation
     assert options is not None
     target, factors = _named(context.study, options)
-    maps, monthly, yearly, notes = {}, {}, {}, []
+    maps: dict[str, xr.DataArray] = {}
+    monthly: dict[str, xr.DataArray] = {}
+    yearly: dict[str, xr.DataArray] = {}
+    notes = []
     for done, name in enumerate((target, *factors)):
         context.progress(done / (2 + len(factors)), name)
         data = context.variable(name)
@@ -65,7 +68,7 @@ def _run(context: Context) -> Mapping[str, Result]:
         notes.append(f"{name} in the correlation matrix: {note}.")
         monthly |= {name: cubes["month"]} if "month" in cubes else {}
         yearly |= {name: cubes["year"]} if "year" in cubes else {}
-    matrix = relations.correlation_matrix(maps, choices=tuple(notes))
+    matrix: Result = relations.correlation_matrix(maps, choices=tuple(notes))
     context.progress((1 + len(factors)) / (2 + len(factors)), "maps of correlation")
     return {"matrix": matrix} | _over_time(context, target, monthly, yearly, options)
 

@@ -95,7 +95,7 @@ def read_esa_cci(
         quality = _quality(theta, flag, tuple(keep))
     else:
         notes = ["no layer 'flag': nothing is masked beyond what the product masks itself"]
-        quality = np.isnan(theta).astype(np.uint8) * np.uint8(CODES["not_observed"])
+        quality = xr.ufuncs.isnan(theta).astype(np.uint8) * np.uint8(CODES["not_observed"])
     values = theta.where(quality == 0)
     cube = described(
         values,
@@ -128,7 +128,7 @@ def _quality(theta: xr.DataArray, flag: xr.DataArray, keep: tuple[int, ...]) -> 
     poor = ~known.isin(keep)
     some = known != _EMPTY
     reasons = {
-        "not_observed": np.isnan(theta),
+        "not_observed": xr.ufuncs.isnan(theta),
         "poor_quality": some & poor,
         "out_of_range": some & poor & ((known & _BEYOND) > 0),
         "frozen_or_snow": some & poor & ((known & _SNOW) > 0),

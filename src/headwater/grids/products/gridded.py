@@ -65,13 +65,13 @@ class Gridded:
 
 _DAY = "amounts of an average day, times the days of the month"
 _HOUR = "accumulations since 00 UTC, taken apart into hours"
-_ERA = {
+_ERA: dict[str, tuple[str, tuple[str, ...], float]] = {
     "precipitation": ("precipitation", ("tp",), 1.0),
     "evapotranspiration": ("evapotranspiration", ("e",), -1.0),
     "potential-evapotranspiration": ("potential_evapotranspiration", ("pev",), -1.0),
     "snow-melt": ("snow_melt", ("smlt",), 1.0),
 }
-_STATES = {
+_STATES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "temperature": ("temperature", ("t2m", "2t"), "K"),
     "surface-temperature": ("surface_temperature", ("skt",), "K"),
     "soil-temperature": ("soil_temperature", ("stl1",), "K"),
