@@ -12,6 +12,8 @@ The rooms, in the direction in which data goes:
 - :mod:`headwater.validation`: products compared with stations and with each other
 - :mod:`headwater.network`: the observation network; :mod:`headwater.web` serves it
 - :mod:`headwater.warning`: drought and degradation, with a chosen rate of false alarms
+- :mod:`headwater.restoration`: when, where, what, and whether the water carries it
+- :mod:`headwater.alerts`: alerts over the stations, and ways to people
 - :mod:`headwater.virtual`: a virtual headwater with known truth
 - :mod:`headwater.study`: one file composes them; :mod:`headwater.chapters`: what it can ask for;
   :mod:`headwater.report` draws the results

@@ -1,4 +1,5 @@
 from . import (
+    alerts,
     chapters,
     detector,
     downscaling,
@@ -7,6 +8,7 @@ from . import (
     isotopes,
     network,
     report,
+    restoration,
     study,
     tables,
     validation,
@@ -18,6 +20,7 @@ from . import (
 __version__: str
 __all__ = [
     "__version__",
+    "alerts",
     "chapters",
     "detector",
     "downscaling",
@@ -26,6 +29,7 @@ __all__ = [
     "isotopes",
     "network",
     "report",
+    "restoration",
     "study",
     "tables",
     "validation",
