@@ -15,8 +15,8 @@ from headwater.errors import DataError, StudyError
 
 __all__ = [
     "REMINDERS",
-    "TRANSPLANT_ABOVE",
     "SeasonStart",
+    "TRANSPLANT_ABOVE",
     "WorkWindow",
     "fit_season_start",
     "planting_method",

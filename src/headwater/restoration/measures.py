@@ -14,7 +14,14 @@ from headwater.errors import InputError, StudyError, nearest
 from headwater.restoration.calendar_bands import planting_method
 from headwater.restoration.rain_harvesting import earthwork_refusals
 
-__all__ = ["GRADES", "Advice", "MeasureProfile", "Site", "advise", "read_profile"]
+__all__ = [
+    "Advice",
+    "GRADES",
+    "MeasureProfile",
+    "Site",
+    "advise",
+    "read_profile",
+]
 
 GRADES = ("none", "light", "moderate", "heavy", "severe")
 """Grades of degradation, from the least."""

@@ -22,7 +22,15 @@ from headwater.restoration.measures import (
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["PlanLine", "Unit", "check_units", "make_plan", "move_line", "plan_table", "write_plan"]
+__all__ = [
+    "PlanLine",
+    "Unit",
+    "check_units",
+    "make_plan",
+    "move_line",
+    "plan_table",
+    "write_plan",
+]
 
 State = Literal["draft", "proposed", "approved", "declined", "done", "evaluated"]
 _NEXT: dict[State, tuple[State, ...]] = {

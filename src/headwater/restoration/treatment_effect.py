@@ -10,7 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
-__all__ = ["TreatmentEffect", "estimate_treatment_effect", "matched_controls"]
+__all__ = [
+    "TreatmentEffect",
+    "estimate_treatment_effect",
+    "matched_controls",
+]
 
 Floats = NDArray[np.float64]
 Design = Literal["before_after_control_impact", "control_impact"]
