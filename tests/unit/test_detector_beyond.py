@@ -16,6 +16,7 @@ from headwater.detector.local import local_q, window_q
 from headwater.detector.null_models import GridSpectral
 from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.scale import coarsen, scale_sweep
+from headwater.detector.search_options import Search
 from headwater.detector.spatial_association import (
     GridWeights,
     cpsd,
@@ -170,7 +171,9 @@ def test_coarse_directions_and_classes() -> None:
 
 @pytest.mark.parametrize("rule", ["quantile", "rise"])
 def test_sizes_of_cells(maps, rule) -> None:
-    found = scale_sweep(maps, "theta", sizes=[1, 2, 3, 4, 5, 20], rule=rule, classes=[4, 5])
+    found = scale_sweep(
+        maps, "theta", sizes=[1, 2, 3, 4, 5, 20], rule=rule, search=Search(classes=(4, 5))
+    )
     assert set(found.data["size"]) == {1, 2, 3, 4, 5}
     assert any("Size 20 was left out" in caution for caution in found.cautions)
     assert len(set(found.best["size"])) == 1

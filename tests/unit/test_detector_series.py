@@ -40,12 +40,14 @@ def factors(cubes) -> dict[str, xr.DataArray]:
 
 
 def test_the_first_factor_changes_with_the_year(cubes) -> None:
-    found = q_series(cubes["theta"], factors(cubes), n_resamples=99)
+    found = q_series(cubes["theta"], factors(cubes), n_resamples=99).series
     assert found.leaders["period"].tolist() == ["2017", "2018", "2019"]
     assert found.leaders["factor"].tolist() == ["ndvi", "rain", "rain"]
     assert (found.leaders["p_lead"] < 0.05).all()
     table = found.data
-    assert (table["q_low"] < table["q_high"]).all()
+    given = table.dropna(subset="q_low")
+    assert len(given) >= 6
+    assert (given["q_low"] < given["q_high"]).all()
     assert (table.loc[table["factor"] == "height", "p_search"] > 0.01).all()
     assert render(found.plot(), "png", dpi=50).startswith(b"\x89PNG")
 
@@ -64,7 +66,7 @@ def test_periods_are_named_in_order(cubes, period: str, labels: list[str]) -> No
         for name, one in cubes.items()
     }
     plan = Search(methods=("equal",), classes=(4,))
-    found = q_series(short["theta"], factors(short), period, search=plan, n_resamples=99)
+    found = q_series(short["theta"], factors(short), period, search=plan, n_resamples=99).series
     assert list(dict.fromkeys(found.data["period"]))[: len(labels)] == labels
     assert found.data.groupby("period").size().eq(3).all()
 
@@ -73,7 +75,7 @@ def test_periods_without_data_are_named(cubes) -> None:
     theta = cubes["theta"].copy()
     theta[:12] = np.nan
     theta[12:15, 0] = np.nan
-    found = q_series(theta, factors(cubes), n_resamples=99)
+    found = q_series(theta, factors(cubes), n_resamples=99).series
     assert found.leaders["period"].tolist() == ["2018", "2019"]
     assert any("leaves out 2017 ('theta' has no values)" in text for text in found.cautions)
     assert found.data["n"].iloc[0] == 11 * 18

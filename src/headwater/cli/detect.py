@@ -13,7 +13,7 @@ from headwater.cli.output import warn, write_results
 __all__ = ["detect"]
 
 
-def detect(
+def detect(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
     table: Annotated[Path, typer.Argument(help="CSV, TSV or XLSX, one row for each unit.")],
     y: Annotated[str, typer.Option("--y", help="Column to be explained.")],
     x: Annotated[
@@ -33,6 +33,31 @@ def detect(
         3,
         8,
     ),
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="Rule that parts continuous factors: quantile, natural …; repeat."),
+    ] = None,
+    strata: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACTOR=RULE:COUNT",
+            help="One factor's own classes, as rain=natural:6 or rain=0,100,400; repeat.",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Column with the weight of each unit, such as its area.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Further detector: gozh, lesh, shegd, shares, rgd, spade, idsa, srsgd, scale, "
+            "local, shift; repeat."
+        ),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(min=99, help="Responses made by chance, and resamples.")
+    ] = 999,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 1,
     reading: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,11 +67,14 @@ def detect(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
-    """Tell which factors explain a column of a table (geographical detector)."""
+    """Find which factors explain a column of a table (geographical detector)."""
     with report_errors():
-        from headwater.detector import from_table
+        import numpy as np
+
+        from headwater.detector import detect_sample
         from headwater.detector.factor_table import read_factors
-        from headwater.detector.from_table import figures_of, summary_lines
+        from headwater.detector.from_table import figures_of, summary_lines, table_sample
+        from headwater.detector.search_options import METHODS, schemes_of
         from headwater.tables import parse_options
 
         read = read_factors(
@@ -61,7 +89,16 @@ def detect(
         for line in read.report.choices():
             typer.echo(line)
         warn(read.report.guesses)
-        found = from_table(read, y, coordinates=coordinates, classes=classes)
+        sample = table_sample(read.without(weights), y, coordinates=coordinates, weights=weights)
+        found = detect_sample(
+            sample,
+            methods=tuple(rule or METHODS),
+            classes=range(classes[0], classes[1] + 1),
+            fixed=schemes_of(strata or ()),
+            n_resamples=draws,
+            rng=np.random.default_rng(seed),
+            further=tuple(method or ()),
+        )
         for line in summary_lines(found):
             typer.echo(line)
         write_results(out, found.results(), figures_of(found) if out else {})

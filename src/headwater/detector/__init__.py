@@ -21,7 +21,8 @@ Further detectors
 
 - :func:`gozh`, :func:`lesh`, :func:`shegd`: regression trees, and the share of each factor
 - :func:`rgd`: robust strata
-- :func:`spade`: variance between neighbours
+- :func:`spade`, :func:`idsa`: variance between neighbours, of factors and of their overlays
+- :func:`srsgd`: a response of classes, by rough sets
 - :func:`scale_sweep`: the size of the cells; :func:`local_q`: where on the map;
   :func:`torus_shift_test`: all shifts of the map
 """

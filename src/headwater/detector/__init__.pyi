@@ -8,12 +8,14 @@ from .local import local_q
 from .optimal_parameters import best_strata, opgd
 from .risk_detector import contrasts, risk
 from .robust_detector import rgd
+from .rough_sets import srsgd
 from .sample import read_sample
 from .scale import scale_sweep
 from .search_options import Scheme
 from .series import q_series
 from .shapley import lesh, shegd
 from .spatial_association import spade
+from .spatial_overlay import idsa
 from .strata import categories, sectors, stratify
 from .torus_shift import torus_shift_test
 from .tree import gozh
@@ -30,6 +32,7 @@ __all__ = [
     "factor",
     "from_table",
     "gozh",
+    "idsa",
     "interaction",
     "lesh",
     "local_q",
@@ -42,6 +45,7 @@ __all__ = [
     "sectors",
     "shegd",
     "spade",
+    "srsgd",
     "stratify",
     "torus_shift_test",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from headwater.detector.associations import association
 from headwater.detector.ecological_detector import ecological
 from headwater.detector.factor_detector import factor, independence_cautions
 from headwater.detector.field_covariance import FieldPlaces
+from headwater.detector.further import further_results
 from headwater.detector.interaction_detector import interaction
 from headwater.detector.null_models import (
     MOST_POINTS,
@@ -69,6 +70,8 @@ class Detection:
         See the functions of the same names.
     search : SearchResult or None
         The test of the whole search; None where there are too many units for it.
+    further : dict of str to Result
+        Of the further detectors that were asked for (:mod:`headwater.detector.further`).
     interaction, ecological : TableResult or None
         None with a single factor.
     maps : RiskMaps or None
@@ -85,6 +88,7 @@ class Detection:
     association: AssociationResult
     maps: RiskMaps | None
     search: SearchResult | None = None
+    further: Mapping[str, Result] = field(default_factory=dict)
 
     def results(self) -> dict[str, Result]:
         """Gather what there is, by name.
@@ -95,7 +99,8 @@ class Detection:
         """
         names = ("optimal", "factor", "interaction", "risk", "contrasts", "ecological")
         every = {name: getattr(self, name) for name in (*names, "association", "search", "maps")}
-        return {name: result for name, result in every.items() if result is not None}
+        found = {name: result for name, result in every.items() if result is not None}
+        return {**found, **self.further}
 
     def with_choices(self, choices: Sequence[str]) -> Detection:
         """Put what was chosen before the detection in front of its own choices.
@@ -339,7 +344,8 @@ def detect(
     Units without a value of any variable go out for all factors (listwise), so that all q are of
     the same units. To let each factor use all it has, read the data with
     ``read_sample(..., missing="pairwise")`` and call :func:`detect_sample`; so too for a table of
-    points, ``read_sample(..., coordinates=...)``, and to set how often chance is drawn.
+    points, ``read_sample(..., coordinates=...)``, to set how often chance is drawn, and for further
+    detectors (trees, shares, scale …).
 
     Examples
     --------
@@ -362,6 +368,7 @@ def detect_sample(
     fixed: Mapping[str, Scheme] | None = None,
     n_resamples: int = 999,
     rng: np.random.Generator | None = None,
+    further: Sequence[str] = (),
 ) -> Detection:
     """Run all detectors on units that were read already.
 
@@ -376,6 +383,10 @@ def detect_sample(
         where there are very many units.
     rng : numpy Generator, optional
         Source of randomness; default: one seeded with 1.
+    further : sequence of str
+        Further detectors: "gozh", "lesh", "shegd", "shares", "rgd", "spade", "idsa", "srsgd",
+        "scale", "local", "shift" (:func:`headwater.detector.further.further_results`). One that
+        the units do not allow is left out, and named in the cautions.
 
     Returns
     -------
@@ -426,7 +437,10 @@ def detect_sample(
         maps=risk_maps(sample, strata, risks) if sample.grid is not None else None,
         search=ranked.search,
     )
-    return _labelled(detection, sample)
+    several = max(chance.n_resamples // 5, FEWEST)
+    beyond = further_results(sample, strata, further, search, n_resamples=several, rng=chance.rng)
+    detection = replace(detection, further=beyond.results)
+    return _labelled(detection, sample, beyond.left_out)
 
 
 def _pair_results(
@@ -458,7 +472,7 @@ _OF_THE_RESPONSE = ("mean", "sd", "low", "high", "difference")
 """Columns in the unit of the response, in the tables of strata means."""
 
 
-def _labelled(detection: Detection, sample: Sample) -> Detection:
+def _labelled(detection: Detection, sample: Sample, left_out: tuple[str, ...]) -> Detection:
     """Give every table the names that figures print, and the factor table the search's words."""
     for name, result in detection.results().items():
         if isinstance(result.data, pd.DataFrame):
@@ -469,14 +483,14 @@ def _labelled(detection: Detection, sample: Sample) -> Detection:
                 column: sample.units for column in columns if column in result.data
             }
     lost = sample.total - sample.response.size
-    left_out = ", ".join(f"{name} {count}" for name, count in sample.missing.items() if count)
+    counts = ", ".join(f"{name} {count}" for name, count in sample.missing.items() if count)
     note = f"Units: {sample.response.size} of {sample.total}" + (
-        f"; {lost} left out for a missing value (missing: {left_out})." if lost else "."
+        f"; {lost} left out for a missing value (missing: {counts})." if lost else "."
     )
     labelled = replace(
         detection.factor,
         choices=(note, *sample.notes, *detection.optimal.choices, *detection.factor.choices),
-        cautions=(*detection.factor.cautions, *_small_strata(detection.risk.data)),
+        cautions=(*left_out, *detection.factor.cautions, *_small_strata(detection.risk.data)),
     )
     return replace(detection, factor=labelled)
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "draw_idsa",
     "draw_local",
     "draw_pair_shares",
+    "draw_rough_sets",
     "draw_scales",
     "draw_shares",
     "draw_spade",
@@ -198,6 +200,64 @@ def draw_spade(table: pd.DataFrame) -> Figure:
             p = row["p_value"]
             _beside(axes, place, f"n = {row['n']}" + ("" if np.isnan(p) else f"\np = {p:.3f}"))
         figure.legend(loc="outside upper left", ncols=min(4, len(columns) + 1))
+    return figure
+
+
+def draw_idsa(table: pd.DataFrame, most: int = 15) -> Figure:
+    """Draw the power of the strongest sets of factors.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of an IdsaResult.
+    most : int
+        Sets that are drawn.
+
+    Returns
+    -------
+    Figure
+    """
+    shown = table.head(most).iloc[::-1]
+    places = np.arange(len(shown))
+    with house_style():
+        figure = new_figure(7.0, 1.3 + 0.34 * len(shown))
+        axes = figure.add_subplot()
+        axes.barh(places, shown["pid"], height=0.6, color=CATEGORY[4], label="PID")
+        axes.plot(shown["theta"], places, "o", color=INK, markersize=4.5, label="not compensated")
+        _factor_axis(axes, places, [str(name) for name in shown["factors"]])
+        axes.set_xlabel("power of interactive determinant")
+        for place, row in zip(places, shown.to_dict("records"), strict=True):
+            _beside(axes, place, f"{row['zones']} zones")
+        figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+def draw_rough_sets(table: pd.DataFrame) -> Figure:
+    """Draw the local explanatory power of each factor, with what chance reaches.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of a RoughSetResult.
+
+    Returns
+    -------
+    Figure
+    """
+    shown = table.iloc[::-1]
+    places = np.arange(len(shown))
+    with house_style():
+        figure = new_figure(7.0, 1.3 + 0.4 * len(shown))
+        axes = figure.add_subplot()
+        axes.barh(places, shown["pd"], height=0.6, color=CATEGORY[4], label="PD")
+        axes.plot(
+            shown["chance"], places, "|", color=CATEGORY[5], markersize=16, label="mean of chance"
+        )
+        _factor_axis(axes, places, _names(table, shown["factor"]))
+        axes.set_xlabel("mean local explanatory power")
+        for place, row in zip(places, shown.to_dict("records"), strict=True):
+            _beside(axes, place, f"p = {row['p_value']:.3f}")
+        figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 

@@ -40,6 +40,24 @@ class FactorTable:
     circular: tuple[str, ...]
     report: ReadingReport
 
+    def without(self, column: str | None) -> FactorTable:
+        """Take a column, such as that of the weights, out of the factors; its values stay.
+
+        Parameters
+        ----------
+        column : str or None
+            Its name; None takes nothing out.
+
+        Returns
+        -------
+        FactorTable
+        """
+        kept = [
+            tuple(name for name in names if name != column)
+            for names in (self.factors, self.category, self.circular)
+        ]
+        return replace(self, factors=kept[0], category=kept[1], circular=kept[2])
+
 
 def read_factors(
     source: Source,

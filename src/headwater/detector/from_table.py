@@ -13,7 +13,7 @@ import xarray as xr
 
 from headwater.detector.detection import Detection, detect_sample
 from headwater.detector.factor_table import FactorTable
-from headwater.detector.sample import read_sample
+from headwater.detector.sample import Sample, read_sample
 from headwater.detector.search_options import METHODS, Criterion
 from headwater.errors import DataError, nearest
 from headwater.glossary import Kind
@@ -22,7 +22,7 @@ from headwater.results import Result
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["figures_of", "from_table", "on_lattice", "summary_lines"]
+__all__ = ["figures_of", "from_table", "on_lattice", "summary_lines", "table_sample"]
 
 Floats = npt.NDArray[np.float64]
 _JITTER = 0.01
@@ -91,13 +91,53 @@ def from_table(
     >>> found.factor.data["method"].tolist()
     ['equal', 'categories']
     """
+    sample = table_sample(data, y, x, category=category, circular=circular, coordinates=coordinates)
+    span = range(classes[0], classes[1] + 1)
+    return detect_sample(sample, methods=methods, classes=span, by=by)
+
+
+def table_sample(
+    data: Any,
+    y: str,
+    x: Sequence[str] = (),
+    *,
+    category: Sequence[str] = (),
+    circular: Sequence[str] = (),
+    coordinates: tuple[str, str] | None = None,
+    weights: str | None = None,
+) -> Sample:
+    """Take the units of a detection from rows.
+
+    Parameters
+    ----------
+    data, y, x, category, circular, coordinates
+        See :func:`from_table`.
+    weights : str, optional
+        Column with the weight of each unit, such as its area; it is no factor.
+
+    Returns
+    -------
+    Sample
+        For :func:`headwater.detector.detect_sample`: of maps, where the places form a grid.
+
+    Raises
+    ------
+    DataError
+        If a column is not there or named as two kinds.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"theta": [1.0, 2.0], "rain": [3.0, 4.0], "area": [1.0, 2.0]})
+    >>> table_sample(table, "theta", weights="area").weights
+    array([1., 2.])
+    """
     notes: tuple[str, ...] = ()
     if isinstance(data, FactorTable):
         x, category, circular = data.factors, data.category, data.circular
         data, notes = data.data, data.report.lines()
     frame = _plain(data)
     named = list(dict.fromkeys([*x, *category, *circular]))
-    for name in [y, *named, *(coordinates or ())]:
+    for name in [y, *named, *(coordinates or ()), *([weights] if weights else [])]:
         if name not in frame:
             raise DataError(
                 "no such column", found=f"'{name}'", do=nearest(name, list(map(str, frame.columns)))
@@ -105,26 +145,30 @@ def from_table(
     twice = set(category) & set(circular)
     if twice:
         raise DataError("a factor of two kinds", found=", ".join(sorted(twice)), do="Choose one")
-    aside = {y, *(coordinates or ())}
+    aside = {y, weights, *(coordinates or ())}
     factors = named or [str(name) for name in frame.columns if name not in aside]
     kinds: dict[str, Kind] = {
         **dict.fromkeys(category, "categorical"),
         **dict.fromkeys(circular, "circular"),
     }
-    if coordinates:
-        frame, names = _free_names(frame, [y, *factors])
-        y, factors = names[y], [names[name] for name in factors]
-        kinds = {names[name]: kind for name, kind in kinds.items()}
-    maps = on_lattice(frame, coordinates, [y, *factors], kinds) if coordinates else None
+    chosen = [y, *factors, *([weights] if weights else [])]
     places = None
+    if coordinates:
+        frame, names = _free_names(frame, chosen)
+        chosen = [names[name] for name in chosen]
+        kinds = {names[name]: kind for name, kind in kinds.items()}
+    maps = on_lattice(frame, coordinates, chosen, kinds) if coordinates else None
     if coordinates and maps is None:
         frame, places = _projected(frame, coordinates)
     sample = read_sample(
-        frame if maps is None else maps, y, factors, kinds=kinds, coordinates=places
+        frame if maps is None else maps,
+        chosen[0],
+        chosen[1 : 1 + len(factors)],
+        kinds=kinds,
+        weights=chosen[-1] if weights else None,
+        coordinates=places,
     )
-    span = range(classes[0], classes[1] + 1)
-    sample = replace(sample, notes=(*notes, *sample.notes))
-    return detect_sample(sample, methods=methods, classes=span, by=by)
+    return replace(sample, notes=(*notes, *sample.notes))
 
 
 def on_lattice(
@@ -219,6 +263,8 @@ def summary_lines(found: Detection) -> tuple[str, ...]:
     lines = _aligned([[*head, "n", "strata", "classes by"], *rows])
     if found.interaction is not None:
         lines += ["", *_interaction_lines(found.interaction.data)]
+    for name, result in found.further.items():
+        lines += ["", *_further_lines(name, result)]
     cautions = dict.fromkeys(
         text for result in found.results().values() for text in result.cautions
     )
@@ -314,6 +360,22 @@ def _lattice_coords(xs: Floats, ys: Floats) -> dict[str, Any]:
     corner = Affine.translation(xs[0] - step[0] / 2, ys[0] - step[1] / 2)
     shape = (ys.size, xs.size)
     return dict(grid_coords(GeoBox(shape, corner @ Affine.scale(*step), "EPSG:4326")))
+
+
+def _further_lines(name: str, result: Result, most: int = 12) -> list[str]:
+    """Print the first rows of a further detector, or where its maps are."""
+    if not isinstance(result.data, pd.DataFrame):
+        return [f"{name}: maps of {', '.join(map(str, result.data.data_vars))} (with --out)"]
+    table = result.data.head(most)
+    rows = [[str(column) for column in table.columns]]
+    for row in table.itertuples(index=False):
+        rows.append([f"{one:.3f}" if isinstance(one, float) else str(one) for one in row])
+    more = len(result.data) - len(table)
+    return [
+        f"{name}: {result.method}",
+        *_aligned(rows),
+        *([f"… and {more} more rows (with --out)"] if more > 0 else []),
+    ]
 
 
 def _interaction_lines(table: pd.DataFrame) -> list[str]:

@@ -21,6 +21,7 @@ __all__ = [
     "FactorResult",
     "InteractionResult",
     "OptimalResult",
+    "PairSeriesResult",
     "RiskMaps",
     "RiskResult",
     "SearchResult",
@@ -161,6 +162,15 @@ class SeriesResult(TableResult):
 
         with drawing_on(ax):
             return draw_series(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairSeriesResult(TableResult):
+    """Pairs of factors in each period: what they explain together, and whether they differ.
+
+    Columns: period, factor_1, factor_2, q_1, q_2, q_12, tested, interaction, beyond_best,
+    p_gain, p_nonadditive, difference, p_ecological, p_holm, differ, n.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)

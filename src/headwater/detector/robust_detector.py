@@ -127,6 +127,7 @@ def rgd(
     classes: Sequence[int] = range(3, 9),
     rise: float = 0.05,
     min_units: int = 2,
+    weights: npt.ArrayLike | None = None,
 ) -> Robust:
     """Detect with robust strata: each factor (RGD) and each pair crossed (RID).
 
@@ -145,6 +146,8 @@ def rgd(
         next one; the greatest if there is none.
     min_units : int
         Least units of a class.
+    weights : array_like, same shape, optional
+        Weight of each unit in q; breaks are found without.
 
     Returns
     -------
@@ -184,8 +187,8 @@ def rgd(
         else:
             strata[name] = sectors(array) if kind == "circular" else categories(array)
     values, parts = same_units(response, strata)
-    alone = factor(values, parts)
-    pairs = interaction(values, parts) if len(parts) > 1 else None
+    alone = factor(values, parts, weights=weights)
+    pairs = interaction(values, parts, weights=weights) if len(parts) > 1 else None
     words = (
         f"Classes: the first number of {min(classes)} to {max(classes)} from which q rises by no "
         f"more than {rise:.0%}; no class of fewer than {min_units} units.",

@@ -12,9 +12,10 @@ import pandas as pd
 import xarray as xr
 
 from headwater.detector.factor_detector import INDEPENDENCE_CAUTION, factor
-from headwater.detector.optimal_parameters import METHODS, best_strata, opgd
+from headwater.detector.optimal_parameters import best_strata, opgd
 from headwater.detector.references import SONG2020
 from headwater.detector.sample import read_sample
+from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError, nearest
 from headwater.figures import drawing_on
 from headwater.glossary import Kind
@@ -123,8 +124,7 @@ def scale_sweep(
     sizes: Sequence[int] = (1, 2, 3, 4, 6, 8),
     rule: Rule = "quantile",
     kinds: Mapping[str, Kind] | None = None,
-    methods: Sequence[str] = METHODS,
-    classes: Sequence[int] = range(3, 9),
+    search: Search | None = None,
     min_units: int = 30,
 ) -> ScaleResult:
     """Compute q at several sizes of the cells, and choose one.
@@ -143,8 +143,8 @@ def scale_sweep(
         How the size is chosen, from the *adjusted* q; see Notes.
     kinds
         See :func:`coarsen`; a larger cell needs values on half its area.
-    methods, classes
-        Searched at every size; see :func:`headwater.detector.opgd`.
+    search : Search, optional
+        What is tried at every size.
     min_units : int
         A size that leaves fewer units is left out, and named in the cautions.
 
@@ -181,24 +181,15 @@ def scale_sweep(
     >>> y, x = np.mgrid[0:24, 0:24].astype(float)
     >>> theta = x + 8 * np.random.default_rng(0).normal(size=x.shape)
     >>> maps = xr.Dataset({"theta": (("y", "x"), theta), "rain": (("y", "x"), x)})
-    >>> found = scale_sweep(maps, "theta", sizes=[1, 2, 4], classes=[4])
+    >>> found = scale_sweep(maps, "theta", sizes=[1, 2, 4], search=Search(classes=(4,)))
     >>> found.data[["size", "n"]].values.tolist()
     [[1, 576], [2, 144], [4, 36]]
     """
     if rule not in _RULES:
         raise StudyError("unknown rule", found=f"'{rule}'", do=nearest(rule, list(_RULES)))
+    plan = search or Search()
     names = [response, *(factors or [str(name) for name in data.data_vars if name != response])]
-    rows: list[dict[str, Any]] = []
-    left_out = []
-    for size in sorted(set(sizes)):
-        maps = coarsen(data[names], size, kinds=kinds)
-        try:
-            table = _detected(maps, names, kinds, methods, classes, min_units)
-        except DataError as error:
-            left_out.append(f"Size {size} was left out: {error.wrong} ({error.found}).")
-            continue
-        side = _side(maps)
-        rows += [{"size": size, "side": side, **row} for row in table.to_dict("records")]  # type: ignore[dict-item]
+    rows, left_out = _all_sizes(data, names, sizes, kinds, plan, min_units)
     if not rows:
         raise DataError("no size leaves enough units", found=" ".join(left_out), do="Give sizes")
     table = _chosen(pd.DataFrame(rows), rule)
@@ -210,7 +201,14 @@ def scale_sweep(
         method="Size of the cells: maps were averaged over larger and larger cells, and q computed "
         f"at each size; chosen was {_RULES[rule]}, by the adjusted q.",
         references=(SONG2020,),
-        fingerprint=fingerprint(*(data[name].values for name in names), tuple(sizes), rule),
+        fingerprint=fingerprint(
+            *(data[name].values for name in names),
+            tuple(sizes),
+            rule,
+            plan.methods,
+            plan.classes,
+            plan.by,
+        ),
         choices=(
             f"A larger cell needs values on half its area, and a size at least {min_units} units. "
             "Strata were searched anew at each size.",
@@ -224,19 +222,46 @@ def scale_sweep(
     )
 
 
+def _all_sizes(
+    data: xr.Dataset,
+    names: list[str],
+    sizes: Sequence[int],
+    kinds: Mapping[str, Kind] | None,
+    plan: Search,
+    min_units: int,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Detect at every size; say which sizes left too few units."""
+    rows: list[dict[str, Any]] = []
+    left_out = []
+    for size in sorted(set(sizes)):
+        maps = coarsen(data[names], size, kinds=kinds)
+        try:
+            table = _detected(maps, names, kinds, plan, min_units)
+        except DataError as error:
+            left_out.append(f"Size {size} was left out: {error.wrong} ({error.found}).")
+            continue
+        side = _side(maps)
+        rows += [{"size": size, "side": side, **row} for row in table.to_dict("records")]  # type: ignore[dict-item]
+    return rows, left_out
+
+
 def _detected(
     maps: xr.Dataset,
     names: list[str],
     kinds: Mapping[str, Kind] | None,
-    methods: Sequence[str],
-    classes: Sequence[int],
+    search: Search,
     min_units: int,
 ) -> pd.DataFrame:
     sample = read_sample(maps, names[0], names[1:], kinds=kinds)
     if sample.response.size < min_units:
         raise DataError("too few units", found=f"n = {sample.response.size}")
     found = opgd(
-        sample.response, sample.factors, kinds=sample.kinds, methods=methods, classes=classes
+        sample.response,
+        sample.factors,
+        kinds=sample.kinds,
+        methods=search.methods,
+        classes=search.classes,
+        fixed=search.fixed,
     )
     table = factor(sample.response, best_strata(sample.factors, found)).data
     columns = ["factor", "q", "q_adjusted", "q_low", "q_high", "p_value", "n", "strata", "method"]

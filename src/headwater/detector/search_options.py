@@ -15,7 +15,7 @@ from headwater.detector.strata import Strata, categories, sectors, stratify
 from headwater.errors import DataError, StudyError, nearest
 from headwater.glossary import Kind
 
-__all__ = ["CRITERIA", "Criterion", "METHODS", "Scheme", "Search"]
+__all__ = ["CRITERIA", "Criterion", "METHODS", "Scheme", "Search", "schemes_of"]
 
 Floats = npt.NDArray[np.float64]
 Criterion = Literal["q", "q_adjusted", "q_cv"]
@@ -175,6 +175,53 @@ class Search:
         for other in others:
             first = first.beside(other)
         return first
+
+
+def schemes_of(texts: Iterable[str]) -> dict[str, Scheme]:
+    """Read schemes as they are written on a command line.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        ``factor=rule:count``, ``factor=rule``, or ``factor=`` and the breaks from lowest to
+        highest, separated by commas.
+
+    Returns
+    -------
+    dict of str to Scheme
+
+    Raises
+    ------
+    StudyError
+        If one reads otherwise, or the rule is unknown.
+
+    Examples
+    --------
+    >>> schemes_of(["rain=natural:6", "slope=0,10,inf"])["rain"]
+    Scheme(method='natural', classes=6, breaks=None)
+    """
+    schemes: dict[str, Scheme] = {}
+    for text in texts:
+        name, equals, rule = text.partition("=")
+        method, _, count = rule.partition(":")
+        try:
+            if "," in rule:
+                breaks = tuple(float(part) for part in rule.split(","))
+                schemes[name] = Scheme("given", len(breaks) - 1, breaks)
+                continue
+            number = int(count) if count else 5
+        except ValueError:
+            equals = ""
+        if not (equals and name and method):
+            raise StudyError(
+                "classes of a factor cannot be read",
+                found=f"'{text}'",
+                do="Write factor=rule:count, as rain=natural:6, or factor=0,100,400 for breaks",
+            )
+        if method not in ("optimal", "sectors"):
+            break_rule(method)
+        schemes[name] = Scheme(method, number)
+    return schemes
 
 
 def _kind_of(array: npt.NDArray[Any], given: Kind | None) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,20 +11,43 @@ import pandas as pd
 import xarray as xr
 
 from headwater.detector.detection import Ranking, chance_of, rank_factors
+from headwater.detector.ecological_detector import EcologicalMethod, ecological
+from headwater.detector.interaction_detector import interaction
 from headwater.detector.interaction_tests import paired_p
+from headwater.detector.null_models import Permutation
 from headwater.detector.references import SONG2020, WAGNER2015, WANG2010
 from headwater.detector.resample import Resampling
-from headwater.detector.results import SeriesResult
+from headwater.detector.results import PairSeriesResult, SeriesResult
 from headwater.detector.sample import Sample, read_sample
 from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError, nearest
 from headwater.results import fingerprint
 
-__all__ = ["SeriesPeriod", "q_series"]
+__all__ = ["QSeries", "SeriesPeriod", "q_series"]
 
 SeriesPeriod = Literal["year", "season", "month", "step"]
 
+_WEIGHT = "weight of a cell"
+_PAIR_DRAWS = 99
+"""Maps by chance for the pairs of a period; the tail of their statistics is extrapolated."""
+
 _PERIODS = ("year", "season", "month", "step")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QSeries:
+    """The factors, and their pairs, in each period.
+
+    Attributes
+    ----------
+    series : SeriesResult
+        q of each factor.
+    pairs : PairSeriesResult or None
+        Interaction and ecological detectors; None with a single factor.
+    """
+
+    series: SeriesResult
+    pairs: PairSeriesResult | None
 
 
 def q_series(
@@ -34,9 +57,10 @@ def q_series(
     *,
     search: Search | None = None,
     min_coverage: float = 0.8,
+    weights: xr.DataArray | None = None,
     n_resamples: int = 199,
     rng: np.random.Generator | None = None,
-) -> SeriesResult:
+) -> QSeries:
     """Rank the factors anew in each year, season or month.
 
     Parameters
@@ -53,6 +77,8 @@ def q_series(
         How factors are parted; repeated in each period, so that breaks follow the year.
     min_coverage : float
         Least share of a period's steps that a cell must have.
+    weights : DataArray (y, x), optional
+        Weight of each cell, such as its area.
     n_resamples : int
         How many responses are made by chance, and resamples of blocks, per period.
     rng : numpy Generator, optional
@@ -60,10 +86,11 @@ def q_series(
 
     Returns
     -------
-    SeriesResult
-        A row for each period and factor: q with interval and p of the whole search, its rank, and,
-        beside the first of each period, ``p_lead``: the paired test that it predicts better than
-        the second.
+    QSeries
+        ``series``, with a row for each period and factor: q with interval and p of the whole
+        search, its rank, and, next to the first of each period, ``p_lead``: the paired test that
+        it predicts better than the second. ``pairs``, with a row for each period and pair: the
+        interaction and ecological detectors; None with a single factor.
 
     Raises
     ------
@@ -85,7 +112,7 @@ def q_series(
     >>> noise = np.random.default_rng(1).normal(size=x.shape)
     >>> maps = {"rain": xr.DataArray(x, dims=("y", "x")),
     ...         "noise": xr.DataArray(noise, dims=("y", "x"))}
-    >>> table = q_series(theta, maps, n_resamples=99).data
+    >>> table = q_series(theta, maps, n_resamples=99).series.data
     >>> table.loc[table["rank"] == 1, ["period", "factor"]].values.tolist()
     [['2017', 'rain'], ['2018', 'rain']]
     """
@@ -94,23 +121,27 @@ def q_series(
     draws = rng or np.random.default_rng(1)
     plan, name = search or Search(), "response" if response.name is None else str(response.name)
     rows: list[dict[str, Any]] = []
+    pairs: list[pd.DataFrame] = []
     failed: list[str] = []
     for label, maps in _maps(response.rename(name), factors, period, min_coverage):
         try:
-            sample = read_sample(maps, name, list(factors), kinds=plan.kinds)
+            sample = _sample(maps, name, list(factors), plan, weights)
             chance = chance_of(sample, n_resamples, draws)
             ranked = rank_factors(sample, replace(plan, kinds=sample.kinds), chance)
         except DataError as error:
             failed.append(f"{label} ({error.wrong})")
             continue
         rows += _rows(label, sample, ranked, chance)
+        if len(ranked.strata) > 1:
+            pairs.append(_pairs(label, sample, ranked, chance))
     if not rows:
         raise DataError(
             "no period can be searched",
             found="; ".join(failed) or "no period that all inputs share",
             do="Lower min_coverage, choose another period, or check the inputs",
         )
-    return _result(pd.DataFrame(rows), response, factors, plan, failed, n_resamples)
+    found = _result(pd.DataFrame(rows), response, factors, plan, failed, n_resamples)
+    return QSeries(found, _pair_result(pairs, found))
 
 
 def _maps(
@@ -202,6 +233,63 @@ def _rows(
             **{name: row.get(name, np.nan) for name in wanted},
             "p_lead": lead if rank == 1 else np.nan,
         }
+
+
+def _sample(
+    maps: xr.Dataset, name: str, factors: list[str], plan: Search, weights: xr.DataArray | None
+) -> Sample:
+    if weights is None:
+        return read_sample(maps, name, factors, kinds=plan.kinds)
+    weighted = maps.assign({_WEIGHT: (("y", "x"), np.asarray(weights.values))})
+    return read_sample(weighted, name, factors, kinds=plan.kinds, weights=_WEIGHT)
+
+
+_PAIR_COLUMNS = (
+    *("factor_1", "factor_2", "q_1", "q_2", "q_12", "tested", "interaction", "beyond_best"),
+    *("p_gain", "p_nonadditive"),
+)
+
+
+def _pairs(label: str, sample: Sample, ranked: Ranking, chance: Resampling) -> pd.DataFrame:
+    """Cross all pairs of a period, and compare what their factors explain."""
+    y, weights = sample.response, sample.weights
+    by = None
+    if chance.n_resamples:
+        null = None if isinstance(chance.null, Permutation) else chance.null
+        by = replace(chance, null=null, blocks=None, n_resamples=_PAIR_DRAWS)
+    together = interaction(y, ranked.strata, weights=weights, resampling=by).data
+    method: EcologicalMethod = "paired" if chance.n_resamples else "wang2010"
+    blocks = replace(chance, null=None, n_resamples=2)
+    apart = ecological(
+        y, ranked.strata, weights=weights, method=method, resampling=blocks
+    ).data.rename(columns={"p_value": "p_ecological"})
+    joined = together[list(_PAIR_COLUMNS)].merge(
+        apart[["factor_1", "factor_2", "difference", "p_ecological", "p_holm", "differ", "n"]],
+        on=["factor_1", "factor_2"],
+    )
+    joined.insert(0, "period", label)
+    return joined
+
+
+def _pair_result(tables: list[pd.DataFrame], found: SeriesResult) -> PairSeriesResult | None:
+    if not tables:
+        return None
+    table = pd.concat(tables, ignore_index=True)
+    table["period"] = table["period"].str.replace(r" \d ", " ", regex=True)
+    table.attrs |= found.data.attrs
+    return PairSeriesResult(
+        data=table,
+        method="Pairs of factors through time: the interaction detector, tested by "
+        f"{_PAIR_DRAWS} maps by chance, and the ecological detector, in each period anew; p is "
+        "corrected after Holm within a period.",
+        references=(WANG2010, WAGNER2015),
+        fingerprint=found.fingerprint,
+        choices=(),
+        cautions=(
+            "No correction is made for the number of periods: a pair that passes in one of many "
+            "may do so by chance.",
+        ),
+    )
 
 
 def _result(

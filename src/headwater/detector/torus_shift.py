@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.strata import Strata
 from headwater.errors import DataError
+from headwater.results import TableResult, fingerprint
 
-__all__ = ["ShiftTest", "torus_shift_test"]
+__all__ = ["ShiftResult", "ShiftTest", "torus_shift_table", "torus_shift_test"]
 
 Floats = npt.NDArray[np.float64]
+
+
+UPTON1985 = (
+    "Upton, G. J. G., Fingleton, B. (1985). Spatial Data Analysis by Example, Volume 1. Wiley, "
+    "Chichester (recalled, unchecked)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,59 @@ class ShiftTest:
     p_value: float
     chance: float
     shifts: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShiftResult(TableResult):
+    """The shift test of each factor: factor, q, p_shift, q_chance, shifts."""
+
+
+def torus_shift_table(response: npt.ArrayLike, strata: Mapping[str, Strata]) -> ShiftResult:
+    """Make the shift test of every factor.
+
+    Parameters
+    ----------
+    response : array_like, shape (y, x)
+        The variable to be explained [any unit]; NaN is missing.
+    strata : mapping of str to Strata
+        With codes of the same shape.
+
+    Returns
+    -------
+    ShiftResult
+
+    Examples
+    --------
+    >>> rows = np.repeat([[0.0], [1.0], [2.0], [3.0]], 4, axis=1)
+    >>> parted = {"row": Strata(np.array(rows, np.int32), ("a", "b", "c", "d"))}
+    >>> torus_shift_table(rows, parted).data["p_shift"].tolist()
+    [1.0]
+    """
+    values = np.asarray(response, dtype=np.float64)
+    rows = []
+    for name, part in strata.items():
+        found = torus_shift_test(values, part)
+        q = q_statistic(stratum_sums(values, part.codes, part.realised)).q
+        rows.append(
+            {
+                "factor": name,
+                "q": q,
+                "p_shift": found.p_value,
+                "q_chance": found.chance,
+                "shifts": found.shifts,
+            }
+        )
+    return ShiftResult(
+        data=pd.DataFrame(rows).sort_values("q", ascending=False, ignore_index=True),
+        method="Shift test: share of all shifts of the response's map over the strata, on a torus, "
+        "whose adjusted q is at least that observed.",
+        references=(UPTON1985,),
+        fingerprint=fingerprint(values, *(part.codes for part in strata.values()), tuple(strata)),
+        cautions=(
+            "The torus has a seam: two unrelated maps with a trend are taken for related in most "
+            "cases. Units are not weighted.",
+        ),
+    )
 
 
 def torus_shift_test(

@@ -15,6 +15,11 @@ Method = Literal[
 ]
 
 
+Further = Literal[
+    "gozh", "lesh", "shegd", "shares", "rgd", "spade", "idsa", "srsgd", "scale", "local", "shift"
+]
+
+
 Season = Literal["growing_season", "year"]
 
 
@@ -73,7 +78,15 @@ class DetectorOptions(BaseModel):
         "number of classes, or the plain q as published (which favours many classes).",
     )
     strata: dict[str, StrataOptions] = Field(
-        {}, description="Factors that are parted as told here, without a search."
+        {}, description="Factors that are parted as written here, without a search."
+    )
+    also: tuple[Further, ...] = Field(
+        (),
+        description="Further detectors, each with its tables and figure: zones of a regression "
+        "tree (gozh), shares of the factors in its q (lesh, shegd) or in that of all strata "
+        "crossed (shares), robust strata (rgd), variance between neighbours (spade, idsa), a "
+        "response of classes (srsgd), the size of the cells (scale), where on the map (local), "
+        "all shifts of the map (shift).",
     )
     weights: Literal["none", "area"] = Field(
         "none", description="Whether cells count the same, as published, or by their area."

@@ -15,6 +15,7 @@ from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
     from headwater.detector import Scheme
+    from headwater.detector.sample import Sample
     from headwater.detector.search_options import Search
     from headwater.results import Result
     from headwater.study.model import Study
@@ -69,16 +70,11 @@ def _patterns(study: Study) -> tuple[str, ...]:
 
 def _run(context: Context) -> Mapping[str, Result]:
     from headwater.detector import detect_sample, read_sample
-    from headwater.detector.search_options import Search
 
     options = context.study.detector
     assert options is not None
     response, factors = _named(context.study, options)
-    reduced = {}
-    for done, name in enumerate((response, *factors)):
-        context.progress(0.7 * done / (1 + len(factors)), name)
-        season = options.response_season if name == response else options.factor_season
-        reduced[name] = _reduce(context, name, season, options)
+    reduced = _reduce_all(context, response, factors)
     maps = {name: one.map for name, one in reduced.items()}
     if options.weights == "area":
         from headwater.grids import cell_area
@@ -92,46 +88,73 @@ def _run(context: Context) -> Mapping[str, Result]:
         factors,
         weights=weights,
     )
-    classes = range(options.classes[0], options.classes[1] + 1)
-    fixed = {name: _scheme(given) for name, given in options.strata.items()}
+    search = _search(options, sample)
     found = detect_sample(
         sample,
-        methods=options.methods,
-        classes=classes,
-        by=options.by,
-        fixed=fixed,
+        methods=search.methods,
+        classes=search.classes,
+        by=search.by,
+        fixed=search.fixed,
         n_resamples=options.draws,
         rng=context.rng,
+        further=options.also,
     )
     results = found.with_choices(tuple(one.note for one in reduced.values())).results()
     if options.series != "none" and reduced[response].series is not None:
         context.progress(0.9, "q through time")
-        search = Search(options.methods, tuple(classes), options.by, 2, sample.kinds, fixed)
         cubes = {
             name: one.map if one.series is None else one.series for name, one in reduced.items()
         }
-        results["series"] = _series(context, cubes, response, search)
+        results |= _series(context, cubes, response, search)
     return results
+
+
+def _reduce_all(context: Context, response: str, factors: tuple[str, ...]) -> dict[str, _Reduced]:
+    options = context.study.detector
+    assert options is not None
+    reduced = {}
+    for done, name in enumerate((response, *factors)):
+        context.progress(0.7 * done / (1 + len(factors)), name)
+        season = options.response_season if name == response else options.factor_season
+        reduced[name] = _reduce(context, name, season, options)
+    return reduced
+
+
+def _search(options: DetectorOptions, sample: Sample) -> Search:
+    """Collect what the options say of classes."""
+    from headwater.detector.search_options import Search
+
+    classes = tuple(range(options.classes[0], options.classes[1] + 1))
+    fixed = {name: _scheme(given) for name, given in options.strata.items()}
+    return Search(options.methods, classes, options.by, 2, sample.kinds, fixed)
 
 
 def _series(
     context: Context, cubes: dict[str, xr.DataArray], response: str, search: Search
-) -> Result:
+) -> dict[str, Result]:
     from headwater.detector import q_series
 
     options = context.study.detector
     assert options is not None
     assert options.series != "none"
-    factors = {name: cube for name, cube in cubes.items() if name != response}
-    return q_series(
-        cubes[response],
-        factors,
+    cubes = dict(cubes)
+    target = cubes.pop(response)
+    weights = None
+    if options.weights == "area":
+        from headwater.grids import cell_area
+
+        weights = cell_area(target)
+    found = q_series(
+        target,
+        cubes,
         options.series,
         search=search,
         min_coverage=options.min_coverage,
+        weights=weights,
         n_resamples=max(options.draws // 5, 99),
         rng=context.rng,
     )
+    return {"series": found.series, **({"series_pairs": found.pairs} if found.pairs else {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,239 @@
+"""The interactive detector for spatial associations: zones overlaid by their risk (IDSA)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from headwater.detector.spatial_association import CANG2018, Weights, cpsd, psd, spatial_variance
+from headwater.detector.strata import Strata, compact, stratify
+from headwater.errors import DataError, StudyError, nearest
+from headwater.figures import drawing_on
+from headwater.results import TableResult, fingerprint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["IdsaResult", "idsa"]
+
+Floats = npt.NDArray[np.float64]
+Overlay = Literal["and", "or"]
+
+_MOST = 10
+"""Factors beyond which 2^m overlays are no longer computed."""
+
+SONG2021 = (
+    "Song, Y., Wu, P. (2021). An interactive detector for spatial associations. International "
+    "Journal of Geographical Information Science 35(8), 1676-1701. "
+    "https://doi.org/10.1080/13658816.2021.1882680"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdsaResult(TableResult):
+    """Power of interactive determinant of every set of factors, strongest first.
+
+    Columns: factors (joined by " ∩ "), number (of factors), pid, theta (power of the zones on the
+    response), phi (power of the zones on the factors themselves), zones, single_zones (with one
+    unit), n.
+    """
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw pid as bars.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Figure
+        """
+        from headwater.detector.extension_plots import draw_idsa
+
+        with drawing_on(ax):
+            return draw_idsa(self.data)
+
+
+def idsa(
+    response: npt.ArrayLike,
+    factors: Mapping[str, npt.ArrayLike],
+    weights: Weights,
+    *,
+    method: str = "quantile",
+    classes: Sequence[int] = range(3, 9),
+    overlay: Overlay = "and",
+    rise: float = 0.05,
+) -> IdsaResult:
+    r"""Compute how far zones overlaid from several factors determine the response.
+
+    Parameters
+    ----------
+    response : array_like, shape (n,), or (y, x) with GridWeights
+        The variable to be explained [any unit]; NaN is missing.
+    factors : mapping of str to array_like, same shape
+        At most ten continuous factors [any unit].
+    weights : GridWeights, ndarray or scipy.sparse array of shape (n, n)
+        Weight of each pair; see
+        :func:`headwater.detector.spatial_association.distance_weights`.
+    method : str
+        Rule that parts the factors; see :func:`headwater.detector.stratify`.
+    classes : sequence of int
+        Numbers of classes to try.
+    overlay : {"and", "or"}
+        Which stratum a unit takes of those of its factors: the one of least, or of greatest, mean
+        response (fuzzy overlay).
+    rise : float
+        Of the numbers of classes the first is taken from which the compensated power rises by no
+        more than this share to the next; the last if there is none.
+
+    Returns
+    -------
+    IdsaResult
+        For every set of factors.
+
+    Raises
+    ------
+    DataError
+        If there are no factors or more than ten, or a factor cannot be parted.
+    StudyError
+        If the overlay is unknown.
+
+    Notes
+    -----
+    .. math:: PID = \theta / \varphi, \quad
+              \varphi = 1 - \sum_k (1 - \theta_k) \Gamma_k / \sum_k \Gamma_k
+
+    with θ the power of spatial determinant of the zones on the response, and θ_k that on the
+    classes of factor k, whose spatial variance is Γ_k. A single factor has its compensated power.
+    gdverse smooths the powers by loess before it looks for the rise. Units that lack a value of
+    any factor are left out. There is no test: the power grows with the number of zones.
+
+    References
+    ----------
+    Song, Y., Wu, P. (2021). An interactive detector for spatial associations. International
+    Journal of Geographical Information Science 35(8), 1676-1701.
+    https://doi.org/10.1080/13658816.2021.1882680
+
+    Examples
+    --------
+    >>> x = np.arange(12.0)
+    >>> found = idsa(x // 4, {"x": x}, np.ones((12, 12)), classes=[3])
+    >>> found.data[["factors", "pid"]].round(2).values.tolist()
+    [['x', 1.15]]
+    """
+    if overlay not in ("and", "or"):
+        raise StudyError(
+            "unknown overlay", found=f"'{overlay}'", do=nearest(overlay, ["and", "or"])
+        )
+    if not 1 <= len(factors) <= _MOST:
+        raise DataError(
+            "overlays are computed of all sets of the factors",
+            found=f"{len(factors)} factors",
+            do=f"Give one to {_MOST} factors",
+        )
+    y = np.array(response, dtype=np.float64)
+    arrays = {name: np.asarray(given, dtype=np.float64) for name, given in factors.items()}
+    y[np.any([np.isnan(one) for one in arrays.values()], axis=0)] = np.nan
+    kept = {name: np.where(np.isnan(y), np.nan, one) for name, one in arrays.items()}
+    parts = {
+        name: _parted(name, y, one, weights, method, classes, rise) for name, one in kept.items()
+    }
+    rows = []
+    for size in range(1, len(parts) + 1):
+        for names in combinations(parts, size):
+            own = {name: parts[name] for name in names}
+            zones = _overlaid(y, list(own.values()), overlay)
+            rows.append(_row(y, kept, own, zones, weights))
+    table = pd.DataFrame(rows).sort_values("pid", ascending=False, kind="stable")
+    chosen = ", ".join(f"{name} {part.requested}" for name, part in parts.items())
+    return IdsaResult(
+        data=table.reset_index(drop=True),
+        method="Interactive detector for spatial associations (IDSA): power of zones overlaid "
+        f"fuzzily by “{overlay}”, compensated for what they leave of the factors.",
+        references=(SONG2021, CANG2018),
+        fingerprint=fingerprint(y, *arrays.values(), method, tuple(classes), overlay, rise),
+        choices=(f"Factors parted by the rule {method.replace('_', ' ')}; classes: {chosen}.",),
+        cautions=(
+            "The power of IDSA grows with the number of zones, and has no test here: it orders "
+            "sets of factors, and shows nothing of chance.",
+        ),
+    )
+
+
+def _parted(
+    name: str,
+    y: Floats,
+    x: Floats,
+    weights: Weights,
+    method: str,
+    classes: Sequence[int],
+    rise: float,
+) -> Strata:
+    try:
+        tried = [stratify(x, method, number) for number in sorted(set(classes))]
+    except DataError as error:
+        raise DataError(f"{name}: {error.wrong}", found=error.found, do=error.do) from error
+    power = np.array([cpsd(y, x, part, weights) for part in tried])
+    rises = np.diff(power) / np.where(power[:-1] != 0, np.abs(power[:-1]), np.nan)
+    slow = np.flatnonzero(rises <= rise)
+    return tried[int(slow[0])] if slow.size else tried[-1]
+
+
+def _overlaid(y: Floats, parts: list[Strata], overlay: Overlay) -> Strata:
+    """Give each unit the stratum of least, or greatest, mean response among its factors'."""
+    present = ~np.isnan(y)
+    means = []
+    for part in parts:
+        own = present & (part.codes >= 0)
+        total = np.bincount(part.codes[own], y[own], minlength=part.realised)
+        number = np.bincount(part.codes[own], minlength=part.realised)
+        mean = np.append(total / np.maximum(number, 1), np.nan)
+        means.append(mean[part.codes])
+    pick = np.argmin(means, axis=0) if overlay == "and" else np.argmax(means, axis=0)
+    start = np.concatenate([[0], np.cumsum([part.realised for part in parts])])
+    codes = np.take_along_axis(
+        np.stack([part.codes + start[at] for at, part in enumerate(parts)]), pick[None], axis=0
+    )[0]
+    codes = np.where(present, codes, -1).astype(np.int32)
+    return compact(Strata(codes, tuple(f"zone {at}" for at in range(int(start[-1])))))
+
+
+def _row(
+    y: Floats,
+    arrays: Mapping[str, Floats],
+    parts: Mapping[str, Strata],
+    zones: Strata,
+    weights: Weights,
+) -> dict[str, Any]:
+    theta = psd(y, zones, weights)
+    if len(parts) == 1:
+        ((name, part),) = parts.items()
+        phi = psd(arrays[name], part, weights)
+    else:
+        left, whole = 0.0, 0.0
+        for part in parts.values():
+            classes = np.where(part.codes >= 0, part.codes.astype(np.float64), np.nan)
+            (spread,) = spatial_variance(classes, weights)[1]
+            left += (1.0 - psd(classes, zones, weights)) * float(spread)
+            whole += float(spread)
+        phi = 1.0 - left / whole if whole > 0 else np.nan
+    sizes = np.bincount(zones.codes[zones.codes >= 0])
+    return {
+        "factors": " ∩ ".join(parts),
+        "number": len(parts),
+        "pid": theta / phi if phi > 0 else np.nan,
+        "theta": theta,
+        "phi": phi,
+        "zones": zones.realised,
+        "single_zones": int((sizes == 1).sum()),
+        "n": int(sizes.sum()),
+    }
