@@ -106,7 +106,7 @@ def _crossing(series: np.ndarray, start: int, step: int, level: float) -> float:
         if np.isnan(there):
             return np.nan
         if there < level:
-            return i + step * (here - level) / (here - there)
+            return float(i + step * (here - level) / (here - there))
         i += step
     return np.nan
 
@@ -150,7 +150,7 @@ def _lowest(series: np.ndarray, start: int, step: int) -> float:
     while 0 <= i < series.shape[0] and not np.isnan(series[i]):
         low = min(low, series[i])
         i += step
-    return low
+    return float(low)
 
 
 @njit(cache=True, nogil=True)

@@ -99,9 +99,9 @@ def patch_map(patches: pd.DataFrame, growing: NDArray[np.bool_]) -> NDArray[np.i
     """Map the number of the patch that each cell lies in, 0 for none."""
     rows, columns = np.indices(growing.shape)
     found = np.zeros(growing.shape, dtype=np.int16)
-    for row in patches.itertuples():
-        near = (np.abs(rows - row.row) <= 1) & (np.abs(columns - row.column) <= 1)
-        found[near & growing & (found == 0)] = row.patch
+    for row in patches.to_dict("records"):
+        near = (np.abs(rows - row["row"]) <= 1) & (np.abs(columns - row["column"]) <= 1)
+        found[near & growing & (found == 0)] = row["patch"]
     return found
 
 
@@ -129,9 +129,9 @@ def health_of(patches: pd.DataFrame, years: Sequence[float]) -> NDArray[np.float
     """
     time = np.asarray(years, dtype=np.float64)
     health = np.ones((len(patches) + 1, time.size))
-    for row in patches.itertuples():
-        gone = row.loss * np.clip((time - row.onset) / row.speed, 0.0, 1.0)
-        pace = {"recovering": 0.1, "treated": 0.25}.get(row.fate, 0.0)
-        gone = gone - row.loss * np.clip(pace * (time - row.turn), 0.0, 1.0)
-        health[row.patch] = 1.0 - np.clip(gone, 0.0, 1.0)
+    for row in patches.to_dict("records"):
+        gone = row["loss"] * np.clip((time - row["onset"]) / row["speed"], 0.0, 1.0)
+        pace = {"recovering": 0.1, "treated": 0.25}.get(row["fate"], 0.0)
+        gone = gone - row["loss"] * np.clip(pace * (time - row["turn"]), 0.0, 1.0)
+        health[row["patch"]] = 1.0 - np.clip(gone, 0.0, 1.0)
     return health

@@ -1,0 +1,226 @@
+"""Sums from which every response of cover to water is fitted and cross-validated, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+__all__ = ["candidate_sums", "choose_rows", "shapes_of", "validated"]
+
+_QUANTILES = (0.02, 0.10, 0.25, 0.50, 0.65, 0.80, 0.90)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _form(kind: Any, first: Any, second: Any, water: Any) -> Any:
+    """Return the regressor: water, water between two limits, or a saturating function of it."""
+    if kind == 0.0:
+        return water
+    if kind == 1.0:
+        return min(max(water, first), second)
+    over = max(water - first, 0.0)
+    return over / (over + second)
+
+
+@njit(cache=True, nogil=True)
+def shapes_of(water: Any) -> Any:
+    """Return (13, 3): kind and two parameters of each shape, from the range of water."""
+    known = np.sort(water[~np.isnan(water)])
+    marks = np.empty(7)
+    for k in range(7):
+        place = _QUANTILES[k] * (known.shape[0] - 1)
+        low = int(place)
+        high = min(low + 1, known.shape[0] - 1)
+        marks[k] = known[low] + (place - low) * (known[high] - known[low])
+    out, row = np.zeros((13, 3)), 1
+    for i in range(3):
+        for j in range(3):
+            out[row] = (1.0, marks[i], max(marks[3 + j], marks[i] + 1e-9))
+            row += 1
+    for share in (0.15, 0.4, 1.0):
+        out[row] = (2.0, marks[0], max(share * (marks[6] - marks[0]), 1e-9))
+        row += 1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def candidate_sums(cover: Any, water: Any, where: Any, shape: Any, sizes: Any) -> Any:
+    """Return (classes, years, 6): n, sums of z, y, zz, zy, yy of one candidate of one cell.
+
+    cover, water: (times,); where: (2, times) of class and year; sizes: classes and years.
+    """
+    sums = np.zeros((sizes[0], sizes[1], 6))
+    for t in range(cover.shape[0]):
+        y, w = cover[t], water[t]
+        if np.isnan(y) or np.isnan(w) or where[0, t] < 0:
+            continue
+        z = _form(shape[0], shape[1], shape[2], w)
+        cell = sums[where[0, t], where[1, t]]
+        cell[0] += 1.0
+        cell[1] += z
+        cell[2] += y
+        cell[3] += z * z
+        cell[4] += z * y
+        cell[5] += y * y
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _centred(total: Any) -> Any:
+    """Return means of z and y, and centred sums zz and zy, of six sums."""
+    n = max(total[0], 1.0)
+    z, y = total[1] / n, total[2] / n
+    return z, y, total[3] - n * z * z, total[4] - n * z * y
+
+
+@njit(cache=True, nogil=True)
+def validated(sums: Any, by_class: Any, with_water: Any) -> Any:
+    """Return (years,): squared error in each year of the fit to all the others."""
+    classes, years = sums.shape[0], sums.shape[1]
+    total = sums.sum(axis=1)
+    errors = np.zeros(years)
+    for year in range(years):
+        shared_zz, shared_zy = 0.0, 0.0
+        for c in range(classes):
+            rest = total[c] - sums[c, year]
+            if rest[0] >= 2.0:
+                parts = _centred(rest)
+                shared_zz += parts[2]
+                shared_zy += parts[3]
+        for c in range(classes):
+            own, rest = sums[c, year], total[c] - sums[c, year]
+            if own[0] < 1.0 or rest[0] < 2.0:
+                continue
+            z, y, zz, zy = _centred(rest)
+            if not by_class:
+                zz, zy = shared_zz, shared_zy
+            scale = 1e-10 * max(rest[3], 1e-30)
+            slope = zy / zz if with_water and zz > scale else 0.0
+            start = y - slope * z
+            # Σ (y − a − b z)² from the sums of the year left out
+            errors[year] += (
+                own[5]
+                - 2.0 * start * own[2]
+                - 2.0 * slope * own[4]
+                + own[0] * start * start
+                + 2.0 * start * slope * own[1]
+                + slope * slope * own[3]
+            )
+    return errors
+
+
+@njit(cache=True, nogil=True)
+def _weigh(lagged: Any, decay: Any) -> Any:
+    """Return water as plants remember it, (times,), from (lags, times) with geometric weights."""
+    lags, times = lagged.shape
+    out = np.empty(times)
+    for t in range(times):
+        total, weight, full, one = 0.0, 0.0, 0.0, 1.0
+        for k in range(lags):
+            full += one
+            if not np.isnan(lagged[k, t]):
+                total += one * lagged[k, t]
+                weight += one
+            one *= decay
+        out[t] = total / weight if weight > 0.5 * full else np.nan
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _cell(cover: Any, lagged: Any, where: Any, sizes: Any, decays: Any) -> Any:
+    """Return errors (1 + candidates, years), settings (candidates, 5) of one cell, and its n."""
+    count = decays.shape[0] * 26
+    errors, settings = np.zeros((1 + count, sizes[1])), np.empty((count, 5))
+    place = 1
+    for d in range(decays.shape[0]):
+        water = _weigh(lagged, decays[d])
+        shapes = shapes_of(water)
+        for s in range(13):
+            sums = candidate_sums(cover, water, where, shapes[s], sizes)
+            if d == 0 and s == 0:
+                errors[0] = validated(sums, True, False)
+            for by_class in range(2):
+                errors[place] = validated(sums, by_class == 1, True)
+                settings[place - 1, :3] = shapes[s]
+                settings[place - 1, 3], settings[place - 1, 4] = decays[d], by_class
+                place += 1
+    return errors, settings
+
+
+@njit(cache=True, nogil=True)
+def _nested(errors: Any) -> Any:
+    """Return (years,): the error in each year of the candidate that the other years choose."""
+    candidates, years = errors.shape
+    total = np.array([errors[k].sum() for k in range(candidates)])
+    out = np.empty(years)
+    for year in range(years):
+        best, least = 0, total[0] - errors[0, year]
+        for k in range(1, candidates):
+            left = total[k] - errors[k, year]
+            if left < least:
+                best, least = k, left
+        out[year] = errors[best, year]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _coefficients(sums: Any, by_class: Any, with_water: Any) -> Any:
+    """Return (classes, 4): intercept, slope, residual variance and n."""
+    total = sums.sum(axis=1)
+    out = np.full((total.shape[0], 4), np.nan)
+    shared_zz, shared_zy = 0.0, 0.0
+    for c in range(total.shape[0]):
+        if total[c, 0] >= 2.0:
+            parts = _centred(total[c])
+            shared_zz += parts[2]
+            shared_zy += parts[3]
+    for c in range(total.shape[0]):
+        out[c, 3] = total[c, 0]
+        if total[c, 0] < 3.0:
+            continue
+        z, y, zz, zy = _centred(total[c])
+        own = zy
+        if not by_class:
+            slope = shared_zy / shared_zz if with_water and shared_zz > 0.0 else 0.0
+        else:
+            slope = zy / zz if with_water and zz > 1e-10 * max(total[c, 3], 1e-30) else 0.0
+        left = total[c, 5] - total[c, 0] * y * y - 2.0 * slope * own + slope * slope * zz
+        out[c, 0], out[c, 1] = y - slope * z, slope
+        out[c, 2] = max(left, 0.0) / max(total[c, 0] - 2.0, 1.0)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def choose_rows(cover: Any, lagged: Any, where: Any, sizes: Any, decays: Any) -> Any:
+    """Choose and fit the response of each cell.
+
+    cover: (cells, times); lagged: (lags, times, cells). Returns settings (cells, 6): kind (-1 for
+    no water), two parameters, decay, slope by class or not, n; coefficients (cells, classes, 4);
+    and errors (cells, 2, years) without water and with what the other years choose.
+    """
+    cells = cover.shape[0]
+    settings = np.full((cells, 6), np.nan)
+    fits = np.full((cells, sizes[0], 4), np.nan)
+    errors = np.full((cells, 2, sizes[1]), np.nan)
+    for j in range(cells):
+        own = np.ascontiguousarray(lagged[:, :, j])
+        n = 0
+        for t in range(cover.shape[1]):
+            if not np.isnan(cover[j, t]) and not np.isnan(own[0, t]) and where[0, t] >= 0:
+                n += 1
+        settings[j, 5] = n
+        if n < 8:
+            continue
+        found, tried = _cell(cover[j], own, where, sizes, decays)
+        totals = np.array([found[k].sum() for k in range(found.shape[0])])
+        best = int(np.argmin(totals))
+        errors[j, 0], errors[j, 1] = found[0], _nested(found)
+        chosen = tried[max(best - 1, 0)]
+        settings[j, :5] = chosen
+        if best == 0:
+            settings[j, 0] = -1.0
+        water = _weigh(own, chosen[3])
+        sums = candidate_sums(cover[j], water, where, chosen[:3], sizes)
+        fits[j] = _coefficients(sums, chosen[4] > 0.5, best > 0)
+    return settings, fits, errors

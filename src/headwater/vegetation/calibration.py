@@ -1,0 +1,307 @@
+"""Fits the bucket of every cell to observed soil moisture, with its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from headwater.errors import DataError
+from headwater.vegetation.bucket import Loss, Soil, Weather, water_balance
+
+__all__ = ["BOUNDS", "CalibratedSoil", "calibrate_soil"]
+
+Floats = NDArray[np.float64]
+
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "field_capacity": (0.06, 0.42),
+    "wilting_share": (0.08, 0.85),
+    "transpiration": (0.2, 2.5),
+    "conductivity": (0.5, 2000.0),
+}
+"""What is fitted and between which limits; ``wilting_share`` is wilting point by field capacity."""
+
+_BLOCK = 2048
+_WARM_UP = 60
+_STEP = 0.02
+_PRIOR_SD = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibratedSoil:
+    """Soils fitted to observed soil moisture.
+
+    Attributes
+    ----------
+    soil : Soil
+        Best values, an ndarray of one value for each cell, NaN where nothing could be fitted.
+    low, high : mapping of ndarray
+        Limits of the interval of each fitted parameter, by the names of :data:`BOUNDS`.
+    rmse, r2 : ndarray
+        Of liquid water content [m3 m-3] and [1].
+    n : ndarray
+        Observations.
+    n_effective : ndarray
+        What they are worth, for the errors of one day resemble those of the day before.
+    estimate, spread : ndarray, shapes (parameters, cells) and (parameters, parameters, cells)
+        On the scale of the fit, from which :meth:`draw` draws.
+    """
+
+    soil: Soil
+    low: Mapping[str, Floats]
+    high: Mapping[str, Floats]
+    rmse: Floats
+    r2: Floats
+    n: NDArray[np.int64]
+    n_effective: Floats
+    estimate: Floats
+    spread: Floats
+
+    def draw(self, rng: np.random.Generator) -> Soil:
+        """Draw one soil for each cell from the uncertainty of the fit."""
+        cells = self.estimate.shape[1]
+        root = np.linalg.cholesky(
+            np.nan_to_num(np.moveaxis(self.spread, -1, 0)) + 1e-12 * np.eye(len(self.estimate))
+        )
+        noise = rng.standard_normal((cells, len(self.estimate), 1))
+        drawn = self.estimate + (root @ noise)[..., 0].T
+        return _soil_of(self.soil, drawn, np.shape(self.soil.field_capacity))
+
+
+def calibrate_soil(
+    observed: Any,
+    weather: Weather,
+    soil: Soil,
+    *,
+    loss: Loss = "laio",
+    level: float = 0.95,
+    iterations: int = 8,
+    min_values: int = 60,
+) -> CalibratedSoil:
+    """Fit field capacity, wilting point, transpiration and conductivity of every cell.
+
+    Parameters
+    ----------
+    observed : array-like (days, ...)
+        Liquid water content of the root zone [m3 m-3], NaN where missing.
+    weather : Weather
+        Of the same days, as in :func:`water_balance`.
+    soil : Soil
+        What is not fitted, and where the fit begins.
+    loss : {"laio", "fao56"}
+        As in :func:`water_balance`.
+    level : float
+        Of the intervals [1].
+    iterations : int
+        Steps of the fit (Levenberg-Marquardt).
+    min_values : int
+        Least number of observations; cells with fewer stay NaN.
+
+    Returns
+    -------
+    CalibratedSoil
+
+    Raises
+    ------
+    DataError
+        If shapes differ, no cell has enough observations, or what is observed is constant.
+
+    Notes
+    -----
+    Parameters are fitted on a logit scale between :data:`BOUNDS`, with a weak normal prior (sd 2)
+    about the soil given, which decides only where the observations say nothing. The covariance is
+    that of least squares with as many observations as n (1 − ρ) / (1 + ρ), ρ being the lag-1
+    autocorrelation of the residuals. The first 60 days warm up and are left out.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> rain = rng.gamma(0.3, 8.0, 700)
+    >>> weather = Weather(rain, np.full(700, 12.0), np.full(700, 4.0), np.full(700, 0.7))
+    >>> true = Soil(field_capacity=0.26, wilting_point=0.08)
+    >>> seen = water_balance(weather, true).series["liquid"] + rng.normal(0, 0.005, (700, 1))
+    >>> fit = calibrate_soil(seen, weather, Soil(field_capacity=0.30, wilting_point=0.12))
+    >>> bool(fit.low["field_capacity"][0] < 0.26 < fit.high["field_capacity"][0])
+    True
+    """
+    seen = np.asarray(observed, dtype=np.float64)
+    shape = seen.shape[1:] or (1,)
+    flat = seen.reshape(len(seen), -1)
+    used = flat.copy()
+    used[:_WARM_UP] = np.nan
+    count = np.isfinite(used).sum(axis=0)
+    seen_at_all = np.isfinite(used)
+    highest = np.where(seen_at_all, used, -np.inf).max(axis=0)
+    lowest = np.where(seen_at_all, used, np.inf).min(axis=0)
+    enough, constant = count >= min_values, highest <= lowest
+    if not (enough & ~constant).any():
+        raise DataError(
+            "no soil can be calibrated",
+            found=f"at most {int(count.max())} observations in a cell, {int(constant.sum())} of "
+            f"{flat.shape[1]} cells constant",
+            do=f"Give {min_values} or more observations of soil moisture that changes",
+        )
+    parts = []
+    for first in range(0, flat.shape[1], _BLOCK):
+        cells = slice(first, first + _BLOCK)
+        block = Weather(*(_columns(part, cells, shape) for part in weather))
+        own = _part_of(soil, cells, shape)
+        parts.append(_fit_block(used[:, cells], block, own, loss, iterations))
+    joined = [np.concatenate([part[k] for part in parts], axis=-1) for k in range(5)]
+    return _calibrated(soil, joined, count, enough & ~constant, (shape, level))
+
+
+def _columns(part: Any, cells: slice, shape: tuple[int, ...]) -> Any:
+    values = np.asarray(part)
+    if values.ndim == 1:
+        return values
+    return values.reshape(len(values), -1)[:, cells]
+
+
+def _part_of(soil: Soil, cells: slice, shape: tuple[int, ...]) -> Soil:
+    names = [name for name in Soil.__dataclass_fields__ if np.ndim(getattr(soil, name))]
+    own = {name: np.broadcast_to(getattr(soil, name), shape).ravel()[cells] for name in names}
+    return soil.with_values(**own)
+
+
+def _fit_block(
+    used: Floats, weather: Weather, soil: Soil, loss: Loss, iterations: int
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Fit some cells; return estimates, covariances, mean square error, variance, effective n."""
+    cells = used.shape[1]
+    start = _scaled(soil).reshape(len(BOUNDS), -1)
+    prior = np.broadcast_to(start, (len(BOUNDS), cells)).copy()
+
+    def misfit(values: Floats) -> Floats:
+        tried = _soil_of(soil, values, (cells,))
+        return used - water_balance(weather, tried, loss=loss).series["liquid"]
+
+    at, damping = prior.copy(), np.full(cells, 1e-2)
+    errors = misfit(at)
+    n = np.isfinite(used).sum(axis=0)
+    variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
+    for _ in range(iterations):
+        slopes = _slopes(misfit, at, errors)
+        weight = 1.0 / variance
+        gradient = np.nansum(slopes * errors, axis=1) * weight - (at - prior) / _PRIOR_SD**2
+        normal = _normal(slopes, weight)
+        lifted = normal * (1.0 + damping[:, None, None] * np.eye(len(at)))
+        step = np.linalg.solve(lifted, gradient.T[..., None])[..., 0].T
+        tried = np.clip(at + np.clip(step, -1.5, 1.5), -6.0, 6.0)
+        other = misfit(tried)
+        better = _cost(other, tried - prior, weight) < _cost(errors, at - prior, weight)
+        at, errors = np.where(better, tried, at), np.where(better, other, errors)
+        damping = np.clip(np.where(better, damping / 5.0, damping * 8.0), 1e-6, 1e6)
+        variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
+    lag = _lag1(errors)
+    worth = np.maximum(n * (1.0 - lag) / (1.0 + lag), 5.0)
+    inflated = 1.0 / (variance * np.maximum(n, 1) / worth)
+    covariance = np.linalg.inv(_normal(_slopes(misfit, at, errors), inflated))
+    known = np.isfinite(used)
+    mean = np.where(known, used, 0.0).sum(axis=0) / np.maximum(n, 1)
+    spread = np.where(known, (used - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n, 1)
+    return at, np.moveaxis(covariance, 0, -1), variance, spread, worth
+
+
+def _slopes(misfit: Any, at: Floats, errors: Floats) -> Floats:
+    """Differentiate the model by each parameter, shape (parameters, days, cells)."""
+    found = []
+    for k in range(len(at)):
+        moved = at.copy()
+        moved[k] += _STEP
+        found.append((errors - misfit(moved)) / _STEP)
+    return np.stack(found)
+
+
+def _normal(slopes: Floats, weight: Floats) -> Floats:
+    """Sum products of slopes and add the prior, shape (cells, parameters, parameters)."""
+    known = np.nan_to_num(slopes)
+    products = np.einsum("itc,jtc->cij", known, known) * weight[:, None, None]
+    return products + np.eye(len(slopes)) / _PRIOR_SD**2
+
+
+def _cost(errors: Floats, away: Floats, weight: Floats) -> Floats:
+    return np.asarray(np.nansum(errors**2, axis=0) * weight + (away**2).sum(axis=0) / _PRIOR_SD**2)
+
+
+def _lag1(errors: Floats) -> Floats:
+    """Lag-1 autocorrelation of residuals whose days may be missing."""
+    both = np.isfinite(errors[1:]) & np.isfinite(errors[:-1])
+    known = np.isfinite(errors)
+    mean = np.where(known, errors, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, errors - mean, 0.0)
+    pairs = np.maximum(both.sum(axis=0), 1)
+    product = (centred[1:] * centred[:-1]).sum(axis=0) / pairs
+    n = np.maximum(np.isfinite(errors).sum(axis=0), 1)
+    square = np.maximum((centred**2).sum(axis=0) / n, 1e-30)
+    return np.clip(np.where(both.sum(axis=0) > 5, product / square, 0.0), 0.0, 0.995)
+
+
+def _scaled(soil: Soil) -> Floats:
+    """Bring the fitted parameters of a soil to the scale of the fit."""
+    field = np.asarray(soil.field_capacity, dtype=np.float64)
+    values = {
+        "field_capacity": field,
+        "wilting_share": np.asarray(soil.wilting_point, dtype=np.float64) / field,
+        "transpiration": np.asarray(soil.transpiration, dtype=np.float64),
+        "conductivity": np.asarray(soil.conductivity, dtype=np.float64),
+    }
+    rows = []
+    for name, (low, high) in BOUNDS.items():
+        value = np.log(values[name]) if name == "conductivity" else values[name]
+        bounds = (np.log(low), np.log(high)) if name == "conductivity" else (low, high)
+        share = np.clip((value - bounds[0]) / (bounds[1] - bounds[0]), 0.01, 0.99)
+        rows.append(np.log(share / (1.0 - share)))
+    return np.stack(np.broadcast_arrays(*rows))
+
+
+def _unscaled(at: Floats) -> dict[str, Floats]:
+    found = {}
+    for row, (name, (low, high)) in zip(at, BOUNDS.items(), strict=True):
+        share = 1.0 / (1.0 + np.exp(-row))
+        if name == "conductivity":
+            found[name] = np.exp(np.log(low) + share * (np.log(high) - np.log(low)))
+        else:
+            found[name] = low + share * (high - low)
+    return found
+
+
+def _soil_of(soil: Soil, at: Floats, shape: tuple[int, ...]) -> Soil:
+    values = _unscaled(at)
+    field = values["field_capacity"]
+    porosity = np.maximum(np.broadcast_to(soil.porosity, shape).ravel(), field + 0.02)
+    return soil.with_values(
+        field_capacity=field.reshape(shape),
+        wilting_point=(values["wilting_share"] * field).reshape(shape),
+        transpiration=values["transpiration"].reshape(shape),
+        conductivity=values["conductivity"].reshape(shape),
+        porosity=porosity.reshape(shape),
+        stress_point=None,
+        hygroscopic_point=None,
+    )
+
+
+def _calibrated(
+    soil: Soil, joined: list[Any], count: Any, fitted: Any, about: tuple[tuple[int, ...], float]
+) -> CalibratedSoil:
+    shape, level = about
+    at, covariance, square, variance, worth = joined
+    at = np.where(fitted, at, np.nan)
+    width = float(ndtri(0.5 + level / 2.0)) * np.sqrt(np.einsum("iic->ic", covariance))
+    low, high = _unscaled(at - width), _unscaled(at + width)
+    rmse = np.where(fitted, np.sqrt(square), np.nan)
+    return CalibratedSoil(
+        soil=_soil_of(soil, at, shape),
+        low={name: values.reshape(shape) for name, values in low.items()},
+        high={name: values.reshape(shape) for name, values in high.items()},
+        rmse=rmse.reshape(shape),
+        r2=np.where(fitted, 1.0 - square / np.maximum(variance, 1e-30), np.nan).reshape(shape),
+        n=count.reshape(shape),
+        n_effective=np.where(fitted, worth, np.nan).reshape(shape),
+        estimate=at,
+        spread=covariance,
+    )
