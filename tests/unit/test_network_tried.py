@@ -159,6 +159,23 @@ def test_flags_of_several_words_cost_no_line(tmp_path: Path) -> None:
     assert "Out of WFV average range,NA,NA,OK,OK,OK" in text  # the provider's flag, next to ours
 
 
+def test_flags_by_the_rules_of_the_network_are_exported_next_to_ours(tmp_path: Path) -> None:
+    lines = ["time,v"] + [
+        f"2025-07-{1 + k // 24:02}T{k % 24:02}:00:00Z,{35.0 if k == 30 else 20.0}"
+        for k in range(72)
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "a.toml").write_text(
+        '[[series]]\ncolumn = "v"\nthing = "A"\nproperty = "soil_moisture"\nunit = "vol%"\n'
+    )
+    address, out = tmp_path / "net.db", tmp_path / "out.csv"
+    run("ingest", tmp_path / "a.csv", "--map", tmp_path / "a.toml", "--store", address)
+    run("export", out, "--ismn", "--store", address)
+    marked = [line for line in out.read_text().splitlines() if line.endswith("D06")]
+    assert len(marked) == 1
+    assert "2025-07-02T06:00:00Z" in marked[0]
+
+
 def test_months_are_archived_and_recalled_from_the_command_line(tmp_path: Path) -> None:
     pytest.importorskip("duckdb")
     (tmp_path / "weird.dat").write_text(WEIRD)

@@ -360,6 +360,9 @@ def export(
         bool, typer.Option("--good", help="Leave out what is doubted or not checked.")
     ] = False,
     derived: Annotated[bool, typer.Option("--derived", help="Derived series, too.")] = False,
+    ismn: Annotated[
+        bool, typer.Option("--ismn", help="Flags by the rules of the ISMN, too (hourly values).")
+    ] = False,
 ) -> None:
     """Write observations to a table: one row each, with unit, flag and reasons."""
     with report_errors():
@@ -377,6 +380,7 @@ def export(
                 end=last,
                 good=good,
                 derived=derived,
+                ismn=ismn,
             )
         typer.echo(f"Wrote {n} observations to {file}")
 

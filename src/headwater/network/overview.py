@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from headwater.errors import DataError, InputError, nearest
 from headwater.network.health import battery, silence
 from headwater.network.inventory import Stream, list_series
-from headwater.network.quality.flags import reasons
+from headwater.network.quality.companions import companions_of, newest_between, sum_between
+from headwater.network.quality.flags import reasons, to_ismn
 from headwater.network.quality.flags_json import NOT_CHECKED, bits_of, checked, doubted, word_of
+from headwater.network.quality.ismn_rules import ismn_flags, on_hours
 from headwater.network.store.protocol import Store, now
 from headwater.network.times import DAY, iso
 
@@ -106,6 +108,7 @@ def write_export(
     end: int | None = None,
     good: bool = False,
     derived: bool = False,
+    ismn: bool = False,
 ) -> int:
     """Write observations to CSV or Parquet, one row each.
 
@@ -122,6 +125,9 @@ def write_export(
         Leave out what is doubted, and what no rule has looked at.
     derived : bool
         Series made from others, too.
+    ismn : bool
+        Add the flags that soil moisture has by the rules of the International Soil Moisture
+        Network, as ``ismn_flag``; they are written for hourly values.
 
     Returns
     -------
@@ -153,6 +159,9 @@ def write_export(
         if (not stations or one.thing in stations) and (not quantities or one.role in quantities)
     ]
     parts = [_table(store, one, start, end, good) for one in chosen]
+    if ismn:
+        tables = zip(parts, chosen, strict=True)
+        parts = [_with_ismn(store, part, one, streams) for part, one in tables]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
     part = path.with_name(f".part-{path.name}")
     try:
@@ -214,3 +223,22 @@ def _provider_flag(text: str) -> str:
     held = json.loads(text)
     flag = held.get("flag") if isinstance(held, dict) else None
     return "" if flag is None else str(flag)
+
+
+def _with_ismn(
+    store: Store, part: pd.DataFrame, one: Stream, streams: Sequence[Stream]
+) -> pd.DataFrame:
+    """Add the flags of the network's own rules, by temperature and rain of the station."""
+    if one.role != "soil_moisture" or one.unit != "m3 m-3" or part.empty:
+        return part.assign(ismn_flag="")
+    time = pd.to_datetime(part["time"], utc=True).dt.tz_localize(None)
+    stamps = time.to_numpy("datetime64[us]").astype(np.int64)
+    place, value = on_hours(stamps, part["value"].to_numpy())
+    hours = stamps[0] + np.arange(len(value)) * 3_600_000_000
+    found = {}
+    for name, other in companions_of(one, streams, reach=2.0).items():
+        held = store.read([other.id], int(hours[0]) - DAY, int(hours[-1]) + 1)
+        align = sum_between if name == "rain" else newest_between
+        found[name] = align(hours, held.time, held.result)
+    flags = ismn_flags(value, saturation=one.properties.get("saturation"), **found)
+    return part.assign(ismn_flag=[to_ismn(bit) for bit in flags[place].tolist()])

@@ -15,6 +15,8 @@ class _Closes(Protocol):
 
 
 C = TypeVar("C", bound=_Closes)
+_MOST_IDLE = 8
+"""Connections kept open after a rush; each holds a cache of its own."""
 
 
 class Pool(Generic[C]):
@@ -44,7 +46,8 @@ class Pool(Generic[C]):
             yield connection
         finally:
             with self._lock:
-                keep = not self.closed and self._sound(connection)
+                room = len(self._idle) < _MOST_IDLE
+                keep = room and not self.closed and self._sound(connection)
                 if keep:
                     self._idle.append(connection)
             if not keep:
