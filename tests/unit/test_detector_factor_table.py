@@ -47,6 +47,14 @@ def test_columns_that_cannot_be_factors_are_left_out_by_name() -> None:
         read_factors(f"y,a,broken,same,none\n{rows}".encode(), "y", ["broken"])
 
 
+def test_a_running_number_is_no_factor() -> None:
+    rows = "".join(f"{i + 1},{i},{i % 5},{i % 7}\n" for i in range(20))
+    table = read_factors(f'"",FID,y,x\n{rows}'.encode(), "y")
+    assert table.factors == ("x",)
+    assert table.report.ignored == ("'column 1' counts the rows", "'FID' counts the rows")
+    assert read_factors(f'"",FID,y,x\n{rows}'.encode(), "y", ["FID"]).factors == ("FID",)
+
+
 def test_text_is_no_response() -> None:
     with pytest.raises(DataError, match=r"the response 'y' holds text\. Found: 'yes', 'no'"):
         read_factors(DATA / "texty.csv", "y")

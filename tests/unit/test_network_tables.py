@@ -9,6 +9,7 @@ from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.ismn import read_ismn
 from headwater.network.ingest.lines import lines_of
 from headwater.network.ingest.mapping import parse_mapping, read_mapping
+from headwater.network.ingest.messages import read_messages
 from headwater.network.ingest.toa5 import read_toa5
 
 DATA = Path(__file__).parents[1] / "data" / "tables" / "network"
@@ -68,3 +69,23 @@ def test_a_loggers_file_with_headers_and_garbage_in_between() -> None:
 def test_bytes_that_are_nothing_spoil_their_line_only() -> None:
     assert lines_of(b"a\n\xff\x30\nb\n")[0::2] == ["a", "b"]
     assert lines_of("海拔\n高程\n".encode("gbk")) == ["海拔", "高程"]
+
+
+def test_messages_of_two_lorawan_servers_give_the_same_value() -> None:
+    mapping = read_mapping(DATA / "ttn.toml")
+    topic = "v3/demo/devices/lse01-a1/up"
+    ttn = read_messages([(topic, (DATA / "ttn.json").read_bytes())], mapping)
+    assert (list(ttn.series), ttn.refused) == (["lse01-a1 / Soil moisture at 0.1 m"], ())
+    series = {
+        "column": "object.water_SOIL",
+        "thing": "{deviceInfo.deviceName}",
+        "property": "soil_moisture",
+        "unit": "vol%",
+        "depth": 0.1,
+    }
+    own = parse_mapping({"time": {"column": "time"}, "series": [series]})
+    stack = read_messages([("application/1/up", (DATA / "chirpstack.json").read_bytes())], own)
+    assert list(stack.series) == ["upper / Soil moisture at 0.1 m"]
+    for reading in (ttn, stack):
+        assert reading.data["value"].tolist() == [0.2341]
+        assert str(reading.data["time"].iloc[0])[:19] == "2025-07-05 16:16:30"

@@ -191,7 +191,15 @@ def test_names_of_the_field(name, field, unit) -> None:
 
 
 def test_names_that_are_none() -> None:
-    for name in ("d", "d-excess", "O17 isotope", "O18 Laboratory Code", "lc-excess (‰)", "comment"):
+    for name in (
+        "d",
+        "δ18O (1 sd, n=3)",
+        "d-excess",
+        "O17 isotope",
+        "O18 Laboratory Code",
+        "lc-excess (‰)",
+        "comment",
+    ):
         assert match(name, list(FIELDS.values())) is None
 
 

@@ -169,6 +169,14 @@ def test_titles_units_notes_and_summaries() -> None:
     assert table.data.index.tolist() == [5, 7]
 
 
+def test_points_that_may_part_thousands_are_told() -> None:
+    table = read("d18O,elevation\n-12.5,3.500\n-11.5,850\n")
+    assert table.data["elevation"].tolist() == [3.5, 850.0]
+    assert "'3.500' in elevation read as decimals" in table.report.guesses[0]
+    spread = read("δ18O (sd),δ18O,d2H\n0.1,-12,-88\n").data
+    assert spread[["d18O", "d18O_sd"]].values.tolist() == [[-12.0, 0.1]]
+
+
 def test_depths_as_intervals() -> None:
     table = read("d18O,土层深度\n-1,0-20 cm\n-2,20–40cm\n-3,60 cm\n-4,\n")
     assert table.data["depth_top"].tolist()[:3] == [0.0, 0.2, 0.6]

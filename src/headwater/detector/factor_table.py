@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, nearest
@@ -178,12 +179,19 @@ def _unfit(column: pd.Series) -> str:
     if distinct == 1:
         return "has one value only"
     if _is_number(column):
-        return ""
+        return "counts the rows" if _counts(column) else ""
     if mixed := _mixed(column):
         return f"holds numbers and text: {mixed}"
     if distinct == n:
         return "has another word in every row"
     return f"has {distinct} words in {n} rows" if distinct > n / 2 else ""
+
+
+def _counts(column: pd.Series) -> bool:
+    """Whether a column is a running number, such as the FID of a map or the index of a frame."""
+    values = column.to_numpy(np.float64)
+    start = values[0] if values.size else np.nan
+    return bool(start in (0.0, 1.0) and np.array_equal(values, start + np.arange(values.size)))
 
 
 def _mixed(column: pd.Series) -> str:

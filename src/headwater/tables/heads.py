@@ -115,6 +115,11 @@ _REFERENCE = re.compile(
     r"b\.?g\.?l\.?|vienna)\b\.?|,|;|vs\.?$|，",
     re.IGNORECASE,
 )
+_SPREAD = re.compile(
+    r"\b(?:[12]?\s?(?:sd|se|σ|sigma)|std|stdev|stderr|error|uncertainty|precision|min|max|median|n|cv)\b"
+    r"|标准差|误差|精度",
+    re.IGNORECASE,
+)
 _BRACKETS = re.compile(r"[(\[{【（]([^()\[\]{}【】（）]*)[)\]}】）]")
 
 
@@ -292,7 +297,9 @@ def _match(name: str, fields: tuple[Field, ...]) -> Match | None:
             return Match(entry, "exact")
     spelled = _spelled(fields)
     parts = label(name)
-    for key, unit in parts.pairs:
+    # the spread of a quantity is another quantity
+    pairs = () if _SPREAD.search(parts.remark) else parts.pairs
+    for key, unit in pairs:
         # a tail that does not fit is no unit, as in "sample m"
         if key in spelled and (parts.bracketed or _fits(unit, spelled[key].unit)):
             return Match(spelled[key], "spelling", unit, parts.remark)

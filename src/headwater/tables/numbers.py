@@ -409,7 +409,7 @@ def _meaning(
                 f"{said}thousands, as the file has decimal commas; decimal settles it"
             ]
         mixed = column.str.fullmatch(r"[-+]?[1-9]\d{0,4}").any()
-        told = [f"{said}decimals; decimal settles it"] if not point and mixed else []
+        told = [f"{said}decimals; decimal settles it"] if mixed else []
         return Signs(comma, "decimal"), told
     if own.point == own.comma == "decimal":
         return own, [f"both ',' and '.' stand before decimals in {name}"]

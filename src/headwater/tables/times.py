@@ -52,7 +52,9 @@ _DIGITS = re.compile(r"(\d{1,2})\s*([-/.])\s*(\d{1,2})\s*\2\s*(\d{4}|\d{2})(?!\d
 _DAY_WORD = re.compile(
     r"(?:[A-Za-z]{3,9},\s*)?(\d{1,2})(?:st|nd|rd|th)?[-\s/.]*([^\W\d_]{3,})\.?[-\s/.,]*(\d{4}|\d{2})(?!\d)(.*)"
 )
-_WORD_DAY = re.compile(r"([^\W\d_]{3,})\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(.*)")
+_WORD_DAY = re.compile(
+    r"(?:[A-Za-z]{3,9},\s*)?([^\W\d_]{3,})\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(.*)"
+)
 _MONTH = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*月?|(\d{4})(0[1-9]|1[0-2])")
 _WORD_MONTH = re.compile(r"([^\W\d_]{3,})\.?[-\s/.,]*(\d{4})")
 _ORDINAL = re.compile(r"(\d{4})-?([0-3]\d\d)")
