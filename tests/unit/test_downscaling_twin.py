@@ -11,7 +11,7 @@ from headwater.downscaling.covariance import Component, ResidualCovariance
 from headwater.downscaling.predictors import build_predictors
 from headwater.downscaling.support_operator import support
 from headwater.downscaling.twin_truth import draw_field
-from headwater.downscaling.twins import fine_scores, twin_experiment
+from headwater.downscaling.twins import TwinOptions, fine_scores, twin_experiment
 from headwater.errors import DataError
 
 
@@ -69,22 +69,22 @@ class Straight:
         return mean, np.full(mean.shape, 0.005)
 
 
-def run(world, **options):
+def run(world, *, rng, **assumed):
     return twin_experiment(
         world.cells,
         world.predictors,
         world.support,
         lambda seen: Straight(world, seen),
         world.covariance,
-        n_draws=2,
-        **options,
+        options=TwinOptions(n_draws=2, **assumed),
+        rng=rng,
     )
 
 
 def test_skill_oracle_and_intervals_of_an_able_pipeline(world):
     found = run(world, rng=np.random.default_rng(3))
     table = found.to_frame()
-    assert len(table) == 6
+    assert len(table) == 8
     mean = table.groupby("method")["rmse"].mean()
     assert mean["pipeline"] < 0.7 * mean["nearest"]
     # two learners of truth differ more than two draws of one: only their mean is held to the level
@@ -104,7 +104,7 @@ def test_a_pipeline_that_ignores_the_predictors_is_found_out(world):
         world.support,
         lambda seen: Straight(world, seen, use=False),
         world.covariance,
-        n_draws=2,
+        options=TwinOptions(n_draws=2),
         rng=np.random.default_rng(3),
     ).summary()
     assert able.loc["pipeline", "r_within_mean"] > 0.5
@@ -152,7 +152,7 @@ def test_bad_input_is_named(world):
             world.support,
             lambda seen: Straight(world, seen),
             world.covariance,
-            n_draws=1,
+            options=TwinOptions(n_draws=1),
             rng=np.random.default_rng(1),
         )
     with pytest.raises(DataError, match="no day with an observation"):

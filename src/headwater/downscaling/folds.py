@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fold",
+    "FoldPlan",
     "HeldOut",
     "KINDS",
     "hold_out",
     "make_folds",
-    "possible_folds",
+    "plan_folds",
     "predict_bands",
     "score_predictions",
 ]
@@ -40,6 +41,93 @@ class Fold(NamedTuple):
 KINDS = ("space", "time", "space-time", "random")
 """What is held back: squares of land, stretches of time, both at once, or days and cells at random
 (which lets a learner look up its answers, and is there for comparison)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """Folds that can be made of what there is.
+
+    Attributes
+    ----------
+    kind : str
+        One of :data:`KINDS`.
+    folds : int
+        How many.
+    size_km : float
+        Side of a square [km].
+    note : str
+        How that differs from what was asked for; empty if it does not.
+    """
+
+    kind: str
+    folds: int
+    size_km: float
+    note: str = ""
+
+
+def plan_folds(
+    kind: str, times: Any, coarse_xy: Any, *, folds: int = 5, size_km: float | None = None
+) -> FoldPlan:
+    """See which folds can be made: a small area has fewer squares of land than folds.
+
+    Parameters
+    ----------
+    kind, times, coarse_xy, folds, size_km
+        As for :func:`make_folds`.
+
+    Returns
+    -------
+    FoldPlan
+        With as many folds as there are squares or days, at least two; if all cells lie in one
+        square, squares of a single cell; with a single cell, stretches of time.
+
+    Raises
+    ------
+    DataError
+        If the kind is unknown, or there is but one day and one cell.
+
+    Examples
+    --------
+    >>> days = np.arange("2020-01-01", "2020-01-11", dtype="datetime64[D]")
+    >>> cells = np.array([[0.0, 0.0], [36.0, 0.0], [200.0, 0.0], [236.0, 0.0]])
+    >>> plan_folds("space", days, cells).note
+    'Held-out folds: 2 instead of 5, for the cells lie in 2 squares of 90 km.'
+    """
+    if kind not in KINDS:
+        raise DataError("unknown kind of folds", found=repr(kind), do=nearest(kind, KINDS))
+    days, cells = np.asarray(times), np.asarray(coarse_xy, dtype=float)
+    size = size_km or _side(cells)
+    if kind == "random":
+        return FoldPlan(kind, folds, size)
+    asked, squares, notes = kind, _squares(cells, size), []
+    if kind != "time" and squares < 2 <= len(cells):
+        size = min(size, _side(cells) / 2.5)
+        squares = _squares(cells, size)
+        notes.append("squares of a single cell, for all cells lie in one larger one")
+    if kind != "time" and squares < 2:
+        kind = "time"
+        notes.append("stretches of time, for there is but one cell")
+    places = {"time": days.size, "space": squares, "space-time": min(days.size, squares)}[kind]
+    count = min(folds, places)
+    if count < 2:
+        raise DataError(
+            "no folds can be made",
+            found=f"{days.size} days and {len(cells)} cells",
+            do="Give a longer period or a larger area",
+        )
+    if count < folds and kind != "time":
+        notes.append(
+            f"{count} instead of {folds}, for the cells lie in {squares} squares of {size:.0f} km"
+        )
+    elif count < folds:
+        notes.append(f"{count} instead of {folds}, for there are {days.size} days")
+    note = f"Held-out folds: {'; '.join(notes)}." if notes or kind != asked else ""
+    return FoldPlan(kind, count, size, note)
+
+
+def _squares(cells: NDArray[np.float64], size: float) -> int:
+    corners = np.floor((cells - cells.min(axis=0)) / size).astype(np.int64)
+    return len(np.unique(corners, axis=0))
 
 
 def make_folds(
@@ -62,7 +150,8 @@ def make_folds(
     coarse_xy : array (cell, 2)
         Centres of the cells [km].
     folds : int
-        Number of folds; "space-time" holds back every pair of as many squares and stretches.
+        Number of folds, or as many as can be made (:func:`plan_folds`); "space-time" holds back
+        every pair of as many squares and stretches.
     size_km : float, optional
         Side of a square [km]; default: about two and a half cells.
     rng : numpy Generator
@@ -77,7 +166,7 @@ def make_folds(
     Raises
     ------
     DataError
-        If the kind is unknown or there are too few days or squares.
+        If the kind is unknown or there is but one day and one cell.
 
     References
     ----------
@@ -92,9 +181,9 @@ def make_folds(
     >>> [test[0].tolist() for _, test in make_folds("space", days, cells, folds=2, rng=rng)]
     [[True, True, False, False], [False, False, True, True]]
     """
-    if kind not in KINDS:
-        raise DataError("unknown kind of folds", found=repr(kind), do=nearest(kind, KINDS))
     days, cells = np.asarray(times).astype("datetime64[D]"), np.asarray(coarse_xy, dtype=float)
+    plan = plan_folds(kind, days, cells, folds=folds, size_km=size_km)
+    kind, folds = plan.kind, plan.folds
     shape = (days.size, len(cells))
     if kind == "random":
         fold = rng.permutation(days.size * len(cells)).reshape(shape) % folds
@@ -105,46 +194,13 @@ def make_folds(
         splits = temporal_blocks(days, folds=folds)
         held_days = [every & _at(test, days.size)[:, None] for _, test in splits]
     if kind in ("space", "space-time"):
-        splits = spatial_blocks(cells, size=size_km or _side(cells), folds=folds, rng=rng)
+        splits = spatial_blocks(cells, size=plan.size_km, folds=folds, rng=rng)
         held_cells = [every & _at(test, len(cells))[None, :] for _, test in splits]
     if kind == "time":
         return [Fold(~held, held) for held in held_days]
     if kind == "space":
         return [Fold(~held, held) for held in held_cells]
     return [Fold(~(d | c), d & c) for d in held_days for c in held_cells]
-
-
-def possible_folds(
-    kind: str, times: Any, coarse_xy: Any, folds: int, size_km: float | None = None
-) -> int:
-    """Count the folds that can be made: as many as wanted, or as there are squares and days.
-
-    Parameters
-    ----------
-    kind, times, coarse_xy, size_km
-        As for :func:`make_folds`.
-    folds : int
-        Number wanted.
-
-    Returns
-    -------
-    int
-        Below 2 where nothing can be held back.
-
-    Examples
-    --------
-    >>> cells = np.array([[0.0, 0.0], [36.0, 0.0], [200.0, 0.0], [236.0, 0.0]])
-    >>> possible_folds("space", np.arange(10), cells, 5)
-    2
-    """
-    cells = np.asarray(coarse_xy, dtype=float)
-    most = folds
-    if kind in ("time", "space-time"):
-        most = min(most, np.unique(np.asarray(times)).size)
-    if kind in ("space", "space-time"):
-        squares = np.floor((cells - cells.min(axis=0)) / (size_km or _side(cells)))
-        most = min(most, len(np.unique(squares.astype(np.int64), axis=0)))
-    return int(most)
 
 
 def _at(positions: NDArray[np.int64], count: int) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from headwater.downscaling.folds import (
     HeldOut,
     hold_out,
     make_folds,
-    possible_folds,
+    plan_folds,
     predict_bands,
     score_predictions,
 )
@@ -243,7 +243,7 @@ def fit_downscaling(
         noise,
         held.importance,
         _scores(trainer, models, usable, seen, held),
-        (*whole.notes, *_notes(observed, usable, whole), *_folds_note(chosen, whole, support)),
+        (*whole.notes, *_notes(observed, usable, whole), *_fold_notes(chosen, views[0], support)),
     )
 
 
@@ -339,13 +339,11 @@ def _held_out(
     recipe = trainer.recipe
     folds = []
     if recipe.fold_count:
-        # A small area has fewer squares than folds are wanted: then each square is one.
-        most = possible_folds(recipe.folds, views[0].times, support.coarse_xy, recipe.fold_count)
         folds = make_folds(
             recipe.folds,
             views[0].times,
             support.coarse_xy,
-            folds=max(most, 2),
+            folds=recipe.fold_count,
             rng=np.random.default_rng([trainer.key, 4]),
         )
     return hold_out(
@@ -358,6 +356,13 @@ def _held_out(
         workers=recipe.workers,
         rng=np.random.default_rng([trainer.key, 5]),
     )
+
+
+def _fold_notes(recipe: Recipe, predictors: Predictors, support: Support) -> list[str]:
+    if not recipe.fold_count:
+        return []
+    plan = plan_folds(recipe.folds, predictors.times, support.coarse_xy, folds=recipe.fold_count)
+    return [plan.note] if plan.note else []
 
 
 def _scores(
@@ -415,16 +420,6 @@ def _check_rows(usable: NDArray[np.bool_], predictors: Predictors) -> None:
             found=f"{rows} observed days and cells with all predictors; {columns} predictors",
             do="Give a longer period or a larger area, or check that the predictors cover it",
         )
-
-
-def _folds_note(recipe: Recipe, predictors: Predictors, support: Support) -> list[str]:
-    most = possible_folds(recipe.folds, predictors.times, support.coarse_xy, recipe.fold_count)
-    if not recipe.fold_count or most >= recipe.fold_count:
-        return []
-    return [
-        f"{max(most, 2)} folds instead of {recipe.fold_count}: the area has no more squares or "
-        "days to hold back, so out-of-fold errors rest on few."
-    ]
 
 
 def _notes(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Drivers",
+    "SystematicError",
     "TRUTH_LEARNERS",
     "draw_field",
     "lay_truth",
+    "match_covariance",
     "observe_truth",
     "true_drivers",
     "unseen_spread",
@@ -52,6 +55,112 @@ class Drivers:
 
     predictors: Predictors
     coarse: NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class SystematicError:
+    """Error of the coarse product that all cells and days share, within a range.
+
+    Attributes
+    ----------
+    bias_low, bias_high : float
+        Mean of the product minus mean of the truth [m3 m-3].
+    gain_low, gain_high : float
+        What the product makes of a departure of the truth from its mean [1].
+    source : str
+        Where the range comes from, for the reader.
+    """
+
+    bias_low: float = 0.0
+    bias_high: float = 0.0
+    gain_low: float = 1.0
+    gain_high: float = 1.0
+    source: str = "assumed"
+
+    @property
+    def absent(self) -> bool:
+        """Whether the product is taken to have no such error."""
+        return self == SystematicError(source=self.source)
+
+    def draw(self, number: int, n_draws: int) -> SystematicError:
+        """Take one bias and one gain: both ends first, then what lies evenly between.
+
+        Parameters
+        ----------
+        number, n_draws : int
+            Which draw of how many. Bias and gain run through their ranges in different orders.
+        """
+        share = number / max(n_draws - 1, 1)
+        # the gain turns round in every second pair, so that no end of one is tied to one of both
+        other = share if number // 2 % 2 == 0 else 1.0 - share
+        bias = self.bias_low + share * (self.bias_high - self.bias_low)
+        gain = self.gain_low + other * (self.gain_high - self.gain_low)
+        return SystematicError(bias, bias, gain, gain, self.source)
+
+    def product_of(self, truth: Any, mean: float) -> Any:
+        """Give what the product makes of a truth; `mean` is the product's own."""
+        return mean + self.gain_low * (np.asarray(truth) - (mean - self.bias_low))
+
+    def truth_of(self, product: Any, mean: float) -> Any:
+        """Give the truth of which the product would make this; `mean` is the product's own."""
+        return (mean - self.bias_low) + (np.asarray(product) - mean) / self.gain_low
+
+    def __str__(self) -> str:
+        if self.absent:
+            return "no bias and a gain of 1, common to all cells"
+        return (
+            f"a bias between {self.bias_low:+.3f} and {self.bias_high:+.3f} m3 m-3 and a gain "
+            f"between {self.gain_low:.2f} and {self.gain_high:.2f}, common to all cells"
+        )
+
+
+def match_covariance(wanted: ResidualCovariance, found: ResidualCovariance) -> ResidualCovariance:
+    """Lower the covariance that twins are drawn from, until their residuals are like the user's.
+
+    Parameters
+    ----------
+    wanted : ResidualCovariance
+        Of the user's out-of-fold residuals.
+    found : ResidualCovariance
+        Of those of a twin that was drawn from `wanted`: the learner's own misfit comes on top of
+        what was drawn.
+
+    Returns
+    -------
+    ResidualCovariance
+        With the variance of each component less what `found` has beyond `wanted`, component by
+        component and at most all of it; nothing is raised.
+
+    Notes
+    -----
+    Lengths and memories of the components differ between two fits, so what is compared is the
+    variance of all changing and of all lasting components.
+
+    Examples
+    --------
+    >>> from headwater.downscaling.covariance import Component, ResidualCovariance
+    >>> user = ResidualCovariance((Component(4e-4, 50.0, 2.0, "daily"),), 0.02)
+    >>> twin = ResidualCovariance((Component(5e-4, 50.0, 2.0, "daily"),), 0.02)
+    >>> round(match_covariance(user, twin).components[0].variance, 6)
+    0.0003
+    """
+    parts = []
+    for one in wanted.components:
+        lasts = math.isinf(one.memory_days)
+        mine, theirs = (
+            sum(part.variance for part in each.components if math.isinf(part.memory_days) == lasts)
+            for each in (wanted, found)
+        )
+        kept = 1.0 if mine <= 0 else min(max((2.0 * mine - theirs) / mine, 0.0), 1.0)
+        parts.append(replace(one, variance=one.variance * kept))
+    noise, bias = (
+        math.sqrt(min(max(2.0 * mine**2 - theirs**2, 0.0), mine**2))
+        for mine, theirs in (
+            (wanted.noise_sd, found.noise_sd),
+            (wanted.bias_sd, found.bias_sd),
+        )
+    )
+    return replace(wanted, components=tuple(parts), noise_sd=noise, bias_sd=bias)
 
 
 def true_drivers(predictors: Predictors, support: Support) -> Drivers:
@@ -130,6 +239,7 @@ def lay_truth(
     *,
     learner: str,
     unseen_sd: float,
+    systematic: SystematicError | None = None,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Make one truth: a function of the drivers, and heterogeneity that no predictor knows.
@@ -149,6 +259,8 @@ def lay_truth(
         The learner of truth.
     unseen_sd : float
         Of lasting heterogeneity finer than a cell, which no coarse datum can tell [m3 m-3].
+    systematic : SystematicError, optional
+        One bias and one gain of the retrievals, which the truth does not have; default: none.
     rng : numpy Generator
         Source of randomness.
 
@@ -165,7 +277,9 @@ def lay_truth(
     model = _learn(seen, drivers, learner, rng)
     low, high = np.nanquantile(seen, [0.005, 0.995])
     margin = float(np.nanstd(seen))
-    still = _Unknown(support, covariance, unseen_sd, rng)
+    wrong = systematic or SystematicError()
+    still = _Unknown(support, covariance, wrong.gain_low * unseen_sd, rng)
+    mean = float(np.nanmean(seen))
     times = drivers.predictors.times
     truth = np.empty((len(times), support.matrix.shape[1]), dtype=np.float32)
     with pinned():
@@ -175,7 +289,7 @@ def lay_truth(
             made = np.full(len(table), np.nan)
             # beyond what was observed the learner of truth knows nothing
             made[known] = np.clip(model.predict(table[known]), low - margin, high + margin)
-            truth[day] = np.maximum(made + still.next_day(), 0.01)
+            truth[day] = np.maximum(wrong.truth_of(made + still.next_day(), mean), 0.01)
     return truth
 
 
@@ -265,6 +379,7 @@ def observe_truth(
     observed: Any,
     support: Support,
     covariance: ResidualCovariance,
+    systematic: SystematicError,
     rng: np.random.Generator,
 ) -> Floats:
     """Retrieve a truth where and when the user's satellite did, with its noise.
@@ -279,6 +394,8 @@ def observe_truth(
         Of the cells over the pixels.
     covariance : ResidualCovariance
         Its white noise and its lasting error of cells are drawn anew.
+    systematic : SystematicError
+        One bias and one gain that all cells share.
     rng : numpy Generator
         Source of randomness.
 
@@ -289,10 +406,11 @@ def observe_truth(
 
     Examples
     --------
-    ``observe_truth(truth, smap, support, covariance, rng)`` is what the pipeline is given.
+    ``observe_truth(truth, smap, support, covariance, SystematicError(), rng)``
     """
-    seen = np.isfinite(np.asarray(observed, dtype=float))
-    cells = support.aggregate(truth).value
+    product = np.asarray(observed, dtype=float)
+    seen = np.isfinite(product)
+    cells = systematic.product_of(support.aggregate(truth).value, float(np.nanmean(product)))
     bias = covariance.bias_sd * rng.standard_normal(cells.shape[1])
     noise = covariance.noise_sd * rng.standard_normal(cells.shape)
     return np.where(seen, np.maximum(cells + bias + noise, 0.001), np.nan)

@@ -1,27 +1,32 @@
 """The twin: what skill to expect at the fine scale, before anyone trusts a map.
 
 The user's own grid, predictors, gaps and noise; a truth that is known because it was made; and the
-same pipeline that will make the map. Cross-validation at the cells cannot tell this: it never sees
-a pixel.
+same pipeline that will make the map. Cross-validation at the cells cannot show this: it never sees
+a pixel. Next to the pipeline stand what anyone has without it (the nearest cell, straight lines
+between cells) and an oracle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from headwater.downscaling.covariance import ResidualCovariance
+from headwater.downscaling.baselines import BASELINES, interpolate_cells
+from headwater.downscaling.covariance import ResidualCovariance, estimate_covariance
 from headwater.downscaling.intervals import IntervalScale, calibrate_intervals
 from headwater.downscaling.learners import make_learner, pinned
 from headwater.downscaling.observation_age import total_sd
 from headwater.downscaling.twin_truth import (
     TRUTH_LEARNERS,
+    Drivers,
+    SystematicError,
     lay_truth,
+    match_covariance,
     observe_truth,
     true_drivers,
     unseen_spread,
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
     from headwater.downscaling.predictors import Predictors
     from headwater.downscaling.support_operator import Support
 
-__all__ = ["Fitted", "TwinResult", "fine_scores", "twin_experiment"]
+__all__ = ["Baseline", "Fitted", "TwinOptions", "TwinResult", "fine_scores", "twin_experiment"]
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +58,50 @@ class Fitted(Protocol):
         """Return mean and sd, each of shape (n, n_pixels) [m3 m-3]."""
 
 
+@dataclass(frozen=True, slots=True)
+class TwinOptions:
+    """How many twins are drawn, and what is assumed of what no coarse observation shows.
+
+    Attributes
+    ----------
+    n_draws : int
+        Twins, at least two, whose scatter is the uncertainty of the stated skill; they take turns
+        in the learner of truth.
+    level : float
+        Coverage that intervals are calibrated for, between 0 and 1.
+    unseen_sd : float, optional
+        Lasting heterogeneity finer than a cell [m3 m-3]. Default: as much as lasts from cell to
+        cell. Stations show it better.
+    systematic : SystematicError
+        Bias and gain that the retrievals may have, from stations or as assumed: the draws run
+        through the range.
+    """
+
+    n_draws: int = 4
+    level: float = 0.90
+    unseen_sd: float | None = None
+    systematic: SystematicError = field(default_factory=SystematicError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """The better of the products that need no predictor, on the twins.
+
+    Attributes
+    ----------
+    method : {"nearest", "bilinear"}
+        Which it is.
+    sd : float
+        Its root mean square error over all draws [m3 m-3].
+    intervals : IntervalScale
+        That make its error an interval.
+    """
+
+    method: str
+    sd: float
+    intervals: IntervalScale
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TwinResult:
     """Skill to expect at the fine scale.
@@ -61,13 +110,17 @@ class TwinResult:
     ----------
     data : DataFrame
         A row for each draw and method: ``draw``, ``truth`` (its learner), ``method`` (pipeline,
-        oracle, nearest), ``rmse`` and ``ubrmse`` [m3 m-3], ``r`` in time, ``r_space``, ``r_within``
-        the cells, ``coverage`` of intervals calibrated on the other draws, ``coverage_cells`` of
-        intervals calibrated at the cells, and ``n`` pixels times days.
+        oracle, nearest, bilinear), ``rmse`` and ``ubrmse`` [m3 m-3], ``r`` in time, ``r_space``,
+        ``r_within`` the cells, ``coverage`` of intervals calibrated on the other draws,
+        ``coverage_cells`` of intervals calibrated at the cells, and ``n`` pixels times days.
     intervals : IntervalScale
         Calibrated on all draws.
     learner_sd : float
         The learner's own error at the fine scale, beyond the residual field's [m3 m-3].
+    baseline : Baseline
+        What the pipeline must beat.
+    options : TwinOptions
+        What the twins were drawn with, the heterogeneity finer than a cell among it.
     notes : tuple of str
         What the twin assumes.
     """
@@ -75,7 +128,25 @@ class TwinResult:
     data: pd.DataFrame
     intervals: IntervalScale
     learner_sd: float
+    baseline: Baseline
+    options: TwinOptions
     notes: tuple[str, ...] = ()
+
+    @property
+    def helps(self) -> bool:
+        """Whether the pipeline errs less than the better baseline, on average over the draws."""
+        means = self.data.groupby("method")["rmse"].mean()
+        return bool(means["pipeline"] < means[list(BASELINES)].min())
+
+    @property
+    def assumptions(self) -> str:
+        """What the stated errors and intervals assume, in a sentence."""
+        unseen = self.options.unseen_sd or 0.0
+        return (
+            f"Errors and intervals hold if the coarse product has {self.options.systematic}, and "
+            f"if what no predictor shows varies within cells by a sd of {unseen:.3f} m3 m-3; "
+            "irrigated or flooded land that no predictor shows lies outside."
+        )
 
     @property
     def headroom(self) -> dict[str, float]:
@@ -95,6 +166,10 @@ class TwinResult:
         """Return the table."""
         return self.data
 
+    def _repr_html_(self) -> str:
+        """Show the table and what it assumes."""
+        return f"{self.data.to_html(index=False)}<p>{self.assumptions}</p>"
+
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw each measure of each method, one mark a draw."""
         from headwater.downscaling.plots import draw_twin
@@ -110,9 +185,8 @@ def twin_experiment(
     pipeline: Callable[[Any], Fitted],
     covariance: ResidualCovariance,
     *,
-    n_draws: int = 4,
-    unseen_sd: float | None = None,
-    level: float = 0.90,
+    held_out: Callable[[Any], Any] | None = None,
+    options: TwinOptions | None = None,
     rng: np.random.Generator,
 ) -> TwinResult:
     """State the skill to expect at the fine scale, its oracle, and the room between.
@@ -130,14 +204,13 @@ def twin_experiment(
         pipeline that will make the map.
     covariance : ResidualCovariance
         Of the user's out-of-fold residuals.
-    n_draws : int
-        Twins, at least two, whose scatter is the uncertainty of the stated skill; they take turns
-        in the learner of truth.
-    unseen_sd : float, optional
-        Lasting heterogeneity finer than a cell [m3 m-3]. No coarse datum tells it; default: as
-        much as lasts from cell to cell. Stations tell it better.
-    level : float
-        Coverage that intervals are calibrated for, between 0 and 1.
+    held_out : callable, optional
+        Given retrievals, returns the coarse means (n_days, n_cells) that the pipeline's learner
+        predicts out of fold. With it, a first twin shows how much of the user's residuals is the
+        learner's own misfit, and the others are drawn with that taken off; without it they err
+        more than the map does.
+    options : TwinOptions, optional
+        How many twins, and what they assume.
     rng : numpy Generator
         The same state gives the same bits.
 
@@ -154,27 +227,79 @@ def twin_experiment(
     --------
     ``twin_experiment(smap, predictors, support, pipeline, covariance, rng=rng).headroom["rmse"]``
     """
-    if n_draws < 2:
+    chosen = options or TwinOptions()
+    if chosen.n_draws < 2:
         raise DataError(
             "one twin does not tell how sure its skill is",
-            found=f"n_draws={n_draws}",
+            found=f"n_draws={chosen.n_draws}",
             do="Ask for at least two",
         )
     days = _scored(observed, predictors.times)
-    unseen = unseen_spread(covariance) if unseen_sd is None else unseen_sd
-    key = int(rng.integers(2**31))
-    drivers, found = true_drivers(predictors, support), []
-    for number in range(n_draws):
+    key, wrong = int(rng.integers(2**31)), chosen.systematic
+    world = _World(observed, predictors, support, true_drivers(predictors, support))
+    if held_out is not None:
+        covariance = _matched(world, covariance, held_out, wrong.draw(0, chosen.n_draws), key)
+    unseen = unseen_spread(covariance) if chosen.unseen_sd is None else chosen.unseen_sd
+    found = []
+    for number in range(chosen.n_draws):
         own = np.random.default_rng([key, number])
         name = TRUTH_LEARNERS[number % len(TRUTH_LEARNERS)]
-        truth = lay_truth(
-            observed, drivers, support, covariance, learner=name, unseen_sd=unseen, rng=own
-        )
-        seen = observe_truth(truth, observed, support, covariance, own)
+        error = wrong.draw(number, chosen.n_draws)
+        truth = world.truth(covariance, error, learner=name, unseen_sd=unseen, rng=own)
+        seen = observe_truth(truth, observed, support, covariance, error, own)
         mean, sd = pipeline(seen).predict(predictors.times[days])
-        oracle = _oracle(truth, drivers.predictors, days, own)
+        oracle = _oracle(truth, world.drivers.predictors, days, own)
         found.append(_Draw(number, name, truth[days], seen, mean, sd, oracle, days))
-    return _result(found, support, predictors.times[days], unseen, level)
+    return _result(found, world, replace(chosen, unseen_sd=unseen))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _World:
+    """The user's retrievals and predictors, over which truths are laid."""
+
+    observed: Any
+    predictors: Predictors
+    support: Support
+    drivers: Drivers
+
+    def truth(
+        self,
+        covariance: ResidualCovariance,
+        error: SystematicError,
+        *,
+        learner: str,
+        unseen_sd: float,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float32]:
+        return lay_truth(
+            self.observed,
+            self.drivers,
+            self.support,
+            covariance,
+            learner=learner,
+            unseen_sd=unseen_sd,
+            systematic=error,
+            rng=rng,
+        )
+
+
+def _matched(
+    world: _World,
+    covariance: ResidualCovariance,
+    held_out: Callable[[Any], Any],
+    error: SystematicError,
+    key: int,
+) -> ResidualCovariance:
+    """Run the learner on a first twin, and take its own misfit off what the others are drawn from.
+
+    The first twin has no heterogeneity finer than the field's: averages over cells lose it.
+    """
+    rng = np.random.default_rng([key, 2**20])
+    truth = world.truth(covariance, error, learner=TRUTH_LEARNERS[0], unseen_sd=0.0, rng=rng)
+    seen = observe_truth(truth, world.observed, world.support, covariance, error, rng)
+    left = seen - np.asarray(held_out(seen), dtype=float)
+    found = estimate_covariance(left, world.support, world.predictors.times)
+    return match_covariance(covariance, found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -304,38 +429,64 @@ def _correlation(x: Floats, y: Floats) -> Floats:
     return found
 
 
-def _result(
-    found: list[_Draw], support: Support, days: Any, unseen: float, level: float
-) -> TwinResult:
+def _result(found: list[_Draw], world: _World, options: TwinOptions) -> TwinResult:
+    level = options.level
+    support, days = world.support, world.predictors.times[found[0].days]
     errors = [np.asarray(one.mean, float) - one.truth for one in found]
     beyond = np.mean([_beyond(error, one.sd) for error, one in zip(errors, found, strict=True)])
     learner_sd = float(np.sqrt(np.maximum(beyond, 0.0)))
     spreads = [total_sd(np.asarray(one.sd, dtype=float), learner_sd) for one in found]
+    plain = {
+        name: [interpolate_cells(one.seen, support, method=name)[one.days] for one in found]
+        for name in BASELINES
+    }
     rows = []
     for place, one in enumerate(found):
         others = [number for number in range(len(found)) if number != place]
         scale = _calibrated(errors, spreads, days, others, level)
         row = {"draw": one.number, "truth": one.learner}
-        scored = {
-            "pipeline": one.mean,
-            "oracle": one.oracle,
-            "nearest": _nearest(one.seen, support)[one.days],
-        }
-        for method, product in scored.items():
-            rows.append(row | {"method": method} | fine_scores(product, one.truth, support))
-        rows[-3] |= {
+        coverage = {
             "coverage": scale.coverage(errors[place], spreads[place], days),
             "coverage_cells": _covered_by_cells(one, errors[place], support, scale.level),
         }
-    notes = (
+        scored = {"pipeline": one.mean, "oracle": one.oracle}
+        scored |= {name: plain[name][place] for name in BASELINES}
+        for method, product in scored.items():
+            more = coverage if method == "pipeline" else {}
+            scores = fine_scores(product, one.truth, support)
+            rows.append(row | {"method": method} | scores | more)
+    table = pd.DataFrame(rows)
+    every = _calibrated(errors, spreads, days, list(range(len(found))), level)
+    baseline = _baseline(plain, found, days, level)
+    return TwinResult(table, every, learner_sd, baseline, options, _notes(options))
+
+
+def _notes(options: TwinOptions) -> tuple[str, ...]:
+    unseen = options.unseen_sd or 0.0
+    return (
         f"Heterogeneity finer than a cell is assumed to have a sd of {unseen:.4f} m3 m-3: "
-        "no coarse datum tells it.",
+        "no coarse observation shows it.",
         "The truth depends on the slow part of noisy predictors, and on all of the others.",
         "The seasonal part of the residuals is taken for the learner's own misfit, which the twin "
         "brings by itself.",
+        f"The coarse product is taken to have {options.systematic} ({options.systematic.source}).",
     )
-    every = _calibrated(errors, spreads, days, list(range(len(found))), level)
-    return TwinResult(pd.DataFrame(rows), every, learner_sd, notes)
+
+
+def _baseline(
+    plain: Mapping[str, list[Any]], found: list[_Draw], days: Any, level: float
+) -> Baseline:
+    """Pick the baseline that errs least, and calibrate its intervals."""
+    errors = {
+        name: [np.asarray(one, float) - draw.truth for one, draw in zip(maps, found, strict=True)]
+        for name, maps in plain.items()
+    }
+    squares = {name: np.nanmean(np.square(every)) for name, every in errors.items()}
+    best = min(squares, key=lambda name: float(squares[name]))
+    sd = float(np.sqrt(squares[best]))
+    spreads = [np.full(one.shape, sd) for one in errors[best]]
+    scale = _calibrated(errors[best], spreads, days, list(range(len(found))), level)
+    return Baseline(best, sd, scale)
 
 
 def _beyond(error: Floats, sd: Any) -> float:
@@ -361,11 +512,3 @@ def _covered_by_cells(one: _Draw, error: Floats, support: Support, level: float)
     filled = support.aggregate(np.asarray(one.mean, dtype=float)).value
     width = np.nanquantile(np.abs(one.seen[one.days] - filled), level)
     return float((np.abs(error) <= width)[np.isfinite(error)].mean())
-
-
-def _nearest(seen: Floats, support: Support) -> Floats:
-    from headwater.downscaling.wavelets import fill_in_time
-
-    filled, _ = fill_in_time(seen)
-    nearest: Floats = np.asarray(filled[:, np.asarray(support.matrix.argmax(axis=0)).ravel()])
-    return nearest

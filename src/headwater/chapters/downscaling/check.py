@@ -14,7 +14,7 @@ from headwater.chapters.downscaling.inputs import (
     memory_mb,
     noisy_predictors,
 )
-from headwater.errors import DataError, HeadwaterError, TimeAxisError
+from headwater.errors import HeadwaterError, TimeAxisError
 from headwater.study.inputs import of_input
 
 if TYPE_CHECKING:
@@ -109,15 +109,10 @@ def _check_days(coarse: xr.DataArray, name: str, days: Any) -> None:
 
 
 def _check_folds(options: DownscalingOptions, days: Any, support: Any) -> None:
-    from headwater.downscaling.folds import possible_folds
+    from headwater.downscaling.folds import plan_folds
 
-    most = possible_folds(options.folds, days, support.coarse_xy, 5)
-    if most < 2:
-        raise DataError(
-            f"nothing can be held back by {options.folds}, so no error can be estimated",
-            found=f"{len(support.coarse_xy)} coarse cells in {most} square, {len(days)} days",
-            do='Choose a larger area, or write folds = "time"',
-        )
+    plan_folds(options.folds, days, support.coarse_xy)
+
 
 
 def _check_wavelet(options: DownscalingOptions, days: int) -> None:
