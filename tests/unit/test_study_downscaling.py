@@ -297,4 +297,4 @@ def test_what_is_kept_says_how_it_was_made(done: Path) -> None:
     card = json.loads((done / "results" / "downscaling" / "maps.json").read_text())
     assert "Gaussian process" in card["method"]
     assert any("wavelet band" in text for text in card["choices"])
-    assert any("synthetic" in text or "coarse datum" in text for text in card["cautions"])
+    assert any("synthetic" in text or "coarse observation" in text for text in card["cautions"])

@@ -16,6 +16,7 @@ from headwater.chapters.samples.options import (
     MixingOptions,
     SamplesOptions,
 )
+from headwater.chapters.validation.options import ValidationOptions
 from headwater.chapters.variation.options import BandOptions, VariationOptions
 from headwater.errors import StudyError
 from headwater.settings import Settings
@@ -31,6 +32,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "inputs.NAME": InputTable,
     "inputs.NAME.georeference": Georeference,
     "downscaling": DownscalingOptions,
+    "validation": ValidationOptions,
     "variation": VariationOptions,
     "variation.bands": BandOptions,
     "correlation": CorrelationOptions,

@@ -14,6 +14,8 @@ from headwater.chapters.grids import section as grids_section
 from headwater.chapters.grids import step as grids_step
 from headwater.chapters.samples import section as samples_section
 from headwater.chapters.samples import step as samples_step
+from headwater.chapters.validation import section as validation_section
+from headwater.chapters.validation import step as validation_step
 from headwater.chapters.variation import section as variation_section
 from headwater.chapters.variation import step as variation_step
 from headwater.report.section import MakeSection
@@ -24,6 +26,7 @@ __all__ = ["SECTIONS", "STEPS"]
 STEPS: tuple[Step, ...] = (
     grids_step.STEP,
     downscaling_step.STEP,
+    validation_step.STEP,
     variation_step.STEP,
     correlation_step.STEP,
     detector_step.STEP,
@@ -34,6 +37,7 @@ STEPS: tuple[Step, ...] = (
 SECTIONS: Mapping[str, MakeSection] = {
     "grids": grids_section.section,
     "downscaling": downscaling_section.section,
+    "validation": validation_section.section,
     "variation": variation_section.section,
     "correlation": correlation_section.section,
     "detector": detector_section.section,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["days_to_observation", "observed_within", "total_sd"]
 
 
-def days_to_observation(observed: Any, support: Support, days: Any) -> NDArray[np.int16]:
+def days_to_observation(
+    observed: Any, support: Support, days: Any, *, fill_edges: bool = False
+) -> NDArray[np.int16]:
     """Count the days from each pixel and day to the nearest observation of one of its cells.
 
     Parameters
@@ -26,6 +28,9 @@ def days_to_observation(observed: Any, support: Support, days: Any) -> NDArray[n
         Of the cells over the pixels.
     days : array-like of datetime64, shape (n_days,)
         Increasing.
+    fill_edges : bool
+        Whether a pixel in no cell counts the observations of the nearest cell, if its centre lies
+        no further from that of the cell than neighbouring cells do from each other.
 
     Returns
     -------
@@ -63,7 +68,26 @@ def days_to_observation(observed: Any, support: Support, days: Any) -> NDArray[n
         following[-1 - day] = np.where(seen[-1 - day], times[-1 - day], following[-day])
     away = np.minimum(times[:, None] - last, following - times[:, None])
     away = np.where(seen.any(axis=0), away, far)
-    return _least_of_cells(away, support.matrix, far)
+    found = _least_of_cells(away, support.matrix, far)
+    if fill_edges:
+        pixels, cells = _edges(support)
+        near = np.where(away[:, cells] >= far, -1, away[:, cells]).astype(np.int16)
+        found[:, pixels] = near
+    return found
+
+
+def _edges(support: Support) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find pixels in no cell, and the cell next to each."""
+    from scipy.spatial import cKDTree
+
+    alone = np.flatnonzero(np.asarray(support.matrix.sum(axis=0)).ravel() == 0)
+    tree = cKDTree(np.asarray(support.coarse_xy, dtype=float))
+    if len(tree.data) < 2 or not alone.size:
+        return alone[:0], alone[:0]
+    spacing = float(np.median(tree.query(tree.data, k=2)[0][:, 1]))
+    distance, cell = tree.query(np.asarray(support.fine_xy, dtype=float)[alone])
+    near = distance <= spacing
+    return alone[near], np.asarray(cell, dtype=np.intp)[near]
 
 
 def _least_of_cells(away: NDArray[np.int64], matrix: Any, far: np.int64) -> NDArray[np.int16]:

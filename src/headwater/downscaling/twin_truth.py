@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwater.downscaling.area_to_point import cell_variance
 from headwater.downscaling.learners import pinned
 from headwater.downscaling.predictors import coarse_predictors
+from headwater.downscaling.systematic import SystematicError
 from headwater.downscaling.wavelet_coupling import Coupling, fill_predictors
 
 if TYPE_CHECKING:
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Drivers",
-    "SystematicError",
     "TRUTH_LEARNERS",
     "draw_field",
+    "field_strength",
     "lay_truth",
     "match_covariance",
     "observe_truth",
@@ -39,6 +41,9 @@ A polynomial was tried and left out: between the range of cells and that of pixe
 made a truth far harder than any real one."""
 
 _ROWS = 20_000
+_WINDOW = 15.0
+"""Days over which the variance of residuals is smoothed."""
+_WEAKEST = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,63 +62,6 @@ class Drivers:
     coarse: NDArray[np.floating]
 
 
-@dataclass(frozen=True, slots=True)
-class SystematicError:
-    """Error of the coarse product that all cells and days share, within a range.
-
-    Attributes
-    ----------
-    bias_low, bias_high : float
-        Mean of the product minus mean of the truth [m3 m-3].
-    gain_low, gain_high : float
-        What the product makes of a departure of the truth from its mean [1].
-    source : str
-        Where the range comes from, for the reader.
-    """
-
-    bias_low: float = 0.0
-    bias_high: float = 0.0
-    gain_low: float = 1.0
-    gain_high: float = 1.0
-    source: str = "assumed"
-
-    @property
-    def absent(self) -> bool:
-        """Whether the product is taken to have no such error."""
-        return self == SystematicError(source=self.source)
-
-    def draw(self, number: int, n_draws: int) -> SystematicError:
-        """Take one bias and one gain: both ends first, then what lies evenly between.
-
-        Parameters
-        ----------
-        number, n_draws : int
-            Which draw of how many. Bias and gain run through their ranges in different orders.
-        """
-        share = number / max(n_draws - 1, 1)
-        # the gain turns round in every second pair, so that no end of one is tied to one of both
-        other = share if number // 2 % 2 == 0 else 1.0 - share
-        bias = self.bias_low + share * (self.bias_high - self.bias_low)
-        gain = self.gain_low + other * (self.gain_high - self.gain_low)
-        return SystematicError(bias, bias, gain, gain, self.source)
-
-    def product_of(self, truth: Any, mean: float) -> Any:
-        """Give what the product makes of a truth; `mean` is the product's own."""
-        return mean + self.gain_low * (np.asarray(truth) - (mean - self.bias_low))
-
-    def truth_of(self, product: Any, mean: float) -> Any:
-        """Give the truth of which the product would make this; `mean` is the product's own."""
-        return (mean - self.bias_low) + (np.asarray(product) - mean) / self.gain_low
-
-    def __str__(self) -> str:
-        if self.absent:
-            return "no bias and a gain of 1, common to all cells"
-        return (
-            f"a bias between {self.bias_low:+.3f} and {self.bias_high:+.3f} m3 m-3 and a gain "
-            f"between {self.gain_low:.2f} and {self.gain_high:.2f}, common to all cells"
-        )
-
-
 def match_covariance(wanted: ResidualCovariance, found: ResidualCovariance) -> ResidualCovariance:
     """Lower the covariance that twins are drawn from, until their residuals are like the user's.
 
@@ -128,21 +76,22 @@ def match_covariance(wanted: ResidualCovariance, found: ResidualCovariance) -> R
     Returns
     -------
     ResidualCovariance
-        With the variance of each component less what `found` has beyond `wanted`, component by
-        component and at most all of it; nothing is raised.
+        With the variance of each component lowered in the proportion in which `found` is larger
+        than `wanted`; nothing is raised.
 
     Notes
     -----
     Lengths and memories of the components differ between two fits, so what is compared is the
-    variance of all changing and of all lasting components.
+    variance of all changing and of all lasting components. One step of proportional fitting: taking
+    off the whole difference was tried, and let twins err too little where few cells are seen.
 
     Examples
     --------
     >>> from headwater.downscaling.covariance import Component, ResidualCovariance
     >>> user = ResidualCovariance((Component(4e-4, 50.0, 2.0, "daily"),), 0.02)
     >>> twin = ResidualCovariance((Component(5e-4, 50.0, 2.0, "daily"),), 0.02)
-    >>> round(match_covariance(user, twin).components[0].variance, 6)
-    0.0003
+    >>> round(match_covariance(user, twin).components[0].variance, 5)
+    0.00032
     """
     parts = []
     for one in wanted.components:
@@ -151,10 +100,10 @@ def match_covariance(wanted: ResidualCovariance, found: ResidualCovariance) -> R
             sum(part.variance for part in each.components if math.isinf(part.memory_days) == lasts)
             for each in (wanted, found)
         )
-        kept = 1.0 if mine <= 0 else min(max((2.0 * mine - theirs) / mine, 0.0), 1.0)
+        kept = 1.0 if theirs <= mine else mine / theirs
         parts.append(replace(one, variance=one.variance * kept))
     noise, bias = (
-        math.sqrt(min(max(2.0 * mine**2 - theirs**2, 0.0), mine**2))
+        mine * min(mine / theirs, 1.0) if theirs > 0 else mine
         for mine, theirs in (
             (wanted.noise_sd, found.noise_sd),
             (wanted.bias_sd, found.bias_sd),
@@ -240,6 +189,7 @@ def lay_truth(
     learner: str,
     unseen_sd: float,
     systematic: SystematicError | None = None,
+    strength: Floats | None = None,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Make one truth: a function of the drivers, and heterogeneity that no predictor knows.
@@ -261,6 +211,8 @@ def lay_truth(
         Of lasting heterogeneity finer than a cell, which no coarse datum can tell [m3 m-3].
     systematic : SystematicError, optional
         One bias and one gain of the retrievals, which the truth does not have; default: none.
+    strength : ndarray, shape (n_days,), optional
+        From :func:`field_strength`; default: every day alike.
     rng : numpy Generator
         Source of randomness.
 
@@ -280,6 +232,7 @@ def lay_truth(
     wrong = systematic or SystematicError()
     still = _Unknown(support, covariance, wrong.gain_low * unseen_sd, rng)
     mean = float(np.nanmean(seen))
+    strong = np.ones(len(seen)) if strength is None else np.sqrt(strength)
     times = drivers.predictors.times
     truth = np.empty((len(times), support.matrix.shape[1]), dtype=np.float32)
     with pinned():
@@ -289,7 +242,7 @@ def lay_truth(
             made = np.full(len(table), np.nan)
             # beyond what was observed the learner of truth knows nothing
             made[known] = np.clip(model.predict(table[known]), low - margin, high + margin)
-            truth[day] = np.maximum(wrong.truth_of(made + still.next_day(), mean), 0.01)
+            truth[day] = np.maximum(wrong.truth_of(made + still.next_day(strong[day]), mean), 0.01)
     return truth
 
 
@@ -336,6 +289,58 @@ def unseen_spread(covariance: ResidualCovariance) -> float:
     return float(np.sqrt(lasting)) if lasting > 0 else covariance.bias_sd
 
 
+def field_strength(
+    residuals: Any, support: Support, covariance: ResidualCovariance, times: Any
+) -> Floats:
+    """Find how the variance of the changing residual field goes with the days.
+
+    Parameters
+    ----------
+    residuals : array-like, shape (n_days, n_cells)
+        Out of fold, NaN where there is none [m3 m-3].
+    support : Support
+        Of the cells over the pixels.
+    covariance : ResidualCovariance
+        Of the same residuals.
+    times : array-like of datetime64, shape (n_days,)
+        Days.
+
+    Returns
+    -------
+    ndarray, shape (n_days,)
+        Variance relative to its mean over all residuals [1], at least a tenth: learners err more
+        while snow melts than in late summer.
+
+    Notes
+    -----
+    Squares of the residuals of a day, less the white noise and what lasts, smoothed over about a
+    month by a triangular window and weighted by their number.
+
+    Examples
+    --------
+    ``field_strength(held, support, covariance, days)``
+    """
+    squares = np.asarray(residuals, dtype=float) ** 2
+    count = np.isfinite(squares).sum(axis=1).astype(float)
+    total = np.nansum(squares, axis=1)
+    days = np.asarray(times, dtype="datetime64[D]").astype(np.int64)
+    window = np.maximum(1.0 - np.abs(days[:, None] - days[None, :]) / _WINDOW, 0.0)
+    near = window @ count
+    smooth = np.divide(window @ total, near, out=np.full(len(days), np.nan), where=near > 0)
+    places = np.asarray(support.fine_xy, dtype=float)
+    lasting = sum(
+        one.variance * float(cell_variance(support.matrix, places, one.length_km).mean())
+        for one in covariance.components
+        if np.isinf(one.memory_days)
+    )
+    changing = smooth - covariance.noise_sd**2 - covariance.bias_sd**2 - lasting
+    mean = float(np.nansum(changing * count) / max(count.sum(), 1.0))
+    if not mean > 0:
+        return np.ones(len(days))
+    relative = np.maximum(np.nan_to_num(changing / mean, nan=1.0), _WEAKEST)
+    return np.asarray(relative / ((relative * count).sum() / count.sum()))
+
+
 class _Unknown:
     """Heterogeneity that no predictor knows, one day after the other."""
 
@@ -359,10 +364,10 @@ class _Unknown:
     def _draw(self, length: float) -> Floats:
         return draw_field(self.shape, self.spacing, length, self.rng)
 
-    def next_day(self) -> Floats:
-        """Return today's field, flat, and move on to tomorrow's."""
+    def next_day(self, strength: float) -> Floats:
+        """Return today's field, flat, and move on to tomorrow's; what changes has this strength."""
         today = self.fine + sum(
-            np.sqrt(one.variance) * field
+            (1.0 if np.isinf(one.memory_days) else strength) * np.sqrt(one.variance) * field
             for one, field in zip(self.parts, self.fields, strict=True)
         )
         for number, one in enumerate(self.parts):

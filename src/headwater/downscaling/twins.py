@@ -21,10 +21,11 @@ from headwater.downscaling.covariance import ResidualCovariance, estimate_covari
 from headwater.downscaling.intervals import IntervalScale, calibrate_intervals
 from headwater.downscaling.learners import make_learner, pinned
 from headwater.downscaling.observation_age import total_sd
+from headwater.downscaling.systematic import SystematicError
 from headwater.downscaling.twin_truth import (
     TRUTH_LEARNERS,
     Drivers,
-    SystematicError,
+    field_strength,
     lay_truth,
     match_covariance,
     observe_truth,
@@ -75,12 +76,15 @@ class TwinOptions:
     systematic : SystematicError
         Bias and gain that the retrievals may have, from stations or as assumed: the draws run
         through the range.
+    oracle : bool
+        Whether an oracle is trained on the fine truth, which takes about a quarter of the time.
     """
 
     n_draws: int = 4
     level: float = 0.90
     unseen_sd: float | None = None
     systematic: SystematicError = field(default_factory=SystematicError)
+    oracle: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +156,7 @@ class TwinResult:
     def headroom(self) -> dict[str, float]:
         """What the oracle has that the pipeline lacks, by measure, mean over the draws."""
         means = self.data.groupby("method")[list(MEASURES)].mean()
+        means = means.reindex(["pipeline", "oracle"])
         gap = np.asarray(means.loc["oracle"] - means.loc["pipeline"], dtype=float)
         return {name: float(value) for name, value in zip(MEASURES, gap, strict=True)}
 
@@ -185,6 +190,7 @@ def twin_experiment(
     pipeline: Callable[[Any], Fitted],
     covariance: ResidualCovariance,
     *,
+    residuals: Any = None,
     held_out: Callable[[Any], Any] | None = None,
     options: TwinOptions | None = None,
     rng: np.random.Generator,
@@ -204,6 +210,9 @@ def twin_experiment(
         pipeline that will make the map.
     covariance : ResidualCovariance
         Of the user's out-of-fold residuals.
+    residuals : array, shape (n_days, n_cells), optional
+        The user's out-of-fold residuals themselves: with them the changing field is as strong on
+        every day as theirs around it, without them every day is alike.
     held_out : callable, optional
         Given retrievals, returns the coarse means (n_days, n_cells) that the pipeline's learner
         predicts out of fold. With it, a first twin shows how much of the user's residuals is the
@@ -236,7 +245,10 @@ def twin_experiment(
         )
     days = _scored(observed, predictors.times)
     key, wrong = int(rng.integers(2**31)), chosen.systematic
-    world = _World(observed, predictors, support, true_drivers(predictors, support))
+    strength = None
+    if residuals is not None:
+        strength = field_strength(residuals, support, covariance, predictors.times)
+    world = _World(observed, predictors, support, true_drivers(predictors, support), strength)
     if held_out is not None:
         covariance = _matched(world, covariance, held_out, wrong.draw(0, chosen.n_draws), key)
     unseen = unseen_spread(covariance) if chosen.unseen_sd is None else chosen.unseen_sd
@@ -248,7 +260,7 @@ def twin_experiment(
         truth = world.truth(covariance, error, learner=name, unseen_sd=unseen, rng=own)
         seen = observe_truth(truth, observed, support, covariance, error, own)
         mean, sd = pipeline(seen).predict(predictors.times[days])
-        oracle = _oracle(truth, world.drivers.predictors, days, own)
+        oracle = _oracle(truth, world.drivers.predictors, days, own) if chosen.oracle else None
         found.append(_Draw(number, name, truth[days], seen, mean, sd, oracle, days))
     return _result(found, world, replace(chosen, unseen_sd=unseen))
 
@@ -261,6 +273,7 @@ class _World:
     predictors: Predictors
     support: Support
     drivers: Drivers
+    strength: Floats | None
 
     def truth(
         self,
@@ -279,6 +292,7 @@ class _World:
             learner=learner,
             unseen_sd=unseen_sd,
             systematic=error,
+            strength=self.strength,
             rng=rng,
         )
 
@@ -449,7 +463,9 @@ def _result(found: list[_Draw], world: _World, options: TwinOptions) -> TwinResu
             "coverage": scale.coverage(errors[place], spreads[place], days),
             "coverage_cells": _covered_by_cells(one, errors[place], support, scale.level),
         }
-        scored = {"pipeline": one.mean, "oracle": one.oracle}
+        scored = {"pipeline": one.mean}
+        if one.oracle is not None:
+            scored["oracle"] = one.oracle
         scored |= {name: plain[name][place] for name in BASELINES}
         for method, product in scored.items():
             more = coverage if method == "pipeline" else {}

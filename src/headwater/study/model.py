@@ -23,6 +23,7 @@ from headwater.chapters.correlation.options import CorrelationOptions
 from headwater.chapters.detector.options import DetectorOptions
 from headwater.chapters.downscaling.options import DownscalingOptions
 from headwater.chapters.samples.options import SamplesOptions
+from headwater.chapters.validation.options import ValidationOptions
 from headwater.chapters.variation.options import VariationOptions
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
@@ -370,6 +371,7 @@ class Study(Table):
     area: AreaTable | None = None
     grid: GridTable = Field(default_factory=lambda: GridTable.model_validate({}))
     downscaling: DownscalingOptions | None = None
+    validation: ValidationOptions | None = None
     variation: VariationOptions | None = None
     correlation: CorrelationOptions | None = None
     detector: DetectorOptions | None = None

@@ -66,6 +66,7 @@ HOME_OF_RESULT = {
     "ShiftResult": "headwater.detector.torus_shift",
     "SlopeTests": "headwater.isotopes.results",
     "SpadeResult": "headwater.detector.spatial_association",
+    "StationMeasures": "headwater.validation.scorecards",
     "StationScores": "headwater.downscaling.results",
     "Summary": "headwater.variation.results",
     "TableResult": "headwater.results",

@@ -52,6 +52,10 @@ _DOWNSCALING = (
     "Coarse soil moisture made finer from the other inputs, with its error. Without the table: not "
     "computed. With it, the other steps use the finer soil moisture."
 )
+_VALIDATION = (
+    "The soil moisture of the study compared with measurements and other products. Without the "
+    "table: not computed."
+)
 _STEPS = {
     "variation": "How each quantity changes in time and space. Without the table: not computed.",
     "correlation": "With what the target varies. Without the table: not computed.",
@@ -95,6 +99,17 @@ _EXAMPLES = {
     "downscaling.predictors": '["precipitation", "temperature", "elevation", "slope"]',
     "downscaling.noisy": '["temperature"]',
     "downscaling.stations": '"data/stations.csv"',
+    "downscaling.product_bias": "[-0.02, 0.02]",
+    "downscaling.product_gain": "[0.8, 1.0]",
+    "downscaling.unseen_sd": "0.02",
+    "downscaling.water": '"water_share"',
+    "validation.reference": '"data/stations.csv"',
+    "validation.products": '{ gldas = "data/gldas.nc" }',
+    "validation.correlated": '[["product", "gldas"]]',
+    "validation.depth": "[0.0, 0.1]",
+    "validation.overpass": "[6.0]",
+    "validation.scaling": '"mean_std"',
+    "validation.strata": '"land_cover"',
     "variation.of": '["soil_moisture", "precipitation"]',
     "correlation.of": '"soil_moisture"',
     "correlation.with": '["precipitation", "temperature"]',
@@ -171,6 +186,9 @@ def template() -> str:
         "\n".join(textwrap.wrap(_DOWNSCALING, 92, initial_indent="# ", subsequent_indent="# "))
         + "\n"
         + _table("downscaling", _options("downscaling"), commented=True),
+        "\n".join(textwrap.wrap(_VALIDATION, 92, initial_indent="# ", subsequent_indent="# "))
+        + "\n"
+        + _table("validation", _options("validation"), commented=True),
         *(f"# {meaning}\n" + _table(name, _options(name)) for name, meaning in _STEPS.items()),
         "\n".join(textwrap.wrap(_SAMPLES, 92, initial_indent="# ", subsequent_indent="# "))
         + "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["SERIES", "Scorecard", "ScorecardOptions", "scorecard"]
+__all__ = ["SERIES", "Scorecard", "ScorecardOptions", "StationMeasures", "scorecard"]
 
 
-_DRAWINGS = ("summary", "scatter", "taylor", "target", "forest", "series")
+_DRAWINGS = ("summary", "scatter", "taylor", "target", "forest", "series", "boxes")
 _REFERENCES = (
     "Gruber, A. et al. (2020). Validation practices for satellite soil moisture retrievals: what "
     "are (the) errors? Remote Sensing of Environment 244, 111806. doi:10.1016/j.rse.2020.111806 "
@@ -70,7 +70,7 @@ class ScorecardOptions:
         Coverage of the intervals [1].
     interval : {"effective", "bootstrap", "independent"}
         As for :func:`headwater.validation.agreement`.
-    least : int
+    min_pairs : int
         Fewest pairs for a station to count in a group.
     series : tuple of str
         Out of :data:`SERIES`.
@@ -78,14 +78,18 @@ class ScorecardOptions:
         Season by name; empty for none.
     units : str
         Unit of both products.
+    anomalies : {"full", "pairs"}
+        Whether anomalies are taken from each full series, as pytesmo does, and then paired, or from
+        the times that both have.
     """
 
     level: float = 0.95
     interval: str = "effective"
-    least: int = 30
+    min_pairs: int = 30
     series: tuple[str, ...] = SERIES[:2]
     seasons: Mapping[str, Sequence[int]] = field(default_factory=lambda: dict(_SEASONS))
     units: str = "m3 m-3"
+    anomalies: str = "full"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,9 +103,12 @@ class Scorecard(TableResult):
     ----------
     pairs : DataFrame
         What was compared: time, station, product, reference.
+    strata : Series of str, optional
+        Stratum by station.
     """
 
     pairs: Any = None
+    strata: Any = None
 
     def of(self, grouping: str, series: str = "raw") -> pd.DataFrame:
         """Lay out one grouping with a row for each group and a column for each measure.
@@ -121,9 +128,11 @@ class Scorecard(TableResult):
 
         Parameters
         ----------
-        kind : {"summary", "scatter", "taylor", "target", "forest", "series"}
+        ax : Axes, optional
+            Where to draw; default: a figure of its own.
+        kind : {"summary", "scatter", "taylor", "target", "forest", "series", "boxes"}
             The four diagrams together, or one of them; ``series`` draws product and reference over
-            time.
+            time, ``boxes`` the spread over stations in each stratum.
 
         Raises
         ------
@@ -131,17 +140,19 @@ class Scorecard(TableResult):
             If the kind is unknown.
         """
         from headwater.validation import plots as validation_plots
+        from headwater.validation.station_plots import draw_boxes
 
+        if kind not in _DRAWINGS:
+            raise DataError("unknown figure", found=repr(kind), do=nearest(kind, _DRAWINGS))
         with drawing_on(ax):
-            if kind not in _DRAWINGS:
-                raise DataError("unknown figure", found=repr(kind), do=nearest(kind, _DRAWINGS))
-            if kind in ("summary", "taylor", "target"):
-                draw = getattr(validation_plots, f"draw_{kind}")
-                return draw(self.pairs, self.data)  # type: ignore[no-any-return]
+            if kind == "boxes":
+                return draw_boxes(self.data, strata=self.strata)
             if kind == "forest":
                 return validation_plots.draw_forest(self.data)
-            draw = getattr(validation_plots, f"draw_{kind}")
-            return draw(self.pairs, units=self.data.attrs["series_unit"])  # type: ignore[no-any-return]
+            draw: Callable[..., Figure] = getattr(validation_plots, f"draw_{kind}")
+            if kind in ("summary", "taylor", "target"):
+                return draw(self.pairs, self.data)
+            return draw(self.pairs, units=self.data.attrs["series_unit"])
 
     def _repr_html_(self) -> str:
         whole = self.data[self.data["grouping"] == "all"]
@@ -154,6 +165,21 @@ class Scorecard(TableResult):
             self.cautions,
         )
         return TableResult._repr_html_(short)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StationMeasures(TableResult):
+    """Measures of each station in one row, with ``longitude`` and ``latitude`` [degrees].
+
+    Columns: station, longitude, latitude, stratum, n, and each measure with ``_low`` and ``_high``.
+    """
+
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+        """Draw correlation and unbiased RMSD where each station stands."""
+        from headwater.validation.station_plots import draw_stations
+
+        with drawing_on(ax):
+            return draw_stations(self.data, outline=outline)
 
 
 def scorecard(
@@ -215,7 +241,12 @@ def scorecard(
     rows: list[pd.DataFrame] = []
     left_out = 0
     for series in chosen.series:
-        x, y = _series_of(product, series), _series_of(reference, series)
+        if chosen.anomalies == "full" and series != SERIES[0]:
+            apart = (_series_of(whole, series), _series_of(known, series))
+            valid = apart[0].notna() & apart[1].notna()
+            x, y = (one.where(valid) for one in apart)
+        else:
+            x, y = _series_of(product, series), _series_of(reference, series)
         for grouping, group, inside, stations in _groups_of(
             product, strata, periods, chosen.seasons
         ):
@@ -228,8 +259,8 @@ def scorecard(
     if not rows:
         raise DataError(
             "no station has enough pairs",
-            found=f"fewer than {chosen.least} at each of {product.shape[1]} stations",
-            do="Match with a wider window, or lower `least`",
+            found=f"fewer than {chosen.min_pairs} at each of {product.shape[1]} stations",
+            do="Match with a wider window, or lower `min_pairs`",
         )
     rows += _beyond_series(product, reference, rough, cells, rng, chosen)
     table = pd.concat(rows, ignore_index=True)[_COLUMNS]
@@ -242,12 +273,16 @@ def scorecard(
         _choices(chosen),
         _cautions(left_out, chosen, product),
         _long(whole, known),
+        None if strata is None else pd.Series({str(k): v for k, v in strata.items()}, dtype=object),
     )
 
 
 def _checked(
     product: pd.DataFrame, reference: pd.DataFrame, options: ScorecardOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if options.anomalies not in ("full", "pairs"):
+        do = nearest(options.anomalies, ("full", "pairs"))
+        raise DataError("unknown series for anomalies", found=repr(options.anomalies), do=do)
     unknown = [name for name in options.series if name not in SERIES]
     if unknown:
         raise DataError("unknown series", found=repr(unknown[0]), do=nearest(unknown[0], SERIES))
@@ -299,7 +334,9 @@ def _method(options: ScorecardOptions) -> str:
 def _choices(options: ScorecardOptions) -> tuple[str, ...]:
     return (
         f"Series: {', '.join(options.series)}.",
-        f"A station counts in a group with at least {options.least} pairs.",
+        "Anomalies are taken from "
+        + ("each full series." if options.anomalies == "full" else "the matched pairs."),
+        f"A station counts in a group with at least {options.min_pairs} pairs.",
     )
 
 
@@ -357,7 +394,7 @@ def _group_rows(
     x: pd.DataFrame, y: pd.DataFrame, options: ScorecardOptions, rng: np.random.Generator | None
 ) -> tuple[pd.DataFrame | None, int]:
     """Return the rows of one group, and how many of its stations have too few pairs."""
-    enough = [name for name in x.columns if x[name].notna().sum() >= max(options.least, 8)]
+    enough = [name for name in x.columns if x[name].notna().sum() >= max(options.min_pairs, 8)]
     told = [
         agreement(
             x[name],
@@ -463,7 +500,7 @@ def _gains(
     parts = []
     for name in product.columns:
         valid = product[name].notna() & coarse[name].notna()
-        if valid.sum() < max(options.least, 8):
+        if valid.sum() < max(options.min_pairs, 8):
             continue
         found = downscaling_gain(
             product[name], coarse[name], reference[name], rng=rng, level=options.level

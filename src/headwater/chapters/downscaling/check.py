@@ -114,7 +114,6 @@ def _check_folds(options: DownscalingOptions, days: Any, support: Any) -> None:
     plan_folds(options.folds, days, support.coarse_xy)
 
 
-
 def _check_wavelet(options: DownscalingOptions, days: int) -> None:
     from headwater.downscaling.wavelets import low_pass
 

@@ -65,6 +65,8 @@ class Task:
         What a reader must know of the inputs.
     units : mapping of str to str
         Of the predictors that change in time.
+    water : ndarray, shape (y, x), optional
+        Largest share of open water of a coarse cell over each study cell [1].
     """
 
     retrieval: NDArray[np.float64]
@@ -74,6 +76,7 @@ class Task:
     inside: NDArray[np.bool_]
     notes: tuple[str, ...]
     units: Mapping[str, str]
+    water: NDArray[np.float64] | None = None
 
 
 def read_task(context: Context, options: DownscalingOptions, names: tuple[str, ...]) -> Task:
@@ -125,7 +128,32 @@ def read_task(context: Context, options: DownscalingOptions, names: tuple[str, .
     gathered = build_predictors(dynamic, static, days, noisy=noisy)
     lacking = _lacking(dynamic | static, inside, context.study)
     units = {name: str(data.attrs.get("units", "")) for name, data in moving.items()}
-    return Task(retrieval, gathered, operator, like, inside, (*slow, *terrain, *lacking), units)
+    water, wet = _water(context, options, operator)
+    notes = (*slow, *terrain, *lacking, *wet)
+    return Task(retrieval, gathered, operator, like, inside, notes, units, water=water)
+
+
+def _water(
+    context: Context, options: DownscalingOptions, operator: Support
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """Find the share of open water in the coarse cells over each study cell."""
+    if options.water is None:
+        return None, ()
+    data = context.variable(options.water)
+    if "time" in data.dims:
+        data = data.max("time")
+    share = np.asarray(data.values, dtype=float)
+    if str(data.attrs.get("units", "1")) == "%" or np.nanmax(share, initial=0.0) > 1.0:
+        share = share / 100.0
+    cells = np.nan_to_num(operator.aggregate(np.nan_to_num(share)).value, nan=0.0)
+    over = operator.matrix.T.tocsr().astype(bool)
+    most = np.asarray(over.multiply(cells).max(axis=1).todense(), dtype=float)
+    wet = int((cells > options.max_water).sum())
+    note = (
+        f"{wet} of {cells.size} coarse cells have more than {options.max_water:.0%} of open water, "
+        "which makes a retrieval too wet: flagged in the layer flag, and still used."
+    )
+    return most.reshape(operator.fine_shape), (note,) if wet else ()
 
 
 def make_support(native: xr.DataArray, grid: Any, options: DownscalingOptions) -> Support:
@@ -204,7 +232,7 @@ def common_days(moving: Mapping[str, xr.DataArray]) -> tuple[Days, list[str]]:
         )
     spans, notes = {}, []
     for name, data in moving.items():
-        days = data["time"].values.astype("datetime64[D]")
+        days = _middles(data)
         apart = np.diff(days).astype(int)
         longest = int(apart.max(initial=0))
         if apart.min(initial=1) < 1:
@@ -222,16 +250,38 @@ def common_days(moving: Mapping[str, xr.DataArray]) -> tuple[Days, list[str]]:
         if longest > 1:
             notes.append(
                 f"{data.attrs.get('long_name', name)} comes up to {longest} d apart and was "
-                "interpolated linearly between its dates."
+                "interpolated linearly between the middles of its steps."
             )
-        spans[name] = days.min(), days.max()
+        spans[name] = _reach(data)
     start, end = max(one[0] for one in spans.values()), min(one[1] for one in spans.values())
     if end <= start:
-        told = "; ".join(f"{name} {first} to {last}" for name, (first, last) in spans.items())
+        listed = "; ".join(f"{name} {first} to {last}" for name, (first, last) in spans.items())
         raise TimeAxisError(
-            "predictors share no days", found=told, do="Give predictors of one period"
+            "predictors share no days", found=listed, do="Give predictors of one period"
         )
     return np.arange(start, end + np.timedelta64(1, "D")), notes
+
+
+def _middles(data: xr.DataArray) -> Days:
+    """Give the day in the middle of each step: a composite stands for all of its days."""
+    from headwater.grids.steps import time_steps
+
+    steps = time_steps(data)
+    if not steps.has_length or float(np.median(steps.days)) <= 1.0:
+        return np.asarray(data["time"].values.astype("datetime64[D]"))
+    return np.asarray(steps.middle).astype("datetime64[D]")
+
+
+def _reach(data: xr.DataArray) -> tuple[np.datetime64, np.datetime64]:
+    """Give the first and the last day that the steps cover."""
+    from headwater.grids.steps import time_steps
+
+    steps = time_steps(data)
+    days = data["time"].values.astype("datetime64[D]")
+    if not steps.has_length or float(np.median(steps.days)) <= 1.0:
+        return days.min(), days.max()
+    end = np.asarray(steps.end).astype("datetime64[D]") - np.timedelta64(1, "D")
+    return np.asarray(steps.start).astype("datetime64[D]").min(), end.max()
 
 
 def memory_mb(
@@ -320,6 +370,7 @@ def recipe_of(options: DownscalingOptions, settings: Settings) -> Recipe:
         trees=options.trees,
         rows=options.rows,
         folds=options.folds,
+        fold_count=options.fold_count,
         workers=settings.workers,
         memory_mb=options.memory_mb,
     )
@@ -390,13 +441,15 @@ def _inside(static: Mapping[str, Any], dynamic: Mapping[str, Any]) -> NDArray[np
 
 
 def _daily(data: xr.DataArray, days: Days) -> NDArray[np.float32]:
-    own = data["time"].values.astype("datetime64[D]")
+    own = _middles(data)
     if own.size == days.size and np.array_equal(own, days):
         return np.asarray(data.values, dtype=np.float32)
     moved = data.assign_coords(time=own.astype("datetime64[ns]"))
     wanted = days.astype("datetime64[ns]")
     if np.diff(own).astype(int).max(initial=1) > 1:
-        return np.asarray(moved.chunk(time=-1).interp(time=wanted).values, dtype=np.float32)
+        # the first and the last composite hold to the ends of their steps
+        held = np.clip(wanted, moved["time"].values[0], moved["time"].values[-1])
+        return np.asarray(moved.chunk(time=-1).interp(time=held).values, dtype=np.float32)
     return np.asarray(moved.reindex(time=wanted).values, dtype=np.float32)
 
 
@@ -405,7 +458,7 @@ def _retrieval(
 ) -> NDArray[np.float64]:
     """Values of the cells on the days of the predictors; impossible ones are missing."""
     low, high = study.term(name).valid_range
-    own = native["time"].values.astype("datetime64[D]")
+    own = _middles(native)
     found = np.full((days.size, operator.n_coarse), np.nan)
     for day in np.unique(own[(own >= days[0]) & (own <= days[-1])]):
         maps = native.isel(time=np.flatnonzero(own == day)).values
@@ -424,7 +477,7 @@ def _retrieval(
 
 
 def _lacking(arrays: Mapping[str, Any], inside: NDArray[np.bool_], study: Study) -> list[str]:
-    """Tell which predictors leave a part of the area without any value."""
+    """Name the predictors that leave a part of the area without any value."""
     notes = []
     for name, values in arrays.items():
         known = np.isfinite(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from headwater.errors import StudyError
 from headwater.study.paths import RelativePath
@@ -47,6 +47,9 @@ class DownscalingOptions(BaseModel):
     folds: Literal["space", "time", "space-time", "random"] = Field(
         "space", description="What is held back for honest residuals; random is not honest."
     )
+    fold_count: int = Field(
+        5, ge=2, le=20, description="Number of folds; fewer where the area has too few squares."
+    )
     min_covered: float = Field(
         0.5, gt=0, le=1, description="Least share of a coarse cell that the study grid covers."
     )
@@ -61,6 +64,39 @@ class DownscalingOptions(BaseModel):
         description="Synthetic truths, two or more, that tell the error at the fine scale; 0: none "
         "and no intervals.",
     )
+    fallback: Literal["auto", "never"] = Field(
+        "auto",
+        description="Where the predictors add nothing: write the better of nearest cell and "
+        "bilinear (auto), or the downscaling all the same (never).",
+    )
+    edges: Literal["fill", "leave"] = Field(
+        "fill",
+        description="Pixels in no coarse cell that takes part: filled from the nearest, if no "
+        "further than a cell, or left without a value.",
+    )
+    product_bias: tuple[float, float] | None = Field(
+        None,
+        description="Range in which the mean of the product minus that of the truth lies [m3 m-3]; "
+        "default: from stations, else none.",
+    )
+    product_gain: tuple[float, float] | None = Field(
+        None,
+        description="Range of what the product makes of a departure of the truth from its mean; "
+        "default: from stations, else 1.",
+    )
+    unseen_sd: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Lasting differences within a coarse cell that no predictor shows (standard "
+        "deviation) [m3 m-3]; default: from stations, else as between cells.",
+    )
+    water: str | None = Field(
+        None,
+        description="Variable with the share of open water in each cell of the study grid; coarse "
+        "cells with more than max_water of it are flagged.",
+    )
+    max_water: float = Field(0.05, gt=0, lt=1, description="Share of water that is no matter.")
     stations: RelativePath | None = Field(
         None,
         description="CSV of station, longitude, latitude, time, soil_moisture that takes part as "
@@ -69,6 +105,20 @@ class DownscalingOptions(BaseModel):
     memory_mb: float = Field(
         1500.0, gt=0, description="Refuse before starting if more would be needed [MB]."
     )
+
+    @field_validator("product_bias", "product_gain")
+    @classmethod
+    def _check_range(
+        cls, ends: tuple[float, float] | None, info: ValidationInfo
+    ) -> tuple[float, float] | None:
+        low, high = (-1.0, 1.0) if info.field_name == "product_bias" else (0.1, 10.0)
+        if ends is not None and not low <= ends[0] <= ends[1] <= high:
+            raise StudyError(
+                f"{info.field_name} is a range",
+                found=f"{list(ends)}",
+                do=f"Write [low, high], between {low:g} and {high:g}",
+            )
+        return ends
 
     @field_validator("twins")
     @classmethod

@@ -1,4 +1,4 @@
-"""What a downscaling tells beside its maps: scores, importance, twins, stations, notes."""
+"""What a downscaling finds next to its maps: scores, importance, twins, stations, notes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from headwater.chapters.downscaling.store import count_reasons
 from headwater.results import MapResult, Result, TableResult, fingerprint
 
 if TYPE_CHECKING:
@@ -67,11 +68,14 @@ class Written:
         Its coarse means against the observations.
     card : Scorecard or None
         Of the product that stations took no part in, against them.
+    fallback : {"nearest", "bilinear"} or None
+        What was written in place of the downscaling.
     """
 
     maps: xr.Dataset
     closure: pd.DataFrame
     card: Scorecard | None
+    fallback: str | None = None
 
 
 def downscaling_results(
@@ -114,13 +118,13 @@ def downscaling_results(
             fingerprint=key,
         )
     }
-    for name, (table, method) in _tables(learnt, product.closure, task.units).items():
+    for name, (table, method) in _tables(learnt, product, task.units).items():
         if not table.empty:
             found[name] = TableResult(table, method, fingerprint=key)
     notes = learnt.notes
     if twin is not None:
         found |= twin_results(twin, key)
-        notes = (*notes, *twin.notes)
+        notes = (*notes, twin.assumptions, *twin.notes)
     if card is not None:
         found["stations"] = StationScores(
             card.data,
@@ -132,7 +136,7 @@ def downscaling_results(
         )
     found["maps"] = MapResult(
         product.maps,
-        _method(options),
+        _method(options) if product.fallback is None else _fallback(product.fallback),
         _REFERENCES,
         key,
         _choices(options),
@@ -142,7 +146,7 @@ def downscaling_results(
 
 
 def twin_results(twin: TwinResult, key: str) -> dict[str, Result]:
-    """Tell the skill on synthetic truths, and how intervals were widened by it.
+    """Give the skill on synthetic truths, and how intervals were widened by it.
 
     Parameters
     ----------
@@ -162,7 +166,7 @@ def twin_results(twin: TwinResult, key: str) -> dict[str, Result]:
         _united(twin.data, rmse="m3 m-3", ubrmse="m3 m-3"),
         "The same pipeline ran on synthetic truths laid over the study's own predictors.",
         fingerprint=key,
-        cautions=twin.notes,
+        cautions=(twin.assumptions, *twin.notes),
     )
     factors = _united(twin.intervals.factors, sd_low="m3 m-3", sd_high="m3 m-3")
     method = f"Intervals of {twin.intervals.level:.0%} were calibrated on the twins."
@@ -170,23 +174,30 @@ def twin_results(twin: TwinResult, key: str) -> dict[str, Result]:
 
 
 def _tables(
-    learnt: Learnt, closure: pd.DataFrame, units: Mapping[str, str]
+    learnt: Learnt, product: Written, units: Mapping[str, str]
 ) -> dict[str, tuple[pd.DataFrame, str]]:
     rows = [(name, sd, units.get(name, "")) for name, sd in learnt.noise.items()]
     noise = pd.DataFrame(rows, columns=["predictor", "sd", "unit"])
-    told = learnt.parameters
-    parameters = pd.DataFrame({"parameter": list(told), "value": list(told.values())})
+    fitted = learnt.parameters
+    parameters = pd.DataFrame({"parameter": list(fitted), "value": list(fitted.values())})
     return {
         "scores": (
             _united(learnt.scores, rmse="m3 m-3"),
-            "Predictions were held against the coarse observations, out of bag and out of fold.",
+            "Predictions were compared with the coarse observations, out of bag and out of fold.",
         ),
         "noise": (noise, "Training added this noise to the coarse predictors."),
         "parameters": (
             parameters,
             "The residual field's covariance is that of the out-of-fold residuals.",
         ),
-        "closure": (closure, "Coarse means of the product were held against observations."),
+        "closure": (
+            product.closure,
+            "Coarse means of the product were compared with observations.",
+        ),
+        "coverage": (
+            count_reasons(product.maps),
+            "Pixels of the study area were counted by why they have no value.",
+        ),
     }
 
 
@@ -210,6 +221,13 @@ def _method(options: DownscalingOptions) -> str:
     return (
         f"Learners trained at the coarse support, {matched}, were applied to the fine predictors; "
         f"what they left over {left}."
+    )
+
+
+def _fallback(method: str) -> str:
+    return (
+        "The predictors added nothing, so what was written is the "
+        f"{method} interpolation of the coarse product."
     )
 
 

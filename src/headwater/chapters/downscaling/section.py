@@ -46,19 +46,21 @@ def section(results: Mapping[str, Result], outline: Area | None) -> Section:
 
 def _headline(results: Mapping[str, Result]) -> Iterator[str]:
     closure = results["closure"].data.iloc[0]
+    yield from (text for text in results["maps"].cautions if text.startswith("The predictors add"))
     if "twin" in results:
         twin = results["twin"].data
         means = twin.groupby("method")[["rmse", "r_within", "coverage"]].mean()
-        told = means.loc["pipeline"]
+        own = means.loc["pipeline"]
         yield (
             "On synthetic truths with this study's own geometry and predictors the error of a cell "
-            f"and day is {told['rmse']:.3f} m³ m⁻³ (RMSE; {means.loc['nearest', 'rmse']:.3f} "
-            "without downscaling), and within coarse cells R = "
-            f"{told['r_within']:.2f}. Expect this, not the agreement with the coarse input."
+            f"and day is {own['rmse']:.3f} m³ m⁻³ (RMSE; {means.loc['nearest', 'rmse']:.3f} of the "
+            f"nearest cell, {means.loc['bilinear', 'rmse']:.3f} of bilinear interpolation), and "
+            "within coarse cells R = "
+            f"{own['r_within']:.2f}. Expect this, not the agreement with the coarse input."
         )
         yield (
-            f"Intervals hold {told['coverage']:.0%} of the true values of twins that did not take "
-            "part in their calibration."
+            f"Intervals hold {own['coverage']:.0%} of the true values of twins that did not take "
+            f"part in their calibration. {results['twin'].cautions[0]}"
         )
     else:
         yield "No twin was asked for: the error at the fine scale is not known."
@@ -139,6 +141,14 @@ def _map_blocks(maps: Any, outline: Any) -> Iterator[Block]:
         f"{int(maps['n'].max())} days with a value.",
         "Map of mean downscaled soil moisture.",
     )
+    for name, words in (("bilinear", "bilinear interpolation"), ("nearest", "the nearest cell")):
+        if name in maps:
+            yield FigureBlock(
+                name,
+                partial(map_figure, maps[name], quantity="soil_moisture", outline=outline),
+                f"What anyone has without a model: the mean of {words} over the same days.",
+                f"Map of mean soil moisture by {words}.",
+            )
     if "error" in maps:
         yield FigureBlock(
             "error",
@@ -160,6 +170,8 @@ def _tables(results: Mapping[str, Result]) -> Iterator[Block]:
     words = {
         "scores": "Agreement with the coarse observations. It never sees a pixel, and says little "
         "of the error at the fine scale.",
+        "coverage": "Pixels of the study area with and without a value, by reason; the layer "
+        "reason of the product maps them.",
         "closure": "Coarse means of the product against the coarse observations.",
         "noise": "Noise that training added to coarse predictors, to make them err as fine ones.",
         "parameters": "Covariance of the residual field: retrieval noise, bias of cells, and the "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from headwater.chapters.validation.reference import Reference, read_reference
 from headwater.errors import DataError, StudyError, nearest
 from headwater.tables.options import DEFAULTS, ReadingOptions
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from headwater.results import Result
-    from headwater.tables import ReadingReport
     from headwater.validation.scorecards import Scorecard
 
 __all__ = ["Comparison", "compare_with_stations", "open_product"]
 
 _YEARS = 3.0
 """A mean year of fewer years holds their events."""
+_DEGREES_AN_HOUR = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +34,50 @@ class Comparison:
     Attributes
     ----------
     scaling : str or None
-        Way to scale the product, fitted on the first half of each station's days and applied to the
-        second, which alone is scored then.
-    anomalies : bool
-        Whether anomalies are scored too.
+        Way to scale the product, fitted on the first half of each station's days and scored on the
+        second.
+    anomalies : {"none", "full", "pairs"}
+        Whether anomalies are scored too, from each full series or from the matched pairs alone.
     outside : {"refuse", "leave out"}
         What is done about stations outside of the product's grid.
-    seed : int
-        Of the bootstraps.
-    depth : float, optional
-        Depth of the stations' series that are taken [m]; default: all, each a series of its own.
+    depth : tuple of float, optional
+        Top and bottom of the layer whose sensors are taken [m]; default: all, each a series.
+    flags : tuple of str
+        Flags of the ISMN whose values are kept.
+    overpass : tuple of float
+        Local solar hours at which the satellite passes; empty for daily means.
+    window_hours : float
+        How far from the overpass a measurement may be [h].
+    correlated : tuple of pairs of str
+        Products that may err together, for extended collocation.
+    level : float
+        Coverage of the intervals [1].
+    min_pairs : int
+        Fewest pairs for a station to count.
     reading : ReadingOptions
-        What the table of stations leaves open.
+        What a table of stations leaves open.
     """
 
     scaling: str | None = None
-    anomalies: bool = False
+    anomalies: str = "none"
     outside: str = "refuse"
-    seed: int = 1
-    depth: float | None = None
+    depth: tuple[float, float] | None = None
+    flags: tuple[str, ...] = ("G",)
+    overpass: tuple[float, ...] = ()
+    window_hours: float = 1.0
+    correlated: tuple[tuple[str, str], ...] = ()
+    level: float = 0.95
+    min_pairs: int = 30
     reading: ReadingOptions = DEFAULTS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """Product and reference on the same days and stations, and where the stations stand."""
+
+    product: pd.DataFrame
+    reference: pd.DataFrame
+    places: pd.DataFrame
 
 
 def open_product(
@@ -93,28 +118,40 @@ def open_product(
 
 def compare_with_stations(
     product: xr.DataArray,
-    stations: str | Path,
+    stations: str | Path | Reference,
     options: Comparison | None = None,
     *,
-    others: Sequence[tuple[str, xr.DataArray]] = (),
+    others: Mapping[str, xr.DataArray] | None = None,
+    strata: xr.DataArray | Mapping[str, str] | None = None,
+    intervals: xr.Dataset | None = None,
+    rng: np.random.Generator,
 ) -> dict[str, Result]:
-    """Score a product at stations, with intervals; and collocate it with others.
+    """Score a product at stations, with intervals; and compare and collocate it with others.
 
     Parameters
     ----------
     product : DataArray (time, y, x)
         [m3 m-3]
-    stations : path
-        A table as of :func:`headwater.chapters.validation.stations.read_stations`.
+    stations : path or Reference
+        As of :func:`headwater.chapters.validation.reference.read_reference`.
     options : Comparison, optional
         How it is compared.
-    others : sequence of (str, DataArray)
-        Other products by name: each three of product, others and stations are collocated.
+    others : mapping of str to DataArray, optional
+        Other products by name: each two of product, others and stations are compared, each three
+        collocated.
+    strata : DataArray (y, x) or mapping of station to str, optional
+        Classes, whose value at a station makes its stratum.
+    intervals : Dataset, optional
+        With layers ``low`` and ``high`` and attribute ``interval``, that the product predicts.
+    rng : numpy Generator
+        For bootstraps.
 
     Returns
     -------
     dict of Result
-        ``scorecard``; with scaling also ``scorecard-scaled``; with others ``collocation``.
+        ``scorecard`` and ``stations``, one row a station; with scaling ``scorecard-scaled``; with
+        intervals ``intervals``; with others ``pairwise`` and ``collocation``, and where products
+        may err together ``extended-collocation``.
 
     Raises
     ------
@@ -123,34 +160,59 @@ def compare_with_stations(
 
     Notes
     -----
-    Values of a day are averaged, of the product and of the stations, in UTC.
+    Values of a day are averaged, of the product and of the stations, in UTC; with `overpass`, the
+    stations' values within the window around it are, at each station's own solar time.
     """
-    from headwater.chapters.validation.stations import read_stations
-    from headwater.validation.scorecards import ScorecardOptions, scorecard
+    from headwater.chapters.validation.tables import (
+        collocation_results,
+        interval_table,
+        station_table,
+    )
+    from headwater.validation.scorecards import scorecard
 
     chosen = options or Comparison()
-    read = read_stations(stations, depth=chosen.depth, reading=chosen.reading)
-    table = read.daily
-    x, y = _aligned(_at_stations(product, table, chosen), table)
-    if chosen.scaling is not None:
-        x, y, scaled = _scaled(x, y, chosen.scaling)
-    rng = np.random.default_rng(chosen.seed)
-    how = ScorecardOptions(series=_series(chosen, pd.DatetimeIndex(x.index)))
-    card = scorecard(x, y, rng=rng, options=how)
+    reference = stations
+    if not isinstance(reference, Reference):
+        reference = read_reference(
+            reference, depth=chosen.depth, flags=chosen.flags, reading=chosen.reading
+        )
+    series = _at_stations(product, reference.places, chosen)
+    pairs = _aligned(series, reference, chosen)
+    x, y = pairs.product, pairs.reference
+    how = _card_options(chosen, pd.DatetimeIndex(x.index))
+    labels = _labels(strata, pairs.places)
+    card = scorecard(x, y, rng=rng, options=how, strata=labels)
     found: dict[str, Result] = {"scorecard": card}
+    found["stations"] = station_table(card, pairs.places, labels)
     if chosen.scaling is not None:
-        found["scorecard-scaled"] = _told_scaled(scorecard(scaled, y, rng=rng, options=how), chosen)
+        found["scorecard-scaled"] = _scaled_card(pairs, chosen, how, rng)
+    if intervals is not None:
+        ends = [_at_stations(intervals[name], pairs.places, chosen) for name in ("low", "high")]
+        low, high = (end.reindex(index=x.index, columns=x.columns) for end in ends)
+        nominal = float(intervals.attrs["interval"])
+        found["intervals"] = interval_table(low, high, y, nominal=nominal)
     if others:
-        found["collocation"] = _collocated(x, y, table, others, chosen)
-    return {name: _with_report(result, read.report) for name, result in found.items()}
+        frames = {
+            name: _at_stations(cube, pairs.places, chosen).reindex(x.index)
+            for name, cube in others.items()
+        }
+        found |= collocation_results(x, y, frames, correlated=chosen.correlated, rng=rng)
+    return {name: _with_reading(result, reference, chosen) for name, result in found.items()}
 
 
-def _with_report(result: Result, report: ReadingReport) -> Result:
-    """Keep with a result how its stations were read."""
+def _with_reading(result: Result, reference: Reference, options: Comparison) -> Result:
+    """Keep with a result how its reference was read and matched."""
+    when = "Daily means in UTC are compared."
+    if options.overpass:
+        hours = ", ".join(f"{hour:g}:00" for hour in options.overpass)
+        when = (
+            f"Measurements within {options.window_hours:g} h of {hours} local solar time are "
+            "compared."
+        )
     return replace(
         result,
-        choices=(*report.choices(), *result.choices),
-        cautions=(*report.guesses, *result.cautions),
+        choices=(*reference.choices, when, *result.choices),
+        cautions=(*reference.cautions, *result.cautions),
     )
 
 
@@ -165,28 +227,26 @@ def _has_soil_moisture(path: Path) -> bool:
         return False
 
 
-def _at_stations(cube: xr.DataArray, table: pd.DataFrame, options: Comparison) -> pd.DataFrame:
+def _at_stations(cube: xr.DataArray, places: pd.DataFrame, options: Comparison) -> pd.DataFrame:
     """Read the cells of the stations, averaged by day."""
     from headwater.validation.matching import station_series
 
-    places = table.drop_duplicates("station")
     series = station_series(cube, places, outside=options.outside)
-    low, high = 0.0, 1.0
-    series = series.where((series >= low) & (series <= high))
+    series = series.where((series >= 0.0) & (series <= 1.0))
     return series.groupby(pd.DatetimeIndex(series.index).floor("D")).mean()
 
 
-def _aligned(product: pd.DataFrame, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Lay product and stations on the days that both reach, one after the other."""
-    wide = table.set_index(["day", "station"])["soil_moisture"].unstack("station")  # noqa: PD010
+def _aligned(product: pd.DataFrame, reference: Reference, options: Comparison) -> _Pairs:
+    """Bring product and stations to the days that both reach, one after the other."""
+    data = reference.data[reference.data["station"].isin(product.columns)]
+    if options.overpass:
+        wide = _at_overpass(data, reference.places, options)
+    else:
+        day = data["time"].dt.floor("D").rename("day")
+        wide = data.groupby([day, "station"])["soil_moisture"].mean().unstack("station")  # noqa: PD010
     wide = wide.reindex(columns=product.columns)
-    start, end = (
-        pick(a, b)
-        for pick, a, b in (
-            (max, product.index.min(), wide.index.min()),
-            (min, product.index.max(), wide.index.max()),
-        )
-    )
+    start = max(product.index.min(), wide.index.min())
+    end = min(product.index.max(), wide.index.max())
     if end < start:
         raise DataError(
             "product and stations share no day",
@@ -194,91 +254,102 @@ def _aligned(product: pd.DataFrame, table: pd.DataFrame) -> tuple[pd.DataFrame, 
             do="Give measurements of the product's period",
         )
     days = pd.date_range(start, end, freq="D")
-    return product.reindex(days), wide.reindex(days)
+    places = reference.places.set_index("station").loc[list(product.columns)].reset_index()
+    return _Pairs(product.reindex(days), wide.reindex(days), places)
+
+
+def _at_overpass(data: pd.DataFrame, places: pd.DataFrame, options: Comparison) -> pd.DataFrame:
+    """Average what each station measured around the satellite's local solar hours of a day."""
+    from headwater.validation.matching import match_times
+
+    first, last = (pick(data["time"]).floor("D") for pick in (min, max))
+    days = pd.date_range(first, last, freq="D")
+    columns = {}
+    for station, longitude in zip(places["station"], places["longitude"], strict=True):
+        own = data[data["station"] == station]
+        east = (float(longitude) + 180.0) % 360.0 - 180.0
+        found = []
+        for hour in options.overpass:
+            passes = days + pd.to_timedelta(hour - east / _DEGREES_AN_HOUR, unit="h")
+            found.append(
+                match_times(
+                    passes,
+                    own["time"],
+                    own["soil_moisture"],
+                    window=options.window_hours / 24.0,
+                    method="mean",
+                ).values
+            )
+        columns[station] = pd.DataFrame(found).mean(axis=0).to_numpy()
+    return pd.DataFrame(columns, index=days)
 
 
 def _span(frame: pd.DataFrame) -> str:
     return f"{frame.index.min():%Y-%m-%d} to {frame.index.max():%Y-%m-%d}"
 
 
-def _series(options: Comparison, days: pd.DatetimeIndex) -> tuple[str, ...]:
-    from headwater.validation.scorecards import SERIES
+def _card_options(options: Comparison, days: pd.DatetimeIndex) -> Any:
+    from headwater.validation.scorecards import SERIES, ScorecardOptions
 
-    if not options.anomalies:
-        return SERIES[:1]
     years = (days.max() - days.min()).days / 365.25
-    return SERIES if years >= _YEARS else SERIES[:2]
+    series = SERIES if years >= _YEARS else SERIES[:2]
+    return ScorecardOptions(
+        level=options.level,
+        min_pairs=options.min_pairs,
+        series=SERIES[:1] if options.anomalies == "none" else series,
+        anomalies="pairs" if options.anomalies == "pairs" else "full",
+    )
 
 
-def _scaled(
-    product: pd.DataFrame, reference: pd.DataFrame, method: str
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Fit on the first half of each station's pairs; give the second, as it is and scaled."""
+def _labels(
+    strata: xr.DataArray | Mapping[str, str] | None, places: pd.DataFrame
+) -> Mapping[str, str] | None:
+    """Find the stratum of each station."""
+    if strata is None or isinstance(strata, Mapping):
+        return strata
+    from headwater.validation.matching import station_cells
+
+    cells = station_cells(places, strata, outside="leave out")
+    names = _class_names(strata)
+    found = {}
+    values = strata.values[cells["row"].to_numpy(), cells["column"].to_numpy()]
+    for station, value in zip(cells["station"].astype(str), values.astype(float), strict=True):
+        if np.isfinite(value):
+            found[station] = names.get(int(value), f"{value:g}")
+    return found
+
+
+def _class_names(strata: xr.DataArray) -> dict[int, str]:
+    values, words = (strata.attrs.get(name) for name in ("flag_values", "flag_meanings"))
+    if values is None or words is None:
+        return {}
+    return dict(zip((int(one) for one in np.ravel(values)), str(words).split(), strict=False))
+
+
+def _scaled_card(
+    pairs: _Pairs, options: Comparison, how: Any, rng: np.random.Generator
+) -> Scorecard:
+    """Fit on the first half of each station's pairs, and score the second; all else stays whole."""
     from headwater.validation.scaling import SCALINGS, fit_scaling
+    from headwater.validation.scorecards import scorecard
 
+    method = str(options.scaling)
     if method not in SCALINGS:
         raise StudyError("unknown scaling", found=f"'{method}'", do=nearest(method, SCALINGS))
-    x, y = product.copy(), reference.copy()
-    scaled = x.copy()
+    x, y = pairs.product, pairs.reference
+    scaled, half = x.copy(), y.copy()
     for name in x.columns:
         days = np.flatnonzero(x[name].notna() & y[name].notna())
-        if days.size < 2:
-            continue
-        middle = int(days[days.size // 2])
-        own = fit_scaling(x[name].iloc[:middle], y[name].iloc[:middle], method)
-        scaled[name] = own.transform(x[name].to_numpy())
-        for frame in (x, y, scaled):
-            frame[name] = frame[name].where(np.arange(len(frame)) >= middle)
-    return x, y, scaled
-
-
-def _told_scaled(card: Scorecard, options: Comparison) -> Scorecard:
-    from dataclasses import replace
-
-    told = (
-        f"The product was scaled ({options.scaling}) on the first half of each station's days: its "
-        "bias and spread on the second are those of the fit. The unscaled scores stand beside."
+        later = np.zeros(len(x), dtype=bool)
+        if days.size >= 2:
+            middle = int(days[days.size // 2])
+            own = fit_scaling(x[name].iloc[:middle], y[name].iloc[:middle], method)
+            scaled[name] = own.transform(x[name].to_numpy())
+            later = np.arange(len(x)) >= middle
+        scaled[name], half[name] = scaled[name].where(later), half[name].where(later)
+    card = scorecard(scaled, half, rng=rng, options=how)
+    caution = (
+        f"The product was scaled ({method}) on the first half of each station's days: its bias and "
+        "spread on the second are those of the fit. The unscaled scores are of all days."
     )
-    return replace(card, cautions=(*card.cautions, told))
-
-
-def _collocated(
-    product: pd.DataFrame,
-    reference: pd.DataFrame,
-    table: pd.DataFrame,
-    others: Sequence[tuple[str, Any]],
-    options: Comparison,
-) -> Result:
-    from headwater.results import TableResult, fingerprint
-    from headwater.validation.collocation import triple_collocations
-
-    read = {
-        name: _at_stations(cube, table, options).reindex(product.index) for name, cube in others
-    }
-    parts = []
-    for station in product.columns:
-        series = {"product": product[station]}
-        series |= {name: frame[station] for name, frame in read.items() if station in frame}
-        frame = pd.DataFrame({**series, "station": reference[station]})
-        if frame.shape[1] < 3:
-            continue
-        rng = np.random.default_rng(options.seed)
-        own = triple_collocations(frame, reference="station", rng=rng)
-        parts.append(own.assign(station=station))
-    if not parts:
-        raise DataError(
-            "no station lies on three products",
-            found=f"{len(read)} other products",
-            do="Give products that cover the stations",
-        )
-    joined = pd.concat(parts, ignore_index=True)
-    columns = ["station", "triplet", *(n for n in joined if n not in ("station", "triplet"))]
-    return TableResult(
-        joined[columns],
-        "Triple collocation at each station, with a circular block bootstrap.",
-        fingerprint=fingerprint(product.to_numpy(), *(f.to_numpy() for f in read.values())),
-        cautions=(
-            "Collocation holds where the three err independently; a station's error holds how a "
-            "point differs from a cell.",
-        ),
-    )
+    return replace(card, cautions=(*card.cautions, caution))

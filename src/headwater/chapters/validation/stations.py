@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,14 @@ from headwater.tables.options import DEFAULTS
 from headwater.tables.read import Table
 from headwater.tables.report import name_rows
 
-__all__ = ["Stations", "daily_stations", "read_stations", "station_pixels"]
+__all__ = [
+    "Measurements",
+    "Stations",
+    "daily_stations",
+    "read_measurements",
+    "read_stations",
+    "station_pixels",
+]
 
 _COLUMNS = ("station", "longitude", "latitude", "time", "soil_moisture")
 _FIELDS = fields_named((*_COLUMNS, "depth_top", "depth_bottom", "depth"))
@@ -38,6 +46,24 @@ class Stations:
     """
 
     daily: pd.DataFrame
+    depths: tuple[float, ...]
+    report: ReadingReport
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurements:
+    """Measurements of stations as they stand in the file.
+
+    Attributes
+    ----------
+    data : DataFrame
+        ``station, longitude, latitude, time, soil_moisture, depth``, times in UTC.
+    depths : tuple of float
+        As of :class:`Stations`.
+    report : ReadingReport
+    """
+
+    data: pd.DataFrame
     depths: tuple[float, ...]
     report: ReadingReport
 
@@ -124,22 +150,13 @@ def read_stations(
     --------
     ``read_stations("stations.csv").report.lines()`` says how the file was read.
     """
-    table = _read(path, reading)
-    frame, report = _checked(path, table, reading)
-    depths = tuple(sorted(frame["depth"].dropna().unique().tolist()))
-    if depth is not None:
-        frame, depths = _at_depth(path, frame, depths, depth), (depth,)
-    elif len(depths) > 1:
-        named = frame["station"] + frame["depth"].map(lambda d: f" at {d:g} m").fillna("")
-        frame = frame.assign(station=named)
-        listed = ", ".join(f"{value:g}" for value in depths)
-        report = report.but(f"{listed} m: each depth is a series of its own; depth chooses one")
-    frame, report = _without_repeats(path, frame, report)
+    read = read_measurements(path, depth=None if depth is None else (depth, depth), reading=reading)
+    frame = read.data
     frame = frame.assign(day=frame["time"].dt.floor("D"))
     if days is not None:
         frame = frame[frame["day"].isin(days.astype("datetime64[ns]"))]
     if not frame["soil_moisture"].notna().any():
-        first, last = table.data["time"].min(), table.data["time"].max()
+        first, last = read.data["time"].min(), read.data["time"].max()
         raise InputError(
             f"{path} has no measurement on a day of the study",
             found=f"{first:%Y-%m-%d} to {last:%Y-%m-%d}",
@@ -150,7 +167,52 @@ def read_stations(
     daily: pd.DataFrame = grouped.agg(
         soil_moisture=("soil_moisture", "mean"), n=("soil_moisture", "count")
     )
-    return Stations(daily, depths, report)
+    return Stations(daily, read.depths, read.report)
+
+
+def read_measurements(
+    path: str | Path,
+    *,
+    depth: Sequence[float] | None = None,
+    reading: ReadingOptions = DEFAULTS,
+) -> Measurements:
+    """Read station soil moisture at the times of the file, each depth a series of its own.
+
+    Parameters
+    ----------
+    path : path
+        A table as of :func:`read_stations`.
+    depth : sequence of float, optional
+        Shallowest and deepest sensor that is taken [m]; default: all.
+    reading : ReadingOptions
+        What the file leaves open.
+
+    Returns
+    -------
+    Measurements
+
+    Raises
+    ------
+    InputError, DataError
+        As :func:`read_stations`.
+
+    Examples
+    --------
+    ``read_measurements("stations.csv", depth=(0.0, 0.1)).data``
+    """
+    table = _read(path, reading)
+    frame, report = _checked(path, table, reading)
+    depths = tuple(sorted(frame["depth"].dropna().unique().tolist()))
+    if depth is not None:
+        frame = _at_depth(path, frame, depths, depth)
+        depths = tuple(sorted(frame["depth"].dropna().unique().tolist()))
+    if len(depths) > 1:
+        named = frame["station"] + frame["depth"].map(lambda d: f" at {d:g} m").fillna("")
+        frame = frame.assign(station=named)
+        listed = ", ".join(f"{value:g}" for value in depths)
+        report = report.but(f"{listed} m: each depth is a series of its own; depth chooses one")
+    frame, report = _without_repeats(path, frame, report)
+    return Measurements(frame, depths, report)
 
 
 def station_pixels(table: pd.DataFrame, grid: Any) -> dict[str, int]:
@@ -262,12 +324,13 @@ def _depth(data: pd.DataFrame) -> pd.Series:
 
 
 def _at_depth(
-    path: str | Path, frame: pd.DataFrame, depths: tuple[float, ...], depth: float
+    path: str | Path, frame: pd.DataFrame, depths: tuple[float, ...], depth: Sequence[float]
 ) -> pd.DataFrame:
-    taken = frame[np.isclose(frame["depth"], depth, atol=1e-6)]
+    taken = frame[frame["depth"].between(min(depth) - 1e-6, max(depth) + 1e-6)]
     if taken.empty:
         known = ", ".join(f"{value:g}" for value in depths) or "none"
-        raise InputError(f"{path} has no such depth", found=f"{depth:g} m", do=f"Known: {known}")
+        layer = "-".join(f"{end:g}" for end in dict.fromkeys(depth))
+        raise InputError(f"{path} has no such depth", found=f"{layer} m", do=f"Known: {known}")
     return taken
 
 
