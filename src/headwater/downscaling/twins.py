@@ -251,7 +251,10 @@ def twin_experiment(
     world = _World(observed, predictors, support, true_drivers(predictors, support), strength)
     if held_out is not None:
         covariance = _matched(world, covariance, held_out, wrong.draw(0, chosen.n_draws), key)
-    unseen = unseen_spread(covariance) if chosen.unseen_sd is None else chosen.unseen_sd
+    unseen = chosen.unseen_sd
+    if unseen is None:
+        # residuals are on the product's scale, the truth is not
+        unseen = 2.0 * unseen_spread(covariance) / (wrong.gain_low + wrong.gain_high)
     found = []
     for number in range(chosen.n_draws):
         own = np.random.default_rng([key, number])

@@ -241,12 +241,7 @@ def scorecard(
     rows: list[pd.DataFrame] = []
     left_out = 0
     for series in chosen.series:
-        if chosen.anomalies == "full" and series != SERIES[0]:
-            apart = (_series_of(whole, series), _series_of(known, series))
-            valid = apart[0].notna() & apart[1].notna()
-            x, y = (one.where(valid) for one in apart)
-        else:
-            x, y = _series_of(product, series), _series_of(reference, series)
+        x, y = _paired_series(whole, known, series, chosen.anomalies)
         for grouping, group, inside, stations in _groups_of(
             product, strata, periods, chosen.seasons
         ):
@@ -356,6 +351,20 @@ def _cautions(left_out: int, options: ScorecardOptions, frame: pd.DataFrame) -> 
     if options.interval == "independent":
         told.append("Intervals assume independent values; those of soil moisture are not.")
     return tuple(told)
+
+
+def _paired_series(
+    product: pd.DataFrame, reference: pd.DataFrame, series: str, anomalies: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the series of both where both are, anomalies from all of each or from these alone."""
+    frames = [product, reference]
+    if anomalies == "full":
+        frames = [_series_of(one, series) for one in frames]
+    both = frames[0].notna() & frames[1].notna()
+    frames = [one.where(both) for one in frames]
+    if anomalies != "full":
+        frames = [_series_of(one, series) for one in frames]
+    return frames[0], frames[1]
 
 
 def _series_of(values: pd.DataFrame, series: str) -> pd.DataFrame:

@@ -158,7 +158,9 @@ def _from_ismn(path: Path, depth: Sequence[float] | None, flags: Sequence[str]) 
 
 
 def _codes(text: Any) -> list[str]:
-    return [code.strip() for code in str(text or "").replace(";", ",").split(",") if code.strip()]
+    """Take the codes of ISMN; behind the bar stand those of the provider."""
+    own = str(text or "").partition("|")[0]
+    return [code.strip() for code in own.replace(";", ",").split(",") if code.strip()]
 
 
 def _within(top: float, bottom: float, depth: Sequence[float] | None) -> bool:

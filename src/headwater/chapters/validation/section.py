@@ -11,6 +11,7 @@ from headwater.report.section import Block, FigureBlock, Section, TableBlock
 if TYPE_CHECKING:
     from headwater.grids import Area
     from headwater.results import Result
+    from headwater.validation.scorecards import Scorecard
 
 __all__ = ["section"]
 
@@ -60,7 +61,8 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def _blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
-    card: Any = results["scorecard"]
+    stations: Any = results["stations"]
+    card = _card(results)
     yield FigureBlock(
         "summary",
         card.plot,
@@ -68,7 +70,6 @@ def _blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
         "with their intervals.",
         "Four diagrams of agreement with stations.",
     )
-    stations: Any = results["stations"]
     yield FigureBlock(
         "stations",
         partial(stations.plot, outline=outline),
@@ -97,6 +98,26 @@ def _blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
     for name, caption in words.items():
         if name in results:
             yield TableBlock(name, results[name].data, caption)
+
+
+def _card(results: Mapping[str, Result]) -> Scorecard:
+    """Put the scorecard together from the tables that were written."""
+    from headwater.validation.scorecards import Scorecard
+
+    own: Any = results["scorecard"]
+    stations: Any = results["stations"]
+    pairs: Any = results["pairs"]
+    strata = stations.data.set_index("station")["stratum"].dropna()
+    return Scorecard(
+        own.data,
+        own.method,
+        own.references,
+        own.fingerprint,
+        own.choices,
+        own.cautions,
+        pairs.data,
+        strata if len(strata) else None,
+    )
 
 
 def _card_table(name: str, table: Any) -> TableBlock:

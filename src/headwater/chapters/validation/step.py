@@ -107,7 +107,24 @@ def _run(context: Context) -> Mapping[str, Result]:
             name: replace(result, cautions=(_TOOK_PART, *result.cautions))
             for name, result in found.items()
         }
-    return found
+    return _saved(found)
+
+
+def _saved(found: Mapping[str, Result]) -> dict[str, Result]:
+    """Take scorecards apart into tables, for only these are written."""
+    from headwater.downscaling.results import StationScores
+    from headwater.results import TableResult
+
+    kept = dict(found)
+    for name in ("scorecard", "scorecard-scaled"):
+        card: Any = found.get(name)
+        if card is None:
+            continue
+        parts = (card.method, card.references, card.fingerprint, card.choices, card.cautions)
+        kept[name] = StationScores(card.data, *parts)
+        if name == "scorecard":
+            kept["pairs"] = TableResult(card.pairs, "What was compared.", fingerprint=parts[2])
+    return kept
 
 
 def _intervals(context: Context, name: str) -> xr.Dataset | None:
