@@ -179,8 +179,10 @@ def _record(
         "alert_evidence", {"alert_key": key, "time": session.clock(), "detail": evidence}
     )
     silenced = _silenced(session, rule, stream, message.time)
+    detail = {"kind": message.kind, "headline": headline, "time": iso(message.time)}
     for name in rule.channels:
-        _enqueue(session, rules, name, key, message, headline, silenced=silenced)
+        kept = "sent" if rules.channel(name).kind == "inbox" else "waiting"
+        _enqueue(session, name, key, detail, status="silenced" if silenced else kept)
     session.audit(f"alert {message.kind}", "alert", key, {"silenced_by": silenced})
     return _alert(session, key)
 
@@ -192,25 +194,17 @@ def _headline(rule: AlertRule, stream: Stream, message: Message) -> str:
 
 
 def _enqueue(
-    session: Session,
-    rules: Rules,
-    name: str,
-    key: str,
-    message: Message,
-    headline: str,
-    *,
-    silenced: int | None,
+    session: Session, channel: str, key: str, detail: dict[str, str], *, status: str
 ) -> None:
-    channel = rules.channel(name)
     row = {
-        "message_key": f"{key}|{message.kind}|{name}",
-        "channel": name,
+        "message_key": f"{key}|{detail['kind']}|{channel}",
+        "channel": channel,
         "alert_key": key,
         "created": session.clock(),
         "due": session.clock(),
         "attempts": 0,
-        "status": "silenced" if silenced else "sent" if channel.kind == "inbox" else "waiting",
-        "detail": {"kind": message.kind, "headline": headline, "time": iso(message.time)},
+        "status": status,
+        "detail": detail,
     }
     session.insert("alert_outbox", row)
 
