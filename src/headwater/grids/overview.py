@@ -23,6 +23,7 @@ _TIMES, _SIDE = 48, 150
 _CHANCE = 1e-9
 """Probability below which ties at the edge of the range are no chance."""
 _FEWEST = 6
+_OFTEN_ZERO = ("snow_melt", "lai")
 _CODES = (255.0, 254.0, 127.0, -128.0, 32767.0, -32768.0, 65535.0, -9999.0, 9999.0, -999.0, -99.0)
 
 
@@ -86,7 +87,11 @@ def overview(data: xr.DataArray, term: Term) -> Overview:
     about = "" if whole or not text else "about "
     return Overview(
         about + text,
-        (*_repeated(seen, data, term), *_implausible(yearly, data, term)),
+        (
+            *_repeated(seen, data, term),
+            *_still(part, values, data, term),
+            *_implausible(yearly, data, term),
+        ),
         yearly,
     )
 
@@ -183,6 +188,36 @@ def _repeated(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
             f"values; if it means no value, write {key}"
         )
     return found
+
+
+def _still(part: xr.DataArray, values: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
+    """Say where cells never change while others do: they mostly hold a number for no value."""
+    if "time" not in part.dims or len(values) < _FEWEST or term.total == "none":
+        return []
+    maps = values.reshape(len(values), -1)
+    scales = [np.ones(len(values))]
+    steps = time_steps(part)
+    if term.total == "sum" and steps.has_length:
+        scales.append(steps.days)  # of a rate, the amounts differ by the days of their steps
+    for days in scales:
+        rates = maps / days[:, None]
+        low = np.where(np.isfinite(rates), rates, np.inf).min(axis=0)
+        high = np.where(np.isfinite(rates), rates, -np.inf).max(axis=0)
+        known = np.isfinite(maps).sum(axis=0) >= _FEWEST
+        span = np.where(known, high - low, np.inf)
+        still = known & (span <= 1e-6 * np.maximum(np.abs(high), 1e-12))
+        if not still.any() or still[known].all():
+            continue
+        if term.name in _OFTEN_ZERO and not low[still].any():
+            continue
+        first = float(maps[0, still][0])
+        number = stored_number(data, first) if days is scales[0] else None
+        key = "their number in the file as missing" if number is None else f"missing = {number:g}"
+        return [
+            f"{int(still.sum())} of {int(known.sum())} cells looked at hold one value at all times "
+            f"({first:g} {term.units}); if it means no value, write {key}"
+        ]
+    return []
 
 
 def _beyond_chance(count: int, beside: NDArray[Any]) -> bool:

@@ -118,7 +118,9 @@ def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int])
     return Path(path)
 
 
-def write_geotiff(data: xr.DataArray, path: str | Path) -> Path:
+def write_geotiff(
+    data: xr.DataArray, path: str | Path, *, inside: xr.DataArray | None = None
+) -> Path:
     """Write a map as a cloud-optimised GeoTIFF, north up.
 
     Parameters
@@ -127,6 +129,9 @@ def write_geotiff(data: xr.DataArray, path: str | Path) -> Path:
         With ``spatial_ref``; NaN is missing. Bands are described by their coordinate.
     path : path
         Replaced if it exists; its folder must exist.
+    inside : DataArray (y, x), optional
+        Where masks and counts have a meaning; elsewhere they are nodata: 255 in masks, the
+        greatest number of their type in other integers.
 
     Returns
     -------
@@ -161,10 +166,15 @@ def write_geotiff(data: xr.DataArray, path: str | Path) -> Path:
             do="Choose a map, or write NetCDF",
         )
     data = data.sortby("y", ascending=False).sortby("x")
-    grid = geobox_of(data)
+    grid, nodata = geobox_of(data), np.nan
+    if data.dtype.kind in "biu":
+        data = data.astype(np.uint8) if data.dtype == bool else data
+        nodata = np.iinfo(data.dtype).max
+        if inside is not None:
+            there = inside.sortby("y", ascending=False).sortby("x").values
+            data = data.where(xr.DataArray(there, dims=("y", "x")), nodata).astype(data.dtype)
     bands = data if data.ndim == 3 else data.expand_dims("band")
     values = np.asarray(bands.values)
-    values = values.astype(np.uint8) if values.dtype == bool else values
     profile: dict[str, Any] = {
         "driver": "COG",
         "dtype": values.dtype,
@@ -175,8 +185,8 @@ def write_geotiff(data: xr.DataArray, path: str | Path) -> Path:
         "transform": grid.transform,
         "compress": "DEFLATE",
     }
-    if np.issubdtype(values.dtype, np.floating):
-        profile["nodata"] = np.nan
+    if np.issubdtype(values.dtype, np.floating) or inside is not None:
+        profile["nodata"] = nodata
     with _whole(Path(path)) as part, rasterio.open(part, "w", **profile) as file:
         file.write(values)
         file.update_tags(**{str(k): str(v) for k, v in data.attrs.items()})
@@ -235,7 +245,7 @@ def _remove(path: Path) -> None:
 
 def _prepared(data: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]]) -> xr.Dataset:
     """CF attributes, an encoding, and a grid mapping on every variable that lies on the grid."""
-    prepared = data.copy().assign_attrs(_ATTRIBUTES | data.attrs)
+    prepared = data.copy().assign_attrs(_ATTRIBUTES | {"title": _title(data)} | data.attrs)
     _link_bounds(prepared)
     for name, variable in prepared.variables.items():
         kept = {key: variable.encoding[key] for key in _TIMES if key in variable.encoding}
@@ -249,7 +259,30 @@ def _prepared(data: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]]) -> 
             variable.encoding["grid_mapping"] = "spatial_ref"
         if variable.dtype.kind == "f":
             variable.encoding["_FillValue"] = np.nan if name in data.data_vars else None
+        _as_cf(variable, str(name), {*map(str, data.dims), *map(str, data.coords)})
     return prepared
+
+
+def _title(data: xr.Dataset) -> str:
+    named = (str(v.attrs["long_name"]) for v in data.data_vars.values() if v.attrs.get("long_name"))
+    return next(named, "Results of Headwater")
+
+
+def _as_cf(variable: xr.Variable, name: str, known: set[str]) -> None:
+    """Give an attribute the type, and a method the dimension, that CF wants of them."""
+    if "flag_values" in variable.attrs and variable.dtype.kind in "fiu":
+        flags = np.asarray(variable.attrs["flag_values"])
+        if variable.dtype.kind == "f":
+            variable.encoding |= {"dtype": "int16", "_FillValue": np.int16(-32768)}
+            variable.attrs["flag_values"] = flags.astype(np.int16)
+        else:
+            variable.attrs["flag_values"] = flags.astype(variable.dtype)
+    method = str(variable.attrs.get("cell_methods", ""))
+    if method.partition(":")[0].strip() not in {"", "area", *known}:
+        # A map that was reduced over time: the method stays, as words.
+        variable.attrs["comment"] = f"cell_methods {variable.attrs.pop('cell_methods')}"
+    if name in known and not {"long_name", "standard_name"} & variable.attrs.keys():
+        variable.attrs["long_name"] = name.replace("_", " ").capitalize()
 
 
 def _link_bounds(data: xr.Dataset) -> None:

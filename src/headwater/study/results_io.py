@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,9 +148,14 @@ def _save_maps(home: Path, name: str, maps: xr.Dataset) -> list[Path]:
         for variable, values in maps.data_vars.items()
         if values.dims == ("y", "x") and values.dtype.kind in "fiub"
     }
+    known = [np.isfinite(values) for values in flat.values() if values.dtype.kind == "f"]
+    inside = reduce(or_, known) if known else None
     return [
         write_netcdf(maps, home / f"{name}.nc"),
-        *(write_geotiff(values, home / f"{name}.{key}.tif") for key, values in flat.items()),
+        *(
+            write_geotiff(values, home / f"{name}.{key}.tif", inside=inside)
+            for key, values in flat.items()
+        ),
     ]
 
 
