@@ -37,9 +37,11 @@ LEVELS = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 3e-4, 1e-4, 3e
 KNOTS = (-0.75, -0.6, -0.45, -0.3, -0.15, 0.0, 0.15, 0.3, 0.45, 0.6, 0.8)
 TILTS = np.array((0.0, 1.5, 3.0, 4.5, 6.0))
 TARGET = Path(headwater.__file__).parent / "inference" / "persistence.csv"
-# Shares that reach a level may differ from it by this factor, for each φ.
-TOLERANCE = np.array((1.25,) * 7 + (2.5,))
-ACCEPTED = 1.4
+# Shares that reach a level may differ from it by this factor where φ is at most 0.6, and at 0.7.
+TOLERANCE, BEYOND = 1.25, 2.5
+STRICT = 1.1
+LONG = 40
+ACCEPTED = 1.45
 _EDGES = np.linspace(-0.85, 0.95, 73)
 _MIDDLE = 0.5 * (_EDGES[1:] + _EDGES[:-1])
 _GRID = np.linspace(np.log(0.05), np.log(200.0), 1200)
@@ -139,9 +141,12 @@ def shares(tail: np.ndarray, limit: np.ndarray) -> np.ndarray:
     return both.sum(axis=1)
 
 
-def limits(tail: np.ndarray, plain: np.ndarray) -> np.ndarray:
+def limits(tail: np.ndarray, plain: np.ndarray, n: int, within: float) -> np.ndarray:
     """Find the limits of each level, (level, knot), that rise with r1 and keep their level."""
     found: list[np.ndarray] = []
+    tolerance = np.log(np.array((within,) * 7 + (BEYOND,)))
+    # the more values there are, the less power costs
+    even, low = 0.35 * max(1.0, n / 15.0), 0.12 * min(1.0, 20.0 / n)
     for k, level in enumerate(LEVELS):
         usual = np.log(plain[k])
         lowest = found[-1] + 0.002 if found else np.full(len(KNOTS), np.log(0.02))
@@ -151,15 +156,15 @@ def limits(tail: np.ndarray, plain: np.ndarray) -> np.ndarray:
 
         def miss(limit, level=level, usual=usual, lowest=lowest):
             off = np.log(np.maximum(shares(tail, limit), 1e-14) / level)
-            beyond = np.sign(off) * np.maximum(np.abs(off) - np.log(TOLERANCE), 0.0)
+            beyond = np.sign(off) * np.maximum(np.abs(off) - tolerance, 0.0)
             # among limits that keep the level: low ones, for power, and smooth ones
             return np.concatenate(
                 [
                     10.0 * beyond,
-                    0.35 * off[:7],
+                    even * off[:7],
                     30.0 * np.minimum(np.diff(limit) - 0.003, 0.0),
                     30.0 * np.minimum(limit - lowest, 0.0),
-                    0.12 * (limit - usual),
+                    low * (limit - usual),
                     0.35 * np.diff(limit, 2),
                 ]
             )
@@ -172,7 +177,8 @@ def limits(tail: np.ndarray, plain: np.ndarray) -> np.ndarray:
 def rows(name: str, n: int, tail: np.ndarray, plain: np.ndarray, last: float) -> list[dict]:
     """Limits of one statistic and number of values, down to the last level that holds."""
     table = []
-    for level, limit in zip(LEVELS, limits(tail, plain), strict=True):
+    within = STRICT if name == "pettitt" or n >= LONG else TOLERANCE
+    for level, limit in zip(LEVELS, limits(tail, plain, n, within), strict=True):
         held = shares(tail, limit)[:7] / level
         print(f"{name} {n} {level:g}: {held.round(2)}", flush=True)
         if level < last or (level < 0.01 and not ((held < ACCEPTED) & (held > 0.6)).all()):

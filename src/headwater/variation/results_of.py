@@ -14,7 +14,6 @@ from headwater.grids.geometry import cell_area
 from headwater.grids.zonal import zone_quantiles
 from headwater.grids.zones import Zones
 from headwater.inference import fdr, field_statement, moments
-from headwater.inference.kendall import smallest_p
 from headwater.results import fingerprint
 from headwater.variation import cv, results
 from headwater.variation._maps import name_of, words
@@ -43,7 +42,8 @@ _MIDDLE = (0.1, 0.9)
 _ZONE_COLUMNS = ("division", "zone", "month", "mean", "cell_low", "cell_high", "cells", "years")
 _SHORT = 10
 _TESTED = {
-    "persistent": "the variance of S is that of an AR(1) series, its interval widened alike",
+    "persistent": "p and interval from tables of AR(1) series of as many values, given the "
+    "autocorrelation of the residuals",
     "mann_kendall": "years count as independent",
     "seasonal_correlated": "month by month, the months correlated",
 }
@@ -367,7 +367,7 @@ def trend_map(
     data = _believed_first(family.data, best)
     test = fdr(data["p"].values, alpha, wilks=wilks)
     most = int(data["n"].max())
-    smallest = float(smallest_p(most)) if most >= 2 else 1.0
+    smallest = _smallest(data["smallest_p"])
     data = data.assign(trend_class=trend.trend_class(data["slope"], data["significant"]))
     data.attrs = {
         "variable": name_of(yearly),
@@ -386,7 +386,7 @@ def trend_map(
         references=(*family.references, REFERENCES["fdr"]),
         fingerprint=fingerprint(data["slope"].values, data["p"].values, alpha),
         choices=(
-            "p of Mann-Kendall is exact for up to 30 values, ties or none, else normal with "
+            "p of plain Mann-Kendall is exact for up to 30 values, ties or none, else normal with "
             "continuity and ties corrected.",
             f"Significance by Benjamini and Hochberg at a false discovery rate of {test.alpha:g} "
             f"among all valid cells{', twice the level wanted (Wilks)' if wilks else ''}.",
@@ -410,6 +410,12 @@ def _believed_first(family: xr.Dataset, best: str) -> xr.Dataset:
     found["p"].attrs["long_name"] = f"p-value of {TREND_WORDS[best]}"
     found["mann_kendall_p"].attrs["long_name"] = "p-value of plain Mann-Kendall"
     return found.assign(n=found["n"].astype(np.int32))
+
+
+def _smallest(smallest: xr.DataArray) -> float:
+    """Smallest p that any cell could have; 1 where none has a test."""
+    known = smallest.values[~np.isnan(smallest.values)]
+    return float(known.min()) if known.size else 1.0
 
 
 def _trend_cautions(

@@ -10,7 +10,9 @@ import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
 from headwater.grids.steps import days_between as _days_between
+from headwater.inference.effective import autocorrelation
 from headwater.inference.kendall import score_variance, z_score
+from headwater.inference.persistence import SHORTEST_PERSISTENCE, persistent_limit
 from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, whole_series, words
 from headwater.variation.calendar import cadence, check_time, decimal_years
 
@@ -18,17 +20,21 @@ __all__ = [
     "Parts",
     "by_tile",
     "finite",
+    "intervals_in_every_cell",
     "kendall_parts",
+    "least_squares_tile",
     "mapped",
     "midranks",
     "normal_level",
     "per_year",
     "regular_axis",
+    "residual_lag1",
     "sen_kendall_tile",
     "standardised",
 ]
 
 _TILE = 256
+_ROUNDING = 1e-12
 _OFF = 0.3
 
 Parts = Mapping[str, np.ndarray]
@@ -46,6 +52,8 @@ _LABELS = {
     "factor": "variance of S by that of independent values",
     "r1": "lag-1 autocorrelation",
     "floored": "whether the factor was raised to its floor",
+    "smallest_p": "smallest p that the test can give",
+    "least_squares_interval": "whether the limits are those of least squares",
 }
 
 
@@ -170,8 +178,63 @@ def kendall_parts(kendall: np.ndarray, **own: np.ndarray) -> Parts:
         "n": n,
         "factor": np.ones(n.shape),
         "floored": np.zeros(n.shape),
+        "smallest_p": np.zeros(n.shape),
+        "least_squares_interval": np.zeros(n.shape),
         **own,
     }
+
+
+def residual_lag1(x: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Lag-1 autocorrelation of residuals; 0 where nothing but rounding is left of x."""
+    found: np.ndarray = np.nan_to_num(autocorrelation(left, 1)[0])
+    valid = ~np.isnan(left)
+    mean = np.where(valid, left, 0.0).sum(axis=0) / np.maximum(valid.sum(axis=0), 1)
+    spread, size = (
+        np.abs(np.where(valid, values, 0.0)).max(axis=0, initial=0.0) for values in (left - mean, x)
+    )
+    return np.where(spread > _ROUNDING * size, found, 0.0)
+
+
+def intervals_in_every_cell(
+    axis: np.ndarray, x: np.ndarray, kendall: np.ndarray, level: float
+) -> Parts:
+    """Limits of Sen's slope by rank, and by least squares where there is no such rank.
+
+    From n < 3 values there are none.
+    """
+    from scipy.special import stdtrit
+
+    n, slope, low, high = kendall[0], kendall[4], kendall[5], kendall[6]
+    missing = (n >= 3) & (np.isnan(low) | np.isnan(high))
+    if not missing.any():
+        return {"slope_low": low, "slope_high": high}
+    line = least_squares_tile(axis, x[:, missing])
+    own_n = n[missing]
+    reach = np.where(
+        own_n >= SHORTEST_PERSISTENCE,
+        persistent_limit("student", level, line["r1"], own_n),
+        stdtrit(own_n - 2.0, 0.5 + 0.5 * level),
+    )
+    low, high = low.copy(), high.copy()
+    low[missing] = np.minimum(line["slope"] - reach * line["se"], slope[missing])
+    high[missing] = np.maximum(line["slope"] + reach * line["se"], slope[missing])
+    marked = missing.astype(float)
+    return {"slope_low": low, "slope_high": high, "least_squares_interval": marked}
+
+
+def least_squares_tile(axis: np.ndarray, x: np.ndarray) -> Parts:
+    """Slope of least squares, its standard error for independent residuals, and their r1."""
+    valid = ~np.isnan(x)
+    n = valid.sum(axis=0).astype(float)
+    some = np.where(n > 2, n, np.nan)
+    elapsed = (axis - axis[0])[:, None]
+    middle, mean = (np.where(valid, v, 0.0).sum(axis=0) / some for v in (elapsed, x))
+    time = np.where(valid, elapsed - middle, 0.0)
+    stt = (time * time).sum(axis=0)
+    slope = (time * np.where(valid, x - mean, 0.0)).sum(axis=0) / stt
+    left = np.where(valid, x - mean - slope * time, np.nan)
+    se = np.sqrt(np.nansum(left * left, axis=0) / (some - 2.0) / stt)
+    return {"slope": slope, "se": se, "r1": residual_lag1(x, left)}
 
 
 def normal_level(level: float) -> float:

@@ -14,6 +14,7 @@ import xarray as xr
 from headwater.errors import StudyError, TimeAxisError, nearest
 from headwater.figures import drawing_on
 from headwater.inference import fdr
+from headwater.inference.persistence import SHORTEST_PERSISTENCE
 from headwater.results import MapResult, fingerprint
 from headwater.variation._maps import Values, as_cube, name_of, words
 from headwater.variation.calendar import cadence, check_time
@@ -22,7 +23,6 @@ from headwater.variation.mean_year import anomalies
 from headwater.variation.trend._tiles import per_year
 from headwater.variation.trend.classic import ols_trend, sen_mann_kendall
 from headwater.variation.trend.mann_kendall_persistent import (
-    SHORTEST_PERSISTENCE,
     hamed_rao,
     persistent_mann_kendall,
     yue_wang,
@@ -142,15 +142,16 @@ TREND_WORDS = {name: method.label for name, method in _METHODS.items()}
 """The same in words."""
 
 _SHORTEST_SEASONAL = 10
-_SHOWN = ("slope", "slope_low", "slope_high", "z", "p", "n", "factor")
+_SHOWN = ("slope", "slope_low", "slope_high", "z", "p", "smallest_p", "n", "factor")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendFamily(MapResult):
     """Tests of a trend side by side: variables with a dimension ``test``, the recommended first.
 
-    ``slope``, ``slope_low``, ``slope_high`` [units per year], ``z``, ``p``, ``n``, ``factor``
-    (variance of the statistic by that of independent values), ``significant``; without `test`
+    ``slope``, ``slope_low``, ``slope_high`` [units per year], ``z``, ``p``, ``smallest_p`` (that
+    the test can give; 0 or missing: no limit), ``n``, ``factor`` (variance of the statistic by that
+    of independent values), ``significant``; without `test`
     the change point: ``change_p``, ``change_last`` [year], ``change_shift`` [units].
     ``data.attrs``: ``variable``, ``units_per_year``, ``recommended``, ``alpha``.
     """
@@ -294,7 +295,7 @@ def trends(
         found,
         "Trend by " + "; ".join(_METHODS[name].label for name in found["test"].values) + ".",
         references=tuple(dict.fromkeys([_SEN, *(_METHODS[m].citation for m in chosen)])),
-        fingerprint=fingerprint(found["slope"].values, found["p"].values, alpha),
+        fingerprint=fingerprint(data, tuple(chosen), alpha, wilks, level),
         choices=_choices(data, best, monthly),
         cautions=_cautions(data, best, chosen),
     )
@@ -337,8 +338,8 @@ def _uniform(fit: xr.Dataset, level: float) -> xr.Dataset:
         low, high = fit["slope"] - reach, fit["slope"] + reach
         t = fit["slope"] / fit["se"].where(fit["se"] > 0)
         fit = fit.assign(slope_low=low, slope_high=high, z=t)
-    if "factor" not in fit:
-        fit = fit.assign(factor=xr.full_like(fit["slope"], np.nan))
+    missing = {name: xr.full_like(fit["slope"], np.nan) for name in _SHOWN if name not in fit}
+    fit = fit.assign(missing)
     kept = fit[list(_SHOWN)].astype(float)
     for name in ("slope_low", "slope_high"):
         kept[name].attrs = fit["slope"].attrs

@@ -9,28 +9,30 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from headwater.inference import effective_n, student_p
 from headwater.inference.effective import autocorrelation, corrected_lag1
-from headwater.inference.kendall import score_variance, series_p, z_score
+from headwater.inference.kendall import score_variance, series_p, smallest_p, z_score
+from headwater.inference.persistence import (
+    SHORTEST_PERSISTENCE,
+    persistent_limit,
+    persistent_p,
+)
 from headwater.variation._maps import Values
 from headwater.variation.trend._tiles import (
     Parts,
+    intervals_in_every_cell,
     kendall_parts,
     mapped,
     midranks,
     normal_level,
+    residual_lag1,
     sen_kendall_tile,
 )
 
 __all__ = [
-    "SHORTEST_PERSISTENCE",
     "hamed_rao",
     "persistent_mann_kendall",
     "yue_wang",
 ]
-
-SHORTEST_PERSISTENCE = 10
-"""Fewest values [1] from which persistence is estimated by :func:`persistent_mann_kendall`."""
 
 
 def persistent_mann_kendall(data: Values, *, level: float = 0.95) -> xr.Dataset:
@@ -48,8 +50,9 @@ def persistent_mann_kendall(data: Values, *, level: float = 0.95) -> xr.Dataset:
     -------
     Dataset (...)
         ``slope``, ``slope_low``, ``slope_high`` [units per year], ``intercept`` [units], ``s``,
-        ``var_s`` (with the factor), ``z``, ``p``, ``tau_a``, ``n``, ``factor``, ``r1``,
-        ``floored`` (always 0 here) [1].
+        ``var_s`` (with the factor), ``z`` (normal quantile of p, with the sign of S), ``p``,
+        ``smallest_p``, ``tau_a``, ``n``, ``factor`` (by which the interval widens the variance),
+        ``r1`` (its bias removed), ``least_squares_interval``, ``floored`` (always 0 here) [1].
 
     Raises
     ------
@@ -60,23 +63,20 @@ def persistent_mann_kendall(data: Values, *, level: float = 0.95) -> xr.Dataset:
 
     Notes
     -----
-    The lag-1 autocorrelation of residuals from Sen's line, its bias removed, gives that of ranks,
-    :math:`ρ_k = (6/π) \arcsin(r_1^k / 2)`, and with Hamed and Rao's sum
-    :math:`n/n^* = 1 + \frac{2}{n(n-1)(n-2)} Σ_k (n-k)(n-k-1)(n-k-2) ρ_k`
-    the variance of S. As r1 is itself uncertain, Z is referred to Student's t with
-    ``n (1 - r1)/(1 + r1) - 2`` degrees of freedom (at least 1). Negative r1 counts as none. Without
-    persistence found, and for n < 10, from which none can be, p is that of the plain test. The
-    interval of the slope is widened alike. Sizes: docs/simulations/trend.md.
+    Z of Mann-Kendall and the lag-1 autocorrelation r1 of residuals from Sen's line lead to p
+    through a table (:mod:`headwater.inference.persistence`): of AR(1) series of n values, φ from 0
+    to 0.6, simulated without a trend, the share p reaches that Z, given what r1 of so few values
+    can say. The interval of the slope holds the slopes that the same table does not reject; where
+    even the steepest pair of values is not rejected, it is that of least squares, tabulated alike,
+    and ``least_squares_interval`` is 1. No p is below ``smallest_p``: of n values and this r1 the
+    tail is not known further, or S cannot be larger. For n < 10, from which no persistence can be
+    estimated, all is that of the plain test. Sizes: docs/simulations/trend.md.
 
     References
     ----------
     Hamed, K. H., Rao, A. R. (1998). A modified Mann-Kendall trend test for autocorrelated data.
-    Journal of Hydrology 204, 182-196. doi:10.1016/S0022-1694(97)00125-X.
-    Hamed, K. H. (2009). Enhancing the effectiveness of prewhitening in trend analysis of hydrologic
-    data. Journal of Hydrology 368, 143-155. doi:10.1016/j.jhydrol.2009.01.040.
-    Santer, B. D. et al. (2000). Statistical significance of trends and trend differences in
-    layer-average atmospheric temperature time series. Journal of Geophysical Research 105,
-    7337-7356. doi:10.1029/1999JD901105
+    Journal of Hydrology 204, 182-196. doi:10.1016/S0022-1694(97)00125-X, for the variance of S of
+    persistent series; the tables are Headwater's own.
 
     Examples
     --------
@@ -92,21 +92,34 @@ def persistent_mann_kendall(data: Values, *, level: float = 0.95) -> xr.Dataset:
 
 
 def _persistent_tile(axis: np.ndarray, x: np.ndarray, *, level: float) -> Parts:
-    from scipy.special import stdtrit
+    from scipy.special import ndtri
 
     plain = sen_kendall_tile(axis, x, normal_level(level))
     n, score, ties = plain[:3]
-    r1 = corrected_lag1(autocorrelation(x - plain[4] * (axis - axis[0])[:, None], 1)[0], n)
-    r1 = np.where((n < SHORTEST_PERSISTENCE) | np.isnan(r1), 0.0, np.maximum(r1, 0.0))
-    factor = _variance_factor(n, lambda k: 6.0 / np.pi * np.arcsin(0.5 * r1**k), len(axis) - 1)
-    dof = np.maximum(effective_n(n, r1) - 2.0, 1.0)
-    variance = np.where(n >= 2, score_variance(n, ties) * factor, np.nan)
-    z = z_score(score, variance)
-    found = r1 > 0
-    reach = np.where(found, stdtrit(dof, 0.5 + 0.5 * level), normal_level(level))
-    kendall = sen_kendall_tile(axis, x, reach * np.sqrt(factor)) if found.any() else plain
-    p = np.where(found, student_p(z, dof), series_p(x, score, ties))
-    return kendall_parts(kendall, p=p, z=z, var_s=variance, factor=factor, r1=r1)
+    variance = np.where(n >= 2, score_variance(n, ties), np.nan)
+    long = n >= SHORTEST_PERSISTENCE
+    r1 = residual_lag1(x, x - plain[4] * (axis - axis[0])[:, None])
+    p = np.where(
+        long,
+        persistent_p("kendall", z_score(score, variance), r1, n),
+        series_p(x, score, ties),
+    )
+    reach = np.where(long, persistent_limit("kendall", level, r1, n), normal_level(level))
+    kendall = sen_kendall_tile(axis, x, np.nan_to_num(reach, nan=normal_level(level)))
+    limits = intervals_in_every_cell(axis, x, kendall, level)
+    most = z_score(0.5 * n * (n - 1.0), score_variance(n))
+    least = np.where(long, persistent_p("kendall", most, r1, n), smallest_p(n))
+    factor = np.where(long, np.square(reach / normal_level(level)), 1.0)
+    own = {
+        "p": p,
+        # on the scale of the normal distribution, as p is
+        "z": np.sign(score) * -ndtri(0.5 * p),
+        "var_s": variance * factor,
+        "factor": factor,
+        "r1": np.where(long, corrected_lag1(r1, n), np.nan),
+        "smallest_p": least,
+    }
+    return kendall_parts(kendall, **limits, **own)
 
 
 def hamed_rao(
