@@ -81,7 +81,8 @@ def test_strange_series_have_defined_results(method):
     values[:, 0, 4] = np.arange(12) % 2
     values[:, 0, 5] = np.arange(12)
     found = method(cube(values))
-    p = found["p"].values[0]
+    # a line looks like persistence about a step, so that only the plain test of a change sees it
+    p = found["plain_p" if "plain_p" in found else "p"].values[0]
     assert np.isnan(p[[0, 3]]).all()
     assert np.isnan(p[1]) or p[1] == 1.0
     assert p[2] == 1.0
@@ -293,7 +294,8 @@ def test_pettitt_finds_the_jump():
     found = pettitt(cube(values))
     assert set(found["last"].values.ravel()) <= {2003.0, 2004.0}
     npt.assert_allclose(found["shift"], 1.0, atol=0.15)
-    assert (found["p"] < 1e-4).all()
+    assert (found["plain_p"] < 1e-4).all()
+    assert (found["p"] < 0.05).all()
     assert found["shift"].attrs["units"] == "m3 m-3"
     still = pettitt(cube(np.ones(9)))
     assert float(still["p"]) == 1.0
@@ -304,8 +306,8 @@ def test_pettitt_is_exact_where_short():
     values = red((10,), 0.0, 4)
     found, rough = pettitt(cube(values)), pettitt(cube(values), exact=False)
     k = float(found["statistic"])
-    assert float(found["p"]) == pettitt_exact_p(k, stats.rankdata(values))
-    assert float(rough["p"]) == float(pettitt_p(k, 10))
+    assert float(found["plain_p"]) == pettitt_exact_p(k, stats.rankdata(values))
+    assert float(rough["plain_p"]) == float(pettitt_p(k, 10))
     assert np.isnan(pettitt_p(0, 1))
 
 

@@ -62,12 +62,14 @@ class _Table:
         place = 1.0 / np.sqrt(max(n, self.n[0]))
         if n > self.n[-1]:
             share = place / nodes[-1]
-            return share * self.limits[-1] + (1.0 - share) * self._of_infinitely_many()
+            far: np.ndarray = share * self.limits[-1] + (1.0 - share) * self._of_infinitely_many()
+            return far
         i = int(np.clip(np.searchsorted(-nodes, -place), 1, self.n.size - 1))
         share = (place - nodes[i]) / (nodes[i - 1] - nodes[i])
         low, high = self.limits[i - 1], self.limits[i]
         between = np.where(np.isnan(high), low, share * low + (1.0 - share) * high)
-        return np.where(np.isnan(low), high, between)
+        known: np.ndarray = np.where(np.isnan(low), high, between)
+        return known
 
     def _of_infinitely_many(self) -> np.ndarray:
         """Where r1 is known: the usual limit times the standard deviation that it gives."""

@@ -9,10 +9,12 @@ from headwater.results import Result
 __all__ = ["HOME_OF_RESULT", "result_class"]
 
 HOME_OF_RESULT = {
+    "AdjustedTrend": "headwater.variation.results",
     "AnnualSeries": "headwater.variation.results",
     "AssociationResult": "headwater.detector.results",
     "AuditReport": "headwater.isotopes.results",
     "BandSeries": "headwater.variation.results",
+    "BreakTable": "headwater.variation.results",
     "BoundsTable": "headwater.isotopes.mixing.results",
     "CVMap": "headwater.variation.results",
     "Collocation": "headwater.validation.collocation",

@@ -10,11 +10,12 @@ How much it varies
 Whether it has a trend
     :func:`trends` computes every test that suits the time axis, the recommended one first;
     :func:`recommended_trend` names it. By themselves: :func:`sen_mann_kendall`,
-    :func:`persistent_mann_kendall`, :func:`seasonal_mann_kendall`, :func:`ols_trend`; the others
-    are in :mod:`headwater.variation.trend`. :func:`trend_class` classes what they find.
+    :func:`persistent_mann_kendall`, :func:`seasonal_mann_kendall`, :func:`ols_trend`; the others,
+    also those pooled in space and adjusted for rain, are in :mod:`headwater.variation.trend`.
+    :func:`trend_class` classes what they find.
 
 When it changed
-    :func:`pettitt`
+    :func:`pettitt` tests for one change, :func:`structural_breaks` finds several
 
 With what it varies
     :func:`correlate` over time, :func:`lagged_correlation`, :func:`monthly_correlation`;

@@ -1,4 +1,5 @@
 from .aggregation import aggregate, aggregate_all
+from .breaks import structural_breaks
 from .change_point import pettitt
 from .correlation import correlate, lagged_correlation, monthly_correlation
 from .cv import interannual_cv, monthly_cv, spatial_cv
@@ -34,6 +35,7 @@ __all__ = [
     "seasonal_mann_kendall",
     "sen_mann_kendall",
     "spatial_cv",
+    "structural_breaks",
     "trend_class",
     "trends",
 ]

@@ -103,7 +103,7 @@ def correlation_map(
         data,
         _YEARLY if by_year else METHOD,
         references=(REFERENCES["bretherton"], REFERENCES["fdr"]),
-        fingerprint=fingerprint(data["r"].values, alpha),
+        fingerprint=fingerprint(first, second, alpha),
         choices=(
             "p of correlation maps counts the effective number of months, from the lag-1 "
             "autocorrelation of both series; the mean year of anomalies costs eleven months more.",
@@ -227,7 +227,7 @@ def monthly_maps(
         data,
         "Pearson correlation over the years for each month of the year by itself, cell by cell.",
         references=(REFERENCES["fdr"],),
-        fingerprint=fingerprint(data["r"].values, alpha),
+        fingerprint=fingerprint(first, second, list(months), alpha),
         choices=(
             "Maps by month count years as independent, and need four; significance by Benjamini "
             f"and Hochberg at a false discovery rate of {alpha:g} among all cells and months.",
@@ -291,7 +291,7 @@ def lag_panels(
         f"Correlation of anomalies with factors 0 to {longest} months before, cell by cell; the "
         "lag of the largest.",
         references=(REFERENCES["bretherton"], REFERENCES["fdr"], REFERENCES["dunn"]),
-        fingerprint=fingerprint(data["best_r"].values, alpha),
+        fingerprint=fingerprint(target, dict(factors), longest, alpha),
         choices=(
             f"The p of the best of {longest + 1} lags is multiplied by {longest + 1} (Bonferroni) "
             f"before the false discovery rate of {alpha:g} is controlled among cells.",
@@ -341,7 +341,7 @@ def correlation_matrix(
         "Correlation of every pair of maps over the cells that both have, tested with the number "
         "of independent cells.",
         references=(REFERENCES["mardia"], REFERENCES["dutilleul"]),
-        fingerprint=fingerprint(table["value"].to_numpy(), tuple(maps)),
+        fingerprint=fingerprint(dict(maps)),
         choices=(*rules, *choices),
         cautions=(
             "A gradient across the whole area leaves few independent cells: two maps that share "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "annual_series",
     "band_lines",
+    "break_lines",
     "cv_map",
     "p_map",
     "season_maps",
@@ -392,3 +394,34 @@ def _heat(axes: Axes, group: pd.DataFrame, limits: tuple[float, float], colors: 
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return image
+
+
+def break_lines(table: pd.DataFrame) -> Figure:
+    """Draw a yearly series with the means between its breaks, and the intervals of the breaks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :class:`headwater.variation.results.BreakTable`.
+
+    Returns
+    -------
+    Figure
+    """
+    years, values = (np.asarray(table.attrs["series"][key]) for key in ("year", "mean"))
+    own = table[(table["of"] == "mean") & table["time"].notna()]
+    with house_style():
+        figure = new_figure(7.0, 2.8)
+        axes = figure.add_subplot()
+        axes.plot(years, values, "o-", color=CATEGORY[0], markersize=3.5, lw=1.0)
+        edges = [-np.inf, *own["time"], np.inf]
+        for first, last in pairwise(edges):
+            part = (years > first) & (years <= last)
+            axes.plot(years[part], np.full(part.sum(), np.nanmean(values[part])), color=INK)
+        for row in own.to_dict("records"):
+            axes.axvspan(row["low"], row["high"], color=CATEGORY[4], alpha=0.2, lw=0)
+            axes.axvline(row["time"] + 0.5, color=CATEGORY[5], lw=1.0, ls="--")
+        units = unit_label(str(table.attrs["units"]["shift"]))
+        name = str(table.attrs["long_name"])
+        axes.set_ylabel(f"{name} ({units})" if units else name)
+    return figure

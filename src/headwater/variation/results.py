@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "AdjustedTrend",
     "AnnualSeries",
     "BandSeries",
+    "BreakTable",
     "CVMap",
     "CorrelationMap",
     "CorrelationMatrix",
@@ -146,6 +148,39 @@ class TrendMap(MapResult):
 
         with drawing_on(ax):
             return plots.p_map(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AdjustedTrend(MapResult):
+    """Trends per cell of what a factor, rain say, leaves unexplained.
+
+    The variables of :func:`headwater.variation.trend.residual_trend` and ``significant``.
+    ``data.attrs`` holds ``factor_name`` and ``statement``.
+    """
+
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+        """Draw the slope of the residuals, dotted where significant."""
+        from headwater.variation import plots
+
+        with drawing_on(ax):
+            return plots.trend_map(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BreakTable(TableResult):
+    """Breaks of an area mean: one row for each, of the mean and adjusted for a factor.
+
+    Columns: ``of`` (mean or adjusted), ``time``, ``low``, ``high`` [year], ``shift`` [units], ``p``
+    (of a change of any kind, values may persist), ``plain_p`` (values independent), ``n``; a series
+    without a break has one row with these p. ``data.attrs["series"]`` holds years and values.
+    """
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the series with its breaks and their intervals."""
+        from headwater.variation import plots
+
+        with drawing_on(ax):
+            return plots.break_lines(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,6 +41,10 @@ REFERENCES = {
 _MIDDLE = (0.1, 0.9)
 _ZONE_COLUMNS = ("division", "zone", "month", "mean", "cell_low", "cell_high", "cells", "years")
 _SHORT = 10
+_POOLED = (
+    "The test of each cell is that of the mean ranks of its neighbourhood (contextual "
+    "Mann-Kendall); slopes are those of the cell."
+)
 _TESTED = {
     "persistent": "p and interval from tables of AR(1) series of as many values, given the "
     "autocorrelation of the residuals",
@@ -83,7 +87,7 @@ def seasonal_cycle(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> resul
     return results.SeasonalCycle(
         table,
         "Mean of each month over the area (cells weighted by their area), then over the years.",
-        fingerprint=fingerprint(series.values, mean_year.values),
+        fingerprint=fingerprint(monthly, min_coverage),
         choices=(_coverage_choice(monthly, min_coverage),),
     )
 
@@ -144,7 +148,7 @@ def annual_series(
     return results.AnnualSeries(
         table,
         "Mean over the area of every year and growing season, cells weighted by their area.",
-        fingerprint=fingerprint(table["mean"].to_numpy()),
+        fingerprint=fingerprint(dict(yearly), min_coverage),
         choices=(_coverage_choice(first, min_coverage),),
     )
 
@@ -201,7 +205,7 @@ def bands_through_time(
     return results.BandSeries(
         table,
         "Means over elevation bands, cells weighted by their area.",
-        fingerprint=fingerprint(table["mean"].to_numpy(), tuple(zones.names)),
+        fingerprint=fingerprint(monthly, dict(yearly), zones, min_coverage),
         choices=(f"Elevation bands: {', '.join(zones.names)}.",),
     )
 
@@ -265,7 +269,7 @@ def zone_seasons(
         joined,
         "Means of every month over the zones of the area, cells weighted by their area, then over "
         "the years.",
-        fingerprint=fingerprint(joined["mean"].to_numpy(), tuple(divisions)),
+        fingerprint=fingerprint(monthly, dict(divisions), min_coverage),
         choices=(
             f"{words(monthly)}: the mean of a zone needs data on {100 * min_coverage:.0f} % of its "
             "area that ever has data.",
@@ -303,7 +307,7 @@ def season_maps(season: xr.DataArray) -> results.SeasonMaps:
     return results.SeasonMaps(
         data,
         "Growing-season values of every year, and their mean over the years.",
-        fingerprint=fingerprint(data["yearly"].values),
+        fingerprint=fingerprint(season),
     )
 
 
@@ -332,13 +336,13 @@ def cv_map(cube: xr.DataArray, scope: str) -> results.CVMap:
     return results.CVMap(
         data,
         f"Coefficient of variation of {of}: standard deviation (ddof 1) by mean.",
-        fingerprint=fingerprint(data["cv"].values),
+        fingerprint=fingerprint(cube, scope),
         choices=(f"The scope is {scope}: CVs of other scopes are other quantities.",),
     )
 
 
 def trend_map(
-    yearly: xr.DataArray, *, alpha: float = 0.05, wilks: bool = False
+    yearly: xr.DataArray, *, alpha: float = 0.05, wilks: bool = False, neighbours: int = 0
 ) -> results.TrendMap:
     """Map the trend and say what the field of tests shows.
 
@@ -350,6 +354,9 @@ def trend_map(
         False discovery rate [1].
     wilks : bool
         Whether that rate is doubled, Wilks' rule for fields with moderate spatial correlation.
+    neighbours : int
+        Test each cell together with those up to so many cells away, where years are enough to
+        allow for persistence; 0: by itself.
 
     Returns
     -------
@@ -365,13 +372,16 @@ def trend_map(
         yearly, list(dict.fromkeys([best, "mann_kendall", "ols"])), alpha=alpha, wilks=wilks
     )
     data = _believed_first(family.data, best)
+    pooled = neighbours > 0 and best == "persistent"
+    if pooled:
+        data = _with_neighbours(data, yearly, neighbours)
     test = fdr(data["p"].values, alpha, wilks=wilks)
     most = int(data["n"].max())
     smallest = _smallest(data["smallest_p"])
     data = data.assign(trend_class=trend.trend_class(data["slope"], data["significant"]))
     data.attrs = {
         "variable": name_of(yearly),
-        "test": TREND_WORDS[best],
+        "test": TREND_WORDS[best] + (f", neighbours up to {neighbours}" if pooled else ""),
         "statement": field_statement(test, smallest),
         "tested": test.n,
         "passed": test.passed,
@@ -384,13 +394,14 @@ def trend_map(
         "Sen's slope and the Mann-Kendall test, on the calendar's time axis: "
         f"{_TESTED[best]}; plain Mann-Kendall and least squares beside it; Pettitt's change point.",
         references=(*family.references, REFERENCES["fdr"]),
-        fingerprint=fingerprint(data["slope"].values, data["p"].values, alpha),
+        fingerprint=fingerprint(yearly, alpha, wilks, neighbours),
         choices=(
             "p of plain Mann-Kendall is exact for up to 30 values, ties or none, else normal with "
             "continuity and ties corrected.",
             f"Significance by Benjamini and Hochberg at a false discovery rate of {test.alpha:g} "
             f"among all valid cells{', twice the level wanted (Wilks)' if wilks else ''}.",
             *family.choices,
+            *((_POOLED,) if pooled else ()),
         ),
         cautions=_trend_cautions(yearly, most, smallest, best),
     )
@@ -410,6 +421,16 @@ def _believed_first(family: xr.Dataset, best: str) -> xr.Dataset:
     found["p"].attrs["long_name"] = f"p-value of {TREND_WORDS[best]}"
     found["mann_kendall_p"].attrs["long_name"] = "p-value of plain Mann-Kendall"
     return found.assign(n=found["n"].astype(np.int32))
+
+
+def _with_neighbours(data: xr.Dataset, yearly: xr.DataArray, reach: int) -> xr.Dataset:
+    """Put the test of each cell with its neighbours in place of that of the cell by itself."""
+    from headwater.variation.trend.pooled import contextual_mann_kendall
+
+    found = contextual_mann_kendall(yearly, reach=reach)
+    taken = {name: found[name] for name in ("z", "p", "smallest_p", "factor")}
+    kept = {name: values.assign_attrs(data[name].attrs) for name, values in taken.items()}
+    return data.assign(kept, own_p=data["p"])
 
 
 def _smallest(smallest: xr.DataArray) -> float:

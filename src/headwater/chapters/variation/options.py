@@ -41,3 +41,18 @@ class VariationOptions(BaseModel):
         BandOptions(), description="Elevation bands; needs an elevation."
     )
     alpha: float = Field(0.05, gt=0, lt=1, description="False discovery rate of maps of tests.")
+    neighbours: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Test each cell's trend together with its neighbours up to so many cells away "
+        "(contextual Mann-Kendall); 0: by itself.",
+    )
+    rain: str | None = Field(
+        None,
+        description="A variable, rain say, for which yearly trends and breaks are adjusted; "
+        "default: none.",
+    )
+    max_breaks: int = Field(
+        2, ge=0, le=8, description="Most breaks of the yearly area mean to look for; 0: none."
+    )

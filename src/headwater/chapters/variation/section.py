@@ -33,6 +33,8 @@ _MONTHS = (
     "December",
 )
 _STILL_FEW = 10
+_LEVEL = 0.05
+"""Of the p at which a change of level is reported."""
 
 
 def section(results: Mapping[str, Result], outline: Area | None) -> Section:
@@ -42,7 +44,8 @@ def section(results: Mapping[str, Result], outline: Area | None) -> Section:
     ----------
     results : mapping of Result
         ``summary``, ``cycles``, and by variable ``<name>-cycle``, ``-years``, ``-bands``,
-        ``-zones``, ``-season``, ``-trend``, ``-cv_interannual`` and ``-cv_monthly``.
+        ``-zones``, ``-season``, ``-trend``, ``-breaks``, ``-adjusted``, ``-cv_interannual`` and
+        ``-cv_monthly``.
     outline : Area or None
         The study area, in the reference system of the maps.
 
@@ -222,6 +225,7 @@ class _Target:
             )
         yield from self._variation_maps()
         yield from self._trend_maps()
+        yield from self._changes()
 
     def _variation_maps(self) -> Iterator[Block]:
         of = {
@@ -262,6 +266,32 @@ class _Target:
                 "Map of p-values of the trend.",
                 wide=False,
             )
+
+    def _changes(self) -> Iterator[Block]:
+        """Report breaks of the area mean where a change is significant, and adjusted trends."""
+        if "breaks" in self.own:
+            table: pd.DataFrame = self.own["breaks"].data
+            yield TextBlock(" ".join(_break_sentences(table, self.name)))
+            own = table[(table["of"] == "mean") & table["time"].notna()]
+            if len(own) and float(own["p"].iloc[0]) <= _LEVEL:
+                yield self._figure(
+                    "breaks",
+                    f"{self.name}: yearly area means, with breaks (dashed) and their 95 % "
+                    "intervals (shaded).",
+                    f"{self.name} by year with breaks.",
+                )
+        if "adjusted" in self.own:
+            data = self.own["adjusted"].data
+            factor = str(data.attrs["factor_name"])
+            yield TextBlock(f"Adjusted for {factor}, cell by cell: {data.attrs['statement']}")
+            if int(data["slope"].count()):
+                yield self._figure(
+                    "adjusted",
+                    f"{self.name}: slope of what {factor} leaves unexplained; dots where "
+                    f"significant at a false discovery rate of {float(data.attrs['alpha']):g}.",
+                    f"Map of the trend of {self._lower()} adjusted for {factor}.",
+                    wide=False,
+                )
 
     def _figure(self, key: str, caption: str, alt: str, *, wide: bool = True) -> FigureBlock:
         name = f"{self.target}-{key.replace('_', '-')}"
@@ -317,6 +347,28 @@ def _surroundings(
                 f"Trend map of {words}.",
                 wide=False,
             )
+
+
+def _break_sentences(table: pd.DataFrame, name: str) -> Iterator[str]:
+    """Say of the mean, and of what rain leaves, whether it changed, and when."""
+    of = {"mean": name, "adjusted": f"{name}, adjusted,"}
+    for kind, own in table.groupby("of", sort=False):
+        first = own.iloc[0]
+        if np.isnan(first["p"]):
+            yield f"{of[str(kind)]} has too few years for a test of a change."
+            continue
+        p = f"p = {first['p']:.2g} allowing for persistence, {first['plain_p']:.2g} without"
+        found = own.dropna(subset="time")
+        if first["p"] > _LEVEL or found.empty:
+            yield f"{of[str(kind)]} shows no change of level ({p})."
+            continue
+        times = ", ".join(
+            f"after {row['time']:.0f} ({row['low']:.0f} to {row['high']:.0f})"
+            if np.isfinite(row["low"])
+            else f"after {row['time']:.0f}"
+            for row in found.to_dict("records")
+        )
+        yield f"{of[str(kind)]} changed {times} ({p})."
 
 
 def _tested(row: Mapping[str, Any], plain: Mapping[str, Any]) -> str:

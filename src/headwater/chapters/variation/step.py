@@ -34,7 +34,7 @@ def _options(study: Study) -> Mapping[str, Any] | None:
     options = study.variation
     if options is None:
         return None
-    study.require("variation", options.of or ())
+    study.require("variation", (*(options.of or ()), *((options.rain,) if options.rain else ())))
     return {**options.model_dump(mode="json"), "growing_season": study.growing_season}
 
 
@@ -47,6 +47,7 @@ def _run(context: Context) -> Mapping[str, Result]:
     cubes, left_out = _chosen(context, options)
     zones = _zones(context, options)
     divisions = _divisions(context, zones)
+    rain = _rain_by_year(context, options)
     rows: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     for done, (name, cube) in enumerate(cubes.items()):
@@ -54,6 +55,8 @@ def _run(context: Context) -> Mapping[str, Result]:
         monthly, years = _by_period(context, cube, options.min_coverage)
         rows += key_figures(monthly, years, min_coverage=options.min_coverage)
         for kind, result in _describe(monthly, years, zones, options).items():
+            found[f"{name}-{kind}"] = result
+        for kind, result in _changes(years, rain, options).items():
             found[f"{name}-{kind}"] = result
         if divisions and monthly is not None:
             found[f"{name}-zones"] = zone_seasons(
@@ -284,7 +287,7 @@ def _describe(
     if "growing_season" in years:
         found["season"] = findings.season_maps(years["growing_season"])
     trended = _with_most_years(years)
-    found["trend"] = findings.trend_map(trended, alpha=options.alpha)
+    found["trend"] = findings.trend_map(trended, alpha=options.alpha, neighbours=options.neighbours)
     for scope, cube in {"interannual": trended, "monthly": monthly}.items():
         if cube is None:
             continue
@@ -293,6 +296,45 @@ def _describe(
         except DataError:
             # a temperature in degrees Celsius has no CV; the summary gives standard deviations
             continue
+    return found
+
+
+def _rain_by_year(context: Context, options: VariationOptions) -> xr.DataArray | None:
+    """Aggregate to years what trends are adjusted for."""
+    from headwater.variation.aggregation import aggregate_sums
+
+    if options.rain is None:
+        return None
+    data = context.variable(options.rain)
+    why = _reason_against(data)
+    if why:
+        raise DataError(
+            f"nothing can be adjusted for '{options.rain}'",
+            found=why,
+            do="Remove rain from [variation], or give data with at least yearly steps",
+        )
+    with month_sums(context, data, "month" if _has_months(data) else "year") as sums:
+        yearly = aggregate_sums(sums, "year", min_coverage=options.min_coverage)
+        values: xr.DataArray = yearly[options.rain].load()
+    return values
+
+
+def _changes(
+    years: Mapping[str, xr.DataArray], rain: xr.DataArray | None, options: VariationOptions
+) -> dict[str, Result]:
+    """Find breaks of the area mean, and trends adjusted for rain."""
+    from headwater.variation.adjusted import adjusted_trend_map, break_table
+
+    yearly = years["year"]
+    if rain is not None and rain.name == yearly.name:
+        rain = None
+    found: dict[str, Result] = {}
+    if options.max_breaks:
+        found["breaks"] = break_table(
+            yearly, rain, max_breaks=options.max_breaks, min_coverage=options.min_coverage
+        )
+    if rain is not None:
+        found["adjusted"] = adjusted_trend_map(yearly, rain, alpha=options.alpha)
     return found
 
 

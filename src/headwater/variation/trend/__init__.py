@@ -11,7 +11,11 @@ For several series at once
     :func:`seasonal_mann_kendall`, :func:`multivariate_mann_kendall`
 
 Given another series
-    :func:`partial_mann_kendall`, :func:`partial_correlation_trend`
+    :func:`residual_trend`, :func:`partial_mann_kendall`, :func:`partial_correlation_trend`
+
+Pooled in space
+    :func:`contextual_mann_kendall` with neighbours, :func:`regional_mann_kendall` for an area,
+    :func:`field_trend_test` for any trend in a field
 """
 
 import lazy_loader

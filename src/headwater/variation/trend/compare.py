@@ -152,7 +152,8 @@ class TrendFamily(MapResult):
     ``slope``, ``slope_low``, ``slope_high`` [units per year], ``z``, ``p``, ``smallest_p`` (that
     the test can give; 0 or missing: no limit), ``n``, ``factor`` (variance of the statistic by that
     of independent values), ``significant``; without `test`
-    the change point: ``change_p``, ``change_last`` [year], ``change_shift`` [units].
+    the change point: ``change_p``, ``change_plain_p``, ``change_last`` [year], ``change_shift``
+    [units].
     ``data.attrs``: ``variable``, ``units_per_year``, ``recommended``, ``alpha``.
     """
 
@@ -282,7 +283,7 @@ def trends(
         found[name].attrs = dict(next(fit[name].attrs for fit in fits if name in fit))
     found = found.assign(significant=_significant(found["p"], alpha, wilks))
     change = pettitt(without_season).load()
-    found = found.assign({f"change_{k}": change[k] for k in ("p", "last", "shift")})
+    found = found.assign({f"change_{k}": change[k] for k in ("p", "plain_p", "last", "shift")})
     units = per_year(str(data.attrs.get("units", "")))
     found.attrs = {
         "variable": name_of(data),

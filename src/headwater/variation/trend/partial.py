@@ -8,11 +8,13 @@ import xarray as xr
 from headwater.errors import TimeAxisError
 from headwater.inference import moments, student_p
 from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, words
+from headwater.variation.breaks import after_regression
 from headwater.variation.calendar import check_time, decimal_years
 from headwater.variation.trend._tiles import finite, midranks, standardised
+from headwater.variation.trend.mann_kendall_persistent import persistent_mann_kendall
 from headwater.variation.trend.seasonal import score_covariance
 
-__all__ = ["partial_correlation_trend", "partial_mann_kendall"]
+__all__ = ["partial_correlation_trend", "partial_mann_kendall", "residual_trend"]
 
 
 def partial_mann_kendall(data: Values, control: Values) -> xr.Dataset:
@@ -135,3 +137,60 @@ def _pair(data: xr.DataArray, control: xr.DataArray) -> tuple[xr.DataArray, xr.D
     for each in (x, y):
         finite(each.values)
     return x.where(y.notnull()), y.where(x.notnull())
+
+
+def residual_trend(data: Values, factor: Values, *, level: float = 0.95) -> xr.Dataset:
+    """Test for a trend in what a factor leaves unexplained, as RESTREND does with rain.
+
+    Parameters
+    ----------
+    data, factor : DataArray (time, ...)
+        On the same even times and cells; a time at which either is missing is left out.
+    level : float
+        Of the slope's interval [1].
+
+    Returns
+    -------
+    Dataset (...)
+        As :func:`headwater.variation.persistent_mann_kendall`, of the residuals of the regression
+        of data on the factor; ``factor_slope`` [units of data per unit of factor] and ``factor_r``
+        [1]; ``partial_p``: of :func:`partial_mann_kendall` [1], for independent values.
+
+    Raises
+    ------
+    TimeAxisError, DataError
+        As :func:`partial_mann_kendall`.
+
+    Notes
+    -----
+    A trend that the factor shares is taken for the factor's effect: if both rise, the residual
+    trend is smaller than the true one, and none is found where the factor explains it.
+
+    References
+    ----------
+    Evans, J., Geerken, R. (2004). Discrimination between climate and human-induced dryland
+    degradation. Journal of Arid Environments 57, 535-554. doi:10.1016/S0140-1963(03)00121-6
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> rain = rng.normal(size=30)
+    >>> wet = 2.0 * rain + 0.1 * np.arange(30) + 0.1 * rng.normal(size=30)
+    >>> found = residual_trend(wet, rain)
+    >>> bool(found["p"] < 0.001), round(float(found["factor_slope"]))
+    (True, 2)
+    """
+    own, given = as_cube(data), as_cube(factor)
+    x, y = _pair(own, given)
+    found = persistent_mann_kendall(after_regression(x, y).assign_attrs(own.attrs), level=level)
+    pair = moments.of(y.data, x.data)
+    units = f"{own.attrs.get('units', '')} per ({given.attrs.get('units', '')})"
+    text = words(own)
+    maps = {
+        "factor_slope": (pair.slope(), units, f"{text}, slope on {words(given)}"),
+        "factor_r": (pair.correlation(), "1", f"{text}, correlation with {words(given)}"),
+        "partial_p": (partial_mann_kendall(own, given)["p"].data, "1", f"{text}, partial p"),
+    }
+    return found.assign(dict(as_maps(x, maps).items())).assign_attrs(
+        method=f"trend of the residuals of a regression on {words(given)}"
+    )
