@@ -356,6 +356,37 @@ def test_many_write_at_once_to_the_service_and_beside_it(tmp_path):
     sound(store, 60 * 100)
 
 
+def test_two_services_on_one_store(tmp_path):
+    store = tmp_path / "network.db"
+    with serving(store) as service:
+        port = free_port()
+        words = ["serve", "--port", str(port), "--store", str(store)]
+        other = subprocess.Popen(
+            [HEADWATER, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            clients = [service.client(), Client(f"http://127.0.0.1:{port}/v1.1", service.key, 60)]
+
+            def send(client, part):
+                for k in range(part, 20, 2):
+                    client.ask("POST", "CreateObservations", table(service.stream, k, 100))
+
+            threads = [
+                threading.Thread(target=send, args=(client, part))
+                for part, client in enumerate(clients)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(120)
+            path = f"Datastreams({service.stream})/Observations?$count=true&$top=0"
+            assert [c.ask("GET", path)["@iot.count"] for c in clients] == [2000, 2000]
+        finally:
+            other.terminate()
+            other.wait(60)
+    sound(store, 2000)
+
+
 BESIDE = f"""
 import sys, numpy as np
 from headwater.network import Observations, open_store

@@ -17,7 +17,9 @@ OGC 18-088, sections 13 and 14 (MQTT); MQTT 5.0, section 3.8.3.1 (No Local).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -36,13 +38,12 @@ if TYPE_CHECKING:
 
     from headwater.network.sensorthings.service import Service
 
-__all__ = ["bridge", "created_by", "read_topic"]
+__all__ = ["bridge", "bridge_name", "created_by", "read_topic"]
 
 _LOG = logging.getLogger("headwater.mqtt")
 _PREFIX = "v1.1/"
 _CREATE = ("v1.1/Observations", "v1.1/+/Observations")
 _TOLD = "$SYS/broker/log/M/subscribe"
-_CLIENT = "headwater-sensorthings"
 _MOST_TOPICS = 10_000
 
 
@@ -160,6 +161,7 @@ async def bridge(service: Service, broker: str, *, root: str = "") -> AsyncItera
     address = _broker(broker)
     found = _Bridge(service, root, asyncio.get_running_loop())
     service.listeners.append(found.listen)
+    address["identifier"] = bridge_name(service, root)
     task = asyncio.create_task(_connected(found, address))
     try:
         yield
@@ -167,6 +169,15 @@ async def bridge(service: Service, broker: str, *, root: str = "") -> AsyncItera
         service.listeners.remove(found.listen)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def bridge_name(service: Service, root: str) -> str:
+    """Name the session of a service at its broker: the same after a restart, one for each store.
+
+    Of several processes that serve one store, one alone should join a broker.
+    """
+    parts = repr((socket.gethostname(), service.store.address, root))
+    return f"headwater-service-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
 
 
 def _broker(text: str) -> dict[str, Any]:
@@ -213,7 +224,6 @@ def _client(address: dict[str, Any]) -> aiomqtt.Client:
     session.SessionExpiryInterval = 86_400  # what is published while we are away waits a day
     return aiomqtt.Client(
         **address,
-        identifier=_CLIENT,
         protocol=aiomqtt.ProtocolVersion.V5,
         clean_start=False,
         properties=session,
