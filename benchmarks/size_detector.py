@@ -13,8 +13,24 @@ from statistics import NormalDist
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from headwater.detector import ecological, factor, interaction, opgd, stratify, torus_shift_test
-from headwater.detector.null_models import GridSpectral, MoranSpectral, Permutation, Rotation
+from headwater.detector import (
+    contrasts,
+    ecological,
+    factor,
+    interaction,
+    opgd,
+    risk,
+    stratify,
+    torus_shift_test,
+)
+from headwater.detector.field_covariance import FieldPlaces
+from headwater.detector.null_models import (
+    GridSpectral,
+    MoranSpectral,
+    Permutation,
+    Rotation,
+    spread_across,
+)
 from headwater.detector.q import q_interval, q_statistic, stratum_sums
 from headwater.detector.resample import Resampling, square_blocks, unit_blocks
 from headwater.detector.search_options import Search
@@ -45,7 +61,14 @@ def tally(runs: int, seed: int, one: Callable[[np.random.Generator], Row]) -> Ro
     """Share of runs in which each p is at most ALPHA (or each flag true), in per cent."""
     rng = np.random.default_rng(seed)
     rows = [one(rng) for _ in range(runs)]
-    return {name: 100 * float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return {name: 100 * _mean([row[name] for row in rows]) for name in rows[0]}
+
+
+def _mean(shares: list[float]) -> float:
+    """Mean of the runs that gave an answer; NaN where fewer than one in twenty did."""
+    given = np.array(shares, dtype=float)
+    few = np.isfinite(given).sum() < max(1, 0.05 * given.size)
+    return float("nan") if few else float(np.nanmean(given))
 
 
 def of_factor(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Row:
@@ -204,6 +227,90 @@ def equals(runs: int) -> Iterator[tuple[str, Row]]:
             yield f"{word}, sigma {sigma:g}", tally(max(runs // 2, 1), 9, one)
 
 
+def means(runs: int) -> Iterator[tuple[str, Row]]:
+    """Strata means and their contrasts on fields of one covariance, under unrelated strata."""
+    for kind, length, side in FIELDS:
+
+        def one(rng: np.random.Generator, kind=kind, length=length, side=side) -> Row:
+            x, y = (covaried(kind, length, side, rng).ravel() for _ in range(2))
+            strata = {"x": stratify(x, "quantile", 5)}
+            by = Resampling(rng, where=_whole(side))
+            found, plain = risk(y, strata, resampling=by), risk(y, strata)
+            apart, naive = contrasts(y, strata, resampling=by).data, contrasts(y, strata).data
+            given = found.data["low"].notna().all()
+            return {
+                "means, t": _share_held(plain.data),
+                "means, field": _share_held(found.data) if given else np.nan,
+                "contrasts, field": (apart["p_value"] > ALPHA).mean() if given else np.nan,
+                "false, Welch": (naive["p_holm"] <= ALPHA).any(),
+                "false, field": (apart["p_holm"] <= ALPHA).any(),
+                "refused": not given,
+            }
+
+        yield f"{kind}, {length:g} of {side} cells", tally(max(runs // 3, 1), 11, one)
+
+
+FIELDS = [
+    *(("exponential", 2.0, 40), ("exponential", 8.0, 40), ("Gaussian", 2.0, 40)),
+    *(("Gaussian", 8.0, 40), ("exponential", 5.0, 100), ("exponential", 20.0, 100)),
+    *(("Gaussian", 5.0, 100), ("Gaussian", 20.0, 100)),
+]
+_ROOTS: dict[tuple[str, float, int], np.ndarray] = {}
+_WHERE: dict[int, FieldPlaces] = {}
+
+
+def covaried(kind: str, length: float, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a field with covariance exp(-d / length) or exp(-(d / length)²), by embedding."""
+    key, wide = (kind, length, side), 4 * side
+    if key not in _ROOTS:
+        step = np.minimum(np.arange(wide), wide - np.arange(wide))
+        far = np.hypot(step[:, None], step[None]) / length
+        wave = np.fft.fft2(np.exp(-far) if kind == "exponential" else np.exp(-(far**2)))
+        _ROOTS[key] = np.sqrt(np.maximum(wave.real, 0.0))
+    noise = rng.normal(size=(2, wide, wide))
+    drawn = np.fft.fft2(_ROOTS[key] * (noise[0] + 1j * noise[1])).real / wide
+    return drawn[:side, :side]
+
+
+def _whole(side: int) -> FieldPlaces:
+    """Take all cells of a map; correlation matrices are shared by all runs."""
+    if side not in _WHERE:
+        _WHERE[side] = FieldPlaces.of_cells(np.arange(side**2), (side, side))
+    where = _WHERE[side]
+    for key in [key for key in where.memo if len(key) <= 64]:
+        # what was fitted to one map is not needed for the next; matrices of the places are
+        del where.memo[key]
+    return where
+
+
+def _share_held(table) -> float:
+    return float(((table["low"] <= 0) & (table["high"] >= 0)).mean())
+
+
+def unequal(runs: int) -> Iterator[tuple[str, Row]]:
+    """Maps whose standard deviation grows from one side to the other, under two kinds of strata."""
+    for growth in (1.0, 2.7, 12.0):
+        for trend in (0.0, 4.0):
+            for sigma in (1.0, 4.0):
+
+                def one(rng: np.random.Generator, g=growth, t=trend, s=sigma) -> Row:
+                    x = field(s, rng) + t * np.indices((SIDE, SIDE))[1] / SIDE
+                    y = field(s, rng) * g ** (np.arange(SIDE) / (SIDE - 1))
+                    strata = {"x": stratify(x, "quantile", 5)}
+                    scale = spread_across(y.ravel(), CELLS, (SIDE, SIDE))
+                    row: Row = {}
+                    kept = GridSpectral(CELLS, (SIDE, SIDE), scale)
+                    for name, null in (("as if equal", GRID), ("scale kept", kept)):
+                        by = Resampling(rng, null, n_resamples=DRAWS)
+                        p = factor(y, strata, resampling=by).data["p_spatial"][0]
+                        row[name] = p <= ALPHA
+                    return {**row, "found unequal": scale is not None}
+
+                words = "strata along it" if trend else "strata anywhere"
+                name = f"growing {growth:g} times, {words}, sigma {sigma:g}"
+                yield name, tally(max(runs // 2, 1), 12, one)
+
+
 def coverage(runs: int) -> Iterator[tuple[str, Row]]:
     """Share of 95 % intervals that hold the true q of the process."""
     limits = [NormalDist().inv_cdf(p) for p in (0.2, 0.4, 0.6, 0.8)]
@@ -217,11 +324,14 @@ def coverage(runs: int) -> Iterator[tuple[str, Row]]:
                 strata = Strata(codes, tuple("abcde"))
                 low, high = q_interval(q_statistic(stratum_sums(y, codes, 5)))
                 blocks = square_blocks(CELLS, (SIDE, SIDE), y.ravel())
-                by = Resampling(rng, blocks=blocks, n_resamples=499)
+                by = Resampling(rng, None, blocks, 499, _whole(SIDE))
                 row = factor(y, {"x": strata}, resampling=by).data.iloc[0]
+                given = bool(np.isfinite(row["q_low"]))
+                held = row["q_low"] <= true <= row["q_high"]
                 return {
                     "F inversion": low <= true <= high,
-                    "blocks": row["q_low"] <= true <= row["q_high"],
+                    "field": held if given else np.nan,
+                    "refused": not given,
                 }
 
             true = 2 * slope**2 / (2 * slope**2 + 1)
@@ -239,7 +349,7 @@ def _scores(strata: Strata) -> np.ndarray:
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    tables = (factor_on_maps, factor_at_points, search, pairs, equals, coverage)
+    tables = (factor_on_maps, factor_at_points, search, pairs, equals, means, unequal, coverage)
     for table in tables:
         if sys.argv[2:] and table.__name__ not in sys.argv[2:]:
             continue
@@ -247,7 +357,7 @@ def main() -> None:
         for at, (name, row) in enumerate(table(runs)):
             if at == 0:
                 print(f"| | {' | '.join(row)} |\n|---|{'---|' * len(row)}")
-            shares = " | ".join(f"{share:.1f}" for share in row.values())
+            shares = " | ".join("–" if np.isnan(one) else f"{one:.1f}" for one in row.values())
             print(f"| {name} | {shares} |", flush=True)
 
 

@@ -18,15 +18,18 @@ from headwater.detector import (
     ecological,
     factor,
     interaction,
+    opgd,
     risk,
     stratify,
 )
 from headwater.detector.breaks import (
+    effective_breaks,
     equal_breaks,
     natural_breaks,
     quantile_breaks,
     standard_deviation_breaks,
 )
+from headwater.detector.peer_breaks import styled_rule
 from headwater.detector.q import p_wang2016, q_interval, q_statistic, stratum_sums
 from headwater.detector.strata import as_strata
 
@@ -310,3 +313,33 @@ def test_wang_p_of_gdverse_sweeps(name: str) -> None:
             assert p_wang2016(sums) == pytest.approx(row["p"], abs=1e-5)
             compared += 1
     assert compared
+
+
+@pytest.mark.parametrize("name", list(SWEPT))
+@pytest.mark.parametrize(("style", "software"), [("gd", "GD"), ("sdsfun", "gdverse")])
+def test_class_rules_in_the_style_of_others(name: str, style: str, software: str) -> None:
+    """GD loses the first or last unit of some geometric classes by rounding; here it stays."""
+    same = lost = 0
+    for variable, methods in expected(name)["opgd"][software]["sweep"].items():
+        x = np.sort(table(name)[variable].to_numpy(float))
+        for method, numbers in methods.items():
+            rule = styled_rule({"sd": "standard_deviation"}.get(method, method), style)
+            for number, case in numbers.items():
+                ends = effective_breaks(x, rule(x, [int(number)])[0])[1]
+                counts = np.diff([0, *ends, x.size])
+                wanted = np.array([one for one in np.atleast_1d(case["counts"]) if one])
+                dropped = case.get("n_dropped_to_NA") or 0
+                assert np.abs(counts - wanted).sum() == dropped, (variable, method, number)
+                same, lost = same + (dropped == 0), lost + (dropped > 0)
+    assert same > 70
+    assert lost == 0 if style == "sdsfun" else lost < 20
+
+
+def test_best_classes_in_the_style_of_gd_are_those_of_gd() -> None:
+    best = expected("ndvi_40")["opgd"]["GD"]["best"]
+    frame = table("ndvi_40")
+    factors = {name: frame[name].to_numpy(float) for name in best}
+    found = opgd(frame["NDVIchange"], factors, by="q", style="gd").best.set_index("factor")
+    for name, case in best.items():
+        assert found.loc[name, "q"] == pytest.approx(case["q"], abs=1e-9)
+        assert found.loc[name, "strata"] == case["n.itv"]

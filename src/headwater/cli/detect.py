@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,8 @@ from headwater.cli.errors import report_errors
 from headwater.cli.output import warn, write_results
 
 __all__ = ["detect"]
+
+Style = Literal["headwater", "gd", "sdsfun"]
 
 
 def detect(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
@@ -44,6 +46,9 @@ def detect(  # noqa: PLR0913, PLR0917 - a command has the options that its users
             help="One factor's own classes, as rain=natural:6 or rain=0,100,400; repeat.",
         ),
     ] = None,
+    style: Annotated[
+        Style, typer.Option(help="Whose class rules: headwater, gd or sdsfun (gdverse).")
+    ] = "headwater",
     weights: Annotated[
         str | None, typer.Option(help="Column with the weight of each unit, such as its area.")
     ] = None,
@@ -98,6 +103,7 @@ def detect(  # noqa: PLR0913, PLR0917 - a command has the options that its users
             n_resamples=draws,
             rng=np.random.default_rng(seed),
             further=tuple(method or ()),
+            style=style,
         )
         for line in summary_lines(found):
             typer.echo(line)

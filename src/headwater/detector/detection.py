@@ -26,6 +26,7 @@ from headwater.detector.null_models import (
     spread_across,
 )
 from headwater.detector.optimal_parameters import best_strata, opgd
+from headwater.detector.peer_breaks import Style
 from headwater.detector.resample import Resampling, point_blocks, square_blocks, unit_blocks
 from headwater.detector.results import (
     AssociationResult,
@@ -179,6 +180,7 @@ def rank_factors(sample: Sample, search: Search, chance: Resampling) -> Ranking:
         min_units=search.min_units,
         weights=weights,
         fixed=search.fixed,
+        style=search.style,
     )
     strata = best_strata(sample.factors, found)
     blocks = replace(chance, null=None) if chance.n_resamples else None
@@ -369,6 +371,7 @@ def detect_sample(
     n_resamples: int = 999,
     rng: np.random.Generator | None = None,
     further: Sequence[str] = (),
+    style: Style = "headwater",
 ) -> Detection:
     """Run all detectors on units that were read already.
 
@@ -387,6 +390,8 @@ def detect_sample(
         Further detectors: "gozh", "lesh", "shegd", "shares", "rgd", "spade", "idsa", "srsgd",
         "scale", "local", "shift" (:func:`headwater.detector.further.further_results`). One that
         the units do not allow is left out, and named in the cautions.
+    style : {"headwater", "gd", "sdsfun"}
+        Whose class rules; see :func:`headwater.detector.opgd`.
 
     Returns
     -------
@@ -412,7 +417,7 @@ def detect_sample(
     ['association', 'contrasts', 'factor', 'optimal', 'risk', 'search']
     """
     y, weights = sample.response, sample.weights
-    search = Search(tuple(methods), tuple(classes), by, 2, sample.kinds, fixed or {})
+    search = Search(tuple(methods), tuple(classes), by, 2, sample.kinds, fixed or {}, style)
     chance = chance_of(sample, n_resamples, rng or np.random.default_rng(1))
     ranked = rank_factors(sample, search, chance)
     strata = ranked.strata

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from headwater.detector.partition_scores import Layout
+from headwater.detector.peer_breaks import Style
 from headwater.detector.q import check_varies
 from headwater.detector.references import FISHER1958, SONG2020
 from headwater.detector.results import OptimalResult
@@ -24,7 +25,7 @@ __all__ = ["Criterion", "METHODS", "Scheme", "best_strata", "opgd"]
 Floats = npt.NDArray[np.float64]
 
 
-def opgd(
+def opgd(  # noqa: PLR0913 - a search has the options that published studies need
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
     *,
@@ -35,6 +36,7 @@ def opgd(
     min_units: int = 2,
     weights: npt.ArrayLike | None = None,
     fixed: Mapping[str, Scheme] | None = None,
+    style: Style = "headwater",
 ) -> OptimalResult:
     """Try every rule with every number of classes, and choose one for each factor.
 
@@ -61,6 +63,9 @@ def opgd(
         Weight of each unit.
     fixed : mapping of str to Scheme, optional
         Factors that are parted by a scheme of their own, without a search.
+    style : {"headwater", "gd", "sdsfun"}
+        Whose class rules: ours, or those of the R packages GD or sdsfun (gdverse)
+        (:func:`headwater.detector.peer_breaks.styled_rule`).
 
     Returns
     -------
@@ -103,7 +108,7 @@ def opgd(
     """
     values = np.asarray(response, dtype=np.float64).ravel()
     unit = None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
-    search = Search(tuple(methods), tuple(classes), by, min_units, kinds or {}, fixed or {})
+    search = Search(tuple(methods), tuple(classes), by, min_units, kinds or {}, fixed or {}, style)
     search.check_fixed(factors)
     rows: list[dict[str, Any]] = []
     for name, given in factors.items():
@@ -118,7 +123,11 @@ def opgd(
         f"factor, the one with the greatest value of {CRITERIA[by]} was chosen.",
         references=(SONG2020, FISHER1958),
         fingerprint=fingerprint(values, *(np.asarray(given) for given in factors.values()), by),
-        choices=(*_sentences(rows, by, min_units), _grid_sentence(methods, classes)),
+        choices=(
+            *_sentences(rows, by, min_units),
+            _grid_sentence(methods, classes),
+            *_style_words(style),
+        ),
         cautions=(*_cautions(rows, by), *_turning(search)),
     )
 
@@ -251,6 +260,11 @@ def _turning(search: Search) -> tuple[str, ...]:
         for name, scheme in search.fixed.items()
         if search.kinds.get(name) == "circular" and scheme.method != "sectors"
     )
+
+
+def _style_words(style: Style) -> tuple[str, ...]:
+    names = {"gd": "the R package GD", "sdsfun": "the R package sdsfun (gdverse)"}
+    return (f"Class rules are those of {names[style]}.",) if style in names else ()
 
 
 def _grid_sentence(methods: Sequence[str], classes: Sequence[int]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headwater.detector.breaks import BreakProgramme, break_rule, effective_breaks
+from headwater.detector.breaks import BreakProgramme, effective_breaks
+from headwater.detector.peer_breaks import Style, styled_rule
 from headwater.detector.strata import Strata
 from headwater.errors import DataError
 
@@ -168,6 +169,7 @@ def lay_out_values(
     methods: Sequence[str],
     classes: Sequence[int],
     min_units: int,
+    style: Style = "headwater",
 ) -> Layout:
     """Lay out the candidates of a continuous factor.
 
@@ -186,6 +188,8 @@ def lay_out_values(
         Numbers of classes.
     min_units : int
         A candidate with a class of fewer units is refused.
+    style : {"headwater", "gd", "sdsfun"}
+        Whose rules.
 
     Returns
     -------
@@ -214,7 +218,7 @@ def lay_out_values(
             pairs = zip(classes, breaks, strict=True)
             candidates += [_parted(ordered, method, k, inner, min_units) for k, inner in pairs]
         else:
-            candidates += _by_rule(ordered, method, classes, min_units)
+            candidates += _by_rule(ordered, method, classes, min_units, style)
     return Layout(order, tuple(candidates), programme)
 
 
@@ -257,11 +261,16 @@ def _best_breaks(
 
 
 def _by_rule(
-    ordered: Floats, method: str, classes: Sequence[int], min_units: int
+    ordered: Floats, method: str, classes: Sequence[int], min_units: int, style: Style
 ) -> Iterator[Candidate]:
     try:
-        found = break_rule(method)(ordered, classes)
+        found = styled_rule(method, style)(ordered, classes)
     except DataError as error:
+        if style != "headwater" and len(classes) > 1:
+            # rules of others can fail for one number of classes and not for another
+            for number in classes:
+                yield from _by_rule(ordered, method, [number], min_units, style)
+            return
         nothing = np.array([0, ordered.size])
         for number in classes:
             yield Candidate(method, number, nothing, (), f"{error.wrong} ({error.found})")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headwater.detector.breaks import break_rule, optimal_breaks
 from headwater.detector.partition_scores import Layout, Scores, lay_out_strata, lay_out_values
+from headwater.detector.peer_breaks import Style, styled_rule
 from headwater.detector.strata import Strata, categories, sectors, stratify
 from headwater.errors import DataError, StudyError, nearest
 from headwater.glossary import Kind
@@ -68,6 +69,8 @@ class Search:
         Declared kinds of factors.
     fixed : mapping of str to Scheme
         Factors that are parted by a scheme of their own, without a search.
+    style : {"headwater", "gd", "sdsfun"}
+        Whose class rules.
     """
 
     methods: tuple[str, ...] = METHODS
@@ -76,11 +79,13 @@ class Search:
     min_units: int = 2
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     fixed: Mapping[str, Scheme] = field(default_factory=dict)
+    style: Style = "headwater"
 
     def __post_init__(self) -> None:
         for method in self.methods:
             if method != "optimal":
                 break_rule(method)
+                styled_rule(method, self.style)
         if self.by not in CRITERIA:
             known = list(CRITERIA)
             raise StudyError("unknown criterion", found=f"'{self.by}'", do=nearest(self.by, known))
@@ -139,11 +144,20 @@ class Search:
             return [lay_out_strata(_kept(categories(array), present), present)]
         values = array.astype(np.float64)
         if name in self.fixed:
-            return [lay_out_strata(_as_asked(values, kind, self.fixed[name], response), present)]
+            return [
+                lay_out_strata(
+                    _as_asked(values, kind, self.fixed[name], response, self.style), present
+                )
+            ]
         if kind == "circular":
             parted = (sectors(values, number) for number in self.classes)
             return [lay_out_strata(part, present, self.min_units) for part in parted]
-        rules = {"methods": self.methods, "classes": self.classes, "min_units": self.min_units}
+        rules = {
+            "methods": self.methods,
+            "classes": self.classes,
+            "min_units": self.min_units,
+            "style": self.style,
+        }
         return [lay_out_values(values, response, weights, **rules)]  # type: ignore[arg-type]
 
     def scores(
@@ -234,7 +248,7 @@ def _kept(strata: Strata, present: npt.NDArray[np.bool_]) -> Strata:
     return replace(strata, codes=np.where(present, strata.codes, np.int32(-1)))
 
 
-def _as_asked(values: Floats, kind: Kind, scheme: Scheme, response: Floats) -> Strata:
+def _as_asked(values: Floats, kind: Kind, scheme: Scheme, response: Floats, style: Style) -> Strata:
     """Part a factor by its scheme, looking at the units that have a response."""
     values = np.where(np.isnan(response), np.nan, values)
     if scheme.method == "sectors" and scheme.breaks is None:
@@ -249,4 +263,10 @@ def _as_asked(values: Floats, kind: Kind, scheme: Scheme, response: Floats) -> S
         inner = optimal_breaks(values, response, [scheme.classes])[0]
         edges = (float(np.nanmin(values)), *inner.tolist(), float(np.nanmax(values)))
         return replace(stratify(values, breaks=edges), method="optimal", requested=scheme.classes)
+    if style != "headwater" and scheme.breaks is None:
+        ordered = np.sort(values[~np.isnan(values)])
+        (inner,) = styled_rule(scheme.method, style)(ordered, [scheme.classes])
+        edges = (float(ordered[0]), *inner.tolist(), float(ordered[-1]))
+        parted = stratify(values, breaks=edges)
+        return replace(parted, method=scheme.method, requested=scheme.classes)
     return stratify(values, scheme.method, scheme.classes, breaks=scheme.breaks)

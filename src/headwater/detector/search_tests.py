@@ -101,6 +101,7 @@ def search_test(
         min_units=plan.min_units,
         weights=unit,
         fixed=plan.fixed,
+        style=plan.style,
     ).best
     laid = {name: plan.layouts(name, one, values, unit) for name, one in arrays.items()}
     tallies = {name: _Tally.of(plan, layouts, values, unit) for name, layouts in laid.items()}

@@ -71,6 +71,10 @@ class DetectorOptions(BaseModel):
     methods: tuple[Method, ...] = Field(
         _DEFAULT, min_length=1, description="Rules that the search tries on continuous factors."
     )
+    style: Literal["headwater", "gd", "sdsfun"] = Field(
+        "headwater",
+        description="Whose class rules: ours, or those of the R packages GD or sdsfun (gdverse).",
+    )
     classes: tuple[int, int] = Field((3, 8), description="Fewest and most classes that it tries.")
     by: Literal["q_cv", "q_adjusted", "q"] = Field(
         "q_cv",

@@ -98,6 +98,7 @@ def _run(context: Context) -> Mapping[str, Result]:
         n_resamples=options.draws,
         rng=context.rng,
         further=options.also,
+        style=options.style,
     )
     results = found.with_choices(tuple(one.note for one in reduced.values())).results()
     if options.series != "none" and reduced[response].series is not None:
@@ -126,7 +127,7 @@ def _search(options: DetectorOptions, sample: Sample) -> Search:
 
     classes = tuple(range(options.classes[0], options.classes[1] + 1))
     fixed = {name: _scheme(given) for name, given in options.strata.items()}
-    return Search(options.methods, classes, options.by, 2, sample.kinds, fixed)
+    return Search(options.methods, classes, options.by, 2, sample.kinds, fixed, options.style)
 
 
 def _series(
