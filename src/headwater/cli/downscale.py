@@ -1,4 +1,4 @@
-"""Commands that make a study's soil moisture finer, and that tell what to expect of it."""
+"""Commands that make a study's soil moisture finer, and that state what to expect of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ __all__ = ["downscale", "twin"]
 _File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
 _Workers = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
 
-_NAMES = {"nearest": "nearest cell", "pipeline": "this downscaling", "oracle": "oracle"}
+_NAMES = {
+    "nearest": "nearest cell",
+    "bilinear": "bilinear",
+    "pipeline": "this downscaling",
+    "oracle": "oracle",
+}
 _SKILL = {
     "method": "",
     "rmse": "RMSE [m³ m⁻³]",
@@ -45,7 +50,7 @@ def downscale(
         bool, typer.Option("--no-report", help="Compute, but draw no report.")
     ] = False,
 ) -> None:
-    """Make the soil moisture of a study finer, and tell how far it can be trusted."""
+    """Make the soil moisture of a study finer, and say how far it can be trusted."""
     with report_errors() as place:
         from headwater.study import load_result
 
@@ -53,12 +58,12 @@ def downscale(
         place.append(study.results)
         settings = settings_of(study, workers=workers)
         run_with_progress(study, settings, fresh=fresh, until="downscaling")
-        _tell_product(study, load_result)
+        _show_product(study, load_result)
         if not no_report:
             draw_report(study, settings)
 
 
-def _tell_product(study: Study, load: Any) -> None:
+def _show_product(study: Study, load: Any) -> None:
     folder = study.results / "downscaling"
     if (folder / "twin.json").exists():
         _show_skill(load(study.results, "downscaling/twin").data)
@@ -85,7 +90,7 @@ def twin(
     workers: _Workers = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
-    """Tell what skill to expect of a downscaling before a map is made."""
+    """State what skill to expect of a downscaling before a map is made."""
     with report_errors() as place:
         from headwater.chapters.downscaling.results import twin_results
         from headwater.chapters.downscaling.twin import expected_skill
@@ -107,7 +112,7 @@ def twin(
             "but knows no observation of the day."
         )
         write_results(out, results)
-        warn((*found.task.notes, *found.twin.notes))
+        warn((found.twin.assumptions, *found.task.notes, *found.twin.notes))
 
 
 def _asked(file: Path) -> Study:

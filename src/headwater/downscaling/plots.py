@@ -19,8 +19,13 @@ _PANELS = {
     "r": "R in time",
     "r_within": "R within cells",
 }
-_NAMES = {"nearest": "Nearest cell", "pipeline": "Downscaled", "oracle": "Oracle"}
-_COLORS = {"nearest": MUTED, "pipeline": CATEGORY[0], "oracle": CATEGORY[2]}
+_NAMES = {
+    "nearest": "Nearest cell",
+    "bilinear": "Bilinear",
+    "pipeline": "Downscaled",
+    "oracle": "Oracle",
+}
+_COLORS = {"nearest": MUTED, "bilinear": MUTED, "pipeline": CATEGORY[0], "oracle": CATEGORY[2]}
 
 
 def draw_importance(table: pd.DataFrame) -> Figure:
@@ -49,7 +54,7 @@ def draw_importance(table: pd.DataFrame) -> Figure:
 
 
 def draw_twin(table: pd.DataFrame) -> Figure:
-    """Draw RMSE, unbiased RMSE and correlations of nearest cell, pipeline and oracle.
+    """Draw RMSE, unbiased RMSE and correlations of nearest cell, bilinear, pipeline and oracle.
 
     Parameters
     ----------
