@@ -111,6 +111,7 @@ _EXAMPLES = {
     "validation.scaling": '"mean_std"',
     "validation.strata": '"land_cover"',
     "variation.of": '["soil_moisture", "precipitation"]',
+    "variation.rain": '"precipitation"',
     "correlation.of": '"soil_moisture"',
     "correlation.with": '["precipitation", "temperature"]',
     "correlation.months": "[5, 6, 7, 8, 9, 10]",
