@@ -6,6 +6,7 @@
 - :func:`fit_response`, :func:`response_curves`: how cover answers soil water, and how much of it;
   :meth:`Response.residuals` gives what water does not explain
 - :class:`Soil`, :class:`Weather`, :func:`water_balance`, :func:`calibrate_soil`: the bucket
+- :func:`carrying_capacity`: the densest cover that water carries
 - :func:`peak_of_season`, :func:`read_profile`, :func:`grade_degradation`: degradation grades
 
 Condition indices (VCI, TCI, VHI) are in :mod:`headwater.vegetation.cover`, HANTS in

@@ -1,5 +1,6 @@
 from .bucket import Soil, Weather, water_balance
 from .calibration import calibrate_soil
+from .capacity import Exhaustion, Scenario, carrying_capacity
 from .cover import EndValues, clean_ndvi, end_values, fractional_cover, place_composites
 from .curves import response_curves
 from .degradation import grade_degradation, peak_of_season
@@ -10,10 +11,13 @@ from .smoothing import whittaker
 
 __all__ = [
     "EndValues",
+    "Exhaustion",
     "Response",
+    "Scenario",
     "Soil",
     "Weather",
     "calibrate_soil",
+    "carrying_capacity",
     "clean_ndvi",
     "end_values",
     "fit_response",

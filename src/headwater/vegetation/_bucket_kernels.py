@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-__all__ = ["FIELDS", "SERIES", "Weather", "bucket_days", "laio_dry_down"]
+__all__ = ["FIELDS", "SERIES", "Weather", "bucket_days", "laio_dry_down", "lowest_reserves"]
 
 FIELDS = (
     "root_depth",
@@ -233,3 +233,30 @@ def _cell_day(now: Any, here: Any, table: Any, j: Any, laio: Any) -> Any:
     content = water / depth
     seen = (content * liquid, content, stress)
     return (snow, water, top, ground), (used, evaporated, runoff, leaked), seen
+
+
+@njit(cache=True, nogil=True)
+def lowest_reserves(liquid: Any, shape: Any, marks: Any, starts: Any, spell: Any) -> Any:
+    """Return (years, cells): the lowest extractable share that lasts `spell` days in the season.
+
+    liquid, shape: (days, cells) of liquid water content and of cover relative to full season; the
+    season is where it is over one half. marks: (2, cells) of wilting point and field capacity. A
+    year without a season has a reserve of 1.
+    """
+    cells = liquid.shape[1]
+    lowest = np.ones((starts.shape[0] - 1, cells))
+    for j in range(cells):
+        width = marks[1, j] - marks[0, j]
+        for year in range(starts.shape[0] - 1):
+            run, recent = 0, np.zeros(spell)
+            for t in range(starts[year], starts[year + 1]):
+                if not shape[t, j] > 0.5:
+                    run = 0
+                    continue
+                recent[run % spell] = (liquid[t, j] - marks[0, j]) / width
+                run += 1
+                if run >= spell:
+                    most = recent.max()
+                    if most < lowest[year, j] or np.isnan(most):
+                        lowest[year, j] = most
+    return lowest

@@ -94,7 +94,7 @@ def times_of(data: Any) -> pd.DatetimeIndex:
     [1, 2]
     """
     if isinstance(data, pd.Series) and isinstance(data.index, pd.DatetimeIndex):
-        data = xr.DataArray(data.to_numpy(), {"time": data.index}, "time")
+        data = xr.DataArray(data.to_numpy(), {"time": data.index.rename("time")}, "time")
     if not isinstance(data, xr.DataArray) or "time" not in data.coords:
         raise TimeAxisError(
             "no times", found=type(data).__name__, do="Give a cube or series with times"

@@ -256,7 +256,7 @@ def _year_of_runs(
 
 def _as_cube(data: Any) -> xr.DataArray:
     if isinstance(data, pd.Series):
-        return xr.DataArray(data.to_numpy(), {"time": data.index}, "time", data.name)
+        return xr.DataArray(data.to_numpy(), {"time": data.index.rename("time")}, "time", data.name)
     times_of(data)
     return data  # type: ignore[no-any-return]
 
