@@ -1,0 +1,236 @@
+"""How often what the room of vegetation says is so: `python -m benchmarks.coverage_vegetation`.
+
+Writes docs/simulations/vegetation.md. Worlds with known truth: single answers of cover to water,
+and the growing virtual headwater, whose equations no estimator shares.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.signal import lfilter
+
+from headwater.vegetation.bucket import Soil, Weather
+from headwater.vegetation.calibration import calibrate_soil
+from headwater.vegetation.capacity import carrying_capacity
+from headwater.vegetation.curves import response_curves
+from headwater.vegetation.degradation import grade_degradation, peak_of_season
+from headwater.vegetation.profiles import read_profile
+from headwater.vegetation.response import fit_response
+from headwater.virtual.growing import grow, true_capacity
+
+PAGE = Path(__file__).parent.parent / "docs" / "simulations" / "vegetation.md"
+SIGN = np.array([1, 1, 1, 1, 1, 1, 0.9, 0.4, -0.3, 0.2, 1, 1, 1])
+ANSWERS = {
+    "saturating": lambda m: 1 - np.exp(-np.maximum(m - 0.05, 0) / 0.06),
+    "plateau": lambda m: np.clip((m - 0.05) / 0.10, 0, 1),
+    "linear": lambda m: m / 0.2,
+    "threshold": lambda m: 0.3 + 0.7 / (1 + np.exp(-(m - 0.13) / 0.008)),
+    "none": lambda m: 0 * m + 0.75,
+}
+CASES = {
+    "noise 0.03, ρ 0.5": (0.5, 0.0),
+    "white noise": (0.0, 0.0),
+    "ρ 0.8": (0.8, 0.0),
+    "ρ 0.5, 40 % gaps": (0.5, 0.4),
+}
+
+
+def world(rng, answer, rho, gaps, *, years=20, cells=10):
+    """Water with a memory of a month, and cover that answers its mean of about 20 days."""
+    days = pd.date_range("2001-01-01", f"{2000 + years}-12-31", unit="ns")
+    shared, own = (
+        lfilter([1], [1, -0.97], rng.normal(0, 0.25, (days.size, n)), axis=0) for n in (1, cells)
+    )
+    theta = np.clip(0.14 + 0.03 * shared + 0.01 * own, 0.011, None)
+    felt = lfilter([0.05], [1, -0.95], theta - 0.14, axis=0) + 0.14
+    sign = SIGN[days.month.to_numpy()][:, None]
+    cover = 0.6 * (1 + sign * (ANSWERS[answer](felt) / 0.75 - 1))
+    seen = (days.day_of_year.to_numpy() - 1) % 16 == 0
+    noise = rng.normal(0, 0.03, (seen.sum(), cells))
+    cover = cover[seen] + lfilter([np.sqrt(1 - rho**2)], [1, -rho], noise, axis=0)
+    cover[rng.random(cover.shape) < gaps] = np.nan
+    return (
+        xr.DataArray(cover, {"time": days[seen]}, ("time", "cell")),
+        xr.DataArray(theta, {"time": days}, ("time", "cell")),
+    )
+
+
+def curve_rows(draws):
+    rows = []
+    for answer in ("saturating", "plateau", "linear", "threshold"):
+        for case, (rho, gaps) in CASES.items():
+            held, errors = [], []
+            for seed in range(draws):
+                rng = np.random.default_rng([11, seed])
+                cover, water = world(rng, answer, rho, gaps)
+                found = response_curves(cover, water, rng=rng, months=(6, 7, 8), n_resamples=200)
+                for month, one in found.groupby("month"):
+                    truth = 0.6 * (1 + SIGN[month] * (ANSWERS[answer](one["water"]) / 0.75 - 1))
+                    held.append(((one["low"] <= truth) & (truth <= one["high"])).mean())
+                    if month == 6:
+                        errors.append(np.abs(one["cover"] - truth).max() / np.ptp(truth))
+            rows.append((answer, case, np.mean(held), np.median(errors), np.quantile(errors, 0.9)))
+    return rows
+
+
+def share_rows(draws):
+    rows = []
+    for answer in ("none", "saturating", "threshold"):
+        for case, (rho, gaps) in CASES.items():
+            zero, share = [], []
+            for seed in range(draws):
+                rng = np.random.default_rng([12, seed])
+                maps = fit_response(*world(rng, answer, rho, gaps, years=12)).maps
+                zero.append((maps["share_low"] <= 0).mean())
+                share.append(maps["share"].median())
+            rows.append((answer, case, np.mean(zero), np.median(share)))
+    return rows
+
+
+def capacity_rows(seeds):
+    rows = []
+    for seed in seeds:
+        here = grow(seed=seed, shape=(8, 12), world="no_water", droughts=())
+        daily, rng = here.daily, np.random.default_rng([13, seed])
+        names = ("precipitation", "temperature", "potential_evapotranspiration", "cover")
+        drives = Weather(*(daily[name].values for name in names))
+        peak = daily["cover"].groupby("time.year").max().mean("year")
+        course = (daily["cover"] / peak).clip(0, 1).values
+        water = (0.25 * daily["soil_water"][0] + 0.75 * daily["soil_water"][1]).values
+        seen = np.where(course > 0.5, water + rng.normal(0, 0.01, water.shape), np.nan)
+        fit = calibrate_soil(seen, drives, Soil(0.24, 0.09))
+        soils = [fit.soil, *(fit.draw(rng) for _ in range(6))]
+        years = daily["time"].dt.year.values
+        found = carrying_capacity(drives._replace(cover=course), soils, years, rng=rng)
+        truth = true_capacity(here).values
+        inner = (here.maps["vegetation"] != 5).values & (truth < 0.95) & (truth > 0.06)
+        error = (found.cover - truth)[inner]
+        held = ((found.low <= truth) & (truth <= found.high))[inner].mean()
+        close = (np.abs(error) / truth[inner] < 0.1).mean()
+        r = np.corrcoef(found.cover[inner], truth[inner])[0, 1]
+        rows.append((seed, inner.sum(), np.median(error), np.median(abs(error)), close, held, r))
+    return rows
+
+
+def by_patch(data, here, patches):
+    """Means over the cells of each patch."""
+    groups = here.maps["patch"].where(here.maps["patch"].isin(patches["patch"]))
+    return data.stack(cell=("y", "x")).groupby(groups.stack(cell=("y", "x"))).mean()
+
+
+def rid_of_water(cover, water):
+    """Cover as it would be with the mean effect of water, in the months of the peak."""
+    found = fit_response(cover, water, months=(7, 8), step=8.0)
+    expected = found.expected(cover, water)
+    return (
+        cover
+        - expected
+        + expected.groupby("time.month")
+        .mean()
+        .sel(month=cover["time"].dt.month.clip(7, 8))
+        .drop_vars("month")
+    )
+
+
+def grade_rows(seeds):
+    rows = []
+    profile = read_profile("gb19377-cover")
+    span = {"baseline": (2000, 2007), "recent": (2022, 2024)}
+    for world_name in ("saturating", "linear", "threshold"):
+        for way in ("as seen", "rid of water"):
+            off = []
+            for seed in seeds:
+                here = grow(seed=seed, world=world_name)
+                ndvi = here.composites["ndvi"].where(here.composites["flag"] == 0)
+                lasting = here.patches[here.patches["fate"] == "lasting"]
+                cover = by_patch(((ndvi - 0.08) / 0.74).clip(0, 1), here, lasting)
+                if way != "as seen":
+                    root = here.daily["soil_water"][0] * 0.25 + here.daily["soil_water"][1] * 0.75
+                    cover = rid_of_water(cover, by_patch(root, here, lasting))
+                rng = np.random.default_rng([14, seed])
+                found = grade_degradation(peak_of_season(cover), profile, rng=rng, **span)
+                number = found["patch"].values.astype(int)
+                loss = lasting.set_index("patch").loc[number, "loss"].to_numpy()
+                off.append(np.abs(found["grade"].values - profile.grade(100 * loss)))
+            all_of = np.concatenate(off)
+            rows.append((world_name, way, all_of.size, (all_of == 0).mean(), (all_of == 1).mean()))
+    return rows
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        cells = [f"{one:.3f}" if isinstance(one, float) else str(one) for one in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(draws=40, seeds=(1, 2, 3, 4)):
+    start = time.process_time()
+    parts = {
+        "curves": table(
+            ("answer", "case", "band holds", "median error, June", "90 %"), curve_rows(draws)
+        ),
+        "shares": table(("answer", "case", "interval has zero", "median share"), share_rows(draws)),
+        "grades": table(("world", "cover", "patches", "right", "one off"), grade_rows(seeds)),
+        "capacity": table(
+            ("seed", "cells", "bias", "median error", "within 10 %", "interval holds", "r"),
+            capacity_rows(seeds),
+        ),
+    }
+    text = TEXT.format(**parts, draws=draws, seconds=time.process_time() - start)
+    PAGE.write_text(text, encoding="utf-8")
+
+
+TEXT = """# What the room of vegetation gets right, and where it fails
+
+Made by `python -m benchmarks.coverage_vegetation` ({draws} draws a row, seeds 11-14; {seconds:.0f} CPU s). Nominal level: 0.95.
+
+## Response curves
+
+20 years, 10 cells, a composite every 16 days, cover answers water as plants remember it (an
+exponential memory of 20 days, which no candidate has), with a sign that changes from June to
+August. Error: largest distance from the truth over its range, in June. `plateau` and `linear` are
+forms that are fitted; `saturating` here is exponential and `threshold` a step, which are not.
+
+{curves}
+
+**Where it fails**: a step. No candidate has its form, and the band, which knows only the
+candidates, is too narrow; the mean curve still runs through it. Plateaus with sharp corners lose
+some coverage at the corners.
+
+## Share that water explains
+
+12 years, single cells. Where water explains nothing, the interval must hold zero in 95 % of cells.
+
+{shares}
+
+## Degradation grades
+
+The growing virtual headwater: means of patches of nine cells with a lasting loss of 5, 15, 25, 45
+or 75 %, graded by `gb19377-cover`, 2022-2024 against 2000-2007; with the weather of those years left
+in, and with what `fit_response` says of water taken out.
+
+{grades}
+
+## Carrying capacity
+
+The growing virtual headwater's own four layers against one bucket that was calibrated to soil
+moisture seen in the season, 25 years; cells whose capacity lies between 6 and 95 %.
+
+{capacity}
+
+**Where it fails**: one bucket with one loss function is not four layers. The ranking of cells is
+right (r), single cells are not within 10 %; intervals hold only because `model_error` (0.15) is part
+of them, which was chosen on seeds 1 and 2. Read a capacity as a class, not as a number.
+"""
+
+if __name__ == "__main__":
+    arguments = [int(one) for one in sys.argv[1:]]
+    main(*arguments[:1])
