@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import chisquare
+from scipy.stats import chisquare, wishart
 
 from headwater.figures import CATEGORY, MUTED, house_style, new_figure, render
 from headwater.isotopes.mixing.composition import Composition
@@ -92,8 +92,9 @@ def simulate(setting: Setting, count: int, rng: np.random.Generator):
         v = v * xi[:, :, None] * xi[:, None, :]
     elif setting.residual in ("simmr", "residual"):
         sigma = rng.gamma(SIGMA[0], 1.0 / SIGMA[1], (count, 2))
-        own = sigma[:, :, None] ** 2 * np.eye(2)
-        v = v + own if setting.residual == "simmr" else own
+        v = v + sigma[:, :, None] ** 2 * np.eye(2)
+        if setting.residual == "residual":
+            v = wishart.rvs(3, sources.covariance.mean(axis=0) / 3.0, size=count, random_state=rng)
     y = np.einsum("gk,gkt->gt", p, mu)[:, None, :] + np.einsum(
         "gtu,gsu->gst", np.linalg.cholesky(v), rng.normal(size=(count, setting.samples, 2))
     )

@@ -452,8 +452,8 @@ END = """
 - **Name the sources that a month does not have** (`absent`): a source that is offered is given a
   share.
 - **Slopes**: OLS, Huber and Theil-Sen hold as they should. RMA, MA and York estimate a steeper line
-  where δ2H scatters by itself: their intervals hold that line (95 % of 150 samples, 90 % of 12 for
-  RMA and MA), not the mean δ2H at a δ18O.
+  where δ2H scatters by itself: their intervals hold that line (lines.md), not the mean δ2H at a
+  δ18O.
 - **Crossings**: where one water evaporates, delta, Fieller and bootstrap hold 93 to 94 %. Where
   the waters differ by 0.5 ‰ along the meteoric line, all three are wrong the more surely the more
   samples there are: the fitted line joins different waters. Only the way back along a slope that

@@ -128,3 +128,30 @@ def test_bootstrap_is_repeatable_and_centred(method) -> None:
     assert np.array_equal(runs[0][0], runs[1][0])
     point = intersect(*(fit_line(*cloud.T, method=method) for cloud in (rain, soil)))
     assert runs[0][1][0] < point.d18O < runs[0][1][1]
+
+
+@pytest.mark.parametrize("method", ["rma", "ma"])
+def test_intervals_of_rma_and_ma_hold_with_twelve_samples(method: str) -> None:
+    # equal scatter in both axes about a line of slope 2: both estimators have slopes of their own
+    rng, inside = np.random.default_rng(4), 0
+    truth = {"rma": np.sqrt(4.3 / 1.3), "ma": 2.0}[method]
+    for _ in range(400):
+        x = rng.normal(size=12)
+        line = fit_line(
+            x + rng.normal(0, np.sqrt(0.3), 12),
+            2 * x + rng.normal(0, np.sqrt(0.3), 12),
+            method=method,
+        )
+        low, high = line.slope_interval()
+        inside += low <= truth <= high
+    assert 0.92 <= inside / 400 <= 0.98
+
+
+def test_an_interval_without_correlation_is_unbounded() -> None:
+    rng = np.random.default_rng(3)
+    line = fit_line(rng.normal(size=6), rng.normal(size=6), method="ma")
+    assert line.slope_interval() == (-np.inf, np.inf)
+    plain = fit_line([-20.0, -15.0, -10.0, -5.0], [-150.0, -113.0, -70.0, -31.0])
+    low, high = plain.slope_interval()
+    assert (low + high) / 2 == pytest.approx(plain.slope)
+    assert high - low == pytest.approx(2 * 4.302653 * plain.slope_se)

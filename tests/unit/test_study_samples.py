@@ -365,6 +365,8 @@ def test_a_source_gives_no_more_than_it_has(home: Path, evaporation: bool, limit
         ({"available": {"ground_ice": 3.0}}, "available and stored belong together"),
         ({"caps": {"precipitation": 0.3, "ground_ice": 0.3}}, "less than the whole"),
         ({"model": "hierarchical", "lapse": True}, "one set of sources for all altitudes"),
+        ({"boundary": True, "caps": {"ground_ice": 0.5}}, "boundary needs groups that stand alone"),
+        ({"concentration": {"ground_ice": [1, 1]}}, "concentration needs a value of every source"),
         ({"random": ["plot"]}, "effects belong to the hierarchical model"),
     ],
 )
@@ -372,6 +374,34 @@ def test_options_that_contradict_each_other_are_told(home: Path, wrong: dict, wo
     asked = {"sources": ["precipitation", "ground_ice"], **wrong}
     with pytest.raises(ValueError, match=words):
         SamplesOptions.model_validate({"path": str(home / "lab.csv"), "mixing": asked})
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"residual": "process"},
+        {"residual": "both", "residual_sd": {"d18O": 0.5}},
+        {"boundary": True},
+    ],
+    ids=["process", "both", "boundary"],
+)
+def test_the_study_chooses_the_model_of_the_residual_and_of_the_corners(
+    home: Path, choice: dict
+) -> None:
+    mixing = {"sources": ("precipitation", "ground_ice"), "mixtures": ("soil",), **choice}
+    options = SamplesOptions.model_validate(
+        {"path": str(home / "lab.csv"), "mixing": {**mixing, "evaporation": False}}
+    )
+    found = mixing_results(read_table(options).data, options, rng=np.random.default_rng(1))[
+        "mixing"
+    ]
+    said = " ".join([found.method, *found.choices])
+    for words in {
+        "process": ("of the sources alone",),
+        "both": ("and one of its own", "d18O ± 0.5"),
+    }.get(choice.get("residual", ""), ("may be absent",)):
+        assert words in said
+    assert found.data.groupby("period")["fraction"].sum().to_numpy() == pytest.approx(1.0)
 
 
 @pytest.mark.slow

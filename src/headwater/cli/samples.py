@@ -214,19 +214,26 @@ def _show_lines(found: dict[str, Result]) -> None:
 
 
 @app.command()
-def mix(
+def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
     file: _File,
     sources: _Sources = None,
     mixtures: _Mixtures = None,
     tracers: Annotated[
         list[str] | None, typer.Option("--tracer", help="Default: d18O and d2H.")
     ] = None,
+    residual: Annotated[
+        str | None,
+        typer.Option(help="What scatters samples: process, residual, both, simmr, mixsiar."),
+    ] = None,
+    boundary: Annotated[
+        bool, typer.Option("--boundary", help="Sources may be absent: fractions of 0 and 1.")
+    ] = False,
     by: _By = None,
     period: _Period = "month",
     set_: _Set = None,
     out: _Out = None,
 ) -> None:
-    """Tell of which sources each group of waters is mixed, with intervals."""
+    """Report of which sources each group of waters is mixed, with intervals."""
     with report_errors():
         import numpy as np
 
@@ -234,6 +241,8 @@ def mix(
         from headwater.chapters.samples.table import impossible
 
         mixing = _mixing(sources, mixtures, tracers)
+        mixing |= {"residual": residual} if residual else {}
+        mixing |= {"boundary": True} if boundary else {}
         options = _options(file, set_, groups=by, period=period, mixing=mixing)
         table = _read(options)
         found = mixing_results(table, options, rng=np.random.default_rng(1))

@@ -62,8 +62,11 @@ def mixing_results(
     DataError
         If no group can be answered for; the first reason is told.
     """
+    from headwater.isotopes.mixing.composition import check_tracers
+
     asked = options.mixing
     assert asked is not None
+    check_tracers(table[table["water"].isin((*asked.sources, *asked.mixtures))], asked.tracers)
     found = Shares()
     mixed = table[table["water"].isin(asked.mixtures)]
     by = options.groups if asked.by is None else asked.by
@@ -197,7 +200,10 @@ def _closed(sources: Composition, mixtures: Composition, asked: MixingOptions) -
     from headwater.isotopes.mixing.closed_form import mix_closed_form
 
     solve = feasible_bounds if len(sources) > len(asked.tracers) + 1 else mix_closed_form
-    return solve(sources, mixtures, caps=_caps(sources, asked) or None)
+    caps = _caps(sources, asked) or None
+    if solve is mix_closed_form:
+        return mix_closed_form(sources, mixtures, caps=caps, concentration=_concentration(asked))
+    return feasible_bounds(sources, mixtures, caps=caps)
 
 
 def _caps(sources: Composition, asked: MixingOptions) -> dict[str, float]:
@@ -208,16 +214,27 @@ def _caps(sources: Composition, asked: MixingOptions) -> dict[str, float]:
 
 def _prior(sources: Composition, asked: MixingOptions) -> FractionPrior:
     """Give the prior that the study file states; without one, all fractions equally likely."""
-    from headwater.isotopes.mixing.priors import capped_prior, dirichlet_prior
+    from headwater.isotopes.mixing.priors import boundary_prior, capped_prior, dirichlet_prior
 
     caps = _caps(sources, asked)
-    prior = dirichlet_prior([asked.prior.get(name, 1.0) for name in asked.sources])
+    alpha = [asked.prior.get(name, 1.0) for name in asked.sources]
+    if asked.boundary:
+        return boundary_prior(alpha)
+    prior = dirichlet_prior(alpha)
     return capped_prior(prior, sources.labels, caps) if caps else prior
 
 
 def _residual(asked: MixingOptions) -> Any:
     """Say what scatters the samples of a group: it tells of sources only if each took one water."""
-    return "residual" if asked.scatter == "mean" else "process_residual"
+    chosen = asked.residual or ("residual" if asked.scatter == "mean" else "mixsiar")
+    if chosen == "both" and asked.model == "hierarchical":
+        return "simmr"  # the same without correlation of the residual
+    return "process_residual" if chosen == "mixsiar" else chosen
+
+
+def _concentration(asked: MixingOptions) -> dict[str, Any] | None:
+    """Name the concentrations as the models do."""
+    return {name.replace("_", " "): q for name, q in asked.concentration.items()} or None
 
 
 def _estimate(
@@ -270,7 +287,8 @@ def _posterior(
         _refuse_outside(sources, mixtures, rules)
     try:
         if not rules.evaporation:
-            how["residual"] = _residual(asked)
+            how |= {"residual": _residual(asked), "residual_sd": asked.residual_sd}
+            how["concentration"] = _concentration(asked)
             return _patiently(lambda n: mix_posterior(sources, mixtures, n_resamples=n // 2, **how))
         # a group that drew on all of a source is uncertain by the error of its mean alone
         alone = replace(sources, covariance=sources.mean_covariance())

@@ -92,6 +92,25 @@ class MixingOptions(_Options):
         description="Dirichlet α of a source, 1 where not given; without any, every fraction is as "
         "likely as another.",
     )
+    boundary: bool = Field(
+        False,
+        description="Whether any source may be absent, so that fractions can be 0 or 1; for "
+        "mixtures near a corner.",
+    )
+    residual: Literal["process", "residual", "both", "simmr", "mixsiar"] | None = Field(
+        None,
+        description="What scatters the samples of a group: the sources (process), a covariance of "
+        "its own (residual), both, or as simmr and MixSIAR have it; default: residual where a "
+        "group drew on all of a source, else mixsiar.",
+    )
+    residual_sd: dict[str, float] = Field(
+        {},
+        description="Expected residual of a tracer [‰, or its unit]; default: the scatter of the "
+        "sources.",
+    )
+    concentration: dict[str, tuple[float, ...]] = Field(
+        {}, description="Concentration of each tracer by source, where it differs (solutes)."
+    )
     caps: dict[str, float] = Field(
         {}, description="Largest fraction of a source, where something limits it [1]."
     )
@@ -156,6 +175,18 @@ class MixingOptions(_Options):
     @model_validator(mode="after")
     def _check_model(self) -> Self:
         shared = self.model == "hierarchical"
+        if self.boundary and (shared or self.limits()):
+            raise StudyError(
+                "boundary needs groups that stand alone, without caps",
+                found="a hierarchical model" if shared else "caps",
+                do='Set boundary = false, or model = "independent" without caps',
+            )
+        if self.concentration and (shared or set(self.concentration) != set(self.sources)):
+            raise StudyError(
+                "concentration needs a value of every source, and groups that stand alone",
+                found=", ".join(self.concentration),
+                do="Give each source its concentration of each tracer",
+            )
         if shared and self.lapse:
             raise StudyError(
                 "a hierarchical model has one set of sources for all altitudes",

@@ -30,7 +30,9 @@ class Likelihood:
 
     n, mean (G, T) and scatter (G, T, T) of the mixtures; ``error`` (G, T, T) known errors of single
     values; means (K, T) and covariances (K, T, T) of sources; ``mean_errors`` (K, T, T) of their
-    means; the residual model, the Gamma prior of its σ, and the prior of fractions.
+    means; the residual model, the Gamma prior of simmr's σ, and the prior of fractions; ``root``
+    (T, T), a root of the residual covariance that is expected; ``apart``, whether each tracer is
+    taken by itself because values are missing; ``concentration`` (K, T), or None where all are 1.
     """
 
     n: Any
@@ -43,6 +45,9 @@ class Likelihood:
     residual: str
     sigma_prior: tuple[float, float]
     prior: FractionPrior
+    root: Any = None
+    apart: bool = False
+    concentration: Any = None
 
     def pick(self, groups: Any) -> Likelihood:
         """Return the likelihood of these groups alone."""
@@ -52,6 +57,20 @@ class Likelihood:
             mean=self.mean[groups],
             scatter=self.scatter[groups],
             error=self.error[groups],
+        )
+
+    def of_sources(self, kept: tuple[int, ...]) -> Likelihood:
+        """Return the likelihood where these sources alone may be present."""
+        at = list(kept)
+        prior: Any = self.prior
+        q = None if self.concentration is None else self.concentration[at]
+        return replace(
+            self,
+            source_mean=self.source_mean[at],
+            source_covariance=self.source_covariance[at],
+            mean_errors=self.mean_errors[at],
+            prior=prior.of_face(kept),
+            concentration=q,
         )
 
     def softened(self) -> Likelihood:
@@ -64,13 +83,25 @@ class Likelihood:
     def size(self) -> int:
         """Number of parameters, D."""
         k, t = self.source_mean.shape
-        return int(k - 1 + (0 if self.residual == "process" else t))
+        own = t * (t + 1) // 2 if self.full else 0 if self.residual == "process" else t
+        return int(k - 1 + own)
+
+    @property
+    def full(self) -> bool:
+        """Whether the residual has a covariance of its own, with a Wishart prior."""
+        return self.residual in ("residual", "both")
 
     @property
     def correlated(self) -> bool:
         """Whether tracers must be taken together."""
         off = ~np.eye(self.mean.shape[1], dtype=bool)
-        return bool(np.any(self.source_covariance[:, off])) or bool(np.any(self.error[:, off]))
+        if self.apart or not off.any():
+            return False
+        return (
+            self.full
+            or bool(np.any(self.source_covariance[:, off]))
+            or bool(np.any(self.error[:, off]))
+        )
 
     def log_fractions(self, theta: Any) -> Any:
         """Return log p, (K, G, S)."""
@@ -83,42 +114,70 @@ class Likelihood:
         k = len(self.source_mean)
         z, u = theta[: k - 1], theta[k - 1 :]
         log_p = self.log_fractions(theta)
-        p = np.exp(log_p)
+        weights = self._weights(np.exp(log_p))
         total = self.prior.log_density(z, log_p) + self._residual_prior(u)
-        miss = self.mean.T[:, :, None] - np.tensordot(self.source_mean.T, p, 1)
+        centre = [np.tensordot(m, w, 1) for m, w in zip(self.source_mean.T, weights, strict=True)]
+        miss = self.mean.T[:, :, None] - np.array(centre)
         if self.correlated:
-            return total + self._together(p * p, u, miss)
-        return total + self._apart(p * p, u, miss)
+            return total + self._together(weights, u, miss)
+        return total + self._apart(weights, u, miss)
+
+    def _weights(self, p: Any) -> list[Any]:
+        """Share of each source in each tracer, T of (K, G, S), by concentration."""
+        if self.concentration is None:
+            return [p] * self.mean.shape[1]
+        parts = [p * q[:, None, None] for q in self.concentration.T]
+        return [part / part.sum(axis=0) for part in parts]
 
     def _residual_prior(self, u: Any) -> Any:
         if self.residual == "process":
             return 0.0
+        if self.full:  # Bartlett's root of a Wishart: it does not depend on the choice of tracers
+            t = self.mean.shape[1]
+            dof = t + 1.0
+            own = (dof - np.arange(t))[:, None, None] * u[:t] - 0.5 * dof * np.exp(2.0 * u[:t])
+            return own.sum(axis=0) - 0.5 * dof * np.square(u[t:]).sum(axis=0)
         if self.residual == "process_residual":  # ξ = 20 / (1 + exp(-u)), uniform
             return -(np.logaddexp(0.0, -u) + np.logaddexp(0.0, u)).sum(axis=0)
         shape, rate = self.sigma_prior  # σ = exp(u)
         return (shape * u - rate * np.exp(u)).sum(axis=0)
 
-    def _variance(self, squares: Any, u: Any, i: int, j: int) -> Any:
+    def residual_covariance(self, u: Any, i: int, j: int) -> Any:
+        """Covariance of tracers i and j of the residual: ``R B Bᵀ Rᵀ``, B lower triangular."""
+        t = self.mean.shape[1]
+        b = [
+            [np.exp(u[r]) if r == c else u[t + r * (r - 1) // 2 + c] for c in range(r + 1)]
+            for r in range(t)
+        ]
+
+        def entry(row: int, column: int) -> Any:
+            return sum(self.root[row, m] * b[m][column] for m in range(column, row + 1))
+
+        return sum(entry(i, c) * entry(j, c) for c in range(min(i, j) + 1))
+
+    def _variance(self, weights: list[Any], u: Any, i: int, j: int) -> Any:
         """Covariance of tracers i and j between mixtures of a group."""
         spread: Any = 0.0
         if self.residual != "residual":
-            spread = np.tensordot(self.source_covariance[:, i, j], squares, 1)
+            spread = np.tensordot(self.source_covariance[:, i, j], weights[i] * weights[j], 1)
         if self.residual == "process_residual":
             spread = spread * _WIDEST / np.sqrt((1.0 + np.exp(-u[i])) * (1.0 + np.exp(-u[j])))
-        elif self.residual in ("simmr", "residual") and i == j:
+        elif self.full:
+            spread = spread + self.residual_covariance(u, i, j)
+        elif self.residual == "simmr" and i == j:
             spread = spread + np.exp(2.0 * u[i])
         known = self.error[:, i, j]
         return spread + known[:, None] if known.any() else spread
 
-    def _apart(self, squares: Any, u: Any, miss: Any) -> Any:
+    def _apart(self, weights: list[Any], u: Any, miss: Any) -> Any:
         total: Any = 0.0
         for j in range(self.mean.shape[1]):
             n = self.n[:, j, None]
-            v = self._variance(squares, u, j, j)
+            v = self._variance(weights, u, j, j)
             fuzzy = self.mean_errors[:, j, j]
             ss = self.scatter[:, j, j, None]
             if fuzzy.any():
-                w = v + n * np.tensordot(fuzzy, squares, 1)
+                w = v + n * np.tensordot(fuzzy, weights[j] ** 2, 1)
                 total = total - 0.5 * (
                     (n - 1) * np.log(v) + np.log(w) + ss / v + n * miss[j] ** 2 / w
                 ) * (n > 0)
@@ -126,10 +185,10 @@ class Likelihood:
                 total = total - 0.5 * (n * np.log(v) + (ss + n * miss[j] ** 2) / v)
         return total
 
-    def _together(self, squares: Any, u: Any, miss: Any) -> Any:
+    def _together(self, weights: list[Any], u: Any, miss: Any) -> Any:
         t = self.mean.shape[1]
         n = self.n[:, :1]
-        v = [[self._variance(squares, u, i, j) for j in range(i + 1)] for i in range(t)]
+        v = [[self._variance(weights, u, i, j) for j in range(i + 1)] for i in range(t)]
         lower = _cholesky(v)
         root = _roots(self.scatter)
         within = sum(
@@ -140,7 +199,7 @@ class Likelihood:
             return -n * logs - 0.5 * (within + n * _solve_lower(lower, list(miss)))
         w = [
             [
-                v[i][j] + n * np.tensordot(self.mean_errors[:, i, j], squares, 1)
+                v[i][j] + n * np.tensordot(self.mean_errors[:, i, j], weights[i] * weights[j], 1)
                 for j in range(i + 1)
             ]
             for i in range(t)
@@ -202,9 +261,12 @@ def _start(density: Likelihood) -> Any:
     extra = density.size - (k - 1)
     corners = np.vstack([np.zeros(k), 1.5 * np.eye(k)]) @ ilr_basis(k)
     sd = np.sqrt(density.source_covariance.diagonal(axis1=1, axis2=2).mean(axis=0))
-    middle = np.zeros(t) if density.residual == "process_residual" else np.log(0.5 * sd + 1e-6)
+    middle = np.zeros(extra) if density.residual == "process_residual" else np.log(0.5 * sd + 1e-6)
+    if density.full:
+        middle = np.append(np.full(t, np.log(0.5)), np.zeros(extra - t))
+    lower = np.where(np.arange(extra) < t, -2.0, 0.0)
     points = np.concatenate(
-        [np.hstack([corners, np.tile(middle[:extra] + shift, (k + 1, 1))]) for shift in (-2.0, 0.0)]
+        [np.hstack([corners, np.tile(middle[:extra] + s, (k + 1, 1))]) for s in (lower, 0.0)]
     )
     tried = np.repeat(points.T[:, None, :], len(density.mean), axis=1)
     return points[np.argmax(density(tried), axis=1)]
@@ -241,6 +303,9 @@ def sample(density: Likelihood, count: int, rng: np.random.Generator) -> Draws:
     Groups whose posterior is bent, so that it fits badly, are drawn again from a mixture that
     follows the bend: many small t about draws of the first attempt.
     """
+    if density.size == 0:
+        theta = np.zeros((0, len(density.mean), count))
+        return Draws(theta, np.broadcast_to(density(theta), theta.shape[1:]).copy())
     centre, cov = find_modes(density.softened())
     for pilot in (1500, 3000):
         centre, cov = _adapt(_draw(density, (centre, cov), None, pilot, rng), centre, cov)
@@ -302,12 +367,15 @@ def _draw(
     if knots is not None:
         at = rng.integers(knots.shape[2], size=count)
         white += np.where(np.arange(count) % _DEFENCE == 0, 0.0, knots[:, :, at])
-    theta = centre[:, :, None] + np.linalg.cholesky(cov) @ white
-    theta = np.ascontiguousarray(np.moveaxis(theta, 1, 0))
-    return Draws(theta, density(theta) - _log_proposal(white, knots, size, d))
+    root = np.linalg.cholesky(cov)
+    theta = np.ascontiguousarray(np.moveaxis(centre[:, :, None] + root @ white, 1, 0))
+    volume = np.log(root.diagonal(axis1=1, axis2=2)).sum(axis=1)[:, None]
+    return Draws(theta, density(theta) - _log_proposal(white, knots, size, d) + volume)
 
 
 def _log_proposal(white: Any, knots: Any, size: float, d: int) -> Any:
+    from scipy.special import gammaln
+
     power = -0.5 * (_T_DOF + d)
     length = np.square(white).sum(axis=1) / _T_DOF
     far = power * np.log1p(length / _FAR**2) - d * np.log(_FAR)
@@ -319,7 +387,8 @@ def _log_proposal(white: Any, knots: Any, size: float, d: int) -> Any:
             off = np.square(white - knots[:, :, m, None]).sum(axis=1) / (_T_DOF * size**2)
             tall = tall + (1.0 + off) ** power
         near = np.log(tall / knots.shape[2]) - d * np.log(size)
-    return np.logaddexp(near + np.log(_DEFENCE - 1.0), far)
+    whole = gammaln(0.5 * (_T_DOF + d)) - gammaln(0.5 * _T_DOF) - 0.5 * d * np.log(_T_DOF * np.pi)
+    return np.logaddexp(near + np.log(_DEFENCE - 1.0), far) + whole - np.log(_DEFENCE)
 
 
 def _adapt(drawn: Draws, centre: Any, cov: Any) -> tuple[Any, Any]:

@@ -21,6 +21,7 @@ __all__ = [
     "fraction_sd",
     "mix_closed_form",
     "simplex_fractions",
+    "source_concentrations",
 ]
 
 _REFERENCES = (
@@ -315,7 +316,7 @@ def mix_closed_form(
     """
     sets = _source_sets(sources, mixtures)
     names = sets[0].labels
-    weights = _weights(concentration, names, len(mixtures.tracers))
+    weights = source_concentrations(concentration, names, len(mixtures.tracers))
     limits = None if caps is None else np.array([caps.get(name, 1.0) for name in names])
     _check_caps(limits)
     parts = []
@@ -365,7 +366,10 @@ def _source_sets(
     return sets
 
 
-def _weights(concentration: Mapping[str, Any] | None, names: tuple[str, ...], tracers: int) -> Any:
+def source_concentrations(
+    concentration: Mapping[str, Any] | None, names: tuple[str, ...], tracers: int
+) -> Any:
+    """Concentration of each tracer by source, relative to the mean of the sources, (K, T)."""
     if concentration is None:
         return None
     lacking = [name for name in names if name not in concentration]

@@ -17,6 +17,7 @@ from headwater.isotopes.samples import group_label, group_rows
 __all__ = [
     "Composition",
     "check_sources",
+    "check_tracers",
     "compose",
     "compose_each",
     "compose_stated",
@@ -285,6 +286,60 @@ def compose_stated(
     )
     _refuse_empty(result)
     return result
+
+
+def check_tracers(samples: pd.DataFrame, tracers: Iterable[str]) -> None:
+    """Refuse tracers that are computed from others, even where printed digits hide it.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        All waters together; a ``d_excess`` that is no column is derived.
+    tracers : iterable of str
+        Tracers of a mixing model.
+
+    Raises
+    ------
+    DataError
+        If a tracer is a linear function of the others within the rounding of its digits.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"d18O": [-10.13, -12.4, -15.22, -9.7, -11.31],
+    ...                       "d2H": [-70.2, -88.1, -110.3, -69.8, -80.4]})
+    >>> frame["d_excess"] = (frame["d2H"] - 8 * frame["d18O"]).round(1)
+    >>> check_tracers(frame, ["d18O", "d2H", "d_excess"])
+    Traceback (most recent call last):
+    ...
+    headwater.errors.DataError: the tracer d_excess is computed from d18O, d2H. Found: ...
+    >>> check_tracers(frame, ["d18O", "d2H"])
+    """
+    names = list(tracers)
+    values = _with_tracers(samples, tuple(names))[names].dropna().to_numpy(dtype=float)
+    if len(values) < len(names) + 2:
+        return
+    steps = [_step(column) for column in values.T]
+    for j in range(len(names) - 1, 0, -1):
+        others = [i for i in range(len(names)) if i != j]
+        design = np.column_stack([values[:, others], np.ones(len(values))])
+        weights, *_ = np.linalg.lstsq(design, values[:, j], rcond=None)
+        off = np.abs(values[:, j] - design @ weights).max()
+        bound = steps[j] + sum(abs(w) * steps[i] for w, i in zip(weights, others, strict=False))
+        if off <= 0.55 * bound + 1e-9 * np.abs(values[:, j]).max():
+            raise DataError(
+                f"the tracer {names[j]} is computed from {', '.join(names[i] for i in others)}",
+                found=f"it differs from a linear function of them by at most {off:.2g}, no more "
+                "than rounding makes",
+                do="Leave one of them out (d-excess is δ2H - 8 δ18O)",
+            )
+
+
+def _step(values: Any) -> float:
+    """Find the last digit that is written: 0.1 of values such as -78.3; 0 of unrounded ones."""
+    for digits in range(7):
+        if np.allclose(values, np.round(values, digits), rtol=0.0, atol=1e-9):
+            return float(10.0**-digits)
+    return 0.0
 
 
 def check_sources(sources: Composition, *, need_spread: bool = True) -> None:

@@ -18,6 +18,7 @@ from headwater.isotopes.mixing.importance_sampling import (
     resample,
     truncated_normal,
 )
+from headwater.isotopes.mixing.posterior import unmoved
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior
 from headwater.isotopes.mixing.results import EvaporatedSourceTable, MixingPosterior
 from headwater.results import fingerprint
@@ -430,7 +431,8 @@ def mix_evaporated(
             f"slope of evaporation {slope[0]:g} ± {slope[1]:g}",
             f"enrichment {belief.kind} ({belief.first:g}, {belief.second:g})",
         ),
-        tuple(f"{row.mixture}: {row.status}." for row in silent.itertuples()),
+        tuple(f"{row.mixture}: {row.status}." for row in silent.itertuples())
+        + unmoved(rows, shares, mixtures.labels, rng),
         draws=rows,
         parameters=pd.concat(parameters, ignore_index=True),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from math import lgamma
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +13,10 @@ import numpy as np
 from headwater.errors import DataError, InputError, nearest
 
 __all__ = [
+    "BoundaryPrior",
     "CappedPrior",
     "FractionPrior",
+    "boundary_prior",
     "capped_prior",
     "clr_prior",
     "dirichlet_prior",
@@ -61,12 +65,95 @@ class FractionPrior:
         """Log density in the isometric log-ratio coordinates z (K-1, ...), up to a constant."""
         if self.kind == "dirichlet":
             # dp/dz = √K Π p, so that each α - 1 becomes α.
-            return np.tensordot(np.array(self.first), log_p, axes=1)
+            return np.tensordot(np.array(self.first), log_p, axes=1) + _log_norm(self.first)
         basis = ilr_basis(len(self))
         cov = basis.T @ np.diag(np.square(self.second)) @ basis
         root = np.linalg.inv(np.linalg.cholesky(cov))
         off = z - (basis.T @ np.array(self.first)).reshape(-1, *[1] * (z.ndim - 1))
         return -0.5 * np.square(np.tensordot(root, off, axes=1)).sum(axis=0)
+
+
+def _log_norm(alpha: tuple[float, ...]) -> float:
+    """Logarithm of what makes a Dirichlet density integrate to 1 in log-ratio coordinates."""
+    return lgamma(sum(alpha)) - sum(lgamma(a) for a in alpha) + 0.5 * float(np.log(len(alpha)))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryPrior(FractionPrior):
+    """A Dirichlet prior under which each source may be absent, so that fractions can be 0 or 1.
+
+    Every non-empty set of sources is as likely as another; within a set, the fractions have the
+    Dirichlet distribution of its sources.
+    """
+
+    def describe(self) -> str:
+        """Say the prior in words."""
+        whole = FractionPrior(self.kind, self.first).describe()
+        return f"any of the sources may be absent; {whole} of those that are present"
+
+    def faces(self) -> list[tuple[int, ...]]:
+        """Return the sets of sources that may be present, the largest first."""
+        count = len(self)
+        return [face for size in range(count, 0, -1) for face in combinations(range(count), size)]
+
+    def of_face(self, face: tuple[int, ...]) -> FractionPrior:
+        """Return the prior of the fractions of the sources that are present."""
+        return FractionPrior("dirichlet", tuple(self.first[k] for k in face))
+
+    def draw(self, count: int, rng: np.random.Generator) -> Any:
+        """Draw fractions, (count, K)."""
+        faces = self.faces()
+        chosen = rng.integers(len(faces), size=count)
+        drawn = np.zeros((count, len(self)))
+        for at, face in enumerate(faces):
+            rows = np.flatnonzero(chosen == at)
+            drawn[rows[:, None], np.array(face)] = self.of_face(face).draw(len(rows), rng)
+        return drawn
+
+    def log_density(self, z: Any, log_p: Any) -> Any:
+        """Refuse: there is no density where fractions are exactly 0."""
+        raise DataError(
+            "a prior under which sources may be absent has no density",
+            found=self.describe(),
+            do="Use mix_posterior or mix_evaporated, which sample it set by set",
+        )
+
+
+def boundary_prior(alpha: Any) -> BoundaryPrior:
+    """Prior under which fractions can be exactly 0 or 1, for mixtures near a corner.
+
+    Parameters
+    ----------
+    alpha : array of shape (K,)
+        Of the Dirichlet distribution of the sources that are present; 1 for each makes every
+        combination of them equally likely.
+
+    Returns
+    -------
+    BoundaryPrior
+
+    Raises
+    ------
+    DataError
+        If an α is not positive, or there are more than 6 sources (63 sets).
+
+    Examples
+    --------
+    >>> prior = boundary_prior([1, 1])
+    >>> prior.faces()
+    [(0, 1), (0,), (1,)]
+    >>> drawn = prior.draw(3000, np.random.default_rng(0))[:, 0]
+    >>> round(float((drawn == 0).mean()), 1), round(float((drawn == 1).mean()), 1)
+    (0.3, 0.3)
+    """
+    flat = dirichlet_prior(alpha)
+    if len(flat) > _MOST_FACES:
+        raise DataError(
+            f"{len(flat)} sources make too many sets of sources to sample each",
+            found=f"{2 ** len(flat) - 1} sets",
+            do=f"Join sources until there are at most {_MOST_FACES}, or use a Dirichlet prior",
+        )
+    return BoundaryPrior("dirichlet", flat.first)
 
 
 def clr_prior(count: int, mean: Any = 0.0, sd: Any = 1.0) -> FractionPrior:
@@ -202,6 +289,7 @@ def ilr_basis(count: int) -> Any:
     return basis
 
 
+_MOST_FACES = 6
 _TRIES, _BLOCK = 200, 10_000
 _NEAR = 0.9
 
