@@ -77,7 +77,8 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
     """Read the layer that is wished for, giving it a time where it is one of many."""
     dataset = open_raw(path)
     name = _choose(dataset, wish.get("variable"), path)
-    dataset = straightened(dataset, name, path)
+    if wish.get("georeference") is None:  # else the right places are in another file
+        dataset = straightened(dataset, name, path)
     crs, written = crs_in(dataset, name)
     own_units = _one(dataset[name].attrs.get("units") or dataset[name].attrs.get("unit"))
     units = wish.get("units") or own_units

@@ -148,8 +148,8 @@ def _save_maps(home: Path, name: str, maps: xr.Dataset) -> list[Path]:
         for variable, values in maps.data_vars.items()
         if values.dims == ("y", "x") and values.dtype.kind in "fiub"
     }
-    known = [np.isfinite(values) for values in flat.values() if values.dtype.kind == "f"]
-    inside = reduce(or_, known) if known else None
+    known: list[Any] = [np.isfinite(v) for v in flat.values() if v.dtype.kind == "f"]
+    inside: xr.DataArray | None = reduce(or_, known) if known else None
     return [
         write_netcdf(maps, home / f"{name}.nc"),
         *(
