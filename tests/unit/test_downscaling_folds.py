@@ -44,5 +44,5 @@ def test_what_cannot_be_parted_is_named() -> None:
     rng = np.random.default_rng(1)
     with pytest.raises(DataError, match="Did you mean 'space'"):
         make_folds("spcae", DAYS, CELLS, rng=rng)
-    with pytest.raises(DataError, match="occupied squares"):
-        make_folds("space", DAYS, CELLS[:1], rng=rng)
+    with pytest.raises(DataError, match="no folds can be made"):
+        make_folds("space", DAYS[:1], CELLS[:1], rng=rng)
