@@ -216,7 +216,10 @@ def expect_skill(
         rng=np.random.default_rng(context.study.seed),
     )
     learnt = Learnt(model.scores, model.importance, dict(model.noise), {}, model.notes)
-    kept = _Learned(learnt, task.retrieval - model.out_of_fold)
+    measured = _measure(chosen, task, model) if chosen.stations else None
+    judged = _Judged() if measured is None else _judge(context, chosen, task, model, measured)
+    left = task.retrieval - model.out_of_fold
+    kept = _Learned(learnt, left, judged.card, judged.systematic, judged.unseen_sd)
     del model
     context.progress(0.3, "twins")
     return Expected(_twin(chosen, task, recipe, kept, context.study.seed), task)
