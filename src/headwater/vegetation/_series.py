@@ -99,9 +99,10 @@ def times_of(data: Any) -> pd.DatetimeIndex:
         raise TimeAxisError(
             "no times", found=type(data).__name__, do="Give a cube or series with times"
         )
-    check_times(data["time"], str(data.name or "data"))
+    check_times(data["time"], "data" if data.name is None else str(data.name))
     if not np.issubdtype(data["time"].dtype, np.datetime64):
-        return pd.DatetimeIndex(data["time"].to_index().to_datetimeindex(time_unit="ns"))
+        index: Any = data["time"].to_index()
+        return pd.DatetimeIndex(index.to_datetimeindex(time_unit="ns"))
     return pd.DatetimeIndex(data["time"].values)
 
 

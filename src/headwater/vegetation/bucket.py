@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.errors import DataError
@@ -306,9 +305,8 @@ def _check_order(flat: Mapping[str, Floats]) -> None:
 
 def _filled(weather: Weather) -> tuple[Weather, tuple[int, ...]]:
     """Bring weather to (days, cells) without copying what has that shape, and give the cells."""
-    parts = [
-        np.asarray(part.values if isinstance(part, xr.DataArray) else part) for part in weather
-    ]
+    # a cube gives its values too, without a copy
+    parts = [np.asarray(part) for part in weather]
     days = len(parts[0])
     shape = max((part.shape[1:] for part in parts), key=len) or (1,)
     flat = []

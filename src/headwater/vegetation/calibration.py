@@ -204,7 +204,8 @@ def _fit_block(
     known = np.isfinite(used)
     mean = np.where(known, used, 0.0).sum(axis=0) / np.maximum(n, 1)
     spread = np.where(known, (used - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n, 1)
-    return at, np.moveaxis(covariance, 0, -1), variance, spread, worth
+    spreads: Floats = np.asarray(np.moveaxis(covariance, 0, -1), dtype=np.float64)
+    return at, spreads, variance, spread, worth
 
 
 def _slopes(misfit: Any, at: Floats, errors: Floats) -> Floats:
@@ -221,7 +222,7 @@ def _normal(slopes: Floats, weight: Floats) -> Floats:
     """Sum products of slopes and add the prior, shape (cells, parameters, parameters)."""
     known = np.nan_to_num(slopes)
     products = np.einsum("itc,jtc->cij", known, known) * weight[:, None, None]
-    return products + np.eye(len(slopes)) / _PRIOR_SD**2
+    return np.asarray(products + np.eye(len(slopes)) / _PRIOR_SD**2)
 
 
 def _cost(errors: Floats, away: Floats, weight: Floats) -> Floats:

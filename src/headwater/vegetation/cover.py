@@ -187,7 +187,7 @@ def place_composites(
     start = xr.DataArray((times - times[0]).days.to_numpy(), dims="time")
     ahead = (known - first) % 366
     late = known < first - 180
-    ahead = xr.where(late, known + 365 - first, ahead)
+    ahead = ahead.where(~late, known + 365 - first)
     place = ((start + ahead) // step).transpose(*ndvi.dims)
     count = int(np.nanmax(place.values)) + 1
     values, where = ndvi.values.reshape(len(times), -1), place.values.reshape(len(times), -1)

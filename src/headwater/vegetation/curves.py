@@ -147,9 +147,9 @@ def _form(shape: Floats, water: Floats) -> Floats:
     if shape[0] == 0.0:
         return water
     if shape[0] == 1.0:
-        return np.clip(water, shape[1], shape[2])
+        return np.asarray(np.clip(water, shape[1], shape[2]))
     over = np.maximum(water - shape[1], 0.0)
-    return over / (over + shape[2])
+    return np.asarray(over / (over + shape[2]))
 
 
 def _centred(values: Floats, known: NDArray[np.bool_], where: NDArray[np.int64]) -> Floats:
@@ -242,4 +242,5 @@ def _range_of_water(group: _Group, month: int, decay: float) -> Floats | None:
     seen = seen[np.isfinite(seen)]
     if seen.size < 8:
         return None
-    return np.linspace(*np.quantile(seen, (0.05, 0.95)), _POINTS)
+    low, high = (float(mark) for mark in np.quantile(seen, (0.05, 0.95)))
+    return np.asarray(np.linspace(low, high, _POINTS))

@@ -130,16 +130,18 @@ def grade_degradation(
     ('moderate', True)
     """
     _check(peak, profile, baseline, recent)
-    before, after = (peak.sel(year=slice(*span)) for span in (baseline, recent))
+    ordered = peak.transpose("year", ...)
+    before, after = (ordered.sel(year=slice(*span)) for span in (baseline, recent))
     draws = np.stack(
         [
-            _damage(*one, profile)
-            for one in _resamples(before, after, rng, n_resamples, (ends, types))
+            _damage(drawn[0], drawn[1], profile)
+            for drawn in _resamples(before, after, rng, n_resamples, (ends, types))
         ]
     )
     old, new = _as_cover(before, ends, types), _as_cover(after, ends, types)
     known = _damage(old.mean("year"), new.mean("year"), profile)
-    enough = (np.isfinite(before).sum("year") >= MIN_YEARS) & (np.isfinite(after).sum("year") >= 1)
+    seen = before.count("year"), after.count("year")
+    enough = (seen[0] >= MIN_YEARS) & (seen[1] >= 1)
     known = known.where(enough)
     place = profile.grade(draws)
     shares = [np.where(enough, (place == k).mean(axis=0), np.nan) for k in range(len(GRADES))]
@@ -156,8 +158,8 @@ def grade_degradation(
             "grade": grade,
             "certain": (~bad | sure) & (grade >= 0),
             "seasons": seasons,
-            "years_before": np.isfinite(before).sum("year"),
-            "years_after": np.isfinite(after).sum("year"),
+            "years_before": seen[0],
+            "years_after": seen[1],
         }
     )
     dims = [dim for dim in peak.dims if dim != "year"]
@@ -219,7 +221,7 @@ def _resamples(
     # draws are normal in the middle; years are few, and Student's t is wider
     spread = np.sqrt(n / (n - 2.0)) * stdtrit(n - 2.0, 0.975) / ndtri(0.975)
     pooled = np.where(seen, pooled, 0.0) * spread * np.sqrt(len(pooled) / n)
-    counts = [np.maximum(np.isfinite(part).sum("year"), 1) for part in (before, after)]
+    counts = [np.maximum(part.count("year"), 1) for part in (before, after)]
     sizes = len(before), len(after)
     for _ in range(n_resamples):
         drawn = []

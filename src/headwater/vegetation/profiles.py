@@ -69,8 +69,9 @@ class GradeProfile:
         ['none', 'moderate', 'heavy']
         """
         values = np.asarray(damage, dtype=np.float64)
-        side = "right" if self.closed == "left" else "left"
-        place = np.searchsorted(np.asarray(self.edges), values, side=side)
+        edges = np.asarray(self.edges, dtype=np.float64)
+        on_edge = values[..., None] >= edges if self.closed == "left" else values[..., None] > edges
+        place = on_edge.sum(axis=-1)
         positions = np.array([GRADES.index(name) for name in self.grades])
         return np.where(np.isfinite(values), positions[place], -1)
 

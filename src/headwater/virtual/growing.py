@@ -254,8 +254,8 @@ def true_capacity(
         weather = _weather(lay(frame, seed=seed), frame, seed=seed, years=span, droughts=())
     days = pd.date_range(f"{span[0]}-01-01", f"{span[1]}-12-31", unit="ns")
     starts = np.append(np.flatnonzero(days.day_of_year == 1), len(days)).astype(np.int64)
-    names = ("porosity", "field_capacity", "wilting_point", "ice_limit")
-    place = np.column_stack([*(here.maps[name].values.ravel() for name in names), [0] * _n(shape)])
+    soil = ("porosity", "field_capacity", "wilting_point", "ice_limit")
+    place = np.column_stack([*(here.maps[name].values.ravel() for name in soil), [0] * _n(shape)])
     plant = _plant_columns(here.maps["half_warmth"].values, here.maps["answer_scale"].values)
     low, high = np.full(_n(shape), 0.02), np.full(_n(shape), 0.98)
     series = np.ascontiguousarray(weather.reshape(3, len(days), -1))
@@ -344,7 +344,7 @@ def _plant_table(places: Mapping[str, Any], world: World) -> NDArray[np.float64]
 
 def _signs(days: pd.DatetimeIndex, high: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How cover answers water on each day, by cell; high ground answers in September too."""
-    low_ground = np.interp(days.day_of_year, SIGN_DAYS, SIGNS)
+    low_ground = np.asarray(np.interp(days.day_of_year.to_numpy(), SIGN_DAYS, SIGNS))
     autumn = np.where((days.day_of_year > 235) & (days.day_of_year < 290), 0.4, low_ground)
     return np.where(high[:, None], autumn[None], low_ground[None])
 
