@@ -173,7 +173,7 @@ def table(head, rows):
     return "\n".join(lines)
 
 
-def main(draws=40, seeds=(1, 2, 3, 4)):
+def main(draws=10, seeds=(1, 2, 3)):
     start = time.process_time()
     parts = {
         "curves": table(
@@ -205,8 +205,9 @@ forms that are fitted; `saturating` here is exponential and `threshold` a step, 
 {curves}
 
 **Where it fails**: a step. No candidate has its form, and the band, which knows only the
-candidates, is too narrow; the mean curve still runs through it. Plateaus with sharp corners lose
-some coverage at the corners.
+candidates, is too narrow. Plateaus hold in about 80 % only, straight lines in 87 to 90 %, although
+both forms are fitted: the plants' exponential memory is none of the candidates' and blurs corners.
+The bands of saturating answers hold in 90 to 94 %, short of the wanted 93 to 97 %.
 
 ## Share that water explains
 
