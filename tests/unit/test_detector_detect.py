@@ -8,7 +8,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from headwater.chapters.detector.options import DetectorOptions, StrataOptions
-from headwater.chapters.detector.section import section
+from headwater.chapters.detector.section import make_section
 from headwater.chapters.detector.step import STEP
 from headwater.detector import Scheme, best_strata, detect, detect_sample, opgd, read_sample
 from headwater.errors import DataError, StudyError
@@ -206,7 +206,7 @@ def test_fixed_strata_are_taken_as_told() -> None:
 
 
 def test_chapter(found, maps: xr.Dataset) -> None:
-    chapter = section(found.results(), None)
+    chapter = make_section(found.results(), None)
     assert (
         "Precipitation explains most of the pattern of soil moisture: q = 0." in chapter.headline[0]
     )
@@ -221,7 +221,7 @@ def test_chapter(found, maps: xr.Dataset) -> None:
 
 
 def test_chapter_of_one_factor(maps: xr.Dataset) -> None:
-    chapter = section(detect(maps, "soil_moisture", ["vegetation"]).results(), None)
+    chapter = make_section(detect(maps, "soil_moisture", ["vegetation"]).results(), None)
     names = [block.name for block in chapter.blocks if isinstance(block, FigureBlock | TableBlock)]
     assert "detector-interactions" not in names
     assert "detector-search" not in names

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
-from headwater.chapters.detector.section import section
+from headwater.chapters.detector.section import make_section
 from headwater.cli import app
 from headwater.detector import detect_sample, idsa, q_series, read_sample, srsgd
 from headwater.detector.further import FURTHER
@@ -47,7 +47,7 @@ def test_every_further_detector_runs_on_maps_and_has_its_place_in_the_chapter(ma
     assert set(results["scale"].data["size"]) >= {1, 2, 3}
     shift = results["shift"].data.set_index("factor")
     assert shift.loc["rain", "p_shift"] < 0.05
-    chapter = section(results, None)
+    chapter = make_section(results, None)
     drawn = {block.name for block in chapter.blocks if hasattr(block, "name")}
     assert {f"detector-{name}" for name in ("gozh", "rgd", "spade", "idsa", "shift")} <= drawn
     assert chapter.headline[0].startswith("rain explains most")
@@ -68,7 +68,7 @@ def test_nothing_explains_most_where_no_factor_passes_its_test() -> None:
     layers = {name: gaussian_filter(rng.normal(size=(SIDE, SIDE)), 3) for name in ("sm", "a", "b")}
     maps = xr.Dataset({name: (("y", "x"), one) for name, one in layers.items()})
     found = detect_sample(read_sample(maps, "sm"), classes=[3, 4], n_resamples=99)
-    headline = section(found.results(), None).headline
+    headline = make_section(found.results(), None).headline
     assert headline[0].startswith("No factor explains the pattern of sm beyond chance")
     assert headline[1].startswith("No pair is shown to explain more")
 

@@ -9,7 +9,7 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from headwater.chapters.grids.section import section
+from headwater.chapters.grids.section import make_section
 from headwater.grids import grid_coords, read_area
 from headwater.report.front import front_of
 from headwater.report.picture import take_picture
@@ -72,7 +72,7 @@ def found() -> dict[str, Result]:
 
 
 def test_the_headline_gives_area_period_and_the_worst_gap(found):
-    size, gaps = section(found, None).headline
+    size, gaps = make_section(found, None).headline
     assert size.startswith("The study area holds 180 cells on 17\u202f")
     assert size.endswith("km², studied from 2017-01-01 to 2021-12-31.")
     assert "soil moisture: 70 % of its values are valid (n = 1826 times, 180 cells)" in gaps
@@ -81,7 +81,7 @@ def test_the_headline_gives_area_period_and_the_worst_gap(found):
 def test_cells_that_never_have_a_value_are_counted():
     share = cells(60.0)
     share[:, :4] = 0.0
-    (_, gaps) = section(
+    (_, gaps) = make_section(
         results(row("soil_moisture", valid=48.0), soil_moisture=share), None
     ).headline
     assert "200 cells, 40 of which never have one" in gaps
@@ -100,7 +100,7 @@ def test_a_projected_grid_is_told_in_kilometres():
 
 
 def test_a_coarse_input_is_distrusted_with_its_true_number_of_places(found):
-    short, coarse, unit = section(found, None).cautions
+    short, coarse, unit = make_section(found, None).cautions
     assert short.startswith("The period covers 5 years")
     assert coarse.startswith("Precipitation has cells of 27 km, ")
     assert coarse.endswith("places, not 180.")
@@ -109,16 +109,20 @@ def test_a_coarse_input_is_distrusted_with_its_true_number_of_places(found):
 
 
 def test_only_inputs_with_gaps_get_a_coverage_map(found):
-    names = [block.name for block in section(found, None).blocks if isinstance(block, FigureBlock)]
+    names = [
+        block.name for block in make_section(found, None).blocks if isinstance(block, FigureBlock)
+    ]
     assert names == ["elevation", "coverage"]
     complete = results(row("ndvi"), ndvi=cells(100.0))
-    blocks = section(complete, None).blocks
+    blocks = make_section(complete, None).blocks
     assert not any(isinstance(block, FigureBlock) for block in blocks)
     assert any(isinstance(block, TextBlock) and "Every input" in block.text for block in blocks)
 
 
 def test_the_table_of_inputs_leaves_out_what_nothing_is_known_of(found):
-    table = next(block for block in section(found, None).blocks if isinstance(block, TableBlock))
+    table = next(
+        block for block in make_section(found, None).blocks if isinstance(block, TableBlock)
+    )
     assert list(table.frame.columns[:4]) == ["input", "file", "unit given", "unit used"]
     assert "variable" not in table.frame
     assert list(table.frame["start"]) == ["2017-01-01", "2017-01-01", ""]
@@ -129,7 +133,7 @@ def test_every_figure_can_be_drawn(found):
     outline = read_area((94.2, 36.1, 95.9, 36.8))
     classes = cells(np.arange(20) % 3, kind="categorical", long_name="Soil class", units="1")
     found |= {"soil_class": MapResult(classes.to_dataset(name="soil_class"), "")}
-    blocks = section(found, outline).blocks
+    blocks = make_section(found, outline).blocks
     figures = [block for block in blocks if isinstance(block, FigureBlock)]
     assert [block.name for block in figures] == ["elevation", "soil_class", "coverage"]
     assert all(len(take_picture(block, dpi=50).png) > 3000 for block in figures)

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from headwater.chapters import STEPS
-from headwater.chapters.downscaling.section import section
+from headwater.chapters.downscaling.section import make_section
 from headwater.errors import DataError, GridError, ProblemsError, StudyError
 from headwater.settings import Settings
 from headwater.study import load_result, parse_study, read_study, run, survey
@@ -131,7 +131,7 @@ def test_the_chapter_has_scores_of_twins_and_stations(done: Path) -> None:
     folder = done / "results" / "downscaling"
     names = [path.stem for path in folder.glob("*.json") if path.stem != "step"]
     results = {name: load_result(done / "results", f"downscaling/{name}") for name in names}
-    chapter = section(results, None)
+    chapter = make_section(results, None)
     blocks = {getattr(block, "name", "") for block in chapter.blocks}
     assert {"mean", "error", "observed", "twin", "importance", "stations", "closure"} <= blocks
     assert any("Expect this" in line for line in chapter.headline)

@@ -10,7 +10,7 @@ from headwater.chapters import SECTIONS, STEPS
 from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.chapters.samples.results import differences
-from headwater.chapters.samples.section import section
+from headwater.chapters.samples.section import make_section
 from headwater.chapters.samples.sources import paired_sources
 from headwater.chapters.samples.table import groupings, read_table
 from headwater.errors import DataError, InputError, ProblemsError
@@ -135,7 +135,9 @@ def test_figures_without_periods_are_not_empty(home: Path) -> None:
     run(study, STEPS)
     folder = study.results / "samples"
     names = [path.stem for path in folder.glob("*.json") if path.stem != "step"]
-    chapter = section({name: load_result(study.results, f"samples/{name}") for name in names}, None)
+    chapter = make_section(
+        {name: load_result(study.results, f"samples/{name}") for name in names}, None
+    )
     figures = [block for block in chapter.blocks if isinstance(block, FigureBlock)]
     assert {block.name for block in figures} == {
         "dual-isotope",

@@ -22,7 +22,7 @@ from headwater.errors import StudyError
 from headwater.settings import Settings
 from headwater.study import parse_study
 from headwater.study.model import AreaTable, Georeference, GridTable, InputTable, StudyTable
-from headwater.study.template import default_text, keys_of, template, write_template
+from headwater.study.study_template import default_text, keys_of, template, write_template
 
 DOCS = Path(__file__).parents[2] / "docs" / "study-file.md"
 TABLES: dict[str, type[BaseModel]] = {

@@ -98,7 +98,7 @@ def test_variation_writes_cubes_and_a_chapter(results):
     assert monthly["soil_moisture"].shape == (36, *SHAPE)
     assert "spatial_ref" in monthly.coords
 
-    chapter = variation_chapter.section(found, None)
+    chapter = variation_chapter.make_section(found, None)
     assert "0.12" in chapter.headline[0]
     assert "n = 3 years" in chapter.headline[0]
     assert any("nothing could pass" in text for text in chapter.headline)
@@ -129,7 +129,7 @@ def test_correlation_compares_maps_and_common_months(results):
     assert found["lags"].data.sizes["factor"] == 1
     assert "months-temperature" not in found  # three years are too few
     assert int(found["with-temperature"].data["n"].max()) == 36
-    chapter = correlation_chapter.section(found, None)
+    chapter = correlation_chapter.make_section(found, None)
     assert "independent cells" in chapter.headline[0]
     assert "n = 36 months in every cell" in " ".join(chapter.headline)
     for block in chapter.blocks:
@@ -144,7 +144,7 @@ def test_a_study_of_single_maps_has_only_the_matrix(results, tmp_path):
     context = context_of(tmp_path, {"correlation": {"of": "elevation", "with": ["slope"]}}, "c")
     found = correlation.STEP.run(context)
     assert list(found) == ["matrix"]
-    chapter = correlation_chapter.section(found, None)
+    chapter = correlation_chapter.make_section(found, None)
     assert any("no common months" in getattr(block, "text", "") for block in chapter.blocks)
     context = context_of(tmp_path, {"variation": {}}, "v")
     with pytest.raises(DataError, match="no variable changes in time"):

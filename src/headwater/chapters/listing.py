@@ -35,12 +35,12 @@ STEPS: tuple[Step, ...] = (
 """All steps, in the order in which they run."""
 
 SECTIONS: Mapping[str, MakeSection] = {
-    "grids": grids_section.section,
-    "downscaling": downscaling_section.section,
-    "validation": validation_section.section,
-    "variation": variation_section.section,
-    "correlation": correlation_section.section,
-    "detector": detector_section.section,
-    "samples": samples_section.section,
+    "grids": grids_section.make_section,
+    "downscaling": downscaling_section.make_section,
+    "validation": validation_section.make_section,
+    "variation": variation_section.make_section,
+    "correlation": correlation_section.make_section,
+    "detector": detector_section.make_section,
+    "samples": samples_section.make_section,
 }
 """What makes the chapter of each step, in reading order."""

@@ -76,7 +76,7 @@ def init(
 ) -> None:
     """Write a study file in which every key is explained."""
     with report_errors():
-        from headwater.study.template import write_template
+        from headwater.study.study_template import write_template
 
         write_template(file, force=force)
         typer.echo(f"Wrote {file}. Fill in your files, then: headwater check {file}")

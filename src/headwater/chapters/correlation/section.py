@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from headwater.grids import Area
     from headwater.results import Result
 
-__all__ = ["section"]
+__all__ = ["make_section"]
 
 
-def section(results: Mapping[str, Result], outline: Area | None) -> Section:
+def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
     """Compose the chapter.
 
     Parameters

@@ -14,7 +14,7 @@ from headwater.results import Result, TableResult
 if TYPE_CHECKING:
     from headwater.grids import Area
 
-__all__ = ["section"]
+__all__ = ["make_section"]
 
 _ALIKE = 0.7
 """From which |r| or Cramér's V on two factors are called collinear."""
@@ -30,7 +30,7 @@ _READING = (
 )
 
 
-def section(results: Mapping[str, Result], outline: Area | None) -> Section:
+def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
     """Compose the chapter.
 
     Parameters

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from headwater.grids import Area
     from headwater.results import Result
 
-__all__ = ["section"]
+__all__ = ["make_section"]
 
 
 _SHOWN = ("bias", "rmsd", "ubrmsd", "pearson", "spearman", "within_cell_r", "g_down")
 """Measures of the scorecard that stand on the page; the table beside it has all."""
 
 
-def section(results: Mapping[str, Result], outline: Area | None) -> Section:
+def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
     """Compose the chapter.
 
     Parameters

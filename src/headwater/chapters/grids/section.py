@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headwater.grids import Area
     from headwater.results import Result
 
-__all__ = ["section"]
+__all__ = ["make_section"]
 
 _ORDER = (
     "input",
@@ -59,7 +59,7 @@ _NORMAL = 30
 """Years of a climatological standard normal."""
 
 
-def section(results: Mapping[str, Result], outline: Area | None) -> Section:
+def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
     """Compose the chapter.
 
     Parameters

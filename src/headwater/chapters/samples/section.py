@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from headwater.grids import Area
     from headwater.results import Result
 
-__all__ = ["section"]
+__all__ = ["make_section"]
 
 _MOST_LINES = 6
 
 
-def section(results: Mapping[str, Result], outline: Area | None) -> Section:
+def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
     """Compose the chapter.
 
     Parameters

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from headwater.results import Result
     from headwater.validation.scorecards import Scorecard
 
-__all__ = ["section"]
+__all__ = ["make_section"]
 
 _SHOWN = ("bias", "rmsd", "ubrmsd", "pearson", "spearman", "spatial_r")
 
 
-def section(results: Mapping[str, Result], outline: Area | None) -> Section:
+def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
     """Compose the chapter.
 
     Parameters

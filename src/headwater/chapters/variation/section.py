@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headwater.grids import Area
     from headwater.results import Result
 
-__all__ = ["section"]
+__all__ = ["make_section"]
 
 _MONTHS = (
     "January",
@@ -37,7 +37,7 @@ _LEVEL = 0.05
 """Of the p at which a change of level is reported."""
 
 
-def section(results: Mapping[str, Result], outline: Area | None) -> Section:
+def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
     """Compose the chapter.
 
     Parameters
