@@ -123,8 +123,8 @@ def srsgd(
     .. math:: PD = \frac{1}{n} \sum_i |POS_i| / |N_i|
 
     Small neighbourhoods settle much by chance: ``chance`` is what the same strata reach when
-    classes are dealt out anew, and ``pd_adjusted`` takes it out. The definition follows the
-    abstract of Bai et al. (2022) and rough set theory (recalled, unchecked against the full text);
+    classes are dealt out anew, and ``pd_adjusted`` takes it out. The definition follows
+    rough set theory (recalled); neither abstract nor text of Bai et al. (2022) was read;
     gdverse 1.7 compares the class of a unit with those of the first units of the table, not of its
     neighbours, so that its figures differ. Pairs are crossed, and so never explain less than one
     of their factors.

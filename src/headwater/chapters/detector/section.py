@@ -104,7 +104,7 @@ def _first_factor(table: pd.DataFrame) -> str:
     return (
         f"Of the factors that pass their test, {_label(table, first['factor'])} explains most of "
         f"the pattern of {response}: {found}. {_label(table, top['factor'])} has a larger q, "
-        f"{top['q']:.2f}, which chance reaches too."
+        f"{top['q']:.2f}, but it is not shown to go beyond chance."
     )
 
 
