@@ -276,7 +276,7 @@ def _risk_blocks(results: Mapping[str, Result], outline: Area | None) -> Iterato
         maps: Any = results["maps"]
         yield FigureBlock(
             "detector-maps",
-            lambda: maps.plot(outline),
+            lambda: maps.plot(outline=outline),
             f"Mean {_response(risk)} of the stratum in which each cell lies, factor by factor "
             "under one scale: the pattern that the factor can explain.",
             "A strong factor shows a strong pattern; a weak one is nearly one colour.",
@@ -318,7 +318,7 @@ def _further_blocks(results: Mapping[str, Result], outline: Area | None) -> Iter
         if name == "local":
             yield FigureBlock(
                 "detector-local",
-                lambda maps=result: maps.plot(outline),  # type: ignore[misc]
+                lambda maps=result: maps.plot(outline=outline),  # type: ignore[misc]
                 caption,
                 "Where on the map each factor explains the response.",
             )
