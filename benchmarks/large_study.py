@@ -71,11 +71,12 @@ def write(folder: Path, days: int = DAYS, rows: int = ROWS, columns: int = COLUM
 
 def run(study: Path) -> dict[str, float]:
     """Run a study in this process; return its seconds and its peak of memory [MB]."""
+    from headwater.chapters import STEPS
     from headwater.study import read_study
     from headwater.study import run as run_study
 
     start = time.perf_counter()
-    steps = run_study(read_study(study))
+    steps = run_study(read_study(study), STEPS)
     found = {f"{step.name} MB": step.peak_mb for step in steps}
     found |= {f"{step.name} s": step.seconds for step in steps}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

@@ -113,7 +113,8 @@ def test_killed_without_warning_the_same_command_goes_on_to_the_same_bits(
 def test_the_twin_alone_makes_no_map(study: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
     text = study.read_text().replace('path = "', f'path = "{study.parent}/')
     file = tmp_path / "study.toml"
-    file.write_text(text.replace('stations = "stations.csv"\n', ""))
+    # what stations show of the product's bias enters the twin, with the map or without
+    file.write_text(text.replace('stations = "', f'stations = "{study.parent}/'))
     done = headwater("twin", file, "--out", "told", at=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Head-room to the oracle" in done.stdout

@@ -23,6 +23,7 @@ from headwater.network.entities import (
 from headwater.network.store import StoreBusyError, StoreError
 from headwater.network.store.archive_months import close_months, recall, verify
 from headwater.network.store.backup import back_up, check, restore
+from headwater.network.store.schema import VERSIONS
 from headwater.network.times import DAY, NEVER
 
 T0 = microseconds("2024-01-30T00:00:00Z")
@@ -400,7 +401,7 @@ def test_opening_again_changes_nothing_and_a_newer_store_is_refused(place):
     with place() as store:
         assert store.count() == 3
         with store.transaction() as session:
-            assert session.rows("SELECT count(*) FROM migrations") == [(2,)]
+            assert session.rows("SELECT count(*) FROM migrations") == [(len(VERSIONS),)]
             session.execute("INSERT INTO migrations VALUES (999, 0)")
     with pytest.raises(StoreError, match=r"newer version.*999"):
         place()
@@ -710,14 +711,25 @@ def of_version_1(place, downgrade):
         with store.transaction() as session:
             for statement in downgrade[session.dialect]:
                 session.execute(statement)
-            session.execute("DROP TABLE moved_observations")
-            session.execute("DELETE FROM migrations WHERE version = 2")
+            for table in LATER:
+                session.execute(f"DROP TABLE {table}")
+            session.execute("DELETE FROM migrations WHERE version > 1")
     return id
 
 
 _OLD = (
     "datastream_id, time, time_end, result_number, result_json, result_time, valid_start,"
     " valid_end, quality, parameters, feature_id, received"
+)
+LATER = (  # tables of the versions after the first, those that refer to others first
+    "moved_observations",
+    "dead_letters",
+    "alert_states",
+    "alert_evidence",
+    "alert_events",
+    "alert_silences",
+    "alert_outbox",
+    "leases",
 )
 DOWNGRADE = {
     "sqlite": (

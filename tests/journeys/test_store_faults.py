@@ -243,7 +243,7 @@ def test_a_full_file_system_is_refused_and_nothing_breaks(tmp_path):
 FULL_DISK = """
 import os, sqlite3, sys, numpy as np
 from headwater.network import Observations, open_store
-from headwater.network import Datastream, ObservedProperty, Sensor, Thing
+from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
 from headwater.network.store import StoreFullError
 folder = sys.argv[1]
 open(folder + "/ballast", "wb").write(bytes(1_000_000))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, nnls
+from scipy.special import gammaln
 
 from headwater.isotopes.mixing.bounds import fraction_bounds
 from headwater.isotopes.mixing.closed_form import (
@@ -148,7 +149,9 @@ def test_priors_in_log_ratios_integrate_as_their_draws(seed, k):
     log_p = basis @ z
     log_p = log_p - np.log(np.exp(log_p).sum(axis=0))
     ratio = dirichlet_prior(np.full(k, 2.0)).log_density(z, log_p)
-    assert ratio == pytest.approx(2.0 * log_p.sum(axis=0))
+    # Dirichlet density times the Jacobian of the coordinates, which integrates to 1
+    norm = gammaln(2.0 * k) - k * gammaln(2.0) + 0.5 * np.log(k)
+    assert ratio == pytest.approx(2.0 * log_p.sum(axis=0) + norm)
     same = clr_prior(k).log_density(z, log_p)
     assert same == pytest.approx(-0.5 * (z**2).sum(axis=0))
 

@@ -25,7 +25,7 @@ MAPPING = parse_mapping({"series": [SERIES]})
 STM = "RSMN_RSMN_Adamclisi_sm_0.000000_0.050000_Meter-5TM_1_1_19500101_20260512.stm"
 
 # anything that may stand in a line, but for what ends it
-junk = st.text(st.characters(blacklist_characters="\r\n"), max_size=60).map(str.encode)
+junk = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=60).map(str.encode)
 bytes_ = st.binary(max_size=60).map(lambda raw: raw.replace(b"\r", b"?").replace(b"\n", b"?"))
 
 

@@ -62,7 +62,7 @@ class FractionPrior:
         return raw / raw.sum(axis=1, keepdims=True)
 
     def log_density(self, z: Any, log_p: Any) -> Any:
-        """Log density in the isometric log-ratio coordinates z (K-1, ...), up to a constant."""
+        """Log density in log-ratio coordinates z (K-1, ...); up to a constant but for Dirichlet."""
         if self.kind == "dirichlet":
             # dp/dz = √K Π p, so that each α - 1 becomes α.
             return np.tensordot(np.array(self.first), log_p, axes=1) + _log_norm(self.first)

@@ -392,9 +392,11 @@ def sort_values(expression: Expression, scope: Scope) -> list[tuple[Sql, bool]]:
     Raises
     ------
     WrongRequest
-        If a path leads through a link to many, or to a geometry.
+        If it names no property, or a path leads through a link to many, or to a geometry.
     """
     targets = [resolve(scope.entity, path) for path in paths_of(expression)]
+    if not targets:
+        raise WrongRequest("$orderby by a constant", do="Sort by a property")
     for target in targets:
         if any(not link.one for link in target.links):
             found = "/".join(target.chain)[:100]
