@@ -109,3 +109,21 @@ def test_a_signature_holds_for_its_body_and_time_alone():
     assert not verify_signature(b"secret", 1000, b"{ }", signed, now=1200)
     assert not verify_signature(b"other", 1000, b"{}", signed, now=1200)
     assert not verify_signature(b"secret", 1000, b"{}", signed, now=2000)
+
+
+def test_a_cancellation_refers_to_the_alert_as_it_was_sent(tmp_path):
+    from headwater.alerts.channels import sender
+    from headwater.alerts.outbox import OutboxMessage
+    from headwater.alerts.rules import Rules
+
+    channel = {"kind": "cap", "folder": str(tmp_path), "sender": "office@reserve.example"}
+    send = sender(Rules.model_validate({"channels": {"files": channel}}))
+    begun, ended = "2026-07-01T00:00:00Z", "2026-07-03T00:00:00Z"
+    for at, (kind, time) in enumerate([("raised", begun), ("resolved", ended)]):
+        detail = {"kind": kind, "headline": "Dry", "time": time, "raised": begun}
+        send(OutboxMessage(at, f"a|1|{kind}", "files", "dry|3|1", 0, detail))
+    texts = [path.read_text() for path in tmp_path.glob("*.xml")]
+    first = next(text for text in texts if "<msgType>Alert" in text)
+    last = next(text for text in texts if "<msgType>Cancel" in text)
+    assert "<identifier>dry-3-1-raised</identifier>" in first
+    assert "office@reserve.example,dry-3-1-raised,2026-07-01T00:00:00+00:00" in last

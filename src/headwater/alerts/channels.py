@@ -217,6 +217,7 @@ def _send_cap(channel: Channel, message: OutboxMessage) -> None:
     begun = dt.datetime.fromisoformat(
         message.detail.get("raised", message.detail["time"]).replace("Z", "+00:00")
     )
+    begun_as = "nodata" if message.detail["kind"] == "data_back" else "raised"
     text = write_cap(
         CapAlert(
             identifier=f"{first}-{message.detail['kind']}",
@@ -228,7 +229,7 @@ def _send_cap(channel: Channel, message: OutboxMessage) -> None:
             description=_words(channel, message),
             area=CapArea(message.detail["headline"]),
             message_type="Cancel" if ends else "Alert",
-            references=((channel.sender, f"{first}-raised", begun),) if ends else (),
+            references=((channel.sender, f"{first}-{begun_as}", begun),) if ends else (),
             language={"en": "en", "zh": "zh-CN"}[channel.language],
         )
     )

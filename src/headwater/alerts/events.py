@@ -146,9 +146,8 @@ def _record(
     reading: Reading,
 ) -> Alert:
     key = f"{rule.name}|{stream.id}|{message.event}"
-    begins = message.kind in ("raised", "nodata")
     headline = _headline(rule, stream, message)
-    if begins:
+    if message.kind in ("raised", "nodata"):
         session.insert(
             "alert_events",
             {
@@ -179,12 +178,18 @@ def _record(
         "alert_evidence", {"alert_key": key, "time": session.clock(), "detail": evidence}
     )
     silenced = _silenced(session, rule, stream, message.time)
-    detail = {"kind": message.kind, "headline": headline, "time": iso(message.time)}
+    found = _alert(session, key)
+    words = _words(message, found, headline)
     for name in rule.channels:
         kept = "sent" if rules.channel(name).kind == "inbox" else "waiting"
-        _enqueue(session, name, key, detail, status="silenced" if silenced else kept)
+        _enqueue(session, name, key, words, status="silenced" if silenced else kept)
     session.audit(f"alert {message.kind}", "alert", key, {"silenced_by": silenced})
-    return _alert(session, key)
+    return found
+
+
+def _words(message: Message, found: Alert, headline: str) -> dict[str, str]:
+    times = {"time": iso(message.time), "raised": iso(found.raised)}
+    return {"kind": message.kind, "headline": headline, **times}
 
 
 def _headline(rule: AlertRule, stream: Stream, message: Message) -> str:

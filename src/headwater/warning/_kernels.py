@@ -20,7 +20,6 @@ __all__ = [
     "accumulate_loss",
     "fit_histories",
     "innovate",
-    "smooth_loss",
 ]
 
 Floats = NDArray[np.float64]
@@ -205,17 +204,3 @@ def accumulate_loss(
                 c = min(max(0.0, c - max(u, -_WORST) - allowance), ceiling[place])
             path[t, place] = c
         statistic[place] = c
-
-
-@numba.jit(**_JIT)
-def smooth_loss(innovations: Floats, statistic: Floats, memory: float, path: Floats) -> None:
-    """EWMA of innovations; `path` receives it, `statistic` holds the last one."""
-    length, places = innovations.shape
-    for place in range(places):
-        z = statistic[place]
-        for t in range(length):
-            u = innovations[t, place]
-            if np.isfinite(u):
-                z += memory * (u - z)
-            path[t, place] = z
-        statistic[place] = z
