@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-network test fast lint bench architecture clean
+.PHONY: demo demo-network test fast lint bench architecture house clean
 
 demo: $(VENV)/installed
 	$(BIN)/headwater demo --out headwater-demo --no-open
@@ -27,6 +27,9 @@ lint: $(VENV)/installed-test
 
 architecture:
 	$(PYTHON) docs/draw_architecture.py
+
+house:
+	$(PYTHON) docs/measure_house.py
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks

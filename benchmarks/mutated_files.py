@@ -24,7 +24,7 @@ import xarray as xr
 from headwater.errors import HeadwaterError
 from headwater.glossary import term
 from headwater.grids import open_grid
-from headwater.grids.overview import overview
+from headwater.grids.plausibility import overview
 from headwater.study.checks import look
 from headwater.variation import aggregate
 

@@ -86,7 +86,7 @@ def test_masks_have_no_data_outside(tmp_path: Path) -> None:
 
 def test_cells_that_never_change_are_reported() -> None:
     from headwater.glossary import term
-    from headwater.grids.overview import overview
+    from headwater.grids.plausibility import overview
 
     months = pd.date_range("2015-01-01", periods=24, freq="MS")
     values = np.random.default_rng(1).normal(0, 5, (24, 4, 4))

@@ -11,7 +11,6 @@ from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
 from headwater.detector import stratify
-from headwater.detector.from_table import figures_of, from_table, on_lattice, summary_lines
 from headwater.detector.local import local_q, window_q
 from headwater.detector.null_models import GridSpectral
 from headwater.detector.q import q_statistic, stratum_sums
@@ -26,6 +25,7 @@ from headwater.detector.spatial_association import (
     spatial_variance,
 )
 from headwater.detector.strata import as_strata
+from headwater.detector.table_detection import figures_of, from_table, on_lattice, summary_lines
 from headwater.errors import CRSError, DataError, StudyError
 from headwater.figures import render
 from headwater.grids import cell_area, grid_coords

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,18 +76,34 @@ LONG: set[str] = {
     "chapters/samples/section.py: _mixing_blocks",
     "chapters/samples/section.py: _posterior_blocks",
     "chapters/samples/section.py: _comparison_blocks",
-    "detector/plots.py: draw_factors",
-    "detector/plots.py: draw_series",
     "isotopes/audit/rules_means.py: parts_and_totals",
     "isotopes/audit/rules_means.py: annual_means",
     "isotopes/intersection.py: intersect",
     "isotopes/mixing/bounds.py: feasible_bounds",
     "isotopes/mixing/evaporated_water.py: mix_evaporated",
-    "isotopes/mixing/posterior.py: _likelihood",
     "isotopes/mixing/posterior_plots.py: draw_triangles",
     "isotopes/mixing/posterior_plots.py: _draw_triangle",
     "isotopes/plots.py: draw_summary",
 }
+# Modules that share their name with what is in them, private functions with more than six
+# arguments, and arguments that are a tuple standing for several: these lists may only shrink too.
+NAMED_AS_FUNCTION: set[str] = {"chapters/samples/end_members.py"}
+MANY_ARGUMENTS: set[str] = set()
+TUPLES: set[str] = {
+    "chapters/samples/hierarchical.py: _tell: place",
+    "chapters/samples/hierarchical.py: hierarchical_shares: waters",
+    "chapters/samples/lines.py: _judged: lines",
+    "chapters/samples/mixing.py: _estimate: of",
+    "chapters/samples/mixing.py: _share: how",
+    "chapters/samples/mixing.py: _share: waters",
+    "chapters/samples/mixing.py: _share: where",
+    "chapters/samples/mixing.py: _split: how",
+    "chapters/samples/mixing.py: _split: place",
+    "chapters/samples/mixing.py: _split: waters",
+    "isotopes/mixing/_simplex.py: _on_face: full",
+    "isotopes/mixing/mix_model.py: _climb: stop",
+}
+MEASURES = runpy.run_path(str(SOURCE.parents[1] / "docs" / "measure_house.py"))
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE, LONGEST_BODY, MOST_ARGUMENTS = 600, 40, 6
 
@@ -203,6 +220,21 @@ def test_files_and_functions_stay_small() -> None:
                 long.add(f"{short(path)}: {node.name}")
     assert wrong == []
     assert sorted(long - LONG) == []
+
+
+def test_no_module_shares_its_name_with_a_function_in_it() -> None:
+    assert sorted(MEASURES["modules_named_as_a_function"]() - NAMED_AS_FUNCTION) == []
+
+
+def test_private_functions_take_few_arguments_and_no_tuple_for_several() -> None:
+    assert sorted(MEASURES["private_with_many_arguments"]() - MANY_ARGUMENTS) == []
+    assert sorted(MEASURES["tuples_for_several"]() - TUPLES) == []
+
+
+def test_lists_of_exceptions_only_shrink() -> None:
+    assert sorted(LONG - MEASURES["long_functions"]()) == []
+    assert sorted(NAMED_AS_FUNCTION - MEASURES["modules_named_as_a_function"]()) == []
+    assert sorted(TUPLES - MEASURES["tuples_for_several"]()) == []
 
 
 def test_nothing_is_formatted_by_hand() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from headwater.errors import DataError
 from headwater.virtual import make
-from headwater.virtual.gauges import DEPTHS, gauges
+from headwater.virtual.gauges import DEPTHS, place_gauges
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def here():
 
 @pytest.fixture(scope="module")
 def stations(here):
-    return gauges(here, 4, minutes=60)
+    return place_gauges(here, 4, minutes=60)
 
 
 def record(station, quantity, depth=None):
@@ -23,8 +23,8 @@ def record(station, quantity, depth=None):
 
 
 def test_the_same_seed_gives_the_same_bits(here, stations):
-    again = gauges(here, 4, minutes=60)
-    other = gauges(here, 4, seed=2, minutes=60)
+    again = place_gauges(here, 4, minutes=60)
+    other = place_gauges(here, 4, seed=2, minutes=60)
     for one, two, three in zip(stations, again, other, strict=True):
         for a, b in zip(one.records, two.records, strict=True):
             np.testing.assert_array_equal(a.value, b.value)
@@ -86,4 +86,4 @@ def test_frozen_soil_hides_its_water_and_thaw_brings_it_back_without_rain(statio
 @pytest.mark.parametrize(("n", "minutes"), [(0, 10), (10_000, 10), (1, 7), (1, 0)])
 def test_what_cannot_be(here, n, minutes):
     with pytest.raises(DataError):
-        gauges(here, n, minutes=minutes)
+        place_gauges(here, n, minutes=minutes)

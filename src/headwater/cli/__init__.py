@@ -175,10 +175,10 @@ def demo(
 
 
 # help lists commands in this order: the study first, then single tables
-app.command()(downscale.downscale)
-app.command()(downscale.twin)
-app.command()(validate.validate)
-app.command()(detect.detect)
+app.command("downscale")(downscale.run_downscale)
+app.command("twin")(downscale.run_twin)
+app.command("validate")(validate.run_validate)
+app.command("detect")(detect.run_detect)
 app.add_typer(samples.app, name="samples")
 app.add_typer(network.app, name="network")
 app.command("serve")(serve.run_serve)

@@ -10,12 +10,12 @@ import typer
 from headwater.cli.errors import report_errors
 from headwater.cli.output import warn, write_results
 
-__all__ = ["detect"]
+__all__ = ["run_detect"]
 
 Style = Literal["headwater", "gd", "sdsfun"]
 
 
-def detect(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
+def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
     table: Annotated[Path, typer.Argument(help="CSV, TSV or XLSX, one row for each unit.")],
     y: Annotated[str, typer.Option("--y", help="Column to be explained.")],
     x: Annotated[
@@ -78,8 +78,8 @@ def detect(  # noqa: PLR0913, PLR0917 - a command has the options that its users
 
         from headwater.detector import detect_sample
         from headwater.detector.factor_table import read_factors
-        from headwater.detector.from_table import figures_of, summary_lines, table_sample
         from headwater.detector.search_options import METHODS, schemes_of
+        from headwater.detector.table_detection import figures_of, summary_lines, table_sample
         from headwater.tables import parse_options
 
         read = read_factors(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from headwater.study import Study
 
-__all__ = ["downscale", "twin"]
+__all__ = ["run_downscale", "run_twin"]
 
 _File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
 _Workers = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
@@ -40,7 +40,7 @@ _SKILL = {
 }
 
 
-def downscale(
+def run_downscale(
     file: _File = Path("study.toml"),
     workers: _Workers = None,
     fresh: Annotated[
@@ -81,7 +81,7 @@ def _show_product(study: Study, load: Any) -> None:
     warn(load(study.results, "downscaling/maps").cautions)
 
 
-def twin(
+def run_twin(
     file: _File = Path("study.toml"),
     draws: Annotated[
         int | None,

@@ -109,12 +109,12 @@ def _virtual(first: int, last: int | None, n: int, *, seed: int, minutes: int) -
     from headwater.network.store.protocol import now
     from headwater.network.times import DAY, iso
     from headwater.virtual import make
-    from headwater.virtual.gauges import gauges
+    from headwater.virtual.gauges import place_gauges
 
     typer.echo("Making a virtual headwater …", err=True)
     years = int(iso(first)[:4]), int(iso((last or now() + 30 * DAY) - 1)[:4])
     here = make(seed=seed, years=years, shape=_SMALL)
-    return [_station(gauge, last) for gauge in gauges(here, n, seed=seed, minutes=minutes)]
+    return [_station(gauge, last) for gauge in place_gauges(here, n, seed=seed, minutes=minutes)]
 
 
 def _station(gauge: Gauge, last: int | None) -> Station:

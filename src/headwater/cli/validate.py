@@ -14,7 +14,7 @@ from headwater.cli.output import print_table, warn, write_results
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["validate"]
+__all__ = ["run_validate"]
 
 _MEASURES = ("bias", "rmsd", "ubrmsd", "pearson", "spearman", "spatial_r")
 _HEADS = {
@@ -32,7 +32,7 @@ _GROUPINGS = ("season", "station", "stratum")
 _FIGURES = ("summary", "forest", "series", "boxes")
 
 
-def validate(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
+def run_validate(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
     product: Annotated[Path, typer.Argument(help="Soil moisture: NetCDF or Zarr, with time.")],
     stations: Annotated[
         Path,

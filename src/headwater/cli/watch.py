@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,9 @@ def run(
     if folder is not None:
         tasks.append(lambda: _folder(store, mapping, folder, stop, new, tell, **options))
     if broker is not None:
-        session = (broker, client_id)
-        tasks.append(lambda: _broker(store, mapping, session, stop, new, tell))
+        name, here = client_id, broker
+        told = partial(_add_taken, new, tell)
+        tasks.append(lambda: _broker(store, mapping, here, name, stop, told))
     threads = [threading.Thread(target=_guarded, args=(failed, stop, task)) for task in tasks]
     # a service is stopped by SIGTERM, which must not cut a transaction of ours short
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -129,13 +131,20 @@ def _folder(
     watch(folder, store, mapping, stop=stop, memory=memory, told=told, **options)
 
 
+def _add_taken(new: _New, tell: Callable[[str], None], taken: Taken) -> None:
+    """Report what of a batch of messages was refused, and note what is to be controlled."""
+    for item in taken.refused:
+        tell(f"message {item.line} refused, kept as a dead letter: {item.reason}")
+    new.add(taken.spans)
+
+
 def _broker(
     store: Store,
     mapping: Mapping | None,
-    session: tuple[str, str | None],
+    broker: str,
+    client_id: str | None,
     stop: threading.Event,
-    new: _New,
-    tell: Callable[[str], None],
+    told: Callable[[Taken], None],
 ) -> None:
     from headwater.errors import StudyError
     from headwater.network.ingest.mqtt import subscribe
@@ -143,12 +152,6 @@ def _broker(
     if mapping is None:
         raise StudyError("a broker needs a mapping", do="Give one with --map")
 
-    def told(taken: Taken) -> None:
-        for item in taken.refused:
-            tell(f"message {item.line} refused, kept as a dead letter: {item.reason}")
-        new.add(taken.spans)
-
-    broker, client_id = session
     subscribe(broker, mapping, store, stop=stop, told=told, identifier=client_id)
 
 

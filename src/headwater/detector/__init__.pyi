@@ -2,7 +2,6 @@ from .associations import association
 from .detection import detect, detect_sample
 from .ecological_detector import ecological
 from .factor_detector import factor
-from .from_table import from_table
 from .interaction_detector import interaction
 from .local import local_q
 from .optimal_parameters import best_strata, opgd
@@ -17,6 +16,7 @@ from .shapley import lesh, shegd
 from .spatial_association import spade
 from .spatial_overlay import idsa
 from .strata import categories, sectors, stratify
+from .table_detection import from_table
 from .torus_shift import torus_shift_test
 from .tree import gozh
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
@@ -14,6 +15,7 @@ from headwater.figures import CATEGORY, INK, MUTED, grouped, house_style, new_fi
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 __all__ = [
     "draw_ecological",
@@ -57,15 +59,9 @@ def draw_factors(table: pd.DataFrame) -> Figure:
             label=f"{table.attrs.get('level', 0.95):.0%} interval",
         )
         if "q_chance" in ordered:
-            axes.plot(
-                ordered["q_chance"],
-                places,
-                "|",
-                color=CATEGORY[5],
-                markersize=17,
-                markeredgewidth=2,
-                label="reached by 5 % of chance",
-            )
+            mark: dict[str, Any] = {"color": CATEGORY[5], "markersize": 17, "markeredgewidth": 2}
+            label = "reached by 5 % of chance"
+            axes.plot(ordered["q_chance"], places, "|", label=label, **mark)
         axes.plot(ordered["q_adjusted"], places, "D", color=INK, markersize=5, label="adjusted q")
         axes.set_yticks(places, labels_of(table, ordered["factor"]))
         axes.tick_params(axis="y", length=0)
@@ -73,19 +69,23 @@ def draw_factors(table: pd.DataFrame) -> Figure:
         highest = float(np.nanmax(ordered[reach].to_numpy()))
         axes.set_xlim(min(0.0, float(ordered["q_adjusted"].min()) * 1.1), min(1.0, highest * 1.06))
         axes.set_xlabel(f"q: share of the variance of {response_of(table)} between strata")
-        for place, row in zip(places, ordered.to_dict("records"), strict=True):
-            text = f"{_rule(row)}\nn = {grouped(row['n'])}, {_test(row)}"
-            axes.annotate(
-                text,
-                (1.015, place),
-                xycoords=("axes fraction", "data"),
-                va="center",
-                fontsize=7,
-                color=MUTED,
-                linespacing=1.25,
-            )
+        _write_tests(axes, ordered)
         figure.legend(loc="outside upper left", ncols=4)
     return figure
+
+
+def _write_tests(axes: Axes, ordered: pd.DataFrame) -> None:
+    """Write the rule, n and p of each factor at the right of its bar."""
+    for place, row in enumerate(ordered.to_dict("records")):
+        axes.annotate(
+            f"{_rule(row)}\nn = {grouped(row['n'])}, {_test(row)}",
+            (1.015, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=7,
+            color=MUTED,
+            linespacing=1.25,
+        )
 
 
 def draw_sweep(table: pd.DataFrame) -> Figure:
@@ -325,6 +325,8 @@ def draw_interactions(table: pd.DataFrame) -> Figure:
     -------
     Figure
     """
+    from matplotlib.patches import Rectangle
+
     names = _names_by_strength(table)
     place = {name: i for i, name in enumerate(names)}
     shares = np.full((len(names), len(names)), np.nan)
@@ -341,13 +343,15 @@ def draw_interactions(table: pd.DataFrame) -> Figure:
         )
         _square(axes, labels_of(table, names))
         for i, share in enumerate(np.diag(shares)):
-            _write_cell(axes, (i, i), f"{share:.2f}", image, share, box=True)
+            _write_cell(axes, i, i, f"{share:.2f}", ink=_ink_on(image, share))
+            corner = (i - 0.47, i - 0.47)
+            axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=INK, linewidth=1.2))
         for row in table.to_dict("records"):
             one, two = place[row["factor_1"]], place[row["factor_2"]]
             text = f"{row['q_12']:.2f}\n{_MARKS[row['tested']]}"
-            spot = (min(one, two), max(one, two))
             bold = str(row["tested"]).startswith("gain")
-            _write_cell(axes, spot, text, image, row["q_12"], bold=bold)
+            ink = _ink_on(image, row["q_12"])
+            _write_cell(axes, min(one, two), max(one, two), text, ink=ink, bold=bold)
         figure.colorbar(image, ax=axes, label=f"q of {response_of(table)}", shrink=0.7, aspect=25)
         _interaction_legend(figure, table)
     return figure
@@ -381,9 +385,9 @@ def draw_ecological(table: pd.DataFrame) -> Figure:
         for row in table.to_dict("records"):
             one, two = place[row["factor_1"]], place[row["factor_2"]]
             gap = gaps[max(one, two), min(one, two)]
-            spot = (min(one, two), max(one, two))
             text = f"{gap:.2f}".replace("-", "\N{MINUS SIGN}")
-            _write_cell(axes, spot, text, image, gap, bold=bool(row["differ"]))
+            ink, bold = _ink_on(image, gap), bool(row["differ"])
+            _write_cell(axes, min(one, two), max(one, two), text, ink=ink, bold=bold)
         figure.colorbar(image, ax=axes, label="difference of the adjusted q", shrink=0.7, aspect=25)
         words = "column less row; bold: the two differ, corrected after Holm"
         figure.supxlabel(words, fontsize=8, color=INK, x=0.01, ha="left")
@@ -402,25 +406,18 @@ def _square(axes: Axes, labels: list[str]) -> None:
     axes.vlines(edges, -0.5, number - 0.5, color="white", linewidth=2)
 
 
-def _write_cell(
-    axes: Axes,
-    spot: tuple[int, int],
-    text: str,
-    image: Any,
-    share: float,
-    *,
-    bold: bool = False,
-    box: bool = False,
-) -> None:
-    from matplotlib.patches import Rectangle
+def _ink_on(image: AxesImage, value: float) -> str:
+    """Choose the ink that can be read on the colour of a value."""
+    red, green, blue, _ = image.to_rgba(np.array([value]))[0]
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else INK
 
-    red, green, blue, _ = image.cmap(image.norm(share))
-    ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else INK
+
+def _write_cell(
+    axes: Axes, column: int, row: int, text: str, *, ink: str, bold: bool = False
+) -> None:
     weight = "bold" if bold else "normal"
-    axes.text(*spot, text, ha="center", va="center", color=ink, fontsize=8.5, fontweight=weight)
-    if box:
-        corner = (spot[0] - 0.47, spot[1] - 0.47)
-        axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=INK, linewidth=1.2))
+    middle: dict[str, Any] = {"ha": "center", "va": "center"}
+    axes.text(column, row, text, color=ink, fontsize=8.5, fontweight=weight, **middle)
 
 
 def _interaction_legend(figure: Figure, table: pd.DataFrame) -> None:
@@ -466,27 +463,7 @@ def draw_series(table: pd.DataFrame) -> Figure:
             # neighbours must not hide each other's intervals
             places = np.array([periods.index(str(one)) for one in own["period"]])
             places = places + 0.08 * (number - (len(order) - 1) / 2)
-            color = CATEGORY[number % len(CATEGORY)]
-            axes.vlines(places, own["q_low"], own["q_high"], color=color, linewidth=1.0)
-            axes.plot(
-                places,
-                own["q_adjusted"],
-                _MARKERS[number % 8] + "-",
-                color=color,
-                markersize=4.5,
-                linewidth=1.1,
-                label=labels_of(table, [name])[0],
-            )
-            first = (own["rank"] == 1).to_numpy()
-            axes.plot(
-                places[first],
-                own["q_adjusted"][first],
-                "o",
-                markersize=11,
-                color="none",
-                markeredgecolor=INK,
-                markeredgewidth=1.2,
-            )
+            _draw_one_series(axes, own, places, number, labels_of(table, [name])[0])
         every = -(-len(periods) // 24)
         axes.set_xticks(range(0, len(periods), every), periods[::every])
         if len(periods) > 8:
@@ -499,3 +476,16 @@ def draw_series(table: pd.DataFrame) -> Figure:
         words = "lines: 95 % interval; circled: the first factor of the period"
         figure.supxlabel(words, fontsize=8, color=MUTED)
     return figure
+
+
+def _draw_one_series(
+    axes: Axes, own: pd.DataFrame, places: npt.NDArray[np.float64], number: int, label: str
+) -> None:
+    """Draw a factor's line with its intervals, circled where it ranks first."""
+    color = CATEGORY[number % len(CATEGORY)]
+    axes.vlines(places, own["q_low"], own["q_high"], color=color, linewidth=1.0)
+    line: dict[str, Any] = {"color": color, "markersize": 4.5, "linewidth": 1.1, "label": label}
+    axes.plot(places, own["q_adjusted"], _MARKERS[number % 8] + "-", **line)
+    first = (own["rank"] == 1).to_numpy()
+    circled = axes.plot(places[first], own["q_adjusted"][first], "o", markersize=11, color="none")
+    circled[0].set(markeredgecolor=INK, markeredgewidth=1.2)

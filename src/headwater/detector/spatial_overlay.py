@@ -145,7 +145,8 @@ def idsa(
     y[np.any([np.isnan(one) for one in arrays.values()], axis=0)] = np.nan
     kept = {name: np.where(np.isnan(y), np.nan, one) for name, one in arrays.items()}
     parts = {
-        name: _parted(name, y, one, weights, method, classes, rise) for name, one in kept.items()
+        name: _slowing(y, one, _candidates(name, one, method, classes), weights, rise)
+        for name, one in kept.items()
     }
     rows = []
     for size in range(1, len(parts) + 1):
@@ -169,19 +170,15 @@ def idsa(
     )
 
 
-def _parted(
-    name: str,
-    y: Floats,
-    x: Floats,
-    weights: Weights,
-    method: str,
-    classes: Sequence[int],
-    rise: float,
-) -> Strata:
+def _candidates(name: str, x: Floats, method: str, classes: Sequence[int]) -> list[Strata]:
     try:
-        tried = [stratify(x, method, number) for number in sorted(set(classes))]
+        return [stratify(x, method, number) for number in sorted(set(classes))]
     except DataError as error:
         raise DataError(f"{name}: {error.wrong}", found=error.found, do=error.do) from error
+
+
+def _slowing(y: Floats, x: Floats, tried: list[Strata], weights: Weights, rise: float) -> Strata:
+    """Choose the strata after which more classes raise the power by little."""
     power = np.array([cpsd(y, x, part, weights) for part in tried])
     rises = np.diff(power) / np.where(power[:-1] != 0, np.abs(power[:-1]), np.nan)
     slow = np.flatnonzero(rises <= rise)

@@ -108,14 +108,14 @@ def smooth(
         at_start.append(state)
         if start != starts[-1]:
             for day in range(start, start + length):
-                last = _filter_day(state, values[day], rows, noise, decays[day])
+                last = _filter_day(*state, values[day], rows, noise, decays[day])
                 state = (last.mean, last.covariance)
     means = np.empty((days, size))
     pull, tight = np.zeros(size), np.zeros((size, size)) if take else None
     for start, begin in zip(reversed(starts), reversed(at_start), strict=True):
         stretch, state = [], begin
         for day in range(start, min(start + length, days)):
-            stretch.append(_filter_day(state, values[day], rows, noise, decays[day]))
+            stretch.append(_filter_day(*state, values[day], rows, noise, decays[day]))
             state = (stretch[-1].mean, stretch[-1].covariance)
         for day, step in reversed(list(enumerate(stretch, start))):
             means[day] = step.mean + step.covariance @ pull
@@ -127,10 +127,15 @@ def smooth(
 
 
 def _filter_day(
-    state: tuple[Floats, Floats], values: Floats, rows: Floats, noise: Floats, decay: Floats
+    mean: Floats,
+    covariance: Floats,
+    values: Floats,
+    rows: Floats,
+    noise: Floats,
+    decay: Floats,
 ) -> _Step:
-    mean = decay * state[0]
-    covariance = state[1] * np.multiply.outer(decay, decay)
+    mean = decay * mean
+    covariance = covariance * np.multiply.outer(decay, decay)
     covariance[np.diag_indices_from(covariance)] += 1.0 - decay**2
     seen = np.flatnonzero(np.isfinite(values))
     if not seen.size:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from headwater.grids.align import align, study_grid
+from headwater.grids.alignment import align, study_grid
 from headwater.grids.area import Area, read_area, read_areas
-from headwater.grids.clip import clip, inside
+from headwater.grids.clipping import clip, inside
 from headwater.grids.geometry import (
     cell_area,
     cell_size,

@@ -172,7 +172,7 @@ def krige_grid(
 
     Notes
     -----
-    Prefer :func:`headwater.grids.align.align`. A cell is a mean over its area, not a sample at its
+    Prefer :func:`headwater.grids.align`. A cell is a mean over its area, not a sample at its
     centre; kriging smooths it (less variance, whence smaller CV and fewer extremes) and shows no
     change of support. The variogram is fitted to at most 2000 cells, evenly picked.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
     from headwater.grids import Area
-    from headwater.grids.overview import Overview
+    from headwater.grids.plausibility import Overview
     from headwater.study.step import Step
 
 __all__ = ["Survey", "check", "look", "more_problems", "survey", "valid_part"]
@@ -227,7 +227,7 @@ def _impossible(seen: NDArray[Any], term: Term, data: xr.DataArray) -> list[Head
 
 def _cure(outside: NDArray[Any], data: xr.DataArray) -> str:
     """Name the key that mends impossible values: those of one number are mostly fills."""
-    from headwater.grids.overview import stored_number
+    from headwater.grids.plausibility import stored_number
 
     numbers = [stored_number(data, float(value)) for value in np.unique(outside)[:4]]
     if len(numbers) < 4 and None not in numbers:
@@ -297,7 +297,7 @@ def _glance(
 
 
 def _overview(study: Study, name: str, part: Callable[[], xr.DataArray]) -> Overview:
-    from headwater.grids.overview import overview
+    from headwater.grids.plausibility import overview
 
     with of_input(name):
         return overview(part(), study.term(name))

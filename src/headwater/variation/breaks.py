@@ -29,9 +29,13 @@ class _Search:
     """What is looked for: most breaks, fewest values of a segment, and how intervals are made."""
 
     most: int
-    room: int
+    share: float
     level: float
     persistence: bool
+
+    def room(self, n: int) -> int:
+        """Fewest values of a segment, of ``n`` in all."""
+        return int(np.floor(self.share * n))
 
 
 def structural_breaks(
@@ -128,13 +132,7 @@ def structural_breaks(
         *parts,
         input_core_dims=[["time"]] * len(parts),
         output_core_dims=[["part"]],
-        kwargs={
-            "years": years,
-            "most": max_breaks,
-            "share": min_share,
-            "level": level,
-            "persistence": persistence,
-        },
+        kwargs={"years": years, "search": _Search(max_breaks, min_share, level, persistence)},
         dask="parallelized",
         output_dtypes=[float],
         dask_gufunc_kwargs={"output_sizes": {"part": 4 * max_breaks + 3}},
@@ -201,14 +199,11 @@ def _block(
     factor: np.ndarray | None = None,
     *,
     years: np.ndarray,
-    most: int,
-    share: float,
-    level: float,
-    persistence: bool,
+    search: _Search,
 ) -> np.ndarray:
     series = values.reshape(-1, values.shape[-1]).astype(float)
     rain = None if factor is None else factor.reshape(series.shape).astype(float)
-    found = np.full((len(series), 4 * most + 3), np.nan)
+    found = np.full((len(series), 4 * search.most + 3), np.nan)
     for i, y in enumerate(series):
         valid = ~np.isnan(y) if rain is None else ~(np.isnan(y) | np.isnan(rain[i]))
         design = np.ones((int(valid.sum()), 1 if rain is None else 2))
@@ -217,10 +212,8 @@ def _block(
         if np.isinf(y[valid]).any() or np.isinf(design).any():
             raise DataError("infinite values", found="inf", do="Set them to NaN if missing")
         found[i, -1] = len(design)
-        room = int(np.floor(share * len(design)))
-        if room <= design.shape[1] or np.ptp(y[valid]) == 0:
+        if search.room(len(design)) <= design.shape[1] or np.ptp(y[valid]) == 0:
             continue
-        search = _Search(most, room, level, persistence)
         found[i, :-1] = _of_series(y[valid], design, years[valid], search)
     return found.reshape(*values.shape[:-1], found.shape[1])
 
@@ -242,10 +235,11 @@ def _of_series(y: np.ndarray, design: np.ndarray, years: np.ndarray, search: _Se
 def _chosen_breaks(y: np.ndarray, design: np.ndarray, search: _Search) -> tuple[np.ndarray, float]:
     """Find the breaks that minimise the BIC, as numbers of values before them, and r1."""
     n, k = design.shape
-    cost = _segment_costs(y, design, search.room)
+    room = search.room(n)
+    cost = _segment_costs(y, design, room)
     best, ends, chosen = np.inf, np.empty(0, dtype=int), 0.0
-    for m in range(min(search.most, n // search.room - 1) + 1):
-        places = _segmentation(cost, m, search.room)
+    for m in range(min(search.most, n // room - 1) + 1):
+        places = _segmentation(cost, m, room)
         left = _residuals(y, design, places)
         square = float(left @ left)
         r1 = float(left[1:] @ left[:-1]) / square if square > 0 else 0.0

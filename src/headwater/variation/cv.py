@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,7 @@ from headwater.variation.mean_year import climatology
 __all__ = ["check_ratio_scale", "interannual_cv", "monthly_cv", "spatial_cv"]
 
 _KELVIN_OFFSET = -273.15
+_COUNTED = {"interannual": "Years", "monthly": "Months of the mean year", "spatial": "Cells"}
 _TO_SD = 1.4826
 """What makes the median absolute deviation of a normal distribution its standard deviation."""
 
@@ -102,7 +103,7 @@ def interannual_cv(yearly: Values, *, max_cv: float = 10.0, robust: bool = False
     """
     yearly = as_cube(yearly)
     check_ratio_scale(yearly)
-    return _cv(yearly.transpose("time", ...), "interannual", "Years", max_cv, robust)
+    return _cv(yearly.transpose("time", ...), "interannual", max_cv, robust)
 
 
 def monthly_cv(
@@ -142,7 +143,7 @@ def monthly_cv(
     check_ratio_scale(monthly)
     mean_year = climatology(monthly)["mean"].rename(month="time").transpose("time", ...)
     mean_year.attrs = dict(monthly.attrs)
-    found = _cv(mean_year, "monthly", "Months of the mean year", max_cv, robust)
+    found = _cv(mean_year, "monthly", max_cv, robust)
     found["cv"] = found["cv"].where(found["n"] >= min_months)
     return found
 
@@ -193,21 +194,37 @@ def spatial_cv(
             do="Compute the cell areas from these data",
         )
     if robust:
-        return _labelled(data, _spatial_spread(data, area), "spatial", "Cells", max_cv, _ROBUST)
+        found = _spatial_spread(data, area)
+        return _labelled(data, found, "spatial", max_cv, _ROBUST)
     weight = area.data * data.notnull()
     n = data.notnull().sum(("y", "x"))
     total = weight.sum(("y", "x"))
     mean = (weight * data.fillna(0.0)).sum(("y", "x"), dtype=float) / total.where(total > 0)
     square = (weight * (data - mean).fillna(0.0) ** 2).sum(("y", "x"), dtype=float)
     sd = np.sqrt(square / total.where(total > 0) * n / (n - 1.0).where(n > 1))
-    return _labelled(data, (mean, sd, n), "spatial", "Cells", max_cv)
+    found = xr.Dataset({"middle": mean, "spread": sd, "n": n})
+    return _labelled(data, found, "spatial", max_cv)
 
 
-_PLAIN = (("mean", "mean"), ("sd", "standard deviation"))
-_ROBUST = (("median", "median"), ("scaled_mad", "scaled median absolute deviation"))
+class _Words(NamedTuple):
+    """What the middle, the spread and their ratio are called, as variables and in words."""
+
+    middle: str
+    spread: str
+    spread_name: str
+    ratio_name: str
 
 
-def _cv(data: xr.DataArray, scope: str, of: str, max_cv: float, robust: bool) -> xr.Dataset:
+_PLAIN = _Words("mean", "sd", "standard deviation", "coefficient of variation")
+_ROBUST = _Words(
+    "median",
+    "scaled_mad",
+    "scaled median absolute deviation",
+    "robust coefficient of variation",
+)
+
+
+def _cv(data: xr.DataArray, scope: str, max_cv: float, robust: bool) -> xr.Dataset:
     names = _ROBUST if robust else _PLAIN
     if robust:
         packed = xr.apply_ufunc(
@@ -223,8 +240,10 @@ def _cv(data: xr.DataArray, scope: str, of: str, max_cv: float, robust: bool) ->
     else:
         found = moments.of(data.data)
         middle, spread, n = found.mean[0], np.sqrt(found.variance()), found.n
-    maps = as_maps(data, {"a": (middle, "", ""), "b": (spread, "", ""), "n": (count(n), "", "")})
-    return _labelled(data, (maps["a"], maps["b"], maps["n"]), scope, of, max_cv, names)
+    maps = as_maps(
+        data, {"middle": (middle, "", ""), "spread": (spread, "", ""), "n": (count(n), "", "")}
+    )
+    return _labelled(data, maps, scope, max_cv, names)
 
 
 def _median_spread(values: np.ndarray) -> np.ndarray:
@@ -243,7 +262,7 @@ def _median_spread(values: np.ndarray) -> np.ndarray:
     return np.stack([np.where(n > 0, middle, np.nan), np.where(n > 1, spread, np.nan), n], axis=-1)
 
 
-def _spatial_spread(data: xr.DataArray, area: xr.DataArray) -> tuple[Any, Any, Any]:
+def _spatial_spread(data: xr.DataArray, area: xr.DataArray) -> xr.Dataset:
     from headwater.grids import Zones, zone_quantiles
 
     whole = Zones(xr.zeros_like(area, dtype=np.float32), ("area",))
@@ -252,31 +271,29 @@ def _spatial_spread(data: xr.DataArray, area: xr.DataArray) -> tuple[Any, Any, A
     off: xr.DataArray = abs(data - middle)
     spread = zone_quantiles(off, whole, area, [0.5])["quantiles"]
     spread = _TO_SD * spread.isel(zone=0, quantile=0, drop=True)
-    return middle, spread.where(found["n"] > 1), found["n"]
+    spread = spread.where(found["n"] > 1)
+    return xr.Dataset({"middle": middle, "spread": spread, "n": found["n"]})
 
 
 def _labelled(
     data: xr.DataArray,
-    found: tuple[Any, Any, Any],
+    found: xr.Dataset,
     scope: str,
-    of: str,
     max_cv: float,
-    names: tuple[tuple[str, str], tuple[str, str]] = _PLAIN,
+    names: _Words = _PLAIN,
 ) -> xr.Dataset:
-    middle, spread, n = found
-    size = np.abs(middle)
+    middle, spread = found["middle"], found["spread"]
+    size: xr.DataArray = abs(middle)
     ratio = spread / size.where((size > 0) & (size * max_cv >= spread))
     units, long_name = data.attrs.get("units", ""), words(data)
-    (center, its_name), (width, width_name) = names
-    kind = "robust coefficient of variation" if names is _ROBUST else "coefficient of variation"
-    told = {
-        "cv": (ratio, "1", f"{long_name}, {scope} {kind}"),
-        center: (middle, units, f"{long_name}, {its_name}"),
-        width: (spread, units, f"{long_name}, {scope} {width_name}"),
-        "n": (n, "1", of),
+    variables = {
+        "cv": (ratio, "1", f"{long_name}, {scope} {names.ratio_name}"),
+        names.middle: (middle, units, f"{long_name}, {names.middle}"),
+        names.spread: (spread, units, f"{long_name}, {scope} {names.spread_name}"),
+        "n": (found["n"], "1", _COUNTED[scope]),
     }
     labelled = {
         name: values.assign_attrs(units=unit, long_name=text)
-        for name, (values, unit, text) in told.items()
+        for name, (values, unit, text) in variables.items()
     }
     return xr.Dataset(labelled, attrs={"scope": scope, "max_cv": max_cv})

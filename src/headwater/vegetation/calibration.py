@@ -152,7 +152,7 @@ def calibrate_soil(
         own = _part_of(soil, cells, shape)
         parts.append(_fit_block(used[:, cells], block, own, loss, iterations))
     joined = [np.concatenate([part[k] for part in parts], axis=-1) for k in range(5)]
-    return _calibrated(soil, joined, count, enough & ~constant, (shape, level))
+    return _calibrated(soil, joined, count.reshape(shape), enough & ~constant, level)
 
 
 def _columns(part: Any, cells: slice, shape: tuple[int, ...]) -> Any:
@@ -287,9 +287,9 @@ def _soil_of(soil: Soil, at: Floats, shape: tuple[int, ...]) -> Soil:
 
 
 def _calibrated(
-    soil: Soil, joined: list[Any], count: Any, fitted: Any, about: tuple[tuple[int, ...], float]
+    soil: Soil, joined: list[Any], count: Any, fitted: Any, level: float
 ) -> CalibratedSoil:
-    shape, level = about
+    shape = count.shape
     at, covariance, square, variance, worth = joined
     at = np.where(fitted, at, np.nan)
     width = float(ndtri(0.5 + level / 2.0)) * np.sqrt(np.einsum("iic->ic", covariance))
@@ -301,7 +301,7 @@ def _calibrated(
         high={name: values.reshape(shape) for name, values in high.items()},
         rmse=rmse.reshape(shape),
         r2=np.where(fitted, 1.0 - square / np.maximum(variance, 1e-30), np.nan).reshape(shape),
-        n=count.reshape(shape),
+        n=count,
         n_effective=np.where(fitted, worth, np.nan).reshape(shape),
         estimate=at,
         spread=covariance,

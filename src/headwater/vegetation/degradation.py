@@ -135,7 +135,7 @@ def grade_degradation(
     draws = np.stack(
         [
             _damage(drawn[0], drawn[1], profile)
-            for drawn in _resamples(before, after, rng, n_resamples, (ends, types))
+            for drawn in _resamples(before, after, rng, n_resamples, ends, types)
         ]
     )
     old, new = _as_cover(before, ends, types), _as_cover(after, ends, types)
@@ -209,10 +209,10 @@ def _resamples(
     after: xr.DataArray,
     rng: np.random.Generator,
     n_resamples: int,
-    about: tuple[EndValues | None, xr.DataArray | None],
+    ends: EndValues | None,
+    types: xr.DataArray | None,
 ) -> Any:
     """Draw means of baseline and recent years, as cover."""
-    ends, types = about
     means = before.mean("year"), after.mean("year")
     pooled = np.concatenate([(before - means[0]).values, (after - means[1]).values])
     # a year without a value deviates like the others do

@@ -37,9 +37,9 @@ __all__ = [
     "Climate",
     "annual_precipitation",
     "annual_temperature",
-    "climate",
     "precipitation_pattern",
     "seasonal_precipitation",
+    "simulate_climate",
 ]
 
 LAPSE_RATE = -0.0052
@@ -259,7 +259,7 @@ class Climate:
         )
 
 
-def climate(
+def simulate_climate(
     frame: Frame,
     z: Floats,
     inside: NDArray[np.bool_],
@@ -289,7 +289,7 @@ def climate(
     Examples
     --------
     >>> frame, z = Frame(4, 8, 0.05, 95.0, 37.0), np.full((4, 8), 3400.0)
-    >>> here = climate(frame, z, z > 0, seed=1, years=(2019, 2019))
+    >>> here = simulate_climate(frame, z, z > 0, seed=1, years=(2019, 2019))
     >>> rain, _ = here.year(2019)
     >>> rain.shape, round(float(rain.sum(axis=0).mean()), 1)
     ((365, 4, 8), 366.7)

@@ -24,7 +24,7 @@ from headwater.errors import DataError
 from headwater.virtual.fields import stream
 from headwater.virtual.headwater import VirtualHeadwater
 
-__all__ = ["DEPTHS", "Gauge", "Record", "gauges"]
+__all__ = ["DEPTHS", "Gauge", "Record", "place_gauges"]
 
 DEPTHS = (0.05, 0.1, 0.2, 0.4)
 """Where the probes are [m]."""
@@ -81,7 +81,7 @@ class Gauge:
     records: tuple[Record, ...]
 
 
-def gauges(
+def place_gauges(
     here: VirtualHeadwater, n: int = 6, *, seed: int = 1, minutes: int = 10
 ) -> tuple[Gauge, ...]:
     """Put stations into a headwater, from the lowest to the highest place.
@@ -112,7 +112,7 @@ def gauges(
     --------
     >>> from headwater.virtual import make
     >>> here = make(seed=1, years=(2019, 2019), shape=(8, 12))
-    >>> station = gauges(here, 2, minutes=60)[0]
+    >>> station = place_gauges(here, 2, minutes=60)[0]
     >>> len(station.records), station.time.size
     (11, 8760)
     """

@@ -36,7 +36,7 @@ from shapely import Polygon, box
 
 from headwater.errors import DataError
 from headwater.virtual import _growing_kernels as kernels
-from headwater.virtual.climate import Climate, climate
+from headwater.virtual.climate import Climate, simulate_climate
 from headwater.virtual.composites import composite
 from headwater.virtual.damage import DROUGHTS, Drought, health_of, lay_patches, patch_map
 from headwater.virtual.fields import smooth_noise, stream
@@ -282,7 +282,7 @@ def _weather(
     droughts: tuple[Drought, ...],
 ) -> NDArray[np.float32]:
     """Make rain, air temperature and evaporative demand, shape (3, days, rows, columns)."""
-    here: Climate = climate(frame, land.grid.z, land.grid.inside, seed=seed, years=years)
+    here: Climate = simulate_climate(frame, land.grid.z, land.grid.inside, seed=seed, years=years)
     parts = []
     for year in range(years[0], years[1] + 1):
         rain, warmth = here.year(year)

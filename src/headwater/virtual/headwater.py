@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shapely import Polygon
 
 from headwater.errors import DataError
-from headwater.virtual.climate import LAPSE_RATE, Climate, climate
+from headwater.virtual.climate import LAPSE_RATE, Climate, simulate_climate
 from headwater.virtual.endmembers import LMWL, fractions, sources
 from headwater.virtual.fields import Floats
 from headwater.virtual.frame import Frame
@@ -168,7 +168,7 @@ def make(
     _check(seed, years, noise, gaps)
     frame = Frame(*shape, resolution, *corner)
     land = lay(frame, seed=seed)
-    weather = climate(frame, land.grid.z, land.grid.inside, seed=seed, years=years)
+    weather = simulate_climate(frame, land.grid.z, land.grid.inside, seed=seed, years=years)
     column = soil_column(land.grid, weather.pattern, seed=seed)
     cube, balance = _simulate(weather, column, years)
     trend = _wetting(frame)
@@ -262,8 +262,8 @@ def _simulate(
         cube["precipitation"][rows], cube["temperature"][rows] = rain, warmth
         state.fluxes[:] = 0.0
         before = state.storage
-        out = cube["soil_moisture"][rows], cube["snow_melt"][rows]
-        advance(state, column, rain, warmth, latitude, out=out)
+        moisture, melt = cube["soil_moisture"][rows], cube["snow_melt"][rows]
+        advance(state, column, rain, warmth, latitude, moisture=moisture, melt=melt)
         yearly.append(np.concatenate([state.fluxes, [state.storage - before]]))
         start = rows.stop
     totals = np.stack(yearly, axis=1)

@@ -198,36 +198,36 @@ def _truth_of(
 ) -> tuple[Floats, Floats]:
     """Wet the top layer day by day; return its moisture and where it is saturated."""
     cube = headwater.cube
-    demand = headwater.truth.fields["demand"].values.astype(np.float32)
     saturation = np.float32(0.58) - np.float32(0.35) * static["sand"]
+    soil = {
+        **static,
+        "demand": headwater.truth.fields["demand"].values.astype(np.float32),
+        "saturation": saturation,
+    }
     theta = np.empty(cube["temperature"].shape, dtype=np.float32)
     for _ in range(2):  # the first pass spins up
         state = np.full(theta.shape[1:], 0.2 if truth == "balance" else 3.0, np.float32)
-        state = _step_through(cube, static, (demand, saturation), theta, state, truth)
+        state = _step_through(cube, soil, theta, state, truth)
     return theta, saturation
 
 
 def _step_through(
-    cube: xr.Dataset,
-    static: Mapping[str, Floats],
-    soil: tuple[Floats, Floats],
-    theta: Floats,
-    state: Floats,
-    truth: str,
+    cube: xr.Dataset, soil: Mapping[str, Floats], theta: Floats, state: Floats, truth: str
 ) -> Floats:
+    """Fill in the moisture of each day; return where the soil stands after the last."""
+    demand, saturation = soil["demand"], soil["saturation"]
     rain, melt, air = (cube[name].values for name in ("precipitation", "snow_melt", "temperature"))
-    demand, saturation = soil
     for day in range(len(theta)):
         fall = np.where(air[day] > 0.0, rain[day], 0.0) + melt[day]
         drying = np.maximum(air[day] + 5.0, 0.0) * demand
         if truth == "balance":
-            loss = 0.03 + 0.009 * drying + 0.08 * static["sand"]
+            loss = 0.03 + 0.009 * drying + 0.08 * soil["sand"]
             state = state + fall / LAYER - loss * (state - RESIDUAL)
             state = np.clip(state, RESIDUAL, saturation)
             theta[day] = state
         else:
             state = (1.0 - FORGET) * state + fall
-            push = np.log1p(state) - 2.2 - 5.0 * static["slope"] - 0.06 * drying / demand**2
+            push = np.log1p(state) - 2.2 - 5.0 * soil["slope"] - 0.06 * drying / demand**2
             theta[day] = RESIDUAL + (saturation - RESIDUAL) / (1.0 + np.exp(-1.1 * push))
     return state
 

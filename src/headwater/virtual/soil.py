@@ -200,7 +200,8 @@ def advance(
     temperature: Floats,
     latitude: NDArray[np.float64],
     *,
-    out: tuple[Floats, Floats] | None = None,
+    moisture: Floats | None = None,
+    melt: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Step the soil through some days that begin on the first of January.
 
@@ -214,8 +215,8 @@ def advance(
         [mm d-1] and [°C].
     latitude : ndarray, shape (rows,)
         [degree]
-    out : tuple of ndarray, optional
-        Where to write, as returned.
+    moisture, melt : ndarray of float32, shape (days, rows, columns), optional
+        Where to write what is returned.
 
     Returns
     -------
@@ -231,7 +232,8 @@ def advance(
     >>> theta.shape
     (30, 1, 1)
     """
-    theta, melt = out or (np.empty_like(precipitation), np.empty_like(precipitation))
+    theta = np.empty_like(precipitation) if moisture is None else moisture
+    melt = np.empty_like(precipitation) if melt is None else melt
     radiation = extraterrestrial_radiation(latitude, np.arange(1, len(precipitation) + 1))
     _kernels.soil_water_balance(
         precipitation,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
     from headwater.grids import Area
-    from headwater.grids.overview import Overview
+    from headwater.grids.plausibility import Overview
     from headwater.study.model import Study
 
 __all__ = ["STEP", "default_alignment"]
@@ -221,7 +221,7 @@ def _read_from(data: xr.DataArray) -> dict[str, Any]:
 
 def _seen(data: xr.DataArray, term: Term, area: Area | None) -> Overview:
     from headwater.grids import clip
-    from headwater.grids.overview import overview
+    from headwater.grids.plausibility import overview
 
     return overview(data if area is None else clip(data, area, margin=1), term)
 

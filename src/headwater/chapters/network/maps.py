@@ -216,6 +216,7 @@ def map_network(study: Study, store: Store, request: MapRequest) -> NetworkMap:
     standard error of a time is that of the stations that reported then, and of a point: the mean of
     a cell is known a little better.
     """
+    from headwater.grids import grid_coords
     from headwater.network.derived.interval_means import station_means
 
     grid, area = _grid_of(study)
@@ -235,7 +236,11 @@ def map_network(study: Study, store: Store, request: MapRequest) -> NetworkMap:
 
         outside = ~inside(grid, area).values
         maps[:, outside], errors[:, outside] = np.nan, np.nan
-    data = _dataset(request, means, grid, (places, values, names), (maps, errors), score)
+    data = _labelled(request, means, values, places, names)
+    data = data.assign_coords(grid_coords(grid)).assign(
+        _layers(request.quantity, _words(request), means.units, maps, errors)
+    )
+    data = data.assign_attrs({f"loo_{key}": value for key, value in score.items()})
     return NetworkMap(
         data,
         "Ordinary kriging of station means from all stations that report.",
@@ -335,22 +340,14 @@ def _kriged(
     return maps, errors, {**pooled, "n": int(n.sum()), "ratio": float(weight @ ratio)}
 
 
-def _dataset(
-    request: MapRequest,
-    means: StationMeans,
-    grid: GeoBox,
-    stations: tuple[Floats, Floats, list[str]],
-    layers: tuple[Floats, Floats],
-    score: dict[str, float],
+def _labelled(
+    request: MapRequest, means: StationMeans, values: Floats, places: Floats, names: list[str]
 ) -> xr.Dataset:
-    from headwater.grids import grid_coords
-
-    places, values, names = stations
+    """Put the means of the stations into a Dataset, with what was asked for."""
     at = "station"
     words = _words(request)
     unit = {"units": means.units}
     variables = {
-        **_layers(request.quantity, words, means.units, layers),
         "stations": (
             "time",
             np.isfinite(values).sum(axis=1),
@@ -364,7 +361,6 @@ def _dataset(
     }
     coordinates = {
         "time": request.starts.astype("datetime64[ns]"),
-        **grid_coords(grid),
         "station_x": (at, places[:, 0]),
         "station_y": (at, places[:, 1]),
         "station_name": (at, names),
@@ -375,7 +371,6 @@ def _dataset(
         "day_begins_before_utc_hours": request.offset,
         "first_day": str(request.days[0]),
         "last_day": str(request.days[-1]),
-        **{f"loo_{key}": value for key, value in score.items()},
     }
     return xr.Dataset(variables, coords=coordinates, attrs=attributes)
 
@@ -389,14 +384,14 @@ def _words(request: MapRequest) -> str:
 
 
 def _layers(
-    name: str, words: str, units: str, layers: tuple[Floats, Floats]
+    name: str, words: str, units: str, maps: Floats, errors: Floats
 ) -> dict[str, tuple[tuple[str, str, str], Floats, dict[str, str]]]:
     """Name the map and its standard error."""
     cube = ("time", "y", "x")
     error = f"Kriging standard error of {words[0].lower()}{words[1:]}"
     return {
-        name: (cube, layers[0], {"units": units, "long_name": words}),
-        "standard_error": (cube, layers[1], {"units": units, "long_name": error}),
+        name: (cube, maps, {"units": units, "long_name": words}),
+        "standard_error": (cube, errors, {"units": units, "long_name": error}),
     }
 
 

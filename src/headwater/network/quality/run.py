@@ -152,8 +152,8 @@ def control_store(
             if run is not None:
                 runs[stream.id] = run
     if consistency:
-        for group in _groups([run.stream for run in runs.values()], streams, neighbours):
-            _compare(store, group, runs)
+        for bit, members in _groups([run.stream for run in runs.values()], streams, neighbours):
+            _compare(store, bit, members, runs)
     kept = 0 if consistency else _OWN
     return told + [_write(store, run, actor, kept) for run in runs.values()]
 
@@ -368,9 +368,8 @@ def _groups(
     return groups
 
 
-def _compare(store: Store, group: tuple[int, list[Stream]], runs: dict[int, _Run]) -> None:
+def _compare(store: Store, bit: int, members: list[Stream], runs: dict[int, _Run]) -> None:
     """Add the bit to runs of the group where they depart from the others more than usual."""
-    bit, members = group
     ours = [runs[one.id] for one in members if one.id in runs and len(runs[one.id].time) > 2]
     if not ours:
         return
@@ -422,7 +421,7 @@ def _write(store: Store, run: _Run, actor: str | None, kept: int = 0) -> Control
     changed = 0
     if len(time):
         with store.transaction(actor=actor) as session:
-            changed = _flag(session, run, (time, bits), kept)
+            changed = _flag(session, run, time, bits, kept)
     flags = {flag: int((bits & int(flag) != 0).sum()) for flag in Flag if flag}
     return Controlled(
         stream=run.stream,
@@ -436,11 +435,11 @@ def _write(store: Store, run: _Run, actor: str | None, kept: int = 0) -> Control
 
 
 def _flag(
-    session: Session, run: _Run, told: tuple[NDArray[np.int64], NDArray[np.int64]], kept: int
+    session: Session, run: _Run, time: NDArray[np.int64], bits: NDArray[np.int64], kept: int
 ) -> int:
     from headwater.network.store.read import read_observations
 
-    (time, bits), id = told, run.stream.id
+    id = run.stream.id
     session.heads([id])  # nobody else writes to it from here on
     held = read_observations(session, [id], int(time[0]), int(time[-1]) + 1)
     at = np.minimum(np.searchsorted(time, held.time), len(time) - 1)

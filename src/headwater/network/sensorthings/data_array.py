@@ -135,7 +135,7 @@ def _table(work: Work, part: Json, answers: list[str]) -> Observations | None:
     features = _Features(work.context, stream)
     plain = None if size else _plain(rows, components)
     if plain is not None and rows:
-        return _kept_plain(work, stream, features, plain, answers)
+        return _kept_plain(work, stream, features, *plain, answers)
     found: list[Json] = []
     for row in rows:
         try:
@@ -184,10 +184,10 @@ def _kept_plain(
     work: Work,
     stream: int,
     features: _Features,
-    plain: tuple[list[int], list[float]],
+    times: list[int],
+    results: list[float],
     answers: list[str],
 ) -> Observations | None:
-    times, results = plain
     try:
         feature = features.of(None)
     except Refused as error:

@@ -68,7 +68,7 @@ def notices_of(
             found += [Notice(topic, _payload(value)) for topic, value in always.items()]
             for topic, (address, query) in topics.items():
                 if topic not in always and _concerns(context, address, change):
-                    chosen = _chosen(context, change, (address, query), item)
+                    chosen = _chosen(context, change, address, query, item)
                     found += [] if chosen is None else [Notice(topic, _payload(chosen))]
     return found
 
@@ -112,10 +112,9 @@ def _concerns(context: Context, address: Address, change: Change) -> bool:
 
 
 def _chosen(
-    context: Context, change: Change, asked: tuple[Address, Query], item: dict[str, Any]
+    context: Context, change: Change, address: Address, query: Query, item: dict[str, Any]
 ) -> Any:
     """Give what a subscription asks for; None where its filter leaves the change out."""
-    address, query = asked
     if address.within:
         name = address.within[0]
         return {name: item.get(name)}

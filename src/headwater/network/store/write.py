@@ -85,7 +85,7 @@ def write_observations(session: Session, observations: Observations) -> Written:
     else:
         reopen_for(session, batch)
         changes = {id: (new, other) for id, new, other in session.merge(batch)}
-    _count(session, batch, (ids, starts, ends), heads, changes)
+    _count(session, batch, ids, starts, heads, changes)
     rows = zip(ids.tolist(), last.tolist(), known.tolist(), strict=True)
     session.executemany(_LATEST, [(i, new) for i, new, old in rows if new >= old and i in changes])
     inserted, updated = (sum(change[k] for change in changes.values()) for k in (0, 1))
@@ -118,11 +118,11 @@ def _check(session: Session, ids: NDArray[np.int64], heads: dict[int, Head]) -> 
 def _count(
     session: Session,
     batch: Observations,
-    groups: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    ids: NDArray[np.int64],
+    starts: NDArray[np.int64],
     heads: dict[int, Head],
     changes: dict[int, tuple[int, int]],
 ) -> None:
-    ids, starts, _ = groups
     end_of = batch.time if batch.time_end is None else np.maximum(batch.time, batch.time_end)
     latest_end = np.maximum.reduceat(end_of, starts).tolist()
     result_times = _result_extents(batch, starts)
