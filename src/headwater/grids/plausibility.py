@@ -192,7 +192,7 @@ def _repeated(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
 
 def _still(part: xr.DataArray, values: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
     """Say where cells never change while others do: they mostly hold a number for no value."""
-    if "time" not in part.dims or len(values) < _FEWEST or term.total == "none":
+    if "time" not in part.dims or len(values) < 2 or term.total == "none":
         return []
     maps = values.reshape(len(values), -1)
     scales = [np.ones(len(values))]
@@ -203,10 +203,10 @@ def _still(part: xr.DataArray, values: NDArray[Any], data: xr.DataArray, term: T
         rates = maps / days[:, None]
         low = np.where(np.isfinite(rates), rates, np.inf).min(axis=0)
         high = np.where(np.isfinite(rates), rates, -np.inf).max(axis=0)
-        known = np.isfinite(maps).sum(axis=0) >= _FEWEST
+        known = np.isfinite(maps).sum(axis=0) >= min(_FEWEST, len(values))
         span = np.where(known, high - low, np.inf)
         still = known & (span <= 1e-6 * np.maximum(np.abs(high), 1e-12))
-        if not still.any() or still[known].all():
+        if not still.any() or still[known].all() or _still_by_chance(rates, still, known):
             continue
         if term.name in _OFTEN_ZERO and not low[still].any():
             continue
@@ -218,6 +218,17 @@ def _still(part: xr.DataArray, values: NDArray[Any], data: xr.DataArray, term: T
             f"({first:g} {term.units}); if it means no value, write {key}"
         ]
     return []
+
+
+def _still_by_chance(rates: NDArray[Any], still: NDArray[Any], known: NDArray[Any]) -> bool:
+    """Whether a cell of few times may hold one value only because values are coarse."""
+    times, others = len(rates), rates[:, known & ~still].ravel()
+    others = others[np.isfinite(others)]
+    if times >= _FEWEST or others.size < 2:
+        return times < _FEWEST
+    _, counts = np.unique(np.round(others, 9), return_counts=True)
+    ties = float((counts * (counts - 1.0)).sum()) / (others.size * (others.size - 1.0))
+    return bool(known.sum() * max(ties, 1.0 / others.size) ** (times - 1) > 0.01)
 
 
 def _beyond_chance(count: int, beside: NDArray[Any]) -> bool:

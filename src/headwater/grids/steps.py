@@ -373,6 +373,10 @@ def _months(axis: _Axis, stamp: str | None) -> TimeSteps | None:
 
 def _parts(axis: _Axis, stamp: str | None) -> TimeSteps | None:
     """Dekads, pentads of the month and half months."""
+    return _parts_by_day(axis, stamp) or _parts_by_middle(axis)
+
+
+def _parts_by_day(axis: _Axis, stamp: str | None) -> TimeSteps | None:
     last = axis.day == np.rint(axis.month_days)
     for exact in (True, False):
         for (kind, place), days in _STAMPED.items():
@@ -382,15 +386,33 @@ def _parts(axis: _Axis, stamp: str | None) -> TimeSteps | None:
             fits = seen == days if exact else len(seen) > 1 and seen <= days
             if not (fits and low <= axis.common <= high and np.ptp(axis.hour) < 1e-3):
                 continue
-            at = _before(axis, place, stamp)
-            first = np.array(_PARTS[kind])
-            part = np.searchsorted(first, at.day, side="right") - 1
-            start = plus_days(at.month_start, first[part] - 1)
-            following = plus_days(at.month_start, np.append(first, 0)[part + 1] - 1)
-            after = month_starts(at.index, at.months + 1)
-            end = np.where(part + 1 == first.size, after, following)
+            start, end = _parts_of(_before(axis, place, stamp), kind)
             return TimeSteps(kind, start, end, place.strip())
     return None
+
+
+def _parts_by_middle(axis: _Axis) -> TimeSteps | None:
+    """Find parts of a month stamped in their middles, which go with the length of the month."""
+    for kind in _PARTS:
+        low, high = _GAPS[kind]
+        if not low <= axis.common <= high:
+            continue
+        start, end = _parts_of(axis, kind)
+        once = (days_between(start[:-1], start[1:]) > 0.5).all()
+        off = days_between(start, axis.values) - days_between(start, end) / 2.0
+        if once and (np.abs(off) <= 0.51).all():
+            return TimeSteps(kind, start, end, "middle")
+    return None
+
+
+def _parts_of(axis: _Axis, kind: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """First instants of the parts of months that hold the stamps, and the instants after."""
+    first = np.array(_PARTS[kind])
+    part = np.searchsorted(first, axis.day, side="right") - 1
+    start = plus_days(axis.month_start, first[part] - 1)
+    following = plus_days(axis.month_start, np.append(first, 0)[part + 1] - 1)
+    after = month_starts(axis.index, axis.months + 1)
+    return start, np.where(part + 1 == first.size, after, following)
 
 
 def _composites(axis: _Axis, stamp: str | None) -> TimeSteps | None:
@@ -400,6 +422,9 @@ def _composites(axis: _Axis, stamp: str | None) -> TimeSteps | None:
         return None
     step = float(round(step))
     day = np.floor(axis.since_year)
+    middles = _composites_by_middle(axis, step)
+    if middles is not None:
+        return middles
     several = np.unique(axis.year).size > 1
     half = np.floor(step / 2.0) if stamp == "middle" else 0.0
     for leap in (0.0, 1.0):
@@ -414,6 +439,17 @@ def _composites(axis: _Axis, stamp: str | None) -> TimeSteps | None:
         if leap == 0.0 and anew and ((ends == 0) | closing).all() and (closing & (ends > 0)).any():
             return _yearly_composites(axis, day // step * step, step, 0.0, leap, place="end")
     return None
+
+
+def _composites_by_middle(axis: _Axis, step: float) -> TimeSteps | None:
+    """Find composites stamped in their middles, where the short last one of a year says so."""
+    first = np.floor(axis.since_year / step) * step
+    length = np.minimum(step, axis.year_days - first)
+    off = axis.since_year - first - length / 2.0
+    short = length < step - 1.5
+    if not (short.any() and (np.abs(off) <= 0.51).all() and (first > 0).any()):
+        return None
+    return _yearly_composites(axis, first, step, 0.0, 0.0, place="middle")
 
 
 def _yearly_composites(
@@ -536,21 +572,36 @@ def stamp_doubt(time: xr.DataArray, steps: TimeSteps) -> tuple[str, ...]:
             'where each stands at the end of its step; write stamp = "end" if they do, else '
             'stamp = "start"'
         )
+    elif steps.stamp == "start" and _looks_halfway(axis, steps):
+        doubts.append(
+            f"the first step of a year is stamped {float(np.median(steps.days)) / 2.0:g} days "
+            'after New Year; write stamp = "middle" if that is its middle, else stamp = "start"'
+        )
     return tuple(doubts)
 
 
 def _looks_late(axis: _Axis, steps: TimeSteps) -> bool:
     """Whether the axis is one of whole years, or days, but begins one step late."""
-    if steps.kind == "month":
-        return bool(axis.month[0] == 2 and axis.month[-1] == 1 and axis.size % 12 == 0)
     length = float(np.median(steps.days))
-    begin, finish = axis.since_year[0], axis.since_year[-1]
-    if steps.kind == "even" and length <= 1.0 and axis.size > 1:
+    if axis.size < 2 or steps.kind == "year":
+        return False  # nothing tells years from those that they name
+    if steps.kind in ("month", "season"):
+        second, last = {"month": (2, 1), "season": (3, 12)}[steps.kind]
+        return bool(axis.month[0] == second and axis.month[-1] == last)
+    if steps.kind == "even" and length < 1.0:
         late_day = axis.since_month[0] % 1.0, axis.since_month[-1] % 1.0
-        day = abs(late_day[0] - length) < 1e-6 and late_day[1] < 1e-6
-        year = abs(begin - length) < 1e-6 and finish < 1e-6
-        return bool(year if length == 1.0 else day)
-    return False
+        return bool(abs(late_day[0] - length) < 1e-6 and late_day[1] < 1e-6)
+    begin, finish = axis.since_year[0], axis.since_year[-1]
+    return bool(abs(begin - length) < 0.6 and begin > 0.5 and finish < 1e-6)
+
+
+def _looks_halfway(axis: _Axis, steps: TimeSteps) -> bool:
+    """Whether composites begin half a step after New Year, as their middles would."""
+    length = float(np.median(steps.days))
+    if steps.kind not in ("composite", "even") or length < 2.0:
+        return False
+    first = axis.since_year[np.diff(axis.year, prepend=axis.year[0] - 1) > 0]
+    return bool((np.abs(first - length / 2.0) <= 0.51).any())
 
 
 def bounded_steps(time: xr.DataArray, start: NDArray[Any], end: NDArray[Any]) -> TimeSteps:
