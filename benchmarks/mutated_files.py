@@ -1,9 +1,9 @@
-"""Ten thousand files that say the same in other ways, and how many of them are misread in silence.
+"""Ten thousand files that say the same in other ways, and how many are misread in silence.
 
-A clean grid is written anew with other axes, longitudes, time axes, calendars, stamps, steps, units,
-packing, types, fills and formats; some have steps in disorder, twice, or not at all. What is read
-from it, month by month and cell by cell, must be what the clean grid gives, at the same places, or
-there must be an error or a warning. Files lie in nothing that they say; what they leave unsaid (a
+A clean grid is written anew with other axes, longitudes, time axes, calendars, stamps, steps,
+units, packing, types, fills and formats; some have steps in disorder, twice, or not at all. What is
+read from it, month by month and cell by cell, must be what the clean grid gives, at the same
+places, or there must be an error, or a warning that says what to write. Files lie in nothing that they say; what they leave unsaid (a
 fill, the place of a stamp) is left unsaid. All files cover whole years. Tables are mutated by
 ``benchmarks.table_mutations``. Run: ``python -m benchmarks.mutated_files --n 10000 --seed 0``.
 """
@@ -67,7 +67,7 @@ def steps_of(cadence: str) -> Steps:
         days = pd.date_range(FIRST, last, freq="D")
         edges = days[days.day.isin((1, 11, 21))]
     else:
-        length = int(cadence.split()[0])
+        length = int(cadence.split(maxsplit=1)[0])
         years = range(2014, 2014 + YEARS)
         firsts = [pd.date_range(f"{y}", f"{y}-12-31", freq=f"{length}D") for y in years]
         edges = firsts[0].append(firsts[1:]).append(pd.DatetimeIndex([last]))
@@ -450,7 +450,7 @@ MENDS = {
 
 
 def verdict(path: Path, file: File, east: np.ndarray, expected: np.ndarray) -> str:
-    """Same, warned of, refused, crashed or silent: also where a warning speaks of something else."""
+    """Same, warned of, refused, crashed, or silent; a warning of something else is no warning."""
     quantity = term(file.quantity)
     try:
         with warnings.catch_warnings():
@@ -472,7 +472,9 @@ def verdict(path: Path, file: File, east: np.ndarray, expected: np.ndarray) -> s
     return "differs, with a warning of it" if warned else f"SILENT: {', '.join(sorted(differs))}"
 
 
-def differences(found: xr.DataArray, file: File, east: np.ndarray, expected: np.ndarray) -> set[str]:
+def differences(
+    found: xr.DataArray, file: File, east: np.ndarray, expected: np.ndarray
+) -> set[str]:
     """Say whether places, times or amounts, or missing cells differ."""
     found = found.sortby("y").sortby("x").transpose("time", "y", "x")
     if found.shape[1:] != expected.shape[1:] or not (

@@ -23,10 +23,14 @@ def test_no_mutated_file_is_misread_in_silence(tmp_path: Path, monkeypatch) -> N
     monkeypatch.syspath_prepend(str(ROOT))
     mutated = importlib.import_module("benchmarks.mutated_files")
     found = {seed: mutated.one(seed, tmp_path) for seed in range(60)}
-    silent = {seed: done for seed, (word, done) in found.items() if word == "SILENT"}
-    assert silent == {}
+    wrong = {
+        seed: (word, done)
+        for seed, (word, done) in found.items()
+        if word.startswith(("SILENT", "CRASHED"))
+    }
+    assert wrong == {}
     words = [word for word, _ in found.values()]
-    assert words.count("same") > 15  # and most are simply read
+    assert words.count("same") > 25  # and most are simply read
 
 
 _CHECK = """

@@ -12,7 +12,7 @@ import xarray as xr
 from headwater.errors import TimeAxisError
 from headwater.glossary import term
 from headwater.grids import in_period, open_grid, time_steps
-from headwater.grids.steps import stamp_doubt
+from headwater.grids.stamps import stamp_doubt
 from headwater.variation import aggregate
 
 THETA, RAIN = term("soil_moisture"), term("precipitation")
@@ -162,6 +162,40 @@ def test_stamps_at_the_end_without_bounds_are_doubted_and_can_be_told(tmp_path: 
     days = axis(pd.date_range("2015-01-02", "2016-01-01"))
     assert stamp_doubt(days, time_steps(days)) != ()
     assert stamp_doubt(axis(MONTHS), time_steps(axis(MONTHS))) == ()
+
+
+def edges(kind: str) -> pd.DatetimeIndex:
+    """First instants of the steps of three whole years, and the instant after the last."""
+    last = pd.DatetimeIndex(["2018-01-01"])
+    if kind == "dekad":
+        days = pd.date_range("2015-01-01", "2018-01-01")
+        return days[days.day.isin((1, 11, 21))]
+    return year_of(int(kind), 2015).append([year_of(int(kind), y) for y in (2016, 2017)] + [last])
+
+
+@pytest.mark.parametrize("kind", ["dekad", "8", "16"])
+def test_parts_of_a_year_are_found_by_their_middles(kind: str) -> None:
+    both = edges(kind)
+    middles = (both[:-1] + (both[1:] - both[:-1]) / 2).floor("D")
+    found = time_steps(axis(middles))
+    assert found.stamp == "middle"
+    assert (found.start == both[:-1].to_numpy()).all()
+    assert (found.end == both[1:].to_numpy()).all()
+
+
+@pytest.mark.parametrize("kind", ["dekad", "8", "16"])
+def test_parts_of_a_year_stamped_by_the_next_are_doubted(kind: str) -> None:
+    late = axis(edges(kind)[1:])
+    assert 'stamp = "end"' in stamp_doubt(late, time_steps(late))[0]
+    plain = axis(edges(kind)[:-1])
+    assert stamp_doubt(plain, time_steps(plain)) == ()
+
+
+def test_composites_that_begin_half_a_step_after_new_year_are_asked_for() -> None:
+    eighth = [pd.date_range(f"{y}-01-09", f"{y}-12-31", freq="16D") for y in (2015, 2016)]
+    aqua = axis(eighth[0].append(eighth[1]))
+    assert 'stamp = "middle"' in stamp_doubt(aqua, time_steps(aqua))[0]
+    assert time_steps(aqua, stamp="start").source == "study file"
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,8 @@ from headwater.grids._crs import agreed_crs
 from headwater.grids._files import find_files
 from headwater.grids._layers import Layer, Wish, read_centres, read_layer
 from headwater.grids.geometry import geobox_of, grid_coords
-from headwater.grids.steps import (
-    bounded_steps,
-    on_steps,
-    stamp_doubt,
-    stamp_words,
-    time_steps,
-)
+from headwater.grids.stamps import stamp_doubt, stamp_words
+from headwater.grids.steps import bounded_steps, on_steps, time_steps
 from headwater.grids.times import check_times, step_days
 from headwater.units import convert, parse
 
