@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "validation": {"inference", "grids"},
     "vegetation": {"inference", "grids"},
     "warning": {"inference", "grids", "vegetation"},
-    "restoration": {"inference", "grids", "vegetation", "warning"},
+    "restoration": {"inference", "grids", "tables", "vegetation", "warning"},
     "network": {"tables"},
     "alerts": {"network"},
     "virtual": {"grids"},

@@ -1,5 +1,6 @@
 """Measures, plans, rain harvesting, calendars, and the effect of treatments."""
 
+from importlib.resources import files
 from itertools import product
 
 import numpy as np
@@ -120,7 +121,8 @@ def unit(name, x, grade="moderate", hectares=10.0, **facts):
 
 
 def test_plans_are_sorted_moved_and_written(tmp_path):
-    lines = make_plan([unit("a", 0), unit("b", 2, "heavy"), unit("c", 4, "none")])
+    plan = make_plan([unit("a", 0), unit("b", 2, "heavy"), unit("c", 4, "none")], year=2027)
+    lines = plan.lines
     assert [line.unit.name for line in lines] == ["b", "a", "c"]
     line = move_line(lines[0], "proposed", person="Li", time="2026-11-28T08:00:00+08:00")
     with pytest.raises(StudyError, match="comment"):
@@ -129,18 +131,18 @@ def test_plans_are_sorted_moved_and_written(tmp_path):
     with pytest.raises(StudyError, match="does not take"):
         move_line(line, "draft", person="Wang", time="2026-11-30")
     assert [step[2] for step in line.history] == ["proposed", "approved"]
-    for suffix in ("csv", "xlsx", "gpkg"):
-        path = write_plan(lines, tmp_path / f"plan.{suffix}")
+    for suffix in ("csv", "xlsx", "gpkg", "html"):
+        path = write_plan(plan, tmp_path / f"plan.{suffix}")
         assert path.stat().st_size > 100
     import pyogrio
 
     back = pyogrio.read_info(tmp_path / "plan.gpkg")
     assert back["features"] == 3
-    table = plan_table(lines, language="zh")
+    table = plan_table(plan, language="zh")
     assert "免耕补播" in set(table["measure"])
     assert all(table["source"].str.contains(r"\(read\)|\(secondary\)"))
     with pytest.raises(InputError, match="no format"):
-        write_plan(lines, tmp_path / "plan.doc")
+        write_plan(plan, tmp_path / "plan.doc")
     assert not list(tmp_path.glob(".writing*"))
 
 
@@ -154,7 +156,11 @@ def test_plans_are_sorted_moved_and_written(tmp_path):
 )
 def test_units_that_cannot_be_planned_for_are_refused(units, words):
     with pytest.raises(DataError, match=words):
-        make_plan(units)
+        make_plan(units, year=2027)
+
+
+def read_profile_text():
+    return files("headwater.restoration").joinpath("data/measures.yaml").read_text("utf-8")
 
 
 def test_unknown_grades_and_profiles_without_sources_are_refused(tmp_path):
@@ -162,8 +168,9 @@ def test_unknown_grades_and_profiles_without_sources_are_refused(tmp_path):
         advise(Site("awful", 1, 3500, 5))
     path = tmp_path / "mine.yaml"
     path.write_text(
-        "name: mine\nversion: 1\ngrades: {none: [rest]}\n"
-        "measures: {rest: {en: Rest}}\nnumbers: {}\n"
+        read_profile_text().replace(
+            "    source: Li et al. (2024), HESS 28, 719, section 4.2\n", "", 1
+        )
     )
     with pytest.raises(InputError, match="without a source"):
         read_profile(path)

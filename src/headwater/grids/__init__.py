@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.grids.alignment import align, study_grid
-from headwater.grids.area import Area, read_area, read_areas
+from headwater.grids.area import Area, read_area, read_areas, read_features
 from headwater.grids.clipping import clip, inside
 from headwater.grids.geometry import (
     cell_area,
@@ -72,6 +72,7 @@ __all__ = [
     "polygon_zones",
     "read_area",
     "read_areas",
+    "read_features",
     "slope_aspect",
     "step_days",
     "study_grid",

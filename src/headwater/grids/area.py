@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyproj import CRS
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["Area", "read_area", "read_areas"]
+__all__ = ["Area", "read_area", "read_areas", "read_features"]
 
 _SEGMENTS = 200
 
@@ -214,6 +214,42 @@ def read_areas(source: str | Path, *, names: str | None = None, crs: Any = None)
             f"{path} holds no polygon", found=f"{len(called)} features", do="Give a polygon file"
         )
     return areas
+
+
+def read_features(
+    source: str | Path, *, crs: Any = None, encoding: str | None = None
+) -> tuple[Any, dict[str, Any], CRS]:
+    """Read the features of a polygon file as they are, one by one.
+
+    Parameters
+    ----------
+    source : path
+        As in :func:`read_area`.
+    crs : pyproj.CRS, int or str, optional
+        As in :func:`read_area`.
+    encoding : str, optional
+        As in :func:`read_area`.
+
+    Returns
+    -------
+    shapes : ndarray of shapely geometry, shape (n,)
+        None where a feature has none.
+    fields : dict of ndarray, shape (n,)
+        Attributes.
+    crs : pyproj.CRS
+        With x (longitude) first.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or unreadable.
+    CRSError
+        As :func:`read_area`.
+    """
+    path = Path(source)
+    _, fields, geometries, found_crs = _features(path, encoding)
+    system = agreed_crs(found_crs and known_crs(found_crs), True, crs, str(path))
+    return geometries, fields, system
 
 
 def _kind(shape: BaseGeometry) -> str:

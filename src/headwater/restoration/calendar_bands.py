@@ -1,7 +1,8 @@
-"""When the season starts, by altitude, aspect and year, and by when each kind of work must be done.
+"""When the season starts, by altitude, aspect and year, and by when work must be done.
 
-``SOS_ij = a + b z_i + c cos(aspect_i) + u_j + e_ij``: starts of season of places i in years j, with
-years drawn from a distribution of their own, so that a deadline allows for the years to come.
+``SOS_ij = a + b z_i + q z_i² + c cos(aspect_i) + u_j + e_ij``: starts of season of places i in
+years j, with years drawn from a distribution of their own, so that a deadline allows for the years
+to come. Warmth climbs a mountain more slowly the higher it comes: hence the square.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+_BENDS = 5
+"""Altitudes from which on the fit may bend."""
+
 REMINDERS = (60, 30, 14)
 """Days before a deadline at which people are reminded [d]."""
 
@@ -43,9 +47,10 @@ class SeasonStart:
 
     Attributes
     ----------
-    coefficients : ndarray, shape (3,)
-        Intercept [day of year], per km above `reference` [d km-1], and of the cosine of aspect [d].
-    covariance : ndarray, shape (3, 3)
+    coefficients : ndarray, shape (4,)
+        Intercept [day of year], per km above `reference` [d km-1], per its square [d km-2] (0 where
+        there are fewer than five altitudes), and of the cosine of aspect [d].
+    covariance : ndarray, shape (4, 4)
     year_sd, rest_sd : float
         Spread among years, and of places within a year [d].
     years : dict
@@ -176,6 +181,8 @@ def fit_season_start(
         )
     reference = float(height.mean())
     design = _design(height, facing, reference)
+    if len(np.unique(height)) < _BENDS:
+        design[:, 2] = 0.0
     which = np.searchsorted(seasons, years)
     year_sd, rest_sd = _spreads(sos, design, which)
     coefficients, covariance = _generalised(sos, design, which, year_sd, rest_sd)
@@ -244,13 +251,17 @@ def work_window(
     return WorkWindow(work, deadline, begin, reminders, outside)
 
 
-def planting_method(elevation: float) -> tuple[str, str]:
+def planting_method(
+    elevation: float, limits: tuple[float, float, float] = TRANSPLANT_ABOVE
+) -> tuple[str, str]:
     """Choose between seed and transplants by altitude.
 
     Parameters
     ----------
     elevation : float
         [m]
+    limits : tuple of float
+        Altitude above which seed fails, with the low and high end of its range [m].
 
     Returns
     -------
@@ -262,7 +273,7 @@ def planting_method(elevation: float) -> tuple[str, str]:
     >>> planting_method(3500.0)[0], planting_method(4600.0)[0], planting_method(4150.0)[0]
     ('sow', 'transplant', 'either')
     """
-    break_, low, high = TRANSPLANT_ABOVE
+    break_, low, high = limits
     if elevation < low:
         return "sow", f"{elevation:.0f} m lies below {low:.0f} m, where seed still takes"
     if elevation > high:
@@ -275,7 +286,7 @@ def _design(elevation: ArrayLike, aspect: ArrayLike, reference: float) -> Floats
     facing = np.asarray(aspect, dtype=np.float64)
     north = np.where(np.isfinite(facing), np.cos(np.radians(facing)), 0.0)
     z, north = np.broadcast_arrays(z, north)
-    return np.stack([np.ones(z.shape), z, north], axis=-1)
+    return np.stack([np.ones(z.shape), z, z**2, north], axis=-1)
 
 
 def _spreads(sos: Floats, design: Floats, which: NDArray[np.int64]) -> tuple[float, float]:
@@ -295,8 +306,13 @@ def _spreads(sos: Floats, design: Floats, which: NDArray[np.int64]) -> tuple[flo
 def _generalised(
     sos: Floats, design: Floats, which: NDArray[np.int64], year_sd: float, rest_sd: float
 ) -> tuple[Floats, Floats]:
-    same = which[:, None] == which[None, :]
-    spread = year_sd**2 * same + max(rest_sd, 1e-6) ** 2 * np.eye(len(sos))
-    weighted = np.linalg.solve(spread, design)
-    covariance = np.asarray(np.linalg.pinv(design.T @ weighted), dtype=np.float64)
-    return covariance @ (weighted.T @ sos), covariance
+    """Solve generalised least squares; the inverse of each year's block is known in closed form."""
+    rest = max(rest_sd, 1e-6) ** 2
+    n = np.bincount(which)
+    pulled = year_sd**2 / (rest + n * year_sd**2)
+    sums = np.array([np.bincount(which, one) for one in design.T])
+    total = np.bincount(which, sos)
+    normal = (design.T @ design - (sums * pulled) @ sums.T) / rest
+    right = (design.T @ sos - (sums * pulled) @ total) / rest
+    covariance = np.asarray(np.linalg.pinv(normal, hermitian=True), dtype=np.float64)
+    return covariance @ right, covariance

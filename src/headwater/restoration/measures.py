@@ -16,17 +16,40 @@ from headwater.restoration.rain_harvesting import earthwork_refusals
 
 __all__ = [
     "Advice",
+    "EARTHWORK",
     "GRADES",
     "MeasureProfile",
+    "PLANTING",
     "Site",
+    "TIMINGS",
     "advise",
+    "limits_of_seed",
     "read_profile",
 ]
 
 GRADES = ("none", "light", "moderate", "heavy", "severe")
 """Grades of degradation, from the least."""
 
+TIMINGS = ("winter", "before_start", "at_start", "season", "any")
+"""Places of a measure in the calendar."""
+
+PLANTING = ("no_till_reseeding", "revegetation", "transplanting")
+"""Measures that put plants or seed into the ground."""
+
+EARTHWORK = ("fish_scale_pits", "contour_ditches")
+"""Measures that move soil."""
+
 _MARKS = ("read", "secondary", "proposal")
+_NUMBERS = (
+    "pika_control_threshold",
+    "target_cover",
+    "winter_work_from",
+    "winter_work_to",
+    "certain_seasons",
+    "transplant_above",
+    "transplant_above_from",
+    "transplant_above_to",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +62,7 @@ class MeasureProfile:
     measures : mapping of str to tuple of str
         Names of measures, by grade.
     texts : mapping of str to dict
-        ``en``, ``zh``, ``season``, ``cost``, ``source``, ``mark`` of each measure.
+        ``en``, ``zh``, ``season``, ``when``, ``cost``, ``source``, ``mark`` of each measure.
     numbers : mapping of str to dict
         ``value``, ``unit``, ``source``, ``mark`` of each number.
     """
@@ -150,7 +173,7 @@ def read_profile(path: str | Path | None = None) -> MeasureProfile:
     if path is None:
         text = files("headwater.restoration").joinpath("data/measures.yaml").read_text("utf-8")
     else:
-        text = Path(path).read_text(encoding="utf-8")
+        text = _text_of(Path(path))
     try:
         raw = yaml.safe_load(text)
         profile = MeasureProfile(
@@ -168,6 +191,34 @@ def read_profile(path: str | Path | None = None) -> MeasureProfile:
         ) from error
     _check(profile)
     return profile
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "a profile of measures that cannot be read",
+            found=str(error),
+            do="Correct its path, and save it as UTF-8",
+        ) from error
+
+
+def limits_of_seed(profile: MeasureProfile) -> tuple[float, float, float]:
+    """Altitude above which seed fails, with its range, as a profile has it.
+
+    Parameters
+    ----------
+    profile : MeasureProfile
+
+    Returns
+    -------
+    tuple of float
+        Break, low and high end of the range [m].
+    """
+    names = ("transplant_above", "transplant_above_from", "transplant_above_to")
+    middle, low, high = (float(profile.numbers[name]["value"]) for name in names)
+    return middle, low, high
 
 
 def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
@@ -205,14 +256,16 @@ def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
             refused.append((name, reason))
         else:
             kept.append(name)
-    method, why = planting_method(site.elevation)
+    method, why = planting_method(site.elevation, limits_of_seed(chosen))
     reasons = [f"grade {site.grade} with probability {site.grade_probability:.0%}", why]
+    if method == "either" and any(name in PLANTING for name in kept):
+        reasons.append("between the two, try both and compare before the whole unit is planted")
     if method == "transplant" and "no_till_reseeding" in kept:
         kept[kept.index("no_till_reseeding")] = "transplanting"
     target = _target(site, chosen)
     if site.capacity < site.cover:
         reasons.append("the cover that stands here is more than its water carries: do not add")
-    certain = site.field_visited or site.seasons >= 2
+    certain = site.field_visited or site.seasons >= chosen.numbers["certain_seasons"]["value"]
     visit = site.grade in ("heavy", "severe") and not certain
     if visit:
         reasons.append("heavy and severe need a second season or a visit before they are certain")
@@ -230,7 +283,7 @@ def _target(site: Site, profile: MeasureProfile) -> float:
 
 
 def _refusal(name: str, site: Site, profile: MeasureProfile) -> str:
-    if name in ("fish_scale_pits", "contour_ditches"):
+    if name in EARTHWORK:
         if site.protection == "core":
             return "core zone: no earthwork"
         kind = "pits" if name == "fish_scale_pits" else "ditches"
@@ -243,10 +296,9 @@ def _refusal(name: str, site: Site, profile: MeasureProfile) -> str:
                 override=site.override,
             )
         )
-    planting = name in ("no_till_reseeding", "revegetation", "transplanting")
-    if planting and site.protection == "core":
+    if name in PLANTING and site.protection == "core":
         return "core zone: no sowing"
-    if planting and site.capacity < site.cover:
+    if name in PLANTING and site.capacity < site.cover:
         return "the water does not carry more cover than there is"
     if name == "winter_rodent_control" and site.pika_burrows is not None:
         threshold = float(profile.numbers["pika_control_threshold"]["value"])
@@ -260,6 +312,23 @@ def _check(profile: MeasureProfile) -> None:
     problems += [f"unknown grade {one}" for one in profile.measures if one not in GRADES]
     for grade, names in profile.measures.items():
         problems += [f"{grade}: unknown measure {n}" for n in names if n not in profile.texts]
+    problems += [
+        f"measure {name} without a when of {', '.join(TIMINGS)}"
+        for name, entry in profile.texts.items()
+        if entry.get("when") not in TIMINGS
+    ]
+    problems += [
+        f"measure {name} without {field}"
+        for name, entry in profile.texts.items()
+        for field in ("en", "season")
+        if not entry.get(field)
+    ]
+    problems += [
+        f"measure {name} with cost {entry.get('cost')}"
+        for name, entry in profile.texts.items()
+        if entry.get("cost") not in ("low", "medium", "high")
+    ]
+    problems += [f"no number {name}" for name in _NUMBERS if name not in profile.numbers]
     for kind, table in (("measure", profile.texts), ("number", profile.numbers)):
         for name, entry in table.items():
             if not entry.get("source") or entry.get("mark") not in _MARKS:

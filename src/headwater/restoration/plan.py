@@ -1,38 +1,59 @@
-"""The work plan: a line for each management unit, with reasons, a water check and a history."""
+"""The work plan: a line for each management unit, with reasons, dates, a water check and a history.
+
+A plan is a value. :func:`move_line` gives a new line; :mod:`headwater.restoration.plan_store` keeps
+plans as files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
-from headwater.errors import DataError, InputError, StudyError
+from headwater.errors import StudyError, nearest
+from headwater.restoration.calendar_bands import planting_method
+from headwater.restoration.earthwork_design import EarthworkDesign, design_earthwork
 from headwater.restoration.measures import (
+    EARTHWORK,
     GRADES,
     Advice,
     MeasureProfile,
-    Site,
     advise,
+    limits_of_seed,
     read_profile,
 )
-
-if TYPE_CHECKING:
-    from shapely.geometry.base import BaseGeometry
+from headwater.restoration.units import Unit, check_units
+from headwater.restoration.work_calendar import (
+    SeasonDays,
+    SeasonFits,
+    WorkDays,
+    season_days,
+    timing_of,
+    work_days,
+)
 
 __all__ = [
+    "Plan",
     "PlanLine",
-    "Unit",
-    "check_units",
+    "PlanOptions",
+    "STATES",
+    "Work",
+    "day_text",
+    "earthwork_text",
     "make_plan",
     "move_line",
     "plan_table",
-    "write_plan",
+    "water_check",
 ]
 
 State = Literal["draft", "proposed", "approved", "declined", "done", "evaluated"]
+STATES: tuple[State, ...] = ("draft", "proposed", "approved", "declined", "done", "evaluated")
+"""States of a line of a plan."""
+
 _NEXT: dict[State, tuple[State, ...]] = {
     "draft": ("proposed",),
     "proposed": ("approved", "declined", "draft"),
@@ -45,25 +66,28 @@ _COST = {"low": 1, "medium": 2, "high": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """A management unit.
+class Work:
+    """One measure at one unit, with its days [day of year; below 1: of the year before].
 
     Attributes
     ----------
-    name : str
-    outline : shapely geometry
-        In any projected or geographic reference.
-    hectares : float
-    site : Site
-    coming_water : float
-        Probability that the coming season's water suffices [1]; NaN where not forecast.
+    measure : str
+    opens, latest_beginning, deadline, closes, closes_dry : float
+        NaN without a calendar, or where the measure has no season.
+    enough : bool
+        Whether the work fits before the deadline, in dry years too.
+    design : EarthworkDesign or None
+        Of pits and ditches.
     """
 
-    name: str
-    outline: BaseGeometry
-    hectares: float
-    site: Site
-    coming_water: float = float("nan")
+    measure: str
+    opens: float = float("nan")
+    latest_beginning: float = float("nan")
+    deadline: float = float("nan")
+    closes: float = float("nan")
+    closes_dry: float = float("nan")
+    enough: bool = True
+    design: EarthworkDesign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,83 +100,116 @@ class PlanLine:
     advice : Advice
     priority : float
         From 0 to 1, by area, grade, and chance of success.
+    works : tuple of Work
+        One for each measure of the advice.
     state : str
+        One of :data:`STATES`.
     history : tuple of (time, person, state, comment)
+    evaluation : dict or None
+        What was found after the work: :func:`headwater.restoration.evaluate_plan`.
     """
 
     unit: Unit
     advice: Advice
     priority: float
+    works: tuple[Work, ...] = ()
     state: State = "draft"
     history: tuple[tuple[str, str, str, str], ...] = field(default=())
+    evaluation: Mapping[str, float | str] | None = None
 
 
-def check_units(units: Sequence[Unit]) -> None:
-    """Refuse units that cannot be planned for.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan of work.
 
-    Parameters
+    Attributes
     ----------
-    units : sequence of Unit
-
-    Raises
-    ------
-    DataError
-        If units are empty, nameless, of one name, or overlap by more than one per cent.
-
-    Examples
-    --------
-    >>> check_units([])
-    Traceback (most recent call last):
-    headwater.errors.DataError: no management units. Found: 0. Give polygons with names.
+    lines : tuple of PlanLine
+        The most urgent first.
+    year : int
+        Of the season that it is for.
+    profile : str
+        Name and version of the profile of measures.
     """
-    if not units:
-        raise DataError("no management units", found="0", do="Give polygons with names")
-    names = [unit.name for unit in units]
-    double = sorted({one for one in names if not one or names.count(one) > 1})
-    if double:
-        raise DataError(
-            "units without a name, or two of one name",
-            found=f"'{double[0]}'",
-            do="Give each unit a name of its own",
+
+    lines: tuple[PlanLine, ...]
+    year: int
+    profile: str
+
+    def line(self, unit: str) -> PlanLine:
+        """Find the line of a unit; an unknown name is a `StudyError`."""
+        for one in self.lines:
+            if one.unit.name == unit:
+                return one
+        names = [one.unit.name for one in self.lines]
+        raise StudyError(
+            "the plan has no such unit", found=f"'{unit}'", do=nearest(unit, names, names[:20])
         )
-    for unit in units:
-        if unit.outline.is_empty or not unit.outline.is_valid or unit.outline.area <= 0:
-            raise DataError(
-                "a unit without area, or with an outline that crosses itself",
-                found=unit.name,
-                do="Correct its polygon",
-            )
-    _refuse_overlaps(units)
+
+    def with_line(self, line: PlanLine) -> Plan:
+        """Return the plan with one line in the place of the one of the same unit."""
+        name = line.unit.name
+        return replace(
+            self, lines=tuple(line if one.unit.name == name else one for one in self.lines)
+        )
 
 
-def _refuse_overlaps(units: Sequence[Unit]) -> None:
-    from shapely import STRtree
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What a plan is made with.
 
-    outlines = [unit.outline for unit in units]
-    first, second = STRtree(outlines).query(outlines, predicate="intersects")
-    for one, two in zip(first, second, strict=True):
-        if one < two:
-            shared = outlines[one].intersection(outlines[two]).area
-            if shared > 0.01 * min(outlines[one].area, outlines[two].area):
-                raise DataError(
-                    "units that overlap",
-                    found=f"{units[one].name} and {units[two].name}",
-                    do="Correct their outlines: an area must not be planned for twice",
-                )
+    Attributes
+    ----------
+    durations : mapping of str to float
+        Days that each measure takes [d]; 0 where not given.
+    share : float
+        Share of years in which the season may start before a deadline [1].
+    storm : float
+        Design storm of pits and ditches [mm].
+    curve_number : float or None
+        Of the slopes [1]; None: by `infiltration`, or as calibrated.
+    infiltration : float or None
+        Final rate of the soil [mm h-1].
+    """
+
+    durations: Mapping[str, float] = field(default_factory=dict)
+    share: float = 0.1
+    storm: float = 54.0
+    curve_number: float | None = None
+    infiltration: float | None = None
 
 
-def make_plan(units: Sequence[Unit], profile: MeasureProfile | None = None) -> tuple[PlanLine, ...]:
+def make_plan(
+    units: Sequence[Unit],
+    profile: MeasureProfile | None = None,
+    *,
+    year: int,
+    season: SeasonFits | None = None,
+    options: PlanOptions | None = None,
+) -> Plan:
     """Plan the work of all units, the most urgent first.
 
     Parameters
     ----------
     units : sequence of Unit
     profile : MeasureProfile, optional
+    year : int
+        Of the season that the plan is for.
+    season : SeasonFits, optional
+        The calendar; without it the plan has no dates.
+    options : PlanOptions, optional
 
     Returns
     -------
-    tuple of PlanLine
-        Drafts: a person proposes and approves.
+    Plan
+        Of drafts: a person proposes and approves.
+
+    Raises
+    ------
+    DataError
+        If units are empty, nameless, of one name, or overlap.
+    StudyError
+        If a grade is unknown, or a measure without duration is named.
 
     Notes
     -----
@@ -160,10 +217,83 @@ def make_plan(units: Sequence[Unit], profile: MeasureProfile | None = None) -> t
     chance of success (the coming season's water; one half where not forecast).
     """
     check_units(units)
-    chosen = profile or read_profile()
+    chosen, how = profile or read_profile(), options or PlanOptions()
+    unknown = [name for name in how.durations if name not in chosen.texts]
+    if unknown:
+        raise StudyError(
+            "a duration of no measure",
+            found=f"'{unknown[0]}'",
+            do=nearest(unknown[0], list(chosen.texts)),
+        )
     largest = max(unit.hectares for unit in units)
-    lines = [PlanLine(unit, advise(unit.site, chosen), _priority(unit, largest)) for unit in units]
-    return tuple(sorted(lines, key=lambda line: (-line.priority, line.unit.name)))
+    advices = [advise(unit.site, chosen) for unit in units]
+    works = _works(units, advices, chosen, season, how)
+    lines = [
+        PlanLine(unit, advice, _priority(unit, largest), work)
+        for unit, advice, work in zip(units, advices, works, strict=True)
+    ]
+    ordered = sorted(lines, key=lambda line: (-line.priority, line.unit.name))
+    return Plan(tuple(ordered), year, f"{chosen.name} {chosen.version}")
+
+
+def _works(
+    units: Sequence[Unit],
+    advices: Sequence[Advice],
+    profile: MeasureProfile,
+    season: SeasonFits | None,
+    options: PlanOptions,
+) -> list[tuple[Work, ...]]:
+    """Give every measure of every unit its days; all units at once, measure by measure."""
+    limits = limits_of_seed(profile)
+    height = np.array([unit.site.elevation for unit in units])
+    days = None
+    if season is not None:
+        facing = np.array([unit.aspect for unit in units])
+        days = season_days(season, height, facing, share=options.share)
+    methods = [planting_method(z, limits)[0] for z in height]
+    timed: dict[tuple[str, str], WorkDays] = {}
+    found = []
+    for i, (unit, advice) in enumerate(zip(units, advices, strict=True)):
+        own = []
+        for measure in advice.measures:
+            when = timing_of(measure, methods[i], profile)
+            work = Work(measure)
+            if days is not None and when != "any":
+                key = (measure, when)
+                if key not in timed:
+                    timed[key] = _timed(when, days, options.durations.get(measure, 0.0), profile)
+                work = _at(timed[key], measure, i)
+            if measure in EARTHWORK:
+                work = replace(work, design=_design(measure, unit, options))
+            own.append(work)
+        found.append(tuple(own))
+    return found
+
+
+def _timed(when: str, days: SeasonDays, duration: float, profile: MeasureProfile) -> WorkDays:
+    return work_days(when, days, duration=duration, profile=profile)
+
+
+def _at(days: WorkDays, measure: str, i: int) -> Work:
+    return Work(
+        measure,
+        float(days.opens[i]),
+        float(days.latest_beginning[i]),
+        float(days.deadline[i]),
+        float(days.closes[i]),
+        float(days.closes_dry[i]),
+        bool(days.enough[i]),
+    )
+
+
+def _design(measure: str, unit: Unit, options: PlanOptions) -> EarthworkDesign:
+    return design_earthwork(
+        "pits" if measure == "fish_scale_pits" else "ditches",
+        slope=unit.site.slope,
+        storm=options.storm,
+        curve_number=options.curve_number,
+        infiltration=options.infiltration,
+    )
 
 
 def _priority(unit: Unit, largest: float) -> float:
@@ -213,127 +343,139 @@ def move_line(
     return replace(line, state=state, history=(*line.history, (time, person, state, comment)))
 
 
+def day_text(year: int, day: float) -> str:
+    """Write a day of a year as a date.
+
+    Parameters
+    ----------
+    year : int
+    day : float
+        From 1; below 1 it lies in the year before. A part of a day is left out, so that nothing is
+        dated later than it is.
+
+    Returns
+    -------
+    str
+        ISO 8601; empty for NaN.
+
+    Examples
+    --------
+    >>> day_text(2027, 151.7), day_text(2027, -60), day_text(2027, float("nan"))
+    ('2027-05-31', '2026-11-01', '')
+    """
+    if not np.isfinite(day):
+        return ""
+    return (dt.date(year, 1, 1) + dt.timedelta(days=int(np.floor(day)) - 1)).isoformat()
+
+
 def plan_table(
-    lines: Sequence[PlanLine], profile: MeasureProfile | None = None, *, language: str = "en"
+    plan: Plan, profile: MeasureProfile | None = None, *, language: str = "en"
 ) -> pd.DataFrame:
     """Write a plan as a table, a row for each measure of each unit.
 
     Parameters
     ----------
-    lines : sequence of PlanLine
+    plan : Plan
     profile : MeasureProfile, optional
     language : {"en", "zh"}
 
     Returns
     -------
     DataFrame
-        ``unit``, ``hectares``, ``grade``, ``confidence``, ``measure``, ``season``, ``cost_class``,
-        ``target_cover``, ``water_check``, ``reasons``, ``refused``, ``source``, ``state``,
-        ``field_visit_first``, ``priority``.
+        ``unit``, ``hectares``, ``grade``, ``confidence``, ``priority``, ``state``, ``measure``,
+        ``season``, ``opens``, ``latest_beginning``, ``deadline``, ``closes_dry`` (dates),
+        ``enough_days``, ``cost_class``, ``target_cover``, ``water_check``, ``field_visit_first``,
+        ``earthwork``, ``reasons``, ``refused``, ``source``. A unit of which every measure is
+        refused has one row without a measure.
     """
     chosen = profile or read_profile()
     rows = []
-    for line in lines:
-        for name in line.advice.measures:
-            text = chosen.texts[name]
-            rows.append(
-                {
-                    "unit": line.unit.name,
-                    "hectares": line.unit.hectares,
-                    "grade": line.unit.site.grade,
-                    "confidence": line.advice.confidence,
-                    "measure": text[language],
-                    "season": text["season"],
-                    "cost_class": _COST[text["cost"]],
-                    "target_cover": line.advice.target_cover,
-                    "water_check": _water_check(line),
-                    "reasons": "; ".join(line.advice.reasons),
-                    "refused": "; ".join(f"{one}: {why}" for one, why in line.advice.refused),
-                    "source": f"{text['source']} ({text['mark']})",
-                    "state": line.state,
-                    "field_visit_first": line.advice.field_visit_first,
-                    "priority": line.priority,
-                }
-            )
+    for line in plan.lines:
+        for work in line.works or (None,):
+            rows.append(_row(plan, line, work, chosen, language))
     table = pd.DataFrame(rows)
     table.attrs["units"] = {"hectares": "ha", "confidence": "1", "target_cover": "1"}
     return table
 
 
-def _water_check(line: PlanLine) -> str:
+def _row(
+    plan: Plan, line: PlanLine, work: Work | None, profile: MeasureProfile, language: str
+) -> dict[str, object]:
+    advice = line.advice
+    text: Mapping[str, str] = {} if work is None else profile.texts[work.measure]
+    at = Work("") if work is None else work
+    dates = {
+        name: day_text(plan.year, getattr(at, name))
+        for name in ("opens", "latest_beginning", "deadline", "closes_dry")
+    }
+    source = f"{text['source']} ({text['mark']})" if text else ""
+    return {
+        "unit": line.unit.name,
+        "hectares": line.unit.hectares,
+        "grade": line.unit.site.grade,
+        "confidence": advice.confidence,
+        "priority": line.priority,
+        "state": line.state,
+        "measure": text.get(language) or text.get("en", ""),
+        "season": text.get("season", ""),
+        **dates,
+        "enough_days": at.enough,
+        "cost_class": _COST[text["cost"]] if text else 0,
+        "target_cover": advice.target_cover,
+        "water_check": water_check(line),
+        "field_visit_first": advice.field_visit_first,
+        "earthwork": "" if at.design is None else earthwork_text(at.design),
+        "reasons": "; ".join(advice.reasons),
+        "refused": "; ".join(
+            f"{profile.texts[one].get(language, one)}: {why}" for one, why in advice.refused
+        ),
+        "source": source,
+    }
+
+
+def earthwork_text(design: EarthworkDesign) -> str:
+    """Say a design in a line.
+
+    Parameters
+    ----------
+    design : EarthworkDesign
+
+    Returns
+    -------
+    str
+    """
+    if design.kind == "pits":
+        size = (
+            f"{design.per_hectare:.0f} pits/ha, {design.width:g} m wide, {design.depth:g} m deep, "
+            f"{design.spacing:g} m apart, rows {design.row_distance:.1f} m apart"
+        )
+    else:
+        size = (
+            f"{design.per_hectare:.0f} m of ditch/ha, {design.width:g} m wide, {design.depth:g} m "
+            f"deep, rows {design.row_distance:.1f} m apart"
+        )
+    spill = f", {design.overflow:.1f} mm spill" if design.overflow > 0.05 else ""
+    return (
+        f"{size}; of {design.storm_runoff:.1f} mm runoff in {design.storm:g} mm rain "
+        f"{design.cut:.0%} is kept ({design.cut_low:.0%} to {design.cut_high:.0%}){spill}"
+    )
+
+
+def water_check(line: PlanLine) -> str:
+    """Say whether water carries the cover that is planned.
+
+    Parameters
+    ----------
+    line : PlanLine
+
+    Returns
+    -------
+    str
+    """
     site = line.unit.site
     if site.capacity != site.capacity:
         return "carrying capacity not known"
     if site.capacity < site.cover:
         return f"cover {site.cover:.0%} exceeds what the water carries, {site.capacity:.0%}"
-    return f"planned {line.advice.target_cover:.0%}, the water carries {site.capacity:.0%}"
-
-
-def write_plan(
-    lines: Sequence[PlanLine], path: str | Path, *, language: str = "en", crs: str = "EPSG:4326"
-) -> Path:
-    """Write a plan as CSV, XLSX or GeoPackage.
-
-    Parameters
-    ----------
-    lines : sequence of PlanLine
-    path : str or Path
-        Its suffix says which.
-    language : {"en", "zh"}
-    crs : str
-        Of the outlines, for a GeoPackage.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    InputError
-        If the suffix is none of .csv, .xlsx, .gpkg.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".writing-{target.name}")
-    table = plan_table(lines, language=language)
-    try:
-        if target.suffix == ".csv":
-            table.to_csv(temporary, index=False, encoding="utf-8-sig", lineterminator="\n")
-        elif target.suffix == ".xlsx":
-            table.to_excel(temporary, index=False)
-        elif target.suffix == ".gpkg":
-            _write_geopackage(lines, temporary, crs)
-        else:
-            raise InputError(
-                "a plan in no format that is known",
-                found=f"'{target.suffix}'",
-                do="Write .csv, .xlsx or .gpkg",
-            )
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target
-
-
-def _write_geopackage(lines: Sequence[PlanLine], path: Path, crs: str) -> None:
-    import numpy as np
-    from pyogrio.raw import write
-    from shapely import to_wkb
-
-    fields = {
-        "unit": [line.unit.name for line in lines],
-        "grade": [line.unit.site.grade for line in lines],
-        "measures": [", ".join(line.advice.measures) for line in lines],
-        "state": [line.state for line in lines],
-        "priority": [line.priority for line in lines],
-        "hectares": [line.unit.hectares for line in lines],
-    }
-    write(
-        path,
-        geometry=np.array([to_wkb(line.unit.outline) for line in lines], dtype=object),
-        field_data=[np.asarray(values) for values in fields.values()],
-        fields=list(fields),
-        geometry_type="Unknown",
-        crs=crs,
-        driver="GPKG",
-        layer="plan",
-    )
+    low = f" (at least {site.capacity_lower:.0%})" if site.capacity_lower > 0 else ""
+    return f"planned {line.advice.target_cover:.0%}, the water carries {site.capacity:.0%}{low}"

@@ -24,6 +24,7 @@ HOME_OF_RESULT = {
     "CorrelationPanels": "headwater.variation.results",
     "CrossingTable": "headwater.isotopes.results",
     "DetectorScores": "headwater.warning.evaluation",
+    "DryYearTable": "headwater.restoration.results",
     "EcologicalResult": "headwater.detector.results",
     "EmmaResult": "headwater.isotopes.mixing.results",
     "EvaporatedSourceTable": "headwater.isotopes.mixing.results",
@@ -47,6 +48,7 @@ HOME_OF_RESULT = {
     "OptimalResult": "headwater.detector.results",
     "PairSeriesResult": "headwater.detector.results",
     "PairSharesResult": "headwater.detector.shapley",
+    "PlanTable": "headwater.restoration.results",
     "PolygonTable": "headwater.isotopes.mixing.results",
     "PosteriorDraws": "headwater.isotopes.mixing.results",
     "PredictiveScore": "headwater.isotopes.mixing.hierarchical",
@@ -76,6 +78,8 @@ HOME_OF_RESULT = {
     "TrendFamily": "headwater.variation.trend.compare",
     "TrendMap": "headwater.variation.results",
     "TwinSkill": "headwater.downscaling.results",
+    "UnitTable": "headwater.restoration.results",
+    "WorkCalendar": "headwater.restoration.results",
     "ZoneSeries": "headwater.variation.results",
 }
 """Module of each class of results."""
