@@ -13,7 +13,7 @@ from .rain_harvesting import (
     runoff_cut,
     storm_runoff,
 )
-from .season_windows import air_thaw, germination_water, season_windows
+from .seasons import air_thaw, germination_water, season_windows
 from .treatment_effect import estimate_treatment_effect, matched_controls
 from .units import Unit, read_units, unit_of
 from .work_calendar import calendar_table, fit_seasons, season_days, work_days
