@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from headwater.chapters.samples.lines import line_results
-from headwater.chapters.samples.mixing import _how, mixing_results
+from headwater.chapters.samples.lines import line_results, slope_prior
+from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.isotopes import add_groups, check_samples
 from headwater.virtual import make
@@ -60,7 +60,7 @@ def drawn_from_prior(table: pd.DataFrame, seed: int, *, evaporation: bool) -> pd
     rng = np.random.default_rng([seed, 2])
     made, soil = table.copy(), table[table["water"] == "soil"]
     means = sources().set_index(["month", "band", "source"])[["d18O", "d2H"]]
-    slope = _how(table, options(MODELS["soil, evaporation in the model"]), rng).slope
+    slope = slope_prior(table, options(MODELS["soil, evaporation in the model"]))
     for (month, band), rows in soil.groupby([soil["time"].dt.month, "true_band"]):
         shares = rng.dirichlet(np.ones(len(SOURCES)))
         point = shares @ np.array([means.loc[(month, band, s)] for s in SOURCES], dtype=float)

@@ -17,11 +17,10 @@ import pytest
 from headwater.errors import DataError, InputError, StudyError
 from headwater.isotopes.mixing.composition import compose_stated
 from headwater.isotopes.mixing.contributions import contribution_draws, hierarchical_contributions
-from headwater.isotopes.mixing.hierarchical import (
-    Effects,
+from headwater.isotopes.mixing.hierarchical import Effects, mix_hierarchical
+from headwater.isotopes.mixing.hierarchical_checks import (
     grouped_kfold,
     leave_one_out,
-    mix_hierarchical,
     predictive_check,
     prior_check,
 )

@@ -26,6 +26,7 @@ CASES = [
     ("process", "dirichlet", (5.0, 0.3)),
     ("simmr", "clr", None),
     ("residual", "dirichlet", None),
+    ("both", "clr", None),
 ]
 
 
@@ -68,9 +69,10 @@ def twin(values, model, frame, ends):
     months = frame["month"].astype(str)
     for name, keys in (("month", months), ("site in month", months + " / " + frame["site"])):
         codes = pd.factorize(keys, sort=True)[0]
-        tau, eta = values[f"tau {name}"], values[f"eta {name}"]
+        tau, eta = values.get(f"tau {name}", 1.0), values[f"eta {name}"]
         z = z + tau * eta[codes]
-        total += stats.halfnorm.logpdf(tau, scale=model.tau_scale) + stats.norm.logpdf(eta).sum()
+        total += stats.norm.logpdf(eta).sum()
+        total += 0.0 if name in model.fixed else stats.halfnorm.logpdf(tau, scale=model.tau_scale)
     height = frame["elevation"]
     x = ((height - height.mean()) / height.std()).to_numpy()
     z = z + x[:, None] * values["beta"]
@@ -92,9 +94,13 @@ def twin(values, model, frame, ends):
         v = v * np.sqrt(values["xi"][:, None] * values["xi"][None, :])
         total += stats.uniform.logpdf(values["xi"], 0, 20).sum()
     if "sigma" in values:
-        own = np.diag((values["sigma"] * unit) ** 2)
-        v = own + (v if model.residual == "simmr" else 0.0 * v)
+        v = v + np.diag((values["sigma"] * unit) ** 2)
         total += stats.halfnorm.logpdf(values["sigma"], scale=2.0).sum()
+    if "omega" in values:
+        own = values["omega"] * np.outer(unit, unit)
+        v = own + (v if model.residual == "both" else 0.0 * v)
+        expected = ends.covariance.mean(axis=0) / np.outer(unit, unit)
+        total += stats.wishart.logpdf(values["omega"], 3, expected / 3.0)
     centre = p @ mu
     if model.evaporation:
         cell = frame.groupby(["month", "site", "elevation"]).ngroup().to_numpy()
@@ -118,6 +124,8 @@ def log_jacobian(layout, vector):
         elif name == "chi":
             n = sources().n.ravel().astype(float)
             total += (u * np.sqrt(2.0 / n)).sum()
+        elif name == "omega":  # Bartlett's triangle, its diagonal as logarithms
+            total += 3.0 * u[0] + 2.0 * u[1]
         elif name == "xi":
             total -= (np.logaddexp(0.0, u) + np.logaddexp(0.0, -u)).sum()
     return total
@@ -139,6 +147,33 @@ def test_density_is_that_of_the_model(residual, kind, evaporation):
         expected.append(twin(values, model, frame, ends) + log_jacobian(layout, vector))
     found, expected = np.array(found, dtype=float), np.array(expected)
     assert np.diff(found) == pytest.approx(np.diff(expected), rel=1e-4, abs=0.02)
+
+
+@needs_extra
+def test_levels_of_a_fixed_effect_have_no_common_sd():
+    model = Model(PRIORS["dirichlet"], "process", None, 0.7, fixed=("month",))
+    ends, frame = sources(), samples()
+    effects = Effects((), (("site", "month"),), ("elevation",), ("month",))
+    cells = make_cells(frame, TRACERS, effects, ends)
+    layout, data = lay_out(model, cells, ends), arrays(model, cells, ends)
+    assert "tau month" not in layout.shapes
+    found, expected = [], []
+    for vector in np.random.default_rng(4).normal(0.0, 0.5, (2, layout.size)):
+        values = {
+            name: np.asarray(v, dtype=float) for name, v in split(layout, data, vector)[0].items()
+        }
+        found.append(log_density(layout, data, cells.n, cells.mean, cells.scatter, vector))
+        expected.append(twin(values, model, frame, ends) + log_jacobian(layout, vector))
+    assert np.diff(np.array(found, dtype=float)) == pytest.approx(np.diff(expected), abs=0.02)
+
+
+@needs_extra
+def test_draws_of_a_residual_covariance():
+    model, ends = Model(PRIORS["dirichlet"], "both", None, 0.7), sources()
+    cells = make_cells(samples(), TRACERS, EFFECTS, ends)
+    drawn = draw_prior(model, cells, ends, 4000, np.random.default_rng(3))["omega"]
+    expected = ends.covariance.mean(axis=0) / np.outer(cells.scale, cells.scale)
+    assert drawn.mean(axis=0) == pytest.approx(expected, abs=0.05)
 
 
 @needs_extra

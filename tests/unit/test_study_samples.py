@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from headwater.chapters import SECTIONS, STEPS
+from headwater.chapters.samples.end_members import paired_sources
 from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.chapters.samples.results import differences
 from headwater.chapters.samples.section import make_section
-from headwater.chapters.samples.sources import paired_sources
 from headwater.chapters.samples.table import groupings, read_table
 from headwater.errors import DataError, InputError, ProblemsError
 from headwater.report import write_report

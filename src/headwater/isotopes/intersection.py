@@ -112,14 +112,7 @@ def intersect(
     shared = -(lmwl.covariance + lel.covariance)
     bounded = gap**2 - z**2 * gap_var
     if not bounded > 0:
-        reason = (
-            f"the slopes {lmwl.slope:.2f} and {lel.slope:.2f} do not differ beyond their errors "
-            f"({abs(gap):.2f} ± {np.sqrt(gap_var):.2f}): no finite interval, any water on the "
-            "meteoric line could be the source"
-        )
-        no = float("nan")
-        gap_se = float(np.sqrt(gap_var))
-        return Crossing(no, no, no, no, no, no, no, level, gap, gap_se, "refused", reason)
+        return _refused(lmwl, lel, level)
     d18O = lift / gap
     variance, covariance, d2H_var = _first_order(lmwl, lel, d18O, gap)
     middle = lift * gap - z**2 * shared
@@ -145,6 +138,18 @@ def intersect(
         "near-parallel" if near else "ok",
         reason,
     )
+
+
+def _refused(lmwl: WaterLine, lel: WaterLine, level: float) -> Crossing:
+    """Give no point where the slopes do not differ beyond their errors."""
+    gap, no = lmwl.slope - lel.slope, float("nan")
+    gap_se = float(np.sqrt(lmwl.slope_se**2 + lel.slope_se**2))
+    reason = (
+        f"the slopes {lmwl.slope:.2f} and {lel.slope:.2f} do not differ beyond their errors "
+        f"({abs(gap):.2f} ± {gap_se:.2f}): no finite interval, any water on the "
+        "meteoric line could be the source"
+    )
+    return Crossing(no, no, no, no, no, no, no, level, gap, gap_se, "refused", reason)
 
 
 def _first_order(lmwl: WaterLine, lel: WaterLine, d18O: float, gap: float) -> tuple[float, ...]:

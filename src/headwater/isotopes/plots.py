@@ -174,41 +174,13 @@ def draw_summary(table: pd.DataFrame) -> Figure:
     -------
     Figure
     """
-    from scipy.special import stdtrit
-
     names = [q for q in _TITLES if f"{q}_mean" in table and table[f"{q}_mean"].notna().any()]
     places = np.arange(len(table))[::-1]
     with house_style():
         figure = new_figure(1.6 + 2.0 * len(names), 1.2 + 0.3 * len(table))
         panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
         for axes, name in zip(panels, names, strict=True):
-            title, colour = _TITLES[name]
-            n = table[f"{name}_n"].to_numpy(dtype=float)
-            half = table[f"{name}_se"] * stdtrit(np.maximum(n - 1.0, 1.0), 0.975)
-            mean = table[f"{name}_mean"]
-            axes.hlines(
-                places,
-                mean - table[f"{name}_sd"],
-                mean + table[f"{name}_sd"],
-                color=colour,
-                linewidth=4,
-                alpha=0.22,
-            )
-            axes.errorbar(
-                mean,
-                places,
-                xerr=half.fillna(0.0),
-                fmt="o",
-                color=colour,
-                capsize=2,
-                markersize=5,
-                linewidth=1.4,
-            )
-            if name == "lc_excess":
-                axes.axvline(0.0, color=MUTED, linewidth=0.8)
-            axes.set_xlabel(title)
-            axes.tick_params(axis="y", length=0)
-            axes.grid(axis="y", color=MUTED, alpha=0.15)
+            _draw_means(axes, table, name)
         labels = [f"{g} (n = {int(n)})" for g, n in zip(table["group"], table["n"], strict=True)]
         panels[0].set_yticks(places, labels)
         panels[0].set_ylim(-0.6, len(table) - 0.4)
@@ -220,6 +192,31 @@ def draw_summary(table: pd.DataFrame) -> Figure:
             color=MUTED,
         )
     return figure
+
+
+def _draw_means(axes: Axes, table: pd.DataFrame, name: str) -> None:
+    """Draw the means of one quantity, a line of its own for each group."""
+    from scipy.special import stdtrit
+
+    title, colour = _TITLES[name]
+    places = np.arange(len(table))[::-1]
+    n = table[f"{name}_n"].to_numpy(dtype=float)
+    half = table[f"{name}_se"] * stdtrit(np.maximum(n - 1.0, 1.0), 0.975)
+    mean, sd = table[f"{name}_mean"], table[f"{name}_sd"]
+    axes.hlines(places, mean - sd, mean + sd, color=colour, linewidth=4, alpha=0.22)
+    look: dict[str, Any] = {
+        "fmt": "o",
+        "color": colour,
+        "capsize": 2,
+        "markersize": 5,
+        "linewidth": 1.4,
+    }
+    axes.errorbar(mean, places, xerr=half.fillna(0.0), **look)
+    if name == "lc_excess":
+        axes.axvline(0.0, color=MUTED, linewidth=0.8)
+    axes.set_xlabel(title)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", color=MUTED, alpha=0.15)
 
 
 def draw_slopes(table: pd.DataFrame, lmwl: WaterLine | None = None) -> Figure:

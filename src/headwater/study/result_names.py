@@ -51,7 +51,7 @@ HOME_OF_RESULT = {
     "PlanTable": "headwater.restoration.results",
     "PolygonTable": "headwater.isotopes.mixing.results",
     "PosteriorDraws": "headwater.isotopes.mixing.results",
-    "PredictiveScore": "headwater.isotopes.mixing.hierarchical",
+    "PredictiveScore": "headwater.isotopes.mixing.hierarchical_checks",
     "QualityReport": "headwater.isotopes.results",
     "RiskMaps": "headwater.detector.results",
     "RiskResult": "headwater.detector.results",

@@ -1,4 +1,4 @@
-"""Whether the named sources can be the end members: EMMA, hull screening, MIX, archetypes."""
+"""The end members of mixtures: those of their own months and altitude, and what supports them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from headwater.chapters.samples.results import Answer, Finding
 from headwater.errors import DataError
 from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
+    from headwater.chapters.samples.mixing_job import MixingPart
     from headwater.chapters.samples.options import MixingOptions
     from headwater.isotopes.mixing.composition import Composition
     from headwater.isotopes.mixing.results import EmmaResult, MixLikelihood
 
-__all__ = ["EMMA_NEEDS", "end_members", "likely_fractions", "with_excess"]
+__all__ = ["EMMA_NEEDS", "analyse_end_members", "likely_fractions", "paired_sources", "with_excess"]
 
 EMMA_NEEDS = 3
-"""Tracers below which an analysis of end members tells nothing."""
+"""Tracers below which an analysis of end members says nothing."""
+_FEWEST = 6
+_LEAST_RANGE = 100.0
 
 
-def end_members(
+def analyse_end_members(
     table: pd.DataFrame, asked: MixingOptions, *, rng: np.random.Generator
 ) -> dict[str, Result]:
     """Ask the mixtures how many end members they have, and whether the sources can be these.
@@ -140,35 +144,50 @@ def _screened(
     }
 
 
-def likely_fractions(
-    sources: Composition, rows: pd.DataFrame, asked: MixingOptions
-) -> tuple[MixLikelihood, Composition]:
-    """Fractions of single samples with end members that are estimated too (MIX).
+def likely_fractions(part: MixingPart) -> Answer:
+    """Estimate end members and fractions together, where the samples state their errors (MIX).
 
     Parameters
     ----------
-    sources : Composition
-        End members; their scatter is how uncertain they are.
-    rows : DataFrame
-        Mixtures that share them, with ``<tracer>_sd`` as errors.
-    asked : MixingOptions
-        Tracers.
+    part : MixingPart
+        Mixtures that share their sources, with ``<tracer>_sd`` as errors.
 
     Returns
     -------
-    tuple of (MixLikelihood, Composition)
-        And the samples, in the order of their fractions.
-
-    Raises
-    ------
-    DataError
-        If errors are not stated, there are too many sources, or it does not converge.
+    Answer
+        ``mixing-likelihood`` and ``mixing-end-members``; a refusal where errors are not stated or
+        the estimate does not converge; nothing where sources outnumber the tracers by two.
     """
+    if len(part.sources) > len(part.sources.tracers) + 1:
+        return Answer()
+    try:
+        fit = _fit_mix(part)
+    except DataError as refusal:
+        words = f"No maximum likelihood (MIX): {refusal.wrong}"
+        return Answer(refusals=(DataError(words, found=refusal.found, do=refusal.do),))
+    parted = fit.data.groupby(["mixture", "source"], sort=False)["fraction"]
+    table = pd.DataFrame(
+        {"fraction": parted.mean(), "sd": parted.std(), "n": parted.count()}
+    ).reset_index()
+    table.attrs["units"] = {"fraction": "1", "sd": "1"}
+    moved = fit.sources.assign(period=part.label)
+    moved.attrs["units"] = {"shift": "sd"}
+    likely = replace(fit, sources=None, data=table)
+    return Answer(
+        (
+            Finding("mixing-likelihood", likely, part.placed(table)),
+            Finding("mixing-end-members", TableResult(moved, ""), moved),
+        )
+    )
+
+
+def _fit_mix(part: MixingPart) -> MixLikelihood:
+    """Fit single samples, and name each by its group."""
     from headwater.isotopes import mix_carrera
     from headwater.isotopes.mixing.composition import compose_each
 
-    names = list(asked.tracers)
-    whole = with_excess(rows, names).dropna(subset=names)
+    names = list(part.sources.tracers)
+    whole = with_excess(part.rows, names).dropna(subset=names)
     # names of samples may repeat, row numbers do not
     waters = compose_each(whole.drop(columns="sample_id", errors="ignore"), names)
     errors = np.nan_to_num(waters.mean_covariance().diagonal(axis1=1, axis2=2))
@@ -178,4 +197,93 @@ def likely_fractions(
             found=", ".join(f"no {name}_sd" for name in names),
             do="Add these columns, or read the closed form",
         )
-    return mix_carrera(sources, waters), waters
+    fit = mix_carrera(part.sources, waters)
+    at = np.repeat([row for group in waters.rows for row in group], len(part.sources))
+    if not part.columns:
+        return replace(fit, data=fit.data.assign(mixture="all"))
+    keys = part.rows.loc[at, list(part.columns)].astype(str).agg(", ".join, axis=1)
+    return replace(fit, data=fit.data.assign(mixture=keys.str.replace("_", " ").to_numpy()))
+
+
+def paired_sources(
+    table: pd.DataFrame, mixtures: pd.DataFrame, asked: MixingOptions, columns: tuple[str, ...]
+) -> Composition:
+    """Summarise the sources that belong to a group of mixtures.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The sample table.
+    mixtures : DataFrame
+        Samples that share the paired columns among `columns`.
+    asked : MixingOptions
+        Sources, tracers, and how sources are paired with their mixtures.
+    columns : tuple of str
+        Those that make the group.
+
+    Returns
+    -------
+    Composition
+        In the order asked for.
+
+    Raises
+    ------
+    DataError
+        If a source has no sample where its mixtures are, or no gradient with altitude is known.
+
+    Notes
+    -----
+    With ``lapse``, a source has the mean ``m + g (z - z̄)`` at the mean altitude z of its mixtures,
+    m and g by least squares on its samples, and that mean the covariance
+    ``S (1/n + (z - z̄)² / Σ(z_i - z̄)²)``, S of the residuals. Fractions of a mixture of many
+    altitudes follow from the mean altitude alone, for the gradient is linear.
+    """
+    from headwater.isotopes.mixing.composition import compose
+
+    ends = table[table["water"].isin(asked.sources)]
+    for name in asked.paired:
+        if name in columns:
+            ends = ends[ends[name].isin(mixtures[name].dropna().unique())]
+    lacking = [name for name in asked.sources if name not in set(ends["water"])]
+    if lacking:
+        raise DataError(
+            f"{lacking[0]} has no sample where its mixtures are",
+            found=f"{len(mixtures)} mixtures of {_where(mixtures, asked)}",
+            do="Pair by fewer columns, or leave the source out",
+        )
+    order = [name.replace("_", " ") for name in asked.sources]
+    sources = compose(ends, asked.tracers).take(order)
+    if not asked.lapse:
+        return sources
+    height = float(mixtures["elevation"].mean())
+    parts = [_at_height(ends[ends["water"] == name], asked, height) for name in asked.sources]
+    mean, of_mean, n = (np.array(piece) for piece in zip(*parts, strict=True))
+    count = np.broadcast_to(n[:, None], mean.shape)
+    return replace(sources, mean=mean, covariance=of_mean * n[:, None, None], n=count, rows=())
+
+
+def _at_height(rows: pd.DataFrame, asked: MixingOptions, height: float) -> tuple[Any, Any, int]:
+    """Mean of one source at an altitude, the covariance of that mean, and n."""
+    tracers = list(asked.tracers)
+    if "d_excess" in tracers and "d_excess" not in rows:
+        rows = rows.assign(d_excess=rows["d2H"] - 8.0 * rows["d18O"])
+    whole = rows[[*tracers, "elevation"]].dropna()
+    z = whole["elevation"].to_numpy(dtype=float)
+    if len(z) < _FEWEST or np.ptp(z) < _LEAST_RANGE:
+        raise DataError(
+            f"the altitude gradient of {rows['water'].iloc[0]} is not known",
+            found=f"{len(z)} samples within {np.ptp(z) if len(z) else 0:.0f} m",
+            do="Set lapse = false in [samples.mixing]",
+        )
+    y = whole[tracers].to_numpy(dtype=float)
+    off, n = z - z.mean(), len(z)
+    gradient = off @ (y - y.mean(axis=0)) / (off @ off)
+    rest = y - y.mean(axis=0) - off[:, None] * gradient
+    away = height - float(z.mean())
+    scatter = rest.T @ rest / (n - 2)
+    return y.mean(axis=0) + away * gradient, scatter * (1.0 / n + away**2 / (off @ off)), n
+
+
+def _where(mixtures: pd.DataFrame, asked: MixingOptions) -> str:
+    parts = [", ".join(map(str, mixtures[name].dropna().unique()[:3])) for name in asked.paired]
+    return "; ".join(part for part in parts if part) or "this group"

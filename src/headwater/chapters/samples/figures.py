@@ -10,6 +10,7 @@ import pandas as pd
 from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -96,39 +97,29 @@ def draw_lines_by_group(
         _draw_row(panels[0], values, "Slope of δ2H on δ18O")
         if crossings is not None:
             _draw_crossings(panels[1], crossings)
-        marks: list[Any] = []
+        marks: list[Artist] = []
         for axes in panels[0]:
-            marks = []
-            if envelope:
-                low, high, seasonal = envelope
-                marks.append(
-                    axes.axhspan(
-                        low,
-                        high,
-                        color=CATEGORY[2],
-                        alpha=0.16,
-                        linewidth=0,
-                        label="Evaporation",
-                        zorder=0,
-                    )
-                )
-                marks.append(
-                    axes.axhspan(
-                        high,
-                        seasonal,
-                        color=CATEGORY[1],
-                        alpha=0.14,
-                        linewidth=0,
-                        label="… with seasonal vapour",
-                        zorder=0,
-                    )
-                )
-            if lmwl:
-                marks.append(
-                    axes.axhline(lmwl[0], color=INK, linewidth=1.2, label="LMWL", zorder=1)
-                )
+            marks = _draw_references(axes, lmwl, envelope)
         _finish(figure, panels, table, marks)
     return figure
+
+
+def _draw_references(
+    axes: Axes, lmwl: tuple[float, float] | None, envelope: tuple[float, ...] | None
+) -> list[Artist]:
+    """Draw what slopes are compared with; return the marks for the legend."""
+    marks: list[Artist] = []
+    if envelope:
+        low, high, seasonal = envelope
+        for bottom, top, colour, alpha, words in (
+            (low, high, CATEGORY[2], 0.16, "Evaporation"),
+            (high, seasonal, CATEGORY[1], 0.14, "… with seasonal vapour"),
+        ):
+            look: dict[str, Any] = {"color": colour, "alpha": alpha, "linewidth": 0, "zorder": 0}
+            marks.append(axes.axhspan(bottom, top, label=words, **look))
+    if lmwl:
+        marks.append(axes.axhline(lmwl[0], color=INK, linewidth=1.2, label="LMWL", zorder=1))
+    return marks
 
 
 def _draw_crossings(row: Any, table: pd.DataFrame) -> None:
@@ -165,7 +156,7 @@ def draw_diagrams(table: pd.DataFrame) -> Figure:
         for axes in grid.ravel()[len(periods) :]:
             axes.axis("off")
         for axes, period in zip(grid.ravel(), periods, strict=False):
-            _draw_diagram(axes, table[table["period"] == period], (tracers[0], tracers[1]))
+            _draw_diagram(axes, table[table["period"] == period], tracers[0], tracers[1])
             axes.set_title(str(period))
         figure.supxlabel(_WORDS.get(tracers[0], tracers[0]), fontsize=9)
         figure.supylabel(_WORDS.get(tracers[1], tracers[1]), fontsize=9)
@@ -174,9 +165,29 @@ def draw_diagrams(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_diagram(axes: Axes, table: pd.DataFrame, pair: tuple[str, str]) -> None:
-    x, y = pair
-    ends = table[table["role"] == "source"]
+def _draw_diagram(axes: Axes, table: pd.DataFrame, x: str, y: str) -> None:
+    _draw_sources(axes, table[table["role"] == "source"], x, y)
+    mixed = table[table["role"] == "mixture"]
+    look: dict[str, Any] = {"s": 34, "edgecolor": "white", "linewidth": 0.4, "zorder": 5}
+    axes.scatter(mixed[x], mixed[y], color=INK, marker="X", label="Mean of the mixtures", **look)
+    before = table[table["role"] == "before evaporation"]
+    if before.empty:
+        return
+    look = {"s": 34, "facecolor": "white", "edgecolor": INK, "zorder": 5}
+    axes.scatter(before[x], before[y], label="… before they evaporated", **look)
+    for was in before.to_dict("records"):
+        now = mixed[mixed["label"] == was["label"]].iloc[0]
+        axes.annotate(
+            "",
+            (now[x], now[y]),
+            (was[x], was[y]),
+            zorder=4,
+            arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 1.0},
+        )
+
+
+def _draw_sources(axes: Axes, ends: pd.DataFrame, x: str, y: str) -> None:
+    """Draw the polygon of the means, and each source with the scatter of its samples."""
     closed = pd.concat([ends, ends.iloc[:1]])
     axes.plot(closed[x], closed[y], color=MUTED, linewidth=1.0, linestyle=(0, (5, 3)), zorder=1)
     axes.fill(ends[x], ends[y], color=MUTED, alpha=0.10, linewidth=0, zorder=0)
@@ -194,39 +205,6 @@ def _draw_diagram(axes: Axes, table: pd.DataFrame, pair: tuple[str, str]) -> Non
             linewidth=1.0,
             label=f"{_title(end['label'])} (± sd)",
             zorder=3,
-        )
-    mixed = table[table["role"] == "mixture"]
-    axes.scatter(
-        mixed[x],
-        mixed[y],
-        s=34,
-        color=INK,
-        marker="X",
-        zorder=5,
-        linewidth=0.4,
-        edgecolor="white",
-        label="Mean of the mixtures",
-    )
-    before = table[table["role"] == "before evaporation"]
-    if before.empty:
-        return
-    axes.scatter(
-        before[x],
-        before[y],
-        s=34,
-        facecolor="white",
-        edgecolor=INK,
-        zorder=5,
-        label="… before they evaporated",
-    )
-    for was in before.to_dict("records"):
-        now = mixed[mixed["label"] == was["label"]].iloc[0]
-        axes.annotate(
-            "",
-            (now[x], now[y]),
-            (was[x], was[y]),
-            zorder=4,
-            arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 1.0},
         )
 
 

@@ -2,57 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from headwater.chapters.samples.end_members import with_excess
+from headwater.chapters.samples.results import Answer, Finding, Place
 from headwater.chapters.samples.table import described
 from headwater.errors import DataError
 from headwater.results import TableResult
 
 if TYPE_CHECKING:
-    from headwater.chapters.samples.options import MixingOptions
-    from headwater.chapters.samples.results import Shares
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from headwater.chapters.samples.mixing_job import MixingJob, MixingPart
     from headwater.isotopes import Effects
-    from headwater.isotopes.mixing.composition import Composition
     from headwater.isotopes.mixing.hierarchical import HierarchicalPosterior
 
-__all__ = ["hierarchical_shares"]
+__all__ = ["fit_together"]
 
 _KEPT = 1000
-_Places = list[tuple[str, tuple[str, ...]]]
 
 
-def hierarchical_shares(
-    found: Shares,
-    waters: tuple[Composition, pd.DataFrame],
-    asked: MixingOptions,
-    *,
-    how: dict[str, Any],
-    places: _Places,
-    period: tuple[str, ...],
-    rng: np.random.Generator,
-) -> None:
-    """Fit one model to all mixtures that share their sources, and tell the groups' fractions.
+def fit_together(job: MixingJob, part: MixingPart, *, rng: np.random.Generator) -> list[Answer]:
+    """Fit one model to all mixtures that share their sources, and report the groups' fractions.
 
     Parameters
     ----------
-    found : Shares
-        Takes ``mixing``, ``mixing-diagnostics``, ``mixing-checks`` and the draws.
-    waters : tuple of (Composition, DataFrame)
-        Sources, and the mixtures that share them.
-    asked : MixingOptions
-        Tracers and effects.
-    how : dict
-        ``prior`` and ``evaporation`` of the model.
-    places : list of (str, tuple of str)
-        Groupings and their columns.
-    period : tuple of str
-        The column of the periods.
+    job : MixingJob
+        Its groupings, and the effects that the study file names.
+    part : MixingPart
+        Mixtures with their sources.
     rng : Generator
         Random numbers.
+
+    Returns
+    -------
+    list of Answer
+        ``mixing``, ``mixing-diagnostics``, ``mixing-checks`` and the draws.
 
     Raises
     ------
@@ -63,74 +53,94 @@ def hierarchical_shares(
     """
     from headwater.isotopes import mix_hierarchical
 
-    sources, rows = waters
-    rows = with_excess(rows, list(asked.tracers))
-    effects, named = _effects(rows, asked, places)
-    whole = rows.dropna(subset=[*named, *asked.tracers])
+    rows = with_excess(part.rows, list(part.sources.tracers))
+    effects = _effects(rows, job)
+    named = list(effects.columns)
+    whole = rows.dropna(subset=[*named, *part.sources.tracers])
     if whole.empty:
         raise DataError(
             "no mixture has all its tracers and effects",
             found=", ".join(named),
             do="Leave out an effect in [samples.mixing]",
         )
-    posterior = mix_hierarchical(sources, whole, effects, rng=rng, **how)
-    for grouping, columns in places:
-        _tell(found, posterior, (grouping, columns, period), (whole, named))
-    when = ", ".join(map(str, whole[period[0]].dropna().unique())) if period else ""
-    _check(found, posterior, when, rng)
+    model = part.model
+    posterior = mix_hierarchical(
+        part.sources,
+        whole,
+        effects,
+        rng=rng,
+        prior=model.prior,
+        residual=model.residual,
+        residual_sd=model.residual_sd,
+        evaporation=model.slope,
+    )
+    groups = [
+        _grouped(posterior, whole, grouping, columns, part.period)
+        for grouping, columns in job.places
+    ]
+    return [*groups, _check(posterior, _months(whole, part.period), rng)]
 
 
-def _effects(
-    rows: pd.DataFrame, asked: MixingOptions, places: _Places
-) -> tuple[Effects, list[str]]:
+def _months(whole: pd.DataFrame, period: Sequence[str]) -> str:
+    return ", ".join(map(str, whole[period[0]].dropna().unique())) if period else ""
+
+
+def _effects(rows: pd.DataFrame, job: MixingJob) -> Effects:
     """Take the effects that the study asks for; without any, the columns of its groups."""
     from headwater.isotopes import Effects
 
+    asked = job.asked
     random = asked.random
-    if not (random or asked.nested or asked.continuous):
-        columns = dict.fromkeys(column for _, own in places for column in own)
+    if not (random or asked.nested or asked.continuous or asked.fixed):
+        columns = dict.fromkeys(column for _, own in job.places for column in own)
         random = tuple(column for column in columns if len(rows[column].dropna().unique()) > 1)
-    nested = [name for pair in asked.nested for name in pair]
-    named = list(dict.fromkeys((*random, *nested, *asked.continuous)))
-    return Effects(random, asked.nested, asked.continuous), named
+    return Effects(random, asked.nested, asked.continuous, asked.fixed)
 
 
-def _tell(
-    found: Shares, posterior: HierarchicalPosterior, place: tuple[str, Any, Any], of: Any
-) -> None:
-    """Add the fractions of one grouping, each group the mean of its samples' cells."""
+def _grouped(
+    posterior: HierarchicalPosterior,
+    whole: pd.DataFrame,
+    grouping: str,
+    columns: Sequence[str],
+    period: Sequence[str],
+) -> Answer:
+    """Report the fractions of one grouping, each group the mean of its samples' cells."""
     from headwater.isotopes.mixing.contributions import contribution_draws
 
-    (grouping, columns, period), (whole, named) = place, of
-    several = {name for name in columns if len(whole[name].dropna().unique()) > 1}
-    apart = [name for name in columns if name in several and name not in named]
+    named = set(posterior.cells.table.columns)
+    apart = [
+        name for name in columns if name not in named and len(whole[name].dropna().unique()) > 1
+    ]
     if apart:
-        note = f"{grouping} has no fractions: {', '.join(apart)} is no effect of the model."
-        found.notes.setdefault("mixing", {})[note] = None
-        return
+        return Answer(
+            notes=(f"{grouping} has no fractions: {', '.join(apart)} is no effect of the model.",)
+        )
     own = [name for name in columns if name in named]
     groups, draws = contribution_draws(posterior, by=own)
     order = _order(groups, whole, own)
     groups, draws = groups.iloc[order].reset_index(drop=True), draws[order]
-    held = {name: str(whole[name].iloc[0]) for name in columns if name not in own}
-    front = described(groups[own].assign(**held)[list(columns)], grouping, columns, period)
+    same = {name: str(whole[name].iloc[0]) for name in columns if name not in own}
+    place = groups[own].assign(**same)[list(columns)]
+    front = described(place, grouping, tuple(columns), tuple(period))
     sources = list(dict.fromkeys(posterior.data["source"]))
     table = _summary(draws, sources).assign(
         n=np.repeat(groups["n"].to_numpy(dtype=int), len(sources)),
         effective_draws=float(posterior.data["effective_draws"].iloc[0]),
         status="ok",
     )
-    label = ", ".join if len(columns) else lambda _: "all"
-    names = [label(map(str, row)) for row in groups[own].assign(**held)[list(columns)].to_numpy()]
+    names = [", ".join(map(str, row)) if len(columns) else "all" for row in place.to_numpy()]
     at = np.repeat(np.arange(len(groups)), len(sources))
-    front = front.assign(mixture=names)
-    found.add("mixing", posterior, front.iloc[at].reset_index(drop=True).join(table))
+    placed = front.assign(mixture=names).iloc[at].reset_index(drop=True).join(table)
     step = max(len(draws[0]) // _KEPT, 1)
-    for row, one in zip(front[["grouping", "label", "period"]].to_numpy(), draws, strict=True):
-        found.keep_draws(tuple(row), one[::step], sources)
+    kept = {
+        Place(*map(str, row)): pd.DataFrame(one[::step], columns=sources)
+        for row, one in zip(front[list(Place._fields)].to_numpy(), draws, strict=True)
+        if np.isfinite(one).all()
+    }
+    return Answer((Finding("mixing", posterior, placed),), draws=kept)
 
 
-def _order(groups: pd.DataFrame, whole: pd.DataFrame, own: list[str]) -> Any:
+def _order(groups: pd.DataFrame, whole: pd.DataFrame, own: list[str]) -> NDArray[np.intp]:
     """Put groups in the order of their columns' own categories: June before August."""
     keys = []
     for name in reversed(own):
@@ -140,7 +150,7 @@ def _order(groups: pd.DataFrame, whole: pd.DataFrame, own: list[str]) -> Any:
     return np.lexsort(keys) if keys else np.arange(len(groups))
 
 
-def _summary(draws: Any, sources: list[str]) -> pd.DataFrame:
+def _summary(draws: NDArray[np.float64], sources: list[str]) -> pd.DataFrame:
     low, median, high = np.quantile(draws, [0.025, 0.5, 0.975], axis=1)
     values = {
         "fraction": draws.mean(axis=1),
@@ -154,19 +164,21 @@ def _summary(draws: Any, sources: list[str]) -> pd.DataFrame:
     return table
 
 
-def _check(
-    found: Shares, posterior: HierarchicalPosterior, when: str, rng: np.random.Generator
-) -> None:
-    """Tell how well the chains converged, and what the model would make of the samples again."""
-    from headwater.isotopes.mixing.hierarchical import leave_one_out, predictive_check
+def _check(posterior: HierarchicalPosterior, when: str, rng: np.random.Generator) -> Answer:
+    """Report how well the chains converged, and what the model would make of the samples again."""
+    from headwater.isotopes.mixing.hierarchical_checks import leave_one_out, predictive_check
 
-    told = posterior.diagnostics.assign(divergences=posterior.divergences, period=when)
+    chains = posterior.diagnostics.assign(divergences=posterior.divergences, period=when)
     method = "Convergence: rank R-hat at most 1.01, at least 400 effective draws, no divergence."
-    found.add("mixing-diagnostics", TableResult(told, method), told)
     check = predictive_check(posterior, rng=rng).assign(period=when)
     score = leave_one_out(posterior)
     words = (
         "Posterior predictive check: what 500 data sets made by the model give of each statistic; "
         f"leave-one-out log density {score.elpd:.1f} ± {score.se:.1f}."
     )
-    found.add("mixing-checks", TableResult(check, words, cautions=score.cautions), check)
+    return Answer(
+        (
+            Finding("mixing-diagnostics", TableResult(chains, method), chains),
+            Finding("mixing-checks", TableResult(check, words, cautions=score.cautions), check),
+        )
+    )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headwater.isotopes.envelope import Envelope
     from headwater.isotopes.results import LineTable
 
-__all__ = ["envelope_of", "line_results", "meteoric_line", "slope_of"]
+__all__ = ["envelope_of", "line_results", "meteoric_line", "slope_of", "slope_prior"]
 
 _FEWEST, _ENOUGH = 3, 10
 """Samples that a line needs, and that a bootstrap of it needs."""
@@ -220,6 +220,25 @@ def slope_of(envelope: Envelope) -> tuple[float, float]:
         Mean and standard deviation [1].
     """
     return round(envelope.mean, 2), round(max(envelope.sd, _LEAST_SLOPE_SD), 2)
+
+
+def slope_prior(table: pd.DataFrame, options: SamplesOptions) -> tuple[float, float]:
+    """Say what slope of evaporation to expect in the climates of the study file.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`read_table`.
+    options : SamplesOptions
+        Table ``[samples]``.
+
+    Returns
+    -------
+    tuple of float
+        Mean and standard deviation [1].
+    """
+    lmwl, _ = meteoric_line(table, options)
+    return slope_of(envelope_of(table, lmwl, options.climate, rain=options.lmwl.water))
 
 
 def _judged(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ __all__ = ["draw_concept", "draw_stacked"]
 
 _WIDEST, _MOST, _ACROSS = 9.0, 12, 3
 _BELOW = ("ground ice", "groundwater", "supra permafrost", "spring", "permafrost")
-_BESIDE = ("river", "lake")
+_NEXT_TO = ("river", "lake")
 _HATCHES = ("", "//", "..", "\\\\", "xx", "--", "oo", "++")
 _SKY, _GROUND, _DEEP = "#eaf2f8", "#d9c7a8", "#b9a37c"
 
@@ -155,7 +156,7 @@ def draw_concept(table: pd.DataFrame, evaporation: pd.DataFrame | None = None) -
         for axes, ((label, period), rows) in zip(grid.ravel(), groups, strict=False):
             _draw_landscape(axes, name if label == "all" else _title(label))
             _draw_sources(axes, rows, sources)
-            _draw_loss(axes, evaporation, (label, period))
+            _draw_loss(axes, evaporation, str(label), str(period))
             axes.set_title(str(period) or _title(label))
     return figure
 
@@ -177,22 +178,29 @@ def _draw_landscape(axes: Axes, name: str) -> None:
 
 
 def _draw_sources(axes: Axes, rows: pd.DataFrame, sources: list[str]) -> None:
-    above = [n for n in sources if n not in _BELOW and n not in _BESIDE]
-    below = [n for n in sources if n in _BELOW or n in _BESIDE]
-    told = rows.set_index("source")
+    above = [n for n in sources if n not in _BELOW and n not in _NEXT_TO]
+    below = [n for n in sources if n in _BELOW or n in _NEXT_TO]
+    shares = {row["source"]: row for row in rows.to_dict("records")}
     for names, tail, head in ((above, 0.80, 0.60), (below, 0.17, 0.37)):
         for k, name in enumerate(names):
             x = (k + 0.5) / len(names) * 0.76 if names is above else (k + 0.5) / len(names)
             colour = CATEGORY[sources.index(name) % 8]
-            if name in told.index:
-                _draw_arrow(axes, (x, tail, head), dict(told.loc[name]), (name, colour))
+            if name in shares:
+                _draw_arrow(axes, _Arrow(x, tail, head, colour), shares[name])
 
 
-def _draw_arrow(
-    axes: Axes, place: tuple[float, float, float], row: dict[Any, Any], look: tuple[str, str]
-) -> None:
-    (x, tail, head), (name, colour) = place, look
-    share = float(row["fraction"])
+class _Arrow(NamedTuple):
+    """Where an arrow stands, from tail to head, and its colour."""
+
+    x: float
+    tail: float
+    head: float
+    colour: str
+
+
+def _draw_arrow(axes: Axes, arrow: _Arrow, row: Mapping[Hashable, Any]) -> None:
+    x, tail, head, colour = arrow
+    share, name = float(row["fraction"]), str(row["source"])
     if share <= 0.0:
         words = f"{_title(name)}\nnone"
     else:
@@ -224,11 +232,11 @@ def _draw_arrow(
     )
 
 
-def _draw_loss(axes: Axes, table: pd.DataFrame | None, key: tuple[Any, Any]) -> None:
+def _draw_loss(axes: Axes, table: pd.DataFrame | None, label: str, period: str) -> None:
     if table is None:
         return
     own = table[
-        (table["grouping"] == "all") & (table["label"] == key[0]) & (table["period"] == key[1])
+        (table["grouping"] == "all") & (table["label"] == label) & (table["period"] == period)
     ]
     if own.empty:
         return

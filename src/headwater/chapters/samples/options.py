@@ -128,6 +128,11 @@ class MixingOptions(_Options):
         description="Columns whose levels vary about a common mean in the hierarchical model; "
         "default: period and groups.",
     )
+    fixed: tuple[str, ...] = Field(
+        (),
+        description="Columns whose levels share nothing, next to the random ones: their fractions "
+        "are not drawn towards each other.",
+    )
     nested: tuple[tuple[str, str], ...] = Field(
         (), description='Levels of one column within those of another: [["plot", "vegetation"]].'
     )
@@ -193,7 +198,12 @@ class MixingOptions(_Options):
                 found="lapse = true",
                 do='Set lapse = false, or model = "independent"',
             )
-        effects = {"random": self.random, "nested": self.nested, "continuous": self.continuous}
+        effects = {
+            "random": self.random,
+            "fixed": self.fixed,
+            "nested": self.nested,
+            "continuous": self.continuous,
+        }
         named = [name for name, columns in effects.items() if columns]
         if named and not shared:
             raise StudyError(

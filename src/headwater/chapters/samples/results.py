@@ -1,11 +1,11 @@
-"""What the groups of mixtures gave, collected: tables, draws, refusals, differences."""
+"""What the parts of a mixing job gave, as values: tables, draws, refusals, differences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,90 +13,174 @@ import pandas as pd
 from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
+    from headwater.chapters.samples.mixing_job import MixingPart
+    from headwater.chapters.samples.options import MixingOptions
     from headwater.errors import DataError
 
-__all__ = ["Shares", "differences", "first_notes"]
+__all__ = [
+    "Answer",
+    "Finding",
+    "Place",
+    "diagram",
+    "differences",
+    "first_notes",
+    "report_answers",
+]
 
 _MOST_NOTES = 4
 _ABSENT = "absent, as the study file says"
-_PLACE = ["grouping", "label", "period"]
+_ISOTOPES = 2
+_LEANS = (
+    "{sources} sources and evaporation are {sources} unknowns for {tracers} isotopes: the data "
+    "leave a range of fractions, within which the posterior leans on its prior{lean}. Read the "
+    "intervals, not the means."
+)
 
 
-@dataclass(slots=True)
-class Shares:
-    """What the groups gave: tables by name, draws by group, and what could not be answered.
+class Place(NamedTuple):
+    """Where a group stands in the report."""
+
+    grouping: str
+    label: str
+    period: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """Rows of one result.
 
     Attributes
     ----------
-    tables : dict
-        Rows of each result.
-    results : dict
-        The first result of each name: its method, references and units.
-    draws : dict
-        By (grouping, label, period): draws of the fractions, a column for each source.
-    refusals : dict
-        Each once, by its words.
-    notes : dict
-        Cautions of each result, each once.
+    name : str
+        Of the result.
+    result : TableResult
+        Its method, references, units and cautions.
+    rows : DataFrame
+        Its rows, placed in the report.
     """
 
-    tables: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-    draws: dict[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict)
-    refusals: dict[str, DataError] = field(default_factory=dict)
-    notes: dict[str, dict[str, None]] = field(default_factory=dict)
+    name: str
+    result: TableResult
+    rows: pd.DataFrame
 
-    def add(self, name: str, result: Any, table: pd.DataFrame) -> None:
-        """Add rows, and the words of their result."""
-        self.results.setdefault(name, result)
-        self.tables.setdefault(name, []).append(table)
-        self.notes.setdefault(name, {}).update(dict.fromkeys(result.cautions))
 
-    def keep_draws(self, place: tuple[Any, ...], draws: Any, sources: Iterable[str]) -> None:
-        """Keep the draws of a group that has an answer."""
-        if np.isfinite(draws).all():
-            grouping, label, period = map(str, place)
-            self.draws[grouping, label, period] = pd.DataFrame(draws, columns=list(sources))
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What one part of a job gave, or several together.
 
-    def collected(self, name: str) -> Any:
-        """Return all rows of a name as one result."""
-        data = pd.concat(self.tables[name], ignore_index=True)
-        data.attrs.update(self.results[name].data.attrs)
-        return replace(self.results[name], data=data, cautions=first_notes(self.notes[name]))
+    Attributes
+    ----------
+    findings : tuple of Finding
+        In the order of the report.
+    draws : mapping of Place to DataFrame
+        Draws of the fractions of a group, a column for each source.
+    refusals : tuple of DataError
+        What could not be answered.
+    notes : tuple of str
+        Cautions about the fractions.
+    """
 
-    def fractions(self, sources: list[str], *, choices: Any = (), cautions: Any = ()) -> Any:
-        """Return the fractions, with a 0 for what a period does not have."""
-        from headwater.isotopes.mixing.results import MixingPosterior
+    findings: tuple[Finding, ...] = ()
+    draws: Mapping[Place, pd.DataFrame] = field(default_factory=dict)
+    refusals: tuple[DataError, ...] = ()
+    notes: tuple[str, ...] = ()
 
-        found = _with_absent(self.collected("mixing"), sources)
-        return MixingPosterior(
-            found.data,
-            found.method,
-            found.references,
-            found.fingerprint,
-            (*found.choices, *choices),
-            (*found.cautions, *cautions, *first_notes(self.refusals)),
+
+def report_answers(answers: Sequence[Answer], asked: MixingOptions) -> dict[str, Result]:
+    """Make the results of the chapter from the answers of its parts.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        In the order of the report.
+    asked : MixingOptions
+        Table ``[samples.mixing]``.
+
+    Returns
+    -------
+    dict of Result
+        ``mixing`` with a 0 for what a period does not have, the other results by their names,
+        ``mixing-differences`` and ``mixing-draws``.
+
+    Raises
+    ------
+    DataError
+        If no group has fractions.
+    """
+    answer = _joined(answers)
+    names = dict.fromkeys(finding.name for finding in answer.findings)
+    if "mixing" not in names:
+        raise answer.refusals[0]
+    sources = [name.replace("_", " ") for name in asked.sources]
+    results: dict[str, Result] = {name: _collected(answer, name) for name in names}
+    results["mixing"] = _fractions(asked, answer, sources)
+    return results | _compared(answer.draws, sources)
+
+
+def _joined(answers: Sequence[Answer]) -> Answer:
+    """Put answers behind each other."""
+    return Answer(
+        tuple(finding for part in answers for finding in part.findings),
+        {place: draws for part in answers for place, draws in part.draws.items()},
+        tuple(refusal for part in answers for refusal in part.refusals),
+        tuple(note for part in answers for note in part.notes),
+    )
+
+
+def _collected(answer: Answer, name: str) -> TableResult:
+    """Return all rows of a name as one result; each caution once."""
+    found = [finding for finding in answer.findings if finding.name == name]
+    data = pd.concat([finding.rows for finding in found], ignore_index=True)
+    first = found[0].result
+    data.attrs.update(first.data.attrs)
+    notes = dict.fromkeys(text for finding in found for text in finding.result.cautions)
+    own = answer.notes if name == "mixing" else ()
+    return replace(first, data=data, cautions=first_notes([*notes, *own]))
+
+
+def _fractions(asked: MixingOptions, answer: Answer, sources: list[str]) -> Result:
+    """Return the fractions, with what leans on the prior and what had no answer."""
+    from headwater.isotopes.mixing.results import MixingPosterior
+    from headwater.isotopes.samples import water
+
+    found = _with_absent(_collected(answer, "mixing"), sources)
+    evaporated = any(finding.name == "mixing-evaporation" for finding in answer.findings)
+    most = int(found.data.groupby(list(Place._fields))["sd"].count().max())
+    words: tuple[str, ...] = ()
+    if evaporated and most > _ISOTOPES:
+        lean = "" if asked.prior else " (all fractions equally likely) towards equal shares"
+        words = (_LEANS.format(sources=most, tracers=_ISOTOPES, lean=lean),)
+    posterior = MixingPosterior(
+        found.data,
+        found.method,
+        found.references,
+        found.fingerprint,
+        (*found.choices, *(("Mixtures may have evaporated since they were mixed",) * evaporated)),
+        (*found.cautions, *words, *first_notes(dict.fromkeys(map(str, answer.refusals)))),
+    )
+    posterior.data.attrs["mixtures"] = [water(kind).long_name for kind in asked.mixtures]
+    return posterior
+
+
+def _compared(draws: Mapping[Place, pd.DataFrame], sources: list[str]) -> dict[str, Result]:
+    """Return the differences of groups, and the draws of all samples together."""
+    from headwater.isotopes.mixing.results import PosteriorDraws
+
+    whole = {place: one.reindex(columns=sources, fill_value=0.0) for place, one in draws.items()}
+    results: dict[str, Result] = {}
+    gaps = differences(whole, sources)
+    if len(gaps):
+        results["mixing-differences"] = TableResult(
+            gaps, "Groups are compared by the differences of their posterior draws."
         )
-
-    def compared(self, sources: list[str]) -> dict[str, Result]:
-        """Return the differences of groups, and the draws of all samples together."""
-        from headwater.isotopes.mixing.results import PosteriorDraws
-
-        whole = {k: one.reindex(columns=sources, fill_value=0.0) for k, one in self.draws.items()}
-        results: dict[str, Result] = {}
-        gaps = differences(whole, sources)
-        if len(gaps):
-            results["mixing-differences"] = TableResult(
-                gaps, "Groups are compared by the differences of their posterior draws."
-            )
-        parts = [
-            draws.assign(label=label, period=period)
-            for (grouping, label, period), draws in whole.items()
-            if grouping == "all"
-        ]
-        if parts:
-            results["mixing-draws"] = PosteriorDraws(pd.concat(parts, ignore_index=True), "")
-        return results
+    parts = [
+        one.assign(label=place.label, period=place.period)
+        for place, one in whole.items()
+        if place.grouping == "all"
+    ]
+    if parts:
+        results["mixing-draws"] = PosteriorDraws(pd.concat(parts, ignore_index=True), "")
+    return results
 
 
 def first_notes(notes: Iterable[str]) -> tuple[str, ...]:
@@ -116,14 +200,14 @@ def first_notes(notes: Iterable[str]) -> tuple[str, ...]:
     >>> first_notes(str(k) for k in range(6))
     ('0', '1', '2', '3', '… and 2 notes like these.')
     """
-    told = list(notes)
-    more = len(told) - _MOST_NOTES
-    return (*told[:_MOST_NOTES], *((f"… and {more} notes like these.",) if more > 0 else ()))
+    said = list(notes)
+    more = len(said) - _MOST_NOTES
+    return (*said[:_MOST_NOTES], *((f"… and {more} notes like these.",) if more > 0 else ()))
 
 
-def _with_absent(posterior: Any, sources: list[str]) -> Any:
+def _with_absent(posterior: TableResult, sources: list[str]) -> TableResult:
     """Add the sources that a period does not have, as the 0 that the study file makes them."""
-    place = [*_PLACE, "mixture"]
+    place = [*Place._fields, "mixture"]
     groups = posterior.data[[*place, "n"]].drop_duplicates(place)
     lacking = groups.merge(pd.DataFrame({"source": sources}), how="cross").merge(
         posterior.data[[*place, "source"]], how="left", indicator=True
@@ -137,15 +221,13 @@ def _with_absent(posterior: Any, sources: list[str]) -> Any:
     return replace(posterior, data=data)
 
 
-def differences(
-    whole: dict[tuple[str, str, str], pd.DataFrame], sources: list[str]
-) -> pd.DataFrame:
+def differences(whole: Mapping[Place, pd.DataFrame], sources: list[str]) -> pd.DataFrame:
     """Compare the periods of all samples, and the groups of a grouping within a period.
 
     Parameters
     ----------
-    whole : dict
-        By (grouping, label, period): draws of the fractions, a column for each source.
+    whole : mapping of Place to DataFrame
+        Draws of the fractions, a column for each source.
     sources : list of str
         The columns.
 
@@ -180,6 +262,44 @@ def differences(
                 "probability": (gap[:, k] > 0.0).mean(),
             }
             for k, name in enumerate(sources)
-            if gap[:, k].any()  # a source that both lack has no difference to tell
+            if gap[:, k].any()  # a source that both lack has no difference
         ]
     return pd.DataFrame(rows)
+
+
+def diagram(part: MixingPart, before: pd.DataFrame | None) -> pd.DataFrame:
+    """Say where sources and mixtures lie among the first two tracers, for a mixing diagram.
+
+    Parameters
+    ----------
+    part : MixingPart
+        Mixtures that share their sources.
+    before : DataFrame, optional
+        Parameters of a model with evaporation.
+
+    Returns
+    -------
+    DataFrame
+        ``role`` (source, mixture, before evaporation), ``label``, ``n``, the tracers and their
+        standard deviations between samples, ``period``.
+    """
+    front, parts = part.front, []
+    periods = list(dict.fromkeys(front["period"]))
+    for role, water, names in (
+        ("source", part.sources, part.sources.labels),
+        ("mixture", part.mixtures, list(front["label"])),
+    ):
+        sd = np.sqrt(np.nan_to_num(water.covariance.diagonal(axis1=1, axis2=2)))
+        own = pd.DataFrame({"role": role, "label": names, "n": water.n.max(axis=1)})
+        for k, tracer in enumerate(part.sources.tracers[:2]):
+            own[tracer], own[f"{tracer}_sd"] = water.mean[:, k], sd[:, k]
+        when = periods if role == "source" else [list(front["period"])]
+        parts += [own.assign(period=one) for one in when]
+    if before is not None and "mixture_d18O" in set(before["parameter"]):
+        wide = before.pivot_table(index="mixture", columns="parameter", values="mean")
+        own = front.join(wide, how="inner")[["label", "period", "mixture_d18O", "mixture_d2H"]]
+        own = own.rename(columns={"mixture_d18O": "d18O", "mixture_d2H": "d2H"})
+        parts.append(own.assign(role="before evaporation"))
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs["units"] = dict.fromkeys(("d18O", "d2H", "d18O_sd", "d2H_sd", "d_excess"), "‰")
+    return table

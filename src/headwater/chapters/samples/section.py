@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["make_section"]
 
+_PLACE = ["grouping", "label", "period"]
+_LINE = ["slope", "slope_se", "intercept", "intercept_se", "r2", "rmse", "n"]
 _MOST_LINES = 6
 
 
@@ -180,46 +182,22 @@ def _line_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         return
     lines: pd.DataFrame = results["lines"].data
     if "meteoric" in results:
-        columns = [
-            "method",
-            "used",
-            "slope",
-            "slope_se",
-            "intercept",
-            "intercept_se",
-            "r2",
-            "rmse",
-            "n",
-        ]
         words = (
             "Local meteoric water line, and what other estimators make of the same samples (PW: "
+            "weighted by precipitation)."
         )
-        words += "weighted by precipitation)."
+        columns = ["method", "used", *_LINE]
         yield TableBlock("meteoric", _pick(results["meteoric"].data, columns), words)
     if (lines["status"] == "ok").sum() > 1:
         yield _line_figure(results, lines[lines["status"] == "ok"])
-    columns = [
-        "grouping",
-        "label",
-        "period",
-        "slope",
-        "slope_se",
-        "intercept",
-        "intercept_se",
-        "r2",
-        "rmse",
-        "n",
-        "status",
-    ]
+    columns = [*_PLACE, *_LINE, "status"]
     yield TableBlock("table-2", _pick(lines, columns), "Water lines δ2H = slope δ18O + intercept.")
     if "slopes" in results:
         tests: pd.DataFrame = results["slopes"].data
-        whole = _pick(
-            tests[tests["group_a"] == "all groups"],
-            ["compared", "within", "statistic", "dof_1", "dof_2", "p"],
-        )
+        whole = tests[tests["group_a"] == "all groups"]
+        columns = ["compared", "within", "statistic", "dof_1", "dof_2", "p"]
         words = "Analysis of covariance: whether the lines of groups or periods are parallel (F)."
-        yield TableBlock("slopes", whole, words)
+        yield TableBlock("slopes", _pick(whole, columns), words)
 
 
 def _line_figure(results: Mapping[str, Result], fitted: pd.DataFrame) -> FigureBlock:
@@ -257,35 +235,19 @@ def _crossing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         "its crossing is no source. The initial water below does not depend on fitted slopes: it "
         "follows the slopes that evaporation has in the stated climates."
     )
-    columns = [
-        "grouping",
-        "label",
-        "period",
-        "n",
-        "d18O",
-        "d18O_low",
-        "d18O_high",
-        "boot_low",
-        "boot_high",
-        "d2H",
-        "d2H_sd",
-        "slope_gap",
-        "status",
-        "verdict",
-    ]
+    points = ["d18O", "d18O_low", "d18O_high", "boot_low", "boot_high", "d2H", "d2H_sd"]
     yield TableBlock(
         "crossings",
-        _pick(table, columns),
+        _pick(table, [*_PLACE, "n", *points, "slope_gap", "status", "verdict"]),
         "Crossings: δ18O with intervals by Fieller (low, high) "
         "and by bootstrap (boot), δ2H, and what the line is.",
     )
     if "initial" in results:
         initial: pd.DataFrame = results["initial"].data
         shown = initial[initial["quantity"].isin(["d18O", "d2H", "enrichment"])]
-        columns = ["grouping", "label", "period", "quantity", "mean", "sd", "low", "high", "n"]
         yield TableBlock(
             "initial",
-            _pick(shown, columns),
+            _pick(shown, [*_PLACE, "quantity", "mean", "sd", "low", "high", "n"]),
             "Water before evaporation on the meteoric line "
             "(δ18O, δ2H) and enrichment since, in ‰, along slopes that evaporation can have.",
         )
@@ -294,17 +256,22 @@ def _crossing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
 def _mixing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     if "mixing" not in results:
         return
-    table: pd.DataFrame = results["mixing"].data
     if "identifiability" in results:
-        told: pd.DataFrame = results["identifiability"].data
+        found: pd.DataFrame = results["identifiability"].data
+        parts = found.groupby("period", sort=False)["sentence"]
         yield TextBlock(
-            " ".join(
-                f"{period}: {' '.join(rows['sentence'])}"
-                if period != "all"
-                else " ".join(rows["sentence"])
-                for period, rows in told.groupby("period", sort=False)
-            )
+            " ".join(f"{'' if when == 'all' else f'{when}: '}{' '.join(s)}" for when, s in parts)
         )
+    yield from _share_blocks(results)
+    yield from _posterior_blocks(results)
+    yield from _comparison_blocks(results)
+    yield from _model_blocks(results)
+    yield from _end_member_blocks(results)
+
+
+def _share_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
+    """Draw the sources, and the shares of the groups."""
+    table: pd.DataFrame = results["mixing"].data
     if "mixing-diagram" in results:
         yield FigureBlock(
             "mixing-diagram",
@@ -326,25 +293,9 @@ def _mixing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         f"Share of each source by group{_periods(table)}, with 95 % intervals of the posterior.",
         "Shares of the sources by group and period.",
     )
-    columns = [
-        "grouping",
-        "label",
-        "period",
-        "source",
-        "fraction",
-        "sd",
-        "low",
-        "median",
-        "high",
-        "n",
-        "effective_draws",
-        "status",
-    ]
+    values = ["fraction", "sd", "low", "median", "high", "n", "effective_draws", "status"]
+    columns = [*_PLACE, "source", *values]
     yield TableBlock("fractions", _pick(table, columns), "Posterior fractions of the sources.", 2)
-    yield from _posterior_blocks(results)
-    yield from _comparison_blocks(results)
-    yield from _model_blocks(results)
-    yield from _end_member_blocks(results)
 
 
 def _posterior_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
@@ -378,14 +329,15 @@ def _posterior_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
             "triangle. Small marks: means of the groups.",
             "Triangles of the fractions of three sources by period.",
         )
+    yield _concept(results)
+
+
+def _concept(results: Mapping[str, Result]) -> FigureBlock:
     evaporation = results.get("mixing-evaporation")
-    yield FigureBlock(
+    lost = None if evaporation is None else evaporation.data
+    return FigureBlock(
         "concept",
-        partial(
-            mixing_figures.draw_concept,
-            results["mixing"].data,
-            None if evaporation is None else evaporation.data,
-        ),
+        partial(mixing_figures.draw_concept, results["mixing"].data, lost),
         "Where the water came from, period by period: width of an arrow by the mean share of its "
         "source, with its 95 % interval"
         + (", and what evaporation has since done to δ18O." if evaporation is not None else "."),
@@ -397,9 +349,8 @@ def _group_means(table: pd.DataFrame, sources: list[str]) -> pd.DataFrame | None
     groups = table[(table["grouping"] != "all") & table["fraction"].notna()]
     if groups.empty:
         return None
-    index = ["grouping", "label", "period"]
     return (
-        groups.pivot_table(index=index, columns="source", values="fraction", sort=False)
+        groups.pivot_table(index=_PLACE, columns="source", values="fraction", sort=False)
         .reset_index()[["grouping", "period", *sources]]
         .dropna()
     )
@@ -408,13 +359,13 @@ def _group_means(table: pd.DataFrame, sources: list[str]) -> pd.DataFrame | None
 def _model_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     """Tell whether a hierarchical model converged, and whether it could have made the data."""
     if "mixing-diagnostics" in results:
-        told = results["mixing-diagnostics"]
+        chains = results["mixing-diagnostics"]
         yield TableBlock(
             "convergence",
             _pick(
-                told.data, ["period", "quantity", "r_hat", "ess_bulk", "ess_tail", "divergences"]
+                chains.data, ["period", "quantity", "r_hat", "ess_bulk", "ess_tail", "divergences"]
             ),
-            told.method,
+            chains.method,
             4,
         )
     if "mixing-checks" in results:
@@ -477,21 +428,10 @@ def _comparison_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
             yield TableBlock("differences", sure.reset_index(drop=True), words, 2)
     if "mixing-closed" in results:
         closed: pd.DataFrame = results["mixing-closed"].data
-        columns = [
-            "grouping",
-            "label",
-            "period",
-            "source",
-            "fraction",
-            "sd",
-            "low",
-            "high",
-            "unconstrained",
-            "status",
-        ]
+        values = ["fraction", "sd", "low", "high", "unconstrained", "status"]
         yield TableBlock(
             "closed-form",
-            _pick(closed, columns),
+            _pick(closed, [*_PLACE, "source", *values]),
             "The same in closed form; unconstrained: where nothing holds it between 0 and 1.",
             2,
         )

@@ -45,9 +45,11 @@ def read_table(options: SamplesOptions) -> SampleTable:
     InputError
         If the file cannot be read, or lacks a water or a column that the study names.
     DataError
-        If numbers are not numbers; rows are named.
+        If numbers are not numbers (rows are named), or a tracer of the mixing is computed from
+        others.
     """
     from headwater.isotopes import add_groups, read_samples
+    from headwater.isotopes.mixing.composition import check_tracers
     from headwater.tables import ReadingOptions
 
     samples = read_samples(
@@ -66,6 +68,8 @@ def read_table(options: SamplesOptions) -> SampleTable:
     _check_columns(table, (*options.groups, *((mixing.by or ()) + mixing.paired if mixing else ())))
     if mixing is not None:
         _check_columns(table.assign(d_excess=np.nan), mixing.tracers)
+        mixed = table["water"].isin((*mixing.sources, *mixing.mixtures))
+        check_tracers(table[mixed], mixing.tracers)
     if options.period and options.period != "month":
         _check_columns(table, (options.period,))
     return replace(samples, data=table)

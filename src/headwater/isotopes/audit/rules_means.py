@@ -222,40 +222,25 @@ def parts_and_totals(case: Case) -> Found:
         total, rounding = float(rows["number"].sum()), float(rows["half"].sum())
         if abs(total - whole) > rounding + 1e-9:
             why = f"{len(rows)} fractions must make {whole:g}; rounding explains {rounding:g}"
-            found.append(
-                Finding(
-                    "A11",
-                    "impossible",
-                    "facts",
-                    "fractions",
-                    str(period),
-                    "sum",
-                    f"{total:g}",
-                    f"{whole:g}",
-                    why,
-                )
-            )
+            place = ("facts", "fractions", str(period), "sum")
+            found.append(Finding("A11", "impossible", *place, f"{total:g}", f"{whole:g}", why))
     counts = facts[facts["kind"] == "count"]
     for _, row in facts[facts["kind"] == "total"].iterrows():
         n += 1
         parts = counts if row["label"] == "all" else counts[counts["label"] == row["label"]]
         total = float(parts["number"].sum())
         if len(parts) and total != row["number"]:
-            found.append(
-                Finding(
-                    "A11",
-                    "impossible",
-                    "facts",
-                    row["label"],
-                    row["period"],
-                    row["quantity"],
-                    f"{row['number']:g}",
-                    f"{total:g}",
-                    f"the {len(parts)} parts add to this",
-                )
-            )
+            place = ("facts", row["label"], row["period"], row["quantity"])
+            printed, why = f"{row['number']:g}", f"the {len(parts)} parts add to this"
+            found.append(Finding("A11", "impossible", *place, printed, f"{total:g}", why))
     years, more = annual_means(case)
     return n + years, found + more
+
+
+_BARELY = (
+    "; only if those years equal it and the stated figures were all rounded the same way by nearly "
+    "half a unit could they be true"
+)
 
 
 def annual_means(case: Case) -> Found:
@@ -281,31 +266,17 @@ def annual_means(case: Case) -> Found:
         halves = [years * half, (rest + 1) * bound_half, *stated["half"].iloc[1:]]
         worst, usual = sum(halves), float(np.sqrt(np.square(halves).sum() / 3.0))
         if gap > 2.0 * usual:
+            extreme, reach = ("lowest", "at least") if side > 0 else ("highest", "at most")
             why = (
                 f"the other {rest:g} of {years:g} years would average {needed - spread:.4f} to "
-                f"{needed + spread:.4f}, beyond the stated {'lowest' if side > 0 else 'highest'} "
-                f"{bound:g}"
+                f"{needed + spread:.4f}, beyond the stated {extreme} {bound:g}"
             )
-            if gap <= worst:
-                why += (
-                    "; only if those years equal it and the stated figures were all rounded "
-                    "the same way by nearly half a unit could they be true"
-                )
-            least = (known + rest * bound) / years
+            why += "" if gap > worst else _BARELY
+            severity = "impossible" if gap > worst else "doubtful"
+            least = f"{reach} {(known + rest * bound) / years:.4f}"
             quantity = str(stated["quantity"].iloc[0])
-            return 1, [
-                Finding(
-                    "A11",
-                    "impossible" if gap > worst else "doubtful",
-                    "facts",
-                    "annual mean",
-                    "",
-                    quantity,
-                    f"{mean:g}",
-                    f"{'at least' if side > 0 else 'at most'} {least:.4f}",
-                    why,
-                )
-            ]
+            place = ("facts", "annual mean", "", quantity)
+            return 1, [Finding("A11", severity, *place, f"{mean:g}", least, why)]
     return 1, []
 
 

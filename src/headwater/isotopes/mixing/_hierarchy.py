@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,26 @@ from headwater.errors import DataError, InputError, StudyError, nearest
 from headwater.isotopes.mixing.composition import Composition, name_rows
 from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior
 
-__all__ = ["Cells", "Model", "make_cells", "needs_extra"]
+if TYPE_CHECKING:
+    from headwater.isotopes.mixing.hierarchical import Effects
+
+__all__ = ["Cells", "Chains", "Model", "Sums", "make_cells", "needs_extra"]
+
+
+class Chains(NamedTuple):
+    """How long the chains are: warm-up and kept draws of each, and how many there are."""
+
+    warmup: int = 750
+    draws: int = 1000
+    chains: int = 4
+
+
+class Sums(NamedTuple):
+    """n (D, C), mean (D, C, T) and scatter (D, C, T, T) of D data sets."""
+
+    n: Any
+    mean: Any
+    scatter: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,11 +76,10 @@ def needs_extra() -> None:
 
 
 def make_cells(
-    samples: pd.DataFrame, tracers: tuple[str, ...], effects: Any, sources: Composition
+    samples: pd.DataFrame, tracers: tuple[str, ...], effects: Effects, sources: Composition
 ) -> Cells:
     """Group samples into cells of equal effects, in standard units of the tracers."""
-    nested = [name for pair in effects.nested for name in pair]
-    needed = [*tracers, *effects.random, *nested, *effects.continuous]
+    needed = [*tracers, *effects.columns]
     for name in needed:
         if name not in samples:
             raise InputError(
@@ -76,7 +94,7 @@ def make_cells(
             found=f"{len(holes)} of {len(samples)}",
             do="Leave them out, or use mix_posterior, which takes missing tracers",
         )
-    factors = list(dict.fromkeys([*effects.random, *nested, *effects.continuous]))
+    factors = list(effects.columns)
     keys = samples[factors] if factors else pd.DataFrame({"all": 1}, index=samples.index)
     cell = keys.groupby(list(keys.columns), sort=True, observed=True).ngroup().to_numpy()
     table = keys.assign(_cell=cell).drop_duplicates("_cell").sort_values("_cell")
@@ -111,9 +129,9 @@ def _sums(values: Any, cell: Any, count: int) -> dict[str, Any]:
     return {"n": n, "mean": mean, "scatter": scatter}
 
 
-def _levels(table: pd.DataFrame, effects: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _levels(table: pd.DataFrame, effects: Effects) -> tuple[dict[str, Any], dict[str, Any]]:
     levels, names = {}, {}
-    for name in effects.random:
+    for name in (*effects.random, *effects.fixed):
         codes, found = pd.factorize(table[name].astype(str), sort=True)
         levels[name], names[name] = codes, tuple(found)
     for inner, outer in effects.nested:
@@ -139,12 +157,14 @@ def _covariates(table: pd.DataFrame, samples: pd.DataFrame, columns: tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What does not change between runs: priors, residual, evaporation."""
+    """What does not change between runs: priors, residual, evaporation, what is fixed."""
 
     prior: FractionPrior
     residual: str
     evaporation: tuple[float, float] | None
     tau_scale: float
+    residual_sd: Mapping[str, float] | None = None
+    fixed: tuple[str, ...] = ()
 
     @property
     def caps(self) -> tuple[float, ...]:

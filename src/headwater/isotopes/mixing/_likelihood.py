@@ -308,8 +308,8 @@ def sample(density: Likelihood, count: int, rng: np.random.Generator) -> Draws:
         return Draws(theta, np.broadcast_to(density(theta), theta.shape[1:]).copy())
     centre, cov = find_modes(density.softened())
     for pilot in (1500, 3000):
-        centre, cov = _adapt(_draw(density, (centre, cov), None, pilot, rng), centre, cov)
-    drawn = _draw(density, (centre, cov), None, count, rng)
+        centre, cov = _adapt(_draw(density, centre, cov, None, pilot, rng), centre, cov)
+    drawn = _draw(density, centre, cov, None, count, rng)
     for _ in range(_RESCUES):
         efficiency = _efficiency(drawn.log_weights)
         bent = np.flatnonzero((efficiency > 0.0) & (efficiency < _BENT))
@@ -319,7 +319,7 @@ def sample(density: Likelihood, count: int, rng: np.random.Generator) -> Draws:
         part = density.pick(bent)
         part_draws = Draws(drawn.theta[:, bent], drawn.log_weights[bent])
         spread = _adapt(part_draws, centre[bent], cov[bent])
-        again = _draw(part, spread, _knots(part_draws, *spread, rng), count, rng)
+        again = _draw(part, *spread, _knots(part_draws, *spread, rng), count, rng)
         better = _tails(again.log_weights) < _tails(part_draws.log_weights)
         drawn.theta[:, bent[better]] = again.theta[:, better]
         drawn.log_weights[bent[better]] = again.log_weights[better]
@@ -351,13 +351,13 @@ def _knots(drawn: Draws, centre: Any, cov: Any, rng: np.random.Generator) -> Any
 
 
 def _draw(
-    density: Likelihood, fitted: tuple[Any, Any], knots: Any, count: int, rng: np.random.Generator
+    density: Likelihood, centre: Any, cov: Any, knots: Any, count: int, rng: np.random.Generator
 ) -> Draws:
     """Draw from t about the centre (or about knots, smaller), every sixth from a far wider one.
 
     The wide one is for the long tails of fractions near 0.
     """
-    (centre, cov), d, groups = fitted, density.size, len(fitted[0])
+    d, groups = density.size, len(centre)
     size = 1.0 if knots is None else _SMALL
     normal = rng.standard_normal((groups, d, count))
     scale = rng.standard_gamma(_T_DOF / 2.0, (groups, 1, count)) * (2.0 / _T_DOF)  # χ²₅ / 5

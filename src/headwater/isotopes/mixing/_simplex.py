@@ -90,7 +90,7 @@ def _project_block(y: Any, sources: Any, limits: Any, pieces: Any) -> tuple[Any,
     for free, full, operator in pieces:
         own = sources.ndim == 3
         s, b = (sources[todo], operator[todo]) if own else (sources, operator)
-        fractions, off = _on_face(y[todo], s, b, free, (full, limits[full]))
+        fractions, off = _on_face(y[todo], s, b, free, full, limits[full])
         inside = (fractions >= -_ROUND).all(axis=1) & (fractions <= limits[free] + _ROUND).all(1)
         nearer = inside & (off < best[todo])
         if not nearer.any():
@@ -107,9 +107,8 @@ def _project_block(y: Any, sources: Any, limits: Any, pieces: Any) -> tuple[Any,
 
 
 def _on_face(
-    y: Any, sources: Any, operator: Any, free: list[int], full: tuple[list[int], Any]
+    y: Any, sources: Any, operator: Any, free: list[int], at_cap: list[int], limits: Any
 ) -> tuple[Any, Any]:
-    at_cap, limits = full
     rest = 1.0 - limits.sum()
     last = sources[..., free[-1], :]
     left = y - rest * last

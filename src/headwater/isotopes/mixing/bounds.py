@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
+from headwater.isotopes._arrays import Flags
 from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import BoundsTable
@@ -163,23 +164,23 @@ def feasible_bounds(
         }
     )
     table.attrs["units"] = {"low": "1", "high": "1"}
-    outside = [label for label, fine in zip(mixtures.labels, possible, strict=True) if not fine]
-    rows = [
-        row
-        for label in outside
-        if mixtures.rows
-        for row in mixtures.rows[mixtures.labels.index(label)]
-    ]
     return BoundsTable(
         table,
         "Smallest and largest possible fraction of each source, by linear programming.",
         (_REFERENCE,),
         fingerprint(sources.mean, mixtures.mean, np.asarray(tolerance), dict(caps or {})),
         tuple(f"{name} may make up at most {cap:g}" for name, cap in (caps or {}).items()),
-        (
-            f"{len(outside)} of {len(mixtures)} mixtures lie outside the polygon of the "
-            f"sources{name_rows(rows)}: nothing is possible.",
-        )
-        if outside
-        else (),
+        _impossible(mixtures, possible),
+    )
+
+
+def _impossible(mixtures: Composition, possible: Flags) -> tuple[str, ...]:
+    """Name the mixtures that no fractions of these sources make."""
+    outside = np.flatnonzero(~possible)
+    if not len(outside):
+        return ()
+    rows = [row for at in outside for row in mixtures.rows[at]] if mixtures.rows else []
+    return (
+        f"{len(outside)} of {len(mixtures)} mixtures lie outside the polygon of the "
+        f"sources{name_rows(rows)}: nothing is possible.",
     )

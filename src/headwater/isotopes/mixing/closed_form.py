@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from headwater.errors import DataError
+from headwater.isotopes._arrays import Flags, Floats, Places
 from headwater.isotopes.mixing._simplex import affine_solve, project
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import MixingTable
@@ -322,7 +324,7 @@ def mix_closed_form(
     parts = []
     for there in np.unique(np.isfinite(mixtures.mean), axis=0):
         rows = np.flatnonzero((np.isfinite(mixtures.mean) == there).all(axis=1))
-        parts.append(_solve_rows(sets, mixtures, rows, there, (weights, limits, level)))
+        parts.append(_solve_rows(sets, mixtures, rows, there, _Rules(weights, limits, level)))
     table = pd.concat(parts).sort_values(["_at", "_k"], kind="stable", ignore_index=True)
     table = table.drop(columns=["_at", "_k"])
     table.attrs["units"] = dict.fromkeys(
@@ -389,22 +391,41 @@ def source_concentrations(
     return q / q.mean(axis=0)
 
 
+_PIECES = ("fraction", "sd", "low", "high", "unconstrained")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Concentrations (K, T) and largest fractions (K,), where there are any; level of intervals."""
+
+    weights: Floats | None
+    limits: Floats | None
+    level: float
+
+
 def _solve_rows(
-    sets: list[Composition], mixtures: Composition, rows: Any, there: Any, how: tuple[Any, ...]
+    sets: list[Composition],
+    mixtures: Composition,
+    rows: Places,
+    there: Flags,
+    rules: _Rules,
 ) -> pd.DataFrame:
-    weights, limits, level = how
     k, count = len(sets[0]), int(there.sum())
+    notes: dict[str, ArrayLike]
     if k > count + 1:
         nothing = np.full((len(rows), k), np.nan)
         status = np.full(len(rows), f"too few tracers: {count} for {k} sources", dtype=object)
-        return _rows_table(sets[0], mixtures, rows, (nothing,) * 5, (nothing[:, 0], status, count))
-    problem = _problem(sets, mixtures, rows, np.flatnonzero(there), weights)
-    free, held, sd, off = _iterate(problem, limits)
-    z = _normal_quantile(0.5 + level / 2.0)
-    pieces = (held, sd, np.clip(free - z * sd, 0, 1), np.clip(free + z * sd, 0, 1), free)
+        notes = {"tracers": count, "distance": nothing[:, 0], "status": status}
+        return _rows_table(sets[0], mixtures, rows, dict.fromkeys(_PIECES, nothing), notes)
+    problem = _problem(sets, mixtures, rows, np.flatnonzero(there), rules.weights)
+    free, held, sd, off = _iterate(problem, rules.limits)
+    z = _normal_quantile(0.5 + rules.level / 2.0)
+    ends = np.clip(free - z * sd, 0, 1), np.clip(free + z * sd, 0, 1)
+    pieces = dict(zip(_PIECES, (held, sd, *ends, free), strict=True))
     status = np.where((free < -1e-9).any(axis=1), "outside the polygon", "ok").astype(object)
     status[(status == "ok") & (np.abs(held - free).max(axis=1) > 1e-6)] = "held by a cap"
-    return _rows_table(sets[0], mixtures, rows, pieces, (np.sqrt(off), status, count))
+    notes = {"tracers": count, "distance": np.sqrt(off), "status": status}
+    return _rows_table(sets[0], mixtures, rows, pieces, notes)
 
 
 def _normal_quantile(p: float) -> float:
@@ -454,20 +475,24 @@ def _times(y: Any, metric: Any) -> Any:
 
 
 def _rows_table(
-    sources: Composition, mixtures: Composition, rows: Any, pieces: Any, notes: Any
+    sources: Composition,
+    mixtures: Composition,
+    rows: Places,
+    pieces: Mapping[str, Floats],
+    notes: Mapping[str, ArrayLike],
 ) -> pd.DataFrame:
+    """Write a row for each mixture and source: pieces (N, K), notes (N,)."""
     k = len(sources)
-    columns = ("fraction", "sd", "low", "high", "unconstrained")
-    distance, status, count = notes
     return pd.DataFrame(
         {
             "mixture": np.repeat([mixtures.labels[i] for i in rows], k),
             "source": list(sources.labels) * len(rows),
-            **{name: piece.ravel() for name, piece in zip(columns, pieces, strict=True)},
+            **{name: piece.ravel() for name, piece in pieces.items()},
             "n": np.repeat(mixtures.n[rows].max(axis=1), k),
-            "tracers": count,
-            "distance": np.repeat(distance, k),
-            "status": np.repeat(status, k),
+            **{
+                name: np.repeat(np.broadcast_to(np.asarray(note), len(rows)), k)
+                for name, note in notes.items()
+            },
             "_at": np.repeat(rows, k),
             "_k": np.tile(np.arange(k), len(rows)),
         }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
+from headwater.isotopes._arrays import Floats, Places
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.importance_sampling import (
@@ -22,6 +23,8 @@ from headwater.isotopes.mixing.posterior import unmoved
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior
 from headwater.isotopes.mixing.results import EvaporatedSourceTable, MixingPosterior
 from headwater.results import fingerprint
+
+Kind = Literal["sample", "mean"]
 
 __all__ = [
     "EnrichmentPrior",
@@ -75,7 +78,7 @@ def _line_variance(line: WaterLine, d18O: Any, kind: str) -> Any:
 
 
 def source_prior(
-    d18O: Any, d2H: Any, line: WaterLine, *, slope: float, kind: Literal["sample", "mean"]
+    d18O: Any, d2H: Any, line: WaterLine, *, slope: float, kind: Kind
 ) -> tuple[Any, Any]:
     """Prior of the source's δ18O: where the evaporation line crosses the band of the water line.
 
@@ -139,7 +142,7 @@ def evaporated_source(
     rng: np.random.Generator,
     slope: tuple[float, float] = (5.0, 0.3),
     enrichment: EnrichmentPrior | None = None,
-    kind: Literal["sample", "mean"] = "sample",
+    kind: Kind = "sample",
     n_resamples: int = 20_000,
 ) -> EvaporatedSourceTable:
     """Posterior of the source of evaporated water, for many samples or groups at once.
@@ -195,18 +198,15 @@ def evaporated_source(
     """
     belief = enrichment or EnrichmentPrior()
     errors = _checked_errors(waters)
-    prior = source_prior(waters.mean[:, 0], waters.mean[:, 1], line, slope=slope[0], kind=kind)
+    centre, width = source_prior(
+        waters.mean[:, 0], waters.mean[:, 1], line, slope=slope[0], kind=kind
+    )
     parts = []
     at_once = max(_AT_ONCE // n_resamples, 1)
     for start in range(0, len(waters), at_once):
         rows = slice(start, start + at_once)
-        drawn = _draw(
-            (waters.mean[rows], errors[rows]),
-            (prior[0][rows], prior[1][rows]),
-            (line, kind),
-            (slope, belief),
-            (n_resamples, rng),
-        )
+        beliefs = _Beliefs(line, kind, slope, belief, centre[rows], width[rows])
+        drawn = _draw(waters.mean[rows], errors[rows], beliefs, n_resamples, rng)
         parts += [
             _summarise(waters, start + i, [value[i] for value in drawn])
             for i in range(len(drawn[0]))
@@ -251,16 +251,34 @@ def _checked_errors(waters: Composition) -> Any:
     return errors
 
 
-def _draw(waters: Any, prior: Any, line: Any, beliefs: Any, how: Any) -> tuple[Any, ...]:
+@dataclass(frozen=True, slots=True)
+class _Beliefs:
+    """What is believed of sources on a line: their δ18O, and how they evaporated."""
+
+    line: WaterLine
+    kind: Kind
+    slope: tuple[float, float]
+    enrichment: EnrichmentPrior
+    centre: Floats
+    width: Floats
+
+
+def _draw(
+    mean: Floats,
+    error: Floats,
+    beliefs: _Beliefs,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[Floats, ...]:
     """Return source δ18O and δ2H, slope, enrichment and log weights, each (N, S)."""
-    (mean, error), (centre, width), (water_line, kind) = waters, prior, line
-    (slope, belief), (n_resamples, rng) = beliefs, how
+    water_line, kind, belief = beliefs.line, beliefs.kind, beliefs.enrichment
+    centre, width = beliefs.centre, beliefs.width
     shape = (len(mean), n_resamples)
     lower = np.linalg.cholesky(error)
     first, second = rng.standard_normal(shape), rng.standard_normal(shape)
     d18O = mean[:, :1] + lower[:, 0, 0, None] * first
     d2H = mean[:, 1:] + lower[:, 1, 0, None] * first + lower[:, 1, 1, None] * second
-    s = rng.normal(*slope, shape)
+    s = rng.normal(*beliefs.slope, shape)
     gap = water_line.slope - s
     # Two normals in E: that the source is on the line, and that its δ18O is near the crossing.
     on_line = (water_line(d18O) - d2H) / gap
@@ -395,21 +413,18 @@ def mix_evaporated(
     """
     check_sources(sources)
     errors = _checked_mixture(sources, mixtures)
-    belief, shares = (
-        enrichment or EnrichmentPrior(),
-        prior or dirichlet_prior(np.ones(len(sources))),
+    beliefs = _Mixed(
+        slope, enrichment or EnrichmentPrior(), prior or dirichlet_prior(np.ones(len(sources)))
     )
     tables, parameters, rows = [], [], np.empty((len(mixtures), n_kept, len(sources)))
     for g in range(len(mixtures)):
-        p, others, log_weights = _weigh_mixture(
-            sources, (mixtures.mean[g], errors[g]), (slope, belief, shares), n_resamples, rng
-        )
+        drawn = _weigh_mixture(sources, mixtures.mean[g], errors[g], beliefs, n_resamples, rng)
         table, parameter, chosen = _summarise_mixture(
-            sources, mixtures.labels[g], (p, others), log_weights, (n_kept, rng)
+            sources, mixtures.labels[g], drawn, n_kept, rng
         )
         tables.append(table.assign(n=int(mixtures.n[g].max())))
         parameters.append(parameter)
-        rows[g] = np.nan if chosen is None else p[chosen]
+        rows[g] = np.nan if chosen is None else drawn.p[chosen]
     table = pd.concat(tables, ignore_index=True)
     if (table["status"] != "ok").all():
         raise DataError(
@@ -426,13 +441,9 @@ def mix_evaporated(
         "et al. (2018).",
         (_REFERENCE,),
         fingerprint(sources.mean, mixtures.mean, errors, slope, n_resamples),
-        (
-            f"prior of the fractions: {shares.describe()}",
-            f"slope of evaporation {slope[0]:g} ± {slope[1]:g}",
-            f"enrichment {belief.kind} ({belief.first:g}, {belief.second:g})",
-        ),
+        beliefs.choices(),
         tuple(f"{row.mixture}: {row.status}." for row in silent.itertuples())
-        + unmoved(rows, shares, mixtures.labels, rng),
+        + unmoved(rows, beliefs.shares, mixtures.labels, rng),
         draws=rows,
         parameters=pd.concat(parameters, ignore_index=True),
     )
@@ -454,11 +465,43 @@ def _checked_mixture(sources: Composition, mixtures: Composition) -> Any:
     return np.nan_to_num(mixtures.mean_covariance())
 
 
+@dataclass(frozen=True, slots=True)
+class _Mixed:
+    """What is believed of a mixture that evaporated."""
+
+    slope: tuple[float, float]
+    enrichment: EnrichmentPrior
+    shares: FractionPrior
+
+    def choices(self) -> tuple[str, ...]:
+        """Say it in words."""
+        belief = self.enrichment
+        return (
+            f"prior of the fractions: {self.shares.describe()}",
+            f"slope of evaporation {self.slope[0]:g} ± {self.slope[1]:g}",
+            f"enrichment {belief.kind} ({belief.first:g}, {belief.second:g})",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighted:
+    """Fractions (S, K), slope, enrichment and the mixture before (S, 4), and log weights (S,)."""
+
+    p: Floats
+    others: Floats
+    log_weights: Floats
+
+
 def _weigh_mixture(
-    sources: Composition, water: Any, beliefs: Any, n_resamples: int, rng: np.random.Generator
-) -> tuple[Any, Any, Any]:
-    (mean, error), (slope, belief, shares) = water, beliefs
-    p = shares.draw(n_resamples, rng)
+    sources: Composition,
+    mean: Floats,
+    error: Floats,
+    beliefs: _Mixed,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> _Weighted:
+    slope, belief = beliefs.slope, beliefs.enrichment
+    p = beliefs.shares.draw(n_resamples, rng)
     s = rng.normal(slope[0], slope[1], n_resamples)
     own = np.einsum("sk,ktu->stu", p**2, sources.covariance)
     v = own + error
@@ -473,7 +516,7 @@ def _weigh_mixture(
     log_weights = log_mass - 0.5 * (rr - dr**2 / dd + np.log(det * dd)) + belief.log_density(e)
     left = r - e[:, None] * np.stack([np.ones_like(s), s], axis=1)
     before = _mixture_before(p @ sources.mean, left, own, v, rng)
-    return p, np.column_stack([s, e, before]), log_weights
+    return _Weighted(p, np.column_stack([s, e, before]), log_weights)
 
 
 def _mixture_before(centre: Any, left: Any, own: Any, v: Any, rng: np.random.Generator) -> Any:
@@ -489,10 +532,10 @@ def _mixture_before(centre: Any, left: Any, own: Any, v: Any, rng: np.random.Gen
 
 
 def _summarise_mixture(
-    sources: Composition, label: str, drawn: Any, log_weights: Any, how: Any
-) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
-    (p, others), (n_kept, rng) = drawn, how
-    weights, k = pareto_smooth(log_weights)
+    sources: Composition, label: str, drawn: _Weighted, n_kept: int, rng: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame, Places | None]:
+    p, others = drawn.p, drawn.others
+    weights, k = pareto_smooth(drawn.log_weights)
     effective = effective_draws(weights)
     fine = k <= PARETO_LIMIT and effective >= 100
     nothing = [float("nan")] * 5

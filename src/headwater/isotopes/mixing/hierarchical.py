@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from headwater.errors import DataError, InputError, StudyError, nearest
-from headwater.isotopes.mixing._hierarchy import Cells, Model, make_cells, needs_extra
+from headwater.errors import DataError, StudyError, nearest
+from headwater.isotopes.mixing._hierarchy import Cells, Chains, Model, make_cells, needs_extra
 from headwater.isotopes.mixing.composition import Composition, check_sources
-from headwater.isotopes.mixing.hierarchical_chains import draw_prior, run_chains, within_caps
-from headwater.isotopes.mixing.importance_sampling import PARETO_LIMIT, pareto_smooth
-from headwater.isotopes.mixing.posterior import RESIDUALS
+from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_caps
+from headwater.isotopes.mixing.posterior import RESIDUALS, Residual
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior, held_by_caps
 from headwater.isotopes.mixing.results import MixingPosterior
-from headwater.results import TableResult, fingerprint
+from headwater.results import fingerprint
 
 __all__ = [
     "Effects",
     "HierarchicalPosterior",
-    "PredictiveScore",
-    "grouped_kfold",
-    "leave_one_out",
+    "diagnose",
     "mix_hierarchical",
-    "predictive_check",
-    "prior_check",
+    "model_of",
+    "prepare",
 ]
 
 _REFERENCES = (
@@ -38,12 +36,8 @@ _REFERENCES = (
     "Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization, folding, and "
     "localization: an improved R-hat, Bayesian Anal. 16:667, doi:10.1214/20-BA1221",
 )
-_LOO = (
-    "Vehtari, Gelman & Gabry (2017), Practical Bayesian model evaluation using leave-one-out "
-    "cross-validation and WAIC, Stat. Comput. 27:1413, doi:10.1007/s11222-016-9696-4",
-)
-_SUMS = ("n", "mean", "scatter")
-_R_HAT, _ENOUGH, _LOOSE = 1.01, 400.0, 1.05
+_R_HAT, _ENOUGH = 1.01, 400.0
+_LENGTH = Chains()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +52,21 @@ class Effects:
         (inner, outer): levels of `inner` within each level of `outer`.
     continuous : tuple of str
         Columns with numbers: elevation, depth.
+    fixed : tuple of str
+        Columns whose levels share nothing: each departs from the common mean by N(0, 1) in
+        log-ratios, as in MixSIAR, and is not drawn towards the others.
     """
 
     random: tuple[str, ...] = ()
     nested: tuple[tuple[str, str], ...] = ()
     continuous: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the effects take, each once."""
+        nested = [name for pair in self.nested for name in pair]
+        return tuple(dict.fromkeys((*self.random, *self.fixed, *nested, *self.continuous)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,33 +95,18 @@ class HierarchicalPosterior(MixingPosterior):
     variances: Any = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PredictiveScore(TableResult):
-    """How well samples are predicted that the model has not seen, one row per sample.
-
-    Columns: ``row``, ``elpd`` (log predictive density), ``pareto_k`` (leave-one-out) or ``fold``.
-
-    Attributes
-    ----------
-    elpd, se : float
-        Sum and its standard error.
-    """
-
-    elpd: float = float("nan")
-    se: float = float("nan")
-
-
-def mix_hierarchical(
+def mix_hierarchical(  # noqa: PLR0913 - each option is a choice of the model
     sources: Composition,
     samples: pd.DataFrame,
     effects: Effects,
     *,
     rng: np.random.Generator,
     prior: FractionPrior | None = None,
-    residual: Literal["process_residual", "process", "residual", "simmr"] = "process_residual",
+    residual: Residual = "process_residual",
+    residual_sd: Mapping[str, float] | None = None,
     evaporation: tuple[float, float] | None = None,
     tau_scale: float = 1.0,
-    length: tuple[int, int, int] = (750, 1000, 4),
+    length: Chains = _LENGTH,
 ) -> HierarchicalPosterior:
     """Posterior fractions of all cells together, by Hamiltonian Monte Carlo.
 
@@ -134,16 +123,18 @@ def mix_hierarchical(
     prior : FractionPrior, optional
         Of the common mean; all fractions equally likely by default. With caps
         (:func:`~headwater.isotopes.mixing.priors.capped_prior`) they hold for every cell too.
-    residual : {"process_residual", "process", "residual", "simmr"}
-        As for :func:`~headwater.isotopes.mixing.posterior.mix_posterior`; σ has a
+    residual : {"process_residual", "process", "residual", "both", "simmr"}
+        As for :func:`~headwater.isotopes.mixing.posterior.mix_posterior`; simmr's σ has a
         half-normal prior of twice the sources' mean scatter.
+    residual_sd : mapping of str to float, optional
+        As there.
     evaporation : tuple of float, optional
         Mean and sd of the slope: each cell is enriched by E (1, S), E half-normal of scale
         5 ‰ of δ18O. Tracers must then be ``d18O`` and ``d2H``.
     tau_scale : float
         Scale of the half-normal prior of each effect's standard deviation [log-ratio].
-    length : tuple of int
-        Warm-up and kept draws of each chain, and chains.
+    length : Chains
+        Warm-up and kept draws of each chain, and how many chains.
 
     Returns
     -------
@@ -168,10 +159,12 @@ def mix_hierarchical(
     Technol. 44:4645, doi:10.1021/es100053v. Vehtari et al. (2021), Bayesian Anal. 16:667,
     doi:10.1214/20-BA1221.
     """
-    model, cells = _prepare(sources, samples, effects, (prior, residual, evaporation, tau_scale))
+    chosen = prior or dirichlet_prior(np.ones(len(sources)))
+    model = Model(chosen, residual, evaporation, tau_scale, residual_sd, effects.fixed)
+    cells = prepare(sources, samples, effects, model)
     batch, diverged = run_chains(model, cells, sources, rng, length=length)
     found, divergences = {name: value[0] for name, value in batch.items()}, int(diverged[0])
-    diagnostics = _diagnose(found)
+    diagnostics = diagnose(found)
     _gate(diagnostics, divergences)
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
     if model.caps:
@@ -197,13 +190,13 @@ def mix_hierarchical(
     )
 
 
-def _prepare(
-    sources: Composition, samples: pd.DataFrame, effects: Effects, how: tuple[Any, ...]
-) -> tuple[Model, Cells]:
-    prior, residual, evaporation, tau_scale = how
-    if residual not in RESIDUALS:
+def prepare(sources: Composition, samples: pd.DataFrame, effects: Effects, model: Model) -> Cells:
+    """Check that the model fits the data, and make the cells."""
+    if model.residual not in RESIDUALS:
         raise StudyError(
-            "unknown residual model", found=f"'{residual}'", do=nearest(residual, list(RESIDUALS))
+            "unknown residual model",
+            found=f"'{model.residual}'",
+            do=nearest(model.residual, list(RESIDUALS)),
         )
     needs_extra()
     check_sources(sources)
@@ -213,25 +206,59 @@ def _prepare(
             found=f"n = {int(sources.n.min())}",
             do="Add the column n",
         )
-    if evaporation is not None and sources.tracers != ("d18O", "d2H"):
+    if model.evaporation is not None and sources.tracers != ("d18O", "d2H"):
         raise DataError(
             "evaporation inside the mixing model needs δ18O and δ2H",
             found=", ".join(sources.tracers),
             do='Compose with ["d18O", "d2H"]',
         )
-    chosen = prior or dirichlet_prior(np.ones(len(sources)))
-    if len(chosen) != len(sources):
+    if len(model.prior) != len(sources):
         raise DataError(
             "the prior has another number of sources than the data",
-            found=f"{len(chosen)} and {len(sources)}",
+            found=f"{len(model.prior)} and {len(sources)}",
             do="Give one value per source",
         )
-    cells = make_cells(samples, sources.tracers, effects, sources)
-    return Model(chosen, residual, evaporation, tau_scale), cells
+    return make_cells(samples, sources.tracers, effects, sources)
 
 
-def _diagnose(found: dict[str, Any]) -> pd.DataFrame:
-    """Rank R-hat and effective draws of everything a reader may see."""
+def model_of(sources: Composition, effects: Effects, options: Mapping[str, Any]) -> Model:
+    """Make a model of the arguments of :func:`mix_hierarchical`.
+
+    Parameters
+    ----------
+    sources, effects
+        As there.
+    options : mapping
+        Its other arguments by name; None for the default.
+
+    Returns
+    -------
+    Model
+    """
+    how: dict[str, Any] = {
+        "prior": dirichlet_prior(np.ones(len(sources))),
+        "residual": "process_residual",
+        "evaporation": None,
+        "tau_scale": 1.0,
+        "residual_sd": None,
+    }
+    chosen = how | {name: value for name, value in options.items() if value is not None}
+    return Model(**chosen, fixed=effects.fixed)
+
+
+def diagnose(found: dict[str, Any]) -> pd.DataFrame:
+    """Rank R-hat and effective draws of everything a reader may see.
+
+    Parameters
+    ----------
+    found : dict of str to array
+        Draws of one data set, (chains, draws, ...).
+
+    Returns
+    -------
+    DataFrame
+        ``quantity``, ``r_hat``, ``ess_bulk``, ``ess_tail``, fewest effective draws first.
+    """
     from importlib import import_module
 
     stats: Any = import_module("arviz_stats.base").array_stats  # its types are not exported
@@ -336,6 +363,11 @@ def _parameters(flat: dict[str, Any], tracers: tuple[str, ...]) -> pd.DataFrame:
             rows += [
                 (name, t, values[:, j].mean(), values[:, j].std()) for j, t in enumerate(tracers)
             ]
+        elif name == "omega":
+            own = np.sqrt(values.diagonal(axis1=1, axis2=2))
+            rows += [
+                ("residual", t, own[:, j].mean(), own[:, j].std()) for j, t in enumerate(tracers)
+            ]
         elif name == "beta":
             rows += [
                 (f"beta {i + 1} of log-ratio {j + 1}", "", b.mean(), b.std())
@@ -346,7 +378,7 @@ def _parameters(flat: dict[str, Any], tracers: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["parameter", "tracer", "mean", "sd"])
 
 
-def _choices(model: Model, effects: Effects, length: tuple[int, int, int]) -> tuple[str, ...]:
+def _choices(model: Model, effects: Effects, length: Chains) -> tuple[str, ...]:
     said = [
         f"prior of the common mean: {model.prior.describe()}",
         f"random effects {', '.join(effects.random) or 'none'}, half-normal({model.tau_scale:g}) "
@@ -354,231 +386,8 @@ def _choices(model: Model, effects: Effects, length: tuple[int, int, int]) -> tu
         f"{length[2]} chains of {length[0]} + {length[1]} draws",
     ]
     said += [f"{inner} nested in {outer}" for inner, outer in effects.nested]
+    said += [f"{name} as a fixed effect, N(0, 1) in log-ratios" for name in effects.fixed]
     said += [f"{name} as a continuous effect, standardised" for name in effects.continuous]
     if model.evaporation:
         said.append("evaporation inside the model, slope {:g} ± {:g}".format(*model.evaporation))
     return tuple(said)
-
-
-def _log_density(cells: Cells, centres: Any, variances: Any, rows: Any) -> Any:
-    """Log density of samples under every draw, (S, rows), in the tracers' own units."""
-    cell = cells.cell[rows]
-    lower = np.linalg.cholesky(variances.astype(float))[:, cell]
-    miss = (cells.values[rows] - centres[:, cell])[..., None]
-    white = np.linalg.solve(lower, miss)[..., 0]
-    logs = np.log(lower.diagonal(axis1=-2, axis2=-1)).sum(axis=-1)
-    units = np.log(cells.scale).sum() + 0.5 * len(cells.scale) * np.log(2.0 * np.pi)
-    return -0.5 * np.square(white).sum(axis=-1) - logs - units
-
-
-def leave_one_out(posterior: HierarchicalPosterior) -> PredictiveScore:
-    """Score a model by samples it has not seen, by Pareto-smoothed leave-one-out.
-
-    Parameters
-    ----------
-    posterior : HierarchicalPosterior
-        A fitted model.
-
-    Returns
-    -------
-    PredictiveScore
-        Compare the elpd of models of the same samples: higher is better.
-
-    References
-    ----------
-    Vehtari et al. (2017), Stat. Comput. 27:1413, doi:10.1007/s11222-016-9696-4.
-    """
-    cells = posterior.cells
-    count = len(cells.values)
-    elpd, tails = np.empty(count), np.empty(count)
-    for i in range(count):
-        logs = _log_density(cells, posterior.centres, posterior.variances, np.array([i]))[:, 0]
-        weights, tails[i] = pareto_smooth(-logs)
-        top = logs.max()
-        elpd[i] = top + np.log(weights @ np.exp(logs - top))
-    table = pd.DataFrame({"row": np.arange(count), "elpd": elpd, "pareto_k": tails})
-    bad = table[table["pareto_k"] > PARETO_LIMIT]
-    return PredictiveScore(
-        table,
-        "Pareto-smoothed leave-one-out cross-validation.",
-        _LOO,
-        posterior.fingerprint,
-        cautions=(f"{len(bad)} samples have a Pareto k above {PARETO_LIMIT}: use grouped_kfold.",)
-        if len(bad)
-        else (),
-        elpd=float(elpd.sum()),
-        se=float(elpd.std(ddof=1) * np.sqrt(count)),
-    )
-
-
-def grouped_kfold(
-    sources: Composition,
-    samples: pd.DataFrame,
-    effects: Effects,
-    *,
-    by: str,
-    folds: int = 5,
-    rng: np.random.Generator,
-    length: tuple[int, int, int] = (500, 500, 2),
-    **model: Any,
-) -> PredictiveScore:
-    """Score a model by whole groups it has not seen: a month, a site.
-
-    Parameters
-    ----------
-    sources, samples, effects
-        As for :func:`mix_hierarchical`.
-    by : str
-        Column whose levels are held out together.
-    folds : int
-        Number of refits; at most the number of levels.
-    rng : Generator
-        Random numbers.
-    length : tuple of int
-        Of each refit.
-    **model
-        Further arguments of :func:`mix_hierarchical`.
-
-    Returns
-    -------
-    PredictiveScore
-        Its cautions name refits that have not converged.
-
-    Raises
-    ------
-    InputError
-        If there is no such column.
-    DataError
-        If there are fewer than two levels.
-    """
-    how = {"prior": None, "residual": "process_residual", "evaporation": None, "tau_scale": 1.0}
-    built, cells = _prepare(sources, samples, effects, tuple((how | model)[k] for k in how))
-    if by not in samples:
-        raise InputError(
-            "no such column", found=f"'{by}'", do=nearest(by, [str(c) for c in samples.columns])
-        )
-    codes, levels = pd.factorize(samples[by].astype(str), sort=True)
-    if len(levels) < 2:
-        raise DataError(
-            f"{by} has one level, so that nothing can be held out",
-            found=levels[0],
-            do="Choose another column",
-        )
-    assigned = rng.permutation(len(levels)) % min(folds, len(levels))
-    held = [np.flatnonzero(assigned[codes] == f) for f in range(min(folds, len(levels)))]
-    parts = [cells.without(rows) for rows in held]
-    n, mean, scatter = (np.array([getattr(one, k) for one in parts]) for k in _SUMS)
-    found, diverged = run_chains(
-        built, cells, sources, rng, length=length, samples=(n, mean, scatter)
-    )
-    elpd, doubtful = np.empty(len(samples)), np.zeros(len(held), dtype=bool)
-    for i, rows in enumerate(held):
-        one = {name: value[i] for name, value in found.items()}
-        elpd[rows] = _predict_held(cells, one, rows, built.caps)
-        worst = _diagnose(one)
-        doubtful[i] = bool(diverged[i]) or not worst["r_hat"].max() <= _LOOSE
-    table = pd.DataFrame({"row": np.arange(len(samples)), "elpd": elpd, "fold": assigned[codes]})
-    words = f"{doubtful.sum()} of {len(held)} refits have not converged (R-hat above {_LOOSE} or "
-    return PredictiveScore(
-        table,
-        f"Cross-validation by {by}, {len(held)} folds.",
-        _LOO,
-        fingerprint(sources.mean, cells.mean, by, folds, length),
-        cautions=(words + "divergences): run longer chains.",) if doubtful.any() else (),
-        elpd=float(elpd.sum()),
-        se=float(elpd.std(ddof=1) * np.sqrt(len(samples))),
-    )
-
-
-def _predict_held(cells: Cells, found: dict[str, Any], rows: Any, caps: tuple[float, ...]) -> Any:
-    """Log predictive density of samples that a refit has not seen."""
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
-    kept = within_caps(flat, caps) if caps else slice(None)
-    logs = _log_density(cells, flat["centre"][kept], flat["v"][kept], rows)
-    if not len(logs):
-        raise DataError(
-            "no draw of a refit keeps to the caps",
-            found=f"{len(rows)} samples held",
-            do="Raise a cap: the samples may contradict it",
-        )
-    top = logs.max(axis=0)
-    return top + np.log(np.exp(logs - top).mean(axis=0))
-
-
-def predictive_check(
-    posterior: HierarchicalPosterior, *, rng: np.random.Generator, n_resamples: int = 500
-) -> pd.DataFrame:
-    """Compare samples with what the fitted model would have made of them.
-
-    Parameters
-    ----------
-    posterior : HierarchicalPosterior
-        A fitted model.
-    rng : Generator
-        Random numbers.
-    n_resamples : int
-        Simulated data sets.
-
-    Returns
-    -------
-    DataFrame
-        ``tracer``, ``statistic`` (mean, sd, lowest, highest), ``observed``, ``low``, ``high`` (95 %
-        of replicates), ``p`` (share of replicates above; near 0 or 1 the model fails).
-    """
-    cells = posterior.cells
-    chosen = rng.integers(len(posterior.centres), size=n_resamples)
-    made = _replicate(cells, posterior.centres[chosen], posterior.variances[chosen], rng)
-    seen = cells.values * cells.scale + cells.centre
-    rows = []
-    tests: dict[str, Any] = {"mean": np.mean, "sd": np.std, "lowest": np.min, "highest": np.max}
-    for j, tracer in enumerate(cells.tracers):
-        for name, statistic in tests.items():
-            replicated = statistic(made[:, :, j], axis=1)
-            observed = float(statistic(seen[:, j]))
-            low, high = np.quantile(replicated, [0.025, 0.975])
-            rows.append((tracer, name, observed, low, high, float((replicated > observed).mean())))
-    return pd.DataFrame(rows, columns=["tracer", "statistic", "observed", "low", "high", "p"])
-
-
-def _replicate(cells: Cells, centres: Any, variances: Any, rng: np.random.Generator) -> Any:
-    lower = np.linalg.cholesky(variances.astype(float))[:, cells.cell]
-    noise = rng.standard_normal((len(centres), len(cells.cell), centres.shape[-1], 1))
-    return (centres[:, cells.cell] + (lower @ noise)[..., 0]) * cells.scale + cells.centre
-
-
-def prior_check(
-    sources: Composition,
-    samples: pd.DataFrame,
-    effects: Effects,
-    *,
-    rng: np.random.Generator,
-    n_resamples: int = 1000,
-    **model: Any,
-) -> pd.DataFrame:
-    """Show what the priors alone believe: fractions of the cells and ranges of the tracers.
-
-    Parameters
-    ----------
-    sources, samples, effects
-        As for :func:`mix_hierarchical`.
-    rng : Generator
-        Random numbers.
-    n_resamples : int
-        Draws.
-    **model
-        Further arguments of :func:`mix_hierarchical`.
-
-    Returns
-    -------
-    DataFrame
-        ``quantity`` (a source's fraction, or a tracer), ``mean``, ``sd``, ``low``, ``high`` (95 %)
-        over all cells.
-    """
-    how = {"prior": None, "residual": "process_residual", "evaporation": None, "tau_scale": 1.0}
-    built, cells = _prepare(sources, samples, effects, tuple((how | model)[k] for k in how))
-    drawn = draw_prior(built, cells, sources, n_resamples, rng)
-    made = _replicate(cells, drawn["centre"], drawn["v"], rng)
-    columns = [(name, drawn["p"][:, :, i].ravel()) for i, name in enumerate(sources.labels)]
-    columns += [(name, made[:, :, j].ravel()) for j, name in enumerate(sources.tracers)]
-    rows = [(name, v.mean(), v.std(), *np.quantile(v, [0.025, 0.975])) for name, v in columns]
-    return pd.DataFrame(rows, columns=["quantity", "mean", "sd", "low", "high"])

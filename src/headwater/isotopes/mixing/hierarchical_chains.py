@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headwater.errors import DataError
-from headwater.isotopes.mixing._hierarchy import Cells, Model
+from headwater.isotopes.mixing._hierarchy import Cells, Chains, Model, Sums
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical_density import (
     Layout,
@@ -17,6 +17,7 @@ from headwater.isotopes.mixing.hierarchical_density import (
     predict,
     split,
 )
+from headwater.isotopes.mixing.posterior import residual_root
 from headwater.isotopes.mixing.priors import ilr_basis
 
 __all__ = ["arrays", "draw_prior", "lay_out", "run_chains", "within_caps"]
@@ -35,6 +36,7 @@ def lay_out(model: Model, cells: Cells, sources: Composition) -> Layout:
         model.prior.kind,
         model.residual,
         tuple((name, len(found)) for name, found in cells.names.items()),
+        tuple(name for name in cells.names if name in model.fixed),
         model.evaporation is not None,
         bool(model.caps),
     )
@@ -57,6 +59,7 @@ def arrays(model: Model, cells: Cells, sources: Composition) -> dict[str, Any]:
         "sd": sd / cells.scale,
         "r": relative,
         "root": np.linalg.cholesky(relative),
+        "residual_root": residual_root(sources, model.residual_sd) / cells.scale[:, None],
         "count": sources.n.astype(float),
         "slope": np.array(model.evaporation or (0.0, 1.0), dtype=float),
         "slope_unit": cells.scale[0] / cells.scale[-1],
@@ -105,8 +108,8 @@ def run_chains(
     sources: Composition,
     rng: np.random.Generator,
     *,
-    length: tuple[int, int, int],
-    samples: tuple[Any, Any, Any] | None = None,
+    length: Chains,
+    samples: Sums | None = None,
     collect: int = 1,
 ) -> tuple[dict[str, Any], Any]:
     """Sample the posterior of one data set, or of many that differ in their samples only.
@@ -117,11 +120,10 @@ def run_chains(
         The model and its data.
     rng : Generator
         Random numbers.
-    length : tuple of int
-        Warm-up and kept draws of each chain, and chains.
-    samples : tuple of arrays, optional
-        n (D, C), mean (D, C, T) and scatter (D, C, T, T) of D data sets; by default those of the
-        cells.
+    length : Chains
+        How long they are, and how many.
+    samples : Sums, optional
+        Of D data sets; by default those of the cells.
     collect : int
         Keep every so manieth draw.
 
@@ -137,7 +139,7 @@ def run_chains(
 
     warmup, draws, chains = length
     layout, data = lay_out(model, cells, sources), arrays(model, cells, sources)
-    n, mean, scatter = samples or (cells.n[None], cells.mean[None], cells.scatter[None])
+    n, mean, scatter = samples or Sums(cells.n[None], cells.mean[None], cells.scatter[None])
     run, values, _ = _compiled(layout, warmup, draws)
     found, divergences = [], np.zeros(len(n), dtype=int)
     # One after the other: side by side, all would wait for the longest trajectory of any.

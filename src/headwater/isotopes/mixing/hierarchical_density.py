@@ -33,7 +33,9 @@ class Layout:
     residual : str
         Residual model.
     levels : tuple of (str, int)
-        Random effects and how many levels each has.
+        Random and fixed effects, and how many levels each has.
+    fixed : tuple of str
+        Which of them are fixed: their levels have no common standard deviation.
     evaporated, capped : bool
         Whether cells are enriched, and whether fractions have caps.
     """
@@ -45,6 +47,7 @@ class Layout:
     prior: str
     residual: str
     levels: tuple[tuple[str, int], ...]
+    fixed: tuple[str, ...]
     evaporated: bool
     capped: bool
 
@@ -54,11 +57,14 @@ class Layout:
         k, t = self.sources, self.tracers
         own: dict[str, tuple[int, ...]] = {"z0": (k - 1,)}
         for name, count in self.levels:
-            own |= {f"tau {name}": (), f"eta {name}": (count, k - 1)}
+            own |= {} if name in self.fixed else {f"tau {name}": ()}
+            own[f"eta {name}"] = (count, k - 1)
         if self.covariates:
             own["beta"] = (self.covariates, k - 1)
         own |= {"source": (k, t), "chi": (k, t)}
-        if self.residual != "process":
+        if self.residual in ("residual", "both"):
+            own["omega"] = (t * (t + 1) // 2,)
+        elif self.residual != "process":
             own["xi" if self.residual == "process_residual" else "sigma"] = (t,)
         if self.evaporated:
             own |= {"slope": (), "enrichment": (self.cells,)}
@@ -113,11 +119,30 @@ def split(layout: Layout, data: Mapping[str, Any], vector: Any) -> tuple[dict[st
         elif name == "xi":
             values[name] = WIDEST_RATIO * jax.nn.sigmoid(u)
             total -= (jax.nn.softplus(u) + jax.nn.softplus(-u)).sum()
+        elif name == "omega":
+            values[name], log_prior = _wishart(data["residual_root"], u)
+            total += log_prior
         else:
             mean, sd = data["slope"] if name == "slope" else (0.0, 1.0)
             values[name] = mean + sd * u
             total -= 0.5 * (u**2).sum()
     return values, total
+
+
+def _wishart(root: Any, u: Any) -> tuple[Any, Any]:
+    """Return the residual covariance of Bartlett's parameters, and their log density.
+
+    As in the engine of groups that stand alone: T + 1 degrees of freedom, so that it does not
+    depend on the choice of tracers.
+    """
+    import jax.numpy as jnp
+
+    t = len(root)
+    dof = t + 1.0
+    lower = jnp.zeros((t, t)).at[jnp.tril_indices(t, -1)].set(u[t:])
+    factor = root @ (lower + jnp.diag(jnp.exp(u[:t])))
+    own = (dof - np.arange(t)) * u[:t] - 0.5 * dof * jnp.exp(2.0 * u[:t])
+    return factor @ factor.T, own.sum() - 0.5 * dof * (u[t:] ** 2).sum()
 
 
 def _log_global(layout: Layout, data: Mapping[str, Any], z: Any) -> Any:
@@ -150,7 +175,8 @@ def predict(layout: Layout, data: Mapping[str, Any], values: Mapping[str, Any]) 
     basis = jnp.asarray(ilr_basis(layout.sources))
     z = jnp.broadcast_to(values["z0"], (layout.cells, layout.sources - 1))
     for name, _ in layout.levels:
-        z = z + values[f"tau {name}"] * values[f"eta {name}"][data["codes"][name]]
+        size = 1.0 if name in layout.fixed else values[f"tau {name}"]
+        z = z + size * values[f"eta {name}"][data["codes"][name]]
     if layout.covariates:
         z = z + data["x"] @ values["beta"]
     p = jax.nn.softmax(z @ basis.T, axis=-1)
@@ -175,8 +201,10 @@ def _spread(residual: str, process: Any, values: Mapping[str, Any]) -> Any:
     if residual == "process_residual":
         ratio = jnp.sqrt(values["xi"])
         return process * ratio[:, None] * ratio[None, :]
-    own = jnp.diag(values["sigma"] ** 2)
-    return process + own if residual == "simmr" else jnp.broadcast_to(own, process.shape)
+    if residual == "simmr":
+        return process + jnp.diag(values["sigma"] ** 2)
+    own = values["omega"]
+    return process + own if residual == "both" else jnp.broadcast_to(own, process.shape)
 
 
 def log_density(
@@ -258,7 +286,18 @@ def draw_values(
             drawn[name] = rng.chisquare(data["count"], whole)
         elif name == "xi":
             drawn[name] = rng.uniform(0.0, WIDEST_RATIO, whole)
+        elif name == "omega":
+            drawn[name] = _draw_wishart(data["residual_root"], count, rng)
         else:
             mean, sd = data["slope"] if name == "slope" else (0.0, 1.0)
             drawn[name] = rng.normal(mean, sd, whole)
     return drawn
+
+
+def _draw_wishart(root: Any, count: int, rng: np.random.Generator) -> Any:
+    """Draw residual covariances, (S, T, T)."""
+    t = len(root)
+    factor = np.tril(rng.standard_normal((count, t, t)), -1)
+    factor[:, range(t), range(t)] = np.sqrt(rng.chisquare(t + 1.0 - np.arange(t), (count, t)))
+    half = np.asarray(root) @ factor / np.sqrt(t + 1.0)
+    return half @ half.swapaxes(1, 2)

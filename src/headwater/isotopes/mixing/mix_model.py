@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -87,7 +87,7 @@ def estimate_end_members(
     _check(m)
     best: tuple[Any, Any, float] | None = None
     for start in _starts(m):
-        found = _climb(start, m, y, of_sources, of_mixtures, (tolerance, rounds))
+        found = _climb(start, m, y, of_sources, of_mixtures, _Stop(tolerance, rounds))
         if best is None or found[2] < best[2] - 1e-9:
             best = found
     assert best is not None
@@ -121,10 +121,16 @@ def _starts(m: Any) -> list[Any]:
     return [m, wider]
 
 
+class _Stop(NamedTuple):
+    """When to stop: a step below the tolerance, or so many rounds."""
+
+    tolerance: float
+    rounds: int
+
+
 def _climb(
-    s: Any, m: Any, y: Any, of_sources: Any, of_mixtures: Any, stop: tuple[float, int]
+    s: Any, m: Any, y: Any, of_sources: Any, of_mixtures: Any, stop: _Stop
 ) -> tuple[Any, Any, float]:
-    tolerance, rounds = stop
     root = np.sqrt(of_mixtures)
 
     def fit(ends: Any) -> tuple[Any, float]:
@@ -132,7 +138,7 @@ def _climb(
         return f, 0.5 * float(off.sum() + (of_sources * (m - ends) ** 2).sum())
 
     f, height = fit(s)
-    for _ in range(rounds):
+    for _ in range(stop.rounds):
         step = _step(s, f, (m, y), of_sources, root)
         for _ in range(12):
             tried, level = fit(s + step)
@@ -143,7 +149,7 @@ def _climb(
             return f, s, height
         moved = float(np.abs(step * np.sqrt(of_sources)).max())
         fallen, s, f, height = height - level, s + step, tried, level
-        if moved < tolerance or fallen < 1e-10 * height:
+        if moved < stop.tolerance or fallen < 1e-10 * height:
             return f, s, height
     raise DataError(
         "MIX did not converge",

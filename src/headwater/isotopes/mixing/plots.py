@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from headwater.errors import DataError
 from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
+from headwater.isotopes._arrays import Places
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.samples import water
 
@@ -108,7 +110,7 @@ def _draw_polygon(axes: Axes, corners: Any) -> None:
     )
 
 
-def _draw_mixtures(axes: Axes, mixtures: Composition, at: tuple[int, int], chance: Any) -> None:
+def _draw_mixtures(axes: Axes, mixtures: Composition, at: Sequence[int], chance: Any) -> None:
     places = mixtures.mean[:, list(at)]
     outside = np.zeros(len(mixtures), dtype=bool)
     if chance is not None:
@@ -155,7 +157,7 @@ def draw_fractions(table: pd.DataFrame, *, most: int = 60) -> Figure:
         panels = figure.subplots(1, len(sources), sharey=True, squeeze=False)[0]
         for k, (axes, source) in enumerate(zip(panels, sources, strict=True)):
             part = table[table["source"] == source].set_index("mixture").loc[shown]
-            _draw_panel(axes, part, place, (CATEGORY[k % 8], _MARKERS[k % 8]))
+            _draw_panel(axes, part, place, CATEGORY[k % 8], _MARKERS[k % 8])
             axes.set_title(_title(source))
             axes.set_xlim(-0.02, 1.02)
             axes.set_xticks([0.0, 0.5, 1.0])
@@ -172,8 +174,7 @@ def draw_fractions(table: pd.DataFrame, *, most: int = 60) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, part: pd.DataFrame, place: Any, look: tuple[str, str]) -> None:
-    colour, mark = look
+def _draw_panel(axes: Axes, part: pd.DataFrame, place: Places, colour: str, mark: str) -> None:
     if {"low", "high"} <= set(part):
         wide = 1.6 if "fraction" in part else 6.0
         axes.hlines(place, part["low"], part["high"], color=colour, linewidth=wide, alpha=0.8)

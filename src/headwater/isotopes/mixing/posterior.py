@@ -29,7 +29,7 @@ from headwater.isotopes.mixing.results import MixingPosterior
 from headwater.isotopes.mixing.source_checks import polygon_test
 from headwater.results import fingerprint
 
-__all__ = ["RESIDUALS", "mix_posterior", "unmoved"]
+__all__ = ["RESIDUALS", "mix_posterior", "residual_root", "unmoved"]
 
 Residual = Literal["process_residual", "process", "residual", "both", "simmr"]
 
@@ -229,7 +229,7 @@ def _likelihood(
         model.residual,
         model.sigma_prior,
         prior,
-        root=_residual_root(sources, model.residual_sd),
+        root=residual_root(sources, model.residual_sd),
         concentration=source_concentrations(
             model.concentration, sources.labels, len(sources.tracers)
         ),
@@ -246,8 +246,26 @@ def _likelihood(
     )
 
 
-def _residual_root(sources: Composition, wanted: Mapping[str, float] | None) -> Any:
-    """Root of the covariance that is expected of the residual: the pooled one of the sources."""
+def residual_root(sources: Composition, wanted: Mapping[str, float] | None) -> Any:
+    """Root of the covariance that is expected of the residual: the pooled one of the sources.
+
+    Parameters
+    ----------
+    sources : Composition
+        The end members.
+    wanted : mapping of str to float, optional
+        Standard deviation by tracer [‰, or its unit], where another is expected.
+
+    Returns
+    -------
+    array of shape (T, T)
+        R with ``R Rᵀ`` the covariance.
+
+    Raises
+    ------
+    StudyError
+        If `wanted` names no tracer.
+    """
     pooled = sources.covariance.mean(axis=0)
     sd = np.sqrt(pooled.diagonal())
     for name in wanted or {}:

@@ -281,31 +281,9 @@ def draw_triangles(table: pd.DataFrame, means: pd.DataFrame | None = None) -> Fi
             axes.axis("off")
         for axes, (name, rows) in zip(grid.ravel(), groups, strict=False):
             _draw_triangle(axes, sources)
-            x, y = _place(rows[sources].to_numpy(dtype=float))
-            if min(rows[source].any() for source in sources):
-                _draw_region(axes, x, y, CATEGORY[0])
-                _cut_to_triangle(axes)
-            else:  # a source is absent: all draws lie on an edge
-                low, high = (_place(_edge_at(rows[sources], q)) for q in (0.025, 0.975))
-                axes.plot(
-                    [low[0], high[0]],
-                    [low[1], high[1]],
-                    color=CATEGORY[0],
-                    linewidth=6,
-                    alpha=0.45,
-                    solid_capstyle="butt",
-                    zorder=2,
-                )
+            _draw_fractions(axes, rows[sources])
             if means is not None:
                 _mark_means(axes, means[means["period"].isin(rows["period"])], sources)
-            axes.plot(
-                *_place(rows[sources].to_numpy(dtype=float).mean(axis=0)),
-                marker="X",
-                markersize=9,
-                color=INK,
-                markeredgecolor="white",
-                zorder=5,
-            )
             axes.set_title(name, pad=14)
         _name_marks(figure, means)
     return figure
@@ -333,40 +311,31 @@ def _edge_at(rows: pd.DataFrame, level: float) -> Any:
     return ordered.iloc[round(level * (len(ordered) - 1))].to_numpy(dtype=float)
 
 
+def _draw_fractions(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the region of the draws, or the part of an edge where a source is absent."""
+    draws = rows.to_numpy(dtype=float)
+    if draws.any(axis=0).all():
+        _draw_region(axes, *_place(draws), CATEGORY[0])
+        _cut_to_triangle(axes)
+    else:
+        low, high = (_place(_edge_at(rows, q)) for q in (0.025, 0.975))
+        look: dict[str, Any] = {"color": CATEGORY[0], "linewidth": 6, "alpha": 0.45, "zorder": 2}
+        axes.plot([low[0], high[0]], [low[1], high[1]], solid_capstyle="butt", **look)
+    look = {"marker": "X", "markersize": 9, "color": INK, "markeredgecolor": "white"}
+    axes.plot(*_place(draws.mean(axis=0)), zorder=5, **look)
+
+
 def _draw_triangle(axes: Axes, sources: list[str]) -> None:
     for share in np.linspace(0.2, 0.8, 4):
-        for i in range(3):
-            ends = np.zeros((2, 3))
-            ends[:, i] = share
-            ends[0, (i + 1) % 3] = ends[1, (i + 2) % 3] = 1.0 - share
-            axes.plot(*_place(ends), color=MUTED, alpha=0.25, linewidth=0.6, zorder=0)
-        for at, side, gap in (
-            (0, "right", (-0.02, 0.0)),
-            (1, "center", (0.0, -0.06)),
-            (2, "left", (0.03, 0.0)),
-        ):
-            p = np.zeros(3)
-            p[at], p[(at + 1) % 3] = share, 1.0 - share
-            x, y = _place(p)
-            axes.text(
-                x + gap[0],
-                y + gap[1],
-                f"{share:.1f}",
-                ha=side,
-                va="center",
-                fontsize=7,
-                color=MUTED,
-            )
+        _draw_grid(axes, share)
     axes.plot(*_place(np.vstack([np.eye(3), np.eye(3)[:1]])), color=MUTED, linewidth=1.0, zorder=1)
-    for k, (name, side, shift) in enumerate(
-        zip(sources, ("center", "center", "center"), (0.04, -0.13, -0.13), strict=True)
-    ):
+    for k, (name, shift) in enumerate(zip(sources, (0.04, -0.13, -0.13), strict=True)):
         x, y = _place(np.eye(3)[k])
         axes.text(
             x,
             y + shift,
             water(name).long_name,
-            ha=side,
+            ha="center",
             color=_colour(k),
             weight="bold",
             va="bottom" if k == 0 else "top",
@@ -375,6 +344,23 @@ def _draw_triangle(axes: Axes, sources: list[str]) -> None:
     axes.set_xlim(-0.18, 1.18)
     axes.set_ylim(-0.28, 1.02)
     axes.set_aspect("equal")
+
+
+def _draw_grid(axes: Axes, share: float) -> None:
+    """Draw the three lines of one share, and write it on the three sides."""
+    for i in range(3):
+        ends = np.zeros((2, 3))
+        ends[:, i] = share
+        ends[0, (i + 1) % 3] = ends[1, (i + 2) % 3] = 1.0 - share
+        axes.plot(*_place(ends), color=MUTED, alpha=0.25, linewidth=0.6, zorder=0)
+    for at, (side, right, up) in enumerate(
+        (("right", -0.02, 0.0), ("center", 0.0, -0.06), ("left", 0.03, 0.0))
+    ):
+        p = np.zeros(3)
+        p[at], p[(at + 1) % 3] = share, 1.0 - share
+        x, y = _place(p)
+        look: dict[str, Any] = {"ha": side, "va": "center", "fontsize": 7, "color": MUTED}
+        axes.text(x + right, y + up, f"{share:.1f}", **look)
 
 
 def _mark_means(axes: Axes, means: pd.DataFrame, sources: list[str]) -> None:

@@ -1,0 +1,250 @@
+"""A mixing job: which mixtures share which sources, and by which model their fractions follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from headwater.chapters.samples.end_members import paired_sources
+from headwater.chapters.samples.lines import slope_prior
+from headwater.chapters.samples.table import described, groupings, period_column
+from headwater.errors import DataError
+
+if TYPE_CHECKING:
+    from headwater.chapters.samples.options import MixingOptions, SamplesOptions
+    from headwater.isotopes.mixing.composition import Composition
+    from headwater.isotopes.mixing.posterior import Residual
+    from headwater.isotopes.mixing.priors import FractionPrior
+
+__all__ = ["MixingJob", "MixingModel", "MixingPart", "build_job"]
+
+_EVAPORATES = {"soil", "lake", "plant"}
+
+
+@dataclass(frozen=True, slots=True)
+class MixingModel:
+    """What is believed of the fractions, and what scatters the samples.
+
+    Attributes
+    ----------
+    prior : FractionPrior
+        Of the fractions.
+    residual : str
+        One of :data:`~headwater.isotopes.mixing.posterior.RESIDUALS`.
+    residual_sd : mapping of str to float
+        Expected residual by tracer.
+    slope : tuple of float, optional
+        Mean and sd of the slope of evaporation; None where mixtures have not evaporated.
+    of_mean : bool
+        Whether a group drew on all of a source, so that only the error of its mean counts.
+    caps : mapping of str to float
+        Largest fraction of a source [1].
+    concentration : mapping of str to tuple of float, optional
+        Of each tracer by source.
+    """
+
+    prior: FractionPrior
+    residual: Residual
+    residual_sd: Mapping[str, float]
+    slope: tuple[float, float] | None
+    of_mean: bool
+    caps: Mapping[str, float]
+    concentration: Mapping[str, tuple[float, ...]] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixingPart:
+    """Mixtures that share their sources.
+
+    Attributes
+    ----------
+    grouping : str
+        What the groups are of; "all" for all samples together.
+    columns, period : tuple of str
+        Columns that make the groups, and which of them is the period.
+    rows : DataFrame
+        The samples of the mixtures.
+    sources, mixtures : Composition
+        Sources that are present, and one mixture for each group.
+    front : DataFrame
+        ``grouping``, ``label`` and ``period`` of each mixture, by its label in the models.
+    model : MixingModel
+        For these sources.
+    """
+
+    grouping: str
+    columns: tuple[str, ...]
+    period: tuple[str, ...]
+    rows: pd.DataFrame
+    sources: Composition
+    mixtures: Composition
+    front: pd.DataFrame
+    model: MixingModel
+
+    @property
+    def label(self) -> str:
+        """Name the periods of these mixtures, ``all`` where there are none."""
+        return ", ".join(dict.fromkeys(self.front["period"])) or "all"
+
+    def placed(self, data: pd.DataFrame) -> pd.DataFrame:
+        """Put grouping, label and period before rows that name their ``mixture``."""
+        place = self.front.loc[data["mixture"]].reset_index(drop=True)
+        return place.join(data.reset_index(drop=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixingJob:
+    """All that a study asks of its mixtures, before anything is solved.
+
+    Attributes
+    ----------
+    asked : MixingOptions
+        Table ``[samples.mixing]``.
+    parts : tuple of MixingPart or DataError
+        Mixtures with their sources, in the order of the report; a refusal where a part has none.
+    places : tuple of (str, tuple of str)
+        Groupings that are reported, with their columns.
+    """
+
+    asked: MixingOptions
+    parts: tuple[MixingPart | DataError, ...]
+    places: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def together(self) -> bool:
+        """Whether all groups share what they can in one model, or each stands alone."""
+        return self.asked.model == "hierarchical"
+
+
+def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
+    """Take mixtures and their sources from a sample table, as the study file asks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`~headwater.chapters.samples.table.read_table`.
+    options : SamplesOptions
+        Table ``[samples]``, with ``mixing``.
+
+    Returns
+    -------
+    MixingJob
+    """
+    asked = options.mixing
+    assert asked is not None
+    mixed = table[table["water"].isin(asked.mixtures)]
+    slope = slope_prior(table, options) if _evaporated(asked) else None
+    period = period_column(mixed, options)
+    by = options.groups if asked.by is None else asked.by
+    places = groupings(mixed, options, by)
+    shared = asked.model == "hierarchical"
+    together = [("all", tuple(dict.fromkeys((*asked.paired, *period))))]
+    parts = [
+        _part(table, rows, asked, _Place(grouping, columns, period, slope))
+        for grouping, columns in (together if shared else places)
+        for rows in _alike(mixed, asked, columns, period)
+    ]
+    return MixingJob(asked, tuple(parts), tuple(places))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a part stands in the report, and the slope along which it may have evaporated."""
+
+    grouping: str
+    columns: tuple[str, ...]
+    period: tuple[str, ...]
+    slope: tuple[float, float] | None
+
+
+def _evaporated(asked: MixingOptions) -> bool:
+    """Say whether mixtures may have evaporated; unless stated, soil, lakes and plants may."""
+    if asked.evaporation is not None:
+        return asked.evaporation
+    return asked.tracers == ("d18O", "d2H") and bool(_EVAPORATES & set(asked.mixtures))
+
+
+def _alike(
+    mixed: pd.DataFrame, asked: MixingOptions, columns: tuple[str, ...], period: tuple[str, ...]
+) -> Iterator[pd.DataFrame]:
+    """Give mixtures that share their sources: of one month where these are paired by month."""
+    from headwater.isotopes.samples import group_rows
+
+    # brought to the altitude of their mixtures, every group has sources of its own
+    shared = {*asked.paired, *(period if asked.absent else ())}
+    keys = columns if asked.lapse else [name for name in columns if name in shared]
+    for _, rows in group_rows(mixed, keys):
+        yield rows
+
+
+def _part(
+    table: pd.DataFrame, rows: pd.DataFrame, asked: MixingOptions, place: _Place
+) -> MixingPart | DataError:
+    """Join mixtures with the sources that are present where they are."""
+    from headwater.isotopes.mixing.composition import compose
+
+    there = _present(rows, asked, place.period)
+    try:
+        sources = paired_sources(table, rows, there, place.columns)
+        mixtures = compose(rows, asked.tracers, by=place.columns)
+        model = _model(sources, there, place.slope)
+    except DataError as refusal:
+        return refusal
+    front = _front(rows, place)
+    grouping, columns, period = place.grouping, place.columns, place.period
+    return MixingPart(grouping, columns, period, rows, sources, mixtures, front, model)
+
+
+def _present(rows: pd.DataFrame, asked: MixingOptions, period: tuple[str, ...]) -> MixingOptions:
+    """Leave out the sources that the period of these mixtures does not have."""
+    when = str(rows[period[0]].iloc[0]) if period else ""
+    gone = asked.absent.get(when, ())
+    return asked.model_copy(update={"sources": tuple(s for s in asked.sources if s not in gone)})
+
+
+def _model(
+    sources: Composition, asked: MixingOptions, slope: tuple[float, float] | None
+) -> MixingModel:
+    """Name sources as the models do, and cut the prior at their caps."""
+    caps = {name.replace("_", " "): cap for name, cap in asked.limits().items()}
+    caps = {name: cap for name, cap in caps.items() if name in sources.labels}
+    concentration = {name.replace("_", " "): q for name, q in asked.concentration.items()}
+    return MixingModel(
+        _prior(sources, asked, caps),
+        _residual(asked),
+        asked.residual_sd,
+        slope,
+        asked.scatter == "mean",
+        caps,
+        concentration or None,
+    )
+
+
+def _prior(sources: Composition, asked: MixingOptions, caps: Mapping[str, float]) -> FractionPrior:
+    """Give the prior that the study file states; without one, all fractions equally likely."""
+    from headwater.isotopes.mixing.priors import boundary_prior, capped_prior, dirichlet_prior
+
+    alpha = [asked.prior.get(name, 1.0) for name in asked.sources]
+    if asked.boundary:
+        return boundary_prior(alpha)
+    prior = dirichlet_prior(alpha)
+    return capped_prior(prior, sources.labels, caps) if caps else prior
+
+
+def _residual(asked: MixingOptions) -> Residual:
+    """Say what scatters samples of a group: the sources do only where each took one water."""
+    chosen = asked.residual or ("residual" if asked.scatter == "mean" else "mixsiar")
+    return "process_residual" if chosen == "mixsiar" else chosen
+
+
+def _front(rows: pd.DataFrame, place: _Place) -> pd.DataFrame:
+    """Name each mixture by grouping, label and period; the index is its label in the models."""
+    from headwater.isotopes.samples import group_label, group_rows
+
+    groups = [keys for keys, _ in group_rows(rows, place.columns)]
+    names = pd.Index([group_label(keys) for keys in groups])
+    data = pd.DataFrame(groups, columns=list(place.columns), index=names)
+    return described(data, place.grouping, place.columns, place.period)
