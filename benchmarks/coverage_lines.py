@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headwater.isotopes import Climate, fit_line, intersect
+from headwater.isotopes import Climate, fit_line
 from headwater.isotopes.evaporation import craig_gordon, evaporation_loss, residual_water
-from headwater.isotopes.intersection import bootstrap_crossing
+from headwater.isotopes.intersection import bootstrap_crossing, intersect
 from headwater.isotopes.mixing.composition import compose
 from headwater.isotopes.mixing.evaporated_water import evaporated_source
 from headwater.virtual.endmembers import LMWL, meteoric

@@ -10,11 +10,11 @@ from headwater.isotopes import (
     d_excess,
     evaporated_fraction,
     fit_line,
-    intersect,
 )
 from headwater.isotopes.audit.tables import Claims
 from headwater.isotopes.evaporation import craig_gordon, residual_water
 from headwater.isotopes.excess import d_excess_sd
+from headwater.isotopes.intersection import intersect
 from headwater.isotopes.quality import robust_distance
 
 SEEDS = st.integers(0, 2**32 - 1)

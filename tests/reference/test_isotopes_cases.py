@@ -21,18 +21,16 @@ from headwater.isotopes import (
     audit_tables,
     d_excess,
     evaporated_fraction,
-    evaporation_slope,
     fit_line,
-    intersect,
     lc_excess,
-    published_study,
-    slope_envelope,
 )
 from headwater.isotopes.audit.rules_lines import line_crossings, recover_labels
 from headwater.isotopes.audit.rules_means import hull_misfit, signs_and_ranges
+from headwater.isotopes.audit.run import published_study
 from headwater.isotopes.audit.tables import prepare
-from headwater.isotopes.evaporation import craig_gordon, residual_water
-from headwater.isotopes.intersection import bootstrap_crossing
+from headwater.isotopes.envelope import slope_envelope
+from headwater.isotopes.evaporation import craig_gordon, evaporation_slope, residual_water
+from headwater.isotopes.intersection import bootstrap_crossing, intersect
 from headwater.isotopes.regression import york
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"

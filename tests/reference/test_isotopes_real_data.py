@@ -21,10 +21,9 @@ from headwater.isotopes import (
     fit_line,
     fit_lines,
     read_samples,
-    slope_envelope,
     summarise,
 )
-from headwater.isotopes.envelope import judge_lines
+from headwater.isotopes.envelope import judge_lines, slope_envelope
 from headwater.isotopes.summary import add_excess
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

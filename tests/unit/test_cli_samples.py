@@ -264,7 +264,7 @@ def test_four_sources_with_two_tracers_get_their_range_and_a_caution(tmp_path: P
     sources = ("precipitation", "ground_ice", "snow_melt", "glacier_melt")
     result = mix(file, "--set", "mixing.evaporation=false", "--out", str(out), sources=sources)
     assert result.exit_code == 0, result.output
-    assert "4 sources cannot be told apart with 2 tracers" in told(result)
+    assert "4 sources cannot be distinguished with 2 tracers" in told(result)
     bounds = pd.read_csv(out / "mixing-closed.csv")
     assert list(bounds["source"]) == [name.replace("_", " ") for name in sources]
     assert (bounds["high"] - bounds["low"]).max() > 0.1

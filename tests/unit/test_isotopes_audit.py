@@ -11,11 +11,10 @@ from headwater.isotopes import (
     check_samples,
     crossings,
     fit_lines,
-    published_study,
     read_claims,
     summarise,
 )
-from headwater.isotopes.audit.run import RULES
+from headwater.isotopes.audit.run import RULES, published_study
 from headwater.isotopes.audit.tables import Claims, printed
 from headwater.isotopes.results import SampleTable
 

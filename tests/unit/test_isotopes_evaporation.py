@@ -2,17 +2,12 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError, StudyError
-from headwater.isotopes import (
-    Climate,
-    WaterLine,
-    evaporated_fraction,
-    evaporation_slope,
-    slope_envelope,
-)
-from headwater.isotopes.envelope import judge_lines
+from headwater.isotopes import Climate, WaterLine, evaporated_fraction
+from headwater.isotopes.envelope import judge_lines, slope_envelope
 from headwater.isotopes.evaporation import (
     craig_gordon,
     evaporation_loss,
+    evaporation_slope,
     pressure,
     relative_humidity,
     residual_water,

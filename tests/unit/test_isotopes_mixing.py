@@ -204,7 +204,7 @@ def test_four_sources_with_two_tracers():
         TRACERS,
     )
     water = soils([[-12.2, 6.8], [0.0, 0.0]])
-    with pytest.raises(DataError, match=r"4 sources cannot be told apart.*feasible_bounds"):
+    with pytest.raises(DataError, match=r"4 sources cannot be distinguished.*feasible_bounds"):
         mix_closed_form(four, water)
     table = feasible_bounds(four, water).data
     assert (table["low"] <= table["high"]).loc[:3].all()

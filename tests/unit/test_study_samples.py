@@ -341,7 +341,7 @@ def test_too_few_named_sources_are_told(home: Path) -> None:
 
 def test_two_tracers_are_told_that_they_cannot_count_end_members(home: Path) -> None:
     found = river(home, tracers=("d18O", "d2H"))
-    assert "Two tracers cannot tell how many end members" in found["emma"].cautions[0]
+    assert "Two tracers cannot show how many end members" in found["emma"].cautions[0]
     assert "emma-screening" not in found
 
 

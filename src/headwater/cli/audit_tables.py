@@ -25,11 +25,11 @@ def audit(
     water: Annotated[str, typer.Option(help="Kind of water of the means.")] = "soil",
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
 ) -> None:
-    """Tell what cannot be true in printed tables of isotopes, and what would be."""
+    """Report what cannot be true in printed tables of isotopes, and what would be."""
     with report_errors():
         from headwater.errors import StudyError
-        from headwater.isotopes import audit_tables, published_study, read_claims
-        from headwater.isotopes.audit.run import RULES
+        from headwater.isotopes import audit_tables, read_claims
+        from headwater.isotopes.audit.run import RULES, published_study
 
         files = [*(tables or ()), *([lines] if lines else [])]
         if bool(files) == bool(published):

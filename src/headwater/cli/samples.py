@@ -64,7 +64,7 @@ def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
             typer.echo(line)
         found = check_quality(table)
         typer.echo(found.method)
-        _tell_lacking(table)
+        _warn_lacking(table)
         columns = ("row", "sample_id", "rule", "severity", "column", "value", "reason")
         print_table(found.data, columns, digits=4)
         write_results(out, {"quality": found})
@@ -78,7 +78,7 @@ def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
             )
 
 
-def _tell_lacking(table: pd.DataFrame) -> None:
+def _warn_lacking(table: pd.DataFrame) -> None:
     """Say which isotope the table does not have: a column may only have another name."""
     for name in ("d18O", "d2H"):
         if table[name].isna().all():
@@ -100,7 +100,7 @@ def summary(
     set_: _Set = None,
     out: _Out = None,
 ) -> None:
-    """Tell means of δ18O, δ2H, d-excess and lc-excess by group and period."""
+    """Report means of δ18O, δ2H, d-excess and lc-excess by group and period."""
     with report_errors():
         from headwater.chapters.samples.summary import describe
 
@@ -124,13 +124,13 @@ def summary(
         )
         if "tests" in results:
             tests = results["tests"].data
-            told = tests[(tests["group_a"] != "all groups") & (tests["p_mean_holm"] < 0.05)]
-            _show_differences(told)
+            shown = tests[(tests["group_a"] != "all groups") & (tests["p_mean_holm"] < 0.05)]
+            _show_differences(shown)
         write_results(out, results)
         warn(cautions)
 
 
-def _show_differences(told: pd.DataFrame) -> None:
+def _show_differences(shown: pd.DataFrame) -> None:
     heads = {
         "compared": "of",
         "within": "within",
@@ -142,7 +142,7 @@ def _show_differences(told: pd.DataFrame) -> None:
         "high": "high",
         "p_mean_holm": "p (Holm)",
     }
-    renamed = told.rename(columns={"p_mean_holm": "p_holm"}).reset_index(drop=True)
+    renamed = shown.rename(columns={"p_mean_holm": "p_holm"}).reset_index(drop=True)
     heads["p_holm"] = heads.pop("p_mean_holm")
     print_table(renamed, heads, title="Groups that differ (Welch's t, p adjusted by Holm < 0.05)")
 
@@ -269,8 +269,8 @@ def _show_end_members(found: dict[str, Result]) -> None:
     """Show what EMMA, MIX and the chains say of the sources, where they were asked."""
     if "emma-scores" in found:
         ranks: dict[str, int] = found["emma"].ranks  # type: ignore[attr-defined]
-        told = ", ".join(f"{name} {rank + 1}" for name, rank in ranks.items())
-        typer.echo(f"\nEnd members that the tracers of the mixtures ask for: {told}")
+        shown = ", ".join(f"{name} {rank + 1}" for name, rank in ranks.items())
+        typer.echo(f"\nEnd members that the tracers of the mixtures ask for: {shown}")
         heads = {
             "end_members": "sources",
             "inside": "share of mixtures inside",

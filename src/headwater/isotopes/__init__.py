@@ -10,9 +10,8 @@ Samples
 Water lines and evaporation
 
 - :func:`fit_line`, :func:`fit_lines`, :class:`WaterLine`, :data:`GMWL`: lines with their errors
-- :func:`intersect`, :func:`crossings`: where two lines meet
-- :func:`evaporation_slope`, :func:`slope_envelope`, :func:`evaporated_fraction`, :class:`Climate`:
-  what evaporation does, after Craig and Gordon
+- :func:`crossings`: where lines meet the meteoric one
+- :func:`evaporated_fraction`, :class:`Climate`: how much evaporated, after Craig and Gordon
 
 Mixing
 
@@ -25,7 +24,7 @@ Mixing
 
 Published tables
 
-- :func:`read_claims`, :func:`published_study`, :func:`audit_tables`: what cannot be true
+- :func:`read_claims`, :func:`audit_tables`: what cannot be true
 """
 
 import lazy_loader

@@ -1,8 +1,7 @@
-from .audit.run import audit_tables, published_study, read_claims
-from .envelope import slope_envelope
-from .evaporation import Climate, evaporated_fraction, evaporation_slope
+from .audit.run import audit_tables, read_claims
+from .evaporation import Climate, evaporated_fraction
 from .excess import d_excess, lc_excess
-from .intersection import crossings, intersect
+from .intersection import crossings
 from .lines import GMWL, WaterLine, fit_line
 from .mixing.bounds import feasible_bounds
 from .mixing.closed_form import mix_closed_form
@@ -36,12 +35,10 @@ __all__ = [
     "dirichlet_prior",
     "emma",
     "evaporated_fraction",
-    "evaporation_slope",
     "feasible_bounds",
     "fit_line",
     "fit_lines",
     "identifiability",
-    "intersect",
     "lc_excess",
     "mix_carrera",
     "mix_closed_form",
@@ -49,10 +46,8 @@ __all__ = [
     "mix_hierarchical",
     "mix_posterior",
     "polygon_test",
-    "published_study",
     "read_claims",
     "read_mixsiar",
     "read_samples",
-    "slope_envelope",
     "summarise",
 ]

@@ -142,7 +142,7 @@ def kinetic_enrichment(
 def vapour_from_rain(
     rain: Any, temperature: Any, isotope: Isotope, *, seasonality: Any = 1.0
 ) -> Any:
-    """Isotopic composition of the vapour that rain tells of.
+    """Isotopic composition of the vapour that rain implies.
 
     Parameters
     ----------

@@ -227,7 +227,7 @@ def draw_slopes(table: pd.DataFrame, lmwl: WaterLine | None = None) -> Figure:
     table : DataFrame
         Of a LineTable.
     lmwl : WaterLine, optional
-        Its slope is drawn beside them.
+        Its slope is drawn with them.
 
     Returns
     -------

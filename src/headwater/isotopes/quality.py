@@ -58,14 +58,14 @@ def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> Qualit
         "date": lambda table: _dates(table, latest),
         "outlier": _outliers,
     }
-    told: set[Any] = set()
+    named_rows: set[Any] = set()
     for rule, look in rules.items():
         for row, severity, column, value, reason in look(samples):
             # a sample with an impossible value is an outlier too: say it once
-            if rule == "outlier" and row in told:
+            if rule == "outlier" and row in named_rows:
                 continue
             name, _, text = reason.partition(": ") if rule == "values" else (rule, "", reason)
-            told.add(row)
+            named_rows.add(row)
             found.append(
                 {
                     "row": row,

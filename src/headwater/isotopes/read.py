@@ -160,14 +160,14 @@ def _with_places(frame: pd.DataFrame, report: ReadingReport) -> tuple[pd.DataFra
         if name in data and bool((data[name].abs() > most).any()):
             own = next((entry.column for entry in report.recognised if entry.name == name), name)
             data = data.rename(columns={name: own if own != name else f"{name} (file)"})
-            told = f"'{own}' holds no degrees and is not taken for {name}"
+            noted = f"'{own}' holds no degrees and is not taken for {name}"
             rest = tuple(entry for entry in report.recognised if entry.name != name)
-            report = replace(report, recognised=rest).but(told)
+            report = replace(report, recognised=rest).but(noted)
     return data.copy(), report
 
 
 def _zeros(table: pd.DataFrame) -> tuple[str, ...]:
-    """Tell of rows where both isotopes are exactly 0, as an empty cell is filled."""
+    """Name rows where both isotopes are exactly 0, as an empty cell is filled."""
     both = (table["d18O"] == 0.0) & (table["d2H"] == 0.0)
     if both.sum() < 2:
         return ()
@@ -180,10 +180,10 @@ def _zeros(table: pd.DataFrame) -> tuple[str, ...]:
 def _waters(
     column: pd.Series, given: Mapping[str, str], report: ReadingReport
 ) -> tuple[pd.Series, ReadingReport, list[str]]:
-    """Name kinds of water in our words; what can be two kinds is told."""
+    """Name kinds of water in our words; what can be two kinds is noted."""
     words = [str(word).strip() for word in column.dropna().unique()]
     kinds = {word: _kind(word, given) for word in words}
-    told = [
+    noted = [
         f"'{word}' was taken for {kind}; waters = {{ '{word}' = ... }} settles it"
         for word, kind in kinds.items()
         if _plain(word) in _MIXED_WORDS and word not in given
@@ -194,7 +194,7 @@ def _waters(
         for word, kind in kinds.items()
         if kind != word and kind is not None and _plain(word) not in _MIXED_WORDS
     ]
-    return named.astype(object).where(named.notna(), None), report.but(*told), notes
+    return named.astype(object).where(named.notna(), None), report.but(*noted), notes
 
 
 def _plain(word: str) -> str:

@@ -90,7 +90,7 @@ class LineTable(TableResult):
         return tuple(WaterLine.from_row(dict(row)) for _, row in fitted.iterrows())
 
     def plot(self, ax: Axes | None = None, *, lmwl: WaterLine | None = None) -> Figure:
-        """Draw slopes with their 95 % intervals, and the meteoric slope beside them."""
+        """Draw slopes with their 95 % intervals, and the meteoric slope with them."""
         from headwater.isotopes import plots
 
         with drawing_on(ax):

@@ -45,7 +45,7 @@ def analyse_end_members(
     dict of Result
         ``emma`` (components and ranks); with three tracers or more also ``emma-scores``,
         ``emma-residuals`` (Hooper), ``emma-screening`` (which sources enclose the mixtures) and
-        ``emma-archetypes``. With two tracers ``emma`` says why it can tell nothing. Empty where the
+        ``emma-archetypes``. With two tracers ``emma`` says why it says nothing. Empty where the
         samples do not allow it.
     """
     from headwater.isotopes.mixing.composition import compose
@@ -64,8 +64,7 @@ def analyse_end_members(
         return {"emma": note} if len(names) >= EMMA_NEEDS else {}
     plain: EmmaResult = replace(found, fit=None, scores=None)
     if len(names) < EMMA_NEEDS:
-        told = TableResult(found.data, "", cautions=found.cautions[:1])
-        return {"emma": told}
+        return {"emma": TableResult(found.data, "", cautions=found.cautions[:1])}
     lacking = len(mixed) - len(whole)
     words = (f"{lacking} mixtures without every tracer were left out of the end-member analysis.",)
     ends = compose(table[table["water"].isin(asked.sources)], names)
@@ -125,7 +124,7 @@ def _screened(
     hull = screen_hull(space, values, candidates, rank=rank)
     hull.attrs["units"] = {"inside": "1", "distance": "sd"}
     least = min(rank for name, rank in found.ranks.items() if name != "residual structure")
-    told = (
+    missing = (
         f"Every criterion asks for {least + 1} end members or more; {len(ends)} are named: a "
         "source is missing.",
     )
@@ -134,7 +133,7 @@ def _screened(
             hull,
             f"Hull screening in {rank} dimensions: the share of mixtures that each set of sources "
             "encloses, and how far the sources lie from the space of the mixtures.",
-            cautions=told if least + 1 > len(ends) else (),
+            cautions=missing if least + 1 > len(ends) else (),
         ),
         "emma-archetypes": TableResult(
             extremes,

@@ -68,7 +68,7 @@ def draw_lines_by_group(
     lmwl: tuple[float, float] | None,
     envelope: tuple[float, ...] | None,
 ) -> Figure:
-    """Draw the slopes of Table 2 beside what evaporation can draw, and below them the crossings.
+    """Draw the slopes of Table 2 against what evaporation can draw, and below them the crossings.
 
     Parameters
     ----------

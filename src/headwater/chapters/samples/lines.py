@@ -164,7 +164,7 @@ def _meteoric(table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine) -> 
     data["used"] = [True, *[False] * (len(data) - 1)]
     data.attrs["units"] = dict.fromkeys(("intercept", "intercept_se", "rmse"), "‰")
     how = "given" if lmwl.method == "given" else f"fitted by {lmwl.method}"
-    words = f"The local meteoric water line was {how}; other estimators stand beside it"
+    words = f"The local meteoric water line was {how}; other estimators stand next to it"
     return LineTable(data, words, _REFERENCES)
 
 
@@ -188,7 +188,8 @@ def envelope_of(
     -------
     Envelope
     """
-    from headwater.isotopes import GMWL, slope_envelope
+    from headwater.isotopes import GMWL
+    from headwater.isotopes.envelope import slope_envelope
 
     whole = table[table["water"] == rain][["d18O", "d2H"]].dropna()
     if whole.empty:
@@ -270,14 +271,14 @@ def _judged(
     band = f"Evaporation alone draws slopes of {envelope.low:.1f} to {envelope.high:.1f}, up to "
     band += f"{envelope.seasonal_high:.1f} with seasonal vapour ({envelope.climate})."
     refused = points.data["status"].value_counts()
-    told = [f"{n} of {len(data)} crossings are {s}." for s, n in refused.items() if s != "ok"]
+    refusals = [f"{n} of {len(data)} crossings are {s}." for s, n in refused.items() if s != "ok"]
     if not lmwl.n:
-        told.append(
+        refusals.append(
             "The meteoric line was given without errors: the intervals of the crossings, which "
             "know those of the other lines alone, are too narrow."
         )
     return {
-        "crossings": replace(points, data=data, cautions=tuple(told)),
+        "crossings": replace(points, data=data, cautions=tuple(refusals)),
         "verdicts": TableResult(
             judged,
             verdicts.method,

@@ -233,7 +233,7 @@ def _closed_form(part: MixingPart) -> Answer:
 
 
 def _judge(part: MixingPart, rng: np.random.Generator, before: pd.DataFrame | None) -> Answer:
-    """Say whether these sources can be told apart, and where the mixtures lie among them."""
+    """Say whether these sources can be distinguished, and where the mixtures lie among them."""
     from headwater.isotopes.mixing.source_checks import identifiability, polygon_test
 
     dry = part.model.slope is None

@@ -61,10 +61,10 @@ class MixingOptions(_Options):
         ("soil",), min_length=1, description="Waters that are mixtures of them."
     )
     tracers: tuple[str, ...] = Field(
-        ("d18O", "d2H"), min_length=1, description="Columns that tell the sources apart."
+        ("d18O", "d2H"), min_length=1, description="Columns that distinguish the sources."
     )
     by: tuple[str, ...] | None = Field(
-        None, description="Groups whose fractions are told; default: those of [samples]."
+        None, description="Groups whose fractions are reported; default: those of [samples]."
     )
     paired: tuple[str, ...] = Field(
         (), description='Columns in which a source must agree with its mixture: ["month"].'

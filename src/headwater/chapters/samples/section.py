@@ -55,7 +55,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
 
 
 def _whole(result: Any) -> Any:
-    """Give groups without a period an empty one, which a CSV cannot tell from a missing one."""
+    """Give groups without a period an empty one: in a CSV it is the same as a missing one."""
     if "period" not in result.data:
         return result
     data = result.data.assign(period=result.data["period"].astype(object).fillna(""))
@@ -357,7 +357,7 @@ def _group_means(table: pd.DataFrame, sources: list[str]) -> pd.DataFrame | None
 
 
 def _model_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
-    """Tell whether a hierarchical model converged, and whether it could have made the data."""
+    """Report whether a hierarchical model converged, and whether it could have made the data."""
     if "mixing-diagnostics" in results:
         chains = results["mixing-diagnostics"]
         yield TableBlock(
@@ -401,7 +401,7 @@ def _end_member_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     yield FigureBlock(
         "emma",
         full.plot,
-        "Eigenvalues of the tracers of the mixtures beside four "
+        "Eigenvalues of the tracers of the mixtures with four "
         "criteria, and the mixtures in the space of the first components.",
         "End-member mixing analysis of the mixtures.",
     )
@@ -421,7 +421,7 @@ def _comparison_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         yield TextBlock(
             f"{len(sure)} of {len(gaps)} differences of fractions between groups or periods have a "
             "95 % interval without zero"
-            + ("." if len(sure) else ": these samples cannot tell the groups apart.")
+            + ("." if len(sure) else ": these samples cannot distinguish the groups.")
         )
         if len(sure):
             words = "Differences with an interval without zero; probability: that group a has more."

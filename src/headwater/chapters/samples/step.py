@@ -27,8 +27,8 @@ def _read(study: Study) -> str | None:
     table = samples.data
     counts = table["water"].value_counts()
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-    told = (*samples.choices, *(f"Assumed: {text}" for text in samples.cautions))
-    return "\n  ".join((f"Samples: {len(table)} rows ({kinds})", *told))
+    said = (*samples.choices, *(f"Assumed: {text}" for text in samples.cautions))
+    return "\n  ".join((f"Samples: {len(table)} rows ({kinds})", *said))
 
 
 def _run(context: Context) -> Mapping[str, Result]:

@@ -327,7 +327,7 @@ def sample(density: Likelihood, count: int, rng: np.random.Generator) -> Draws:
 
 
 def _relative(log_weights: Any) -> Any:
-    """Weights beside the largest of their group; 0 where no draw keeps to the caps."""
+    """Weights relative to the largest of their group; 0 where no draw keeps to the caps."""
     top = log_weights.max(axis=1, keepdims=True)
     return np.exp(log_weights - np.where(np.isfinite(top), top, 0.0))
 

@@ -29,8 +29,8 @@ def affine_solve(sources: Any) -> Any:
     if np.any(np.linalg.det(gram / scale) < 1e-13 ** max(gram.shape[-1] - 1, 1)):
         raise DataError(
             "the sources lie on one line (or plane) in the space of the tracers",
-            found=f"{sources.shape[-2]} sources and {sources.shape[-1]} tracers that cannot tell "
-            "them apart",
+            found=f"{sources.shape[-2]} sources and {sources.shape[-1]} tracers that do not "
+            "distinguish them",
             do="Join sources, or add a tracer",
         )
     first = np.linalg.solve(gram, steps)

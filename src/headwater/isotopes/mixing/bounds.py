@@ -1,4 +1,4 @@
-"""Which fractions are possible at all, when sources outnumber what the tracers can tell apart."""
+"""Which fractions are possible at all, when sources outnumber what the tracers can distinguish."""
 
 from __future__ import annotations
 

@@ -90,7 +90,8 @@ def _affine(y: Any, s: Any) -> Any:
 
 def _count_error(sources: int, tracers: int) -> DataError:
     return DataError(
-        f"{sources} sources cannot be told apart with {tracers} tracer{'s' if tracers > 1 else ''}",
+        f"{sources} sources cannot be distinguished with {tracers} "
+        f"tracer{'s' if tracers > 1 else ''}",
         found=f"{sources - 1} tracers are needed",
         do="Add tracers, join sources, or ask for what is possible: feasible_bounds gives the "
         "range of each fraction, mix_posterior its distribution under a stated prior",
@@ -288,12 +289,12 @@ def mix_closed_form(
     -------
     MixingTable
         Fractions in the metric of all errors, held to 0...1; the unconstrained fractions and their
-        first-order errors beside them; what does not fit, in ``status``.
+        first-order errors next to them; what does not fit, in ``status``.
 
     Raises
     ------
     DataError
-        If the sources cannot be told apart, or are more than tracers + 1.
+        If the sources cannot be distinguished, or are more than tracers + 1.
 
     Notes
     -----

@@ -383,12 +383,12 @@ def check_sources(sources: Composition, *, need_spread: bool = True) -> None:
             _check_spread(sources, k)
     for i, j in combinations(range(len(sources)), 2):
         if np.allclose(sources.mean[i], sources.mean[j], rtol=0.0, atol=1e-9):
-            told = ", ".join(
+            values = ", ".join(
                 f"{t} {v:g}" for t, v in zip(sources.tracers, sources.mean[i], strict=True)
             )
             raise DataError(
                 f"the sources {sources.labels[i]} and {sources.labels[j]} are identical",
-                found=told,
+                found=values,
                 do="Join them into one source, or add a tracer that differs",
             )
 

@@ -258,14 +258,14 @@ def _cautions(ranks: dict[str, int], p: int) -> tuple[str, ...]:
     said = []
     if p <= 2:
         said.append(
-            "Two tracers cannot tell how many end members there are: any three sources that "
+            "Two tracers cannot show how many end members there are: any three sources that "
             "enclose the samples fit exactly, and no residual is left to test them. This is plain "
             "mixing, not an end-member mixing analysis; add solutes or electrical conductivity."
         )
     found = {name: rank for name, rank in ranks.items() if name != "residual structure"}
     if len(set(found.values())) > 1:
-        told = ", ".join(f"{name} {rank}" for name, rank in found.items())
-        said.append(f"The criteria disagree about the rank: {told}.")
+        ranks_said = ", ".join(f"{name} {rank}" for name, rank in found.items())
+        said.append(f"The criteria disagree about the rank: {ranks_said}.")
     if ranks["residual structure"] > max(found.values()):
         said.append(
             f"Residuals depend on the concentration up to rank {ranks['residual structure'] - 1}: "
@@ -293,7 +293,7 @@ def hooper_diagnostics(space: MixingSpace, values: Any) -> pd.DataFrame:
     Notes
     -----
     ``RB = Σ(x̂ - x) / (n x̄)``, ``RRMSE = √Σ(x̂ - x)² / (n x̄)`` (this normalisation recalled,
-    unchecked), and ``√(Σ(x̂ - x)²/n) / x̄`` beside it, all of ``|x̄|``.
+    unchecked), and ``√(Σ(x̂ - x)²/n) / x̄`` next to it, all of ``|x̄|``.
 
     References
     ----------

@@ -71,7 +71,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HierarchicalPosterior(MixingPosterior):
-    """Posterior fractions by cell of the effects; the columns of the effects stand beside them.
+    """Posterior fractions by cell of the effects; the columns of the effects stand next to them.
 
     Attributes
     ----------

@@ -43,7 +43,7 @@ def lay_out(model: Model, cells: Cells, sources: Composition) -> Layout:
 
 
 def arrays(model: Model, cells: Cells, sources: Composition) -> dict[str, Any]:
-    """Return what the density needs besides the samples, in standard units of the tracers."""
+    """Return what the density needs apart from the samples, in standard units of the tracers."""
     sd = np.sqrt(sources.covariance.diagonal(axis1=1, axis2=2))
     relative = sources.covariance / sd[:, :, None] / sd[:, None, :]
     basis, first = ilr_basis(len(sources)), np.array(model.prior.first, dtype=float)
@@ -182,7 +182,7 @@ def draw_prior(
 
 
 def within_caps(found: dict[str, Any], caps: tuple[float, ...]) -> Any:
-    """Tell which draws keep to the caps in the common mean and in every cell.
+    """Say which draws keep to the caps in the common mean and in every cell.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Draws with weights: Pareto smoothing, the check that tells whether to trust them, resampling."""
+"""Draws with weights: Pareto smoothing, the check whether to trust them, resampling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARETO_LIMIT = 0.7
 
 
 def pareto_smooth(log_weights: Any) -> tuple[Any, float]:
-    """Smooth the largest importance weights, and tell how heavy their tail is.
+    """Smooth the largest importance weights, and report how heavy their tail is.
 
     Parameters
     ----------

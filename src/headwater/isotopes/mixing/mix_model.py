@@ -1,4 +1,4 @@
-"""MIX: mixing fractions when the end members are uncertain and the mixtures tell of them too."""
+"""MIX: fractions when end members are uncertain, and estimated from the mixtures too."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _weights(values: Any, sd: Any) -> Any:
 def _check(m: Any) -> None:
     if m.shape[0] > m.shape[1] + 1:
         raise DataError(
-            f"{m.shape[0]} end members cannot be told apart with {m.shape[1]} tracers",
+            f"{m.shape[0]} end members cannot be distinguished with {m.shape[1]} tracers",
             found=f"{m.shape[0] - 1} tracers are needed",
             do="Add tracers, or join end members",
         )

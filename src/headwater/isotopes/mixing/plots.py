@@ -271,7 +271,7 @@ def _write_correlation(axes: Axes, x: Any, y: Any) -> None:
 
 
 def draw_emma(result: EmmaResult) -> Figure:
-    """Draw eigenvalues beside their criteria, and the samples in the mixing space.
+    """Draw eigenvalues with their criteria, and the samples in the mixing space.
 
     Parameters
     ----------

@@ -174,7 +174,7 @@ _ADVICE = "Join small groups, use a tighter prior, or check the sources with the
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """What scatters the samples, besides the fractions."""
+    """What scatters the samples, apart from the fractions."""
 
     residual: str
     source_error: bool
@@ -538,9 +538,9 @@ def _cautions(
     said = []
     if k > t + 1:
         said.append(
-            f"{k} sources cannot be told apart with {t} tracers: the prior decides how what they "
-            "share is split. Read the fractions beside their feasible bounds, and join sources to "
-            "check."
+            f"{k} sources cannot be distinguished with {t} tracers: the prior decides "
+            "how what they share is split. Read the fractions next to their feasible bounds, and "
+            "join sources to check."
         )
     if k >= t + 1:
         test = polygon_test(sources, mixtures, rng=rng, n_resamples=400)

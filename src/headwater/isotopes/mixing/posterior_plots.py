@@ -59,7 +59,7 @@ def fraction_density(draws: Any, at: Any) -> Any:
 
 
 def _groups(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Name the groups by what tells them apart."""
+    """Name the groups by what distinguishes them."""
     several = len(set(table["label"])) > 1
     groups = []
     whole = table.assign(period=table["period"].astype(object).fillna(""))
@@ -135,7 +135,7 @@ def _name_sources(figure: Figure, sources: list[str]) -> None:
 
 
 def draw_matrix(table: pd.DataFrame) -> Figure:
-    """Draw densities, pairs and correlations of the fractions; colours tell groups apart.
+    """Draw densities, pairs and correlations of the fractions; colours distinguish groups.
 
     Parameters
     ----------
@@ -215,10 +215,12 @@ def _draw_region(axes: Axes, x: Any, y: Any, colour: str) -> None:
 
 def _write_correlations(axes: Axes, groups: list[tuple[str, pd.DataFrame]], a: str, b: str) -> None:
     axes.axis("off")
-    told = [(g, rows) for g, (_, rows) in enumerate(groups) if rows[a].std() * rows[b].std() > 0.0]
-    for place, (g, rows) in enumerate(told):
+    spread = [
+        (g, rows) for g, (_, rows) in enumerate(groups) if rows[a].std() * rows[b].std() > 0.0
+    ]
+    for place, (g, rows) in enumerate(spread):
         r = float(np.corrcoef(rows[a], rows[b])[0, 1])
-        height = 0.5 + 0.22 * (0.5 * (len(told) - 1) - place)
+        height = 0.5 + 0.22 * (0.5 * (len(spread) - 1) - place)
         words = f"r = {r:.2f}".replace("-", "−")
         axes.text(
             0.5,
@@ -253,7 +255,7 @@ def draw_triangles(table: pd.DataFrame, means: pd.DataFrame | None = None) -> Fi
     table : DataFrame
         Draws: a column for each of three sources, ``label`` and ``period``.
     means : DataFrame, optional
-        ``grouping``, ``period`` and a column for each source: marks beside the draws.
+        ``grouping``, ``period`` and a column for each source: marks among the draws.
 
     Returns
     -------

@@ -327,7 +327,7 @@ class CappedPrior(FractionPrior):
         return FractionPrior(self.kind, self.first, self.second)
 
     def allows(self, p: Any) -> Any:
-        """Tell which fractions, (..., K), keep to the caps."""
+        """Say which fractions, (..., K), keep to the caps."""
         return (np.asarray(p) <= np.array(self.caps)).all(axis=-1)
 
     def draw(self, count: int, rng: np.random.Generator) -> Any:

@@ -68,7 +68,7 @@ class PolygonTable(TableResult):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identifiability(TableResult):
-    """How well the sources can be told apart.
+    """How well the sources can be distinguished.
 
     Columns: ``measure``, ``value``, ``verdict`` (good, weak, bad), ``sentence``.
     """
@@ -100,7 +100,7 @@ class EmmaResult(TableResult):
     scores: Any = None
 
     def plot(self, ax: Axes | None = None) -> Figure:
-        """Draw eigenvalues beside their criteria, and samples in the mixing space."""
+        """Draw eigenvalues with their criteria, and samples in the mixing space."""
         from headwater.isotopes.mixing.plots import draw_emma
 
         with drawing_on(ax):

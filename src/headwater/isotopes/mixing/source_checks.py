@@ -157,7 +157,7 @@ def _cautions(table: pd.DataFrame, mixtures: Composition) -> tuple[str, ...]:
 
 
 def identifiability(sources: Composition, mixtures: Composition) -> Identifiability:
-    """Report how well sources can be told apart, before anything is fitted.
+    """Report how well sources can be distinguished, before anything is fitted.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def identifiability(sources: Composition, mixtures: Composition) -> Identifiabil
     table.attrs["units"] = {"value": "1"}
     return Identifiability(
         table,
-        "Whether the tracers can tell the sources apart: separation, condition, hull share and "
+        "Whether the tracers distinguish the sources: separation, condition, hull share and "
         "error of one sample.",
         (),
         fingerprint(sources.mean, sources.covariance, mixtures.mean),
@@ -250,7 +250,7 @@ def _separation(sources: Composition, white: Any) -> tuple[str, float, str, str]
     words = {
         "good": "well separated",
         "weak": "they overlap, their split is unsure",
-        "bad": "one cannot be told from the other; join them",
+        "bad": "one cannot be distinguished from the other; join them",
     }[verdict]
     return (
         "separation",
