@@ -103,7 +103,7 @@ def line_results(
         results["slopes"] = slopes
     if lmwl is not None and lines.lines():
         results["meteoric"] = _meteoric(table, options, lmwl)
-        results |= _judged(table, options, (lmwl, lines), rng)
+        results |= _judged(table, options, lmwl, lines, rng)
         results |= _initial(table, options, lmwl, rng)
     return results
 
@@ -245,14 +245,14 @@ def slope_prior(table: pd.DataFrame, options: SamplesOptions) -> tuple[float, fl
 def _judged(
     table: pd.DataFrame,
     options: SamplesOptions,
-    lines: tuple[WaterLine, LineTable],
+    lmwl: WaterLine,
+    fitted: LineTable,
     rng: np.random.Generator,
 ) -> dict[str, Result]:
     """Cross every line with the meteoric one, and say which crossing may be believed."""
     from headwater.isotopes import crossings
     from headwater.isotopes.envelope import judge_lines
 
-    lmwl, fitted = lines
     own = fitted.data[fitted.data["status"] == "ok"].reset_index(drop=True)
     named = [
         replace(line, label=name) for line, name in zip(fitted.lines(), own["group"], strict=True)
