@@ -25,6 +25,10 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/installed-docs
+	MPLBACKEND=agg $(BIN)/sphinx-build -W --keep-going -q -j 2 -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 architecture:
 	$(PYTHON) docs/draw_architecture.py
 
@@ -35,7 +39,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) headwater-demo headwater-demo-network .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/api docs/auto_gallery $(VENV) headwater-demo headwater-demo-network .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -51,6 +55,10 @@ $(VENV)/installed-web: pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
 	touch $@ $(VENV)/installed-test $(VENV)/installed
+
+$(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@ $(VENV)/installed
 
 $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
