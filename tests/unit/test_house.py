@@ -10,7 +10,7 @@ from pathlib import Path
 import headwater
 
 SOURCE = Path(headwater.__file__).parent
-GROUND = {"errors", "glossary", "units", "settings", "results", "figures"}
+GROUND = {"errors", "glossary", "units", "settings", "results", "figures", "installation"}
 SCIENCE = {
     "variation",
     "detector",

@@ -11,6 +11,7 @@ from headwater.cli import (
     alerts,
     audit_tables,
     detect,
+    doctor,
     downscale,
     keys,
     network,
@@ -34,7 +35,7 @@ app = typer.Typer(
     name="headwater",
     help="How much water a mountain's soil holds, how it changes, and what drives it.",
     epilog=_EPILOG,
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -186,6 +187,7 @@ app.command("replay")(replay.run_replay)
 app.add_typer(keys.app, name="keys")
 app.add_typer(alerts.app, name="alerts")
 app.command()(audit_tables.audit)
+app.command("doctor")(doctor.run_doctor)
 
 
 def main() -> None:

@@ -101,10 +101,11 @@ def _insist_on_web(mqtt: str) -> None:
     from importlib.util import find_spec
 
     from headwater.errors import InputError
+    from headwater.installation import install_hint
 
     for module, extra in (("fastapi", "web"), ("uvicorn", "web"), ("aiomqtt", "mqtt")):
         if find_spec(module) is None and (mqtt or extra == "web"):
-            do = f"Install it with: pip install 'headwater[{extra}]'"
+            do = install_hint(extra)
             raise InputError(f"serving needs {module}", found="it is not installed", do=do)
 
 

@@ -121,7 +121,7 @@ class MixingOptions(_Options):
     model: Literal["independent", "hierarchical"] = Field(
         "independent",
         description="Whether each group stands alone, or all share what they can (needs the extra "
-        "bayes: pip install headwater[bayes]).",
+        "bayes; without it, the message says how to install it).",
     )
     random: tuple[str, ...] = Field(
         (),

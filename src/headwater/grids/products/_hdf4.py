@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from headwater.errors import GridError, InputError
+from headwater.installation import install_hint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +107,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise InputError(
             f"{path.name} is HDF4, which needs the package pyhdf",
             found="no pyhdf here",
-            do="Install it with: pip install 'headwater[hdf4]'",
+            do=install_hint("hdf4"),
         )
     library = import_module("pyhdf.SD")
     fault = import_module("pyhdf.error").HDF4Error

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, InputError, StudyError, nearest
+from headwater.installation import install_hint
 from headwater.isotopes.mixing.composition import Composition, name_rows
 from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior
 
@@ -71,7 +72,7 @@ def needs_extra() -> None:
         raise StudyError(
             "hierarchical mixing needs the extra `bayes`",
             found=f"{' and '.join(lacking)} not installed",
-            do="pip install 'headwater[bayes]', or use mix_posterior for independent groups",
+            do=f"{install_hint('bayes')}; or use mix_posterior for independent groups",
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwater.installation import install_hint
 from headwater.network.entities import Observations, concatenate
 from headwater.network.store.protocol import Session, StoreError
 from headwater.network.store.schema import JSON_COLUMNS, OBSERVATION_COLUMNS
@@ -124,7 +125,7 @@ def open_parquet() -> Any:
     try:
         import duckdb
     except ImportError:
-        do = "Install them: pip install 'headwater[archive]'"
+        do = install_hint("archive")
         raise StoreError("archived months need duckdb and pyarrow", do=do) from None
     return duckdb.connect(config={"threads": 2})
 

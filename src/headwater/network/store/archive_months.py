@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from headwater.installation import install_hint
 from headwater.network.entities import Observations, concatenate
 from headwater.network.store.archive import TIMES, Part, parts, read_archived, reopen
 from headwater.network.store.protocol import Session, Store, StoreError, StoreFullError
@@ -255,7 +256,7 @@ def _parquet() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        do = "Install them: pip install 'headwater[archive]'"
+        do = install_hint("archive")
         raise StoreError("archived months need duckdb and pyarrow", do=do) from None
     fields = []
     for name in OBSERVATION_COLUMNS.values():

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 
 from headwater.errors import InputError
+from headwater.installation import install_hint
 from headwater.network.entities import Observations, Written
 from headwater.network.store.migrations import migrate
 from headwater.network.store.pool import Pool
@@ -394,7 +395,7 @@ def _needs_psycopg() -> None:
     from importlib.util import find_spec
 
     if find_spec("psycopg") is None:
-        do = "Install it: pip install 'headwater[postgres]'"
+        do = install_hint("postgres")
         raise StoreError("a PostgreSQL store needs psycopg 3, which is not installed", do=do)
 
 
