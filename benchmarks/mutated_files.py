@@ -3,9 +3,10 @@
 A clean grid is written anew with other axes, longitudes, time axes, calendars, stamps, steps,
 units, packing, types, fills and formats; some have steps in disorder, twice, or not at all. What is
 read from it, month by month and cell by cell, must be what the clean grid gives, at the same
-places, or there must be an error, or a warning that says what to write. Files lie in nothing that they say; what they leave unsaid (a
-fill, the place of a stamp) is left unsaid. All files cover whole years. Tables are mutated by
-``benchmarks.table_mutations``. Run: ``python -m benchmarks.mutated_files --n 10000 --seed 0``.
+places, or there must be an error, or a warning that says what to write. Files lie in nothing that
+they say; what they leave unsaid (a fill, the place of a stamp) is left unsaid. All files cover
+whole years. Tables are mutated by ``benchmarks.table_mutations``. Run:
+``python -m benchmarks.mutated_files --n 10000 --seed 0``.
 """
 
 from __future__ import annotations
