@@ -12,6 +12,8 @@ from headwater.chapters.downscaling import section as downscaling_section
 from headwater.chapters.downscaling import step as downscaling_step
 from headwater.chapters.grids import section as grids_section
 from headwater.chapters.grids import step as grids_step
+from headwater.chapters.restoration import section as restoration_section
+from headwater.chapters.restoration import step as restoration_step
 from headwater.chapters.samples import section as samples_section
 from headwater.chapters.samples import step as samples_step
 from headwater.chapters.validation import section as validation_section
@@ -31,6 +33,7 @@ STEPS: tuple[Step, ...] = (
     correlation_step.STEP,
     detector_step.STEP,
     samples_step.STEP,
+    restoration_step.STEP,
 )
 """All steps, in the order in which they run."""
 
@@ -42,5 +45,6 @@ SECTIONS: Mapping[str, MakeSection] = {
     "correlation": correlation_section.make_section,
     "detector": detector_section.make_section,
     "samples": samples_section.make_section,
+    "restoration": restoration_section.make_section,
 }
 """What makes the chapter of each step, in reading order."""

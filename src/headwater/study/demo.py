@@ -72,7 +72,24 @@ by = ["altitude_band", "vegetation", "aspect_sector"]
 paired = ["month"]
 lapse = true              # all three grow lighter with altitude
 absent = {{ August = ["snow_melt"], September = ["snow_melt"] }}
+
+[restoration]             # units with grades from the field; thaw follows the air
+units = "data/units.geojson"
+thaw = "air"
+durations = {{ no_till_reseeding = 10, revegetation = 14, transplanting = 14 }}
 """
+_UNITS = (
+    # name, west, south, east, north as shares of the area's box; grade, probability, what is known
+    ("Desert gate", 0.08, 0.62, 0.20, 0.74, "severe", 0.82, {"soil_depth": 0.7}),
+    ("North slope", 0.30, 0.55, 0.42, 0.68, "heavy", 0.74, {"field_visited": True}),
+    ("Long valley", 0.45, 0.42, 0.60, 0.52, "moderate", 0.66, {"pika_burrows": 210.0}),
+    ("Ice ridge", 0.22, 0.36, 0.32, 0.47, "severe", 0.71, {"permafrost": True, "soil_depth": 0.9}),
+    ("Old pasture", 0.62, 0.28, 0.74, 0.40, "heavy", 0.69, {"cover": 0.35, "capacity": 0.55}),
+    ("River meadow", 0.76, 0.18, 0.88, 0.28, "light", 0.61, {"pika_burrows": 90.0}),
+    ("Core reserve", 0.48, 0.56, 0.58, 0.68, "moderate", 0.58, {"protection": "core"}),
+    ("Steep cut", 0.64, 0.44, 0.70, 0.52, "severe", 0.77, {"soil_depth": 1.0, "seasons": 2}),
+)
+"""Management units of the demo, made up like all of it."""
 
 
 def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
@@ -83,7 +100,7 @@ def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
     out : str or Path
         Folder: ``study.toml``, and ``data/`` with soil moisture (packed NetCDF, a file a year),
         precipitation (Zarr), temperature [K] and NDVI (NetCDF), elevation and vegetation (GeoTIFF),
-        the area, water samples, and the truth.
+        the area, management units, water samples, and the truth.
     seed : int
         The same seed gives the same data.
     small : bool
@@ -113,6 +130,7 @@ def _write_data(data: Path, *, seed: int, small: bool) -> None:
     here = make(seed=seed, **(_SMALL if small else {}))
     _write_cube(here.cube, data)
     _write_maps(here, data)
+    _write_units(here, data)
     _write_truth(here, data)
 
 
@@ -192,6 +210,23 @@ def _write_maps(here: VirtualHeadwater, data: Path) -> None:
         ],
     }
     (data / "area.geojson").write_text(json.dumps(outline) + "\n", encoding="utf-8")
+
+
+def _write_units(here: VirtualHeadwater, data: Path) -> None:
+    import shapely
+
+    west, south, east, north = here.area.bounds
+    wide, high = east - west, north - south
+    features = []
+    for name, left, low, right, up, grade, probability, known in _UNITS:
+        box = shapely.box(
+            west + left * wide, south + low * high, west + right * wide, south + up * high
+        )
+        outline = shapely.geometry.mapping(box.intersection(here.area))
+        properties = {"name": name, "grade": grade, "probability": probability, **known}
+        features.append({"type": "Feature", "properties": properties, "geometry": outline})
+    whole = {"type": "FeatureCollection", "features": features}
+    (data / "units.geojson").write_text(json.dumps(whole) + "\n", encoding="utf-8")
 
 
 def _write_raster(values: xr.DataArray, path: Path, *, missing: float) -> None:

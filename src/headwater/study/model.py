@@ -22,6 +22,7 @@ from pydantic import (
 from headwater.chapters.correlation.options import CorrelationOptions
 from headwater.chapters.detector.options import DetectorOptions
 from headwater.chapters.downscaling.options import DownscalingOptions
+from headwater.chapters.restoration.options import RestorationOptions
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.chapters.validation.options import ValidationOptions
 from headwater.chapters.variation.options import VariationOptions
@@ -376,6 +377,7 @@ class Study(Table):
     correlation: CorrelationOptions | None = None
     detector: DetectorOptions | None = None
     samples: SamplesOptions | None = None
+    restoration: RestorationOptions | None = None
     settings: dict[str, Any] = {}
 
     _file: Path = PrivateAttr(default=Path("study.toml"))

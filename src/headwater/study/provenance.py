@@ -149,6 +149,9 @@ def input_checksums(study: Study) -> dict[str, dict[str, Any]]:
             paths.append(entry.georeference.path)
     if study.samples is not None:
         paths.append(study.samples.path)
+    if study.restoration is not None:
+        named = (study.restoration.units, study.restoration.measures)
+        paths += [path for path in named if path is not None]
     if study.area is not None and study.area.path is not None:
         paths.append(study.area.path)
     files = {file for path in paths for file in input_files(path)}

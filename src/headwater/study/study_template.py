@@ -65,6 +65,10 @@ _SAMPLES = (
     "Where the water came from: isotopes of water samples. Without the table: not computed. A "
     "study may have samples alone, without inputs."
 )
+_RESTORATION = (
+    "When, where and how degraded ground is restored, from management units with grades. Without "
+    "the table: not computed."
+)
 # Written without "#": what nobody can do without. In other places an example beats no default.
 _FILLED = {
     "name": '"Soil moisture of my mountains"',
@@ -129,6 +133,18 @@ _EXAMPLES = {
     "samples.of": '["soil"]',
     "samples.groups": '["layer", "altitude_band", "vegetation", "aspect_sector"]',
     "samples.mixing": '{ sources = ["precipitation", "ground_ice", "snow_melt"] }',
+    "restoration.units": '"data/units.gpkg"',
+    "restoration.crs": '"EPSG:4326"',
+    "restoration.encoding": '"GBK"',
+    "restoration.measures": '"measures.yaml"',
+    "restoration.year": "2027",
+    "restoration.thaw": '"soil_temperature"',
+    "restoration.rain": '"precipitation"',
+    "restoration.germination": "0.08",
+    "restoration.bands": "[3000, 3500, 4000, 4500]",
+    "restoration.durations": "{ revegetation = 14 }",
+    "restoration.curve_number": "80",
+    "restoration.infiltration": "5.0",
     "detector.strata": '{ elevation = { method = "natural", count = 6 } }',
 }
 
@@ -194,6 +210,9 @@ def template() -> str:
         "\n".join(textwrap.wrap(_SAMPLES, 92, initial_indent="# ", subsequent_indent="# "))
         + "\n"
         + _table("samples", _options("samples"), commented=True),
+        "\n".join(textwrap.wrap(_RESTORATION, 92, initial_indent="# ", subsequent_indent="# "))
+        + "\n"
+        + _table("restoration", _options("restoration"), commented=True),
         _SETTINGS,
     ]
     return "\n".join(parts)
