@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from headwater.chapters.correlation.options import CorrelationOptions
 from headwater.chapters.detector.options import DetectorOptions, StrataOptions
 from headwater.chapters.downscaling.options import DownscalingOptions
+from headwater.chapters.restoration.options import RestorationOptions
 from headwater.chapters.samples.options import (
     ClimateOptions,
     LmwlOptions,
@@ -42,6 +43,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "samples.lmwl": LmwlOptions,
     "samples.climate": ClimateOptions,
     "samples.mixing": MixingOptions,
+    "restoration": RestorationOptions,
 }
 
 

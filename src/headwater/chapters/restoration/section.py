@@ -77,6 +77,12 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
     visits = units.loc[units["unit"].isin(plan.loc[plan["field_visit_first"], "unit"]), "unit"]
     if len(visits):
         yield f"{len(visits)} units need a field visit before work is approved."
+    short = plan.loc[~plan["enough_days"].astype(bool), "unit"].nunique()
+    if short:
+        yield (
+            f"At {short} units some work does not fit between its opening and its deadline (in dry "
+            "years too): divide it, bring more people, or begin in the autumn before."
+        )
     if "dry-years" in results:
         yield _dry_words(results["dry-years"].data)
 

@@ -217,17 +217,16 @@ def _results(
         "units": UnitTable(unit_frame(plan.lines), "Management units with grade and priority."),
     }
     if season.fits is not None:
-        calendar = calendar_table(
-            season.fits,
-            options.bands or _bands(season),
-            durations=options.durations,
-            share=options.share,
-            profile=profile,
-        )
         found["calendar"] = WorkCalendar(
-            calendar,
+            calendar_table(
+                season.fits,
+                options.bands or _bands(season),
+                durations=options.durations,
+                share=options.share,
+                profile=profile,
+            ),
             _CALENDAR,
-            references=_REFERENCES,
+            _REFERENCES,
             choices=season.choices,
             cautions=season.cautions,
         )
