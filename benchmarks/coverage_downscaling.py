@@ -27,8 +27,8 @@ from headwater.downscaling.support_operator import Support, support
 from headwater.downscaling.systematic import SystematicError
 from headwater.downscaling.training import Recipe, fit_downscaling
 from headwater.downscaling.twins import TwinOptions, twin_experiment
-from headwater.grids.products import ease2_grid
-from headwater.virtual import make
+from headwater.grids.products.ease2 import ease2_grid
+from headwater.virtual import make_headwater
 from headwater.virtual.satellite import SatelliteView, observe_from_space
 
 SEEDS = (101, 102, 103)
@@ -61,7 +61,7 @@ def full_case(seed: int, truth: str, errors: str) -> Case:
 
 
 def small_case(seed: int, truth: str, errors: str) -> Case:
-    here = make(seed=seed, years=(2018, 2018), shape=(32, 64), noise=0, gaps=0)
+    here = make_headwater(seed=seed, years=(2018, 2018), shape=(32, 64), noise=0, gaps=0)
     operator = support(ease2_grid(36), here.cube)
     operator = operator.only(operator.covered > 0.5)
     view = cut(observe_from_space(here, operator.matrix, seed=seed, truth=truth, errors=errors))

@@ -15,7 +15,7 @@ from headwater.chapters.samples.lines import line_results, slope_prior
 from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.isotopes import add_groups, check_samples
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 from headwater.virtual.endmembers import LMWL, sources
 from headwater.virtual.samples import PRECISION
 
@@ -36,7 +36,7 @@ MODELS = {
 
 def campaign(seed: int) -> pd.DataFrame:
     """One campaign of 2,678 samples, each mixture with its true shares beside it."""
-    here = make(seed=seed, years=(2020, 2021), shape=(10, 16), resolution=0.5)
+    here = make_headwater(seed=seed, years=(2020, 2021), shape=(10, 16), resolution=0.5)
     truth = here.truth.samples.set_index("sample_id")
     table = add_groups(check_samples(here.samples), altitude=EDGES)
     known = truth.reindex(table["sample_id"]).set_index(table.index)

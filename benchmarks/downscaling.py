@@ -25,8 +25,8 @@ from headwater.downscaling.residual import fit_residual
 from headwater.downscaling.support_operator import Support, support
 from headwater.downscaling.training import DownscalingModel, Recipe, fit_downscaling
 from headwater.downscaling.wavelet_coupling import Coupling
-from headwater.grids.products import ease2_grid
-from headwater.virtual import make
+from headwater.grids.products.ease2 import ease2_grid
+from headwater.virtual import make_headwater
 from headwater.virtual.satellite import SatelliteView, observe_from_space
 
 SEEDS = (101, 102, 103)
@@ -52,7 +52,7 @@ DEFAULT = list(RECIPES)[-1]
 
 def world(seed: int, truth: str, errors: str) -> tuple[Support, SatelliteView, Predictors]:
     """Make a headwater and look at it from space."""
-    here = make(seed=seed, years=(2018, 2019), noise=0, gaps=0)
+    here = make_headwater(seed=seed, years=(2018, 2019), noise=0, gaps=0)
     operator = support(ease2_grid(36), here.cube)
     view = observe_from_space(here, operator.matrix, seed=seed, truth=truth, errors=errors)
     return operator, view, build_predictors(view.dynamic, view.static, view.times)

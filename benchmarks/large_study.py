@@ -39,7 +39,8 @@ def write(folder: Path, days: int = DAYS, rows: int = ROWS, columns: int = COLUM
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-    from headwater.grids import grid_coords, write_netcdf, write_zarr
+    from headwater.grids import write_netcdf, write_zarr
+    from headwater.grids.geometry import grid_coords
 
     grid = GeoBox.from_bbox((94, 36, 94 + columns / 50, 36 + rows / 50), 4326, resolution=0.02)
     cells, rng = grid_coords(grid), np.random.default_rng(1)

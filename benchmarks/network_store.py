@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from headwater.network import Observations, microseconds, open_store
-from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
-from headwater.network.store import Store
+from headwater.network import open_store
+from headwater.network.entities import Datastream, Observations, ObservedProperty, Sensor, Thing
 from headwater.network.store.archive_months import close_months
-from headwater.network.times import DAY
+from headwater.network.store.protocol import Store
+from headwater.network.times import DAY, microseconds
 
 SERIES, EACH = 100, 10_000
 T0, STEP = microseconds("2025-01-01T00:00:00Z"), 600_000_000

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from headwater.warning import BaselineOptions, Tolerance, calibrate_thresholds, fit_baseline
-from headwater.warning.baseline import innovations
-from headwater.warning.charts import Chart, Thresholds, update_chart
+from headwater.warning import calibrate_thresholds, fit_baseline
+from headwater.warning.baseline import BaselineOptions, innovations
+from headwater.warning.charts import Chart, Thresholds, Tolerance, update_chart
 
 PAGE = Path(__file__).parents[1] / "docs" / "simulations" / "warning.md"
 OPTIONS = BaselineOptions()

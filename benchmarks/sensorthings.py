@@ -14,9 +14,17 @@ from urllib.parse import quote
 
 import numpy as np
 
-from headwater.network import Observations, open_store
-from headwater.network.entities import Datastream, Location, ObservedProperty, Sensor, Thing
-from headwater.network.sensorthings import Call, Service
+from headwater.network import open_store
+from headwater.network.entities import (
+    Datastream,
+    Location,
+    Observations,
+    ObservedProperty,
+    Sensor,
+    Thing,
+)
+from headwater.network.sensorthings import Service
+from headwater.network.sensorthings.messages import Call
 from headwater.web import create_app
 
 SERIES, STEP = 100, 600_000_000

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import HeadwaterError
-from headwater.tables import fields_named, read_table
+from headwater.tables import read_table
+from headwater.tables.vocabulary import fields_named
 
 FIELDS = fields_named(
     (

@@ -14,8 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from headwater.alerts import acknowledge, add_silence, deliver, evaluate, list_alerts, read_evidence
+from headwater.alerts import acknowledge, deliver, evaluate, list_alerts
 from headwater.alerts.channels import sender, verify_signature
+from headwater.alerts.events import add_silence, read_evidence
 from headwater.alerts.outbox import dead_messages
 from headwater.alerts.rules import Rules
 from headwater.network import open_store

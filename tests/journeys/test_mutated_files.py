@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from headwater.grids import grid_coords, read_area, study_grid, write_geotiff, write_netcdf
+from headwater.grids import read_area, study_grid, write_geotiff, write_netcdf
+from headwater.grids.geometry import grid_coords
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError
-from headwater.network import iso, microseconds, open_store
+from headwater.network import open_store
 from headwater.network.client import Client
 from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
 from headwater.network.keys import issue
+from headwater.network.times import iso, microseconds
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
@@ -389,7 +390,8 @@ def test_two_services_on_one_store(tmp_path):
 
 BESIDE = f"""
 import sys, numpy as np
-from headwater.network import Observations, open_store
+from headwater.network import open_store
+from headwater.network.entities import Observations
 with open_store(sys.argv[1]) as store:
     for k in range(40, 60):
         time = {T0} + {MINUTE} * (np.arange(100) + k * 100)

@@ -10,10 +10,12 @@ import pytest
 import rasterio
 import xarray as xr
 
-from headwater.network import microseconds, open_store
-from headwater.network.sensorthings import Call, Service
+from headwater.network import open_store
+from headwater.network.sensorthings import Service
+from headwater.network.sensorthings.messages import Call
+from headwater.network.times import microseconds
 from headwater.study.demo import write_demo
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
 DAYS = pd.date_range("2020-06-10", "2020-07-20")
 SILENT = "S3"
@@ -34,7 +36,7 @@ def headwater(*words, fails=0):
 
 @pytest.fixture(scope="module")
 def truth():
-    return make(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5).truth.fields
+    return make_headwater(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5).truth.fields
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,15 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError, StudyError
-from headwater.network import Observations, open_store
+from headwater.network import open_store
+from headwater.network.entities import Observations
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.folder import watch
 from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.mapping import Mapping, parse_mapping
 from headwater.network.ingest.mqtt import subscribe
 from headwater.network.ingest.sensorthings_pull import pull
-from headwater.network.store import Store
+from headwater.network.store.protocol import Store
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="no Mosquitto on this machine")

@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError
-from headwater.network import Observations, microseconds, open_store
+from headwater.network import open_store
 from headwater.network.entities import (
     Datastream,
     FeatureOfInterest,
     HistoricalLocation,
     Location,
     MultiDatastream,
+    Observations,
     ObservedProperty,
     Sensor,
     Thing,
     Written,
 )
-from headwater.network.store import StoreBusyError, StoreError
 from headwater.network.store.archive_months import close_months, recall, verify
 from headwater.network.store.backup import back_up, check, restore
+from headwater.network.store.protocol import StoreBusyError, StoreError
 from headwater.network.store.schema import VERSIONS
-from headwater.network.times import DAY, NEVER
+from headwater.network.times import DAY, NEVER, microseconds
 
 T0 = microseconds("2024-01-30T00:00:00Z")
 STEP = 600_000_000

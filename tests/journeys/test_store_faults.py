@@ -16,18 +16,26 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from headwater.network import Observations, iso, microseconds, open_store
-from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing, Written
-from headwater.network.store import StoreFullError, StoreUnreachableError
+from headwater.network import open_store
+from headwater.network.entities import (
+    Datastream,
+    Observations,
+    ObservedProperty,
+    Sensor,
+    Thing,
+    Written,
+)
 from headwater.network.store.archive_months import close_months, verify
-from headwater.network.times import DAY
+from headwater.network.store.protocol import StoreFullError, StoreUnreachableError
+from headwater.network.times import DAY, iso, microseconds
 
 T0 = microseconds("2024-02-28T00:00:00Z")
 MINUTE = 60_000_000
 # Writes batch after batch, and says so when it is told that the batch is kept.
 WRITER = f"""
 import sys, numpy as np
-from headwater.network import Observations, open_store
+from headwater.network import open_store
+from headwater.network.entities import Observations
 address, first, batches, size, stream = sys.argv[1], *map(int, sys.argv[2:])
 with open_store(address, wait=60) as store:
     print("ready", flush=True)
@@ -242,9 +250,10 @@ def test_a_full_file_system_is_refused_and_nothing_breaks(tmp_path):
 
 FULL_DISK = """
 import os, sqlite3, sys, numpy as np
-from headwater.network import Observations, open_store
+from headwater.network import open_store
+from headwater.network.entities import Observations
 from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
-from headwater.network.store import StoreFullError
+from headwater.network.store.protocol import StoreFullError
 folder = sys.argv[1]
 open(folder + "/ballast", "wb").write(bytes(1_000_000))
 with open_store(folder + "/network.db") as store:

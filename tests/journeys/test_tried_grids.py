@@ -13,8 +13,10 @@ import xarray as xr
 
 from headwater.chapters import STEPS
 from headwater.errors import ProblemsError
-from headwater.grids import grid_coords, read_area, study_grid, write_geotiff
-from headwater.study import read_study, run, survey
+from headwater.grids import read_area, study_grid, write_geotiff
+from headwater.grids.geometry import grid_coords
+from headwater.study import read_study, run
+from headwater.study.checks import survey
 
 LAT = ("lat", 36.05 + 0.1 * np.arange(6), {"units": "degrees_north"})
 LON = ("lon", 95.05 + 0.1 * np.arange(5), {"units": "degrees_east"})

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.detector import best_strata, factor, interaction, opgd, stratify
+from headwater.detector import factor, interaction, opgd, stratify
+from headwater.detector.optimal_parameters import best_strata
 from headwater.detector.q import p_central, q_statistic, stratum_sums
 
 SETTINGS = settings(deadline=None, max_examples=40)

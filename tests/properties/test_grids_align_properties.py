@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from headwater.grids import align, cell_area, grid_coords
+from headwater.grids import align, cell_area
+from headwater.grids.geometry import grid_coords
 
 
 def grid(rows: int, columns: int, step: tuple[int, int], at: tuple[int, int], up: bool) -> GeoBox:

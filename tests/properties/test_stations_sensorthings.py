@@ -9,10 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.network import Observations, open_store
-from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
-from headwater.network.sensorthings import Call, Limits, Refused, Service
+from headwater.network import open_store
+from headwater.network.entities import Datastream, Observations, ObservedProperty, Sensor, Thing
+from headwater.network.sensorthings import Service
+from headwater.network.sensorthings.context import Limits
+from headwater.network.sensorthings.errors import Refused
 from headwater.network.sensorthings.expression import paths_of, read_expression
+from headwater.network.sensorthings.messages import Call
 from headwater.network.sensorthings.query import read_token, token_of
 
 STEP = 3_600_000_000

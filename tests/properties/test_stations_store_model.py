@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from headwater.network import Observations, microseconds, open_store
-from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
+from headwater.network import open_store
+from headwater.network.entities import Datastream, Observations, ObservedProperty, Sensor, Thing
 from headwater.network.store.archive_months import close_months, recall
-from headwater.network.times import DAY, NEVER
+from headwater.network.times import DAY, NEVER, microseconds
 
 T0 = microseconds("2024-02-27T12:00:00Z")  # a leap day and two ends of months lie ahead
 streams = st.sampled_from([1, 2, 3])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.tables import parse_numbers, parse_times
+from headwater.tables.numbers import parse_numbers
+from headwater.tables.times import parse_times
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "table_mutations.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.is_file(), reason="benchmarks/ is not here")

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rankdata
 
-from headwater.inference import kendall_p
-from headwater.inference.kendall import series_p, tied_p
+from headwater.inference.kendall import kendall_p, series_p, tied_p
 from headwater.inference.pettitt import pettitt_exact_p
 from headwater.variation._kernels import sen_kendall
 

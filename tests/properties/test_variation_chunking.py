@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from headwater.variation import (
     aggregate,
-    aggregate_all,
     anomalies,
     climatology,
     correlate,
     interannual_cv,
     monthly_cv,
     ols_trend,
-    period_mean,
     sen_mann_kendall,
 )
+from headwater.variation.aggregation import aggregate_all
+from headwater.variation.mean_year import period_mean
 
 PERIODS = ("day", "pentad", "month", "season", "growing_season", "year")
 

@@ -4,9 +4,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.virtual import Frame, lay, make
+from headwater.virtual import make_headwater
 from headwater.virtual.climate import MONTHLY_PRECIPITATION, seasonal_precipitation
 from headwater.virtual.fields import smooth_noise, spline_weights, stream
+from headwater.virtual.frame import Frame
+from headwater.virtual.landscape import lay_landscape
 from headwater.virtual.retrieval import cut_gaps
 from headwater.virtual.soil import Column, State, advance
 
@@ -64,7 +66,7 @@ def test_gaps_take_the_share_asked_for(seed, share):
 @settings(deadline=None, max_examples=8)
 @given(seed=SEEDS, rows=st.integers(4, 14), columns=st.integers(4, 20))
 def test_any_landscape_is_a_mountain(seed, rows, columns):
-    land = lay(Frame(rows, columns, 0.05, 95.0, 37.0), seed=seed)
+    land = lay_landscape(Frame(rows, columns, 0.05, 95.0, 37.0), seed=seed)
     assert 1999.9 <= land.fine.z.min() <= land.fine.z.max() <= 5800.1
     assert abs(np.median(land.fine.z) - 3460.0) < 25.0
     assert land.grid.inside.any()
@@ -74,7 +76,7 @@ def test_any_landscape_is_a_mountain(seed, rows, columns):
 @settings(deadline=None, max_examples=6)
 @given(seed=SEEDS, rows=st.integers(4, 9), columns=st.integers(4, 12))
 def test_any_size_has_the_same_annual_precipitation(seed, rows, columns):
-    here = make(seed=seed, years=(2019, 2019), shape=(rows, columns))
+    here = make_headwater(seed=seed, years=(2019, 2019), shape=(rows, columns))
     rain = here.cube["precipitation"].sum("time", dtype="float64")
     assert abs(float(rain.where(here.truth.fields["inside"]).mean()) - 366.72) < 0.01
     assert len(here.samples) > 1000

@@ -12,16 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.detector import (
-    categories,
-    contrasts,
-    ecological,
-    factor,
-    interaction,
-    opgd,
-    risk,
-    stratify,
-)
+from headwater.detector import contrasts, ecological, factor, interaction, opgd, risk, stratify
 from headwater.detector.breaks import (
     effective_breaks,
     equal_breaks,
@@ -31,7 +22,7 @@ from headwater.detector.breaks import (
 )
 from headwater.detector.peer_breaks import styled_rule
 from headwater.detector.q import p_wang2016, q_interval, q_statistic, stratum_sums
-from headwater.detector.strata import as_strata
+from headwater.detector.strata import as_strata, categories
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "detector"
 pytestmark = pytest.mark.skipif(

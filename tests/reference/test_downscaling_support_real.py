@@ -14,8 +14,10 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from headwater.downscaling.support_operator import aggregate_cube, support
-from headwater.grids import cell_area, geobox_of, read_area
-from headwater.grids.products import ease2_grid, read_product
+from headwater.grids import cell_area, read_area
+from headwater.grids.geometry import geobox_of
+from headwater.grids.products import read_product
+from headwater.grids.products.ease2 import ease2_grid
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared product files are not here")

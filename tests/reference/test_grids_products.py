@@ -11,17 +11,10 @@ import pytest
 import xarray as xr
 
 from headwater.glossary import term
-from headwater.grids import (
-    align,
-    clip,
-    common_period,
-    crs_of,
-    geobox_of,
-    open_grid,
-    out_of_range,
-    read_area,
-    study_grid,
-)
+from headwater.grids import align, clip, open_grid, read_area, study_grid
+from headwater.grids.geometry import crs_of, geobox_of
+from headwater.grids.open import out_of_range
+from headwater.grids.times import common_period
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared product files are not here")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from headwater.grids import clip, geobox_of, read_area
+from headwater.grids import clip, read_area
+from headwater.grids.geometry import geobox_of
 from headwater.grids.products import quality_counts, read_product
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

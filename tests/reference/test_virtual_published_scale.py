@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
 YEARS = range(2017, 2022)
 CASES = [
@@ -38,7 +38,7 @@ class Scale:
 @pytest.fixture(scope="module", params=CASES)
 def scale(request) -> Scale:
     seed, shape = request.param
-    here = make(seed=seed, shape=shape)
+    here = make_headwater(seed=seed, shape=shape)
     inside = here.truth.fields["inside"].values
     month = here.cube["time"].dt.month.values
     year = here.cube["time"].dt.year.values

@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 
 from headwater.warning import (
-    BaselineOptions,
-    Tolerance,
     calibrate_thresholds,
     climb,
-    first_alarms,
     fit_baseline,
     innovations,
     monitor_structure,
-    new_chart,
-    new_ladder,
     score_detector,
 )
+from headwater.warning.baseline import BaselineOptions
+from headwater.warning.charts import Tolerance, new_chart
+from headwater.warning.evaluation import first_alarms
+from headwater.warning.ladder import new_ladder
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "warning"
 OPTIONS = BaselineOptions(season=(150, 280))

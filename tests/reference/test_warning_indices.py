@@ -13,16 +13,15 @@ import numpy as np
 import pytest
 
 from headwater.warning import (
-    FlashRule,
-    cusum_run_length,
     drought_class,
-    ewma_run_length,
     find_flash_droughts,
     fit_standardisation,
     moisture_deficit_index,
     soil_water_deficit_index,
     standardise,
 )
+from headwater.warning.drought import FlashRule
+from headwater.warning.run_length import cusum_run_length, ewma_run_length
 from headwater.warning.standardised import rolling_total
 
 DATA = Path(__file__).parents[1] / "data" / "warning"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.alerts import CapAlert, CapArea, cap_problems, read_rules, write_cap
+from headwater.alerts import read_rules, write_cap
+from headwater.alerts.cap import CapAlert, CapArea, cap_problems
 from headwater.alerts.channels import signature, verify_signature
 from headwater.errors import InputError, ProblemsError
 

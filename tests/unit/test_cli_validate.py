@@ -12,7 +12,8 @@ from odc.geo.geobox import GeoBox
 from typer.testing import CliRunner
 
 from headwater.cli import app
-from headwater.grids import grid_coords, write_netcdf
+from headwater.grids import write_netcdf
+from headwater.grids.geometry import grid_coords
 
 RUN = CliRunner()
 GRID = GeoBox((6, 8), Affine(0.25, 0, 99.0, 0, -0.25, 39.0), "EPSG:4326")

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from headwater.detector import (
-    categories,
     contrasts,
     detect,
     ecological,
@@ -17,6 +16,7 @@ from headwater.detector import (
 )
 from headwater.detector.breaks import geometric_breaks
 from headwater.detector.search_tests import search_test
+from headwater.detector.strata import categories
 from headwater.errors import DataError
 
 Y = np.random.default_rng(0).normal(size=40)

@@ -28,7 +28,8 @@ from headwater.detector.strata import as_strata
 from headwater.detector.table_detection import figures_of, from_table, on_lattice, summary_lines
 from headwater.errors import CRSError, DataError, StudyError
 from headwater.figures import render
-from headwater.grids import cell_area, grid_coords
+from headwater.grids import cell_area
+from headwater.grids.geometry import grid_coords
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ import pytest
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import detect_sample, ecological, factor, interaction, read_sample, stratify
+from headwater.detector import ecological, factor, interaction, stratify
+from headwater.detector.detection import detect_sample
 from headwater.detector.null_models import GridSpectral, MoranSpectral, Permutation, Rotation
 from headwater.detector.resample import Resampling, point_blocks, square_blocks, unit_blocks
 from headwater.detector.risk_detector import compact_letters
+from headwater.detector.sample import read_sample
 from headwater.errors import DataError, StudyError
 from headwater.inference.multiplicity import benjamini_hochberg, chance_p
 

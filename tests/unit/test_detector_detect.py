@@ -10,10 +10,15 @@ from odc.geo.geobox import GeoBox
 from headwater.chapters.detector.options import DetectorOptions, StrataOptions
 from headwater.chapters.detector.section import make_section
 from headwater.chapters.detector.step import STEP
-from headwater.detector import Scheme, best_strata, detect, detect_sample, opgd, read_sample
+from headwater.detector import detect, opgd
+from headwater.detector.detection import detect_sample
+from headwater.detector.optimal_parameters import best_strata
+from headwater.detector.sample import read_sample
+from headwater.detector.search_options import Scheme
 from headwater.errors import DataError, StudyError
 from headwater.figures import render
-from headwater.grids import cell_area, grid_coords, write_zarr
+from headwater.grids import cell_area, write_zarr
+from headwater.grids.geometry import grid_coords
 from headwater.report.section import FigureBlock, TableBlock
 from headwater.settings import Settings
 from headwater.study.model import Study

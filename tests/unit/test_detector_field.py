@@ -6,18 +6,8 @@ import pytest
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import (
-    Scheme,
-    contrasts,
-    detect,
-    detect_sample,
-    ecological,
-    factor,
-    opgd,
-    read_sample,
-    risk,
-    stratify,
-)
+from headwater.detector import contrasts, detect, ecological, factor, opgd, risk, stratify
+from headwater.detector.detection import detect_sample
 from headwater.detector.field_covariance import (
     FieldPlaces,
     Kernel,
@@ -27,6 +17,8 @@ from headwater.detector.field_covariance import (
 from headwater.detector.interaction_tests import sign_flip_p
 from headwater.detector.null_models import GridSpectral, spread_across
 from headwater.detector.resample import Resampling, square_blocks
+from headwater.detector.sample import read_sample
+from headwater.detector.search_options import Scheme
 from headwater.detector.strata import Strata
 from headwater.errors import DataError, StudyError
 

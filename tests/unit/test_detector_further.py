@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 
 from headwater.chapters.detector.section import make_section
 from headwater.cli import app
-from headwater.detector import detect_sample, idsa, q_series, read_sample, srsgd
+from headwater.detector import idsa, q_series, srsgd
+from headwater.detector.detection import detect_sample
 from headwater.detector.further import FURTHER
 from headwater.detector.rough_sets import nearest_units, queen_units
+from headwater.detector.sample import read_sample
 from headwater.detector.search_options import Search
 from headwater.detector.spatial_association import psd, spatial_variance
 from headwater.detector.strata import stratify

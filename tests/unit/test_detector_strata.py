@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from headwater.detector import categories, sectors, stratify
+from headwater.detector import stratify
 from headwater.detector.breaks import BREAKS, natural_breaks
-from headwater.detector.strata import as_strata, cross_strata
+from headwater.detector.strata import as_strata, categories, cross_strata, sectors
 from headwater.errors import DataError, StudyError
 
 VALUES = np.array([3.0, 1.0, 2.0, 2.0, 9.0, 4.0, np.nan, 7.0])

@@ -8,13 +8,14 @@ from headwater.detector import detect, factor
 from headwater.detector.field_covariance import FieldPlaces
 from headwater.detector.resample import Resampling, square_blocks
 from headwater.detector.strata import Strata
-from headwater.grids import geobox_of, terrain_on_grid
-from headwater.virtual import make
+from headwater.grids import terrain_on_grid
+from headwater.grids.geometry import geobox_of
+from headwater.virtual import make_headwater
 
 
 @pytest.fixture(scope="module")
 def found():
-    here = make(seed=3, years=(2019, 2020), shape=(48, 110))
+    here = make_headwater(seed=3, years=(2019, 2020), shape=(48, 110))
     cube = here.cube
     months = cube["time"].dt.month
     season = (months >= 5) & (months <= 10)

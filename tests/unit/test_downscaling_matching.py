@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from headwater.errors import DataError, GridError, TimeAxisError
-from headwater.grids import grid_coords
+from headwater.grids.geometry import grid_coords
 from headwater.validation.matching import (
     match_series,
     match_times,

@@ -8,7 +8,8 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from headwater.errors import GridError, StudyError
-from headwater.grids import align, cell_area, geobox_of, grid_coords, read_area, study_grid
+from headwater.grids import align, cell_area, read_area, study_grid
+from headwater.grids.geometry import geobox_of, grid_coords
 
 NAN = np.nan
 UTM = "EPSG:32632"

@@ -6,16 +6,10 @@ import shapely
 import xarray as xr
 
 from headwater.errors import GridError
-from headwater.grids import (
-    Area,
-    clip,
-    crs_of,
-    geobox_of,
-    grid_coords,
-    inside,
-    read_area,
-    study_grid,
-)
+from headwater.grids import clip, read_area, study_grid
+from headwater.grids.area import Area
+from headwater.grids.clipping import inside
+from headwater.grids.geometry import crs_of, geobox_of, grid_coords
 
 
 def cube(rows_up: bool = False, lazy: bool = False) -> xr.DataArray:

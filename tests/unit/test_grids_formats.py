@@ -13,7 +13,8 @@ import xarray as xr
 
 from headwater.errors import GridError, InputError
 from headwater.glossary import term
-from headwater.grids import crs_of, open_grid, read_area
+from headwater.grids import open_grid, read_area
+from headwater.grids.geometry import crs_of
 
 THETA, HEIGHT = term("soil_moisture"), term("elevation")
 VALUES = np.random.default_rng(1).uniform(0.1, 0.4, (3, 4, 5))

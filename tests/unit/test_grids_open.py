@@ -10,16 +10,9 @@ import xarray as xr
 
 from headwater.errors import CRSError, GridError, InputError, TimeAxisError, UnitError
 from headwater.glossary import term
-from headwater.grids import (
-    crs_of,
-    grid_coords,
-    open_grid,
-    out_of_range,
-    read_area,
-    study_grid,
-    write_geotiff,
-    write_zarr,
-)
+from headwater.grids import open_grid, read_area, study_grid, write_geotiff, write_zarr
+from headwater.grids.geometry import crs_of, grid_coords
+from headwater.grids.open import out_of_range
 
 THETA, RAIN, WARMTH, HEIGHT = map(
     term, ("soil_moisture", "precipitation", "temperature", "elevation")

@@ -9,8 +9,10 @@ import pytest
 import xarray as xr
 
 from headwater.errors import InputError, StudyError
-from headwater.grids import grid_coords, read_area, study_grid, write_geotiff
-from headwater.grids.products import PRODUCTS, read_product
+from headwater.grids import read_area, study_grid, write_geotiff
+from headwater.grids.geometry import grid_coords
+from headwater.grids.products import read_product
+from headwater.grids.products.catalogue import PRODUCTS
 from headwater.grids.products.gridded import GRIDDED
 from headwater.variation import aggregate
 

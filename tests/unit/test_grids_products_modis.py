@@ -9,9 +9,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from headwater.errors import GridError, InputError, StudyError, TimeAxisError
-from headwater.grids import geobox_of, read_area
-from headwater.grids.products import quality_counts, read_modis, read_product
+from headwater.grids import read_area
+from headwater.grids.geometry import geobox_of
+from headwater.grids.products import quality_counts, read_product
 from headwater.grids.products._hdf4 import SINUSOIDAL
+from headwater.grids.products.modis import read_modis
 
 SIDE = 926.625433055833
 TILE = 12  # cells; a real tile of 1 km has 1200

@@ -10,8 +10,11 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from headwater.errors import GridError, InputError, StudyError, TimeAxisError
-from headwater.grids import geobox_of, read_area
-from headwater.grids.products import ease2_grid, quality_counts, read_smap
+from headwater.grids import read_area
+from headwater.grids.geometry import geobox_of
+from headwater.grids.products import quality_counts
+from headwater.grids.products.ease2 import ease2_grid
+from headwater.grids.products.smap import read_smap
 
 SHAPE = (406, 964)
 ROW, COLUMN = 74, 747  # a corner in the Qilian mountains

@@ -8,14 +8,11 @@ import xarray as xr
 
 from headwater.errors import GridError, InputError, StudyError
 from headwater.grids import read_area
-from headwater.grids.products import (
-    PRODUCTS,
-    ease2_grid,
-    quality_counts,
-    read_esa_cci,
-    read_gldas,
-    read_product,
-)
+from headwater.grids.products import quality_counts, read_product
+from headwater.grids.products.catalogue import PRODUCTS
+from headwater.grids.products.ease2 import ease2_grid
+from headwater.grids.products.esacci import read_esa_cci
+from headwater.grids.products.gldas import read_gldas
 
 
 def coordinates(rows: int, columns: int) -> dict[str, tuple]:

@@ -11,8 +11,10 @@ import xarray as xr
 
 from headwater.errors import TimeAxisError
 from headwater.glossary import term
-from headwater.grids import in_period, open_grid, time_steps
+from headwater.grids import open_grid
 from headwater.grids.stamps import stamp_doubt
+from headwater.grids.steps import time_steps
+from headwater.grids.times import in_period
 from headwater.variation import aggregate
 
 THETA, RAIN = term("soil_moisture"), term("precipitation")

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from headwater.errors import TimeAxisError
-from headwater.grids import check_times, common_period, step_days
+from headwater.grids.times import check_times, common_period, step_days
 
 
 def axis(*labels: str) -> xr.DataArray:

@@ -9,15 +9,8 @@ import pytest
 import xarray as xr
 
 from headwater.errors import CRSError, GridError, ResumeError
-from headwater.grids import (
-    crs_of,
-    grid_coords,
-    read_area,
-    study_grid,
-    write_geotiff,
-    write_netcdf,
-    write_zarr,
-)
+from headwater.grids import read_area, study_grid, write_geotiff, write_netcdf, write_zarr
+from headwater.grids.geometry import crs_of, grid_coords
 
 GRID = study_grid(resolution=0.5, area=read_area((94, 36, 97, 38)))
 VALUES = np.random.default_rng(5).normal(size=(7, 4, 6)).astype(np.float32)

@@ -5,17 +5,10 @@ import numpy.testing as npt
 import pytest
 from scipy import stats
 
-from headwater.inference import (
-    correlation_p,
-    effective_n,
-    effective_n_pair,
-    fdr,
-    field_statement,
-    kendall_p,
-    student_p,
-)
-from headwater.inference.effective import lag1
-from headwater.inference.kendall import score_variance, smallest_p
+from headwater.inference import effective_n, fdr
+from headwater.inference.effective import effective_n_pair, lag1
+from headwater.inference.kendall import kendall_p, score_variance, smallest_p
+from headwater.inference.significance import correlation_p, field_statement, student_p
 
 
 def score(values):

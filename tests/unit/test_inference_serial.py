@@ -4,8 +4,8 @@ import numpy.testing as npt
 import pytest
 
 from headwater.errors import DataError, GridError
-from headwater.inference import effective_n_pair, moments
-from headwater.inference.effective import lag1
+from headwater.inference import moments
+from headwater.inference.effective import effective_n_pair, lag1
 from headwater.inference.serial import serial_pair
 
 

@@ -10,7 +10,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from headwater.chapters.grids.section import make_section
-from headwater.grids import grid_coords, read_area
+from headwater.grids import read_area
+from headwater.grids.geometry import grid_coords
 from headwater.report.front import front_of
 from headwater.report.picture import take_picture
 from headwater.report.section import FigureBlock, TableBlock, TextBlock

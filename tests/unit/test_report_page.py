@@ -17,7 +17,7 @@ from matplotlib.image import imread
 from odc.geo.geobox import GeoBox
 
 from headwater.figures import new_figure
-from headwater.grids import grid_coords
+from headwater.grids.geometry import grid_coords
 from headwater.grids.plots import map_figure
 from headwater.report.lineage import Lineage, read_lineage
 from headwater.report.page import Chapter, Front, compose_page

@@ -13,7 +13,8 @@ from odc.geo.geobox import GeoBox
 
 from headwater.chapters import SECTIONS
 from headwater.errors import ResumeError
-from headwater.grids import grid_coords, write_zarr
+from headwater.grids import write_zarr
+from headwater.grids.geometry import grid_coords
 from headwater.report import write_report
 from headwater.results import MapResult, TableResult
 from headwater.study import Study, parse_study

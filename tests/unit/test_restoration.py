@@ -9,27 +9,21 @@ import shapely
 
 from headwater.errors import DataError, InputError, StudyError
 from headwater.restoration import (
-    HarvestStore,
-    Site,
-    Unit,
     advise,
-    earthwork_refusals,
     estimate_treatment_effect,
     fit_season_start,
     make_plan,
     matched_controls,
-    move_line,
     pit_layout,
-    plan_table,
-    planting_method,
     read_profile,
     runoff_cut,
     work_window,
     write_plan,
 )
-from headwater.restoration.calendar_bands import REMINDERS
-from headwater.restoration.measures import GRADES
-from headwater.restoration.rain_harvesting import FU_2010
+from headwater.restoration.calendar_bands import REMINDERS, planting_method
+from headwater.restoration.measures import GRADES, Site
+from headwater.restoration.plan import Unit, move_line, plan_table
+from headwater.restoration.rain_harvesting import FU_2010, HarvestStore, earthwork_refusals
 
 BASE = ("winter_rodent_control", "growing_season_grazing_ban", "fertiliser")
 TABLE = {

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from headwater.cli.network import app
 from headwater.errors import InputError, StudyError
-from headwater.network import microseconds, open_store
+from headwater.network import open_store
 from headwater.network.derived.interval_means import station_means
 from headwater.network.derived.write import derive
 from headwater.network.ingest.csv_mapping import read_csv
@@ -22,8 +22,8 @@ from headwater.network.overview import series_status, write_export
 from headwater.network.quality.flags import Flag
 from headwater.network.quality.flags_json import bits_of
 from headwater.network.quality.run import control_store
-from headwater.network.store import Store
-from headwater.network.times import DAY
+from headwater.network.store.protocol import Store
+from headwater.network.times import DAY, microseconds
 
 HOUR = 3_600_000_000
 SHARED = Path(__file__).resolve().parents[3] / "shared"

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError
-from headwater.network import Observations, microseconds, open_store
+from headwater.network import open_store
 from headwater.network.derived.interval_means import station_means
+from headwater.network.entities import Observations
 from headwater.network.ingest.load import ensure_series
 from headwater.network.ingest.parsed_file import Place, Series
 from headwater.network.quality.flags import Flag
 from headwater.network.quality.flags_json import verdict
-from headwater.network.times import DAY
+from headwater.network.times import DAY, microseconds
 
 T0 = microseconds("2026-06-01T00:00:00Z")
 EDGES = T0 + DAY * np.arange(3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headwater.errors import InputError
-from headwater.network import Store, open_store
+from headwater.network import open_store
 from headwater.network.entities import Thing
 from headwater.network.keys import (
     Key,
@@ -18,6 +18,7 @@ from headwater.network.keys import (
     revoke,
     verify,
 )
+from headwater.network.store.protocol import Store
 
 
 @pytest.fixture

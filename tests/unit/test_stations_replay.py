@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError, InputError
-from headwater.network import iso
 from headwater.network.client import Client, service_url
 from headwater.network.replay import BATCH, Channel, Station, play
-from headwater.network.times import DAY, microseconds
+from headwater.network.times import DAY, iso, microseconds
 
 T0 = microseconds("2026-03-15T00:00:00Z")
 MINUTE = 60_000_000

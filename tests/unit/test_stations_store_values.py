@@ -8,17 +8,17 @@ import pytest
 
 import headwater.network as room
 from headwater.errors import InputError, TimeAxisError
-from headwater.network import Observations, iso, microseconds, open_store
-from headwater.network.entities import concatenate
-from headwater.network.store import StoreError
+from headwater.network import open_store
+from headwater.network.entities import Observations, concatenate
 from headwater.network.store.archive_months import digest
 from headwater.network.store.migrations import version_of
 from headwater.network.store.open import sqlite_path
 from headwater.network.store.postgres import translate
 from headwater.network.store.postgres_copy import binary_rows
+from headwater.network.store.protocol import StoreError
 from headwater.network.store.read import days
 from headwater.network.store.schema import VERSIONS, statements
-from headwater.network.times import DAY, NEVER, month_bounds, months_of
+from headwater.network.times import DAY, NEVER, iso, microseconds, month_bounds, months_of
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import xarray as xr
 
 from headwater.chapters import STEPS
 from headwater.errors import DataError, InputError, ProblemsError, StudyError, TimeAxisError
-from headwater.study import parse_study, read_study, run, survey
+from headwater.study import parse_study, read_study, run
+from headwater.study.checks import survey
 
 DAYS = pd.date_range("2020-01-01", periods=30)
 HEAD = '[study]\nname = "s"\n[inputs.soil_moisture]\npath = "sm.nc"\n'

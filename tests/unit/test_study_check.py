@@ -18,7 +18,8 @@ from headwater.errors import (
     TimeAxisError,
     UnitError,
 )
-from headwater.study import check, parse_study, survey
+from headwater.study import check, parse_study
+from headwater.study.checks import survey
 
 DAYS = pd.date_range("2020-01-01", periods=20)
 

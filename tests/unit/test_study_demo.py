@@ -11,7 +11,7 @@ from headwater.errors import ResumeError
 from headwater.study import check, load_result, read_study, run
 from headwater.study.demo import write_demo
 from headwater.study.inputs import open_input
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_the_demo_is_a_sound_study(demo: Path) -> None:
 
 
 def test_what_is_read_is_what_was_made(demo: Path) -> None:
-    here = make(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5)
+    here = make_headwater(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5)
     study = read_study(demo)
     resolution = {"soil_moisture": 5.1e-5, "ndvi": 5.1e-5, "precipitation": 0, "temperature": 5e-5}
     for name, tolerance in resolution.items():
@@ -66,7 +66,7 @@ def test_the_fractions_of_the_demo_hold_the_truth(demo: Path, tmp_path: Path) ->
     (tmp_path / "study.toml").write_text('[study]\nname = "Samples"\n' + samples)
     run(read_study(tmp_path / "study.toml"), STEPS)
     found = load_result(tmp_path / "results", "samples/mixing").data
-    here = make(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5)
+    here = make_headwater(seed=1, years=(2020, 2021), shape=(10, 16), resolution=0.5)
     truth = here.truth.samples.query("water == 'soil'")
     truth = truth.assign(period=truth["month"].map({6: "June", 8: "August", 9: "September"}))
     held = []

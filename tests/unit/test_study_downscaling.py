@@ -13,7 +13,8 @@ from headwater.chapters import STEPS
 from headwater.chapters.downscaling.section import make_section
 from headwater.errors import DataError, GridError, ProblemsError, StudyError
 from headwater.settings import Settings
-from headwater.study import load_result, parse_study, read_study, run, survey
+from headwater.study import load_result, parse_study, read_study, run
+from headwater.study.checks import survey
 from headwater.study.satellite_demo import write_satellite_demo
 
 QUICK = "trees = 10\nrows = 800\nlearners = ['forest']\n"

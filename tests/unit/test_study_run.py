@@ -13,7 +13,8 @@ from headwater.chapters import STEPS
 from headwater.chapters.grids.step import default_alignment
 from headwater.errors import ProblemsError, StudyError
 from headwater.settings import Settings
-from headwater.study import finished_steps, load_result, parse_study, run
+from headwater.study import load_result, parse_study, run
+from headwater.study.folder import finished_steps
 
 MONTHS = pd.date_range("2018-01-01", periods=48, freq="MS")
 TEXT = """

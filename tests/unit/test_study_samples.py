@@ -16,7 +16,8 @@ from headwater.chapters.samples.table import groupings, read_table
 from headwater.errors import DataError, InputError, ProblemsError
 from headwater.report import write_report
 from headwater.report.section import FigureBlock
-from headwater.study import load_result, parse_study, read_study, run, survey
+from headwater.study import load_result, parse_study, read_study, run
+from headwater.study.checks import survey
 
 HEAD = '[study]\nname = "Waters"\n[samples]\npath = "lab.csv"\n'
 SHARES = {"June": 0.6, "August": 0.9}

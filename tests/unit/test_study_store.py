@@ -50,7 +50,7 @@ def test_maps_come_back_and_each_is_a_geotiff(tmp_path: Path) -> None:
     import rasterio
     from odc.geo.geobox import GeoBox
 
-    from headwater.grids import grid_coords
+    from headwater.grids.geometry import grid_coords
 
     grid = GeoBox.from_bbox((94, 36, 96, 37), "EPSG:4326", resolution=0.5)
     values = np.array([[0.1, np.nan, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]])

@@ -15,7 +15,8 @@ from headwater.chapters.correlation import step as correlation
 from headwater.chapters.variation import section as variation_chapter
 from headwater.chapters.variation import step as variation
 from headwater.errors import DataError, StudyError
-from headwater.grids import grid_coords, write_zarr
+from headwater.grids import write_zarr
+from headwater.grids.geometry import grid_coords
 from headwater.report.section import FigureBlock, TableBlock
 from headwater.settings import Settings
 from headwater.study.model import Study

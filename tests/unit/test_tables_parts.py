@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError, TimeAxisError
-from headwater.tables import ReadingOptions, decode, parse_numbers, parse_options, parse_times
+from headwater.tables import ReadingOptions
 from headwater.tables.heads import convert_unit, is_unit, match
-from headwater.tables.numbers import Signs, signs_of
-from headwater.tables.times import order_in
+from headwater.tables.numbers import Signs, parse_numbers, signs_of
+from headwater.tables.options import parse_options
+from headwater.tables.text import decode
+from headwater.tables.times import order_in, parse_times
 from headwater.tables.vocabulary import FIELDS
 
 CHINESE = "采样时间,海拔(m),δ18O(‰)\n2021年6月1日,3200,−12.3\n"

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError, InputError, TimeAxisError, UnitError
-from headwater.tables import ReadingOptions, fields_named, read_cells, read_table
+from headwater.tables import ReadingOptions, read_table
+from headwater.tables.cells import read_cells
+from headwater.tables.vocabulary import fields_named
 
 DATA = Path(__file__).parents[1] / "data" / "tables"
 SAMPLES = fields_named(

@@ -8,22 +8,20 @@ from scipy import stats
 
 from headwater.errors import DataError, StudyError, TimeAxisError
 from headwater.figures import render
-from headwater.inference import pettitt_p
 from headwater.inference.effective import autocorrelation, corrected_lag1
-from headwater.inference.pettitt import pettitt_exact_p
+from headwater.inference.pettitt import pettitt_exact_p, pettitt_p
 from headwater.variation import (
     anomalies,
     ols_trend,
     persistent_mann_kendall,
     pettitt,
-    recommended_trend,
     seasonal_mann_kendall,
     sen_mann_kendall,
     trends,
 )
 from headwater.variation.calendar import decimal_years
 from headwater.variation.trend._tiles import midranks, regular_axis
-from headwater.variation.trend.compare import TREND_METHODS
+from headwater.variation.trend.compare import TREND_METHODS, recommended_trend
 from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
 from headwater.variation.trend.ols_persistent import persistent_ols_trend
 from headwater.variation.trend.partial import partial_correlation_trend, partial_mann_kendall

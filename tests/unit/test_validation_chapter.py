@@ -14,8 +14,10 @@ from headwater.chapters.validation.reference import read_reference
 from headwater.chapters.validation.run import Comparison, compare_with_stations
 from headwater.chapters.validation.tables import to_qa4sm
 from headwater.errors import DataError
-from headwater.grids import grid_coords, write_netcdf
-from headwater.study import load_result, read_study, run, survey
+from headwater.grids import write_netcdf
+from headwater.grids.geometry import grid_coords
+from headwater.study import load_result, read_study, run
+from headwater.study.checks import survey
 from headwater.validation.scorecards import ScorecardOptions, scorecard
 
 GRID = GeoBox((4, 5), Affine(0.25, 0, 99.0, 0, -0.25, 39.0), "EPSG:4326")

@@ -5,8 +5,10 @@ import pytest
 import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation import aggregate, aggregate_all, period_mean
+from headwater.variation import aggregate
+from headwater.variation.aggregation import aggregate_all
 from headwater.variation.calendar import cadence, check_time, decimal_years, periods
+from headwater.variation.mean_year import period_mean
 
 
 def cube(index, values, **attrs):

@@ -7,7 +7,7 @@ from odc.geo.geobox import GeoBox
 
 from headwater.errors import TimeAxisError
 from headwater.figures import render
-from headwater.grids import grid_coords
+from headwater.grids.geometry import grid_coords
 from headwater.grids.zones import elevation_bands
 from headwater.variation import aggregate
 from headwater.variation import correlation_results as relations

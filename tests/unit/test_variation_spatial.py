@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter
 
 from headwater.errors import DataError, GridError
-from headwater.grids import cell_size, grid_coords
+from headwater.grids.geometry import cell_size, grid_coords
 from headwater.inference import modified_t_test
 from headwater.variation import correlate_maps
 from headwater.variation import correlation_results as relations

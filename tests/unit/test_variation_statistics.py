@@ -18,10 +18,10 @@ from headwater.variation import (
     ols_trend,
     sen_mann_kendall,
     spatial_cv,
-    trend_class,
 )
 from headwater.variation.calendar import decimal_years
 from headwater.variation.map_correlation import matrix
+from headwater.variation.trend.classic import trend_class
 
 
 def cube(values, freq="YS", **attrs):

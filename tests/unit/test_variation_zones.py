@@ -8,7 +8,9 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from headwater.errors import DataError
-from headwater.grids import cell_area, class_zones, elevation_bands, grid_coords
+from headwater.grids import cell_area, elevation_bands
+from headwater.grids.geometry import grid_coords
+from headwater.grids.zones import class_zones
 from headwater.variation import results_of as findings
 from headwater.variation.results_of import zone_seasons
 

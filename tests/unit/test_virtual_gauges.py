@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from headwater.errors import DataError
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 from headwater.virtual.gauges import DEPTHS, place_gauges
 
 
 @pytest.fixture(scope="module")
 def here():
-    return make(seed=1, years=(2019, 2019), shape=(10, 16))
+    return make_headwater(seed=1, years=(2019, 2019), shape=(10, 16))
 
 
 @pytest.fixture(scope="module")

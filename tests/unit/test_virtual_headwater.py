@@ -6,7 +6,9 @@ import xarray as xr
 
 from headwater.errors import DataError, GridError
 from headwater.glossary import GLOSSARY
-from headwater.virtual import CLASSES, Frame, VirtualHeadwater, lay, make, outline
+from headwater.virtual import VirtualHeadwater, make_headwater
+from headwater.virtual.frame import Frame, outline
+from headwater.virtual.landscape import CLASSES, lay_landscape
 from headwater.virtual.vegetation import GREENNESS, ndvi
 
 SMALL = {"years": (2018, 2019), "shape": (12, 20)}
@@ -14,11 +16,14 @@ SMALL = {"years": (2018, 2019), "shape": (12, 20)}
 
 @pytest.fixture(scope="module")
 def here() -> VirtualHeadwater:
-    return make(seed=4, gaps=0.05, **SMALL)
+    return make_headwater(seed=4, gaps=0.05, **SMALL)
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_does_not(here):
-    again, other = make(seed=4, gaps=0.05, **SMALL), make(seed=5, gaps=0.05, **SMALL)
+    again, other = (
+        make_headwater(seed=4, gaps=0.05, **SMALL),
+        make_headwater(seed=5, gaps=0.05, **SMALL),
+    )
     xr.testing.assert_identical(here.cube, again.cube)
     xr.testing.assert_identical(here.truth.fields, again.truth.fields)
     assert here.samples.equals(again.samples)
@@ -28,7 +33,7 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(here):
 
 
 def test_one_year_does_not_depend_on_the_noise_or_gaps_asked_for(here):
-    plain = make(seed=4, noise=0.0, gaps=0.0, **SMALL)
+    plain = make_headwater(seed=4, noise=0.0, gaps=0.0, **SMALL)
     xr.testing.assert_identical(plain.cube["precipitation"], here.cube["precipitation"])
     xr.testing.assert_identical(plain.truth.fields, here.truth.fields)
     assert np.array_equal(plain.cube["soil_moisture"], plain.truth.fields["soil_moisture"])
@@ -155,7 +160,7 @@ def test_annual_amounts_and_temperatures_are_met_exactly(here):
 
 
 def test_years_outside_the_study_are_drawn_but_stay_near_it():
-    here = make(seed=2, years=(1999, 2000), shape=(6, 8))
+    here = make_headwater(seed=2, years=(1999, 2000), shape=(6, 8))
     assert here.cube.sizes["time"] == 731
     rain = here.cube["precipitation"].where(here.truth.fields["inside"]).mean(("y", "x"))
     assert np.all(np.abs(rain.resample(time="YS").sum().values - 349.0) < 70.0)
@@ -163,7 +168,7 @@ def test_years_outside_the_study_are_drawn_but_stay_near_it():
 
 def test_a_small_headwater_has_the_hypsometry_of_a_large_one():
     small, large = (
-        np.quantile(lay(Frame(*shape, 0.05, 95.0, 37.0), seed=1).fine.z, [0.1, 0.5, 0.9])
+        np.quantile(lay_landscape(Frame(*shape, 0.05, 95.0, 37.0), seed=1).fine.z, [0.1, 0.5, 0.9])
         for shape in ((8, 12), (36, 83))
     )
     assert small == pytest.approx(large, abs=5.0)
@@ -188,4 +193,4 @@ def test_outline_fills_its_frame():
 )
 def test_impossible_headwaters_are_refused(asked, error):
     with pytest.raises(error, match=r"Found: .*\. Give"):
-        make(**asked)
+        make_headwater(**asked)

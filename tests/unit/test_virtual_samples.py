@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.virtual import Frame, lay
 from headwater.virtual.endmembers import LMWL, SOURCES, fractions, sources
+from headwater.virtual.frame import Frame
+from headwater.virtual.landscape import lay_landscape
 from headwater.virtual.samples import COLUMNS, PRECISION, Sampling, sampling
 
 
 @pytest.fixture(scope="module")
 def campaign() -> Sampling:
-    return sampling(lay(Frame(18, 42, 0.05, 94.87, 36.43), seed=3).fine, seed=3, year=2020)
+    return sampling(
+        lay_landscape(Frame(18, 42, 0.05, 94.87, 36.43), seed=3).fine, seed=3, year=2020
+    )
 
 
 def test_table_has_the_columns_of_the_contract(campaign):
@@ -117,7 +120,7 @@ def test_soil_is_more_evaporated_near_the_surface_and_in_the_sun(campaign):
 
 
 def test_sites_lie_in_the_study_area_at_their_altitude(campaign):
-    land = lay(Frame(18, 42, 0.05, 94.87, 36.43), seed=3)
+    land = lay_landscape(Frame(18, 42, 0.05, 94.87, 36.43), seed=3)
     from shapely import contains_xy
 
     assert contains_xy(land.area, campaign.table["longitude"], campaign.table["latitude"]).all()

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from headwater.errors import DataError
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 from headwater.virtual.satellite import ERRORS, TRUTHS, observe_from_space
 
 SHAPE, BLOCK = (24, 40), 8
@@ -19,7 +19,7 @@ def blocks() -> csr_array:
 
 @pytest.fixture(scope="module")
 def headwater():
-    return make(seed=3, years=(2018, 2019), shape=SHAPE, noise=0, gaps=0)
+    return make_headwater(seed=3, years=(2018, 2019), shape=SHAPE, noise=0, gaps=0)
 
 
 @pytest.fixture(scope="module")

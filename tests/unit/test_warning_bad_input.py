@@ -5,29 +5,25 @@ import pytest
 
 from headwater.errors import DataError, StudyError
 from headwater.warning import (
-    BaselineOptions,
-    FlashRule,
-    LadderRule,
-    Tolerance,
     calibrate_thresholds,
     climb,
     critical_slowing_down,
-    cusum_run_length,
     drought_class,
-    ewma_limit,
     find_flash_droughts,
     fit_baseline,
     fit_standardisation,
     moisture_deficit_index,
     monitor_structure,
-    new_ladder,
     score_detector,
     seasonal_percentile,
     soil_water_deficit_index,
 )
-from headwater.warning.baseline import REASONS
-from headwater.warning.charts import Chart
+from headwater.warning.baseline import REASONS, BaselineOptions
+from headwater.warning.charts import Chart, Tolerance
+from headwater.warning.drought import FlashRule
 from headwater.warning.evaluation import delay_curve
+from headwater.warning.ladder import LadderRule, new_ladder
+from headwater.warning.run_length import cusum_run_length, ewma_limit
 from headwater.warning.standardised import rolling_total
 
 DAYS = np.arange("2008-01-01", "2018-01-01", 16, dtype="datetime64[D]")

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from headwater.network import Observations, open_store
-from headwater.network.entities import Datastream, ObservedProperty, Sensor, Thing
+from headwater.network import open_store
+from headwater.network.entities import Datastream, Observations, ObservedProperty, Sensor, Thing
 from headwater.network.quality.schedule import QualityScheduler, run_quality_control
 from headwater.network.times import DAY, microseconds
 from headwater.web.live_page import ago, judge, look, sparkline

@@ -11,7 +11,7 @@ import pytest
 
 from headwater.network import open_store
 from headwater.network.keys import RateLimit, issue, revoke
-from headwater.network.sensorthings import Limits
+from headwater.network.sensorthings.context import Limits
 from headwater.web.security import Access, Gate, Guard, create_service, first_key, is_local
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")

@@ -1,14 +1,14 @@
-"""Alerts that live beside the observations: rules, events with evidence, an outbox, ways to people.
+"""Alerts over the observations: rules, events with evidence, an outbox, ways to people.
 
 Read and try rules
     :func:`read_rules`; :func:`replay_rule` says what a rule would have sent on past data.
 Watch
     :func:`evaluate` takes new observations in and puts messages in the outbox, in one transaction;
-    :func:`deliver` sends what is due by :func:`sender`, one process at a time.
+    :func:`deliver` sends what is due, one process at a time.
 See to alerts
-    :func:`list_alerts`, :func:`read_evidence`, :func:`acknowledge`, :func:`add_silence`.
+    :func:`list_alerts`, :func:`acknowledge`.
 For other systems
-    :func:`write_cap` (CAP 1.2), :func:`cap_problems`.
+    :func:`write_cap` (CAP 1.2).
 """
 
 import lazy_loader

@@ -1,22 +1,14 @@
-from .cap import CapAlert, CapArea, cap_problems, write_cap
-from .channels import sender
-from .events import acknowledge, add_silence, evaluate, list_alerts, read_evidence, replay_rule
+from .cap import write_cap
+from .events import acknowledge, evaluate, list_alerts, replay_rule
 from .outbox import deliver
-from .rules import Rules, read_rules
+from .rules import read_rules
 
 __all__ = [
-    "CapAlert",
-    "CapArea",
-    "Rules",
     "acknowledge",
-    "add_silence",
-    "cap_problems",
     "deliver",
     "evaluate",
     "list_alerts",
-    "read_evidence",
     "read_rules",
     "replay_rule",
-    "sender",
     "write_cap",
 ]

@@ -24,7 +24,7 @@ from headwater.cli.errors import report_errors
 from headwater.cli.study_run import draw_report, run_with_progress, settings_of
 from headwater.errors import ProblemsError
 
-__all__ = ["app", "check", "demo", "init", "main", "report", "run", "top"]
+__all__ = ["app", "main"]
 
 _EPILOG = (
     "Exit codes: 0 done · 1 unexpected (a bug; the log tells more) · 2 study file or usage · "
@@ -88,7 +88,8 @@ def check(file: _File = Path("study.toml")) -> None:
     """Read all inputs and tell every problem at once, before anything is computed."""
     with report_errors():
         from headwater.chapters import STEPS
-        from headwater.study import read_study, survey
+        from headwater.study import read_study
+        from headwater.study.checks import survey
 
         found = survey(read_study(file, STEPS), STEPS)
         for line in found.lines():
@@ -132,7 +133,8 @@ def run(
 def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
     """Draw the report again from the results that are there."""
     with report_errors() as place:
-        from headwater.study import finished_steps, read_study
+        from headwater.study import read_study
+        from headwater.study.folder import finished_steps
 
         study = read_study(file)
         place.append(study.results)

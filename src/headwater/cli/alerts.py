@@ -10,7 +10,7 @@ import typer
 from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
-    from headwater.network import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = [
     "ack",
@@ -68,7 +68,8 @@ def watch(
 
         import numpy as np
 
-        from headwater.alerts import deliver, evaluate, read_rules, sender
+        from headwater.alerts import deliver, evaluate, read_rules
+        from headwater.alerts.channels import sender
 
         wanted = read_rules(rules)
         send, owner = sender(wanted), f"{socket.gethostname()}:{os.getpid()}"
@@ -94,7 +95,7 @@ def list_(
     with report_errors():
         from headwater.alerts import list_alerts
         from headwater.alerts.outbox import dead_messages
-        from headwater.network import iso
+        from headwater.network.times import iso
 
         with _opened(store) as opened:
             found = list_alerts(opened, open_only=not all_)
@@ -115,7 +116,7 @@ def show(key: _Key, store: _Store = "network.db") -> None:
     with report_errors():
         import json
 
-        from headwater.alerts import read_evidence
+        from headwater.alerts.events import read_evidence
         from headwater.errors import InputError
 
         with _opened(store) as opened:
@@ -153,9 +154,9 @@ def silence(
 ) -> None:
     """Silence alerts for some hours; nothing is lost, they stay in the list."""
     with report_errors():
-        from headwater.alerts import add_silence
-        from headwater.network import iso
+        from headwater.alerts.events import add_silence
         from headwater.network.store.protocol import now
+        from headwater.network.times import iso
 
         until = now() + int(hours * 3600e6)
         with _opened(store) as opened:
@@ -169,7 +170,7 @@ def try_(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
     with report_errors():
         from headwater.alerts import read_rules
         from headwater.alerts.events import replay_store
-        from headwater.network import iso
+        from headwater.network.times import iso
 
         wanted = read_rules(rules)
         with _opened(store) as opened:

@@ -76,11 +76,11 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
     with report_errors():
         import numpy as np
 
-        from headwater.detector import detect_sample
+        from headwater.detector.detection import detect_sample
         from headwater.detector.factor_table import read_factors
         from headwater.detector.search_options import METHODS, schemes_of
         from headwater.detector.table_detection import figures_of, summary_lines, table_sample
-        from headwater.tables import parse_options
+        from headwater.tables.options import parse_options
 
         read = read_factors(
             table,

@@ -47,7 +47,7 @@ def report_errors() -> Iterator[list[Path]]:
 def _tell_interrupt(place: list[Path]) -> NoReturn:
     words = "Interrupted."
     if place:
-        from headwater.study import finished_steps
+        from headwater.study.folder import finished_steps
 
         kept = finished_steps(place[0])
         words += f" Kept: {', '.join(kept)}." if kept else " No step had finished."

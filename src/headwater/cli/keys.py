@@ -11,8 +11,8 @@ from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import store_address
 
 if TYPE_CHECKING:
-    from headwater.network import Store
     from headwater.network.keys import Key
+    from headwater.network.store.protocol import Store
 
 __all__ = ["add", "app", "list_", "revoke"]
 
@@ -69,7 +69,8 @@ def list_(store: _Store = "network.db") -> None:
         import pandas as pd
 
         from headwater.cli.output import print_table
-        from headwater.network import iso, keys
+        from headwater.network import keys
+        from headwater.network.times import iso
 
         with _opened(store) as opened:
             found = keys.listed(opened)
@@ -92,7 +93,8 @@ def list_(store: _Store = "network.db") -> None:
 def revoke(name: _Name, store: _Store = "network.db") -> None:
     """Withdraw a key for good; it opens nothing from the next request on."""
     with report_errors():
-        from headwater.network import iso, keys
+        from headwater.network import keys
+        from headwater.network.times import iso
 
         with _opened(store) as opened:
             key = keys.revoke(opened, name)
@@ -101,8 +103,8 @@ def revoke(name: _Name, store: _Store = "network.db") -> None:
 
 
 def _valid(key: Key) -> str:
-    from headwater.network import iso
     from headwater.network.store.protocol import now
+    from headwater.network.times import iso
 
     if key.revoked is not None:
         return f"revoked {iso(key.revoked)[:10]}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headwater.network.ingest.mapping import Mapping
     from headwater.network.ingest.parsed_file import Refused
     from headwater.network.quality.run import Controlled
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = [
     "app",
@@ -128,7 +128,7 @@ def _taken(
     from headwater.errors import HeadwaterError
     from headwater.network.ingest.formats import read_file
     from headwater.network.ingest.load import load_reading
-    from headwater.network.store import StoreError
+    from headwater.network.store.protocol import StoreError
 
     mapping, format, zone, missing = how
     try:
@@ -366,8 +366,9 @@ def export(
 ) -> None:
     """Write observations to a table: one row each, with unit, flag and reasons."""
     with report_errors():
-        from headwater.network import microseconds, open_store
+        from headwater.network import open_store
         from headwater.network.overview import write_export
+        from headwater.network.times import microseconds
 
         first, last = (None if text is None else microseconds(text) for text in (start, end))
         with open_store(store_address(address)) as store:

@@ -90,8 +90,9 @@ def archive(
 ) -> None:
     """Move closed months into Parquet files, from which they are read as before."""
     with report_errors():
-        from headwater.network import microseconds, open_store
+        from headwater.network import open_store
         from headwater.network.store import archive_months
+        from headwater.network.times import microseconds
 
         with open_store(store_address(address)) as store:
             if verify:
@@ -113,8 +114,9 @@ def recall(
 ) -> None:
     """Bring archived months back into the store, to list and filter them over SensorThings."""
     with report_errors():
-        from headwater.network import microseconds, open_store
+        from headwater.network import open_store
         from headwater.network.store import archive_months
+        from headwater.network.times import microseconds
 
         first, last = (None if t is None else microseconds(t, "UTC") for t in (start, end))
         with open_store(store_address(address)) as store:
@@ -153,7 +155,7 @@ def letters(
 
 
 def _line(one: DeadLetter) -> str:
-    from headwater.network import iso
+    from headwater.network.times import iso
 
     payload = one.payload[:80].decode("utf-8", "backslashreplace")
     return f"{one.id}  {iso(one.received)}  {one.topic}  {one.reason}  {payload}"

@@ -52,9 +52,9 @@ def run_replay(
     Time runs fast until it has caught up with the present, then at its own pace.
     """
     with report_errors():
-        from headwater.network import iso
         from headwater.network.client import Client, service_url
         from headwater.network.replay import play
+        from headwater.network.times import iso
 
         first, last = _days(start, until)
         client = Client(
@@ -82,9 +82,8 @@ def _tell(words: str) -> None:
 def _days(start: str | None, until: str | None) -> tuple[int, int | None]:
     """Read the first and the last day [µs]."""
     from headwater.errors import InputError
-    from headwater.network import microseconds
     from headwater.network.store.protocol import now
-    from headwater.network.times import DAY, iso
+    from headwater.network.times import DAY, iso, microseconds
 
     if start is None:
         year = int(iso(now())[:4])
@@ -108,12 +107,12 @@ def _virtual(first: int, last: int | None, n: int, *, seed: int, minutes: int) -
     """Make the headwater of these years, with its stations as values that can be played."""
     from headwater.network.store.protocol import now
     from headwater.network.times import DAY, iso
-    from headwater.virtual import make
+    from headwater.virtual import make_headwater
     from headwater.virtual.gauges import place_gauges
 
     typer.echo("Making a virtual headwater …", err=True)
     years = int(iso(first)[:4]), int(iso((last or now() + 30 * DAY) - 1)[:4])
-    here = make(seed=seed, years=years, shape=_SMALL)
+    here = make_headwater(seed=seed, years=years, shape=_SMALL)
     return [_station(gauge, last) for gauge in place_gauges(here, n, seed=seed, minutes=minutes)]
 
 

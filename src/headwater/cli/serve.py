@@ -12,8 +12,8 @@ from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import store_address, with_password
 
 if TYPE_CHECKING:
-    from headwater.network import Store
     from headwater.network.ingest.mapping import Mapping
+    from headwater.network.store.protocol import Store
 
 __all__ = ["run_serve"]
 
@@ -71,7 +71,7 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
             )
         access = Access(reading="key" if read_key else "open", writing="open" if open_ else "key")
         with _listening(host, port) as listener, open_store(store_address(store)) as opened:
-            from headwater.network.sensorthings import Limits
+            from headwater.network.sensorthings.context import Limits
 
             app = create_service(
                 opened,

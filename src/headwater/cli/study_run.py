@@ -45,7 +45,7 @@ def run_with_progress(
     """Compute a study with bars, and say how long it took."""
     from headwater.chapters import STEPS
     from headwater.study import run as run_study
-    from headwater.study import wanted_steps
+    from headwater.study.engine import wanted_steps
 
     titles = {step.name: step.title for step in wanted_steps(study, STEPS, until)}
     started = time.perf_counter()

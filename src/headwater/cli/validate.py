@@ -108,7 +108,7 @@ def run_validate(  # noqa: PLR0913, PLR0917 - a command has the options that its
             compare_with_stations,
             open_product,
         )
-        from headwater.tables import parse_options
+        from headwater.tables.options import parse_options
 
         _check_groupings(by or [])
         cube = open_product(product, variable=variable, units=units)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headwater.network.ingest.folder import Arrival
     from headwater.network.ingest.mapping import Mapping
     from headwater.network.ingest.mqtt import Taken
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = ["run"]
 
@@ -158,7 +158,7 @@ def _broker(
 def _control(store: Store, new: _New, tell: Callable[[str], None]) -> None:
     """Control what has come; where the store is away, it waits for the next time."""
     from headwater.network.quality.run import control_store
-    from headwater.network.store import StoreError
+    from headwater.network.store.protocol import StoreError
 
     spans = new.take()
     if not spans:

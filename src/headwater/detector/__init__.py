@@ -3,7 +3,6 @@
 All at once
 
 - :func:`detect`, :func:`from_table`: every detector below, from maps or from a table
-- :func:`read_sample`, :func:`detect_sample`: the same in two steps
 - :func:`q_series`: in every year, season or month anew
 
 One detector each
@@ -14,8 +13,9 @@ One detector each
 
 Strata
 
-- :func:`stratify`, :func:`categories`, :func:`sectors`: by a rule, as given, by direction
-- :func:`opgd`, :func:`best_strata`, :class:`Scheme`: the best rule and number of classes
+- :func:`stratify`: by a rule; classes as given and directions are in
+  :mod:`headwater.detector.strata`
+- :func:`opgd`: the best rule and number of classes
 
 Further detectors
 

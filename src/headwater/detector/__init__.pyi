@@ -1,33 +1,27 @@
 from .associations import association
-from .detection import detect, detect_sample
+from .detection import detect
 from .ecological_detector import ecological
 from .factor_detector import factor
 from .interaction_detector import interaction
 from .local import local_q
-from .optimal_parameters import best_strata, opgd
+from .optimal_parameters import opgd
 from .risk_detector import contrasts, risk
 from .robust_detector import rgd
 from .rough_sets import srsgd
-from .sample import read_sample
 from .scale import scale_sweep
-from .search_options import Scheme
 from .series import q_series
 from .shapley import lesh, shegd
 from .spatial_association import spade
 from .spatial_overlay import idsa
-from .strata import categories, sectors, stratify
+from .strata import stratify
 from .table_detection import from_table
 from .torus_shift import torus_shift_test
 from .tree import gozh
 
 __all__ = [
-    "Scheme",
     "association",
-    "best_strata",
-    "categories",
     "contrasts",
     "detect",
-    "detect_sample",
     "ecological",
     "factor",
     "from_table",
@@ -38,11 +32,9 @@ __all__ = [
     "local_q",
     "opgd",
     "q_series",
-    "read_sample",
     "rgd",
     "risk",
     "scale_sweep",
-    "sectors",
     "shegd",
     "spade",
     "srsgd",

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, nearest
-from headwater.tables import FIELDS, Field, ReadingOptions, ReadingReport, read_table
+from headwater.tables import ReadingOptions, read_table
 from headwater.tables.heads import match
 from headwater.tables.options import DEFAULTS
+from headwater.tables.report import ReadingReport
 from headwater.tables.text import Source
+from headwater.tables.vocabulary import FIELDS, Field
 
 __all__ = ["FactorTable", "read_factors"]
 

@@ -352,7 +352,7 @@ def _coords(data: xr.Dataset, size: int) -> dict[str, Any]:
         from affine import Affine
         from odc.geo.geobox import GeoBox
 
-        from headwater.grids import geobox_of, grid_coords
+        from headwater.grids.geometry import geobox_of, grid_coords
 
         grid = geobox_of(data)
         rows, columns = (-(-length // size) for length in grid.shape)

@@ -354,7 +354,7 @@ def _lattice_coords(xs: Floats, ys: Floats) -> dict[str, Any]:
     from affine import Affine
     from odc.geo.geobox import GeoBox
 
-    from headwater.grids import grid_coords
+    from headwater.grids.geometry import grid_coords
 
     step = (xs[1] - xs[0], ys[1] - ys[0])
     corner = Affine.translation(xs[0] - step[0] / 2, ys[0] - step[1] / 2)

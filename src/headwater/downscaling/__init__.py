@@ -7,17 +7,14 @@ Where the coarse cells lie on the fine grid:
 
 From retrievals to a map:
 
-- :func:`build_predictors`, :func:`terrain_predictors`: what the fine grid knows of every day
+- :func:`build_predictors`: what the fine grid knows of every day
 - :class:`Recipe`, :func:`fit_downscaling`: learners trained on coarse cells, with their residuals
-  out of fold (:func:`make_folds`)
-- :class:`StationResiduals`, :func:`disaggregate_residuals`: the residuals of cells and stations
-  brought back to pixels and days
+  out of fold
 - :func:`downscale`: training and residuals at once
 
 How far to trust it:
 
-- :func:`estimate_covariance`, :func:`twin_experiment`: the skill to expect, on synthetic truths
-- :func:`calibrate_intervals`: intervals that cover as often as they say
+- :func:`twin_experiment`: the skill to expect, on synthetic truths
 - :func:`days_to_observation`: how long ago, or how soon, a pixel was observed
 """
 

@@ -150,7 +150,8 @@ def write_geotiff(
     Examples
     --------
     >>> import tempfile
-    >>> from headwater.grids import grid_coords, read_area, study_grid
+    >>> from headwater.grids import read_area, study_grid
+    >>> from headwater.grids.geometry import grid_coords
     >>> grid = study_grid(resolution=0.5, area=read_area((94, 36, 96, 37)))
     >>> slope = xr.DataArray(np.ones(grid.shape), dims=("y", "x"), coords=grid_coords(grid))
     >>> with tempfile.TemporaryDirectory() as folder:

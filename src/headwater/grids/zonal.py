@@ -54,7 +54,7 @@ def zone_mean(data: xr.DataArray, zones: Zones, area: xr.DataArray) -> xr.Datase
 
     Examples
     --------
-    >>> from headwater.grids import class_zones
+    >>> from headwater.grids.zones import class_zones
     >>> map_ = xr.DataArray([[0.1, 0.3, np.nan]], dims=("y", "x"), attrs={"units": "m3 m-3"})
     >>> area = xr.DataArray([[1.0, 3.0, 1.0]], dims=("y", "x"))
     >>> means = zone_mean(map_, class_zones(xr.ones_like(map_)), area)
@@ -117,7 +117,7 @@ def zone_quantiles(
 
     Examples
     --------
-    >>> from headwater.grids import class_zones
+    >>> from headwater.grids.zones import class_zones
     >>> map_ = xr.DataArray([[1.0, 2.0, 3.0]], dims=("y", "x"))
     >>> area = xr.DataArray([[1.0, 1.0, 2.0]], dims=("y", "x"))
     >>> zone_quantiles(map_, class_zones(xr.ones_like(map_)), area, [0.5])["quantiles"].values

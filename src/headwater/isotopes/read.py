@@ -15,9 +15,11 @@ from headwater.errors import DataError, InputError, UnitError, nearest
 from headwater.isotopes.results import SampleTable
 from headwater.isotopes.samples import COLUMNS, NUMBERS, WATERS, check_samples
 from headwater.results import fingerprint
-from headwater.tables import ReadingOptions, ReadingReport, fields_named, read_table
+from headwater.tables import ReadingOptions, read_table
 from headwater.tables.numbers import is_missing
 from headwater.tables.options import DEFAULTS
+from headwater.tables.report import ReadingReport
+from headwater.tables.vocabulary import fields_named
 
 __all__ = ["MixsiarFiles", "average_replicates", "read_mixsiar", "read_samples"]
 

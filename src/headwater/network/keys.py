@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from headwater.errors import HeadwaterError, InputError
-from headwater.network.store import Store
-from headwater.network.store.protocol import now
+from headwater.network.store.protocol import Store, now
 
 __all__ = [
     "Key",

@@ -1,4 +1,7 @@
-"""The report: figures, tables and words from result values, as one page without network."""
+"""The report: figures, tables and words from result values, as one page without network.
+
+:func:`write_report` writes it from a results folder, with every figure and table as a file.
+"""
 
 import lazy_loader
 

@@ -59,7 +59,7 @@ def _campaign(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _place(coverage: xr.Dataset, inputs: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    from headwater.grids import crs_of, geobox_of, is_geographic
+    from headwater.grids.geometry import crs_of, geobox_of, is_geographic
 
     grid, crs = geobox_of(coverage), crs_of(coverage)
     box = grid.boundingbox

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.results import Result
 
 __all__ = ["Block", "FigureBlock", "MakeSection", "Section", "TableBlock", "TextBlock"]

@@ -16,7 +16,7 @@ from headwater.report.table import table_csv
 from headwater.results import MapResult
 
 if TYPE_CHECKING:
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.results import Result
     from headwater.study import Study
 
@@ -128,7 +128,7 @@ def _chapter(section: Section, results: Mapping[str, Result], dpi: int) -> Chapt
 
 def _outline(area: Area | None, loaded: Mapping[str, Mapping[str, Result]]) -> Area | None:
     """Bring the study area into the reference system of the maps."""
-    from headwater.grids import crs_of
+    from headwater.grids.geometry import crs_of
 
     maps = (
         result.data

@@ -12,7 +12,8 @@ import numpy as np
 
 from headwater.errors import DataError, InputError, StudyError, nearest
 from headwater.restoration.measures import GRADES, Site
-from headwater.tables import Field, read_table
+from headwater.tables import read_table
+from headwater.tables.vocabulary import Field
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -284,7 +285,7 @@ def _from_map(
     import shapely
     from pyproj import Transformer
 
-    from headwater.grids import read_features
+    from headwater.grids.area import read_features
 
     shapes, columns, system = read_features(path, crs=crs, encoding=encoding)
     _require(path, name, list(columns))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from headwater.glossary import Term
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.grids.plausibility import Overview
     from headwater.study.step import Step
 
@@ -336,7 +336,8 @@ def _has_pattern(data: xr.DataArray) -> bool:
 
 
 def _part(data: xr.DataArray, region: Area, period: tuple[Any, Any] | None) -> xr.DataArray:
-    from headwater.grids import clip, in_period
+    from headwater.grids import clip
+    from headwater.grids.times import in_period
 
     part = clip(data, region, margin=1)
     return in_period(part, period)
@@ -374,8 +375,7 @@ def _facts(data: xr.DataArray) -> str:
     rows, columns = data.sizes["y"], data.sizes["x"]
     words = f"{rows} x {columns} cells, {data.attrs.get('units', '')}"
     if "time" in data.dims:
-        from headwater.grids import time_steps
-        from headwater.grids.steps import plus_days
+        from headwater.grids.steps import plus_days, time_steps
 
         axis = time_steps(data)
         count, first, last = data.sizes["time"], _day(axis.start[0]), _day(axis.start[-1])

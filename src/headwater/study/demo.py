@@ -125,9 +125,9 @@ def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
 
 
 def _write_data(data: Path, *, seed: int, small: bool) -> None:
-    from headwater.virtual import make
+    from headwater.virtual import make_headwater
 
-    here = make(seed=seed, **(_SMALL if small else {}))
+    here = make_headwater(seed=seed, **(_SMALL if small else {}))
     _write_cube(here.cube, data)
     _write_maps(here, data)
     _write_units(here, data)
@@ -232,7 +232,7 @@ def _write_units(here: VirtualHeadwater, data: Path) -> None:
 def _write_raster(values: xr.DataArray, path: Path, *, missing: float) -> None:
     import rasterio
 
-    from headwater.grids import crs_of, geobox_of
+    from headwater.grids.geometry import crs_of, geobox_of
 
     profile = {
         "driver": "GTiff",

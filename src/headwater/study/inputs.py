@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from headwater.glossary import Term
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.study.model import Study
 
 __all__ = ["of_input", "open_input", "period_of", "read_study_area", "study_geobox"]
@@ -121,7 +121,8 @@ def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
 
 def _of_product(product: str, source: Any, term: Term) -> xr.DataArray:
     """Read files of a data centre, and see that they hold what the study calls them."""
-    from headwater.grids.products import PRODUCTS, read_product
+    from headwater.grids.products import read_product
+    from headwater.grids.products.catalogue import PRODUCTS
 
     quantity = PRODUCTS[product][0]
     cube = read_product(product, source)[quantity]
@@ -215,7 +216,7 @@ def period_of(study: Study, inputs: Mapping[str, xr.DataArray]) -> tuple[Any, An
     TimeAxisError
         If the inputs share no period, or have different calendars.
     """
-    from headwater.grids import common_period
+    from headwater.grids.times import common_period
 
     if not any("time" in data.dims for data in inputs.values()):
         return None

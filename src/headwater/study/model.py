@@ -299,7 +299,7 @@ class InputTable(Table):
     def _check_product(self) -> InputTable:
         if self.product is None:
             return self
-        from headwater.grids.products import PRODUCTS
+        from headwater.grids.products.catalogue import PRODUCTS
 
         if self.product not in PRODUCTS:
             raise StudyError(

@@ -84,14 +84,14 @@ def write_satellite_demo(
     ``headwater downscale`` of ``write_satellite_demo("demo")``.
     """
     from headwater.downscaling.support_operator import support
-    from headwater.grids import geobox_of
-    from headwater.grids.products import ease2_grid
-    from headwater.virtual import make
+    from headwater.grids.geometry import geobox_of
+    from headwater.grids.products.ease2 import ease2_grid
+    from headwater.virtual import make_headwater
     from headwater.virtual.satellite import observe_from_space
 
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
-    here = make(seed=seed, years=(_YEAR, _YEAR), shape=shape, noise=0, gaps=0)
+    here = make_headwater(seed=seed, years=(_YEAR, _YEAR), shape=shape, noise=0, gaps=0)
     operator = support(ease2_grid(cell_km), here.cube)
     view = observe_from_space(here, operator.matrix, seed=seed)
     fine, times = geobox_of(here.cube["ndvi"]), view.times[days].astype("datetime64[ns]")
@@ -121,7 +121,8 @@ def _cut(operator: Any, retrieval: Any) -> tuple[Any, Any]:
 
 
 def _write(home: Path, name: str, values: Any, grid: Any, times: Any, unit: str) -> None:
-    from headwater.grids import grid_coords, write_netcdf
+    from headwater.grids import write_netcdf
+    from headwater.grids.geometry import grid_coords
 
     dims = ("y", "x") if times is None else ("time", "y", "x")
     coords = grid_coords(grid) | ({} if times is None else {"time": times})
@@ -132,7 +133,7 @@ def _write(home: Path, name: str, values: Any, grid: Any, times: Any, unit: str)
 def _stations(
     view: SatelliteView, truth: Any, grid: Any, times: Any, rng: np.random.Generator
 ) -> pd.DataFrame:
-    from headwater.grids import grid_coords
+    from headwater.grids.geometry import grid_coords
 
     coords = grid_coords(grid)
     pixels = rng.permutation(truth[0].size)[:99]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.study.model import Study
 
 __all__ = ["Context", "Step"]

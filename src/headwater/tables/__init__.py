@@ -1,11 +1,11 @@
 """Tables as people have them: one reader for samples, stations, factors and claims.
 
-- A table: :func:`read_table` gives a :class:`Table` whose :class:`ReadingReport` says what was
-  recognised, assumed and left out; :class:`ReadingOptions` settles what a file leaves open
-  (:func:`parse_options` reads them from a command line).
-- What columns are called: :class:`Field`, :data:`FIELDS`, :func:`fields_named`.
-- Single steps: :func:`read_text` (encodings), :func:`read_cells` (separators, workbooks),
-  :func:`parse_numbers`, :func:`parse_times`.
+:func:`read_table` gives a table whose report says what was recognised, assumed and left out;
+:class:`ReadingOptions` settles what a file leaves open.
+
+The single steps are in :mod:`headwater.tables.text` (encodings), :mod:`headwater.tables.cells`
+(separators, workbooks), :mod:`headwater.tables.numbers` and :mod:`headwater.tables.times`; the
+names of columns in :mod:`headwater.tables.vocabulary`.
 """
 
 import lazy_loader as lazy

@@ -3,17 +3,16 @@
 Bring together what is compared:
 
 - :func:`station_series`: the cells of a cube in which stations stand
-- :func:`match_times`, :func:`match_series`: values that belong to the same time
+- :func:`match_series`: values that belong to the same time
 - :func:`short_term_anomalies`, :func:`long_term_anomalies`, :func:`fit_scaling`
 
 Compare with a reference:
 
 - :func:`scorecard`, :class:`ScorecardOptions`: one table of agreement by station, season and
   stratum, with intervals that hold under autocorrelation
-- :func:`agreement`, :func:`pairwise_agreement`, :func:`agreement_measures`: two series, or each two
-  of many
-- :func:`downscaling_gain`, :func:`within_cell_correlation`: what a finer grid adds
-- :func:`interval_skill`, :func:`crps_normal`: whether predicted intervals hold, and how sharp
+- :func:`agreement`, :func:`pairwise_agreement`: two series, or each two of many
+- :func:`downscaling_gain`: what a finer grid adds
+- :func:`interval_skill`: whether predicted intervals hold, and how sharp they are
 
 Without a truth:
 

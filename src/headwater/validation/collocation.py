@@ -432,8 +432,7 @@ def _resampled(
     data: Floats, rng: np.random.Generator, n_resamples: int, length: int | None
 ) -> tuple[Floats, int]:
     """Draw covariances of block n_resamples, (resample, product, product), and a block length."""
-    from headwater.inference import block_length
-    from headwater.inference.bootstrap import block_indices
+    from headwater.inference.bootstrap import block_indices, block_length
 
     n, count = data.shape
     size = length or int(np.ceil(max(block_length(column) for column in data.T)))

@@ -288,7 +288,7 @@ def station_cells(stations: pd.DataFrame, grid: Any, *, outside: str = "refuse")
     from odc.geo.geobox import GeoBox
     from pyproj import Transformer
 
-    from headwater.grids import geobox_of
+    from headwater.grids.geometry import geobox_of
 
     box = grid if isinstance(grid, GeoBox) else geobox_of(grid)
     places = _checked_stations(stations)
@@ -391,7 +391,7 @@ def station_series(
     >>> import pandas as pd, xarray as xr
     >>> from affine import Affine
     >>> from odc.geo.geobox import GeoBox
-    >>> from headwater.grids import grid_coords
+    >>> from headwater.grids.geometry import grid_coords
     >>> coords = grid_coords(GeoBox((2, 2), Affine(0.5, 0, 94, 0, -0.5, 37), "EPSG:4326"))
     >>> days = pd.date_range("2020-01-01", periods=2)
     >>> cube = xr.DataArray(np.arange(8.0).reshape(2, 2, 2), dims=("time", "y", "x"),

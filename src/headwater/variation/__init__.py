@@ -1,22 +1,17 @@
 """How soil moisture changes in time and space, and with what it varies.
 
 To longer periods, and to one series
-    :func:`aggregate`, :func:`aggregate_all`, :func:`period_mean`, :func:`climatology`,
-    :func:`anomalies`, :func:`area_series`, :func:`band_series`
-
+    :func:`aggregate`, :func:`climatology`, :func:`anomalies`, :func:`area_series`,
+    :func:`band_series`
 How much it varies
     :func:`interannual_cv`, :func:`monthly_cv`, :func:`spatial_cv`
-
 Whether it has a trend
-    :func:`trends` computes every test that suits the time axis, the recommended one first;
-    :func:`recommended_trend` names it. By themselves: :func:`sen_mann_kendall`,
-    :func:`persistent_mann_kendall`, :func:`seasonal_mann_kendall`, :func:`ols_trend`; the others,
-    also those pooled in space and adjusted for rain, are in :mod:`headwater.variation.trend`.
-    :func:`trend_class` classes what they find.
-
+    :func:`trends` computes every test that suits the time axis, the recommended one first. By
+    themselves: :func:`sen_mann_kendall`, :func:`persistent_mann_kendall`,
+    :func:`seasonal_mann_kendall`, :func:`ols_trend`; the others, also those pooled in space and
+    adjusted for rain, are in :mod:`headwater.variation.trend`.
 When it changed
     :func:`pettitt` tests for one change, :func:`structural_breaks` finds several
-
 With what it varies
     :func:`correlate` over time, :func:`lagged_correlation`, :func:`monthly_correlation`;
     :func:`correlate_maps` and :func:`circular_linear` over an area

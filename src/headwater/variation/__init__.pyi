@@ -1,21 +1,18 @@
-from .aggregation import aggregate, aggregate_all
+from .aggregation import aggregate
 from .breaks import structural_breaks
 from .change_point import pettitt
 from .correlation import correlate, lagged_correlation, monthly_correlation
 from .cv import interannual_cv, monthly_cv, spatial_cv
-from .map_correlation import MapCorrelation, circular_linear, correlate_maps
-from .mean_year import anomalies, climatology, period_mean
+from .map_correlation import circular_linear, correlate_maps
+from .mean_year import anomalies, climatology
 from .series import area_series, band_series
-from .trend.classic import ols_trend, sen_mann_kendall, trend_class
-from .trend.compare import TrendFamily, recommended_trend, trends
+from .trend.classic import ols_trend, sen_mann_kendall
+from .trend.compare import trends
 from .trend.mann_kendall_persistent import persistent_mann_kendall
 from .trend.seasonal import seasonal_mann_kendall
 
 __all__ = [
-    "MapCorrelation",
-    "TrendFamily",
     "aggregate",
-    "aggregate_all",
     "anomalies",
     "area_series",
     "band_series",
@@ -28,14 +25,11 @@ __all__ = [
     "monthly_correlation",
     "monthly_cv",
     "ols_trend",
-    "period_mean",
     "persistent_mann_kendall",
     "pettitt",
-    "recommended_trend",
     "seasonal_mann_kendall",
     "sen_mann_kendall",
     "spatial_cv",
     "structural_breaks",
-    "trend_class",
     "trends",
 ]

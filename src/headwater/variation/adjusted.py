@@ -10,7 +10,8 @@ import xarray as xr
 
 from headwater.errors import DataError
 from headwater.grids.geometry import cell_area
-from headwater.inference import fdr, field_statement
+from headwater.inference import fdr
+from headwater.inference.significance import field_statement
 from headwater.results import fingerprint
 from headwater.variation import results
 from headwater.variation._maps import name_of, words

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import TimeAxisError
-from headwater.inference import pettitt_p
 from headwater.inference.persistence import SHORTEST_PERSISTENCE, persistent_p
-from headwater.inference.pettitt import PETTITT_EXACT_LIMIT, pettitt_exact_p
+from headwater.inference.pettitt import PETTITT_EXACT_LIMIT, pettitt_exact_p, pettitt_p
 from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, whole_series, words
 from headwater.variation.calendar import check_time, decimal_years
 from headwater.variation.trend._tiles import by_tile, midranks, regular_axis, residual_lag1

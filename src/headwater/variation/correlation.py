@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import DataError, GridError, TimeAxisError
-from headwater.inference import correlation_p, moments
+from headwater.inference import moments
 from headwater.inference.serial import serial_pair
+from headwater.inference.significance import correlation_p
 from headwater.variation._maps import (
     Values,
     as_cube,

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import TimeAxisError
-from headwater.inference import fdr, field_statement
+from headwater.inference import fdr
+from headwater.inference.significance import field_statement
 from headwater.results import fingerprint
 from headwater.variation import results
 from headwater.variation._blocks import in_blocks

@@ -263,7 +263,8 @@ def _median_spread(values: np.ndarray) -> np.ndarray:
 
 
 def _spatial_spread(data: xr.DataArray, area: xr.DataArray) -> xr.Dataset:
-    from headwater.grids import Zones, zone_quantiles
+    from headwater.grids.zonal import zone_quantiles
+    from headwater.grids.zones import Zones
 
     whole = Zones(xr.zeros_like(area, dtype=np.float32), ("area",))
     found = zone_quantiles(data, whole, area, [0.5]).isel(zone=0, drop=True)

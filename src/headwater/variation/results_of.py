@@ -13,7 +13,8 @@ from headwater.errors import DataError
 from headwater.grids.geometry import cell_area
 from headwater.grids.zonal import zone_quantiles
 from headwater.grids.zones import Zones
-from headwater.inference import fdr, field_statement, moments
+from headwater.inference import fdr, moments
+from headwater.inference.significance import field_statement
 from headwater.results import fingerprint
 from headwater.variation import cv, results
 from headwater.variation._maps import name_of, words

@@ -1,9 +1,10 @@
-"""A virtual headwater with known truth."""
+"""A virtual headwater with known truth.
 
-from __future__ import annotations
+:func:`make_headwater` draws one: its grids, the ground of its stations and the truth behind them
+come as a :class:`VirtualHeadwater`. Stations are in :mod:`headwater.virtual.gauges`, water samples
+in :mod:`headwater.virtual.samples`, satellites in :mod:`headwater.virtual.satellite`.
+"""
 
-from headwater.virtual.frame import Frame, outline
-from headwater.virtual.headwater import Truth, VirtualHeadwater, make
-from headwater.virtual.landscape import CLASSES, lay
+import lazy_loader
 
-__all__ = ["CLASSES", "Frame", "Truth", "VirtualHeadwater", "lay", "make", "outline"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -110,8 +110,8 @@ def place_gauges(
 
     Examples
     --------
-    >>> from headwater.virtual import make
-    >>> here = make(seed=1, years=(2019, 2019), shape=(8, 12))
+    >>> from headwater.virtual import make_headwater
+    >>> here = make_headwater(seed=1, years=(2019, 2019), shape=(8, 12))
     >>> station = place_gauges(here, 2, minutes=60)[0]
     >>> len(station.records), station.time.size
     (11, 8760)

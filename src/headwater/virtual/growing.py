@@ -41,7 +41,7 @@ from headwater.virtual.composites import composite
 from headwater.virtual.damage import DROUGHTS, Drought, health_of, lay_patches, patch_map
 from headwater.virtual.fields import smooth_noise, stream
 from headwater.virtual.frame import Frame
-from headwater.virtual.landscape import Landscape, lay
+from headwater.virtual.landscape import Landscape, lay_landscape
 from headwater.virtual.soil import extraterrestrial_radiation
 
 __all__ = ["GrowingHeadwater", "WORLDS", "answer", "grow", "true_capacity"]
@@ -150,7 +150,7 @@ def grow(
             do=f"Give (first, last) and one of {', '.join(WORLDS)}",
         )
     frame = Frame(*shape, 0.05, 94.87, 36.43)
-    land = lay(frame, seed=seed)
+    land = lay_landscape(frame, seed=seed)
     days = pd.date_range(f"{years[0]}-01-01", f"{years[1]}-12-31", unit="ns")
     happening = tuple(event for event in droughts if event.year <= years[1] - years[0])
     weather = _weather(land, frame, seed=seed, years=years, droughts=happening)
@@ -251,7 +251,9 @@ def true_capacity(
     else:
         span = (1900, 1899 + years)
         frame = Frame(*shape, 0.05, 94.87, 36.43)
-        weather = _weather(lay(frame, seed=seed), frame, seed=seed, years=span, droughts=())
+        weather = _weather(
+            lay_landscape(frame, seed=seed), frame, seed=seed, years=span, droughts=()
+        )
     days = pd.date_range(f"{span[0]}-01-01", f"{span[1]}-12-31", unit="ns")
     starts = np.append(np.flatnonzero(days.day_of_year == 1), len(days)).astype(np.int64)
     soil = ("porosity", "field_capacity", "wilting_point", "ice_limit")

@@ -18,13 +18,13 @@ from headwater.virtual.endmembers import LMWL, fractions, sources
 from headwater.virtual.fields import Floats
 from headwater.virtual.frame import Frame
 from headwater.virtual.labels import days_of, label
-from headwater.virtual.landscape import lay
+from headwater.virtual.landscape import lay_landscape
 from headwater.virtual.retrieval import add_noise, cut_gaps
 from headwater.virtual.samples import PRECISION, sampling
 from headwater.virtual.soil import FLUXES, Column, State, advance, soil_column
 from headwater.virtual.vegetation import lag_map, ndvi
 
-__all__ = ["DRIVERS", "Truth", "VirtualHeadwater", "impose_trend", "make"]
+__all__ = ["DRIVERS", "Truth", "VirtualHeadwater", "impose_trend", "make_headwater"]
 
 CRS = "EPSG:4326"
 SPIN_UP = 2
@@ -112,7 +112,7 @@ class VirtualHeadwater:
     crs: str = CRS
 
 
-def make(
+def make_headwater(
     *,
     seed: int = 1,
     years: tuple[int, int] = (2017, 2021),
@@ -161,13 +161,13 @@ def make(
 
     Examples
     --------
-    >>> here = make(seed=1, years=(2019, 2019), shape=(8, 12))
+    >>> here = make_headwater(seed=1, years=(2019, 2019), shape=(8, 12))
     >>> dict(here.cube.sizes)
     {'time': 365, 'y': 8, 'x': 12}
     """
     _check(seed, years, noise, gaps)
     frame = Frame(*shape, resolution, *corner)
-    land = lay(frame, seed=seed)
+    land = lay_landscape(frame, seed=seed)
     weather = simulate_climate(frame, land.grid.z, land.grid.inside, seed=seed, years=years)
     column = soil_column(land.grid, weather.pattern, seed=seed)
     cube, balance = _simulate(weather, column, years)

@@ -26,7 +26,7 @@ from headwater.virtual.climate import MONTHLY_PRECIPITATION, precipitation_patte
 from headwater.virtual.fields import Floats, smooth_noise, stream
 from headwater.virtual.frame import Frame, outline
 
-__all__ = ["CLASSES", "Landscape", "Terrain", "classify", "elevation", "lay", "terrain"]
+__all__ = ["CLASSES", "Landscape", "Terrain", "classify", "elevation", "lay_landscape", "terrain"]
 
 LOWEST, HIGHEST = 2000.0, 5800.0
 _METRES_PER_DEGREE = 111_195.0
@@ -190,7 +190,7 @@ class Landscape:
     area: Polygon
 
 
-def lay(frame: Frame, *, seed: int) -> Landscape:
+def lay_landscape(frame: Frame, *, seed: int) -> Landscape:
     """Lay out the landscape.
 
     Parameters
@@ -207,7 +207,7 @@ def lay(frame: Frame, *, seed: int) -> Landscape:
 
     Examples
     --------
-    >>> lay(Frame(6, 9, 0.05, 95.0, 37.0), seed=1).fine.z.shape
+    >>> lay_landscape(Frame(6, 9, 0.05, 95.0, 37.0), seed=1).fine.z.shape
     (60, 90)
     """
     area, close = outline(frame), frame.refine(REFINEMENT)

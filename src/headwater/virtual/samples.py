@@ -128,8 +128,10 @@ def sampling(ground: Terrain, *, seed: int, year: int) -> Sampling:
 
     Examples
     --------
-    >>> from headwater.virtual import Frame, lay
-    >>> campaign = sampling(lay(Frame(8, 12, 0.05, 95.0, 37.0), seed=1).fine, seed=1, year=2020)
+    >>> from headwater.virtual.frame import Frame
+    >>> from headwater.virtual.landscape import lay_landscape
+    >>> land = lay_landscape(Frame(8, 12, 0.05, 95.0, 37.0), seed=1)
+    >>> campaign = sampling(land.fine, seed=1, year=2020)
     >>> campaign.table.query("water == 'soil'").depth_bottom.max()
     np.float64(0.8)
     """

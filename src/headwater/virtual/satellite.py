@@ -102,7 +102,7 @@ def observe_from_space(
     Parameters
     ----------
     headwater : VirtualHeadwater
-        From :func:`headwater.virtual.make`, best with ``noise=0`` and ``gaps=0``.
+        From :func:`headwater.virtual.make_headwater`, best with ``noise=0`` and ``gaps=0``.
     aggregation : sparse array, shape (cell, y × x)
         Rows that sum to 1: the share of every pixel in every coarse cell.
     seed : int
@@ -131,8 +131,8 @@ def observe_from_space(
 
     Examples
     --------
-    >>> from headwater.virtual import make
-    >>> here = make(seed=1, years=(2019, 2019), shape=(8, 12), noise=0, gaps=0)
+    >>> from headwater.virtual import make_headwater
+    >>> here = make_headwater(seed=1, years=(2019, 2019), shape=(8, 12), noise=0, gaps=0)
     >>> whole = np.full((1, 96), 1 / 96)
     >>> seen = observe_from_space(here, whole, seed=1)
     >>> seen.truth.shape, seen.retrieval.shape, sorted(seen.dynamic)[:2]

@@ -9,13 +9,13 @@ Is vegetation losing more than season and water explain?
     :func:`fit_baseline` learns each place's history, :func:`calibrate_thresholds` sets the rate of
     false alarms, :func:`innovations` and :func:`update_chart` take each new date in, and
     :func:`climb` moves places from watch to warning to confirmed.
-How long until a false alarm?
-    :func:`cusum_run_length`, :func:`cusum_threshold`, :func:`ewma_run_length`, :func:`ewma_limit`.
 What would others have found?
-    :func:`monitor_structure` and :func:`stable_history_start` (BFAST),
-    :func:`critical_slowing_down` (a layer, never an alert).
+    :func:`monitor_structure` (BFAST), :func:`critical_slowing_down` (a layer, never an alert).
 How good was it?
-    :func:`first_alarms` and :func:`score_detector`.
+    :func:`score_detector`.
+
+How long until a false alarm, and thresholds for one, are in :mod:`headwater.warning.run_length`;
+the options of each function are classes in its module.
 """
 
 import lazy_loader

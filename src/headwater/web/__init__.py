@@ -1,7 +1,8 @@
-"""The network on the web: SensorThings over HTTP."""
+"""The network on the web: SensorThings over HTTP.
 
-from __future__ import annotations
+:func:`create_app` makes the application over a store, which any ASGI server runs.
+"""
 
-from headwater.web.app import Authorise, create_app, everybody
+import lazy_loader
 
-__all__ = ["Authorise", "create_app", "everybody"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

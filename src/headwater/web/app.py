@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
-from headwater.network.sensorthings import Answer, Call, Limits, Role, Service, refusal
+from headwater.network.sensorthings import Service
+from headwater.network.sensorthings.context import Limits
 from headwater.network.sensorthings.errors import WrongRequest
+from headwater.network.sensorthings.messages import Answer, Call, Role, refusal
 from headwater.web.body import take_body
 from headwater.web.description import describe
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = ["Authorise", "create_app", "everybody"]
 

@@ -14,7 +14,7 @@ from headwater.network.store.protocol import now
 from headwater.network.times import DAY, iso
 
 if TYPE_CHECKING:
-    from headwater.network.store import Session, Store
+    from headwater.network.store.protocol import Session, Store
 
 __all__ = ["Board", "SeriesView", "StationView", "ago", "judge", "look", "sparkline"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = ["add_pages", "render"]
 
@@ -104,7 +104,7 @@ def _told(page: Any) -> Any:
         from starlette.responses import JSONResponse
 
         from headwater.errors import HeadwaterError
-        from headwater.network.sensorthings import refusal
+        from headwater.network.sensorthings.messages import refusal
 
         try:
             found: Response = page(request)

@@ -24,15 +24,16 @@ from headwater.network.keys import (
     listed,
     verify,
 )
-from headwater.network.sensorthings import Limits, Role, refusal
+from headwater.network.sensorthings.context import Limits
 from headwater.network.sensorthings.errors import Forbidden, TooMany, Unauthorised
+from headwater.network.sensorthings.messages import Role, refusal
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
     from headwater.network.ingest.mapping import Mapping
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = ["Access", "Gate", "Guard", "create_service", "first_key", "is_local", "presented"]
 

@@ -8,12 +8,12 @@ from headwater.errors import HeadwaterError, InputError
 from headwater.network.entities import Written
 from headwater.network.ingest.formats import format_of, read_file
 from headwater.network.ingest.load import load_reading
-from headwater.network.sensorthings import refusal
 from headwater.network.sensorthings.errors import (
     Forbidden,
     UnsupportedMedia,
     WrongRequest,
 )
+from headwater.network.sensorthings.messages import refusal
 from headwater.web.app import Authorise, everybody
 from headwater.web.body import take_body
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from headwater.network.ingest.mapping import Mapping
     from headwater.network.ingest.parsed_file import Reading
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = ["add_push", "take_in"]
 

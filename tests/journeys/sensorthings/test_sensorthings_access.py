@@ -3,7 +3,7 @@
 import pytest
 
 from headwater.network import open_store
-from headwater.network.sensorthings import Limits
+from headwater.network.sensorthings.context import Limits
 from headwater.network.sensorthings.errors import Forbidden, Unauthorised
 
 from .conftest import THING, Client, serving, station

@@ -130,8 +130,8 @@ def _reduced(
     context: Context, data: xr.DataArray, least: float
 ) -> tuple[xr.DataArray, str, dict[str, xr.DataArray]]:
     """Reduce a variable to one map, say how, and give its months and years where it has any."""
-    from headwater.variation import period_mean
     from headwater.variation.calendar import cadence, check_time
+    from headwater.variation.mean_year import period_mean
 
     if data.sizes.get("time", 1) == 1:
         still = data.isel(time=0, drop=True) if "time" in data.dims else data

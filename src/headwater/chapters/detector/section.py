@@ -12,7 +12,7 @@ from headwater.report.section import Block, FigureBlock, Section, TableBlock, Te
 from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
-    from headwater.grids import Area
+    from headwater.grids.area import Area
 
 __all__ = ["make_section"]
 

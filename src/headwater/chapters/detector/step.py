@@ -14,9 +14,8 @@ from headwater.errors import DataError, HeadwaterError, StudyError, nearest
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
-    from headwater.detector import Scheme
     from headwater.detector.sample import Sample
-    from headwater.detector.search_options import Search
+    from headwater.detector.search_options import Scheme, Search
     from headwater.results import Result
     from headwater.study.model import Study
 
@@ -69,7 +68,8 @@ def _patterns(study: Study) -> tuple[str, ...]:
 
 
 def _run(context: Context) -> Mapping[str, Result]:
-    from headwater.detector import detect_sample, read_sample
+    from headwater.detector.detection import detect_sample
+    from headwater.detector.sample import read_sample
 
     options = context.study.detector
     assert options is not None
@@ -169,7 +169,7 @@ class _Reduced:
 
 def _reduce(context: Context, name: str, season: Season, options: DetectorOptions) -> _Reduced:
     """Reduce a variable to one map, and to one a period, reading it once."""
-    from headwater.variation import aggregate_all
+    from headwater.variation.aggregation import aggregate_all
     from headwater.variation.mean_year import mean_of_years
 
     data = context.variable(name)
@@ -198,7 +198,7 @@ def _check(
     study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report variables of which no season has enough data."""
-    from headwater.grids import in_period
+    from headwater.grids.times import in_period
 
     options = study.detector
     if options is None:
@@ -218,7 +218,7 @@ def _check(
 
 def _has_season(data: xr.DataArray, season: Season, study: Study, options: DetectorOptions) -> bool:
     """Whether some year has the season; of large inputs by their times alone."""
-    from headwater.variation import aggregate_all
+    from headwater.variation.aggregation import aggregate_all
 
     probe = data
     if data.size > _WHOLE:
@@ -252,7 +252,7 @@ def _bare(one: xr.DataArray) -> xr.DataArray:
 
 
 def _scheme(given: StrataOptions) -> Scheme:
-    from headwater.detector import Scheme
+    from headwater.detector.search_options import Scheme
 
     return Scheme(given.method, given.count, given.breaks)
 

@@ -57,7 +57,7 @@ def check_downscaling(
     """
     if options.of not in inputs or any(n not in inputs for n in names if n in study.inputs):
         return
-    from headwater.grids import in_period
+    from headwater.grids.times import in_period
 
     found: dict[str, Any] = {}
     moving = {

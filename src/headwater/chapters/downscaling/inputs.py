@@ -102,7 +102,7 @@ def read_task(context: Context, options: DownscalingOptions, names: tuple[str, .
         would be needed than allowed.
     """
     from headwater.downscaling.predictors import build_predictors
-    from headwater.grids import geobox_of
+    from headwater.grids.geometry import geobox_of
 
     variables = {name: context.variable(name) for name in names}
     moving = {name: data for name, data in variables.items() if "time" in data.dims}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.results import Result
 
 __all__ = ["make_section"]

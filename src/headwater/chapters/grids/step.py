@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from headwater.glossary import Term
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.grids.plausibility import Overview
     from headwater.study.model import Study
 
@@ -148,7 +148,8 @@ def _run(context: Context) -> Mapping[str, Result]:
 
 
 def _frame(context: Context, inputs: Mapping[str, xr.DataArray]) -> _Frame:
-    from headwater.grids import grid_coords, inside
+    from headwater.grids.clipping import inside
+    from headwater.grids.geometry import grid_coords
 
     grid = study_geobox(context.study, inputs, context.area)
     if context.area is None:
@@ -172,7 +173,8 @@ def _bring(
     context: Context, name: str, data: xr.DataArray, frame: _Frame
 ) -> tuple[dict[str, Any], xr.DataArray]:
     """Align one input, write it, and tell what was done to it."""
-    from headwater.grids import align, geobox_of
+    from headwater.grids import align
+    from headwater.grids.geometry import geobox_of
 
     study, entry = context.study, context.study.inputs[name]
     native = _in_period(data, frame)
@@ -237,7 +239,7 @@ def _same_cells(source: GeoBox, target: GeoBox) -> bool:
 
 
 def _in_period(data: xr.DataArray, frame: _Frame) -> xr.DataArray:
-    from headwater.grids import in_period
+    from headwater.grids.times import in_period
 
     return in_period(data, frame.period)
 
@@ -366,7 +368,7 @@ def _cautions(rows: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _crs_name(data: xr.DataArray) -> str:
-    from headwater.grids import crs_of
+    from headwater.grids.geometry import crs_of
 
     crs = crs_of(data)
     code = crs.to_epsg()

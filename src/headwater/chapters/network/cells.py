@@ -16,8 +16,7 @@ from headwater.network.times import DAY
 
 if TYPE_CHECKING:
     from headwater.network.entities import Observations, Written
-    from headwater.network.store import Store
-    from headwater.network.store.protocol import Session
+    from headwater.network.store.protocol import Session, Store
     from headwater.study.model import Study
 
 __all__ = ["Pixels", "write_pixels"]
@@ -251,7 +250,7 @@ def _outline(cube: _Cube, row: int, column: int) -> dict[str, Any]:
     """Corners of the cell as GeoJSON [degrees]."""
     from pyproj import Transformer
 
-    from headwater.grids import geobox_of
+    from headwater.grids.geometry import geobox_of
 
     grid = geobox_of(cube.data[cube.name])
     project = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)

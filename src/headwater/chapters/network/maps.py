@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from odc.geo.geobox import GeoBox
 
-    from headwater.grids import Area, EmpiricalVariogram, Variogram
+    from headwater.grids.area import Area
+    from headwater.grids.variogram import EmpiricalVariogram, Variogram
     from headwater.network.derived.interval_means import StationMeans
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
     from headwater.study.model import Study
 
 __all__ = ["MapRequest", "NetworkMap", "map_network", "write_network_map"]
@@ -216,7 +217,7 @@ def map_network(study: Study, store: Store, request: MapRequest) -> NetworkMap:
     standard error of a time is that of the stations that reported then, and of a point: the mean of
     a cell is known a little better.
     """
-    from headwater.grids import grid_coords
+    from headwater.grids.geometry import grid_coords
     from headwater.network.derived.interval_means import station_means
 
     grid, area = _grid_of(study)
@@ -232,7 +233,7 @@ def map_network(study: Study, store: Store, request: MapRequest) -> NetworkMap:
     variogram = _variogram(store, request, grid)
     maps, errors, score = _kriged(places, values, grid, variogram)
     if area is not None:
-        from headwater.grids import inside
+        from headwater.grids.clipping import inside
 
         outside = ~inside(grid, area).values
         maps[:, outside], errors[:, outside] = np.nan, np.nan
@@ -281,7 +282,8 @@ def _places(means: StationMeans, grid: GeoBox) -> tuple[Floats, Floats, list[str
 
 def _variogram(store: Store, request: MapRequest, grid: GeoBox) -> Variogram:
     """Fit to daily means of the days around: one day of few stations tells little."""
-    from headwater.grids import empirical_variogram, fit_variogram, is_geographic
+    from headwater.grids import empirical_variogram, fit_variogram
+    from headwater.grids.geometry import is_geographic
     from headwater.network.derived.interval_means import station_means
 
     days = np.arange(request.days[0] - _AROUND, request.days[-1] + _AROUND + 2)

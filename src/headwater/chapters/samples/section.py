@@ -13,7 +13,7 @@ from headwater.chapters.samples import figures, mixing_figures
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.results import Result
 
 __all__ = ["make_section"]

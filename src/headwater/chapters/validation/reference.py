@@ -15,7 +15,7 @@ from headwater.errors import DataError
 from headwater.tables.options import DEFAULTS, ReadingOptions
 
 if TYPE_CHECKING:
-    from headwater.network.store import Store
+    from headwater.network.store.protocol import Store
 
 __all__ = ["Reference", "read_reference"]
 

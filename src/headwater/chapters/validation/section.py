@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.report.section import Block, FigureBlock, Section, TableBlock
 
 if TYPE_CHECKING:
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.results import Result
     from headwater.validation.scorecards import Scorecard
 

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from headwater.errors import DataError, InputError
-from headwater.tables import LeftOut, ReadingOptions, ReadingReport, fields_named, read_table
+from headwater.tables import ReadingOptions, read_table
 from headwater.tables.options import DEFAULTS
 from headwater.tables.read import Table
-from headwater.tables.report import name_rows
+from headwater.tables.report import LeftOut, ReadingReport, name_rows
+from headwater.tables.vocabulary import fields_named
 
 __all__ = [
     "Measurements",
@@ -241,7 +242,7 @@ def station_pixels(table: pd.DataFrame, grid: Any) -> dict[str, int]:
     """
     from odc.geo.geobox import GeoBox
 
-    from headwater.grids import geobox_of
+    from headwater.grids.geometry import geobox_of
     from headwater.validation.matching import station_cells
 
     box = grid if isinstance(grid, GeoBox) else geobox_of(grid)

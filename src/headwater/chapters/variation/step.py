@@ -134,7 +134,7 @@ def _check(
     study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report what [variation] could not describe."""
-    from headwater.grids import in_period
+    from headwater.grids.times import in_period
 
     options = study.variation
     names = [n for n in (options.of if options and options.of else study.variables) if n in inputs]

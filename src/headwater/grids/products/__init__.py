@@ -1,22 +1,10 @@
-"""Satellite and model products, read as cubes with their quality flags obeyed."""
+"""Satellite and reanalysis products as they are delivered, with their quality flags obeyed.
 
-from __future__ import annotations
+:func:`read_product` reads a file or a folder of any product of
+:mod:`headwater.grids.products.catalogue`; :func:`quality_counts` counts what its quality flags left
+out.
+"""
 
-from headwater.grids.products._stack import quality_counts
-from headwater.grids.products.catalogue import PRODUCTS, read_product
-from headwater.grids.products.ease2 import ease2_grid
-from headwater.grids.products.esacci import read_esa_cci
-from headwater.grids.products.gldas import read_gldas
-from headwater.grids.products.modis import read_modis
-from headwater.grids.products.smap import read_smap
+import lazy_loader
 
-__all__ = [
-    "PRODUCTS",
-    "ease2_grid",
-    "quality_counts",
-    "read_esa_cci",
-    "read_gldas",
-    "read_modis",
-    "read_product",
-    "read_smap",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -31,8 +31,9 @@ from headwater.isotopes.audit.tables import NEEDS, Case, Claims, Finding, prepar
 from headwater.isotopes.envelope import Envelope
 from headwater.isotopes.results import AuditReport
 from headwater.results import fingerprint
-from headwater.tables import Field, fields_named, read_table
+from headwater.tables import read_table
 from headwater.tables.numbers import plain
+from headwater.tables.vocabulary import Field, fields_named
 
 __all__ = ["RULES", "audit_tables", "published_study", "read_claims"]
 

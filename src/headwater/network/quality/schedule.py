@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 from headwater.errors import HeadwaterError
 
 if TYPE_CHECKING:
-    from headwater.network.store import Store
-    from headwater.network.store.protocol import Session
+    from headwater.network.store.protocol import Session, Store
 
 __all__ = ["QualityScheduler", "run_quality_control"]
 

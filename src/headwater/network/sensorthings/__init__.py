@@ -1,21 +1,8 @@
-"""The SensorThings 1.1 service over a store: query, create, change, delete, over HTTP and MQTT."""
+"""The SensorThings 1.1 service over a store: query, create, change, delete, over HTTP and MQTT.
 
-from __future__ import annotations
+:class:`Service` answers the calls of :mod:`headwater.network.sensorthings.messages`.
+"""
 
-from headwater.network.sensorthings.context import Limits
-from headwater.network.sensorthings.errors import Refused
-from headwater.network.sensorthings.events import Change
-from headwater.network.sensorthings.messages import Answer, Call, Permit, Role, refusal
-from headwater.network.sensorthings.service import Service
+import lazy_loader
 
-__all__ = [
-    "Answer",
-    "Call",
-    "Change",
-    "Limits",
-    "Permit",
-    "Refused",
-    "Role",
-    "Service",
-    "refusal",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ from headwater.network.sensorthings.filter_to_sql import Scope
 from headwater.network.sensorthings.model import EntitySet
 
 if TYPE_CHECKING:
-    from headwater.network.store import Session
+    from headwater.network.store.protocol import Session
 
 __all__ = ["Context", "Limits"]
 

@@ -30,7 +30,7 @@ from headwater.network.sensorthings.functions import GEOMETRY_FUNCTIONS
 from headwater.network.sensorthings.model import EntitySet
 
 if TYPE_CHECKING:
-    from headwater.network.store import Session
+    from headwater.network.store.protocol import Session
 
 __all__ = ["bare_geometry", "with_tables"]
 

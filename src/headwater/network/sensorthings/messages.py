@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.sensorthings.errors import Refused
-from headwater.network.store import (
+from headwater.network.store.protocol import (
     StoreBusyError,
     StoreError,
     StoreFullError,

@@ -47,7 +47,7 @@ from headwater.network.sensorthings.write import (
 from headwater.network.store.protocol import now
 
 if TYPE_CHECKING:
-    from headwater.network.store import Session, Store
+    from headwater.network.store.protocol import Session, Store
 
 __all__ = ["Listener", "Service", "anyone"]
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from headwater.inference import moments, student_p
+from headwater.inference import moments
 from headwater.inference.kendall import score_variance, series_p, smallest_p, z_score
+from headwater.inference.significance import student_p
 from headwater.variation._maps import (
     Values,
     as_cube,

@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import StudyError, nearest
-from headwater.inference import effective_n, student_p
+from headwater.inference import effective_n
 from headwater.inference.effective import autocorrelation, corrected_lag1
+from headwater.inference.significance import student_p
 from headwater.variation._maps import Values
 from headwater.variation.trend._tiles import Parts, mapped
 

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import TimeAxisError
-from headwater.inference import moments, student_p
+from headwater.inference import moments
+from headwater.inference.significance import student_p
 from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, words
 from headwater.variation.breaks import after_regression
 from headwater.variation.calendar import check_time, decimal_years

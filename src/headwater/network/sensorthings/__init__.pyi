@@ -1,0 +1,5 @@
+from .service import Service
+
+__all__ = [
+    "Service",
+]

@@ -1,0 +1,5 @@
+from .app import create_app
+
+__all__ = [
+    "create_app",
+]
