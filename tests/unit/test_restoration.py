@@ -11,16 +11,19 @@ from headwater.errors import DataError, InputError, StudyError
 from headwater.restoration import (
     advise,
     estimate_treatment_effect,
-    fit_season_start,
     make_plan,
     matched_controls,
     pit_layout,
     read_profile,
     runoff_cut,
-    work_window,
     write_plan,
 )
-from headwater.restoration.calendar_bands import REMINDERS, planting_method
+from headwater.restoration.calendar_bands import (
+    REMINDERS,
+    fit_season_start,
+    planting_method,
+    work_window,
+)
 from headwater.restoration.measures import GRADES, Site
 from headwater.restoration.plan import Unit, move_line, plan_table
 from headwater.restoration.rain_harvesting import FU_2010, HarvestStore, earthwork_refusals
