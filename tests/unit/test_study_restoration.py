@@ -13,7 +13,7 @@ from headwater.errors import HeadwaterError, ProblemsError
 from headwater.restoration import load_plan, season_windows
 from headwater.study import check, load_result, read_study, run
 from headwater.study.demo import _as_dataset, _write_raster
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
 TEXT = """
 [study]
@@ -62,7 +62,7 @@ UNITS = [
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plan")
-    here = make(seed=3, years=(2014, 2021), shape=(12, 20))
+    here = make_headwater(seed=3, years=(2014, 2021), shape=(12, 20))
     for name in ("soil_moisture", "temperature", "precipitation"):
         _as_dataset(here.cube[name]).to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
     _write_raster(here.dem.astype("float32"), folder / "dem.tif", missing=-9999)

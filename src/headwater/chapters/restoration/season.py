@@ -111,7 +111,8 @@ def season_of_study(context: Context, places: Places, count: int) -> StudySeason
     -------
     StudySeason
     """
-    from headwater.restoration import air_thaw, germination_water, season_windows
+    from headwater.restoration import season_windows
+    from headwater.restoration.seasons import air_thaw, germination_water
 
     study, options = context.study, context.study.restoration
     assert options is not None

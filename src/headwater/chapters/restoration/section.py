@@ -12,7 +12,7 @@ from headwater.figures import grouped
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.results import Result
 
 __all__ = ["make_section"]

@@ -122,7 +122,7 @@ def _check(
 
 
 def _run(context: Context) -> Mapping[str, Result]:
-    from headwater.grids import geobox_of
+    from headwater.grids.geometry import geobox_of
 
     options = context.study.restoration
     assert options is not None
@@ -143,7 +143,7 @@ def _run(context: Context) -> Mapping[str, Result]:
 def _units(
     context: Context, records: tuple[UnitRecord, ...], pairs: tuple[Any, Any], season: StudySeason
 ) -> list[Unit]:
-    from headwater.restoration import unit_of
+    from headwater.restoration.units import unit_of
 
     count = len(records)
     maps = {
@@ -165,7 +165,8 @@ def _units(
 def _plan(
     options: RestorationOptions, units: list[Unit], profile: MeasureProfile, season: StudySeason
 ) -> Plan:
-    from headwater.restoration import PlanOptions, make_plan
+    from headwater.restoration import make_plan
+    from headwater.restoration.plan import PlanOptions
 
     how = PlanOptions(
         durations=options.durations,
