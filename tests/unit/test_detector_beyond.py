@@ -14,6 +14,7 @@ from headwater.detector import stratify
 from headwater.detector.local import local_q, window_q
 from headwater.detector.null_models import GridSpectral
 from headwater.detector.q import q_statistic, stratum_sums
+from headwater.detector.resample import Resampling
 from headwater.detector.scale import coarsen, scale_sweep
 from headwater.detector.search_options import Search
 from headwater.detector.spatial_association import (
@@ -88,18 +89,17 @@ def test_equal_weights_make_psd_nearly_q() -> None:
 def test_smooth_noise_is_significant_by_shuffling_and_not_by_waves() -> None:
     rng = np.random.default_rng(3)
     y, x = (gaussian_filter(rng.normal(size=(24, 30)), 3) for _ in range(2))
-    given = {"classes": [4], "n_resamples": 59, "rng": np.random.default_rng(0)}
-    weights = GridWeights(bandwidth=3)
-    shuffled = spade(y, {"x": x}, weights, **given).data["p_value"][0]
-    waves = GridSpectral(np.arange(y.size), y.shape)
-    drawn = spade(y, {"x": x}, weights, null=waves, **given).data["p_value"][0]
-    assert shuffled < 0.05 < drawn
+    weights, rng = GridWeights(bandwidth=3), np.random.default_rng(0)
+    p = []
+    for null in (None, GridSpectral(np.arange(y.size), y.shape)):
+        by = Resampling(rng, null, n_resamples=59)
+        found = spade(y, {"x": x}, weights, classes=[4], resampling=by)
+        p.append(found.data["p_value"][0])
+    assert p[0] < 0.05 < p[1]
 
 
 def test_spade_refuses_what_it_cannot_weigh() -> None:
     y = np.arange(12.0)
-    with pytest.raises(DataError, match="generator"):
-        spade(y, {"x": y}, np.ones((12, 12)), n_resamples=9)
     with pytest.raises(DataError, match="not of the units"):
         spade(y, {"x": y}, np.ones((5, 5)))
     with pytest.raises(DataError, match="need maps"):

@@ -15,10 +15,11 @@ from headwater.detector.field_covariance import (
     mean_noise,
 )
 from headwater.detector.interaction_tests import sign_flip_p
-from headwater.detector.null_models import GridSpectral, spread_across
+from headwater.detector.null_models import GridSpectral
 from headwater.detector.resample import Resampling, square_blocks
 from headwater.detector.sample import read_sample
 from headwater.detector.search_options import Scheme
+from headwater.detector.spread import spread_across
 from headwater.detector.strata import Strata
 from headwater.errors import DataError, StudyError
 
@@ -118,19 +119,30 @@ def test_a_kernel_falls_to_a_twentieth_at_its_reach() -> None:
         assert kernel.at(np.array([kernel.reach]))[0] == pytest.approx(0.05, abs=0.002)
 
 
-def test_unequal_spread_is_found_kept_and_reported() -> None:
+def test_unequal_spread_is_found_taken_out_of_the_tests_and_reported() -> None:
     rng = np.random.default_rng(5)
     grows = np.exp(2.0 * np.linspace(0, 1, SIDE))
     x = field(1.0, rng)
     maps = xr.Dataset({"theta": (("y", "x"), field(1.0, rng) * grows), "rain": (("y", "x"), x)})
     found = detect_sample(read_sample(maps, "theta"), classes=[4], n_resamples=99)
     assert any("varies unequally" in text for text in found.factor.cautions)
+    assert any("over its local standard deviation" in text for text in found.factor.choices)
     y = maps["theta"].values.ravel()
     scale = spread_across(y, CELLS, (SIDE, SIDE))
     assert scale is not None
-    (block, *_) = GridSpectral(CELLS, (SIDE, SIDE), scale).draw(y, 50, rng)
-    sheets = block.reshape(-1, SIDE, SIDE)
-    assert sheets[..., -8:].std() > 2.5 * sheets[..., :8].std()
+    null = GridSpectral(CELLS, (SIDE, SIDE), scale)
+    tested = null.tested(y)
+    (block, *_) = null.draw(y, 50, rng)
+    for sheets in (tested.reshape(1, SIDE, SIDE), block.reshape(-1, SIDE, SIDE)):
+        assert 0.6 < sheets[..., -8:].std() / sheets[..., :8].std() < 1.7
+    # the test by waves is that of the response made equal
+    strata = {"x": stratify(x.ravel(), "quantile", 4)}
+    p = [
+        factor(one, strata, resampling=Resampling(np.random.default_rng(1), how, None, 99)).data
+        for one, how in ((y, null), (tested, GridSpectral(CELLS, (SIDE, SIDE))))
+    ]
+    assert p[0]["p_spatial"][0] == p[1]["p_spatial"][0]
+    assert p[0]["q"][0] != pytest.approx(p[1]["q"][0], abs=1e-6)
 
 
 def test_signs_in_all_ways_agree_with_counting_and_with_drawing() -> None:

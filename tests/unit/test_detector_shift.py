@@ -22,11 +22,12 @@ def fields() -> tuple[np.ndarray, np.ndarray]:
 def test_every_shift_is_that_of_a_rolled_map(fields) -> None:
     y, x = fields
     strata = stratify(x, "quantile", 3)
-    n, q, adjusted = _all_shifts(y, strata.codes, 3)
+    mass = np.random.default_rng(1).uniform(0.5, 2.0, y.shape)
+    n, q, adjusted = _all_shifts(y, strata.codes, 3, mass)
     for down in range(7):
         for right in range(9):
-            rolled = np.roll(y, (-down, -right), axis=(0, 1))
-            direct = q_statistic(stratum_sums(rolled, strata.codes, 3))
+            rolled, weight = (np.roll(one, (-down, -right), axis=(0, 1)) for one in (y, mass))
+            direct = q_statistic(stratum_sums(rolled, strata.codes, 3, weights=weight))
             assert n[down, right] == direct.n
             assert q[down, right] == pytest.approx(direct.q, abs=1e-9)
             assert adjusted[down, right] == pytest.approx(direct.adjusted, abs=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,6 @@ from headwater.detector.null_models import (
     Permutation,
     Randomisation,
     Rotation,
-    spread_across,
 )
 from headwater.detector.optimal_parameters import best_strata, opgd
 from headwater.detector.peer_breaks import Style
@@ -43,12 +43,14 @@ from headwater.detector.risk_detector import contrasts, risk, risk_maps
 from headwater.detector.sample import Sample, read_sample
 from headwater.detector.search_options import METHODS, Criterion, Scheme, Search
 from headwater.detector.search_tests import search_test
+from headwater.detector.spread import spread_across
 from headwater.detector.strata import Strata
 from headwater.glossary import Kind
 from headwater.results import Result
 
 __all__ = [
     "Detection",
+    "DetectionOptions",
     "FEWEST",
     "MOST_WORK",
     "Ranking",
@@ -258,13 +260,17 @@ def _draw_notes(asked: int, made: int, sample: Sample) -> tuple[str, ...]:
     )
 
 
+_TESTED = "p_spatial, p_search, p_gain, p_nonadditive"
+
+
 def _scale_notes(scale: npt.NDArray[np.float64] | None) -> tuple[str, ...]:
     if scale is None:
         return ()
     return (
         "The response varies unequally: its local standard deviation is "
         f"{scale.max() / scale.min():.1f} times greater at one end of the map than at the other. "
-        "Maps by chance were given the same unequal scale; intervals suppose an equal one.",
+        f"The tests by maps drawn at random ({_TESTED}) are of the response divided by it; q is of "
+        "the response itself, and intervals suppose an equal scale.",
     )
 
 
@@ -302,6 +308,15 @@ def _with(factors: FactorResult, sentence: str) -> FactorResult:
     return replace(factors, choices=(*factors.choices, sentence))
 
 
+class DetectionOptions(TypedDict, total=False):
+    """How often chance is drawn and from what, further detectors, and whose class rules."""
+
+    n_resamples: int
+    rng: np.random.Generator | None
+    further: Sequence[str]
+    style: Style
+
+
 def detect(
     data: xr.Dataset | pd.DataFrame,
     response: str,
@@ -313,6 +328,7 @@ def detect(
     by: Criterion = "q_cv",
     fixed: Mapping[str, Scheme] | None = None,
     weights: str | None = None,
+    **options: Unpack[DetectionOptions],
 ) -> Detection:
     """Find out what explains the spatial pattern of a variable.
 
@@ -331,6 +347,8 @@ def detect(
         See :func:`headwater.detector.opgd`.
     weights : str, optional
         Variable with the weight of each unit, such as its area.
+    **options
+        ``n_resamples``, ``rng``, ``further`` and ``style`` as of :func:`detect_sample`.
 
     Returns
     -------
@@ -346,8 +364,7 @@ def detect(
     Units without a value of any variable go out for all factors (listwise), so that all q are of
     the same units. To let each factor use all it has, read the data with
     ``read_sample(..., missing="pairwise")`` and call :func:`detect_sample`; so too for a table of
-    points, ``read_sample(..., coordinates=...)``, to set how often chance is drawn, and for further
-    detectors (trees, shares, scale …).
+    points, ``read_sample(..., coordinates=...)``.
 
     Examples
     --------
@@ -358,7 +375,7 @@ def detect(
     ['rain', 1.0]
     """
     sample = read_sample(data, response, factors, kinds=kinds, weights=weights)
-    return detect_sample(sample, methods=methods, classes=classes, by=by, fixed=fixed)
+    return detect_sample(sample, methods=methods, classes=classes, by=by, fixed=fixed, **options)
 
 
 def detect_sample(

@@ -131,7 +131,7 @@ def factor(
     refused: tuple[str, ...] = ()
     if resampling is not None:
         _check_plain(units)
-        refused, more = _resampled(table["q"], units, resampling, level)
+        refused, more = _resampled(units, resampling, level)
         table = table.assign(**more)
     table = table.sort_values("q", ascending=False, kind="stable", ignore_index=True)
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", holm(table["p_value"]))
@@ -247,7 +247,7 @@ def _row(
 
 
 def _resampled(
-    observed: pd.Series, units: _Units, by: Resampling, level: float
+    units: _Units, by: Resampling, level: float
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Compute columns from resampling: p of responses made by chance, and intervals."""
     assert units.values is not None
@@ -263,10 +263,12 @@ def _resampled(
     if by.null is not None:
         present = ~np.isnan(values)
         layouts = [lay_out_strata(part, present) for part in partitions.values()]
+        equal = by.null.tested(values)[None]
+        seen = np.array([layout.scores(equal, unit).q[0, 0] for layout in layouts])
         reached, drawn = np.zeros(len(layouts)), 0
         for block in by.null.draw(values, by.n_resamples, by.rng):
             q = np.stack([layout.scores(block, unit).q[:, 0] for layout in layouts], axis=1)
-            reached += (q >= observed.to_numpy() - 1e-7).sum(axis=0)
+            reached += (q >= seen - 1e-7).sum(axis=0)
             drawn += len(block)
         more[by.null.column] = (1 + reached) / (1 + drawn)
     return tuple(refused), more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import xarray as xr
 
 from headwater.detector.local import local_q
 from headwater.detector.null_models import GridSpectral, Permutation, Randomisation
+from headwater.detector.resample import Resampling
 from headwater.detector.robust_detector import rgd
 from headwater.detector.rough_sets import nearest_units, queen_units, srsgd
 from headwater.detector.sample import Sample
@@ -20,6 +21,7 @@ from headwater.detector.search_options import Search
 from headwater.detector.shapley import crossed_shares, lesh, shegd
 from headwater.detector.spatial_association import GridWeights, Weights, distance_weights, spade
 from headwater.detector.spatial_overlay import idsa
+from headwater.detector.spread import spread_across
 from headwater.detector.strata import Strata
 from headwater.detector.torus_shift import torus_shift_table
 from headwater.detector.tree import gozh
@@ -86,6 +88,13 @@ class _Units:
         full = np.full(grid.size, np.nan if missing is None else missing, kind)
         full[self.sample.cells] = values
         return full.reshape(grid.shape)
+
+    def weight_sheet(self) -> Floats | None:
+        """Lay the weights out as a map; cells without a unit weigh 1, and do not count."""
+        if self.sample.weights is None:
+            return None
+        sheet: Floats = np.nan_to_num(self.sheet(self.sample.weights), nan=1.0)
+        return sheet
 
     def mapped(self, name: str, values: npt.NDArray[Any]) -> xr.DataArray:
         """Lay a variable out as a map with coordinates."""
@@ -162,10 +171,25 @@ def further_results(
             known = list(FURTHER)
             raise StudyError("no such detector", found=f"'{name}'", do=nearest(name, known))
         try:
-            results |= FURTHER[name](units)
+            results |= _noted(name, FURTHER[name](units), units)
         except DataError as error:
             left_out.append(f"{name} was left out: {error.wrong} ({error.found}).")
     return Further(results, tuple(left_out))
+
+
+_OF_THEIR_OWN = ("gozh", "lesh", "shegd", "rgd")
+"""Detectors whose strata are their own: trees, and robust classes."""
+
+
+def _noted(name: str, found: dict[str, Result], units: _Units) -> dict[str, Result]:
+    """Say where classes that were declared, or weights, could not be used."""
+    notes = []
+    if units.search.fixed and name in _OF_THEIR_OWN:
+        declared = ", ".join(units.search.fixed)
+        notes.append(f"Classes declared for {declared} are not used: {name} makes its own.")
+    if units.sample.weights is not None and name == "scale":
+        notes.append("Larger cells are averaged by area; the weights given are not used.")
+    return {key: replace(one, cautions=(*notes, *one.cautions)) for key, one in found.items()}
 
 
 def _present(**results: Result | None) -> dict[str, Result]:
@@ -215,6 +239,8 @@ class _Weighed:
     factors: dict[str, Floats]
     weights: Weights
     null: Randomisation
+    unit_weights: Floats | None
+    strata: dict[str, Strata]
 
 
 def _weighed(units: _Units) -> _Weighed:
@@ -227,14 +253,19 @@ def _weighed(units: _Units) -> _Weighed:
             "it looks at all pairs of units",
             found=f"{sample.response.size} units, at most {_MOST_WEIGHED}",
         )
+    fixed = set(units.search.fixed) & set(factors)
     if sample.grid is not None:
         sheets = {name: units.sheet(values) for name, values in factors.items()}
         shape = (sample.grid.shape[0], sample.grid.shape[1])
-        null = GridSpectral(np.arange(sample.grid.size), shape)
-        return _Weighed(units.sheet(sample.response), sheets, GridWeights(), null)
+        cells, response = np.arange(sample.grid.size), units.sheet(sample.response)
+        null = GridSpectral(cells, shape, spread_across(response.ravel(), cells, shape))
+        strata = {name: part for name, part in units.on_map().items() if name in fixed}
+        return _Weighed(response, sheets, GridWeights(), null, units.weight_sheet(), strata)
     if sample.places is None:
         raise DataError("it needs to know which units are near", found="no coordinates")
-    return _Weighed(sample.response, factors, distance_weights(sample.places), Permutation())
+    strata = {name: part for name, part in units.strata.items() if name in fixed}
+    near = distance_weights(sample.places)
+    return _Weighed(sample.response, factors, near, Permutation(), sample.weights, strata)
 
 
 def _spade(units: _Units) -> dict[str, Result]:
@@ -244,16 +275,24 @@ def _spade(units: _Units) -> dict[str, Result]:
         on.factors,
         on.weights,
         classes=units.search.classes,
-        n_resamples=min(units.n_resamples, 99),
-        null=on.null,
-        rng=units.rng,
+        strata=on.strata,
+        unit_weights=on.unit_weights,
+        resampling=Resampling(units.rng, on.null, n_resamples=min(units.n_resamples, 99)),
     )
     return {"spade": found}
 
 
 def _idsa(units: _Units) -> dict[str, Result]:
     on = _weighed(units)
-    return {"idsa": idsa(on.response, on.factors, on.weights, classes=units.search.classes)}
+    found = idsa(
+        on.response,
+        on.factors,
+        on.weights,
+        classes=units.search.classes,
+        strata=on.strata,
+        unit_weights=on.unit_weights,
+    )
+    return {"idsa": found}
 
 
 def _scale(units: _Units) -> dict[str, Result]:
@@ -272,11 +311,12 @@ def _scale(units: _Units) -> dict[str, Result]:
 
 def _local(units: _Units) -> dict[str, Result]:
     response = units.mapped("", units.sample.response).assign_attrs(long_name=units.sample.name)
-    return {"local": local_q(response, units.on_map())}
+    return {"local": local_q(response, units.on_map(), weights=units.weight_sheet())}
 
 
 def _shift(units: _Units) -> dict[str, Result]:
-    return {"shift": torus_shift_table(units.sheet(units.sample.response), units.on_map())}
+    response = units.sheet(units.sample.response)
+    return {"shift": torus_shift_table(response, units.on_map(), weights=units.weight_sheet())}
 
 
 def _srsgd(units: _Units) -> dict[str, Result]:
@@ -291,7 +331,12 @@ def _srsgd(units: _Units) -> dict[str, Result]:
     else:
         raise DataError("it needs to know which units are near", found="no coordinates")
     found = srsgd(
-        sample.response, units.strata, around, n_resamples=units.n_resamples, rng=units.rng
+        sample.response,
+        units.strata,
+        around,
+        weights=sample.weights,
+        n_resamples=units.n_resamples,
+        rng=units.rng,
     )
     return _present(srsgd=found.factor, srsgd_pairs=found.interaction)
 

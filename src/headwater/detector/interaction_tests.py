@@ -60,11 +60,12 @@ def gain_p(
             if first == one
         }
         gains: dict[str, list[Floats]] = {two: [] for two in others}
+        equal = by.null.tested(left)[None]
         for block in by.null.draw(left, by.n_resamples, by.rng):
             for two, other in others.items():
                 gains[two].append(other.gain(block))
         for two, other in others.items():
-            observed = float(other.gain(left[None])[0])
+            observed = float(other.gain(equal)[0])
             p[one, two] = chance_p(observed, np.concatenate(gains[two]))
     return [p[pair] for pair in pairs]
 
@@ -96,7 +97,8 @@ def nonadditive_p(
         return np.nan
     left = model.left(values)
     drawn = [model.gain(block) for block in by.null.draw(left, by.n_resamples, by.rng)]
-    return chance_p(float(model.gain(left[None])[0]), np.concatenate(drawn))
+    equal = by.null.tested(left)[None]
+    return chance_p(float(model.gain(equal)[0]), np.concatenate(drawn))
 
 
 def crossed_samples(

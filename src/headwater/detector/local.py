@@ -66,6 +66,7 @@ def local_q(
     window: int = 21,
     min_units: int = 30,
     min_stratum_units: int = 2,
+    weights: npt.ArrayLike | None = None,
 ) -> LocalMaps:
     """Map q in windows around each cell.
 
@@ -81,6 +82,8 @@ def local_q(
         Units that a window must hold.
     min_stratum_units : int
         Strata with fewer units in a window are left out there, and its n counts without them.
+    weights : array_like, shape (y, x), optional
+        Weight of each cell, such as its area.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def local_q(
     rule = {"window": window, "min_units": min_units, "min_stratum_units": min_stratum_units}
     maps: dict[str, xr.DataArray] = {}
     for name, part in parts.items():
-        found = window_q(values, part, **rule)
+        found = window_q(values, part, **rule, weights=weights)
         for suffix, array, words in (
             ("q", found.q, "q"),
             ("q_adjusted", found.adjusted, "Adjusted q"),
@@ -141,12 +144,13 @@ def local_q(
         f"windows of {window} × {window} cells around each cell.",
         references=(WANG2010,),
         fingerprint=fingerprint(
-            values, *(part.codes for part in parts.values()), window, min_units
+            values, *(part.codes for part in parts.values()), window, min_units, weights
         ),
         choices=(
             "The strata are those of the whole map. Windows are cut at its edge; windows with "
             f"fewer than {min_units} units or two strata are left empty; a stratum with fewer than "
             f"{min_stratum_units} units in a window is left out of it.",
+            "Units are " + ("not weighted." if weights is None else "weighted."),
         ),
         cautions=(
             "Windows overlap, so that neighbouring values of local q are not independent, and "
@@ -163,6 +167,7 @@ def window_q(
     window: int = 21,
     min_units: int = 30,
     min_stratum_units: int = 2,
+    weights: npt.ArrayLike | None = None,
 ) -> WindowQ:
     """Compute q in every window of an array.
 
@@ -174,6 +179,8 @@ def window_q(
         With codes of the same shape.
     window, min_units, min_stratum_units : int
         See :func:`local_q`.
+    weights : array_like, shape (y, x), optional
+        Weight of each cell.
 
     Returns
     -------
@@ -204,22 +211,26 @@ def window_q(
     level = float(values[present].mean()) if present.any() else 0.0
     deviation = np.where(present, values - level, 0.0)
     shape = values.shape
-    n, total, squares, between, realised = (np.zeros(shape) for _ in range(5))
+    mass = np.ones(shape) if weights is None else np.asarray(weights, np.float64)
+    n, size, total, squares, between, realised = (np.zeros(shape) for _ in range(6))
     for code in range(strata.realised):
         inside = present & (strata.codes == code)
         units = _sums(inside.astype(np.float64), window)
         enough = units >= max(min_stratum_units, 1)
         own = np.where(inside, deviation, 0.0)
-        first = np.where(enough, _sums(own, window), 0.0)
+        weighed = np.where(inside, mass, 0.0)
+        share = np.where(enough, _sums(weighed, window), 0.0)
+        first = np.where(enough, _sums(weighed * own, window), 0.0)
         n += np.where(enough, units, 0.0)
+        size += share
         total += first
-        squares += np.where(enough, _sums(own**2, window), 0.0)
-        between += np.divide(first**2, units, out=np.zeros(shape), where=enough)
+        squares += np.where(enough, _sums(weighed * own**2, window), 0.0)
+        between += np.divide(first**2, share, out=np.zeros(shape), where=enough)
         realised += enough
-    common = np.divide(total**2, n, out=np.zeros(shape), where=n > 0)
+    common = np.divide(total**2, size, out=np.zeros(shape), where=n > 0)
     spread, free = squares - common, n - realised
     # what the tables leave of a flat window is rounding of the whole map's squares
-    rounding = 1e-12 * float((deviation**2).sum())
+    rounding = 1e-12 * float((np.where(present, mass, 0.0) * deviation**2).sum())
     sound = (n >= min_units) & (realised > 1) & (free > 0) & (spread > rounding)
     q = np.divide(between - common, spread, out=np.full(shape, np.nan), where=sound)
     q = np.clip(q, 0.0, 1.0)

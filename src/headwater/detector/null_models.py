@@ -25,7 +25,6 @@ __all__ = [
     "Rotation",
     "draw_blocks",
     "present_values",
-    "spread_across",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -49,6 +48,9 @@ class Randomisation(Protocol):
         self, values: npt.ArrayLike, n_resamples: int, rng: np.random.Generator
     ) -> Iterator[Floats]:
         """Yield blocks of shape (some, n) until all are drawn; NaN keep their places."""
+
+    def tested(self, values: npt.ArrayLike) -> Floats:
+        """Return what the drawn responses are compared with: the values, or those made equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ class Permutation:
             block[:, present] = rng.permuted(np.tile(array[present], (size, 1)), axis=1)
             yield block
 
+    def tested(self, values: npt.ArrayLike) -> Floats:
+        """Return the values [any unit] themselves."""
+        return present_values(values)[0]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridSpectral:
@@ -112,9 +118,9 @@ class GridSpectral:
     shape : tuple of int
         Rows and columns of the grid.
     scale : ndarray, shape (n,), optional
-        Local standard deviation of the response, up to a factor (:func:`spread_across`): it is
-        taken out before the transform and put back after it, so that a map that varies more at
-        one end is compared with maps that do so too.
+        Local standard deviation of the response, up to a factor
+        (:func:`headwater.detector.spread.spread_across`). The response is divided by it, and so
+        compared with maps that vary equally, as it then does (:meth:`tested`).
 
     Notes
     -----
@@ -153,7 +159,9 @@ class GridSpectral:
     @property
     def words(self) -> str:
         """What it does."""
-        return "maps of the same spectrum (random signs of the cosine waves of the response's map)"
+        over = "" if self.scale is None else ", over its local standard deviation"
+        waves = f"random signs of the cosine waves of the response's map{over}"
+        return f"maps of the same spectrum ({waves})"
 
     def draw(
         self, values: npt.ArrayLike, n_resamples: int, rng: np.random.Generator
@@ -175,15 +183,13 @@ class GridSpectral:
         """
         from scipy.fft import dctn, idctn
 
-        array, present = present_values(values)
+        array, present = present_values(self.tested(values))
         rows, columns = np.divmod(self.cells, self.shape[1])
         rows, columns = rows - rows[present].min(), columns - columns[present].min()
         box = (int(rows[present].max()) + 1, int(columns[present].max()) + 1)
-        own = np.ones(int(present.sum())) if self.scale is None else self.scale[present]
-        # a level set by the restless end would stand out where little varies
-        mean = float(np.average(array[present], weights=own**-2.0))
+        mean = float(array[present].mean())
         sheet = np.full(box, np.nan)
-        sheet[rows[present], columns[present]] = (array[present] - mean) / own
+        sheet[rows[present], columns[present]] = array[present] - mean
         # single precision is ample for drawing by chance, and twice as fast
         waves = dctn(_bridged(sheet), norm="ortho").astype(np.float32)
         at = rows[present] * box[1] + columns[present]
@@ -192,97 +198,30 @@ class GridSpectral:
             maps *= waves
             maps = idctn(maps, axes=(1, 2), norm="ortho", overwrite_x=True).reshape(size, -1)
             block = np.full((size, array.size), np.nan)
-            block[:, present] = np.take(maps, at, axis=1) * own
+            block[:, present] = np.take(maps, at, axis=1)
             block += mean
             yield block
 
+    def tested(self, values: npt.ArrayLike) -> Floats:
+        """Divide the values by their local standard deviation, where that is known.
 
-def spread_across(
-    values: npt.ArrayLike, cells: npt.NDArray[np.intp], shape: tuple[int, int]
-) -> Floats | None:
-    r"""Find out whether a map varies more at one end than at the other.
+        Parameters
+        ----------
+        values : array_like, shape (n,)
+            The response by cell [any unit].
 
-    Parameters
-    ----------
-    values : array_like, shape (n,)
-        The response by cell [any unit]; NaN is missing.
-    cells : ndarray of int, shape (n,)
-        Place of each unit in the grid, counted along rows.
-    shape : tuple of int
-        Rows and columns of the grid.
-
-    Returns
-    -------
-    ndarray, shape (n,), or None
-        Local standard deviation, one on average; None where the map does not vary more unequally
-        than 95 % of maps of its own spectrum do.
-
-    Notes
-    -----
-    The logarithm of the mean squared difference of neighbours, in up to 8 × 8 parts of the map, is
-    fitted by a plane. Differences of neighbours are used because a smooth map has many of them
-    where it has few independent values.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> grows = np.exp(np.linspace(0, 2, 40)) * rng.normal(size=(40, 40))
-    >>> scale = spread_across(grows.ravel(), np.arange(1600), (40, 40))
-    >>> bool(5 < scale.max() / scale.min() < 10)
-    True
-    >>> spread_across(rng.normal(size=1600), np.arange(1600), (40, 40)) is None
-    True
-    """
-    array, present = present_values(values)
-    rows, columns = np.divmod(cells, shape[1])
-    rows, columns = rows - rows.min(), columns - columns.min()
-    box = (int(rows.max()) + 1, int(columns.max()) + 1)
-    if min(box) < 8 or present.sum() < 100:
-        return None
-    plane = np.column_stack([rows / box[0] - 0.5, columns / box[1] - 0.5])
-    sheet = np.full(box, np.nan)
-    sheet[rows[present], columns[present]] = array[present]
-    slopes = _log_spread_slopes(sheet[None])[0]
-    own = plane @ slopes
-    if np.ptp(own) < np.log(1.5):
-        return None
-    unequal = np.ptp(own)
-    drawn = []
-    for block in GridSpectral(cells, shape).draw(array, 99, np.random.default_rng(1)):
-        sheets = np.full((len(block), *box), np.nan)
-        sheets[:, rows, columns] = block
-        drawn += np.ptp(_log_spread_slopes(sheets) @ plane.T, axis=1).tolist()
-    if (1 + sum(one >= unequal for one in drawn)) / (1 + len(drawn)) > 0.05:
-        return None
-    scale: Floats = np.exp(own - own.mean())
-    return scale
-
-
-def _log_spread_slopes(sheets: Floats) -> Floats:
-    """Fit a plane to the logarithm of the local standard deviation of maps, (maps, 2)."""
-    number, (tall, wide) = len(sheets), sheets.shape[1:]
-    parts = (min(8, tall // 4), min(8, wide // 4))
-    down = np.arange(tall) * parts[0] // tall
-    right = np.arange(wide) * parts[1] // wide
-    part = (down[:, None] * parts[1] + right[None]).ravel()
-    onto = np.eye(parts[0] * parts[1])[part]
-    squares = np.zeros((number, parts[0] * parts[1]))
-    pairs = np.zeros_like(squares)
-    for step in (np.diff(sheets, axis=1) ** 2, np.diff(sheets, axis=2) ** 2):
-        full = np.full((number, tall, wide), np.nan)
-        full[:, : step.shape[1], : step.shape[2]] = step
-        flat = full.reshape(number, -1)
-        squares += np.nan_to_num(flat) @ onto
-        pairs += (~np.isnan(flat)).astype(np.float64) @ onto
-    enough = (pairs > 0.25 * pairs.max()).all(axis=0) & (squares > 0).all(axis=0)
-    slopes = np.zeros((number, 2))
-    if enough.sum() < 6:
-        return slopes
-    middle = np.column_stack(np.divmod(np.arange(enough.size), parts[1])) + 0.5
-    design = np.column_stack([np.ones(enough.size), middle / np.array(parts) - 0.5])[enough]
-    level = np.log(squares[:, enough] / pairs[:, enough]) / 2.0
-    slopes[:] = np.linalg.lstsq(design, level.T, rcond=None)[0][1:].T
-    return slopes
+        Returns
+        -------
+        ndarray, shape (n,)
+            The values themselves without a scale.
+        """
+        array, present = present_values(values)
+        if self.scale is None:
+            return array
+        # a level set by the restless end would stand out where little varies
+        mean = float(np.average(array[present], weights=self.scale[present] ** -2.0))
+        equal: Floats = (array - mean) / self.scale
+        return equal
 
 
 def present_values(values: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -420,6 +359,10 @@ class MoranSpectral:
             block[:, present] = (signs * sizes) @ vectors.T + mean
             yield block
 
+    def tested(self, values: npt.ArrayLike) -> Floats:
+        """Return the values [any unit] themselves."""
+        return present_values(values)[0]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rotation:
@@ -490,6 +433,10 @@ class Rotation:
                 turn[:, 0] *= rng.choice([-1.0, 1.0])
                 row[present] = array[present][tree.query(places @ turn.T)[1]]
             yield block
+
+    def tested(self, values: npt.ArrayLike) -> Floats:
+        """Return the values [any unit] themselves."""
+        return present_values(values)[0]
 
 
 def _moran_vectors(places: Floats) -> Floats:

@@ -87,6 +87,7 @@ def srsgd(
     strata: Mapping[str, Any],
     neighbours: Units,
     *,
+    weights: npt.ArrayLike | None = None,
     n_resamples: int = 199,
     rng: np.random.Generator | None = None,
 ) -> RoughSets:
@@ -101,6 +102,8 @@ def srsgd(
     neighbours : ndarray of int, shape (n, m)
         Numbers of the units around each unit, itself among them; -1 where there are fewer. See
         :func:`queen_units` and :func:`nearest_units`.
+    weights : array_like, shape (n,), optional
+        Weight of each unit, such as its area: in its neighbourhood, and in the mean.
     n_resamples : int
         How often the classes are dealt out anew.
     rng : numpy Generator, optional
@@ -121,6 +124,8 @@ def srsgd(
     have one class; their number is the positive region of rough set theory, and
 
     .. math:: PD = \frac{1}{n} \sum_i |POS_i| / |N_i|
+
+    With weights, those of the units are summed in place of their number.
 
     Small neighbourhoods settle much by chance: ``chance`` is what the same strata reach when
     classes are dealt out anew, and ``pd_adjusted`` takes it out. The definition follows
@@ -149,18 +154,20 @@ def srsgd(
     draws = rng or np.random.default_rng(1)
     present = (classes.codes >= 0) & np.all([part.codes >= 0 for part in parts.values()], axis=0)
     around = np.where(present[neighbours] & (neighbours >= 0), neighbours, -1)[present]
-    local = {name: _power(classes.codes, part.codes, around) for name, part in parts.items()}
+    mass = np.ones(present.size) if weights is None else np.asarray(weights, np.float64)
+    field = _Neighbours(around, mass[around], mass[present])
+    local = {name: field.power(classes.codes, part.codes) for name, part in parts.items()}
     reached = {name: np.empty(n_resamples) for name in parts}
     for at in range(n_resamples):
         dealt = classes.codes.copy()
         dealt[present] = draws.permutation(dealt[present])
         for name, part in parts.items():
-            reached[name][at] = _power(dealt, part.codes, around).mean()
-    rows = [_row(name, parts[name], local[name], reached[name]) for name in parts]
+            reached[name][at] = field.mean(field.power(dealt, part.codes))
+    rows = [_row(name, parts[name], local[name], reached[name], field) for name in parts]
     table = pd.DataFrame(rows).sort_values("pd", ascending=False, kind="stable", ignore_index=True)
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", holm(table["p_value"]))
     print_of_inputs = fingerprint(
-        classes.codes, *(part.codes for part in parts.values()), tuple(parts), neighbours
+        classes.codes, *(part.codes for part in parts.values()), tuple(parts), neighbours, weights
     )
     found = RoughSetResult(
         data=table,
@@ -168,13 +175,16 @@ def srsgd(
         "a factor settles the class of the response.",
         references=(BAI2022,),
         fingerprint=print_of_inputs,
-        choices=(f"p and chance from {n_resamples} ways of dealing the classes out anew.",),
+        choices=(
+            f"p and chance from {n_resamples} ways of dealing the classes out anew.",
+            "Units are " + ("not weighted." if weights is None else "weighted."),
+        ),
         cautions=(
             "The p of rough sets takes units as exchangeable, which neighbouring cells of a map "
             "of classes are not: it shows more than there is on smooth maps.",
         ),
     )
-    return RoughSets(found, _pairs(classes, parts, local, around, found))
+    return RoughSets(found, _pairs(classes, parts, local, field, found))
 
 
 def queen_units(cells: Units, shape: tuple[int, int]) -> Units:
@@ -246,16 +256,29 @@ def _check(classes: Strata, parts: Mapping[str, Strata], neighbours: Units) -> N
         )
 
 
-def _power(classes: Codes, codes: Codes, around: Units) -> npt.NDArray[np.float64]:
-    """Share of each neighbourhood in the positive region."""
-    there = around >= 0
-    own, strata = classes[around], codes[around]
-    unsettled = np.zeros(around.shape, bool)
-    for other in range(around.shape[1]):
-        alike = (strata == strata[:, other : other + 1]) & there[:, other : other + 1]
-        unsettled |= alike & (own != own[:, other : other + 1])
-    share: npt.NDArray[np.float64] = (there & ~unsettled).sum(axis=1) / there.sum(axis=1)
-    return share
+@dataclass(frozen=True, slots=True, eq=False)
+class _Neighbours:
+    """Units around each unit, their weights, and the units' own."""
+
+    around: Units
+    mass: npt.NDArray[np.float64]
+    own: npt.NDArray[np.float64]
+
+    def power(self, classes: Codes, codes: Codes) -> npt.NDArray[np.float64]:
+        """Share of each neighbourhood in the positive region."""
+        there = self.around >= 0
+        own, strata = classes[self.around], codes[self.around]
+        unsettled = np.zeros(there.shape, bool)
+        for other in range(there.shape[1]):
+            alike = (strata == strata[:, other : other + 1]) & there[:, other : other + 1]
+            unsettled |= alike & (own != own[:, other : other + 1])
+        size = np.where(there, self.mass, 0.0)
+        share: npt.NDArray[np.float64] = np.where(unsettled, 0.0, size).sum(axis=1)
+        return share / size.sum(axis=1)
+
+    def mean(self, shares: npt.NDArray[np.float64]) -> float:
+        """Average shares over the units."""
+        return float(np.average(shares, weights=self.own))
 
 
 def _row(
@@ -263,9 +286,11 @@ def _row(
     part: Strata,
     local: npt.NDArray[np.float64],
     reached: npt.NDArray[np.float64],
+    field: _Neighbours,
 ) -> dict[str, Any]:
-    power, chance = float(local.mean()), float(reached.mean()) if reached.size else np.nan
-    share = local[local > 0] / max(float(local.sum()), 1e-300)
+    power, chance = field.mean(local), float(reached.mean()) if reached.size else np.nan
+    part_of = local * field.own
+    share = part_of[part_of > 0] / max(float(part_of.sum()), 1e-300)
     p = (1 + (reached >= power - 1e-12).sum()) / (1 + reached.size) if reached.size else np.nan
     return {
         "factor": name,
@@ -283,15 +308,15 @@ def _pairs(
     classes: Strata,
     parts: Mapping[str, Strata],
     local: Mapping[str, npt.NDArray[np.float64]],
-    around: Units,
+    field: _Neighbours,
     found: RoughSetResult,
 ) -> RoughSetPairs | None:
     if len(parts) < 2:
         return None
     rows = []
     for one, two in combinations(parts, 2):
-        both = _power(classes.codes, cross_strata(parts[one], parts[two]), around)
-        power = [float(local[one].mean()), float(local[two].mean()), float(both.mean())]
+        both = field.power(classes.codes, cross_strata(parts[one], parts[two]))
+        power = [field.mean(local[one]), field.mean(local[two]), field.mean(both)]
         rows.append(
             {
                 "factor_1": one,

@@ -104,7 +104,8 @@ def search_test(
         style=plan.style,
     ).best
     laid = {name: plan.layouts(name, one, values, unit) for name, one in arrays.items()}
-    tallies = {name: _Tally.of(plan, layouts, values, unit) for name, layouts in laid.items()}
+    both = np.stack([values, chance.tested(values)])
+    tallies = {name: _Tally.of(plan, layouts, both, unit) for name, layouts in laid.items()}
     for block in chance.draw(values, n_resamples, rng):
         for name, tally in tallies.items():
             tally.add(plan, laid[name], block, unit)
@@ -131,9 +132,10 @@ class _Tally:
 
     @classmethod
     def of(
-        cls, plan: Search, layouts: list[Layout], values: Floats, weights: Floats | None
+        cls, plan: Search, layouts: list[Layout], both: Floats, weights: Floats | None
     ) -> _Tally:
-        scores = plan.scores(layouts, values[None], weights)
+        """Take the response as it is, which chooses the strata, and as it is tested."""
+        scores = plan.scores(layouts, both, weights)
         candidates = [one for layout in layouts for one in layout.candidates]
         usable = np.array([not one.refused for one in candidates])
         criterion = plan.by
@@ -143,7 +145,11 @@ class _Tally:
         decided = _only(getattr(scores, criterion)[0], usable)
         top = decided.max()
         at = min(np.flatnonzero(decided >= top - 1e-12), key=lambda i: candidates[i].k)
-        tally = cls(float(top), float(scores.q[0, at]), int(at), (criterion,))
+        fixed = float(scores.q[1, at])
+        if "optimal" in plan.methods and not np.array_equal(both[0], both[1], equal_nan=True):
+            scores = plan.scores(layouts, both, weights, anew=True)
+        tested = _only(getattr(scores, criterion)[1], usable)
+        tally = cls(float(tested.max()), fixed, int(at), (criterion,))
         tally.open = usable
         return tally
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.null_models import Permutation, Randomisation
+from headwater.detector.null_models import Permutation
+from headwater.detector.resample import Resampling
 from headwater.detector.strata import Strata, stratify
 from headwater.errors import DataError
 from headwater.figures import drawing_on
@@ -24,6 +25,7 @@ __all__ = [
     "GridWeights",
     "SpadeResult",
     "Weights",
+    "as_given",
     "cpsd",
     "distance_weights",
     "psd",
@@ -141,8 +143,11 @@ def distance_weights(
 
 
 def spatial_variance(
-    values: npt.ArrayLike, weights: Weights, codes: Codes | None = None
-) -> tuple[npt.NDArray[np.int64], Floats]:
+    values: npt.ArrayLike,
+    weights: Weights,
+    codes: Codes | None = None,
+    unit_weights: npt.ArrayLike | None = None,
+) -> tuple[Floats, Floats]:
     r"""Compute the variance between neighbours, in all or by stratum.
 
     Parameters
@@ -153,11 +158,13 @@ def spatial_variance(
         Weight of each pair; symmetric or not. The diagonal does not count.
     codes : ndarray of int32, optional
         Stratum of each unit, below zero where missing; all units are one stratum without it.
+    unit_weights : array_like, same shape, optional
+        Weight of each unit, such as its area: a unit of weight 2 counts as two of weight 1.
 
     Returns
     -------
-    n : ndarray of int
-        Units of each stratum.
+    size : ndarray
+        Units of each stratum, or the sum of their weights.
     gamma : ndarray
         Spatial variance of each stratum [unit of the values squared]; NaN where no pair has weight.
 
@@ -166,7 +173,7 @@ def spatial_variance(
     .. math:: \Gamma = \frac{\sum_i \sum_{j \ne i} w_{ij} (y_i - y_j)^2 / 2}
               {\sum_i \sum_{j \ne i} w_{ij}}
 
-    With equal weights it is the sample variance.
+    With equal weights it is the sample variance. Weights of units multiply those of their pairs.
 
     References
     ----------
@@ -176,21 +183,27 @@ def spatial_variance(
 
     Examples
     --------
-    >>> n, gamma = spatial_variance([1.0, 2.0, 4.0], np.ones((3, 3)))
-    >>> n, gamma.round(4)
-    (array([3]), array([2.3333]))
+    >>> size, gamma = spatial_variance([1.0, 2.0, 4.0], np.ones((3, 3)))
+    >>> size, gamma.round(4)
+    (array([3.]), array([2.3333]))
     """
     y = np.asarray(values, dtype=np.float64)
     inside = np.zeros(y.shape, np.int32) if codes is None else codes
     inside = np.where(np.isnan(y), -1, inside)
     strata = int(inside.max(initial=-1)) + 1
-    n = np.bincount(inside[inside >= 0].ravel(), minlength=strata)
+    mass = np.ones(y.shape) if unit_weights is None else np.asarray(unit_weights, np.float64)
+    size = np.bincount(inside[inside >= 0], mass[inside >= 0], minlength=strata)
     sums = _grid_sums if isinstance(weights, GridWeights) else _pair_sums
-    squares, total = sums(y, inside, strata, weights)
-    return n, np.divide(squares, total, out=np.full(strata, np.nan), where=total > 0)
+    squares, total = sums(y, inside, strata, weights, mass)
+    return size, np.divide(squares, total, out=np.full(strata, np.nan), where=total > 0)
 
 
-def psd(response: npt.ArrayLike, strata: Strata, weights: Weights) -> float:
+def psd(
+    response: npt.ArrayLike,
+    strata: Strata,
+    weights: Weights,
+    unit_weights: npt.ArrayLike | None = None,
+) -> float:
     r"""Compute the power of spatial determinant: q with spatial variances.
 
     Parameters
@@ -201,6 +214,8 @@ def psd(response: npt.ArrayLike, strata: Strata, weights: Weights) -> float:
         With codes of the same shape.
     weights : GridWeights, ndarray or scipy.sparse array
         See :func:`spatial_variance`.
+    unit_weights : array_like, same shape, optional
+        Weight of each unit.
 
     Returns
     -------
@@ -221,19 +236,25 @@ def psd(response: npt.ArrayLike, strata: Strata, weights: Weights) -> float:
     0.97
     """
     y = np.asarray(response, dtype=np.float64)
-    n, within = spatial_variance(y, weights, strata.codes)
+    size, within = spatial_variance(y, weights, strata.codes, unit_weights)
     lost = np.append(np.isnan(within), True)
     kept = np.where(lost[strata.codes], np.nan, y)
     if np.isnan(kept).all():
         return np.nan
-    _, (whole,) = spatial_variance(kept, weights)
+    _, (whole,) = spatial_variance(kept, weights, None, unit_weights)
     sound = ~lost[:-1]
     if not whole > 0:
         return np.nan
-    return float(1.0 - (n[sound] @ within[sound]) / (n[sound].sum() * whole))
+    return float(1.0 - (size[sound] @ within[sound]) / (size[sound].sum() * whole))
 
 
-def cpsd(response: npt.ArrayLike, values: npt.ArrayLike, strata: Strata, weights: Weights) -> float:
+def cpsd(
+    response: npt.ArrayLike,
+    values: npt.ArrayLike,
+    strata: Strata,
+    weights: Weights,
+    unit_weights: npt.ArrayLike | None = None,
+) -> float:
     """Compute the compensated power: that of the strata on the response, over that on the factor.
 
     Parameters
@@ -244,6 +265,8 @@ def cpsd(response: npt.ArrayLike, values: npt.ArrayLike, strata: Strata, weights
         Of the factor.
     weights : GridWeights, ndarray or scipy.sparse array
         See :func:`spatial_variance`.
+    unit_weights : array_like, same shape, optional
+        Weight of each unit.
 
     Returns
     -------
@@ -263,8 +286,8 @@ def cpsd(response: npt.ArrayLike, values: npt.ArrayLike, strata: Strata, weights
     """
     y, x = np.asarray(response, np.float64), np.asarray(values, np.float64)
     y = np.where(np.isnan(x), np.nan, y)
-    kept = psd(np.where(np.isnan(y), np.nan, x), strata, weights)
-    return psd(y, strata, weights) / kept if kept > 0 else np.nan
+    kept = psd(np.where(np.isnan(y), np.nan, x), strata, weights, unit_weights)
+    return psd(y, strata, weights, unit_weights) / kept if kept > 0 else np.nan
 
 
 def spade(
@@ -274,9 +297,9 @@ def spade(
     *,
     method: str = "quantile",
     classes: Sequence[int] = range(3, 9),
-    n_resamples: int = 0,
-    null: Randomisation | None = None,
-    rng: np.random.Generator | None = None,
+    strata: Mapping[str, Strata] | None = None,
+    unit_weights: npt.ArrayLike | None = None,
+    resampling: Resampling | None = None,
 ) -> SpadeResult:
     r"""Compute the power of spatial and multilevel discretization determinant of each factor.
 
@@ -292,13 +315,15 @@ def spade(
         Rule that parts the factors; see :func:`headwater.detector.stratify`.
     classes : sequence of int
         Numbers of classes, over which the mean is taken.
-    n_resamples : int
-        How often the response is drawn anew for p.
-    null : Randomisation, optional
-        How it is drawn: at random over the units unless given, as in gdverse; for smooth fields
-        give a :class:`headwater.detector.null_models.GridSpectral` or its like.
-    rng : numpy.random.Generator, optional
-        Needed for permutations.
+    strata : mapping of str to Strata, optional
+        Factors that are parted already, with codes of the shape of the response; there is one
+        power of them in place of a mean.
+    unit_weights : array_like, same shape, optional
+        Weight of each unit, such as its area: a unit of weight 2 counts as two of weight 1.
+    resampling : Resampling, optional
+        For p: how often the response is drawn anew, and how; at random over the units without a
+        null, as in gdverse. For smooth fields give a
+        :class:`headwater.detector.null_models.GridSpectral` or its like.
 
     Returns
     -------
@@ -308,7 +333,7 @@ def spade(
     Raises
     ------
     DataError
-        If a factor cannot be parted, the shapes differ, or permutations have no generator.
+        If a factor cannot be parted, or the shapes differ.
 
     Notes
     -----
@@ -332,31 +357,42 @@ def spade(
     >>> found.data["factor"].tolist()
     ['north', 'east']
     """
-    if n_resamples and rng is None:
-        raise DataError("permutations need a generator", do="Give rng=numpy.random.default_rng(0)")
-    values, null, rows = np.asarray(response, dtype=np.float64), null or Permutation(), []
+    null = (resampling.null if resampling else None) or Permutation()
+    values, rows = np.asarray(response, dtype=np.float64), []
+    given_strata = strata or {}
     for name, given in factors.items():
         y, x = _both(name, values, np.asarray(given, dtype=np.float64))
         parts = [stratify(x, method, number) for number in classes]
-        scale = np.array([psd(x, part, weights) for part in parts])
-        power = np.array([psd(y, part, weights) for part in parts]) / scale
-        p = np.nan
-        if n_resamples and rng is not None:
-            p = _drawn_p(y, parts, scale, weights, null.draw(y, n_resamples, rng))
-        by_classes = {f"cpsd_{k}": float(one) for k, one in zip(classes, power, strict=True)}
+        if name in given_strata:
+            parts = [given_strata[name]]
+        power = _Power(parts, x, weights, unit_weights)
+        found, p = power.each(y), np.nan
+        if resampling is not None:
+            drawn = null.draw(y, resampling.n_resamples, resampling.rng)
+            p = power.p_value(null.tested(y), drawn)
+        numbers = [part.requested or part.realised for part in parts]
+        by_classes = {f"cpsd_{k}": float(one) for k, one in zip(numbers, found, strict=True)}
         n = int((~np.isnan(y)).sum())
-        rows.append({"factor": name, "psmd": power.mean(), "p_value": p, "n": n, **by_classes})
+        rows.append({"factor": name, "psmd": found.mean(), "p_value": p, "n": n, **by_classes})
     table = pd.DataFrame(rows).sort_values("psmd", ascending=False, kind="stable")
-    test = f"p from {n_resamples} draws: {null.words}" if n_resamples else "no test"
+    test = f"p from {resampling.n_resamples} draws: {null.words}" if resampling else "no test"
     return SpadeResult(
         data=table.reset_index(drop=True),
         method="Spatial association detector (SPADE): compensated power of spatial determinant, "
         "mean over numbers of classes.",
         references=(CANG2018,),
-        fingerprint=fingerprint(values, *map(np.asarray, factors.values()), method, tuple(classes)),
+        fingerprint=fingerprint(
+            values,
+            *map(np.asarray, factors.values()),
+            *(part.codes for part in given_strata.values()),
+            unit_weights,
+            method,
+            tuple(classes),
+        ),
         choices=(
             f"Factors parted by the rule {method.replace('_', ' ')} into {min(classes)} to "
-            f"{max(classes)} classes; {test}.",
+            f"{max(classes)} classes{as_given(given_strata)}; {test}.",
+            "Units are " + ("not weighted." if unit_weights is None else "weighted."),
         ),
         cautions=(
             "A p from shuffled units takes them as exchangeable, which neighbouring cells of a "
@@ -377,19 +413,56 @@ def _both(name: str, y: Floats, x: Floats) -> tuple[Floats, Floats]:
     return np.where(missing, np.nan, y), np.where(missing, np.nan, x)
 
 
-def _drawn_p(
-    y: Floats, parts: list[Strata], scale: Floats, weights: Weights, draws: Iterator[Floats]
-) -> float:
-    def power(values: Floats) -> float:
-        each = np.array([psd(values.reshape(y.shape), part, weights) for part in parts])
-        return float((each / scale).mean())
+def as_given(strata: Mapping[str, Strata]) -> str:
+    """Name the factors that were parted before.
 
-    observed = power(y) - 1e-12
-    above = [power(values) >= observed for block in draws for values in block]
-    return (1 + sum(above)) / (1 + len(above))
+    Parameters
+    ----------
+    strata : mapping of str to Strata
+        By factor.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> as_given({})
+    ''
+    """
+    return f", but {', '.join(strata)} as given" if strata else ""
 
 
-def _pair_sums(y: Floats, codes: Codes, strata: int, weights: Weights) -> tuple[Floats, Floats]:
+class _Power:
+    """Compensated power of a factor's partitions on any response."""
+
+    def __init__(
+        self, parts: list[Strata], x: Floats, weights: Weights, unit: npt.ArrayLike | None
+    ) -> None:
+        self.parts, self.weights, self.unit = parts, weights, unit
+        self.scale = np.array([psd(x, part, weights, unit) for part in parts])
+
+    def each(self, y: Floats) -> Floats:
+        """Compute it for each partition."""
+        power = [psd(y, part, self.weights, self.unit) for part in self.parts]
+        found: Floats = np.array(power) / self.scale
+        return found
+
+    def p_value(self, y: Floats, draws: Iterator[Floats]) -> float:
+        """Share of draws whose mean power reaches that of the response."""
+        shape = self.parts[0].codes.shape
+        observed = self.each(y.reshape(shape)).mean() - 1e-12
+        above = [
+            self.each(values.reshape(shape)).mean() >= observed
+            for block in draws
+            for values in block
+        ]
+        return float((1 + sum(above)) / (1 + len(above)))
+
+
+def _pair_sums(
+    y: Floats, codes: Codes, strata: int, weights: Weights, mass: Floats
+) -> tuple[Floats, Floats]:
     """Sum over the pairs that have a weight and lie in one stratum."""
     from scipy.sparse import coo_array, issparse
 
@@ -403,12 +476,15 @@ def _pair_sums(y: Floats, codes: Codes, strata: int, weights: Weights) -> tuple[
     one, two = pairs.row, pairs.col
     together = (codes[one] == codes[two]) & (codes[one] >= 0) & (one != two)
     one, two, weight = one[together], two[together], pairs.data[together]
+    weight = weight * mass[one] * mass[two]
     squares = np.bincount(codes[one], weight * (y[one] - y[two]) ** 2 / 2, strata)
     total = np.bincount(codes[one], weight, strata)
     return squares.astype(np.float64), total.astype(np.float64)
 
 
-def _grid_sums(y: Floats, codes: Codes, strata: int, weights: GridWeights) -> tuple[Floats, Floats]:
+def _grid_sums(
+    y: Floats, codes: Codes, strata: int, weights: GridWeights, mass: Floats
+) -> tuple[Floats, Floats]:
     """Sum over all pairs of cells by convolution with the weights, stratum by stratum."""
     from scipy.fft import irfft2, next_fast_len, rfft2
 
@@ -420,7 +496,7 @@ def _grid_sums(y: Floats, codes: Codes, strata: int, weights: GridWeights) -> tu
     deviation = np.where(present, y - y[present].mean(), 0.0) if present.any() else np.zeros_like(y)
     squares, total = np.zeros(strata), np.zeros(strata)
     for code in range(strata):
-        mask = (codes == code).astype(np.float64)
+        mask = np.where(codes == code, mass, 0.0)
         around = [
             irfft2(rfft2(part, shape) * kernel, shape)[: y.shape[0], : y.shape[1]]
             for part in (mask, mask * deviation)

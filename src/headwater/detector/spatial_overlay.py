@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headwater.detector.spatial_association import CANG2018, Weights, cpsd, psd, spatial_variance
+from headwater.detector.spatial_association import (
+    CANG2018,
+    Weights,
+    as_given,
+    cpsd,
+    psd,
+    spatial_variance,
+)
 from headwater.detector.strata import Strata, compact, stratify
 from headwater.errors import DataError, StudyError, nearest
 from headwater.figures import drawing_on
@@ -70,6 +77,8 @@ def idsa(
     *,
     method: str = "quantile",
     classes: Sequence[int] = range(3, 9),
+    strata: Mapping[str, Strata] | None = None,
+    unit_weights: npt.ArrayLike | None = None,
     overlay: Overlay = "and",
     rise: float = 0.05,
 ) -> IdsaResult:
@@ -88,12 +97,16 @@ def idsa(
         Rule that parts the factors; see :func:`headwater.detector.stratify`.
     classes : sequence of int
         Numbers of classes to try.
+    strata : mapping of str to Strata, optional
+        Factors that are parted already, with codes of the shape of the response.
+    unit_weights : array_like, same shape, optional
+        Weight of each unit, such as its area: a unit of weight 2 counts as two of weight 1.
     overlay : {"and", "or"}
         Which stratum a unit takes of those of its factors: the one of least, or of greatest, mean
         response (fuzzy overlay).
     rise : float
-        Of the numbers of classes the first is taken from which the compensated power rises by no
-        more than this share to the next; the last if there is none.
+        Of the numbers of classes the first is taken to which the compensated power rises by no
+        more than this share after it rose by more; the one of greatest power if there is none.
 
     Returns
     -------
@@ -114,8 +127,9 @@ def idsa(
 
     with θ the power of spatial determinant of the zones on the response, and θ_k that on the
     classes of factor k, whose spatial variance is Γ_k. A single factor has its compensated power.
-    gdverse smooths the powers by loess before it looks for the rise. Units that lack a value of
-    any factor are left out. There is no test: the power grows with the number of zones.
+    The rule for the number of classes is that of gdverse, whose loess through the powers of the six
+    numbers tried by default returns them as they are. Units that lack a value of any factor are
+    left out. There is no test: the power grows with the number of zones.
 
     References
     ----------
@@ -144,25 +158,38 @@ def idsa(
     arrays = {name: np.asarray(given, dtype=np.float64) for name, given in factors.items()}
     y[np.any([np.isnan(one) for one in arrays.values()], axis=0)] = np.nan
     kept = {name: np.where(np.isnan(y), np.nan, one) for name, one in arrays.items()}
+    mass = np.ones(y.shape) if unit_weights is None else np.asarray(unit_weights, np.float64)
+    field, parted = _Field(y, weights, mass), strata or {}
     parts = {
-        name: _slowing(y, one, _candidates(name, one, method, classes), weights, rise)
+        name: parted[name]
+        if name in parted
+        else field.slowing(one, _candidates(name, one, method, classes), rise)
         for name, one in kept.items()
     }
-    rows = []
-    for size in range(1, len(parts) + 1):
-        for names in combinations(parts, size):
-            own = {name: parts[name] for name in names}
-            zones = _overlaid(y, list(own.values()), overlay)
-            rows.append(_row(y, kept, own, zones, weights))
+    sets = [names for size in range(1, len(parts) + 1) for names in combinations(parts, size)]
+    rows = [field.row(kept, {name: parts[name] for name in names}, overlay) for names in sets]
     table = pd.DataFrame(rows).sort_values("pid", ascending=False, kind="stable")
-    chosen = ", ".join(f"{name} {part.requested}" for name, part in parts.items())
+    chosen = ", ".join(f"{name} {part.requested or part.realised}" for name, part in parts.items())
     return IdsaResult(
         data=table.reset_index(drop=True),
         method="Interactive detector for spatial associations (IDSA): power of zones overlaid "
         f"fuzzily by “{overlay}”, compensated for what they leave of the factors.",
         references=(SONG2021, CANG2018),
-        fingerprint=fingerprint(y, *arrays.values(), method, tuple(classes), overlay, rise),
-        choices=(f"Factors parted by the rule {method.replace('_', ' ')}; classes: {chosen}.",),
+        fingerprint=fingerprint(
+            y,
+            *arrays.values(),
+            *(part.codes for part in parts.values()),
+            mass,
+            method,
+            tuple(classes),
+            overlay,
+            rise,
+        ),
+        choices=(
+            f"Factors parted by the rule {method.replace('_', ' ')}{as_given(parted)}; classes: "
+            f"{chosen}.",
+            "Units are " + ("not weighted." if unit_weights is None else "weighted."),
+        ),
         cautions=(
             "The power of IDSA grows with the number of zones, and has no test here: it orders "
             "sets of factors, and shows nothing of chance.",
@@ -177,60 +204,64 @@ def _candidates(name: str, x: Floats, method: str, classes: Sequence[int]) -> li
         raise DataError(f"{name}: {error.wrong}", found=error.found, do=error.do) from error
 
 
-def _slowing(y: Floats, x: Floats, tried: list[Strata], weights: Weights, rise: float) -> Strata:
-    """Choose the strata after which more classes raise the power by little."""
-    power = np.array([cpsd(y, x, part, weights) for part in tried])
-    rises = np.diff(power) / np.where(power[:-1] != 0, np.abs(power[:-1]), np.nan)
-    slow = np.flatnonzero(rises <= rise)
-    return tried[int(slow[0])] if slow.size else tried[-1]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Field:
+    """A response, the weights of its pairs, and those of its units."""
 
+    y: Floats
+    weights: Weights
+    mass: Floats
 
-def _overlaid(y: Floats, parts: list[Strata], overlay: Overlay) -> Strata:
-    """Give each unit the stratum of least, or greatest, mean response among its factors'."""
-    present = ~np.isnan(y)
-    means = []
-    for part in parts:
-        own = present & (part.codes >= 0)
-        total = np.bincount(part.codes[own], y[own], minlength=part.realised)
-        number = np.bincount(part.codes[own], minlength=part.realised)
-        mean = np.append(total / np.maximum(number, 1), np.nan)
-        means.append(mean[part.codes])
-    pick = np.argmin(means, axis=0) if overlay == "and" else np.argmax(means, axis=0)
-    start = np.concatenate([[0], np.cumsum([part.realised for part in parts])])
-    codes = np.take_along_axis(
-        np.stack([part.codes + start[at] for at, part in enumerate(parts)]), pick[None], axis=0
-    )[0]
-    codes = np.where(present, codes, -1).astype(np.int32)
-    return compact(Strata(codes, tuple(f"zone {at}" for at in range(int(start[-1])))))
+    def slowing(self, x: Floats, tried: list[Strata], rise: float) -> Strata:
+        """Choose the strata from which more classes hardly raise the power."""
+        power = np.array([cpsd(self.y, x, part, self.weights, self.mass) for part in tried])
+        rises = np.append(0.0, np.diff(power) / np.where(power[:-1] != 0, power[:-1], np.nan))
+        slow = np.flatnonzero((rises[1:] <= rise) & (rises[:-1] > rise))
+        return tried[int(slow[0]) + 1] if slow.size else tried[int(np.nanargmax(power))]
 
+    def row(
+        self, arrays: Mapping[str, Floats], parts: Mapping[str, Strata], overlay: Overlay
+    ) -> dict[str, Any]:
+        """Overlay factors, and compute how far the zones determine the response."""
+        zones = self.overlaid(list(parts.values()), overlay)
+        theta = psd(self.y, zones, self.weights, self.mass)
+        if len(parts) == 1:
+            ((name, part),) = parts.items()
+            phi = psd(arrays[name], part, self.weights, self.mass)
+        else:
+            left, whole = 0.0, 0.0
+            for part in parts.values():
+                classes = np.where(part.codes >= 0, part.codes.astype(np.float64), np.nan)
+                spread = float(spatial_variance(classes, self.weights, None, self.mass)[1][0])
+                left += (1.0 - psd(classes, zones, self.weights, self.mass)) * spread
+                whole += spread
+            phi = 1.0 - left / whole if whole > 0 else np.nan
+        sizes = np.bincount(zones.codes[zones.codes >= 0])
+        return {
+            "factors": " ∩ ".join(parts),
+            "number": len(parts),
+            "pid": theta / phi if phi > 0 else np.nan,
+            "theta": theta,
+            "phi": phi,
+            "zones": zones.realised,
+            "single_zones": int((sizes == 1).sum()),
+            "n": int(sizes.sum()),
+        }
 
-def _row(
-    y: Floats,
-    arrays: Mapping[str, Floats],
-    parts: Mapping[str, Strata],
-    zones: Strata,
-    weights: Weights,
-) -> dict[str, Any]:
-    theta = psd(y, zones, weights)
-    if len(parts) == 1:
-        ((name, part),) = parts.items()
-        phi = psd(arrays[name], part, weights)
-    else:
-        left, whole = 0.0, 0.0
-        for part in parts.values():
-            classes = np.where(part.codes >= 0, part.codes.astype(np.float64), np.nan)
-            (spread,) = spatial_variance(classes, weights)[1]
-            left += (1.0 - psd(classes, zones, weights)) * float(spread)
-            whole += float(spread)
-        phi = 1.0 - left / whole if whole > 0 else np.nan
-    sizes = np.bincount(zones.codes[zones.codes >= 0])
-    return {
-        "factors": " ∩ ".join(parts),
-        "number": len(parts),
-        "pid": theta / phi if phi > 0 else np.nan,
-        "theta": theta,
-        "phi": phi,
-        "zones": zones.realised,
-        "single_zones": int((sizes == 1).sum()),
-        "n": int(sizes.sum()),
-    }
+    def overlaid(self, parts: list[Strata], overlay: Overlay) -> Strata:
+        """Give each unit the stratum of least, or greatest, mean response of its factors'."""
+        present = ~np.isnan(self.y)
+        means = []
+        for part in parts:
+            own = present & (part.codes >= 0)
+            codes, mass = part.codes[own], self.mass[own]
+            total = np.bincount(codes, mass * self.y[own], minlength=part.realised)
+            size = np.bincount(codes, mass, minlength=part.realised)
+            mean = np.append(total / np.where(size > 0, size, 1.0), np.nan)
+            means.append(mean[part.codes])
+        pick = np.argmin(means, axis=0) if overlay == "and" else np.argmax(means, axis=0)
+        start = np.concatenate([[0], np.cumsum([part.realised for part in parts])])
+        stacked = np.stack([part.codes + start[at] for at, part in enumerate(parts)])
+        codes = np.take_along_axis(stacked, pick[None], axis=0)[0]
+        codes = np.where(present, codes, -1).astype(np.int32)
+        return compact(Strata(codes, tuple(f"zone {at}" for at in range(int(start[-1])))))

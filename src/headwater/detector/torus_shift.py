@@ -49,7 +49,12 @@ class ShiftResult(TableResult):
     """The shift test of each factor: factor, q, p_shift, q_chance, shifts."""
 
 
-def torus_shift_table(response: npt.ArrayLike, strata: Mapping[str, Strata]) -> ShiftResult:
+def torus_shift_table(
+    response: npt.ArrayLike,
+    strata: Mapping[str, Strata],
+    *,
+    weights: npt.ArrayLike | None = None,
+) -> ShiftResult:
     """Make the shift test of every factor.
 
     Parameters
@@ -58,6 +63,8 @@ def torus_shift_table(response: npt.ArrayLike, strata: Mapping[str, Strata]) -> 
         The variable to be explained [any unit]; NaN is missing.
     strata : mapping of str to Strata
         With codes of the same shape.
+    weights : array_like, same shape, optional
+        Weight of each cell, such as its area.
 
     Returns
     -------
@@ -73,8 +80,9 @@ def torus_shift_table(response: npt.ArrayLike, strata: Mapping[str, Strata]) -> 
     values = np.asarray(response, dtype=np.float64)
     rows = []
     for name, part in strata.items():
-        found = torus_shift_test(values, part)
-        q = q_statistic(stratum_sums(values, part.codes, part.realised)).q
+        found = torus_shift_test(values, part, weights=weights)
+        sums = stratum_sums(values, part.codes, part.realised, weights=_everywhere(weights))
+        q = q_statistic(sums).q
         rows.append(
             {
                 "factor": name,
@@ -89,16 +97,32 @@ def torus_shift_table(response: npt.ArrayLike, strata: Mapping[str, Strata]) -> 
         method="Shift test: share of all shifts of the response's map over the strata, on a torus, "
         "whose adjusted q is at least that observed.",
         references=(UPTON1985,),
-        fingerprint=fingerprint(values, *(part.codes for part in strata.values()), tuple(strata)),
+        fingerprint=fingerprint(
+            values, *(part.codes for part in strata.values()), tuple(strata), weights
+        ),
+        choices=(
+            "Units are not weighted."
+            if weights is None
+            else "Units are weighted; a cell keeps its weight as it is shifted.",
+        ),
         cautions=(
             "The torus has a seam: two unrelated maps with a trend are taken for related in most "
-            "cases. Units are not weighted.",
+            "cases.",
         ),
     )
 
 
+def _everywhere(weights: npt.ArrayLike | None) -> Floats | None:
+    """Give cells without a value a weight too, which does not count."""
+    return None if weights is None else np.nan_to_num(np.asarray(weights, np.float64), nan=1.0)
+
+
 def torus_shift_test(
-    response: npt.ArrayLike, strata: Strata, *, min_overlap: float = 0.25
+    response: npt.ArrayLike,
+    strata: Strata,
+    *,
+    min_overlap: float = 0.25,
+    weights: npt.ArrayLike | None = None,
 ) -> ShiftTest:
     """Compare q with the q of every shift of the response's map over the strata.
 
@@ -110,6 +134,8 @@ def torus_shift_test(
         With codes of the same shape.
     min_overlap : float
         Least share of the units that a shifted map must still cover to be compared.
+    weights : array_like, same shape, optional
+        Weight of each cell, which it keeps as it is shifted.
 
     Returns
     -------
@@ -131,8 +157,8 @@ def torus_shift_test(
     Simulated with unrelated smooth fields of 40 × 40 cells (Gaussian filter of 0, 1, 2 and 4 cells,
     five quantile strata, 600 times each), p lies below 0.05 in 4, 5, 6 and 8 % of cases, where the
     F test reaches 4, 47, 86 and 97 %. A trend across the whole map breaks at the seam of the torus:
-    two unrelated trends are taken for related in 62 % of cases. There, and with weights, draw maps
-    by :class:`headwater.detector.null_models.GridSpectral` instead, which is what a detection does.
+    two unrelated trends are taken for related in 62 % of cases. There draw maps by
+    :class:`headwater.detector.null_models.GridSpectral` instead, which is what a detection does.
 
     References
     ----------
@@ -154,7 +180,9 @@ def torus_shift_test(
             found=f"response {values.shape}, strata {strata.codes.shape}",
             do="Give both with dims (y, x)",
         )
-    n, q, adjusted = _all_shifts(values, strata.codes, strata.realised)
+    mass = np.ones(values.shape) if weights is None else _everywhere(weights)
+    assert mass is not None
+    n, q, adjusted = _all_shifts(values, strata.codes, strata.realised, mass)
     valid = (n >= min_overlap * n[0, 0]) & ~np.isnan(adjusted)
     if not valid[0, 0]:
         return ShiftTest(np.nan, np.nan, 0)
@@ -164,28 +192,35 @@ def torus_shift_test(
 
 
 def _all_shifts(
-    values: Floats, codes: npt.NDArray[np.int32], strata: int
+    values: Floats, codes: npt.NDArray[np.int32], strata: int, mass: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Compute n, q and adjusted q of every shift; [0, 0] is the map as it is."""
     from scipy.fft import irfft2, rfft2
 
     present = ~np.isnan(values)
     # only units that count unshifted set the level, so that [0, 0] is exactly the q observed
-    level = values[present & (codes >= 0)].mean() if (present & (codes >= 0)).any() else 0.0
+    counted = present & (codes >= 0)
+    level = np.average(values[counted], weights=mass[counted]) if counted.any() else 0.0
+    mass = np.where(present, mass, 0.0)
     deviation = np.where(present, values - level, 0.0)
     shape = values.shape
-    mask, first, second = (rfft2(part) for part in (present.astype(float), deviation, deviation**2))
-    n, total, between, realised = (np.zeros(shape) for _ in range(4))
+    mask, first, second = (
+        rfft2(part) for part in (present.astype(float), mass * deviation, mass * deviation**2)
+    )
+    weighed = rfft2(mass)
+    n, size, total, between, realised = (np.zeros(shape) for _ in range(5))
     for code in range(strata):
         stratum = np.conj(rfft2((codes == code).astype(float)))
         units = np.rint(irfft2(stratum * mask, s=shape))
         sums = irfft2(stratum * first, s=shape)
+        own = irfft2(stratum * weighed, s=shape)
         n += units
+        size += np.where(units > 0, own, 0.0)
         total += sums
-        between += np.divide(sums**2, units, out=np.zeros(shape), where=units > 0)
+        between += np.divide(sums**2, own, out=np.zeros(shape), where=units > 0)
         realised += units > 0
     squares = irfft2(np.conj(rfft2((codes >= 0).astype(float))) * second, s=shape)
-    common = np.divide(total**2, n, out=np.zeros(shape), where=n > 0)
+    common = np.divide(total**2, size, out=np.zeros(shape), where=n > 0)
     spread, free = squares - common, n - realised
     sound = (spread > 1e-9 * max(float(squares.max()), 1e-300)) & (free > 0) & (realised > 1)
     q = np.divide(between - common, spread, out=np.full(shape, np.nan), where=sound)
