@@ -108,6 +108,36 @@ def test_a_study_compares_its_soil_moisture_and_reports_it(truth, tmp_path: Path
     assert {"summary", "stations", "boxes", "pairwise", "extended-collocation"} <= names
 
 
+def composites(cube: xr.DataArray, days: int = 8) -> xr.DataArray:
+    """Average by steps of some days, stamped at their first."""
+    parts = [cube[at : at + days] for at in range(0, cube.sizes["time"], days)]
+    means = [part.mean("time").expand_dims(time=part["time"][:1]) for part in parts]
+    return xr.concat(means, "time").assign_attrs(cube.attrs).rename(cube.name)
+
+
+def test_composites_are_compared_over_their_steps(truth, tmp_path: Path) -> None:
+    path = tmp_path / "daily.csv"
+    rising = truth + np.linspace(-0.1, 0.1, 160)[:, None, None]
+    stations(rising).to_csv(path, index=False)
+    found = compare_with_stations(
+        composites(cube(rising)),
+        path,
+        Comparison(min_pairs=10),
+        others={"daily": cube(rising + 0.01), "second": composites(cube(rising + 0.02))},
+        rng=np.random.default_rng(1),
+    )
+    card = found["scorecard"]
+    bias = card.data.query("grouping == 'all' and series == 'raw' and measure == 'bias'")
+    # a first day stands 3.5 days before the middle of its step, when it is drier by 0.0044
+    assert bias["value"].iloc[0] == pytest.approx(0.0, abs=0.0008)
+    assert "steps last 8 days" in " ".join(card.choices)
+    times = card.pairs["time"].unique()
+    assert len(times) == 20
+    assert pd.Timestamp(times[0]) == DAYS[4]
+    pairwise = found["pairwise"].data
+    assert set(pairwise["n"]) == {20}
+
+
 def test_overpasses_are_matched_in_local_solar_time(truth, tmp_path: Path) -> None:
     path = tmp_path / "hourly.csv"
     stations(truth, hours=tuple(range(0, 24, 2)), swing=0.004).to_csv(path, index=False)

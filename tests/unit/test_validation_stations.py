@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headwater.chapters.validation.stations import daily_stations, read_stations
+from headwater.chapters.validation.reference import daily_reference
+from headwater.chapters.validation.stations import read_stations
 from headwater.errors import DataError, InputError
 from headwater.tables import ReadingOptions
 
@@ -21,8 +22,8 @@ def test_each_depth_is_a_series_of_its_own() -> None:
     upper = read_stations(DATA / "depths.csv", depth=0.05)
     assert upper.daily["station"].unique().tolist() == ["A"]
     assert upper.daily["soil_moisture"].iloc[0] == 0.13308
-    with pytest.raises(InputError, match="has several depths"):
-        daily_stations(DATA / "depths.csv")
+    with pytest.raises(InputError, match="several series at one place"):
+        daily_reference(DATA / "depths.csv")
     with pytest.raises(InputError, match=r"no such depth. Found: 0.1 m. Known: 0.05, 0.5"):
         read_stations(DATA / "depths.csv", depth=0.1)
 

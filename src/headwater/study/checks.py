@@ -63,6 +63,8 @@ class Survey:
         What was found in the tables that the steps read.
     overviews : mapping of Overview
         What the values of each input look like.
+    notes : tuple of str
+        What steps will do otherwise than asked.
     """
 
     study: Study
@@ -73,6 +75,7 @@ class Survey:
     steps: tuple[str, ...]
     tables: tuple[str, ...] = ()
     overviews: Mapping[str, Overview] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -101,6 +104,7 @@ class Survey:
         if self.period is not None:
             yield f"Period: {_day(self.period[0])} to {_day(self.period[1])}"
         yield from self.tables
+        yield from self.notes
         yield from (f"Warning: {word}" for word in self.warnings)
         yield f"Steps: {', '.join(self.steps)}"
         yield f"Results: {self.study.results}"
@@ -168,11 +172,15 @@ def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Su
         problems += _try(problems, partial(_glance, study, name, part, wanted)) or []
         seen = _try([], partial(_overview, study, name, part))
         overviews |= {} if seen is None else {name: seen}
+    notes: list[str] = []
     if grid is not None:
         for step in wanted:
             _gather(problems, partial(step.check, study, inputs, grid, period))
+            notes += step.notes(study, inputs, grid, period)
     names, tables = tuple(step.name for step in wanted), tuple(line for line in read if line)
-    return Survey(study, tuple(problems), inputs, grid, period, names, tables, overviews)
+    return Survey(
+        study, tuple(problems), inputs, grid, period, names, tables, overviews, tuple(notes)
+    )
 
 
 def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:

@@ -81,6 +81,15 @@ def _no_problems(*_: Any) -> Iterable[HeadwaterError]:
     return ()
 
 
+Notes = Callable[
+    ["Study", Mapping[str, "xr.DataArray"], "GeoBox", "tuple[Any, Any] | None"], Iterable[str]
+]
+
+
+def _no_notes(*_: Any) -> Iterable[str]:
+    return ()
+
+
 def _no_names(_: Study) -> Iterable[str]:
     return ()
 
@@ -117,6 +126,8 @@ class Step:
         returns a line on what was found.
     patterns : callable
         ``patterns(study)`` names the variables that must differ from cell to cell.
+    notes : callable
+        ``notes(study, inputs, grid, period)`` says what the step will do otherwise than asked.
     """
 
     name: str
@@ -128,3 +139,4 @@ class Step:
     check: Check = _no_problems
     read_tables: Callable[[Study], str | None] = _no_tables
     patterns: Callable[[Study], Iterable[str]] = _no_names
+    notes: Notes = _no_notes

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from headwater.chapters.downscaling.options import DownscalingOptions
     from headwater.study.model import Study
 
-__all__ = ["check_downscaling"]
+__all__ = ["check_downscaling", "folds_note"]
 
 
 def check_downscaling(
@@ -74,7 +74,7 @@ def check_downscaling(
     yield from _caught(lambda: _check_days(inputs[options.of], options.of, days))
     yield from _caught(lambda: _check_wavelet(options, len(days)))
     if options.stations:
-        yield from _caught(lambda: _check_stations(str(options.stations), days, grid))
+        yield from _caught(lambda: _check_stations(options, days, grid))
     if "support" in found:
         yield from _caught(lambda: _check_folds(options, days, found["support"]))
     if {"support", "noisy"} <= set(found):
@@ -82,6 +82,44 @@ def check_downscaling(
             options, names, tuple(moving), found["noisy"], len(days), found["support"]
         )
         yield from _caught(lambda: check_memory(options, needed))
+
+
+def folds_note(
+    study: Study,
+    options: DownscalingOptions,
+    names: tuple[str, ...],
+    inputs: Mapping[str, xr.DataArray],
+    grid: Any,
+    period: tuple[Any, Any] | None,
+) -> Iterator[str]:
+    """Say where fewer folds can be made than were asked for, or others.
+
+    Parameters
+    ----------
+    study, options, names, inputs, grid, period
+        As of :func:`check_downscaling`.
+
+    Yields
+    ------
+    str
+    """
+    from headwater.grids import in_period
+
+    if options.of not in inputs or any(n not in inputs for n in names if n in study.inputs):
+        return
+    moving = {
+        name: in_period(inputs[name], period)
+        for name in names
+        if name in inputs and "time" in inputs[name].dims
+    }
+    try:
+        days = common_days(moving)[0]
+        note = _check_folds(options, days, _support(inputs, grid, options))
+    except HeadwaterError:
+        # what stops the step is told as a problem
+        return
+    if note:
+        yield note
 
 
 def _caught(act: Callable[[], object]) -> Iterator[HeadwaterError]:
@@ -108,10 +146,10 @@ def _check_days(coarse: xr.DataArray, name: str, days: Any) -> None:
         )
 
 
-def _check_folds(options: DownscalingOptions, days: Any, support: Any) -> None:
+def _check_folds(options: DownscalingOptions, days: Any, support: Any) -> str:
     from headwater.downscaling.folds import plan_folds
 
-    plan_folds(options.folds, days, support.coarse_xy)
+    return plan_folds(options.folds, days, support.coarse_xy, folds=options.fold_count).note
 
 
 def _check_wavelet(options: DownscalingOptions, days: int) -> None:
@@ -121,7 +159,9 @@ def _check_wavelet(options: DownscalingOptions, days: int) -> None:
         low_pass(np.zeros((days, 1)), wavelet=options.wavelet, level=options.level)
 
 
-def _check_stations(path: str, days: Any, grid: Any) -> None:
-    from headwater.chapters.validation.stations import daily_stations, station_pixels
+def _check_stations(options: DownscalingOptions, days: Any, grid: Any) -> None:
+    from headwater.chapters.validation.reference import daily_reference
+    from headwater.chapters.validation.stations import station_pixels
 
-    station_pixels(daily_stations(path, days), grid)
+    table = daily_reference(str(options.stations), days, depth=options.station_depth)
+    station_pixels(table, grid)

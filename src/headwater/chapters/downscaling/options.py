@@ -99,8 +99,12 @@ class DownscalingOptions(BaseModel):
     max_water: float = Field(0.05, gt=0, lt=1, description="Share of water that is no matter.")
     stations: RelativePath | None = Field(
         None,
-        description="CSV of station, longitude, latitude, time, soil_moisture that takes part as "
-        "points.",
+        description="Measurements that take part as points: a table of station, longitude, "
+        "latitude, time, soil_moisture; a folder of the ISMN; or the store of a network (.db, or "
+        "postgresql://user@host/database).",
+    )
+    station_depth: tuple[float, float] | None = Field(
+        None, description="Layer of the stations' sensors [m]; default: all, one at each place."
     )
     memory_mb: float = Field(
         1500.0, gt=0, description="Refuse before starting if more would be needed [MB]."

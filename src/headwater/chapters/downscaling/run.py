@@ -281,10 +281,11 @@ class _Judged:
 
 
 def _measure(options: DownscalingOptions, task: Task, model: DownscalingModel) -> _Measured:
-    from headwater.chapters.validation.stations import daily_stations, station_pixels
+    from headwater.chapters.validation.reference import daily_reference
+    from headwater.chapters.validation.stations import station_pixels
 
     days = task.predictors.times
-    table = daily_stations(str(options.stations), days)
+    table = daily_reference(str(options.stations), days, depth=options.station_depth)
     places = station_pixels(table, task.like)
     pixels = np.fromiter(places.values(), dtype=np.intp)
     predicted = [maps.reshape(len(maps), -1)[:, pixels] for _, maps in model.stream()]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from headwater.results import Result
     from headwater.study.model import Study
 
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+
 __all__ = ["STEP", "predictors_of"]
 
 
@@ -86,11 +88,12 @@ def _options(study: Study) -> Mapping[str, Any] | None:
     if options is None:
         return None
     asked = {**options.model_dump(mode="json"), "predictors": predictors_of(study, options)}
-    if options.stations and Path(options.stations).is_file():
-        from headwater.study.provenance import checksum
+    if options.stations:
+        from headwater.chapters.validation.reference import reference_stamp, without_password
 
         # what the stations measured decides the result as much as the inputs do
-        asked["stations_sha256"] = checksum(Path(options.stations))["sha256"]
+        asked["stations"] = without_password(options.stations)
+        asked["stations_made_of"] = reference_stamp(options.stations)
     return asked
 
 
@@ -109,7 +112,8 @@ def _check(
 
 
 def _read(study: Study) -> str | None:
-    """Say how the table of stations is read; what is wrong with it, the check names."""
+    """Say how the stations are read; what is wrong with them, the check names."""
+    from headwater.chapters.validation.reference import daily_reference
     from headwater.chapters.validation.stations import read_stations
     from headwater.errors import HeadwaterError
 
@@ -117,11 +121,26 @@ def _read(study: Study) -> str | None:
     if options is None or not options.stations:
         return None
     try:
-        stations = read_stations(options.stations)
+        daily = daily_reference(options.stations, depth=options.station_depth)
+        table = Path(options.stations).suffix.lower() in _TABLES
+        lines = read_stations(options.stations).report.lines() if table else ()
     except HeadwaterError:
         return None
-    n = stations.daily["station"].nunique()
-    return "\n  ".join((f"Stations: {n} series", *stations.report.lines()))
+    return "\n  ".join((f"Stations: {daily['station'].nunique()} series", *lines))
+
+
+def _notes(
+    study: Study,
+    inputs: Mapping[str, xr.DataArray],
+    grid: GeoBox,
+    period: tuple[Any, Any] | None,
+) -> Iterable[str]:
+    from headwater.chapters.downscaling.check import folds_note
+
+    options = study.downscaling
+    if options is None:
+        return ()
+    return folds_note(study, options, predictors_of(study, options), inputs, grid, period)
 
 
 def _run(context: Context) -> Mapping[str, Result]:
@@ -140,4 +159,5 @@ STEP = Step(
     run=_run,
     check=_check,
     read_tables=_read,
+    notes=_notes,
 )

@@ -19,7 +19,8 @@ class ValidationOptions(BaseModel):
 
     reference: RelativePath = Field(
         description="Measurements: a table of station, longitude, latitude, time, soil_moisture; a "
-        "folder or ZIP of the International Soil Moisture Network; or the store of a network (.db)."
+        "folder or ZIP of the International Soil Moisture Network; or the store of a network "
+        "(.db, or postgresql://user@host/database with its password in ~/.pgpass)."
     )
     of: str = Field("soil_moisture", description="Variable of the study that is compared.")
     products: dict[str, RelativePath] = Field(

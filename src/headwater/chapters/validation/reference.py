@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from headwater.errors import DataError
+from headwater.errors import DataError, InputError
 from headwater.tables.options import DEFAULTS, ReadingOptions
 
 if TYPE_CHECKING:
     from headwater.network.store.protocol import Store
 
-__all__ = ["Reference", "read_reference"]
+__all__ = [
+    "Reference",
+    "daily_reference",
+    "is_address",
+    "read_reference",
+    "reference_stamp",
+    "without_password",
+]
 
 _PLACE = ["station", "longitude", "latitude"]
 
@@ -60,7 +69,9 @@ def read_reference(
     ----------
     path : path
         A table as of :func:`headwater.chapters.validation.stations.read_stations`; a folder or ZIP
-        with files ``*.stm``; or a store of the network (SQLite file).
+        with files ``*.stm``; or a store of the network (a SQLite file, or the address
+        ``postgresql://user@host:port/database``, whose password stands in ``~/.pgpass`` or
+        PGPASSWORD).
     depth : sequence of float, optional
         Top and bottom of the layer that sensors must lie in, both included [m]; default: all.
     flags : sequence of str
@@ -82,23 +93,145 @@ def read_reference(
     ``read_reference("ISMN", depth=(0.0, 0.1)).places`` has a row for each sensor.
     """
     where = Path(path)
-    if where.is_dir() or (where.suffix.lower() == ".zip" and zipfile.is_zipfile(where)):
+    if is_address(path):
+        found = _from_network(str(path), depth)
+    elif where.is_dir() or (where.suffix.lower() == ".zip" and zipfile.is_zipfile(where)):
         found = _from_ismn(where, depth, flags)
     elif _is_store(where):
-        from headwater.network import open_store
-
-        with open_store(str(where)) as store:
-            found = _from_store(store, depth)
+        found = _from_network(str(where), depth)
     else:
         found = _from_table(where, depth, reading)
     if not found.data["soil_moisture"].notna().any():
         layer = "every depth" if depth is None else f"{depth[0]:g} to {depth[1]:g} m"
         raise DataError(
-            f"{path} has no soil moisture to compare with",
+            f"{without_password(str(path))} has no soil moisture to compare with",
             found=f"{len(found.data)} values of {layer}, none kept; {'; '.join(found.cautions)}",
             do="Choose another depth, or flags",
         )
     return found
+
+
+def is_address(path: str | Path) -> bool:
+    """Whether measurements are in a database behind an address, and not in a file.
+
+    Parameters
+    ----------
+    path : str or path
+        As of :func:`read_reference`.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_address("postgresql://reserve@db.example/network"), is_address("stations.csv")
+    (True, False)
+    """
+    return str(path).startswith(("postgresql://", "postgres://", "sqlite://"))
+
+
+def without_password(address: str) -> str:
+    """Leave the password out of the address of a database.
+
+    Parameters
+    ----------
+    address : str
+        A path is returned as it is.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> without_password("postgresql://reserve:secret@db.example/network")
+    'postgresql://reserve@db.example/network'
+    """
+    return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1@", address)
+
+
+def reference_stamp(path: str | Path) -> dict[str, Any]:
+    """Mark what measurements are, so that a study that has new ones is computed anew.
+
+    Parameters
+    ----------
+    path : str or path
+        As of :func:`read_reference`.
+
+    Returns
+    -------
+    dict
+        Empty where there is nothing to mark, as of a folder.
+
+    Raises
+    ------
+    StoreError
+        If a database does not answer.
+    """
+    from headwater.results import fingerprint
+    from headwater.study.provenance import checksum
+
+    if is_address(path):
+        data = read_reference(path).data
+        times = data["time"].to_numpy().astype("datetime64[us]").astype(np.int64)
+        names = tuple(data["station"].unique())
+        return {"fingerprint": fingerprint(times, data["soil_moisture"].to_numpy(), names)}
+    return {"sha256": checksum(Path(path))["sha256"]} if Path(path).is_file() else {}
+
+
+def daily_reference(
+    path: str | Path,
+    days: NDArray[np.datetime64] | None = None,
+    *,
+    depth: Sequence[float] | None = None,
+) -> pd.DataFrame:
+    """Read measurements that take part as points on the map, averaged by day.
+
+    Parameters
+    ----------
+    path : str or path
+        As of :func:`read_reference`.
+    days : ndarray of datetime64[D], optional
+        Days that are kept; default: all.
+    depth : sequence of float, optional
+        Top and bottom of the layer that sensors must lie in [m].
+
+    Returns
+    -------
+    DataFrame
+        ``station, longitude, latitude, day, soil_moisture, n``, one row per station and day, in
+        UTC.
+
+    Raises
+    ------
+    InputError, DataError
+        As :func:`read_reference`; if there is no measurement on these days, or if a place has
+        several series, for a point on the map has one.
+
+    Examples
+    --------
+    ``daily_reference("postgresql://reserve@db.example/network", depth=(0.0, 0.1))``
+    """
+    from headwater.chapters.validation.stations import averaged_by_day
+
+    found = read_reference(path, depth=depth)
+    places = found.places
+    shared = places[places.duplicated(["longitude", "latitude"], keep=False)]
+    if not shared.empty:
+        raise InputError(
+            f"{without_password(str(path))} has several series at one place",
+            found=", ".join(map(str, shared["station"].head(4))),
+            do="Choose the layer of one sensor, as station_depth = [0.0, 0.1]",
+        )
+    return averaged_by_day(without_password(str(path)), found.data, days)
+
+
+def _from_network(address: str, depth: Sequence[float] | None) -> Reference:
+    from headwater.network import open_store
+
+    with open_store(address) as store:
+        return _from_store(store, depth)
 
 
 def _is_store(path: Path) -> bool:

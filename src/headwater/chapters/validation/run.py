@@ -25,6 +25,8 @@ __all__ = ["Comparison", "compare_with_stations", "open_product"]
 _YEARS = 3.0
 """A mean year of fewer years holds their events."""
 _DEGREES_AN_HOUR = 15.0
+_LONG = 1.5
+"""Steps of so many days are no days [d]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,9 @@ def compare_with_stations(
     Notes
     -----
     Values of a day are averaged, of the product and of the stations, in UTC; with `overpass`, the
-    stations' values within the window around it are, at each station's own solar time.
+    stations' values within the window around it are, at each station's own solar time. A product
+    of steps longer than a day (8-day composites, months) is compared with the mean of the stations'
+    days in each step, where at least half of them have values, at the middle of the step.
     """
     from headwater.chapters.validation.tables import (
         collocation_results,
@@ -176,8 +180,9 @@ def compare_with_stations(
         reference = read_reference(
             reference, depth=chosen.depth, flags=chosen.flags, reading=chosen.reading
         )
-    series = _at_stations(product, reference.places, chosen)
-    pairs = _aligned(series, reference, chosen)
+    spans = _long_steps(product)
+    series = _at_stations(product, reference.places, chosen, spans)
+    pairs = _aligned(series, reference, chosen, spans)
     x, y = pairs.product, pairs.reference
     how = _card_options(chosen, pd.DatetimeIndex(x.index))
     labels = _labels(strata, pairs.places)
@@ -187,20 +192,49 @@ def compare_with_stations(
     if chosen.scaling is not None:
         found["scorecard-scaled"] = _scaled_card(pairs, chosen, how, rng)
     if intervals is not None:
-        ends = [_at_stations(intervals[name], pairs.places, chosen) for name in ("low", "high")]
+        ends = [
+            _at_stations(intervals[name], pairs.places, chosen, spans) for name in ("low", "high")
+        ]
         low, high = (end.reindex(index=x.index, columns=x.columns) for end in ends)
         nominal = float(intervals.attrs["interval"])
         found["intervals"] = interval_table(low, high, y, nominal=nominal)
     if others:
         frames = {
-            name: _at_stations(cube, pairs.places, chosen).reindex(x.index)
+            name: _at_stations(cube, pairs.places, chosen, spans).reindex(x.index)
             for name, cube in others.items()
         }
         found |= collocation_results(x, y, frames, correlated=chosen.correlated, rng=rng)
-    return {name: _with_reading(result, reference, chosen) for name, result in found.items()}
+    return {name: _with_reading(result, reference, chosen, spans) for name, result in found.items()}
 
 
-def _with_reading(result: Result, reference: Reference, options: Comparison) -> Result:
+def _long_steps(product: xr.DataArray) -> pd.IntervalIndex | None:
+    """Find the steps of a product that lasts longer than a day."""
+    from headwater.grids.steps import time_steps
+
+    steps = time_steps(product)
+    if not steps.has_length or float(np.median(steps.days)) < _LONG:
+        return None
+    ends = [pd.DatetimeIndex(edge).as_unit("ns") for edge in (steps.start, steps.end)]
+    return pd.IntervalIndex.from_arrays(*ends, closed="left")
+
+
+def _over_steps(frame: pd.DataFrame, spans: pd.IntervalIndex) -> pd.DataFrame:
+    """Average days over steps, where half of a step's days have values, and stamp its middle."""
+    at = spans.get_indexer(pd.DatetimeIndex(frame.index))
+    inside, groups = frame[at >= 0], at[at >= 0]
+    days = (spans.right - spans.left) / pd.Timedelta("1D")
+    means, counts = (getattr(inside.groupby(groups), how)() for how in ("mean", "count"))
+    most = counts.max(axis=None) if len(counts) else 0
+    # values that stand once in a step are those of a product with the same steps
+    least = 0.5 * days.to_numpy()[means.index] if most > 1 else np.zeros(len(means))
+    kept: pd.DataFrame = means.where(counts.ge(least, axis=0))
+    kept.index = spans.mid[kept.index].floor("D")
+    return kept
+
+
+def _with_reading(
+    result: Result, reference: Reference, options: Comparison, spans: pd.IntervalIndex | None
+) -> Result:
     """Keep with a result how its reference was read and matched."""
     when = "Daily means in UTC are compared."
     if options.overpass:
@@ -208,6 +242,12 @@ def _with_reading(result: Result, reference: Reference, options: Comparison) -> 
         when = (
             f"Measurements within {options.window_hours:g} h of {hours} local solar time are "
             "compared."
+        )
+    if spans is not None:
+        length = float(np.median((spans.right - spans.left) / pd.Timedelta("1D")))
+        when += (
+            f" The product's steps last {length:g} days: means of the stations' days in each step, "
+            "where at least half of them have values, are compared at its middle."
         )
     return replace(
         result,
@@ -227,17 +267,33 @@ def _has_soil_moisture(path: Path) -> bool:
         return False
 
 
-def _at_stations(cube: xr.DataArray, places: pd.DataFrame, options: Comparison) -> pd.DataFrame:
-    """Read the cells of the stations, averaged by day."""
+def _at_stations(
+    cube: xr.DataArray,
+    places: pd.DataFrame,
+    options: Comparison,
+    spans: pd.IntervalIndex | None,
+) -> pd.DataFrame:
+    """Read the cells of the stations, averaged by day, or over the steps of a long one."""
+    from headwater.grids.steps import time_steps
     from headwater.validation.matching import station_series
 
     series = station_series(cube, places, outside=options.outside)
     series = series.where((series >= 0.0) & (series <= 1.0))
+    if spans is not None:
+        # a composite stands for its middle, wherever it is stamped
+        steps = time_steps(cube)
+        series.index = pd.DatetimeIndex(steps.middle if steps.has_length else series.index)
+        return _over_steps(series, spans)
     return series.groupby(pd.DatetimeIndex(series.index).floor("D")).mean()
 
 
-def _aligned(product: pd.DataFrame, reference: Reference, options: Comparison) -> _Pairs:
-    """Bring product and stations to the days that both reach, one after the other."""
+def _aligned(
+    product: pd.DataFrame,
+    reference: Reference,
+    options: Comparison,
+    spans: pd.IntervalIndex | None,
+) -> _Pairs:
+    """Bring product and stations to the days, or steps, that both reach, one after the other."""
     data = reference.data[reference.data["station"].isin(product.columns)]
     if options.overpass:
         wide = _at_overpass(data, reference.places, options)
@@ -245,15 +301,19 @@ def _aligned(product: pd.DataFrame, reference: Reference, options: Comparison) -
         day = data["time"].dt.floor("D").rename("day")
         wide = data.groupby([day, "station"])["soil_moisture"].mean().unstack("station")  # noqa: PD010
     wide = wide.reindex(columns=product.columns)
+    if spans is not None:
+        wide = _over_steps(wide, spans)
+    if wide.empty:
+        raise _no_days(product, data)
     start = max(product.index.min(), wide.index.min())
     end = min(product.index.max(), wide.index.max())
     if end < start:
-        raise DataError(
-            "product and stations share no day",
-            found=f"product {_span(product)}, stations {_span(wide)}",
-            do="Give measurements of the product's period",
-        )
-    days = pd.date_range(start, end, freq="D")
+        raise _no_days(product, data)
+    if spans is None:
+        days = pd.date_range(start, end, freq="D")
+    else:
+        middles = spans.mid.floor("D")
+        days = middles[(middles >= start) & (middles <= end)]
     places = reference.places.set_index("station").loc[list(product.columns)].reset_index()
     return _Pairs(product.reindex(days), wide.reindex(days), places)
 
@@ -284,8 +344,16 @@ def _at_overpass(data: pd.DataFrame, places: pd.DataFrame, options: Comparison) 
     return pd.DataFrame(columns, index=days)
 
 
-def _span(frame: pd.DataFrame) -> str:
-    return f"{frame.index.min():%Y-%m-%d} to {frame.index.max():%Y-%m-%d}"
+def _no_days(product: pd.DataFrame, data: pd.DataFrame) -> DataError:
+    own, theirs = (
+        f"{times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}"
+        for times in (product.index, data["time"])
+    )
+    return DataError(
+        "product and stations share no day",
+        found=f"product {own}, stations {theirs}",
+        do="Give measurements of the product's period",
+    )
 
 
 def _card_options(options: Comparison, days: pd.DatetimeIndex) -> Any:

@@ -21,7 +21,7 @@ from headwater.tables.vocabulary import fields_named
 __all__ = [
     "Measurements",
     "Stations",
-    "daily_stations",
+    "averaged_by_day",
     "read_measurements",
     "read_stations",
     "station_pixels",
@@ -69,50 +69,6 @@ class Measurements:
     report: ReadingReport
 
 
-def daily_stations(
-    path: str | Path,
-    days: NDArray[np.datetime64] | None = None,
-    *,
-    depth: float | None = None,
-    reading: ReadingOptions = DEFAULTS,
-) -> pd.DataFrame:
-    """Read station soil moisture of one depth and average it by day.
-
-    Parameters
-    ----------
-    path : path
-        A table as of :func:`read_stations`.
-    days : ndarray of datetime64[D], optional
-        Days that are kept; default: all.
-    depth : float, optional
-        Depth of the series that are taken [m].
-    reading : ReadingOptions
-        What the file leaves open.
-
-    Returns
-    -------
-    DataFrame
-        As ``daily`` of :class:`Stations`.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_stations`, or if there are several depths and none is chosen.
-
-    Examples
-    --------
-    ``daily_stations("stations.csv")["soil_moisture"]`` holds one value per station and day.
-    """
-    stations = read_stations(path, days, depth=depth, reading=reading)
-    if len(stations.depths) > 1:
-        raise InputError(
-            f"{path} has several depths",
-            found=", ".join(f"{value:g} m" for value in stations.depths),
-            do="Leave one of them in the file: a point on the map has one",
-        )
-    return stations.daily
-
-
 def read_stations(
     path: str | Path,
     days: NDArray[np.datetime64] | None = None,
@@ -152,12 +108,38 @@ def read_stations(
     ``read_stations("stations.csv").report.lines()`` says how the file was read.
     """
     read = read_measurements(path, depth=None if depth is None else (depth, depth), reading=reading)
-    frame = read.data
-    frame = frame.assign(day=frame["time"].dt.floor("D"))
+    return Stations(averaged_by_day(path, read.data, days), read.depths, read.report)
+
+
+def averaged_by_day(
+    path: str | Path, data: pd.DataFrame, days: NDArray[np.datetime64] | None
+) -> pd.DataFrame:
+    """Average measurements by day.
+
+    Parameters
+    ----------
+    path : path
+        Where they are from, for messages.
+    data : DataFrame
+        ``station, longitude, latitude, time, soil_moisture``, times in UTC.
+    days : ndarray of datetime64[D] or None
+        Days that are kept.
+
+    Returns
+    -------
+    DataFrame
+        ``station, longitude, latitude, day, soil_moisture, n``.
+
+    Raises
+    ------
+    InputError
+        If no day is shared.
+    """
+    frame = data.assign(day=data["time"].dt.floor("D"))
     if days is not None:
         frame = frame[frame["day"].isin(days.astype("datetime64[ns]"))]
     if not frame["soil_moisture"].notna().any():
-        first, last = read.data["time"].min(), read.data["time"].max()
+        first, last = data["time"].min(), data["time"].max()
         raise InputError(
             f"{path} has no measurement on a day of the study",
             found=f"{first:%Y-%m-%d} to {last:%Y-%m-%d}",
@@ -168,7 +150,7 @@ def read_stations(
     daily: pd.DataFrame = grouped.agg(
         soil_moisture=("soil_moisture", "mean"), n=("soil_moisture", "count")
     )
-    return Stations(daily, read.depths, read.report)
+    return daily
 
 
 def read_measurements(
@@ -222,7 +204,7 @@ def station_pixels(table: pd.DataFrame, grid: Any) -> dict[str, int]:
     Parameters
     ----------
     table : DataFrame
-        From :func:`daily_stations`.
+        With ``station``, ``longitude`` and ``latitude`` [degrees].
     grid : GeoBox or DataArray
         The study grid.
 
@@ -238,7 +220,7 @@ def station_pixels(table: pd.DataFrame, grid: Any) -> dict[str, int]:
 
     Examples
     --------
-    ``station_pixels(daily_stations("stations.csv"), cube)["A"]``
+    ``station_pixels(read_stations("stations.csv").daily, cube)["A"]``
     """
     from odc.geo.geobox import GeoBox
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.chapters.validation.options import ValidationOptions
@@ -36,13 +35,12 @@ def _options(study: Study) -> Mapping[str, Any] | None:
             found=f"'{options.strata}'",
             do="Name an input such as land cover",
         )
-    asked = {**options.model_dump(mode="json")}
-    from headwater.study.provenance import checksum
+    from headwater.chapters.validation.reference import reference_stamp, without_password
 
+    asked = {**options.model_dump(mode="json")}
+    asked["reference"] = without_password(options.reference)
     files = {"reference": options.reference, **options.products}
-    asked["sha256"] = {
-        name: checksum(Path(path))["sha256"] for name, path in files.items() if Path(path).is_file()
-    }
+    asked["made_of"] = {name: reference_stamp(path) for name, path in files.items()}
     return asked
 
 
