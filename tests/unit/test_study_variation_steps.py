@@ -112,6 +112,52 @@ def test_variation_writes_cubes_and_a_chapter(results):
     assert any(isinstance(block, TableBlock) for block in chapter.blocks)
 
 
+@pytest.fixture(scope="module")
+def yearly(tmp_path_factory) -> Path:
+    """Twenty-four years whose soil moisture follows rain, and drops after the twelfth."""
+    home = tmp_path_factory.mktemp("yearly")
+    (home / "grids").mkdir()
+    rng, times = np.random.default_rng(8), pd.date_range("1996", periods=24, freq="YS")
+    rain = 400 + rng.normal(0, 60, (24, 1, 1)) + rng.normal(0, 10, (24, *SHAPE))
+    drop = np.where(np.arange(24) < 12, 0.0, -0.03)[:, None, None]
+    wet = 0.05 + 0.0005 * rain + drop + rng.normal(0, 0.004, (24, *SHAPE))
+    write(home / "grids", "soil_moisture", wet, times, units="m3 m-3")
+    write(home / "grids", "precipitation", rain, times, units="mm", total="sum")
+    return home
+
+
+def test_rain_neighbours_and_breaks_reach_results_and_chapter(yearly):
+    options = {"rain": "precipitation", "neighbours": 1, "max_breaks": 1, "bands": None}
+    found = run(yearly, "variation", options)
+    breaks = found["soil_moisture-breaks"].data.set_index("of")
+    # rain hides the drop in the mean; without its part it is found in the year it was put
+    assert breaks.loc["adjusted", "time"] == 2007
+    assert breaks.loc["adjusted", "low"] <= 2007 <= breaks.loc["adjusted", "high"]
+    assert breaks.loc["adjusted", "p"] < 0.05
+    assert len(found["soil_moisture-breaks"].data) == 2
+    adjusted = found["soil_moisture-adjusted"].data
+    assert float(adjusted["slope"].mean()) < -0.0005
+    assert "precipitation-adjusted" not in found
+    assert "neighbours up to 1" in found["soil_moisture-trend"].data.attrs["test"]
+    chapter = variation_chapter.make_section(found, None)
+    assert {"soil_moisture-adjusted"} <= {
+        block.name for block in chapter.blocks if isinstance(block, FigureBlock)
+    }
+    said = " ".join([*chapter.headline, *(getattr(b, "text", "") for b in chapter.blocks)])
+    assert "adjusted, changed after 2007" in said
+    assert "Adjusted for precipitation, cell by cell" in said
+
+
+def test_without_breaks_rain_or_neighbours_there_are_none(yearly):
+    found = run(yearly, "variation", {"max_breaks": 0, "bands": None})
+    assert "soil_moisture-breaks" not in found
+    assert "soil_moisture-adjusted" not in found
+    assert "neighbours" not in found["soil_moisture-trend"].data.attrs["test"]
+    wrong = context_of(yearly, {"variation": {"rain": "rian"}}, "variation").study
+    with pytest.raises(StudyError, match="rian"):
+        variation.STEP.options(wrong)
+
+
 def test_correlation_compares_maps_and_common_months(results):
     found = run(results, "correlation", {})
     matrix = found["matrix"].data

@@ -62,9 +62,15 @@ def test_pooled_tests_keep_their_size_whatever_cells_share(phi, smooth) -> None:
     assert 0.03 < (inner <= 0.05).mean() < 0.07
     pooled = np.stack([contextual_mann_kendall(one)["p"].values for one in maps[:60]])
     assert 0.01 < (pooled <= 0.05).mean() < 0.1
-    fielded = [field_trend_test(one, rng, n_resamples=99).p for one in maps[:150]]
-    # known to be too bold where the area holds few independent cells: docs/limits.md
-    assert np.mean(np.array(fielded) <= 0.05) < 0.2
+    fielded = []
+    for one in maps[:150]:
+        try:
+            fielded.append(field_trend_test(one, rng, n_resamples=99).p)
+        except DataError as error:
+            # an area of few independent places says little of its persistence: docs/limits.md
+            assert "too few independent places" in str(error)  # noqa: PT017
+    assert (len(fielded) == 150) == (smooth == 0.0)
+    assert np.mean(np.array(fielded) <= 0.05) < 0.09 if smooth == 0.0 else len(fielded) < 15
 
 
 def test_the_residual_trend_is_what_rain_leaves() -> None:

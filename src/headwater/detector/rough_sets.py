@@ -273,8 +273,9 @@ class _Neighbours:
             alike = (strata == strata[:, other : other + 1]) & there[:, other : other + 1]
             unsettled |= alike & (own != own[:, other : other + 1])
         size = np.where(there, self.mass, 0.0)
-        share: npt.NDArray[np.float64] = np.where(unsettled, 0.0, size).sum(axis=1)
-        return share / size.sum(axis=1)
+        settled = np.where(unsettled, 0.0, size).sum(axis=1)
+        share: npt.NDArray[np.float64] = settled / size.sum(axis=1)
+        return share
 
     def mean(self, shares: npt.NDArray[np.float64]) -> float:
         """Average shares over the units."""

@@ -192,10 +192,13 @@ def spatial_variance(
     inside = np.where(np.isnan(y), -1, inside)
     strata = int(inside.max(initial=-1)) + 1
     mass = np.ones(y.shape) if unit_weights is None else np.asarray(unit_weights, np.float64)
-    size = np.bincount(inside[inside >= 0], mass[inside >= 0], minlength=strata)
+    present = inside >= 0
+    size: Floats = np.zeros(strata)
+    np.add.at(size, inside[present], mass[present])
     sums = _grid_sums if isinstance(weights, GridWeights) else _pair_sums
     squares, total = sums(y, inside, strata, weights, mass)
-    return size, np.divide(squares, total, out=np.full(strata, np.nan), where=total > 0)
+    gamma: Floats = np.divide(squares, total, out=np.full(strata, np.nan), where=total > 0)
+    return size, gamma
 
 
 def psd(

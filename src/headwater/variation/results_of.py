@@ -431,7 +431,7 @@ def _with_neighbours(data: xr.Dataset, yearly: xr.DataArray, reach: int) -> xr.D
     found = contextual_mann_kendall(yearly, reach=reach)
     taken = {name: found[name] for name in ("z", "p", "smallest_p", "factor")}
     kept = {name: values.assign_attrs(data[name].attrs) for name, values in taken.items()}
-    return data.assign(kept, own_p=data["p"])
+    return data.assign({**kept, "own_p": data["p"]})
 
 
 def _smallest(smallest: xr.DataArray) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from headwater.chapters.validation.reference import Reference, read_reference
 from headwater.errors import DataError, StudyError, nearest
@@ -25,6 +26,7 @@ __all__ = ["Comparison", "compare_with_stations", "open_product"]
 _YEARS = 3.0
 """A mean year of fewer years holds their events."""
 _DEGREES_AN_HOUR = 15.0
+_DAY = np.timedelta64(1, "D")
 _LONG = 1.5
 """Steps of so many days are no days [d]."""
 
@@ -214,19 +216,23 @@ def _long_steps(product: xr.DataArray) -> pd.IntervalIndex | None:
     steps = time_steps(product)
     if not steps.has_length or float(np.median(steps.days)) < _LONG:
         return None
-    ends = [pd.DatetimeIndex(edge).as_unit("ns") for edge in (steps.start, steps.end)]
-    return pd.IntervalIndex.from_arrays(*ends, closed="left")
+    start, end = pd.DatetimeIndex(steps.start), pd.DatetimeIndex(steps.end)
+    return pd.IntervalIndex.from_arrays(start.as_unit("ns"), end.as_unit("ns"), closed="left")
+
+
+def _days_of(spans: pd.IntervalIndex) -> NDArray[np.float64]:
+    days: NDArray[np.float64] = (spans.right.to_numpy() - spans.left.to_numpy()) / _DAY
+    return days
 
 
 def _over_steps(frame: pd.DataFrame, spans: pd.IntervalIndex) -> pd.DataFrame:
     """Average days over steps, where half of a step's days have values, and stamp its middle."""
     at = spans.get_indexer(pd.DatetimeIndex(frame.index))
     inside, groups = frame[at >= 0], at[at >= 0]
-    days = (spans.right - spans.left) / pd.Timedelta("1D")
     means, counts = (getattr(inside.groupby(groups), how)() for how in ("mean", "count"))
     most = counts.max(axis=None) if len(counts) else 0
     # values that stand once in a step are those of a product with the same steps
-    least = 0.5 * days.to_numpy()[means.index] if most > 1 else np.zeros(len(means))
+    least = 0.5 * _days_of(spans)[means.index] if most > 1 else np.zeros(len(means))
     kept: pd.DataFrame = means.where(counts.ge(least, axis=0))
     kept.index = spans.mid[kept.index].floor("D")
     return kept
@@ -244,7 +250,7 @@ def _with_reading(
             "compared."
         )
     if spans is not None:
-        length = float(np.median((spans.right - spans.left) / pd.Timedelta("1D")))
+        length = float(np.median(_days_of(spans)))
         when += (
             f" The product's steps last {length:g} days: means of the stations' days in each step, "
             "where at least half of them have values, are compared at its middle."

@@ -21,6 +21,9 @@ __all__ = [
     "regional_mann_kendall",
 ]
 
+_FEWEST_PLACES = 4.0
+"""Independent places below which a field's bootstrap rejects too often."""
+
 
 def contextual_mann_kendall(data: Values, *, reach: int = 1, level: float = 0.95) -> xr.Dataset:
     """Test each cell together with its neighbours.
@@ -189,7 +192,8 @@ def field_trend_test(
     Raises
     ------
     DataError
-        For fewer than ten times or no cell without gaps.
+        For fewer than ten times, no cell without gaps, or an area of fewer than four independent
+        places, which says too little of its own persistence (10 % false at 5 %).
     TimeAxisError
         If times cannot be trusted.
 
@@ -235,6 +239,13 @@ def field_trend_test(
     r1 = float(np.median(of_cells))
     white = left[1:] - r1 * left[:-1]
     white = (white - white.mean(axis=0)) * np.sqrt((n - 1.0) / (n - 3.0))
+    places = _independent_places(white)
+    if places < _FEWEST_PLACES:
+        raise DataError(
+            "the field has too few independent places to be resampled",
+            found=f"{places:.1f} of {x.shape[1]} cells, for they vary together",
+            do="Use regional_mann_kendall, which tests the area as a whole",
+        )
     observed = _squared_correlation(x, time)
     drawn = [
         _squared_correlation(_coloured(white, own, n, block_length, rng), time)
@@ -243,6 +254,16 @@ def field_trend_test(
     ]
     p = (1 + sum(value >= observed for value in drawn)) / (1 + n_resamples)
     return FieldTrend(observed, float(p), r1, n_resamples)
+
+
+def _independent_places(white: np.ndarray) -> float:
+    """Count the cells that would vary as variously if they were independent.
+
+    Participation ratio of the eigenvalues of their correlations; at most one less than the times.
+    """
+    scaled = white / np.sqrt((white * white).sum(axis=0))
+    gram = scaled @ scaled.T
+    return float(np.trace(gram) ** 2 / (gram * gram).sum())
 
 
 def _squared_correlation(x: np.ndarray, time: np.ndarray) -> float:
