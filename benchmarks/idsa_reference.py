@@ -14,7 +14,7 @@ import pandas as pd
 from pyproj import Geod
 
 from headwater.detector import spade
-from headwater.detector.spatial_overlay import _Field
+from headwater.detector.spatial_overlay import _candidates, _Field
 
 PSMD = {
     "PopulationDensity": 0.21532238,
@@ -58,7 +58,10 @@ def main(path: str) -> None:
     field = _Field(y, weights, np.ones(y.shape))
     wanted = dict.fromkeys(name for names in PID for name in names)
     parts = {
-        name: field.parted(name, values[name], "quantile", range(3, 9), 0.05) for name in wanted
+        name: field.slowing(
+            values[name], _candidates(name, values[name], "quantile", range(3, 9)), 0.05
+        )
+        for name in wanted
     }
     for names, theirs in PID.items():
         row = field.row(values, {name: parts[name] for name in names}, "and")

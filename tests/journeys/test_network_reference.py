@@ -14,7 +14,8 @@ from headwater.chapters import STEPS
 from headwater.chapters.validation.reference import daily_reference, reference_stamp
 from headwater.cli import app
 from headwater.errors import InputError
-from headwater.grids import grid_coords, write_netcdf
+from headwater.grids import write_netcdf
+from headwater.grids.geometry import grid_coords
 from headwater.network import load_reading, open_store
 from headwater.network.ingest.ismn import read_ismn_archive
 from headwater.study import load_result, read_study

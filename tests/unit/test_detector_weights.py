@@ -5,19 +5,12 @@ import pytest
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import (
-    Scheme,
-    detect,
-    detect_sample,
-    idsa,
-    local_q,
-    read_sample,
-    spade,
-    srsgd,
-    stratify,
-)
+from headwater.detector import detect, idsa, local_q, spade, srsgd, stratify
+from headwater.detector.detection import detect_sample
 from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.rough_sets import queen_units
+from headwater.detector.sample import read_sample
+from headwater.detector.search_options import Scheme
 from headwater.detector.spatial_association import GridWeights, psd, spatial_variance
 
 SIDE = 14

@@ -103,6 +103,7 @@ _EXAMPLES = {
     "downscaling.predictors": '["precipitation", "temperature", "elevation", "slope"]',
     "downscaling.noisy": '["temperature"]',
     "downscaling.stations": '"data/stations.csv"',
+    "downscaling.station_depth": "[0.0, 0.1]",
     "downscaling.product_bias": "[-0.02, 0.02]",
     "downscaling.product_gain": "[0.8, 1.0]",
     "downscaling.unseen_sd": "0.02",

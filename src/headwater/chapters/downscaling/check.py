@@ -103,7 +103,7 @@ def folds_note(
     ------
     str
     """
-    from headwater.grids import in_period
+    from headwater.grids.times import in_period
 
     if options.of not in inputs or any(n not in inputs for n in names if n in study.inputs):
         return
