@@ -31,6 +31,7 @@ __all__ = [
     "psd",
     "spade",
     "spatial_variance",
+    "weighted_words",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -378,24 +379,19 @@ def spade(
         n = int((~np.isnan(y)).sum())
         rows.append({"factor": name, "psmd": found.mean(), "p_value": p, "n": n, **by_classes})
     table = pd.DataFrame(rows).sort_values("psmd", ascending=False, kind="stable")
+    parted = (part.codes for part in given_strata.values())
+    inputs = (values, *map(np.asarray, factors.values()), *parted)
     test = f"p from {resampling.n_resamples} draws: {null.words}" if resampling else "no test"
     return SpadeResult(
         data=table.reset_index(drop=True),
         method="Spatial association detector (SPADE): compensated power of spatial determinant, "
         "mean over numbers of classes.",
         references=(CANG2018,),
-        fingerprint=fingerprint(
-            values,
-            *map(np.asarray, factors.values()),
-            *(part.codes for part in given_strata.values()),
-            unit_weights,
-            method,
-            tuple(classes),
-        ),
+        fingerprint=fingerprint(*inputs, unit_weights, method, tuple(classes)),
         choices=(
             f"Factors parted by the rule {method.replace('_', ' ')} into {min(classes)} to "
             f"{max(classes)} classes{as_given(given_strata)}; {test}.",
-            "Units are " + ("not weighted." if unit_weights is None else "weighted."),
+            weighted_words(unit_weights),
         ),
         cautions=(
             "A p from shuffled units takes them as exchangeable, which neighbouring cells of a "
@@ -434,6 +430,26 @@ def as_given(strata: Mapping[str, Strata]) -> str:
     ''
     """
     return f", but {', '.join(strata)} as given" if strata else ""
+
+
+def weighted_words(weights: npt.ArrayLike | None) -> str:
+    """Say whether units were weighted.
+
+    Parameters
+    ----------
+    weights : array_like or None
+        Weights of units.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> weighted_words(None)
+    'Units are not weighted.'
+    """
+    return "Units are " + ("not weighted." if weights is None else "weighted.")
 
 
 class _Power:

@@ -18,6 +18,7 @@ from headwater.detector.spatial_association import (
     cpsd,
     psd,
     spatial_variance,
+    weighted_words,
 )
 from headwater.detector.strata import Strata, compact, stratify
 from headwater.errors import DataError, StudyError, nearest
@@ -36,6 +37,10 @@ Overlay = Literal["and", "or"]
 _MOST = 10
 """Factors beyond which 2^m overlays are no longer computed."""
 
+_NO_TEST = (
+    "The power of IDSA grows with the number of zones, and has no test here: it orders sets of "
+    "factors, and shows nothing of chance."
+)
 SONG2021 = (
     "Song, Y., Wu, P. (2021). An interactive detector for spatial associations. International "
     "Journal of Geographical Information Science 35(8), 1676-1701. "
@@ -144,16 +149,7 @@ def idsa(
     >>> found.data[["factors", "pid"]].round(2).values.tolist()
     [['x', 1.15]]
     """
-    if overlay not in ("and", "or"):
-        raise StudyError(
-            "unknown overlay", found=f"'{overlay}'", do=nearest(overlay, ["and", "or"])
-        )
-    if not 1 <= len(factors) <= _MOST:
-        raise DataError(
-            "overlays are computed of all sets of the factors",
-            found=f"{len(factors)} factors",
-            do=f"Give one to {_MOST} factors",
-        )
+    _check(overlay, len(factors))
     y = np.array(response, dtype=np.float64)
     arrays = {name: np.asarray(given, dtype=np.float64) for name, given in factors.items()}
     y[np.any([np.isnan(one) for one in arrays.values()], axis=0)] = np.nan
@@ -170,31 +166,30 @@ def idsa(
     rows = [field.row(kept, {name: parts[name] for name in names}, overlay) for names in sets]
     table = pd.DataFrame(rows).sort_values("pid", ascending=False, kind="stable")
     chosen = ", ".join(f"{name} {part.requested or part.realised}" for name, part in parts.items())
+    inputs = (y, *arrays.values(), *(part.codes for part in parts.values()), mass)
+    rule = f"Factors parted by the rule {method.replace('_', ' ')}{as_given(parted)}"
     return IdsaResult(
         data=table.reset_index(drop=True),
         method="Interactive detector for spatial associations (IDSA): power of zones overlaid "
         f"fuzzily by “{overlay}”, compensated for what they leave of the factors.",
         references=(SONG2021, CANG2018),
-        fingerprint=fingerprint(
-            y,
-            *arrays.values(),
-            *(part.codes for part in parts.values()),
-            mass,
-            method,
-            tuple(classes),
-            overlay,
-            rise,
-        ),
-        choices=(
-            f"Factors parted by the rule {method.replace('_', ' ')}{as_given(parted)}; classes: "
-            f"{chosen}.",
-            "Units are " + ("not weighted." if unit_weights is None else "weighted."),
-        ),
-        cautions=(
-            "The power of IDSA grows with the number of zones, and has no test here: it orders "
-            "sets of factors, and shows nothing of chance.",
-        ),
+        fingerprint=fingerprint(*inputs, method, tuple(classes), overlay, rise),
+        choices=(f"{rule}; classes: {chosen}.", weighted_words(unit_weights)),
+        cautions=(_NO_TEST,),
     )
+
+
+def _check(overlay: str, factors: int) -> None:
+    if overlay not in ("and", "or"):
+        raise StudyError(
+            "unknown overlay", found=f"'{overlay}'", do=nearest(overlay, ["and", "or"])
+        )
+    if not 1 <= factors <= _MOST:
+        raise DataError(
+            "overlays are computed of all sets of the factors",
+            found=f"{factors} factors",
+            do=f"Give one to {_MOST} factors",
+        )
 
 
 def _candidates(name: str, x: Floats, method: str, classes: Sequence[int]) -> list[Strata]:
