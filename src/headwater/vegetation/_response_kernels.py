@@ -111,6 +111,53 @@ def validated(sums: Any, by_class: Any, with_water: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def _validated_both(sums: Any, errors: Any) -> None:
+    """Write (2, years): errors as of `validated`, of one slope for all classes and of one each.
+
+    What both have in common is computed once: this is where the time of a map goes.
+    """
+    classes, years = sums.shape[0], sums.shape[1]
+    total = np.zeros((classes, 6))
+    for c in range(classes):
+        for year in range(years):
+            for k in range(6):
+                total[c, k] += sums[c, year, k]
+    parts, rest = np.zeros((classes, 4)), np.zeros(6)
+    for year in range(years):
+        shared_zz, shared_zy = 0.0, 0.0
+        for c in range(classes):
+            n = total[c, 0] - sums[c, year, 0]
+            if n < 2.0:
+                continue
+            for k in range(1, 6):
+                rest[k] = total[c, k] - sums[c, year, k]
+            z, y = rest[1] / n, rest[2] / n
+            zz, zy = rest[3] - n * z * z, rest[4] - n * z * y
+            scale = 1e-10 * max(rest[3], 1e-30)
+            parts[c] = (z, y, zy / zz if zz > scale else 0.0, scale)
+            shared_zz += zz
+            shared_zy += zy
+        for c in range(classes):
+            own = sums[c, year]
+            if own[0] < 1.0 or total[c, 0] - own[0] < 2.0:
+                continue
+            z, y, each, scale = parts[c]
+            for by_class in range(2):
+                slope = each
+                if by_class == 0:
+                    slope = shared_zy / shared_zz if shared_zz > scale else 0.0
+                start = y - slope * z
+                errors[by_class, year] += (
+                    own[5]
+                    - 2.0 * start * own[2]
+                    - 2.0 * slope * own[4]
+                    + own[0] * start * start
+                    + 2.0 * start * slope * own[1]
+                    + slope * slope * own[3]
+                )
+
+
+@njit(cache=True, nogil=True)
 def _weigh(lagged: Any, decay: Any) -> Any:
     """Return water as plants remember it, (times,), from (lags, times) with geometric weights."""
     lags, times = lagged.shape
@@ -140,8 +187,8 @@ def _cell(cover: Any, lagged: Any, where: Any, sizes: Any, decays: Any) -> Any:
             sums = candidate_sums(cover, water, where, shapes[s], sizes)
             if d == 0 and s == 0:
                 errors[0] = validated(sums, True, False)
+            _validated_both(sums, errors[place : place + 2])
             for by_class in range(2):
-                errors[place] = validated(sums, by_class == 1, True)
                 settings[place - 1, :3] = shapes[s]
                 settings[place - 1, 3], settings[place - 1, 4] = decays[d], by_class
                 place += 1

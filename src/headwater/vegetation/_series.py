@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from headwater.errors import DataError, TimeAxisError
 from headwater.grids.times import check_times
 
-__all__ = ["Rows", "Series", "check_ndvi", "dates", "in_rows", "times_of", "year_bounds"]
+__all__ = [
+    "Rows",
+    "Series",
+    "check_ndvi",
+    "dates",
+    "in_rows",
+    "quantiles_of",
+    "times_of",
+    "year_bounds",
+]
 
 Rows = NDArray[np.float64]
 Series = NDArray[np.float64] | pd.Series | xr.DataArray
@@ -116,6 +125,28 @@ def year_bounds(times: pd.DatetimeIndex) -> tuple[NDArray[np.int64], NDArray[np.
     """List the years, and the first index of each with the number of times as last."""
     years, first = np.unique(times.year.to_numpy(), return_index=True)
     return years.astype(np.int64), np.append(first, len(times)).astype(np.int64)
+
+
+def quantiles_of(values: Rows, marks: tuple[float, ...]) -> Rows:
+    """Quantiles over the first axis without missing values, NaN where all are missing.
+
+    NumPy's `nanquantile` goes column by column, which on a map takes a hundred times as long.
+
+    Examples
+    --------
+    >>> quantiles_of(np.array([[1.0], [np.nan], [3.0]]), (0.5,)).tolist()
+    [[2.0]]
+    """
+    ordered = np.sort(values, axis=0)
+    last = np.maximum(np.isfinite(values).sum(axis=0) - 1, 0)
+    found = []
+    for mark in marks:
+        place = mark * last
+        below = np.floor(place).astype(np.int64)
+        above = np.minimum(below + 1, last)
+        low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (below, above))
+        found.append(low + (place - below) * (high - low))
+    return np.stack(found)
 
 
 def check_ndvi(low: float, high: float) -> None:

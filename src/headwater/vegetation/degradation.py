@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from headwater.errors import DataError
 from headwater.inference.kendall import kendall_p, score_variance
+from headwater.vegetation._series import quantiles_of
 from headwater.vegetation.cover import EndValues, fractional_cover
 from headwater.vegetation.profiles import GRADES, GradeProfile
 
@@ -146,7 +148,7 @@ def grade_degradation(
     place = profile.grade(draws)
     shares = [np.where(enough, (place == k).mean(axis=0), np.nan) for k in range(len(GRADES))]
     grade = known.copy(data=profile.grade(known.values)).astype(np.int8)
-    low, high = np.nanquantile(np.where(np.isfinite(draws), draws, 0.0), (0.025, 0.975), axis=0)
+    low, high = quantiles_of(draws, (0.025, 0.975))
     seasons = _seasons(old, new, profile)
     sure = (seasons >= 2) | field_plot
     bad = grade >= GRADES.index("heavy")
@@ -201,7 +203,10 @@ def _check(
 def _damage(before: Any, after: Any, profile: GradeProfile) -> Any:
     if profile.basis == "absolute_cover":
         return 100.0 * (1.0 - after)
-    return 100.0 * (1.0 - after / before.where(before > 0))
+    known = before > 0
+    if isinstance(before, xr.DataArray):
+        return 100.0 * (1.0 - after / before.where(known))
+    return 100.0 * (1.0 - after / np.where(known, before, np.nan))
 
 
 def _resamples(
@@ -211,36 +216,56 @@ def _resamples(
     n_resamples: int,
     ends: EndValues | None,
     types: xr.DataArray | None,
-) -> Any:
+) -> Iterator[tuple[Floats, Floats]]:
     """Draw means of baseline and recent years, as cover."""
-    means = before.mean("year"), after.mean("year")
-    pooled = np.concatenate([(before - means[0]).values, (after - means[1]).values])
+    # empty seasons have no mean, which is no warning
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        means = [np.nanmean(part.values, axis=0) for part in (before, after)]
+    pooled = np.concatenate([before.values - means[0], after.values - means[1]])
     # a year without a value deviates like the others do
     seen = np.isfinite(pooled)
     n = np.maximum(seen.sum(axis=0), 3)
     # draws are normal in the middle; years are few, and Student's t is wider
     spread = np.sqrt(n / (n - 2.0)) * stdtrit(n - 2.0, 0.975) / ndtri(0.975)
     pooled = np.where(seen, pooled, 0.0) * spread * np.sqrt(len(pooled) / n)
-    counts = [np.maximum(part.count("year"), 1) for part in (before, after)]
+    counts = [np.maximum(np.isfinite(part.values).sum(axis=0), 1) for part in (before, after)]
     sizes = len(before), len(after)
+    widths = [np.sqrt(size / count) for size, count in zip(sizes, counts, strict=True)]
+    place = None if ends is None else _place_of_types(ends, types, means[0].shape)
     for _ in range(n_resamples):
-        drawn = []
-        for mean, size, count in zip(means, sizes, counts, strict=True):
-            picked = pooled[rng.integers(0, len(pooled), size)].mean(axis=0)
-            drawn.append(mean + picked * np.sqrt(size / count))
-        if ends is not None:
-            other = _drawn_ends(ends, rng)
-            low, high = -1.0, 1.0
-            drawn = [fractional_cover(part.clip(low, high), other, types=types) for part in drawn]
-        yield drawn
+        drawn = [
+            mean + pooled[rng.integers(0, len(pooled), size)].mean(axis=0) * width
+            for mean, size, width in zip(means, sizes, widths, strict=True)
+        ]
+        if ends is not None and place is not None:
+            bare, full = _drawn_ends(ends, rng, place)
+            drawn = [np.clip((part - bare) / (full - bare), 0.0, 1.0) for part in drawn]
+        yield drawn[0], drawn[1]
 
 
-def _drawn_ends(ends: EndValues, rng: np.random.Generator) -> EndValues:
-    table = ends.table.copy()
+def _place_of_types(
+    ends: EndValues, types: xr.DataArray | None, shape: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Row of each cell in the table of end values; one past the end where it has none."""
+    if types is None or set(ends.table.index) == {0}:
+        return np.zeros(shape, dtype=np.int64)
+    place = np.full(shape, len(ends.table), dtype=np.int64)
+    for row, kind in enumerate(ends.table.index):
+        place[types.values == kind] = row
+    return place
+
+
+def _drawn_ends(
+    ends: EndValues, rng: np.random.Generator, place: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Draw end values, and give those of each cell."""
+    table, drawn = ends.table, {}
     for name in ("bare", "full"):
-        table[name] = table[name] + rng.standard_normal(len(table)) * table[f"{name}_sd"]
-    table["full"] = np.maximum(table["full"], table["bare"] + 0.02)
-    return EndValues(table, ends.source)
+        drawn[name] = (table[name] + rng.standard_normal(len(table)) * table[f"{name}_sd"]).values
+    drawn["full"] = np.maximum(drawn["full"], drawn["bare"] + 0.02)
+    bare, full = (np.append(drawn[name], np.nan)[place] for name in ("bare", "full"))
+    return bare, full
 
 
 def _seasons(before: xr.DataArray, after: xr.DataArray, profile: GradeProfile) -> xr.DataArray:

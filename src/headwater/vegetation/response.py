@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from headwater.errors import DataError
 from headwater.vegetation import _response_kernels as kernels
-from headwater.vegetation._series import times_of
+from headwater.vegetation._series import quantiles_of, times_of
 
 __all__ = ["FORMS", "Response", "fit_response", "lagged_water"]
 
@@ -287,7 +287,7 @@ def _effect(found: Any, lagged: Floats, where: NDArray[np.int64]) -> Floats:
         own = water[where[0] == k]
         some = np.isfinite(own).any(axis=0) if len(own) else np.zeros(len(settings), bool)
         if some.any():
-            low, high = np.nanquantile(np.where(some, own, 0.0), (0.1, 0.9), axis=0)
+            low, high = quantiles_of(own, (0.1, 0.9))
             rise = _form_of(settings, high[None])[0] - _form_of(settings, low[None])[0]
             out[:, k] = np.where(some, fits[:, k, 1] * rise, np.nan)
     return out
