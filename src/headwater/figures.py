@@ -53,6 +53,7 @@ COLORMAP = {
     "correlation": "RdBu_r",
     "p_value": "viridis",
     "n": "Greys",
+    "degradation": "YlOrRd",
 }
 """Colour map by quantity; anything else takes ``viridis``."""
 

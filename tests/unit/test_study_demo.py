@@ -25,6 +25,7 @@ def test_the_demo_is_a_sound_study(demo: Path) -> None:
     assert study.variation is not None
     assert study.correlation is not None
     assert study.detector is not None
+    assert study.vegetation is not None
     assert study.samples is not None
 
 

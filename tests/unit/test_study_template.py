@@ -19,6 +19,7 @@ from headwater.chapters.samples.options import (
 )
 from headwater.chapters.validation.options import ValidationOptions
 from headwater.chapters.variation.options import BandOptions, VariationOptions
+from headwater.chapters.vegetation.options import CapacityOptions, VegetationOptions
 from headwater.errors import StudyError
 from headwater.settings import Settings
 from headwater.study import parse_study
@@ -39,6 +40,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "correlation": CorrelationOptions,
     "detector": DetectorOptions,
     "detector.strata.FACTOR": StrataOptions,
+    "vegetation": VegetationOptions,
+    "vegetation.capacity": CapacityOptions,
     "samples": SamplesOptions,
     "samples.lmwl": LmwlOptions,
     "samples.climate": ClimateOptions,

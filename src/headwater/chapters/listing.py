@@ -20,6 +20,8 @@ from headwater.chapters.validation import section as validation_section
 from headwater.chapters.validation import step as validation_step
 from headwater.chapters.variation import section as variation_section
 from headwater.chapters.variation import step as variation_step
+from headwater.chapters.vegetation import section as vegetation_section
+from headwater.chapters.vegetation import step as vegetation_step
 from headwater.report.section import MakeSection
 from headwater.study.step import Step
 
@@ -32,6 +34,7 @@ STEPS: tuple[Step, ...] = (
     variation_step.STEP,
     correlation_step.STEP,
     detector_step.STEP,
+    vegetation_step.STEP,
     samples_step.STEP,
     restoration_step.STEP,
 )
@@ -44,6 +47,7 @@ SECTIONS: Mapping[str, MakeSection] = {
     "variation": variation_section.make_section,
     "correlation": correlation_section.make_section,
     "detector": detector_section.make_section,
+    "vegetation": vegetation_section.make_section,
     "samples": samples_section.make_section,
     "restoration": restoration_section.make_section,
 }

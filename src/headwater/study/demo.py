@@ -60,6 +60,8 @@ path = "data/vegetation.tif"
 
 [detector]
 
+[vegetation]
+
 [samples]                 # soil, its sources and what it feeds, in June, August and September
 path = "data/samples.csv"
 altitude = [3000, 3500, 4000, 4500, 5100]
@@ -99,8 +101,9 @@ def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
     ----------
     out : str or Path
         Folder: ``study.toml``, and ``data/`` with soil moisture (packed NetCDF, a file a year),
-        precipitation (Zarr), temperature [K] and NDVI (NetCDF), elevation and vegetation (GeoTIFF),
-        the area, management units, water samples, and the truth.
+        precipitation (Zarr), temperature [K] and NDVI (NetCDF), with patches of degradation in its
+        last two years, elevation and vegetation (GeoTIFF), the area, management units, water
+        samples, and the truth.
     seed : int
         The same seed gives the same data.
     small : bool
@@ -126,8 +129,10 @@ def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
 
 def _write_data(data: Path, *, seed: int, small: bool) -> None:
     from headwater.virtual import make_headwater
+    from headwater.virtual.damage import hurt_greenness
 
     here = make_headwater(seed=seed, **(_SMALL if small else {}))
+    here.truth.fields["cover_loss"] = hurt_greenness(here.cube["ndvi"], seed=seed)
     _write_cube(here.cube, data)
     _write_maps(here, data)
     _write_units(here, data)

@@ -26,6 +26,7 @@ from headwater.chapters.restoration.options import RestorationOptions
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.chapters.validation.options import ValidationOptions
 from headwater.chapters.variation.options import VariationOptions
+from headwater.chapters.vegetation.options import VegetationOptions
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
 from headwater.study.paths import RelativePath
@@ -376,6 +377,7 @@ class Study(Table):
     variation: VariationOptions | None = None
     correlation: CorrelationOptions | None = None
     detector: DetectorOptions | None = None
+    vegetation: VegetationOptions | None = None
     samples: SamplesOptions | None = None
     restoration: RestorationOptions | None = None
     settings: dict[str, Any] = {}

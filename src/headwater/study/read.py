@@ -281,6 +281,9 @@ def _problems_of_names(raw: Mapping[str, Any]) -> list[HeadwaterError]:
     for step in ("variation", "correlation", "detector"):
         for key in ("of", "with", "response", "factors"):
             problems += _strangers(_table(raw, step), f"[{step}] {key}", [*inputs, *derived])
+    for key in ("ndvi", "water", "demand", "types", "field_plot"):
+        spot = f"[vegetation] {key}"
+        problems += _strangers(_table(raw, "vegetation"), spot, [*inputs, *derived])
     problems += _nothing_to_study(raw)
     for key, value in _table(raw, "settings").items():
         problems += _raised(partial(resolve, {key: value}))
@@ -305,7 +308,7 @@ def _nothing_to_study(raw: Mapping[str, Any]) -> list[HeadwaterError]:
             found="no table [inputs.NAME]",
             do=f"Add inputs, or remove [{step}]",
         )
-        for step in ("area", "grid", "variation", "correlation", "detector")
+        for step in ("area", "grid", "variation", "correlation", "detector", "vegetation")
         if step in raw
     ]
 

@@ -61,6 +61,10 @@ _STEPS = {
     "correlation": "With what the target varies. Without the table: not computed.",
     "detector": "What drives the target's pattern (geographical detector). Likewise.",
 }
+_VEGETATION = (
+    "What soil water lets grow, and where it is degrading: needs [inputs.ndvi]. Without the table: "
+    "not computed."
+)
 _SAMPLES = (
     "Where the water came from: isotopes of water samples. Without the table: not computed. A "
     "study may have samples alone, without inputs."
@@ -146,6 +150,16 @@ _EXAMPLES = {
     "restoration.durations": "{ revegetation = 14 }",
     "restoration.curve_number": "80",
     "restoration.infiltration": "5.0",
+    "vegetation.ndvi": '"ndvi"',
+    "vegetation.water": '"soil_moisture"',
+    "vegetation.demand": '"potential_evapotranspiration"',
+    "vegetation.types": '"vegetation"',
+    "vegetation.end_values": '{ "0" = [0.08, 0.82] }',
+    "vegetation.peak_months": "[7, 8]",
+    "vegetation.months": "[6, 7, 8, 9]",
+    "vegetation.baseline": "[2001, 2010]",
+    "vegetation.recent": "[2019, 2021]",
+    "vegetation.field_plot": '"plots"',
     "detector.strata": '{ elevation = { method = "natural", count = 6 } }',
 }
 
@@ -208,6 +222,9 @@ def template() -> str:
         + "\n"
         + _table("validation", _options("validation"), commented=True),
         *(f"# {meaning}\n" + _table(name, _options(name)) for name, meaning in _STEPS.items()),
+        "\n".join(textwrap.wrap(_VEGETATION, 92, initial_indent="# ", subsequent_indent="# "))
+        + "\n"
+        + _table("vegetation", _options("vegetation"), commented=True),
         "\n".join(textwrap.wrap(_SAMPLES, 92, initial_indent="# ", subsequent_indent="# "))
         + "\n"
         + _table("samples", _options("samples"), commented=True),

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.virtual.fields import stream
+from headwater.virtual.vegetation import DORMANT
 
-__all__ = ["DROUGHTS", "Drought", "health_of", "lay_patches", "patch_map"]
+__all__ = ["DROUGHTS", "Drought", "health_of", "hurt_greenness", "lay_patches", "patch_map"]
 
 CAUSES = ("grazing", "rodents", "drought", "road")
 _LOSSES = (0.05, 0.15, 0.25, 0.45, 0.75)
@@ -135,3 +137,46 @@ def health_of(patches: pd.DataFrame, years: Sequence[float]) -> NDArray[np.float
         gone = gone - row["loss"] * np.clip(pace * (time - row["turn"]), 0.0, 1.0)
         health[row["patch"]] = 1.0 - np.clip(gone, 0.0, 1.0)
     return health
+
+
+def hurt_greenness(ndvi: xr.DataArray, *, seed: int) -> xr.DataArray:
+    """Take greenness from round patches in the last two years of a record, in place.
+
+    Parameters
+    ----------
+    ndvi : DataArray (time, y, x)
+        Greenness without damage; changed in place.
+    seed : int
+        The seed of the headwater.
+
+    Returns
+    -------
+    DataArray (y, x)
+        Share of cover that is lost [1]: 0.15, 0.25, 0.45 and 0.75 in two patches each. Records
+        under four years stay whole, for they have no years to compare with.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2017-01-01", "2020-12-31", freq="30D")
+    >>> green = xr.DataArray(np.full((days.size, 30, 60), 0.6), {"time": days}, ("time", "y", "x"))
+    >>> lost = hurt_greenness(green, seed=1)
+    >>> float(lost.max()), bool((green.isel(time=0) == 0.6).all()), bool((green < 0.6).any())
+    (0.75, True, True)
+    """
+    rows, columns = ndvi.sizes["y"], ndvi.sizes["x"]
+    lost = xr.zeros_like(ndvi.isel(time=0, drop=True), dtype=np.float64)
+    lost.attrs = {"long_name": "Share of cover that is lost", "units": "1"}
+    years = ndvi["time"].dt.year.values
+    if years[-1] - years[0] < 3:
+        return lost
+    rng, radius = stream(seed, "hurt"), max(1.5, min(rows, columns) / 18)
+    at = np.indices((rows, columns)).astype(np.float64)
+    for loss in (*_LOSSES[1:], *_LOSSES[1:]):
+        middle = rng.uniform((0.2 * rows, 0.1 * columns), (0.8 * rows, 0.9 * columns))
+        near = np.hypot(at[0] - middle[0], at[1] - middle[1]) <= radius
+        lost.values[near] = loss
+    for day in np.flatnonzero(years >= years[-1] - 1):
+        own = ndvi.values[day]
+        own -= (np.maximum(own - DORMANT, 0.0) * lost.values).astype(own.dtype)
+    return lost

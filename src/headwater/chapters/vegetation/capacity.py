@@ -1,0 +1,288 @@
+"""Carrying capacity for the chapter on vegetation, on blocks of cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from headwater.chapters.vegetation.inputs import Roles, on_grid, parts_of, typical_step
+from headwater.vegetation import results as kinds
+from headwater.vegetation._series import times_of
+
+if TYPE_CHECKING:
+    from headwater.chapters.vegetation.run import Ground, Notes
+    from headwater.study.step import Context
+    from headwater.vegetation.bucket import Weather
+
+__all__ = ["block_weather", "carried"]
+
+Floats = NDArray[np.float64]
+
+_FEWEST_YEARS = 5
+_DRAWS = 6
+_BRIDGED = 5
+"""Days without weather that are bridged by their neighbours."""
+
+
+def carried(
+    context: Context, roles: Roles, ground: Ground, notes: Notes
+) -> dict[str, kinds.CapacityMap]:
+    """Compute the densest cover that water carries, where the study has what it takes.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running step.
+    roles : Roles
+        Who plays which part.
+    ground : Ground
+        Cover and its cells.
+    notes : Notes
+        Takes what is left out.
+
+    Returns
+    -------
+    dict
+        ``capacity``, or nothing.
+    """
+    options = context.study.vegetation
+    assert options is not None
+    if options.capacity is None:
+        return {}
+    why = _lacking(context, roles)
+    if why:
+        notes.add(f"no carrying capacity: {why}", 1, "result")
+        return {}
+    side = max(1, int(np.ceil(np.sqrt(ground.cells.size / options.capacity.most_blocks))))
+    block, like = _block_of_cells(ground, side)
+    weather, present, years, filled = block_weather(context, roles, ground, block, side)
+    if len(np.unique(years)) < _FEWEST_YEARS:
+        notes.add("too few whole years for a carrying capacity", len(np.unique(years)), "years")
+        return {}
+    notes.add("of weather bridged by their neighbours", filled, "blocks and days")
+    found = _capacity(context, roles, weather, present, years, side)
+    if found is None:
+        notes.add("no carrying capacity: no block has whole weather and soil water", 1, "result")
+        return {}
+    fields = {name: ("cell", values[block[ground.cells]]) for name, values in found.items()}
+    data = on_grid(xr.Dataset(fields), ground.cells, like)
+    for name in ("capacity", "low", "high", "present"):
+        data[name].attrs = {"long_name": f"Cover at full season, {name}", "units": "1"}
+    return {"capacity": _result(options, data, side, float(np.nanmedian(found["r2"])))}
+
+
+def _lacking(context: Context, roles: Roles) -> str:
+    missing = [
+        words
+        for words, name in (
+            ("soil water", roles.water),
+            ("precipitation", roles.rain),
+            ("temperature", roles.temperature),
+        )
+        if name is None
+    ]
+    if missing:
+        return f"the study has no {', '.join(missing)}"
+    coarse = [
+        n for n in (roles.rain, roles.temperature) if typical_step(context.variable(str(n))) > 1
+    ]
+    return f"{', '.join(map(str, coarse))} not daily" if coarse else ""
+
+
+def _block_of_cells(ground: Ground, side: int) -> tuple[NDArray[np.int64], xr.DataArray]:
+    """Give every cell of the map the number of its block."""
+    like = ground.ndvi.like
+    rows, columns = np.indices(like.shape)
+    wide = -(-like.shape[1] // side)
+    return (rows // side * wide + columns // side).ravel(), like
+
+
+def block_weather(
+    context: Context, roles: Roles, ground: Ground, block: NDArray[np.int64], side: int
+) -> tuple[Weather, Floats, NDArray[np.int64], int]:
+    """Average the weather and the cover of blocks, over whole years.
+
+    Returns
+    -------
+    weather : Weather
+        (days, blocks) each; ``cover`` relative to full season.
+    present : ndarray (blocks,)
+        Cover at full season, mean of the recent years [1].
+    years : ndarray (days,)
+        Year of each day.
+    filled : int
+        Days and blocks whose weather was bridged.
+    """
+    from headwater.vegetation.bucket import Weather
+    from headwater.vegetation.steps import mean_blocks
+
+    rain, air = (
+        mean_blocks(context.variable(str(n)), side) for n in (roles.rain, roles.temperature)
+    )
+    start, end = (
+        pick(times_of(one)[place] for one in (rain, air)).normalize()
+        for pick, place in ((max, 0), (min, -1))
+    )
+    days = pd.date_range(start, end, freq="D")
+    days = days[(days >= _first_of_year(start)) & (days <= _last_of_year(end))]
+    parts, filled = [], 0
+    for one in (rain, air):
+        frame = pd.DataFrame(one.values.reshape(len(one), -1), times_of(one).normalize())
+        whole = frame.reindex(days)
+        bridged = whole.interpolate(limit=_BRIDGED, limit_area="inside")
+        filled += int((whole.isna() & bridged.notna()).sum().sum())
+        parts.append(bridged.to_numpy())
+    demand = _demand(context, roles, air, days, parts[1], side)
+    course, present = _course(context, ground, days, block)
+    return Weather(parts[0], parts[1], demand, course), present, days.year.to_numpy(), filled
+
+
+def _first_of_year(day: pd.Timestamp) -> pd.Timestamp:
+    first = pd.Timestamp(day.year, 1, 1)
+    return first if day <= first else pd.Timestamp(day.year + 1, 1, 1)
+
+
+def _last_of_year(day: pd.Timestamp) -> pd.Timestamp:
+    last = pd.Timestamp(day.year, 12, 31)
+    return last if day >= last else pd.Timestamp(day.year - 1, 12, 31)
+
+
+def _demand(
+    context: Context,
+    roles: Roles,
+    air: xr.DataArray,
+    days: pd.DatetimeIndex,
+    warm: Floats,
+    side: int,
+) -> Floats:
+    """Take potential evapotranspiration from the study, or from temperature; never negative."""
+    from headwater.grids.geometry import geobox_of
+    from headwater.vegetation.evapotranspiration import (
+        extraterrestrial_radiation,
+        reference_evapotranspiration,
+    )
+    from headwater.vegetation.steps import mean_blocks
+
+    if roles.demand is not None and typical_step(context.variable(roles.demand)) <= 1:
+        given = mean_blocks(context.variable(roles.demand), side)
+        frame = pd.DataFrame(given.values.reshape(len(given), -1), times_of(given).normalize())
+        whole = frame.reindex(days).interpolate(limit=_BRIDGED, limit_area="inside")
+        return np.maximum(np.asarray(whole, dtype=np.float64), 0.0)
+    crs = geobox_of(context.variable(str(roles.temperature))).crs
+    x, y = np.meshgrid(air["x"].values, air["y"].values)
+    if crs is not None and not crs.geographic:
+        from pyproj import Transformer
+
+        y = Transformer.from_crs(crs.to_wkt(), 4326, always_xy=True).transform(x, y)[1]
+    top = extraterrestrial_radiation(y.ravel()[None], days.day_of_year.to_numpy()[:, None])
+    return np.asarray(reference_evapotranspiration(warm, warm, top, method="oudin"))
+
+
+def _course(
+    context: Context, ground: Ground, days: pd.DatetimeIndex, block: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Smooth the cover of blocks, and give its course relative to full season and its height."""
+    from headwater.chapters.vegetation.run import cover_of
+    from headwater.vegetation.smoothing import whittaker
+
+    options = context.study.vegetation
+    assert options is not None
+    count, times = int(block.max()) + 1, ground.ndvi.times
+    total, n = np.zeros((len(times), count)), np.zeros((len(times), count))
+    for part in parts_of(ground.cells):
+        values = cover_of(ground, part, options.power).transpose("time", "cell").values
+        seen = np.isfinite(values)
+        for k in range(len(times)):
+            total[k] += np.bincount(block[part], np.where(seen[k], values[k], 0.0), count)
+            n[k] += np.bincount(block[part], seen[k], count)
+    mean = xr.DataArray(
+        np.where(n > 0, total / np.maximum(n, 1), np.nan), {"time": times}, ("time", "cell")
+    )
+    smooth = whittaker(mean, strength=ground.strength)
+    peaks = smooth.groupby("time.year").max().sel(year=slice(days[0].year, days[-1].year))
+    full = peaks.mean("year").values
+    frame = pd.DataFrame(smooth.values / np.where(full > 0, full, np.nan), times)
+    union = frame.reindex(frame.index.union(days)).interpolate(method="time", limit_area="inside")
+    # before the first and after the last composite, and in gaps of winter, nothing grows
+    course = union.reindex(days).fillna(0.0).clip(0.0, 1.0).to_numpy()
+    recent = ground.recent or (int(days[-1].year), int(days[-1].year))
+    present = peaks.sel(year=slice(*recent)).mean("year").values
+    return course, np.clip(present, 0.0, 1.0)
+
+
+def _capacity(
+    context: Context,
+    roles: Roles,
+    weather: Weather,
+    present: Floats,
+    years: NDArray[np.int64],
+    side: int,
+) -> dict[str, Floats] | None:
+    """Calibrate the soil of each block, and find the cover that it carries."""
+    from headwater.vegetation.bucket import Soil
+    from headwater.vegetation.calibration import calibrate_soil
+    from headwater.vegetation.capacity import Exhaustion, Scenario, carrying_capacity
+    from headwater.vegetation.steps import mean_blocks
+
+    options = context.study.vegetation
+    assert options is not None
+    assert options.capacity is not None
+    own = options.capacity
+    seen = mean_blocks(context.variable(str(roles.water)), side)
+    frame = pd.DataFrame(seen.values.reshape(len(seen), -1), times_of(seen).normalize())
+    days = pd.date_range(f"{years[0]}-01-01", f"{years[-1]}-12-31")
+    observed = frame.reindex(days).to_numpy()
+    # liquid water is what plants drink: out of season it may be frozen
+    observed = np.where(weather.cover > 0.3, observed, np.nan)
+    whole = np.isfinite(np.stack([part.sum(axis=0) for part in weather[:3]])).all(axis=0)
+    usable = whole & np.isfinite(present) & (np.isfinite(observed).sum(axis=0) >= 90)
+    usable &= np.nanstd(np.where(usable, observed, 0.0), axis=0) > 0
+    if not usable.any():
+        return None
+    drives = weather._replace(**{k: v[:, usable] for k, v in weather._asdict().items()})
+    actual = drives._replace(cover=np.clip(drives.cover * present[usable], 0.0, 1.0))
+    soil = Soil(own.field_capacity, own.wilting_point, root_depth=own.root_depth)
+    fit = calibrate_soil(observed[:, usable], actual, soil)
+    soils = [fit.soil, *(fit.draw(context.rng) for _ in range(_DRAWS))]
+    changed = Scenario(own.rain, own.demand, own.warming).of(drives)
+    found = carrying_capacity(
+        changed, soils, years.tolist(), rng=context.rng, limit=Exhaustion(own.risk, own.reserve)
+    )
+    at = {"capacity": found.cover, "low": found.low, "high": found.high, "r2": fit.r2}
+    at |= {"at_limit": found.at_limit.astype(float), "present": present[usable]}
+    at["over"] = np.where(np.isfinite(found.low), present[usable] > found.low, np.nan)
+    out: dict[str, Any] = {name: np.full(usable.size, np.nan) for name in at}
+    for name, values in at.items():
+        out[name][usable] = values
+    return out
+
+
+def _result(options: Any, data: xr.Dataset, side: int, r2: float) -> kinds.CapacityMap:
+    own = options.capacity
+    climate = ""
+    if (own.rain, own.demand, own.warming) != (1.0, 1.0, 0.0):
+        climate = (
+            f" Another climate: precipitation × {own.rain:g}, demand × {own.demand:g}, "
+            f"{own.warming:+g} °C."
+        )
+    return kinds.CapacityMap(
+        data.assign_attrs(side=side),
+        f"Densest cover at which at most {100 * own.risk:g} % of years leave less than "
+        f"{100 * own.reserve:g} % of the root zone's extractable water for ten days; bucket model "
+        f"calibrated to soil water (median R² {r2:.2f}).{climate}",
+        ("Laio et al. (2001), doi:10.1016/S0309-1708(01)00005-7",),
+        choices=(
+            f"Blocks of {side} × {side} cells; cells of a block share its capacity.",
+            "Potential evapotranspiration: "
+            + (f"'{options.demand}'" if options.demand else "of the study, else Oudin's formula")
+            + ".",
+        ),
+        cautions=(
+            "Read a capacity as a class: against a world with known capacity its median error is "
+            "0.10 to 0.16 of cover.",
+        ),
+    )

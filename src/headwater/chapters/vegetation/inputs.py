@@ -1,0 +1,235 @@
+"""What the chapter on vegetation takes from the study: who plays which part, and in what steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from headwater.errors import StudyError
+
+if TYPE_CHECKING:
+    from headwater.study.model import Study
+    from headwater.study.step import Context
+
+__all__ = [
+    "Cells",
+    "Roles",
+    "cells_of",
+    "on_grid",
+    "parts_of",
+    "roles_of",
+    "still_map",
+    "typical_step",
+]
+
+NDVI_DAYS, WATER_DAYS = 8, 5
+"""Steps to which greenness and soil water are averaged [d]."""
+_CELLS = 16384
+"""Cells that are computed at once."""
+_IN_MEMORY = 2**30
+"""Steps of larger grids lie on disk while the chapter is computed [bytes]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Names of the variables of a study that play a part, None where there is none."""
+
+    ndvi: str
+    water: str | None
+    temperature: str | None
+    rain: str | None
+    demand: str | None
+    types: str | None
+    elevation: str | None
+    field_plot: str | None
+
+
+def roles_of(study: Study) -> Roles:
+    """Find who plays which part.
+
+    Parameters
+    ----------
+    study : Study
+        With a table [vegetation].
+
+    Returns
+    -------
+    Roles
+
+    Raises
+    ------
+    StudyError
+        If there is no NDVI, or a named variable is none of the study.
+    """
+    options = study.vegetation
+    assert options is not None
+    named = (options.water, options.demand, options.types, options.field_plot)
+    if options.ndvi not in study.variables and options.ndvi == "ndvi":
+        raise StudyError(
+            "[vegetation] needs NDVI",
+            found=f"inputs {', '.join(study.inputs) or 'none'}",
+            do="Add [inputs.ndvi], name another by ndvi = …, or remove [vegetation]",
+        )
+    study.require("vegetation", (options.ndvi, *(name for name in named if name)))
+
+    def known(given: str | None, usual: str) -> str | None:
+        return given or (usual if usual in study.variables else None)
+
+    return Roles(
+        ndvi=options.ndvi,
+        water=known(options.water, "soil_moisture"),
+        temperature=known(None, "temperature"),
+        rain=known(None, "precipitation"),
+        demand=known(options.demand, "potential_evapotranspiration"),
+        types=known(options.types, "vegetation"),
+        elevation=known(None, "elevation"),
+        field_plot=options.field_plot,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """A cube of the study in steps, its cells in a row; on disk where it is large.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (times, cells)
+        NaN where nothing was seen.
+    times : DatetimeIndex
+        The times.
+    like : DataArray (y, x)
+        A map of the study grid.
+    """
+
+    values: NDArray[np.float32]
+    times: Any
+    like: xr.DataArray
+
+    def part(self, cells: Any) -> xr.DataArray:
+        """Take some cells as a cube (time, cell)."""
+        return xr.DataArray(
+            self.values[:, cells].astype(np.float64), {"time": self.times}, ("time", "cell")
+        )
+
+
+def cells_of(context: Context, name: str, days: int, *, stamp: Any = "middle") -> Cells:
+    """Average a variable in steps, reading some rows at a time.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running step.
+    name : str
+        A variable that changes in time.
+    days : int
+        Length of a step [d].
+    stamp : {"middle", "end"}
+        As in :func:`headwater.vegetation.steps.mean_steps`.
+
+    Returns
+    -------
+    Cells
+    """
+    from headwater.vegetation.steps import mean_steps
+
+    data = _in_the_middle(context.variable(name))
+    rows, columns = data.sizes["y"], data.sizes["x"]
+    height = max(1, 8 * _CELLS // columns)
+    store: NDArray[np.float32] | None = None
+    times: Any = None
+    for first in range(0, rows, height):
+        part = mean_steps(data.isel(y=slice(first, first + height)), days, stamp=stamp)
+        if store is None:
+            store = _room(context, name, (part.sizes["time"], rows * columns))
+            times = part["time"].to_index()
+        store[:, first * columns : (first + part.sizes["y"]) * columns] = part.values.reshape(
+            part.sizes["time"], -1
+        )
+    assert store is not None
+    return Cells(store, times, data.isel(time=0, drop=True).drop_vars("time_end", errors="ignore"))
+
+
+def _room(context: Context, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Make room in memory, or for large grids in a file below the step's folder."""
+    if 4 * shape[0] * shape[1] <= _IN_MEMORY:
+        return np.empty(shape, dtype=np.float32)
+    path = context.folder / f".{name}-steps.npy"
+    found: NDArray[np.float32] = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.float32, shape=shape
+    )
+    # the file goes when the last reader does
+    path.unlink()
+    return found
+
+
+def _in_the_middle(data: xr.DataArray) -> xr.DataArray:
+    """Put values of longer steps on the day in the middle of their step."""
+    if "time_end" not in data.coords:
+        return data
+    start, end = data["time"].values, data["time_end"].values
+    middle = start + (end - start) // 2
+    return data.assign_coords(time=middle.astype("datetime64[D]").astype("datetime64[ns]"))
+
+
+def parts_of(cells: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Divide cells into parts that are computed at once."""
+    for first in range(0, cells.size, _CELLS):
+        yield cells[first : first + _CELLS]
+
+
+def on_grid(found: xr.Dataset, cells: NDArray[np.int64], like: xr.DataArray) -> xr.Dataset:
+    """Put results of cells in a row back on the map, NaN (grades: -1) elsewhere.
+
+    Parameters
+    ----------
+    found : Dataset (..., cell)
+        Results.
+    cells : ndarray of int
+        Position of each cell in the map.
+    like : DataArray (y, x)
+        A map of the study grid.
+
+    Returns
+    -------
+    Dataset (..., y, x)
+    """
+    fields: Mapping[str, Any] = {str(name): values for name, values in found.data_vars.items()}
+    maps = {}
+    for key, values in fields.items():
+        ordered = values.transpose(..., "cell")
+        whole = ordered.dtype == np.int8
+        empty = np.full(
+            (*ordered.shape[:-1], like.size), -1 if whole else np.nan, np.int8 if whole else float
+        )
+        empty[..., cells] = ordered.values
+        shape = (*ordered.shape[:-1], *like.shape)
+        maps[key] = ((*ordered.dims[:-1], "y", "x"), empty.reshape(shape), dict(values.attrs))
+    coords = {name: c for name, c in found.coords.items() if "cell" not in c.dims}
+    at = {name: like.coords[name] for name in ("y", "x", "spatial_ref") if name in like.coords}
+    data = xr.Dataset(maps, {**coords, **at}, dict(found.attrs))
+    if "spatial_ref" in data.coords:
+        for name in data.data_vars:
+            data[name].encoding["grid_mapping"] = "spatial_ref"
+    return data
+
+
+def still_map(context: Context, name: str | None) -> xr.DataArray | None:
+    """Load a variable as one map, or None."""
+    if name is None:
+        return None
+    data = context.variable(name)
+    found: xr.DataArray = data.isel(time=0, drop=True) if "time" in data.dims else data
+    return found.load()
+
+
+def typical_step(data: xr.DataArray) -> float:
+    """Median step of a cube [d]."""
+    if data.sizes.get("time", 1) < 2:
+        return float("inf")
+    gaps = np.diff(data["time"].to_index().to_numpy()) / np.timedelta64(1, "D")
+    return float(np.median(gaps))

@@ -1,0 +1,553 @@
+"""Computes the chapter on vegetation: some cells at a time, from steps that were averaged once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from headwater.chapters.vegetation.inputs import (
+    NDVI_DAYS,
+    WATER_DAYS,
+    Cells,
+    Roles,
+    cells_of,
+    on_grid,
+    parts_of,
+    roles_of,
+    still_map,
+    typical_step,
+)
+from headwater.chapters.vegetation.step import profile_of
+from headwater.errors import DataError
+from headwater.vegetation import results as kinds
+
+if TYPE_CHECKING:
+    from headwater.chapters.vegetation.options import VegetationOptions
+    from headwater.results import Result
+    from headwater.study.step import Context
+    from headwater.vegetation.cover import EndValues
+
+__all__ = ["Ground", "Notes", "cover_of", "describe_vegetation"]
+
+_FEWEST_VALUES = 20
+_SAMPLE = 500
+_RESPONSE_DAYS = 16
+_MOST_IN_CURVE = 400
+_LAGGED_DAYS = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What is known of the area before anything is fitted.
+
+    Attributes
+    ----------
+    ndvi : Cells
+        Steps of eight days.
+    cells : ndarray of int
+        Cells with NDVI, a type with end values, and a peak of season.
+    types : ndarray or None
+        Type of every cell of the map.
+    ends : EndValues
+        NDVI of bare ground and full cover.
+    strength : float
+        λ of the smoothing.
+    peak_months, years, baseline, recent
+        Months of the peak; years whose peak was seen; years to compare, None where there are too
+        few.
+    """
+
+    ndvi: Cells
+    cells: NDArray[np.int64]
+    types: NDArray[np.float64] | None
+    ends: EndValues
+    strength: float
+    peak_months: tuple[int, ...]
+    years: tuple[int, ...]
+    baseline: tuple[int, int] | None
+    recent: tuple[int, int] | None
+
+
+@dataclass(slots=True)
+class Notes:
+    """Collects what was left out, guessed or not computed."""
+
+    rows: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def add(self, what: str, count: int, of: str) -> None:
+        """Note something, if there is any."""
+        if count:
+            self.rows.append((what, count, of))
+
+
+def describe_vegetation(context: Context) -> Mapping[str, Result]:
+    """Compute all results of the chapter."""
+    options = context.study.vegetation
+    assert options is not None
+    roles, notes = roles_of(context.study), Notes()
+    context.progress(0.0, "greenness")
+    ground = _ground(context, options, roles, notes)
+    found = _seasons_and_grades(context, options, roles, ground, notes)
+    if roles.water is not None:
+        context.progress(0.4, "response to water")
+        found |= _responses(context, options, roles, ground, notes)
+    from headwater.chapters.vegetation.capacity import carried
+
+    context.progress(0.7, "carrying capacity")
+    found |= carried(context, roles, ground, notes)
+    rows = pd.DataFrame(notes.rows, columns=["what", "count", "of"]).astype({"count": "int64"})
+    found["notes"] = kinds.VegetationNotes(rows, "What was left out, guessed or not computed.")
+    return found
+
+
+def _ground(context: Context, options: VegetationOptions, roles: Roles, notes: Notes) -> Ground:
+    from headwater.vegetation._series import check_ndvi
+    from headwater.vegetation.smoothing import choose_strength
+
+    ndvi = cells_of(context, roles.ndvi, NDVI_DAYS)
+    seen = np.isfinite(ndvi.values).any(axis=0)
+    cells = np.flatnonzero(seen)
+    if not cells.size:
+        raise DataError("no cell has NDVI", found="all values missing", do="Check the period")
+    check_ndvi(float(np.nanmin(ndvi.values)), float(np.nanmax(ndvi.values)))
+    notes.add("without NDVI, or outside the area", int((~seen).sum()), "cells")
+    types = still_map(context, roles.types)
+    kinds_of = None if types is None else types.values.ravel().astype(np.float64)
+    sample = ndvi.part(cells[:: max(1, cells.size // _SAMPLE)])
+    months = options.peak_months or _greenest(sample, context.study.growing_season)
+    ends, kept = _ends(context, ndvi, cells, kinds_of, months, sample)
+    if kinds_of is not None:
+        notes.add("of types with too few values for end values", cells.size - kept.size, "cells")
+    # the last step may reach into a year of which nothing else is known
+    whole = _whole_seasons(ndvi.times, months)
+    baseline, recent = _spans(options, whole)
+    if baseline is None:
+        notes.add("too few for a baseline: no grade", len(whole), "seasons")
+    return Ground(
+        ndvi, kept, kinds_of, ends, choose_strength(sample), months, tuple(whole), baseline, recent
+    )
+
+
+def _greenest(sample: xr.DataArray, season: tuple[int, int]) -> tuple[int, ...]:
+    """Find the two neighbouring months of the season that are greenest."""
+    monthly = sample.mean("cell").groupby("time.month").mean()
+    inside = monthly.sel(month=slice(*season))
+    if inside.sizes["month"] < 2:
+        return tuple(int(month) for month in inside["month"].values)
+    pairs = inside.values[1:] + inside.values[:-1]
+    first = int(inside["month"].values[int(np.nanargmax(pairs))])
+    return (first, first + 1)
+
+
+def _ends(
+    context: Context,
+    ndvi: Cells,
+    cells: NDArray[np.int64],
+    types: Any,
+    months: tuple[int, ...],
+    sample: xr.DataArray,
+) -> tuple[EndValues, NDArray[np.int64]]:
+    """Take end values from the study file, or estimate them; and the cells that have some."""
+    from headwater.vegetation.cover import EndValues, end_values
+    from headwater.vegetation.degradation import peak_of_season
+
+    options = context.study.vegetation
+    assert options is not None
+    if options.end_values:
+        given = {int(kind): pair for kind, pair in options.end_values.items()}
+        ends = EndValues.given(given)
+    else:
+        peaks = xr.concat(
+            [
+                peak_of_season(ndvi.part(part), months=months, min_values=1)
+                for part in parts_of(cells)
+            ],
+            "cell",
+        )
+        own = None if types is None else xr.DataArray(types[cells], dims="cell")
+        rng = context.rng
+        full = end_values(peaks, rng=rng, types=own, min_values=_FEWEST_VALUES).table
+        bare = end_values(sample, rng=rng, min_values=_FEWEST_VALUES).table.loc[0]
+        table = full.assign(bare=bare["bare"], bare_sd=bare["bare_sd"])
+        table = table[table["full"] > table["bare"] + 0.02]
+        words = (
+            "bare: 5 % quantile of all NDVI of the area; full: 95 % quantile of the peaks of "
+            "season of each type"
+        )
+        ends = EndValues(table, words)
+        if not len(table):
+            raise DataError(
+                "no end values can be estimated",
+                found="no type is greener at its peak than bare ground",
+                do="Give them by vegetation.end_values",
+            )
+    if types is None or set(ends.table.index) == {0}:
+        return ends, cells
+    return ends, cells[np.isin(types[cells], list(ends.table.index))]
+
+
+def _whole_seasons(times: pd.DatetimeIndex, months: tuple[int, ...]) -> list[int]:
+    """List the years whose peak months all have steps."""
+    by_year = pd.Series(times.month, index=times.year).groupby(level=0).agg(set)
+    return [int(year) for year, seen in by_year.items() if set(months) <= seen]  # type: ignore[call-overload]
+
+
+def _spans(
+    options: VegetationOptions, years: list[int]
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """Choose the years of the baseline and the recent ones, where the study file does not."""
+    n = len(years)
+    recent_count = 0 if n < 4 else (1 if n == 4 else 2 if n < 8 else 3)
+    recent = options.recent or ((years[-recent_count], years[-1]) if recent_count else None)
+    if recent is None:
+        return options.baseline, None
+    before = [year for year in years if year < recent[0]]
+    count = max(3, (n + 1) // 2)
+    usual = (before[0], before[: min(count, len(before))][-1]) if len(before) >= 3 else None
+    return options.baseline or usual, recent
+
+
+def _seasons_and_grades(
+    context: Context, options: VegetationOptions, roles: Roles, ground: Ground, notes: Notes
+) -> dict[str, Any]:
+    """Smooth cover, find seasons and grade, part by part."""
+    season, peaks, grades = [], [], []
+    seed = int(context.rng.integers(2**31))
+    plots = still_map(context, roles.field_plot)
+    for part in parts_of(ground.cells):
+        cover = cover_of(ground, part, options.power)
+        season.append(_season(cover, ground.strength, options.threshold))
+        peaks.append(_peak(cover, ground.peak_months))
+        if ground.baseline and ground.recent:
+            confirmed = False if plots is None else plots.values.ravel()[part] == 1.0
+            # one seed for all parts: cells draw the same years, as weather does
+            rng = np.random.default_rng(seed)
+            grades.append(_grade(context, ground, part, confirmed, rng))
+    like, cells = ground.ndvi.like, ground.cells
+    choices = (
+        f"Peak of season: months {', '.join(map(str, ground.peak_months))}.",
+        f"End values: {ground.ends.source}.",
+        f"Whittaker smoothing with λ = {ground.strength:.3g}, gaps of up to 48 days bridged.",
+    )
+    seasons = on_grid(xr.concat(season, "cell"), cells, like)
+    peak = on_grid(xr.concat(peaks, "cell"), cells, like)
+    last = ground.recent or (ground.years[max(0, len(ground.years) - 3)], ground.years[-1])
+    found: dict[str, Any] = {
+        "end-values": kinds.EndValueTable(
+            ground.ends.table.rename_axis("type").reset_index(),
+            f"End values of the dimidiate pixel model: {ground.ends.source}.",
+        ),
+        "cover": _cover_result(peak, last, choices),
+        "season": _season_result(seasons, "greenness", options.threshold, choices),
+    }
+    warm = _warm_seasons(context, roles, notes)
+    if warm is not None:
+        found["warm-season"] = _season_result(warm, "temperature", options.threshold, ())
+    bands = _by_band(context, roles, options, seasons, warm)
+    if bands is not None:
+        found["bands"] = bands
+    if grades:
+        found["grade"] = _grade_result(context, on_grid(xr.concat(grades, "cell"), cells, like))
+        _add_ldn(found, peak, ground)
+    _note_reasons(seasons, notes)
+    return found
+
+
+def cover_of(ground: Ground, part: NDArray[np.int64], power: float) -> xr.DataArray:
+    """Turn the NDVI of some cells into cover (time, cell)."""
+    from headwater.vegetation.cover import fractional_cover
+
+    types = None if ground.types is None else xr.DataArray(ground.types[part], dims="cell")
+    if set(ground.ends.table.index) == {0}:
+        types = None
+    found: xr.DataArray = fractional_cover(
+        ground.ndvi.part(part), ground.ends, types=types, power=power
+    )
+    return found
+
+
+def _season(cover: xr.DataArray, strength: float, threshold: float) -> xr.Dataset:
+    from headwater.vegetation.phenology import greenness_season
+    from headwater.vegetation.smoothing import whittaker
+
+    smooth = whittaker(cover, strength=strength)
+    noise = (cover - smooth).std("time")
+    return greenness_season(smooth, threshold=threshold, noise=noise)
+
+
+def _peak(cover: xr.DataArray, months: tuple[int, ...]) -> xr.Dataset:
+    inside = cover.sel(time=np.isin(cover["time"].dt.month, list(months)))
+    return inside.groupby("time.year").mean(skipna=True).rename("peak").to_dataset()
+
+
+def _grade(
+    context: Context,
+    ground: Ground,
+    part: NDArray[np.int64],
+    confirmed: Any,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    from headwater.vegetation.degradation import grade_degradation, peak_of_season
+
+    assert ground.baseline is not None
+    assert ground.recent is not None
+    peaks = peak_of_season(ground.ndvi.part(part), months=ground.peak_months, min_values=1)
+    types = None if ground.types is None else xr.DataArray(ground.types[part], dims="cell")
+    plot = confirmed if isinstance(confirmed, bool) else xr.DataArray(confirmed, dims="cell")
+    found = grade_degradation(
+        peaks,
+        profile_of(context.study),
+        baseline=ground.baseline,
+        recent=ground.recent,
+        rng=rng,
+        ends=ground.ends,
+        types=types,
+        field_plot=plot,
+    )
+    place = found["grade"].clip(0).astype(int)
+    found["of_grade"] = found["probability"].isel(grade_name=place).drop_vars("grade_name")
+    found["degraded"] = (
+        found["probability"].isel(grade_name=slice(2, None)).sum("grade_name", skipna=False)
+    )
+    for name in ("certain", "seasons", "years_before", "years_after"):
+        found[name] = found[name].astype(float)
+    return found
+
+
+def _cover_result(peak: xr.Dataset, last: tuple[int, int], choices: tuple[str, ...]) -> Any:
+    recent = peak["peak"].sel(year=slice(*last))
+    data = peak.assign(
+        cover=recent.mean("year"), cover_sd=recent.std("year", ddof=1), years=recent.count("year")
+    )
+    data["years"] = data["years"].where(data["years"] > 0).astype(float)
+    for name, words in (("peak", "Cover at peak season"), ("cover", "Cover at peak season")):
+        data[name].attrs = {"long_name": words, "units": "1"}
+    data["cover"].attrs["n"] = f"{last[0]} to {last[1]}"
+    data["cover_sd"].attrs = {"long_name": "Standard deviation between years", "units": "1"}
+    data.attrs |= {"recent": f"{last[0]}-{last[1]}"}
+    return kinds.CoverMap(
+        data,
+        "Fractional cover by the dimidiate pixel model, mean of the months of the peak.",
+        ("Gutman and Ignatov (1998), doi:10.1080/014311698215333",),
+        choices=choices,
+    )
+
+
+def _season_result(
+    data: xr.Dataset, of: str, threshold: float, choices: tuple[str, ...]
+) -> kinds.SeasonMap:
+    found = data.copy()
+    for name in ("start", "peak", "end"):
+        if name in data:
+            mean = (
+                data[name]
+                .mean("year")
+                .assign_attrs(long_name=f"Mean {name} of season", units="day of year")
+            )
+            found[f"mean_{name}"] = mean
+    n = data["start"].count("year")
+    spread = data["start"].std("year", ddof=1) / np.sqrt(n.where(n > 1))
+    found["start_error"] = spread.assign_attrs(long_name="Standard error of the start", units="d")
+    found["years"] = n.where(n > 0).astype(float).assign_attrs(long_name="Seasons", units="1")
+    method = (
+        f"Season between the days on which smoothed cover crosses {threshold:g} of its amplitude."
+        if of == "greenness"
+        else "Season between the first run of 5 days at 5 °C or more and the first run of colder "
+        "days after 1 July."
+    )
+    return kinds.SeasonMap(found.assign_attrs(of=of), method, choices=choices)
+
+
+def _warm_seasons(context: Context, roles: Roles, notes: Notes) -> xr.Dataset | None:
+    """Find the seasons of temperature, some rows at a time."""
+    from headwater.vegetation.phenology import temperature_season
+
+    if roles.temperature is None:
+        return None
+    data = context.variable(roles.temperature)
+    days = typical_step(data)
+    if not np.allclose(np.diff(data["time"].values) / np.timedelta64(1, "D"), 1.0):
+        notes.add("steps are not daily: no season of temperature", round(days), "days a step")
+        return None
+    height = max(1, 8192 * 2 // data.sizes["x"])
+    parts = [
+        temperature_season(data.isel(y=slice(first, first + height)).load())
+        for first in range(0, data.sizes["y"], height)
+    ]
+    return xr.concat(parts, "y").drop_vars("time_end", errors="ignore")
+
+
+def _by_band(
+    context: Context,
+    roles: Roles,
+    options: VegetationOptions,
+    seasons: xr.Dataset,
+    warm: xr.Dataset | None,
+) -> kinds.GrowthSeasons | None:
+    labels, names = _bands(context, roles, options)
+    if labels is None:
+        return None
+    columns = {name: seasons[name] for name in ("start", "peak", "end")}
+    if warm is not None:
+        columns |= {"warm_start": warm["start"], "warm_end": warm["end"]}
+    rows = []
+    for code, zone in enumerate(names):
+        own = (labels == code).reshape(seasons["start"].shape[1:])
+        means = {key: np.where(own, values.values, np.nan) for key, values in columns.items()}
+        for k, year in enumerate(seasons["year"].values):
+            row = {"zone": zone, "year": int(year)}
+            for key, values in means.items():
+                some = k < len(values) and np.isfinite(values[k]).any()
+                row[key] = float(np.nanmean(values[k])) if some else np.nan
+            rows.append(row | {"cells": int(np.isfinite(means["start"][k]).sum())})
+    table = pd.DataFrame(rows)
+    table.attrs["units"] = dict.fromkeys(columns, "day of year")
+    return kinds.GrowthSeasons(table, "Mean season of the cells of each elevation band and year.")
+
+
+def _bands(
+    context: Context, roles: Roles, options: VegetationOptions
+) -> tuple[Any, tuple[str, ...]]:
+    from headwater.grids.zones import elevation_bands
+
+    elevation = still_map(context, roles.elevation)
+    if elevation is None:
+        return None, ()
+    zones = elevation_bands(elevation, count=options.bands)
+    return zones.labels.values.ravel(), zones.names
+
+
+def _grade_result(context: Context, data: xr.Dataset) -> kinds.GradeMap:
+    profile = profile_of(context.study)
+    data["certain"] = data["certain"].where(data["grade"] >= 0)
+    return kinds.GradeMap(
+        data,
+        f"Loss of cover at peak season, {data.attrs['recent']} against {data.attrs['baseline']}, "
+        f"graded by {profile.name} ({profile.basis}); probabilities from a bootstrap over years "
+        "and end values.",
+        choices=(profile.note,) if profile.note else (),
+        cautions=(
+            "Heavy and severe are certain only where two seasons by themselves, or a plot on the "
+            "ground, say so.",
+            "What the weather of the compared years did is part of a grade.",
+        ),
+    )
+
+
+def _add_ldn(found: dict[str, Any], peak: xr.Dataset, ground: Ground) -> None:
+    """Put trend, state and performance next to the grade, where there are eight years."""
+    from headwater.vegetation.degradation import land_degradation
+
+    if len(ground.years) < 8 or not (ground.baseline and ground.recent):
+        return
+    kinds_of = np.zeros(ground.ndvi.like.size) if ground.types is None else ground.types
+    units = ground.ndvi.like.copy(data=kinds_of.reshape(ground.ndvi.like.shape))
+    known = peak["peak"]
+    data = land_degradation(known, units, baseline=ground.baseline, recent=ground.recent)
+    grade = found["grade"]
+    valid = np.isfinite(known.mean("year"))
+    for name in ("trend", "trend_p", "state", "performance"):
+        grade.data[name] = data[name].astype(float).where(valid)
+    grade.data["ldn"] = data["degraded"].astype(float).where(valid)
+
+
+def _note_reasons(seasons: xr.Dataset, notes: Notes) -> None:
+    from headwater.vegetation.phenology import REASONS
+
+    reason = seasons["reason"].values
+    for code, words in REASONS.items():
+        if words and code != 1:
+            notes.add(
+                f"seasons without start or end: {words}",
+                int((reason == code).sum()),
+                "cells and years",
+            )
+
+
+def _responses(
+    context: Context, options: VegetationOptions, roles: Roles, ground: Ground, notes: Notes
+) -> dict[str, Any]:
+    """Fit how cover answers water, where there are three years or more."""
+    if len(ground.years) < 3:
+        notes.add("too few for a response to water", len(ground.years), "years")
+        return {}
+    from headwater.vegetation.response import fit_response
+    from headwater.vegetation.steps import mean_steps
+
+    assert roles.water is not None
+    step = max(WATER_DAYS, int(np.ceil(typical_step(context.variable(roles.water)))))
+    water = cells_of(context, roles.water, step, stamp="end")
+    first, last = context.study.growing_season
+    months = options.months or tuple(range(first, last + 1))
+    lags = {"lags": max(1, _LAGGED_DAYS // step), "step": float(step)}
+    usable = ground.cells[np.isfinite(water.values[:, ground.cells]).any(axis=0)]
+    notes.add("with NDVI but without soil water", ground.cells.size - usable.size, "cells")
+    if not usable.size:
+        return {}
+    maps = []
+    for part in parts_of(usable):
+        cover = mean_steps(cover_of(ground, part, options.power), _RESPONSE_DAYS).astype(float)
+        fit = fit_response(cover, water.part(part), months=months, **lags)  # type: ignore[arg-type]
+        maps.append(fit.maps)
+    data = on_grid(xr.concat(maps, "cell"), usable, ground.ndvi.like)
+    for name, words in (("share", "Share that water explains"), ("memory", "Memory of water")):
+        data[name].attrs |= {"long_name": words}
+    result = kinds.ResponseMap(
+        data,
+        "Cover at steps of 16 days against soil water of the 60 days before: linear, plateau or "
+        "saturating, one slope or one for each month, chosen by leaving out whole years.",
+        ("Lu et al. (2020), as quoted in doi:10.5194/hess-28-719-2024",),
+        cautions=(
+            "What water does not explain may be grazing, rodents, disease, warmth or noise.",
+        ),
+    )
+    found: dict[str, Any] = {"response": result}
+    curves = _curves(context, options, roles, ground, (water, usable, months, lags))
+    return found | ({} if curves is None else {"curves": curves})
+
+
+def _curves(
+    context: Context, options: VegetationOptions, roles: Roles, ground: Ground, about: Any
+) -> kinds.ResponseCurves | None:
+    """Draw response curves by vegetation type and by elevation band."""
+    from headwater.vegetation.curves import response_curves
+    from headwater.vegetation.steps import mean_steps
+
+    water, usable, months, lags = about
+    if len(ground.years) < 4:
+        return None
+    groups: list[tuple[str, Any, dict[int, str]]] = []
+    if ground.types is not None:
+        groups.append(("type", ground.types, {k: f"type {k:g}" for k in ground.ends.table.index}))
+    labels, names = _bands(context, roles, options)
+    if labels is not None:
+        groups.append(("elevation", labels, dict(enumerate(names))))
+    groups = groups or [("area", np.zeros(ground.ndvi.like.size), {0: "area"})]
+    tables = []
+    for by, labels, of in groups:
+        for code, zone in of.items():
+            own = usable[labels[usable] == code]
+            if own.size > _MOST_IN_CURVE:
+                own = np.sort(context.rng.choice(own, _MOST_IN_CURVE, replace=False))
+            if own.size == 0:
+                continue
+            cover = mean_steps(cover_of(ground, own, options.power), _RESPONSE_DAYS).astype(float)
+            table = response_curves(
+                cover, water.part(own), rng=context.rng, months=months, n_resamples=200, **lags
+            )
+            tables.append(table.drop(columns="group").assign(by=by, zone=zone))
+    if not tables:
+        return None
+    table = pd.concat(tables, ignore_index=True)
+    table.attrs["units"] = {"water": "m3 m-3", "cover": "1", "low": "1", "high": "1"}
+    return kinds.ResponseCurves(
+        table,
+        "Curves shared by the cells of a part of the area (up to 400 drawn), each with its own "
+        "mean; 95 % bands from a bootstrap over years, the form chosen anew in each.",
+    )

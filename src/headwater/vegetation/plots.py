@@ -1,0 +1,201 @@
+"""How vegetation looks: maps of cover, seasons, water's share, capacity and grades, and curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
+from headwater.grids.plots import map_figure, map_panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "band_seasons",
+    "capacity_maps",
+    "capacity_scatter",
+    "cover_map",
+    "degraded_map",
+    "effect_maps",
+    "grade_map",
+    "response_curves",
+    "season_map",
+    "share_map",
+]
+
+_MONTHS = "January February March April May June July August September October November December"
+_MONTH = dict(enumerate(_MONTHS.split(), start=1))
+_MOST_LINES = 6
+
+
+def cover_map(data: xr.Dataset, outline: Any = None) -> Figure:
+    """Draw cover at peak season of :class:`headwater.vegetation.results.CoverMap`."""
+    cover = data["cover"].assign_attrs(long_name="Cover at peak season", units="1")
+    return map_figure(cover, quantity="ndvi", outline=outline, limits=(0.0, 1.0))
+
+
+def season_map(data: xr.Dataset, name: str, outline: Any = None) -> Figure:
+    """Draw the mean start, peak or end of :class:`headwater.vegetation.results.SeasonMap`."""
+    return map_figure(data[f"mean_{name}"], outline=outline)
+
+
+def band_seasons(table: pd.DataFrame) -> Figure:
+    """Draw the seasons of each band of :class:`headwater.vegetation.results.GrowthSeasons`."""
+    zones = list(dict.fromkeys(table["zone"]))
+    with house_style():
+        figure = new_figure(7.0, 1.4 + 0.45 * len(zones))
+        axes = figure.add_subplot()
+        for place, zone in enumerate(zones):
+            own = table[table["zone"] == zone]
+            for shift, (first, last, color, name) in enumerate(
+                (
+                    ("start", "end", CATEGORY[2], "green, by NDVI"),
+                    ("warm_start", "warm_end", CATEGORY[1], "warm, 5 days at 5 °C or more"),
+                )
+            ):
+                if first not in own or own[[first, last]].isna().all(axis=None):
+                    continue
+                at = place + 0.18 * (2 * shift - 1)
+                span = own[[first, last]].mean()
+                label = name if place == 0 else None
+                axes.plot(span, [at, at], color=color, lw=5, solid_capstyle="butt", label=label)
+                axes.plot(own[first], [at] * len(own), "|", color=INK, ms=8, mew=0.8)
+                axes.plot(own[last], [at] * len(own), "|", color=INK, ms=8, mew=0.8)
+        axes.plot([], [], "|", color=INK, ms=8, mew=0.8, label="single years")
+        axes.set_yticks(range(len(zones)), zones)
+        axes.set_ylim(-0.6, len(zones) - 0.4)
+        axes.set_xlabel("Day of year")
+        figure.legend(loc="outside lower left", ncols=3)
+    return figure
+
+
+def share_map(data: xr.Dataset, outline: Any = None) -> Figure:
+    """Draw water's share of :class:`headwater.vegetation.results.ResponseMap`."""
+    share = 100.0 * data["share"]
+    share.attrs = {"long_name": "Cover anomalies that water explains", "units": "%"}
+    sure = (data["share_low"] > 0).assign_attrs(long_name="95 % interval above zero")
+    return map_figure(
+        share, quantity="soil_moisture", outline=outline, stipple=sure, limits=(0.0, 100.0)
+    )
+
+
+def effect_maps(data: xr.Dataset, outline: Any = None) -> Figure:
+    """Draw the effect of water by month of :class:`headwater.vegetation.results.ResponseMap`."""
+    months = [int(month) for month in data["month"].values]
+    return map_panels(
+        data["effect"],
+        titles=[_MONTH[month] for month in months],
+        columns=3,
+        quantity="trend",
+        label="Cover, water at its 90 % less at its 10 % quantile",
+        outline=outline,
+        center=0.0,
+    )
+
+
+def response_curves(table: pd.DataFrame) -> Figure:
+    """Draw the curves of :class:`headwater.vegetation.results.ResponseCurves`."""
+    table = table[
+        table["by"] == ("elevation" if "elevation" in set(table["by"]) else table["by"].iloc[0])
+    ]
+    months, zones = np.unique(table["month"]), list(dict.fromkeys(table["zone"]))
+    # more than a few lines hide each other: the parts with most cells are drawn
+    cells = table.groupby("zone")["cells"].first()
+    drawn = [zone for zone in zones if zone in set(cells.nlargest(_MOST_LINES).index)]
+    columns = min(3, len(months))
+    rows = -(-len(months) // columns)
+    with house_style():
+        figure = new_figure(7.4, 2.3 * rows + 0.8)
+        panels = figure.subplots(rows, columns, sharey=True, sharex=True, squeeze=False).ravel()
+        for axes, month in zip(panels, months, strict=False):
+            for color, zone in zip(CATEGORY, drawn, strict=False):
+                own = table[(table["month"] == month) & (table["zone"] == zone)]
+                axes.fill_between(
+                    own["water"], own["low"], own["high"], color=color, alpha=0.2, lw=0
+                )
+                axes.plot(own["water"], own["cover"], color=color, label=zone)
+            axes.set_title(_MONTH[int(month)], fontsize=9)
+        for axes in panels[len(months) :]:
+            axes.set_visible(False)
+        for axes in panels[max(0, len(months) - columns) : len(months)]:
+            axes.set_xlabel("Remembered soil water (m³ m⁻³)")
+        panels[0].set_ylim(max(0.0, table["low"].min()), min(1.0, table["high"].max()))
+        figure.supylabel("Cover", fontsize=9, color=INK)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=3)
+    return figure
+
+
+def capacity_maps(data: xr.Dataset, outline: Any = None) -> Figure:
+    """Draw capacity, its lower limit and present cover of :class:`CapacityMap`."""
+    names = ("capacity", "low", "present")
+    titles = ["Water carries", "Do not plant denser than", "Present cover"]
+    stacked = xr.concat([data[name] for name in names], "panel").rename("cover")
+    return map_panels(
+        stacked,
+        titles=titles,
+        columns=3,
+        quantity="ndvi",
+        label="Cover at full season",
+        outline=outline,
+        limits=(0.0, 1.0),
+    )
+
+
+def capacity_scatter(data: xr.Dataset) -> Figure:
+    """Draw present cover against capacity of :class:`CapacityMap`, block by block."""
+    table = data[["capacity", "low", "high", "present"]].to_dataframe().dropna()
+    table = table.groupby(["capacity", "low", "high"])["present"].mean().reset_index()
+    over = table["present"] > table["high"]
+    with house_style():
+        figure = new_figure(5.2, 4.6)
+        axes = figure.add_subplot()
+        for rows, color, name in (
+            (table[~over], CATEGORY[2], "within what water carries"),
+            (table[over], CATEGORY[5], "denser than the interval"),
+        ):
+            width = np.stack([rows["capacity"] - rows["low"], rows["high"] - rows["capacity"]])
+            axes.errorbar(
+                rows["capacity"],
+                rows["present"],
+                xerr=np.maximum(width, 0.0),
+                fmt="o",
+                ms=3,
+                color=color,
+                elinewidth=0.25,
+                alpha=0.6,
+                label=f"{name} ({len(rows)} blocks)",
+            )
+        axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls="--")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("Cover that water carries, with 95 % interval")
+        axes.set_ylabel("Present cover at peak season")
+        figure.legend(loc="outside lower left", ncols=1)
+    return figure
+
+
+def grade_map(data: xr.Dataset, outline: Any = None) -> Figure:
+    """Draw the grades of :class:`headwater.vegetation.results.GradeMap`."""
+    grade = data["grade"].where(data["grade"] >= 0).astype(float)
+    grade.attrs = {"long_name": "Degradation grade", "units": "1"}
+    unsure = ((data["of_grade"] < 0.8) & (data["grade"] >= 0)) | (
+        (data["grade"] >= 3) & ~data["certain"].astype(bool)
+    )
+    unsure.attrs = {"long_name": "grade uncertain"}
+    names = [str(name) for name in data["grade_name"].values]
+    return map_figure(
+        grade, quantity="degradation", outline=outline, stipple=unsure, categories=names
+    )
+
+
+def degraded_map(data: xr.Dataset, outline: Any = None) -> Figure:
+    """Draw the probability of moderate degradation or worse of :class:`GradeMap`."""
+    found = (100.0 * data["degraded"]).assign_attrs(
+        long_name="Probability of moderate or worse", units="%"
+    )
+    return map_figure(found, quantity="cv", outline=outline, limits=(0.0, 100.0))

@@ -1,0 +1,128 @@
+"""Longer steps and larger cells: what daily maps are reduced to before anything is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from headwater.errors import DataError
+from headwater.vegetation._series import dates, times_of
+
+__all__ = ["mean_blocks", "mean_steps"]
+
+Floats = NDArray[np.float64]
+
+
+def mean_steps(
+    data: xr.DataArray, days: int, *, stamp: Literal["middle", "end"] = "middle"
+) -> xr.DataArray:
+    """Average what is seen within steps of some days, read block by block in time.
+
+    Parameters
+    ----------
+    data : DataArray (time, ...)
+        NumPy or Dask; steps in time may be uneven.
+    days : int
+        Length of a step, counted from the first time [d].
+    stamp : {"middle", "end"}
+        Day of each step that becomes its time.
+
+    Returns
+    -------
+    Same dims as `data`
+        float32; NaN where nothing was seen.
+
+    Raises
+    ------
+    DataError
+        If `days` is not positive.
+
+    Examples
+    --------
+    >>> time = pd.date_range("2001-01-01", periods=4)
+    >>> daily = xr.DataArray(np.arange(4.0).reshape(4, 1, 1), {"time": time}, ("time", "y", "x"))
+    >>> found = mean_steps(daily, 2)
+    >>> found.values.ravel().tolist(), found["time"].dt.day.values.tolist()
+    ([0.5, 2.5], [1, 3])
+    """
+    if days < 1:
+        raise DataError("a step needs a day", found=f"{days}", do="Give 1 or more")
+    times = times_of(data)
+    place = ((dates(times) - dates(times)[0]) // days).astype(np.int64)
+    shape = (int(place[-1]) + 1, *data.shape[1:])
+    total, n = np.zeros(shape, np.float32), np.zeros(shape, np.uint16)
+    for where, values in _blocks(data.transpose("time", ...)):
+        seen = np.isfinite(values)
+        filled = np.where(seen, values, np.float32(0.0))
+        own, first = np.unique(place[where], return_index=True)
+        total[own] += np.add.reduceat(filled, first, axis=0)
+        n[own] += np.add.reduceat(seen, first, axis=0, dtype=np.uint16)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(n > 0, total / np.maximum(n, 1), np.float32(np.nan))
+    inside = days - 1 if stamp == "end" else (days - 1) // 2
+    axis = times[0].normalize() + pd.to_timedelta(np.arange(shape[0]) * days + inside, unit="D")
+    coords = {name: c for name, c in data.coords.items() if "time" not in c.dims}
+    dims = ("time", *(dim for dim in data.dims if dim != "time"))
+    return xr.DataArray(mean, {"time": axis, **coords}, dims, data.name, dict(data.attrs))
+
+
+def mean_blocks(data: xr.DataArray, side: int) -> xr.DataArray:
+    """Average what is seen within blocks of cells, read block by block in time.
+
+    Parameters
+    ----------
+    data : DataArray (time, y, x) or (y, x)
+        NumPy or Dask.
+    side : int
+        Cells along a side of a block; blocks at the far edges may be smaller.
+
+    Returns
+    -------
+    DataArray (time, y, x) or (y, x)
+        float64, at the middle of each block; NaN where nothing was seen.
+
+    Examples
+    --------
+    >>> grid = xr.DataArray([[1.0, 3.0, 5.0]], {"y": [0.0], "x": [0.0, 1.0, 2.0]}, ("y", "x"))
+    >>> mean_blocks(grid, 2).values.tolist()
+    [[2.0, 5.0]]
+    """
+    rows, columns = (np.arange(0, data.sizes[dim], side) for dim in ("y", "x"))
+    parts = [_block_mean(values, rows, columns) for _, values in _blocks(data)]
+    coords: dict[str, Any] = {
+        dim: [float(part.mean()) for part in np.split(data[dim].values, first[1:])]
+        for dim, first in (("y", rows), ("x", columns))
+    }
+    if "time" in data.dims:
+        coords["time"] = data["time"].values
+    return xr.DataArray(np.concatenate(parts), coords, data.dims, data.name, dict(data.attrs))
+
+
+def _block_mean(values: Any, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+    seen = np.isfinite(values)
+
+    def added(part: Any) -> Floats:
+        by_row = np.add.reduceat(part, rows, axis=-2, dtype=np.float64)
+        return np.asarray(np.add.reduceat(by_row, columns, axis=-1))
+
+    n = added(seen)
+    total = added(np.where(seen, values, 0.0))
+    return np.where(n > 0, total / np.maximum(n, 1.0), np.nan)
+
+
+def _blocks(data: xr.DataArray) -> Iterator[tuple[slice, Any]]:
+    """Read a cube by its blocks in time; a map, or what is in memory, at once."""
+    if "time" not in data.dims:
+        yield slice(None), np.asarray(data.values)
+        return
+    lengths = data.chunks[0] if data.chunks else (data.sizes["time"],)
+    start = 0
+    for length in lengths:
+        where = slice(start, start + length)
+        yield where, np.asarray(data.isel(time=where).values)
+        start += length
