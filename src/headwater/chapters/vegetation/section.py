@@ -12,7 +12,7 @@ import pandas as pd
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
-    from headwater.grids import Area
+    from headwater.grids.area import Area
     from headwater.results import Result
 
 __all__ = ["make_section"]

@@ -71,7 +71,7 @@ def _check(
     study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report what [vegetation] could not describe."""
-    from headwater.grids import in_period
+    from headwater.grids.times import in_period
 
     options = study.vegetation
     if options is None:
