@@ -11,7 +11,7 @@ import rasterio
 import shapely
 import xarray as xr
 
-from headwater.errors import GridError, InputError
+from headwater.errors import InputError
 from headwater.glossary import term
 from headwater.grids import open_grid, read_area
 from headwater.grids.geometry import crs_of
@@ -115,31 +115,6 @@ def test_a_mesh_of_parallels_and_meridians_is_a_grid(tmp_path: Path) -> None:
     found = open_grid(tmp_path / "a.nc", THETA)
     np.testing.assert_allclose(found["y"], data["lat"])
     np.testing.assert_allclose(found["x"], data["lon"])
-
-
-@pytest.mark.parametrize("index", [True, False])
-def test_rotated_and_curvilinear_grids_are_refused_by_name(tmp_path: Path, index: bool) -> None:
-    data = plain()
-    lat, lon = np.meshgrid(data["lat"].values, data["lon"].values, indexing="ij")
-    curved = (
-        data.drop_vars(["lat", "lon"])
-        .rename(lat="y", lon="x")
-        .assign_coords(
-            lat=(("y", "x"), lat + 0.3 * lon, {"units": "degrees_north"}),
-            lon=(("y", "x"), lon, {"units": "degrees_east"}),
-        )
-    )
-    if index:
-        curved = curved.assign_coords(y=np.arange(4.0), x=np.arange(5.0))
-    curved.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    with pytest.raises(GridError, match="rotated or curvilinear grid"):
-        open_grid(tmp_path / "a.nc", THETA, crs="EPSG:4326")
-    rotated = data.rename(lat="rlat", lon="rlon")
-    rotated["rlat"].attrs = {"standard_name": "grid_latitude", "units": "degrees"}
-    rotated["rlon"].attrs = {"standard_name": "grid_longitude", "units": "degrees"}
-    rotated.to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
-    with pytest.raises(GridError, match="rotated pole"):
-        open_grid(tmp_path / "b.nc", THETA, crs="EPSG:4326")
 
 
 def test_shapefiles_in_chinese(tmp_path: Path) -> None:

@@ -12,9 +12,12 @@ from headwater.errors import GridError
 __all__ = [
     "NORTH",
     "axis_of",
+    "exchanged",
     "find_axes",
     "is_map",
     "is_time_name",
+    "mesh_of",
+    "straightened",
     "tidy_axis",
     "units_in",
     "wrap_longitude",
@@ -35,9 +38,22 @@ _EAST = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "de
 _METRES = {"m", "km", "metre", "metres", "meter", "meters", "kilometre", "kilometer"}
 _NAMES = {
     "time": {"time", "t", "date", "day", "month", "year", "valid_time", "datetime"},
-    "y": {"y", "yc", "lat", "latitude", "northing", "north", "nlat", "rlat", "row", "rows"},
-    "x": {"x", "xc", "lon", "longitude", "long", "easting", "east", "nlon", "rlon", "col", "cols"},
+    "y": {
+        *("y", "yc", "lat", "latitude", "northing", "north", "nlat", "rlat", "row", "rows"),
+        *("south_north", "nj", "j", "ny"),
+    },
+    "x": {
+        *("x", "xc", "lon", "longitude", "long", "easting", "east", "nlon", "rlon", "col", "cols"),
+        *("west_east", "ni", "i", "nx"),
+    },
 }
+
+
+_MESH = {
+    "y": {"lat", "latitude", "xlat", "nav_lat", "lat2d", "tlat"},
+    "x": {"lon", "longitude", "xlong", "nav_lon", "lon2d", "tlon", "tlong"},
+}
+"""What latitude and longitude of each cell are called where no unit tells them."""
 
 
 def axis_of(dataset: xr.Dataset, dim: str) -> xr.Variable | None:
@@ -115,24 +131,26 @@ def _is_latitude(line: xr.Variable) -> bool:
     return units_in(line.attrs) in NORTH or line.attrs.get("standard_name") == "latitude"
 
 
-def straightened(dataset: xr.Dataset, name: str, path: Any) -> xr.Dataset:
+def straightened(dataset: xr.Dataset, name: str) -> tuple[xr.Dataset, str | None]:
     """Take latitude and longitude out of two-dimensional coordinates, where they make a grid.
 
-    Raises
-    ------
-    GridError
-        If the grid is rotated or curvilinear: cells at other places than its axes say.
+    Returns
+    -------
+    dataset : Dataset
+        With one-dimensional coordinates, where it is regular.
+    bent : str or None
+        In words, the grid whose cells lie at other places than its axes say.
     """
     axes = find_axes(dataset, name)
     if not {"y", "x"} <= axes.keys():
-        return dataset
+        return dataset, None
     lines = {role: axis_of(dataset, axes[role]) for role in ("y", "x")}
     rotated = [role for role, line in lines.items() if line is not None and _is_rotated(line)]
     if rotated or str(axes["y"]).lower() in ("rlat", "grid_latitude"):
-        raise _not_regular(path, name, "a rotated pole (grid_latitude, grid_longitude)")
-    mesh = _mesh(dataset, axes)
+        return dataset, "a rotated pole"
+    mesh = mesh_of(dataset, axes)
     if mesh is None or _projected(dataset, name, lines):
-        return dataset
+        return dataset, None
     latitude, longitude = (np.asarray(each.values, dtype=np.float64) for each in mesh)
     row, column = latitude[:, :1], longitude[:1]
     scale = min(np.ptp(each) / max(each.size - 1, 1) for each in (row, column))
@@ -140,13 +158,14 @@ def straightened(dataset: xr.Dataset, name: str, path: Any) -> xr.Dataset:
     if not (scale > 0 and bent <= 1e-3 * scale):
         own = [units_in(line.attrs) for line in lines.values() if line is not None]
         if any(units in NORTH | _EAST for units in own):
-            return dataset
-        raise _not_regular(path, name, "latitude and longitude of two dimensions")
+            return dataset, None
+        return dataset, "a curvilinear grid"
     found = {
         axes["y"]: (axes["y"], row[:, 0], {"units": "degrees_north"}),
         axes["x"]: (axes["x"], column[0], {"units": "degrees_east"}),
     }
-    return dataset.drop_vars([axes["y"], axes["x"]], errors="ignore").assign_coords(found)
+    bare = dataset.drop_vars([axes["y"], axes["x"]], errors="ignore")
+    return bare.assign_coords(found), None
 
 
 def _is_rotated(line: xr.Variable) -> bool:
@@ -164,24 +183,30 @@ def _projected(dataset: xr.Dataset, name: str, lines: dict[str, xr.Variable | No
     return named or "grid_mapping" in dataset[name].attrs
 
 
-def _mesh(dataset: xr.Dataset, axes: dict[str, str]) -> tuple[xr.Variable, xr.Variable] | None:
+def mesh_of(dataset: xr.Dataset, axes: dict[str, str]) -> tuple[xr.Variable, xr.Variable] | None:
     """Find latitude and longitude of every cell, on the dimensions of the rows and columns."""
     found = {}
-    for variable in dataset.variables.values():
-        if variable.dims == (axes["y"], axes["x"]):
-            for role, words in (("y", NORTH), ("x", _EAST)):
-                if units_in(variable.attrs) in words:
-                    found[role] = variable
+    for name, variable in dataset.variables.items():
+        if variable.dims[-2:] != (axes["y"], axes["x"]):
+            continue
+        for role, words, standard in (("y", NORTH, "latitude"), ("x", _EAST, "longitude")):
+            called = str(name).lower() in _MESH[role]
+            if units_in(variable.attrs) in words or (
+                called and variable.attrs.get("standard_name", standard) == standard
+            ):
+                still = _unchanging(variable)
+                found |= {} if still is None else {role: still}
     return (found["y"], found["x"]) if len(found) == 2 else None
 
 
-def _not_regular(path: Any, name: str, found: str) -> GridError:
-    return GridError(
-        f"variable '{name}' of {path} lies on a rotated or curvilinear grid",
-        found=found,
-        do="Regrid it to latitude and longitude first, for example with "
-        "`cdo remapcon,<grid description> in.nc out.nc`",
-    )
+def _unchanging(variable: xr.Variable) -> xr.Variable | None:
+    """Take the places of cells that a file repeats for each time; None where they move."""
+    if variable.ndim == 2:
+        return variable
+    if variable.ndim != 3 or variable.shape[0] == 0:
+        return None
+    first, last = (variable[at] for at in (0, -1))
+    return first if np.array_equal(first.values, last.values) else None
 
 
 def wrap_longitude(data: xr.DataArray) -> xr.DataArray:

@@ -24,6 +24,7 @@ from headwater.grids._axes import (
     units_in,
 )
 from headwater.grids._crs import crs_in, known_crs
+from headwater.grids._curvilinear import corners_of, regridded
 from headwater.grids._files import is_raster, open_raw
 from headwater.grids._time_axis import (
     TIME_HINT,
@@ -77,9 +78,10 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
     """Read the layer that is wished for, giving it a time where it is one of many."""
     dataset = open_raw(path)
     name = _choose(dataset, wish.get("variable"), path)
+    bent: str | None = None
     if wish.get("georeference") is None:  # else the right places are in another file
-        dataset = straightened(dataset, name, path)
-    crs, written = crs_in(dataset, name)
+        dataset, bent = straightened(dataset, name)
+    crs, written = (known_crs(4326), False) if bent else crs_in(dataset, name)
     own_units = _one(dataset[name].attrs.get("units") or dataset[name].attrs.get("unit"))
     units = wish.get("units") or own_units
     if is_raster(dataset):
@@ -91,6 +93,10 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
         axes |= {"y": axes["x"], "x": axes["y"]}
     values, notes = _values(dataset, name, axes, path, wish)
     data = _named(values, dataset, name, axes, path)
+    if bent is not None:
+        corners = corners_of(dataset, name, axes, path, bent)
+        data, word = regridded(data, corners, wish.quantity.kind)
+        notes = (*notes, f"{bent}, {word}")
     times = _times(dataset, axes, data, path, wish, many=many)
     bounds = None
     if times is not None:
