@@ -529,7 +529,7 @@ def main(n: int = 300, seed: int = 1, *, report: bool = False) -> collections.Co
     """Check and run `n` studies, and print what became of them."""
     counts: collections.Counter[str] = collections.Counter()
     reasons: collections.Counter[str] = collections.Counter()
-    broken: dict[str, str] = {}
+    broken: collections.Counter[str] = collections.Counter()
 
     @seeded(seed)
     @settings(
@@ -546,12 +546,15 @@ def main(n: int = 300, seed: int = 1, *, report: bool = False) -> collections.Co
         if found.startswith("refused"):
             reasons.update(found.removeprefix("refused: ").split(" | "))
         if found.startswith("BROKEN"):
-            # one of each kind: by the place where it stopped
-            broken.setdefault(found.strip().splitlines()[-1][:100], found)
+            # one of each kind: by what stopped it
+            kind = found.strip().splitlines()[-1][:100]
+            if kind not in broken:
+                print(found, "\n" + "-" * 80, flush=True)
+            broken[kind] += 1
 
     every()
-    for text in broken.values():
-        print(text, "\n" + "-" * 80)
+    for kind, count in broken.items():
+        print(f"  broken {count} times: {kind}")
     for word, count in reasons.most_common(40):
         print(f"  refused {count} times: {word}")
     for word, count in counts.most_common():

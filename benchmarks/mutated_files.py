@@ -543,6 +543,8 @@ def main(n: int = 10_000, seed: int = 0) -> collections.Counter[str]:
             counts[word] += 1
             if word in ("SILENT", "CRASHED"):
                 print(f"{found} seed {number}: {'; '.join(done)}", flush=True)
+            if (number - seed + 1) % 1000 == 0:
+                print(f"{number - seed + 1} files: {dict(counts)}", flush=True)
     for word, count in counts.most_common():
         print(f"{word}: {count} of {n} ({100 * count / n:.2f} %)")
     print(f"silent differences: {counts['SILENT']} of {n}")

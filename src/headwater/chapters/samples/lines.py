@@ -61,8 +61,12 @@ def meteoric_line(
     if wanted.slope is not None and wanted.intercept is not None:
         return WaterLine(wanted.slope, wanted.intercept), ()
     rain = table[table["water"] == wanted.water]
-    if rain[["d18O", "d2H"]].notna().all(axis=1).sum() < _FEWEST:
-        words = f"there are not {_FEWEST} samples of {wanted.water} with both isotopes"
+    needed = ["d18O", "d2H"]
+    needed += ["d18O_sd", "d2H_sd"] if wanted.method == "york" else []
+    needed += ["amount"] if wanted.weighted else []
+    if rain[needed].notna().all(axis=1).sum() < _FEWEST:
+        also = f" and {' and '.join(needed[2:])}" if needed[2:] else ""
+        words = f"there are not {_FEWEST} samples of {wanted.water} with both isotopes{also}"
         return None, (f"No local meteoric water line: {words}. No lc-excess, no crossings.",)
     given: dict[str, Any] = {"amount": rain["amount"]} if wanted.weighted else {}
     if wanted.method == "york":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headwater.chapters.samples.options import SamplesOptions
     from headwater.isotopes.mixing.results import MixingPosterior
 
-__all__ = ["mixing_results", "solve_job"]
+__all__ = ["check_mixing", "mixing_results", "solve_job"]
 
 _DRAWS, _KEPT = 12_000, 1000
 
@@ -62,6 +62,36 @@ def mixing_results(
     answers = solve_job(job, rng=rng)
     found = report_answers(answers, job.asked)
     return found | analyse_end_members(table, job.asked, rng=rng)
+
+
+def check_mixing(table: pd.DataFrame, options: SamplesOptions, *, rng: np.random.Generator) -> None:
+    """Refuse what :func:`mixing_results` would refuse, as soon as one group has an answer.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`~headwater.chapters.samples.table.read_table`.
+    options : SamplesOptions
+        Table ``[samples]``, with ``mixing``. Of a hierarchical model, whose chains take minutes,
+        only the parts are built.
+    rng : Generator
+        Random numbers.
+
+    Raises
+    ------
+    DataError
+        As :func:`mixing_results`.
+    """
+    job = build_job(table, options)
+    built = [part for part in job.parts if not isinstance(part, DataError)]
+    if job.together and built:
+        return
+    answers: list[Answer] = []
+    for part in job.parts:
+        answers += solve_job(replace(job, parts=(part,)), rng=rng)
+        if any(answer.findings for answer in answers):
+            return
+    report_answers(answers, job.asked)
 
 
 def solve_job(job: MixingJob, *, rng: np.random.Generator) -> list[Answer]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
+    from headwater.chapters.samples.options import SamplesOptions
+    from headwater.isotopes.results import SampleTable
     from headwater.results import Result
     from headwater.study.model import Study
 
@@ -24,11 +26,27 @@ def _read(study: Study) -> str | None:
     if study.samples is None:
         return None
     samples = read_table(study.samples)
+    _check(samples, study.samples)
     table = samples.data
     counts = table["water"].value_counts()
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
     said = (*samples.choices, *(f"Assumed: {text}" for text in samples.cautions))
     return "\n  ".join((f"Samples: {len(table)} rows ({kinds})", *said))
+
+
+def _check(samples: SampleTable, options: SamplesOptions) -> None:
+    """Refuse now what could not be described, drawn through or unmixed later."""
+    import numpy as np
+
+    from headwater.chapters.samples.lines import line_results
+    from headwater.chapters.samples.mixing import check_mixing
+    from headwater.chapters.samples.summary import describe
+
+    rng = np.random.default_rng(0)
+    describe(samples, options)
+    line_results(samples.data, options, rng=rng)
+    if options.mixing is not None:
+        check_mixing(samples.data, options, rng=rng)
 
 
 def _run(context: Context) -> Mapping[str, Result]:

@@ -185,6 +185,12 @@ def read_measurements(
     """
     table = _read(path, reading)
     frame, report = _checked(path, table, reading)
+    if not frame["soil_moisture"].notna().any():
+        raise InputError(
+            f"{path} holds no measurement",
+            found=f"{len(frame)} rows without a value",
+            do="Give a table with soil_moisture by station and time",
+        )
     depths = tuple(sorted(frame["depth"].dropna().unique().tolist()))
     if depth is not None:
         frame = _at_depth(path, frame, depths, depth)
