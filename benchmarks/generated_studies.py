@@ -503,7 +503,7 @@ def outcome(study: dict[str, Any], *, report: bool = False) -> str:
 def _outcome(path: Path, *, report: bool) -> str:
     try:
         asked = read_study(path, STEPS)
-        found = survey(asked, STEPS)
+        found = survey(asked, STEPS, rehearsed=True)
     except ProblemsError as error:
         return f"refused: {_words(error.problems)}"
     except Exception:

@@ -91,7 +91,7 @@ def check(file: _File = Path("study.toml")) -> None:
         from headwater.study import read_study
         from headwater.study.checks import survey
 
-        found = survey(read_study(file, STEPS), STEPS)
+        found = survey(read_study(file, STEPS), STEPS, rehearsed=True)
         for line in found.lines():
             typer.echo(line)
         if found.problems:

@@ -23,6 +23,13 @@ def audit(
         str | None, typer.Option(help="A study that comes with Headwater: li2024 or zhao2025.")
     ] = None,
     water: Annotated[str, typer.Option(help="Kind of water of the means.")] = "soil",
+    reading: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="What the files leave open: encoding=gbk, separator=tab, header=3; repeat.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
 ) -> None:
     """Report what cannot be true in printed tables of isotopes, and what would be."""
@@ -30,6 +37,7 @@ def audit(
         from headwater.errors import StudyError
         from headwater.isotopes import audit_tables, read_claims
         from headwater.isotopes.audit.run import RULES, published_study
+        from headwater.tables import parse_options
 
         files = [*(tables or ()), *([lines] if lines else [])]
         if bool(files) == bool(published):
@@ -38,7 +46,13 @@ def audit(
                 found="both" if files else "neither",
                 do="Name CSV files, or write --published li2024",
             )
-        claims = published_study(published) if published else read_claims(*files, water=water)
+        claims = (
+            published_study(published)
+            if published
+            else read_claims(*files, water=water, reading=parse_options(reading or ()))
+        )
+        for line in claims.reading:
+            typer.echo(line)
         report = audit_tables(claims)
         typer.echo(report.method)
         for rule, part in report.data.groupby("rule", sort=False):

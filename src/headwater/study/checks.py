@@ -125,10 +125,12 @@ def check(study: Study, steps: Sequence[Step]) -> list[HeadwaterError]:
     list of HeadwaterError
         Empty when all is well.
     """
-    return list(survey(study, steps).problems)
+    return list(survey(study, steps, rehearsed=True).problems)
 
 
-def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Survey:
+def survey(
+    study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0, rehearsed: bool = False
+) -> Survey:
     """Open all inputs, look at their values lightly, and tell what was found.
 
     Parameters
@@ -139,6 +141,9 @@ def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Su
         All there are: :data:`headwater.chapters.STEPS`.
     chunk_mb : float
         Size of a block in memory [MB].
+    rehearsed : bool
+        Whether a small study, in which nothing wrong was found, is computed into a folder that is
+        thrown away, to see that nothing stops it (:func:`headwater.study.rehearsal.rehearse`).
 
     Returns
     -------
@@ -177,6 +182,10 @@ def survey(study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0) -> Su
         for step in wanted:
             _gather(problems, partial(step.check, study, inputs, grid, period))
             notes += step.notes(study, inputs, grid, period)
+    if rehearsed and not problems:
+        from headwater.study.rehearsal import rehearse
+
+        problems += rehearse(study, steps, inputs)
     names, tables = tuple(step.name for step in wanted), tuple(line for line in read if line)
     return Survey(
         study, tuple(problems), inputs, grid, period, names, tables, overviews, tuple(notes)

@@ -16,6 +16,7 @@ from headwater.chapters.downscaling.inputs import (
 )
 from headwater.errors import HeadwaterError, TimeAxisError
 from headwater.study.inputs import of_input
+from headwater.tables import ReadingOptions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -163,5 +164,10 @@ def _check_stations(options: DownscalingOptions, days: Any, grid: Any) -> None:
     from headwater.chapters.validation.reference import daily_reference
     from headwater.chapters.validation.stations import station_pixels
 
-    table = daily_reference(str(options.stations), days, depth=options.station_depth)
+    table = daily_reference(
+        str(options.stations),
+        days,
+        depth=options.station_depth,
+        reading=options.reading or ReadingOptions(),
+    )
     station_pixels(table, grid)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from headwater.errors import StudyError
 from headwater.study.paths import RelativePath
+from headwater.tables import ReadingOptions
 
 __all__ = ["DownscalingOptions"]
 
@@ -105,6 +106,11 @@ class DownscalingOptions(BaseModel):
     )
     station_depth: tuple[float, float] | None = Field(
         None, description="Layer of the stations' sensors [m]; default: all, one at each place."
+    )
+    reading: ReadingOptions | None = Field(
+        None,
+        description="What the table of stations leaves open: dates, zone, encoding, units; see "
+        "tables.md.",
     )
     memory_mb: float = Field(
         1500.0, gt=0, description="Refuse before starting if more would be needed [MB]."

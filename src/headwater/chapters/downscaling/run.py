@@ -20,6 +20,7 @@ from headwater.chapters.downscaling.store import (
     write_product,
 )
 from headwater.downscaling.baselines import interpolate_cells
+from headwater.tables import ReadingOptions
 
 if TYPE_CHECKING:
     from headwater.chapters.downscaling.options import DownscalingOptions
@@ -285,7 +286,12 @@ def _measure(options: DownscalingOptions, task: Task, model: DownscalingModel) -
     from headwater.chapters.validation.stations import station_pixels
 
     days = task.predictors.times
-    table = daily_reference(str(options.stations), days, depth=options.station_depth)
+    table = daily_reference(
+        str(options.stations),
+        days,
+        depth=options.station_depth,
+        reading=options.reading or ReadingOptions(),
+    )
     places = station_pixels(table, task.like)
     pixels = np.fromiter(places.values(), dtype=np.intp)
     predicted = [maps.reshape(len(maps), -1)[:, pixels] for _, maps in model.stream()]

@@ -116,14 +116,16 @@ def _read(study: Study) -> str | None:
     from headwater.chapters.validation.reference import daily_reference
     from headwater.chapters.validation.stations import read_stations
     from headwater.errors import HeadwaterError
+    from headwater.tables import ReadingOptions
 
     options = study.downscaling
     if options is None or not options.stations:
         return None
     try:
-        daily = daily_reference(options.stations, depth=options.station_depth)
+        reading = options.reading or ReadingOptions()
+        daily = daily_reference(options.stations, depth=options.station_depth, reading=reading)
         table = Path(options.stations).suffix.lower() in _TABLES
-        lines = read_stations(options.stations).report.lines() if table else ()
+        lines = read_stations(options.stations, reading=reading).report.lines() if table else ()
     except HeadwaterError:
         return None
     return "\n  ".join((f"Stations: {daily['station'].nunique()} series", *lines))

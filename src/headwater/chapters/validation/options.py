@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from headwater.errors import StudyError
 from headwater.study.paths import RelativePath
+from headwater.tables import ReadingOptions
 
 __all__ = ["ValidationOptions"]
 
@@ -59,6 +60,11 @@ class ValidationOptions(BaseModel):
     )
     strata: str | None = Field(
         None, description="Variable of classes whose value at each station makes a stratum."
+    )
+    reading: ReadingOptions | None = Field(
+        None,
+        description="What a table of measurements leaves open: dates, zone, encoding, units; see "
+        "tables.md.",
     )
     level: float = Field(0.95, gt=0.5, lt=1, description="Coverage of the intervals.")
     min_pairs: int = Field(30, ge=8, description="Fewest pairs for a station to count.")

@@ -185,6 +185,7 @@ def daily_reference(
     days: NDArray[np.datetime64] | None = None,
     *,
     depth: Sequence[float] | None = None,
+    reading: ReadingOptions = DEFAULTS,
 ) -> pd.DataFrame:
     """Read measurements that take part as points on the map, averaged by day.
 
@@ -196,6 +197,8 @@ def daily_reference(
         Days that are kept; default: all.
     depth : sequence of float, optional
         Top and bottom of the layer that sensors must lie in [m].
+    reading : ReadingOptions
+        What a table leaves open.
 
     Returns
     -------
@@ -215,7 +218,7 @@ def daily_reference(
     """
     from headwater.chapters.validation.stations import averaged_by_day
 
-    found = read_reference(path, depth=depth)
+    found = read_reference(path, depth=depth, reading=reading)
     places = found.places
     shared = places[places.duplicated(["longitude", "latitude"], keep=False)]
     if not shared.empty:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.chapters.validation.options import ValidationOptions
 from headwater.errors import StudyError
 from headwater.study.step import Context, Step
+from headwater.tables import ReadingOptions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,7 +51,12 @@ def _read_tables(study: Study) -> str | None:
     options = study.validation
     if options is None:
         return None
-    found = read_reference(options.reference, depth=options.depth, flags=options.flags)
+    found = read_reference(
+        options.reference,
+        depth=options.depth,
+        flags=options.flags,
+        reading=options.reading or ReadingOptions(),
+    )
     first, last = found.data["time"].min(), found.data["time"].max()
     notes = " ".join(found.cautions)
     return (
@@ -73,6 +79,7 @@ def _comparison(options: ValidationOptions) -> Comparison:
         correlated=options.correlated,
         level=options.level,
         min_pairs=options.min_pairs,
+        reading=options.reading or ReadingOptions(),
     )
 
 

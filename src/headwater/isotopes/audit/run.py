@@ -31,8 +31,9 @@ from headwater.isotopes.audit.tables import NEEDS, Case, Claims, Finding, prepar
 from headwater.isotopes.envelope import Envelope
 from headwater.isotopes.results import AuditReport
 from headwater.results import fingerprint
-from headwater.tables import read_table
+from headwater.tables import ReadingOptions, read_table
 from headwater.tables.numbers import plain
+from headwater.tables.options import DEFAULTS
 from headwater.tables.vocabulary import Field, fields_named
 
 __all__ = ["RULES", "audit_tables", "published_study", "read_claims"]
@@ -169,7 +170,9 @@ def published_study(name: str) -> Claims:
     return _claims(title, parts, citation=citation)
 
 
-def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
+def read_claims(
+    *paths: Path | str, water: str = "soil", reading: ReadingOptions = DEFAULTS
+) -> Claims:
     r"""Read printed tables from CSV, TSV or XLSX files, each known by its columns.
 
     Parameters
@@ -178,6 +181,8 @@ def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
         A table of means, of lines or of facts (see :class:`Claims`).
     water : str
         Kind of water of the means.
+    reading : ReadingOptions
+        What the files leave open.
 
     Returns
     -------
@@ -198,10 +203,12 @@ def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
     [['A2', '9.87', '6.84']]
     """
     parts: dict[str, pd.DataFrame] = {}
+    said: list[str] = []
     for path in map(Path, paths):
         if not path.is_file():
             raise InputError("no such table", found=str(path), do="Check the path")
-        frame = _printed_texts(path)
+        frame, lines = _printed_texts(path, reading)
+        said += lines
         kind = next((k for k, needed in NEEDS.items() if set(needed) <= set(frame.columns)), None)
         if kind is None:
             raise InputError(
@@ -211,19 +218,19 @@ def read_claims(*paths: Path | str, water: str = "soil") -> Claims:
                 "label, slope, intercept; facts have kind, period, label, quantity, value",
             )
         parts[kind] = _joined(parts.get(kind), frame, path.name)
-    return _claims(", ".join(Path(path).name for path in paths) or "nothing", parts, water=water)
+    title = ", ".join(Path(path).name for path in paths) or "nothing"
+    return replace(_claims(title, parts, water=water), reading=tuple(said))
 
 
-def _printed_texts(path: Path) -> pd.DataFrame:
+def _printed_texts(path: Path, reading: ReadingOptions) -> tuple[pd.DataFrame, list[str]]:
     """Read a table as text: how a number is printed says how far it was rounded."""
-    table = read_table(path, _CLAIMED)
+    table = read_table(path, _CLAIMED, options=reading)
     frame = table.data.astype(object).where(table.data.notna(), "").astype(str)
     frame.index = pd.RangeIndex(len(frame))
     for name in _PRINTED & set(frame.columns):
         frame[name] = [_with_point(plain(text)) for text in frame[name]]
-    return frame.assign(
-        **{name: "" for name in ("grouping", "period") if name not in frame.columns}
-    )
+    empty = {name: "" for name in ("grouping", "period") if name not in frame.columns}
+    return frame.assign(**empty), list(table.report.lines())
 
 
 def _with_point(text: str) -> str:

@@ -44,6 +44,8 @@ class Claims:
         Kind of water of the means.
     citation : str
         Where it was printed.
+    reading : tuple of str
+        How the files were read, line by line.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Claims:
     facts: pd.DataFrame | None = None
     water: str = "soil"
     citation: str = ""
+    reading: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
