@@ -7,10 +7,12 @@ import pytest
 from headwater.detector import (
     contrasts,
     detect,
+    detect_sample,
     ecological,
     factor,
     interaction,
     opgd,
+    read_sample,
     risk,
     stratify,
 )
@@ -152,3 +154,17 @@ def test_single_units_in_pairs_and_contrasts() -> None:
 def test_a_search_of_nothing_is_refused() -> None:
     with pytest.raises(DataError, match="all values are missing"):
         search_test(np.full(9, np.nan), {"x": np.arange(9.0)}, rng=np.random.default_rng(1))
+
+
+def test_a_direction_that_no_sector_parts_is_left_out_by_name() -> None:
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(
+        {"y": rng.normal(size=80), "deg": rng.choice([10.0, 11.0, 12.0], 80), "a": rng.random(80)}
+    )
+    sample = read_sample(table, "y", kinds={"deg": "circular"})
+    found = detect_sample(sample, classes=[3], n_resamples=99)
+    assert set(found.strata) == {"a"}
+    assert any("Left out as a factor, deg" in word for word in found.factor.cautions)
+    alone = read_sample(table[["y", "deg"]], "y", kinds={"deg": "circular"})
+    with pytest.raises(DataError, match="deg: one stratum"):
+        detect_sample(alone, classes=[3], n_resamples=99)

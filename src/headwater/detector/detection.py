@@ -25,7 +25,7 @@ from headwater.detector.null_models import (
     Randomisation,
     Rotation,
 )
-from headwater.detector.optimal_parameters import best_strata, opgd
+from headwater.detector.optimal_parameters import best_strata, opgd, without_refused
 from headwater.detector.peer_breaks import Style
 from headwater.detector.resample import Resampling, point_blocks, square_blocks, unit_blocks
 from headwater.detector.results import (
@@ -45,6 +45,7 @@ from headwater.detector.search_options import METHODS, Criterion, Scheme, Search
 from headwater.detector.search_tests import search_test
 from headwater.detector.spread import spread_across
 from headwater.detector.strata import Strata
+from headwater.errors import DataError
 from headwater.glossary import Kind
 from headwater.results import Result
 
@@ -417,7 +418,8 @@ def detect_sample(
     Raises
     ------
     DataError
-        As :func:`detect`.
+        As :func:`detect`; but a factor that no rule can part is left out by name, as long as
+        another can be.
 
     Notes
     -----
@@ -436,7 +438,11 @@ def detect_sample(
     y, weights = sample.response, sample.weights
     search = Search(tuple(methods), tuple(classes), by, 2, sample.kinds, fixed or {}, style)
     chance = chance_of(sample, n_resamples, rng or np.random.default_rng(1))
-    ranked = rank_factors(sample, search, chance)
+    try:
+        ranked, refused = rank_factors(sample, search, chance), ()
+    except DataError:
+        sample, search, refused = without_refused(sample, search)
+        ranked = rank_factors(sample, search, chance)
     strata = ranked.strata
     pairs = _pair_results(sample, strata, chance) if len(strata) > 1 else (None, None)
     continuous = {
@@ -462,7 +468,7 @@ def detect_sample(
     several = max(chance.n_resamples // 5, FEWEST)
     beyond = further_results(sample, strata, further, search, n_resamples=several, rng=chance.rng)
     detection = replace(detection, further=beyond.results)
-    return _labelled(detection, sample, beyond.left_out)
+    return _labelled(detection, sample, (*refused, *beyond.left_out))
 
 
 def _pair_results(

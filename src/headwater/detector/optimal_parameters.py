@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from headwater.detector.peer_breaks import Style
 from headwater.detector.q import check_varies
 from headwater.detector.references import FISHER1958, SONG2020
 from headwater.detector.results import OptimalResult
+from headwater.detector.sample import Sample
 from headwater.detector.search_options import CRITERIA, METHODS, Criterion, Scheme, Search
 from headwater.detector.strata import Strata, categories, sectors, stratify
 from headwater.errors import DataError
 from headwater.glossary import Kind
 from headwater.results import fingerprint
 
-__all__ = ["Criterion", "METHODS", "Scheme", "best_strata", "opgd"]
+__all__ = ["Criterion", "METHODS", "Scheme", "best_strata", "opgd", "without_refused"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -130,6 +132,50 @@ def opgd(  # noqa: PLR0913 - a search has the options that published studies nee
         ),
         cautions=(*_cautions(rows, by), *_turning(search)),
     )
+
+
+def without_refused(sample: Sample, search: Search) -> tuple[Sample, Search, tuple[str, ...]]:
+    """Leave out the factors that no rule can part.
+
+    Parameters
+    ----------
+    sample : Sample
+        Units with their factors.
+    search : Search
+        What is tried.
+
+    Returns
+    -------
+    sample, search
+        Of the other factors.
+    left_out : tuple of str
+        A sentence for each factor that is left out.
+
+    Raises
+    ------
+    DataError
+        If every factor is refused: the first reason.
+    """
+    refusals: dict[str, DataError] = {}
+    for name, values in sample.factors.items():
+        try:
+            layouts = search.layouts(name, values, sample.response, sample.weights)
+            best = _choose(name, _rows(layouts, sample.response, sample.weights), search.by)
+            chosen = next(row for row in best if row["chosen"])
+            if chosen["strata"] >= chosen["n"]:
+                raise DataError(
+                    "as many strata as units",
+                    found=f"{chosen['n']} units",
+                    do="Part the factor into fewer classes",
+                )
+        except DataError as error:
+            refusals[name] = DataError(f"{name}: {error.wrong}", found=error.found, do=error.do)
+    if len(refusals) == len(sample.factors):
+        raise next(iter(refusals.values()))
+    kept = {name: v for name, v in sample.factors.items() if name not in refusals}
+    words = tuple(f"Left out as a factor, {error}" for error in refusals.values())
+    fixed = {name: scheme for name, scheme in search.fixed.items() if name in kept}
+    return replace(sample, factors=kept), replace(search, fixed=fixed), words
 
 
 def best_strata(factors: Mapping[str, npt.ArrayLike], found: OptimalResult) -> dict[str, Strata]:
