@@ -185,7 +185,7 @@ def _projected(dataset: xr.Dataset, name: str, lines: dict[str, xr.Variable | No
 
 def mesh_of(dataset: xr.Dataset, axes: dict[str, str]) -> tuple[xr.Variable, xr.Variable] | None:
     """Find latitude and longitude of every cell, on the dimensions of the rows and columns."""
-    found = {}
+    found: dict[str, xr.Variable] = {}
     for name, variable in dataset.variables.items():
         if variable.dims[-2:] != (axes["y"], axes["x"]):
             continue

@@ -232,15 +232,15 @@ def overlap_weights(corners: Corners, grid: GeoBox) -> Weights:
         ],
         axis=-1,
     )
-    cells = shapely.polygons(vertices)
+    cells: Any = shapely.polygons(vertices)
     t, (down, across) = grid.transform, grid.shape
     east = t.c + t.a * np.arange(across + 1)
     north = _authalic(np.radians(np.clip(t.f + t.e * np.arange(down + 1), -90, 90)), crs)
     low, high = np.minimum(north[:-1], north[1:]), np.maximum(north[:-1], north[1:])
     left, right = (np.tile(edge, down) for edge in (east[:-1], east[1:]))
-    boxes = shapely.box(left, np.repeat(low, across), right, np.repeat(high, across))
+    boxes: Any = shapely.box(left, np.repeat(low, across), right, np.repeat(high, across))
     at, of = shapely.STRtree(cells).query(boxes, predicate="intersects")
-    shared = shapely.area(shapely.intersection(boxes[at], cells[of]))
+    shared: Any = shapely.area(shapely.intersection(boxes[at], cells[of]))
     some = shared > 0
     matrix = csr_matrix((shared[some], (at[some], of[some])), shape=(boxes.size, cells.size))
-    return Weights(matrix, shapely.area(boxes))
+    return Weights(matrix, np.asarray(shapely.area(boxes)))

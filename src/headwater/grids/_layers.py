@@ -98,14 +98,7 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
         data, word = regridded(data, corners, wish.quantity.kind)
         notes = (*notes, f"{bent}, {word}")
     times = _times(dataset, axes, data, path, wish, many=many)
-    bounds = None
-    if times is not None:
-        data = data if "time" in data.dims else data.expand_dims("time")
-        data = data.assign_coords(time=("time", times.stamps))
-        if times.bounds is not None:
-            bounds = xr.DataArray(times.bounds, dims=("time", "bnds"))
-        if data.sizes["time"] == 1 and wish.quantity.total == "none":
-            data, times = data.squeeze("time", drop=True), None
+    data, bounds, times = _timed(data, times, wish)
     data.attrs |= {"source_units": "" if own_units is None else str(own_units)}
     return Layer(
         path,
@@ -117,6 +110,21 @@ def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
         (*notes, *(times.notes if times else ())),
         (*doubts, *(times.warnings if times else ())),
     )
+
+
+def _timed(
+    data: xr.DataArray, times: Times | None, wish: Wish
+) -> tuple[xr.DataArray, xr.DataArray | None, Times | None]:
+    """Label the values by their times, with bounds where there are any; lasting maps have none."""
+    bounds = None
+    if times is not None:
+        data = data if "time" in data.dims else data.expand_dims("time")
+        data = data.assign_coords(time=("time", times.stamps))
+        if times.bounds is not None:
+            bounds = xr.DataArray(times.bounds, dims=("time", "bnds"))
+        if data.sizes["time"] == 1 and wish.quantity.total == "none":
+            data, times = data.squeeze("time", drop=True), None
+    return data, bounds, times
 
 
 def _one(units: Any) -> Any:
