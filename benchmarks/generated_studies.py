@@ -29,7 +29,8 @@ from headwater.chapters import SECTIONS, STEPS
 from headwater.errors import HeadwaterError, ProblemsError
 from headwater.report import write_report
 from headwater.settings import Settings
-from headwater.study import read_study, run, survey
+from headwater.study import read_study, run
+from headwater.study.checks import survey
 
 UNITS = {
     "soil_moisture": "m3 m-3",

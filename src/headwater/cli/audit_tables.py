@@ -37,7 +37,7 @@ def audit(
         from headwater.errors import StudyError
         from headwater.isotopes import audit_tables, read_claims
         from headwater.isotopes.audit.run import RULES, published_study
-        from headwater.tables import parse_options
+        from headwater.tables.options import parse_options
 
         files = [*(tables or ()), *([lines] if lines else [])]
         if bool(files) == bool(published):

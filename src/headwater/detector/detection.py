@@ -438,8 +438,9 @@ def detect_sample(
     y, weights = sample.response, sample.weights
     search = Search(tuple(methods), tuple(classes), by, 2, sample.kinds, fixed or {}, style)
     chance = chance_of(sample, n_resamples, rng or np.random.default_rng(1))
+    refused: tuple[str, ...] = ()
     try:
-        ranked, refused = rank_factors(sample, search, chance), ()
+        ranked = rank_factors(sample, search, chance)
     except DataError:
         sample, search, refused = without_refused(sample, search)
         ranked = rank_factors(sample, search, chance)

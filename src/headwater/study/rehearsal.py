@@ -45,7 +45,8 @@ def is_small(inputs: Mapping[str, xr.DataArray], study: Study) -> bool:
     -------
     bool
     """
-    from headwater.grids import clip, in_period
+    from headwater.grids import clip
+    from headwater.grids.times import in_period
     from headwater.study.inputs import period_of
 
     area, period = read_study_area(study), period_of(study, inputs)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -255,6 +256,6 @@ def _joined(before: pd.DataFrame | None, frame: pd.DataFrame, name: str) -> pd.D
     return both.reset_index(drop=True)
 
 
-def _claims(title: str, parts: dict[str, pd.DataFrame], **said: str) -> Claims:
+def _claims(title: str, parts: dict[str, pd.DataFrame], **said: Any) -> Claims:
     means, lines, facts = (parts.get(part) for part in ("means", "lines", "facts"))
     return Claims(title, means, lines, facts, **said)
