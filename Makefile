@@ -3,18 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-network test fast lint bench architecture house clean
+.PHONY: demo demo-network test front-end fast lint bench architecture house clean
 
 demo: $(VENV)/installed
 	$(BIN)/headwater demo --out headwater-demo --no-open
 
-demo-network: $(VENV)/installed-web
+demo-network: $(VENV)/installed
 	@mkdir -p headwater-demo-network
 	@$(BIN)/headwater serve --open --store headwater-demo-network/network.db & service=$$!; \
 	trap 'kill $$service 2>/dev/null; wait $$service' EXIT; trap 'exit 0' INT TERM; \
 	$(BIN)/headwater replay --speed 7200
 
-test: $(VENV)/installed-test lint
+test: $(VENV)/installed-test lint front-end
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 fast: $(VENV)/installed-test
@@ -29,6 +29,9 @@ docs: $(VENV)/installed-docs
 	MPLBACKEND=agg $(BIN)/sphinx-build -W --keep-going -q -j 2 -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
+front-end: $(VENV)/installed-test
+	$(BIN)/python frontend/build.py --test
+
 architecture:
 	$(PYTHON) docs/draw_architecture.py
 
@@ -39,20 +42,16 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf docs/_build docs/api docs/auto_gallery $(VENV) headwater-demo headwater-demo-network .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/api docs/auto_gallery $(VENV) headwater-demo headwater-demo-network headwater-demo-platform frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed: pyproject.toml frontend/package-lock.json | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/installed-web: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[web]'
-	touch $@ $(VENV)/installed
-
-$(VENV)/installed-bench: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-bench: pyproject.toml frontend/package-lock.json | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
 	touch $@ $(VENV)/installed-test $(VENV)/installed
 
@@ -60,6 +59,6 @@ $(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@ $(VENV)/installed
 
-$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-test: pyproject.toml frontend/package-lock.json | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ $(VENV)/installed

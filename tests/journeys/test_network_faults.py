@@ -273,7 +273,7 @@ def test_the_data_base_restarts_under_the_service(postgresql, stop):
 
 
 def page(service):
-    return asked(service, "GET", "/")[1]
+    return asked(service, "GET", "/live")[1]
 
 
 def asked(service, method, path, body=None, headers=None):

@@ -49,7 +49,17 @@ MAY_IMPORT = {
         "virtual",
         *SCIENCE,
     },
-    "web": {"alerts", "study", "report", "network", "chapters"},
+    "web": {
+        "alerts",
+        "chapters",
+        "grids",
+        "network",
+        "report",
+        "restoration",
+        "study",
+        "tables",
+        "warning",
+    },
     "__main__": {"cli"},
     "cli": {
         "alerts",

@@ -15,6 +15,7 @@ from headwater.cli import (
     downscale,
     keys,
     network,
+    people,
     replay,
     samples,
     serve,
@@ -187,6 +188,7 @@ app.add_typer(network.app, name="network")
 app.command("serve")(serve.run_serve)
 app.command("replay")(replay.run_replay)
 app.add_typer(keys.app, name="keys")
+app.add_typer(people.app, name="people")
 app.add_typer(alerts.app, name="alerts")
 app.command()(audit_tables.audit)
 app.command("doctor")(doctor.run_doctor)

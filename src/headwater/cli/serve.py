@@ -1,19 +1,25 @@
-"""``headwater serve``: run the observation network's service."""
+"""``headwater serve``: the platform in the browser, over stations and studies."""
 
 from __future__ import annotations
 
 import signal
 import socket
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import store_address, with_password
+from headwater.cli.people import open_people
 
 if TYPE_CHECKING:
+    from headwater.alerts.rules import Rules
     from headwater.network.ingest.mapping import Mapping
     from headwater.network.store.protocol import Store
+    from headwater.web.platform import Platform
+    from headwater.web.platform.people import People
 
 __all__ = ["run_serve"]
 
@@ -21,6 +27,10 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
+    studies: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Study files, their folders or results folders to show."),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine.")
     ] = "127.0.0.1",
@@ -53,26 +63,35 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
     body_mb: Annotated[
         float, typer.Option(help="Largest request that is taken, in MB.", min=0.001)
     ] = 32.0,
+    rules: Annotated[
+        Path | None, typer.Option(help="Rules file whose alerts are raised while it runs.")
+    ] = None,
+    rules_every: Annotated[
+        float, typer.Option(help="Seconds between two looks at the rules.", min=0.5)
+    ] = 30.0,
+    people: Annotated[
+        Path | None, typer.Option(help="File of accounts; default: next to the store.")
+    ] = None,
+    embed: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin whose pages may show the map in a frame, at /embed."),
+    ] = None,
 ) -> None:
-    """Serve a network of stations: SensorThings at /v1.1, live values at /."""
+    """Open the platform in the browser: studies and stations at /, SensorThings at /v1.1."""
     with report_errors():
-        from headwater.errors import InputError
         from headwater.network import open_store
 
-        _insist_on_web(mqtt)
+        _insist_on_mqtt(mqtt)
         from headwater.network.quality.schedule import run_quality_control
+        from headwater.web.platform.watching import run_alerts
         from headwater.web.security import Access, create_service
 
-        if open_ and (host not in _LOCAL or read_key):
-            raise InputError(
-                "--open is for one's own machine only",
-                found=f"--host {host}" if host not in _LOCAL else "--read-key",
-                do="Leave --open out and make keys with: headwater keys add",
-            )
+        _insist_on_own_machine(host, open_, read_key)
         access = Access(reading="key" if read_key else "open", writing="open" if open_ else "key")
         with _listening(host, port) as listener, open_store(store_address(store)) as opened:
             from headwater.network.sensorthings.context import Limits
 
+            platform = _platform(studies or [], rules, open_people(store, people), host, embed)
             app = create_service(
                 opened,
                 access=access,
@@ -81,10 +100,59 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
                 mqtt=with_password(mqtt, None, "HEADWATER_BROKER_PASSWORD_FILE") if mqtt else "",
                 origins=tuple(cors or ()),
                 mapping=_mapping_beside(store),
+                platform=platform,
             )
             _announce(opened, listener, store, access.writing == "open")
-            with run_quality_control(opened, control_every):
+            _announce_platform(platform)
+            threading.Thread(target=app.state.house.shelf.warm, daemon=True).start()
+            with (
+                run_quality_control(opened, control_every),
+                run_alerts(opened, platform.rules, rules_every),
+            ):
                 _run(app, listener, tuple(proxy or ()))
+
+
+def _insist_on_own_machine(host: str, open_: bool, read_key: bool) -> None:
+    from headwater.errors import InputError
+
+    if open_ and (host not in _LOCAL or read_key):
+        raise InputError(
+            "--open is for one's own machine only",
+            found=f"--host {host}" if host not in _LOCAL else "--read-key",
+            do="Leave --open out and make keys with: headwater keys add",
+        )
+
+
+def _platform(
+    studies: list[Path],
+    rules: Path | None,
+    people: People,
+    host: str,
+    embed: list[str] | None,
+) -> Platform:
+    from headwater.alerts import read_rules
+    from headwater.web.platform import Platform
+    from headwater.web.platform.studies import find_results
+
+    read: Rules | None = None if rules is None else read_rules(rules)
+    return Platform(
+        people=people,
+        studies=[find_results(one) for one in studies],
+        rules=read,
+        anonymous=host in _LOCAL,
+        embed=tuple(embed or ()),
+    )
+
+
+def _announce_platform(platform: Platform) -> None:
+    from headwater.web.platform.site import is_built
+
+    typer.echo(f"Studies       {len(platform.studies)}")
+    if not platform.people.listed():
+        open_to = "anybody on this machine may look" if platform.anonymous else "nobody can sign in"
+        typer.echo(f"People        none yet ({open_to}): headwater people add NAME --role editor")
+    if not is_built():
+        typer.echo("The page has not been built; build it with: python frontend/build.py", err=True)
 
 
 def _mapping_beside(store: str) -> Mapping | None:
@@ -97,16 +165,16 @@ def _mapping_beside(store: str) -> Mapping | None:
     return read_mapping(beside) if "://" not in store and beside.is_file() else None
 
 
-def _insist_on_web(mqtt: str) -> None:
+def _insist_on_mqtt(mqtt: str) -> None:
     from importlib.util import find_spec
 
     from headwater.errors import InputError
     from headwater.installation import install_hint
 
-    for module, extra in (("fastapi", "web"), ("uvicorn", "web"), ("aiomqtt", "mqtt")):
-        if find_spec(module) is None and (mqtt or extra == "web"):
-            do = install_hint(extra)
-            raise InputError(f"serving needs {module}", found="it is not installed", do=do)
+    if mqtt and find_spec("aiomqtt") is None:
+        raise InputError(
+            "a broker needs aiomqtt", found="it is not installed", do=install_hint("mqtt")
+        )
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -135,7 +203,8 @@ def _announce(opened: Store, listener: socket.socket, store: str, everybody: boo
     shown = {"0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]"}.get(host, host)
     key = None if everybody else first_key(opened)
     typer.echo(f"Store         {opened.address}")
-    typer.echo(f"Live values   http://{shown}:{port}/")
+    typer.echo(f"Platform      http://{shown}:{port}/")
+    typer.echo(f"Live values   http://{shown}:{port}/live")
     typer.echo(f"SensorThings  http://{shown}:{port}/v1.1")
     if everybody:
         typer.echo("Writing       open to this machine, without a key")
@@ -165,5 +234,11 @@ def _run(app: Any, listener: socket.socket, proxies: tuple[str, ...]) -> None:
     # to interrupt, and the store must still be closed
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listener])
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            app.state.house.pulse.stopping = True  # or watchers would hold the end up
+            super().handle_exit(sig, frame)
+
+    Server(config).run(sockets=[listener])
     typer.echo("Stopped.", err=True)

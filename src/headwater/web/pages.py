@@ -57,7 +57,7 @@ class _Boards:
             return board
 
 
-def add_pages(app: FastAPI, store: Store) -> None:
+def add_pages(app: FastAPI, store: Store, *, home: str = "/") -> None:
     """Add the pages to an application.
 
     Parameters
@@ -66,6 +66,8 @@ def add_pages(app: FastAPI, store: Store) -> None:
         As from :func:`headwater.web.create_app`.
     store : Store
         What they show.
+    home : str
+        Address of the live page.
     """
     boards, limits = _Boards(store), app.state.service.limits
 
@@ -85,7 +87,7 @@ def add_pages(app: FastAPI, store: Store) -> None:
         ]
         return _page("docs.html.j2", root=root, operations=operations, limits=limits)
 
-    app.add_route("/", _told(live), methods=["GET"], include_in_schema=False)
+    app.add_route(home, _told(live), methods=["GET"], include_in_schema=False)
     app.add_route("/stations", _told(stations), methods=["GET"], include_in_schema=False)
     app.add_route("/docs", _told(docs), methods=["GET"], include_in_schema=False)
 

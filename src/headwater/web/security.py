@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from headwater.network.ingest.mapping import Mapping
     from headwater.network.store.protocol import Store
+    from headwater.web.platform.app import Platform
 
 __all__ = ["Access", "Gate", "Guard", "create_service", "first_key", "is_local", "presented"]
 
@@ -222,10 +223,17 @@ class Gate:
     app : callable
         ASGI application.
     guard : Guard
+    apart : callable, optional
+        Tells which paths are not its own to guard.
     """
 
-    def __init__(self, app: Callable[..., Any], guard: Guard) -> None:
-        self.app, self.guard = app, guard
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        guard: Guard,
+        apart: Callable[[str], bool] = lambda path: False,
+    ) -> None:
+        self.app, self.guard, self.apart = app, guard, apart
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
@@ -236,6 +244,9 @@ class Gate:
         from starlette.requests import Request
 
         request = Request(scope, receive)
+        if self.apart(str(scope["path"])):
+            await self.app(scope, receive, send)
+            return
         try:
             await run_in_threadpool(self.guard.admit, request)
         except HeadwaterError as error:
@@ -272,6 +283,7 @@ def create_service(
     mqtt: str = "",
     mapping: Mapping | None = None,
     origins: tuple[str, ...] = (),
+    platform: Platform | None = None,
 ) -> FastAPI:
     """Build the whole application: SensorThings, the live page, and the guard before both.
 
@@ -291,6 +303,9 @@ def create_service(
         What the columns of CSV files mean that are sent to ``/ingest``.
     origins : tuple of str
         Origins whose pages a browser lets read and write here; ``*`` for all.
+    platform : Platform, optional
+        Studies, alerts and people, on a page of their own at ``/``; the live page is at ``/live``
+        then. Default: stations alone.
 
     Returns
     -------
@@ -302,10 +317,16 @@ def create_service(
 
     guard = Guard(store, access or Access())
     app = create_app(store, limits=limits, authorise=guard, public=public, mqtt=mqtt)
-    add_pages(app, store)
+    add_pages(app, store, home="/live" if platform else "/")
     most = app.state.service.limits.body
     add_push(app, store, mapping=mapping, authorise=guard, most=most)
-    app.add_middleware(Gate, guard=guard)
+    if platform is not None:
+        from headwater.web.platform.app import add_platform, is_of_platform
+
+        add_platform(app, store, platform)
+        app.add_middleware(Gate, guard=guard, apart=is_of_platform)
+    else:
+        app.add_middleware(Gate, guard=guard)
     if origins:
         from starlette.middleware.cors import CORSMiddleware
 

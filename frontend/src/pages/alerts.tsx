@@ -1,0 +1,194 @@
+// Alerts: the inbox, one alert with its evidence, silences, rules and what they would have sent.
+import { useState } from "preact/hooks";
+import { Refusal, send, type Alert } from "../api";
+import { Dialog, may, Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
+import { number, sayValue, unit } from "../words";
+
+export function AlertsPage() {
+  const house = useHouse();
+  const word = useSay();
+  const every = house.address.values.all === "1";
+  const alerts = useAsk<Alert[]>(`/api/alerts?resolved=${every}`, house.pulse);
+  const key = house.address.values.key;
+  return (
+    <div class="split">
+      <section class="list" aria-label={word("inbox")}>
+        <h1>{word("alerts")}</h1>
+        <div class="segments" role="group" aria-label={word("state")}>
+          <button aria-pressed={!every} onClick={() => house.set({ all: null })}>{word("openOnly")}</button>
+          <button aria-pressed={every} onClick={() => house.set({ all: "1" })}>{word("all")}</button>
+          <a class="button" href={`/api/alerts?resolved=${every}&format=csv`} download>{word("csv")}</a>
+        </div>
+        <Shown of={alerts}>
+          {(list) =>
+            list.length === 0 ? <p>{word("noAlerts")}</p> : (
+              <ul class="cards">
+                {list.map((one) => (
+                  <li key={one.key}>
+                    <button class="card" aria-current={one.key === (key ?? list[0]!.key) ? "true" : undefined} onClick={() => house.set({ key: one.key })}>
+                      <strong>{one.headline}</strong>
+                      <Tag kind={one.state}>{sayValue(house.language, "state", one.state)}</Tag>
+                      <span class="note">{clock(one.raised)} · {sayValue(house.language, "severity", one.severity)}</span>
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            )
+          }
+        </Shown>
+        <Silences />
+      </section>
+      <section class="detail">
+        {alerts.value && (key || alerts.value[0]) && <OneAlert key={key ?? alerts.value[0]!.key} id={key ?? alerts.value[0]!.key} />}
+        <Rules />
+      </section>
+    </div>
+  );
+}
+
+const clock = (iso: string): string => iso.slice(0, 16).replace("T", " ");
+
+interface Evidence {
+  kind: string;
+  value: number | null;
+  unit: string;
+  time: string;
+  recorded: string;
+  rule: Record<string, unknown>;
+}
+
+function OneAlert({ id }: { id: string }) {
+  const house = useHouse();
+  const word = useSay();
+  const [turn, setTurn] = useState(0);
+  const [wrong, setWrong] = useState("");
+  const [silencing, setSilencing] = useState(false);
+  const found = useAsk<Alert & { evidence: Evidence[] }>(`/api/alerts/one?key=${encodeURIComponent(id)}`, house.pulse + 1e6 * turn);
+  const ranger = may(house.session, "ranger");
+  const seeTo = () =>
+    void send("POST", `/api/alerts/acknowledge?key=${encodeURIComponent(id)}`)
+      .then(() => setTurn((k) => k + 1))
+      .catch((error: unknown) => setWrong(error instanceof Refusal ? error.message : String(error)));
+  return (
+    <Shown of={found}>
+      {(one) => (
+        <article>
+          <header class="bar">
+            <h2>{one.headline}</h2>
+            <p><Tag kind={one.state}>{sayValue(house.language, "state", one.state)}</Tag> <Tag kind="severity">{sayValue(house.language, "severity", one.severity)}</Tag></p>
+          </header>
+          <dl class="facts">
+            <div><dt>{word("raised")}</dt><dd>{clock(one.raised)} UTC</dd></div>
+            {one.resolved && <div><dt>{word("resolvedAt")}</dt><dd>{clock(one.resolved)} UTC</dd></div>}
+            {one.acknowledged_by && <div><dt>{word("seenBy")}</dt><dd>{one.acknowledged_by}</dd></div>}
+            <div><dt>{word("stations")}</dt><dd>{one.station_id !== null ? <a href={`#/stations?id=${one.station_id}`}>{one.station}</a> : one.station}</dd></div>
+            {one.depth !== null && <div><dt>{word("depth")}</dt><dd>{+(one.depth * 100).toFixed(1)} cm</dd></div>}
+          </dl>
+          <div class="actions">
+            {ranger && one.state === "firing" && <button class="primary" onClick={seeTo}>{word("acknowledge")}</button>}
+            {ranger && <button onClick={() => setSilencing(true)}>{word("silence")}</button>}
+            <a class="button" href={`/api/alerts/cap?key=${encodeURIComponent(id)}`} download>{word("capFile")}</a>
+            {!ranger && <p class="note">{word("needRanger")}</p>}
+          </div>
+          {wrong && <p class="wrong" role="alert">{wrong}</p>}
+          <h3>{word("evidence")}</h3>
+          <div class="wide-table">
+            <table>
+              <thead><tr><th scope="col">{word("time")}</th><th scope="col">{word("state")}</th><th scope="col" class="number">{word("value")}</th><th scope="col">{word("rules")}</th></tr></thead>
+              <tbody>
+                {one.evidence.map((e) => (
+                  <tr key={`${e.recorded}${e.kind}`}>
+                    <td>{clock(e.time)}</td>
+                    <td>{sayValue(house.language, "kind", e.kind)}</td>
+                    <td class="number">{e.value === null ? "–" : number(house.language, e.value)} <small>{unit(e.unit)}</small></td>
+                    <td>{ruleText(e.rule)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          {silencing && <SilenceForm station={one.station} rule={one.rule} onClose={() => setSilencing(false)} />}
+        </article>
+      )}
+    </Shown>
+  );
+}
+
+function ruleText(rule: Record<string, unknown>): string {
+  const sign = rule.below != null ? `≤ ${rule.below as number}` : `≥ ${rule.above as number}`;
+  return `${rule.name as string}: ${(rule.quantity as string).replaceAll("_", " ")} ${sign}`;
+}
+
+function SilenceForm({ station, rule, onClose }: { station: string; rule: string; onClose: () => void }) {
+  const word = useSay();
+  const [wrong, setWrong] = useState("");
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    const body = { reason: form.get("reason"), hours: Number(form.get("hours")), rule: form.get("rule"), station: form.get("station") };
+    send("POST", "/api/silences", body)
+      .then(onClose)
+      .catch((error: unknown) => setWrong(error instanceof Refusal ? error.message : String(error)));
+  };
+  return (
+    <Dialog title={word("silenceIt")} onClose={onClose}>
+      <form class="stacked" onSubmit={submit}>
+        <label>{word("reason")}<input name="reason" required minLength={3} maxLength={500} /></label>
+        <label>{word("hours")}<input name="hours" type="number" min="0.5" max="2160" step="0.5" value="12" required /></label>
+        <label>{word("stations")}<input name="station" defaultValue={station} required /></label>
+        <label>{word("rules")}<input name="rule" defaultValue={rule} required /></label>
+        {wrong && <p class="wrong" role="alert">{wrong}</p>}
+        <button class="primary">{word("silenceIt")}</button>
+      </form>
+    </Dialog>
+  );
+}
+
+function Silences() {
+  const house = useHouse();
+  const word = useSay();
+  const found = useAsk<{ id: number; rule: string; station: string; reason: string; author: string; expires: string }[]>("/api/silences", house.pulse);
+  return (
+    <details class="fold" open={(found.value?.length ?? 0) > 0}>
+      <summary>{word("silences")} ({found.value?.length ?? 0})</summary>
+      {found.value?.length === 0 && <p class="note">{word("noSilences")}</p>}
+      <ul>{found.value?.map((one) => <li key={one.id}>{one.rule} · {one.station}: {one.reason} ({one.author}, {word("until")} {clock(one.expires)})</li>)}</ul>
+    </details>
+  );
+}
+
+type Rule = Record<string, unknown> & { name: string; headline: string };
+interface Trial { count: number; messages: { time: string; kind: string; station: string }[] }
+
+function Rules() {
+  const house = useHouse();
+  const word = useSay();
+  const rules = useAsk<Rule[]>("/api/rules");
+  return (
+    <section class="rules" aria-label={word("rules")}>
+      <h2>{word("rules")}</h2>
+      <Shown of={rules}>{(list) => (list.length ? <ul class="plain-list">{list.map((one) => <RuleRow key={one.name} rule={one} editor={may(house.session, "editor")} />)}</ul> : <p class="note">{word("noRules")}</p>)}</Shown>
+    </section>
+  );
+}
+
+function RuleRow({ rule, editor }: { rule: Rule; editor: boolean }) {
+  const house = useHouse();
+  const word = useSay();
+  const [trial, setTrial] = useState<Trial | null>(null);
+  const [wrong, setWrong] = useState("");
+  const run = () =>
+    void send<Trial>("POST", "/api/rules/try", rule).then(setTrial).catch((error: unknown) => setWrong(error instanceof Refusal ? error.message : String(error)));
+  return (
+    <li>
+      <p><code>{ruleText(rule)}</code> {editor && <button onClick={run}>{word("dryRun")}</button>}</p>
+      {wrong && <p class="wrong" role="alert">{wrong}</p>}
+      {trial && (
+        <div role="status">
+          <p>{trial.count} {word("messages")}</p>
+          <ul>{trial.messages.slice(0, 20).map((one) => <li key={`${one.time}${one.station}${one.kind}`}>{clock(one.time)} · {sayValue(house.language, "kind", one.kind)} · {one.station}</li>)}</ul>
+        </div>
+      )}
+    </li>
+  );
+}

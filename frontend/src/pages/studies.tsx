@@ -1,0 +1,110 @@
+// Studies: the runs that are served, their reports, and two of them compared.
+import { useState } from "preact/hooks";
+import type { StudyCard } from "../api";
+import { Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
+import { number, pick, unit } from "../words";
+
+export function StudiesPage() {
+  const word = useSay();
+  const house = useHouse();
+  const studies = useAsk<StudyCard[]>("/api/studies");
+  return (
+    <Shown of={studies}>
+      {(list) => {
+        const open = list.find((one) => one.id === house.address.values.report && one.report);
+        return (
+          <>
+            <h1>{word("studies")}</h1>
+            {list.length === 0 && <section class="empty"><p>{word("noStudies")}</p><pre>headwater serve headwater-demo</pre></section>}
+            <ul class="cards wide">{list.map((one) => <li key={one.id}><Card one={one} /></li>)}</ul>
+            {open && (
+              <section class="report">
+                <header class="bar">
+                  <h2>{open.name}: {word("report")}</h2>
+                  <p><a href={`/api/studies/${open.id}/report`} target="_blank" rel="noopener">{word("reportOwnTab")}</a> <button class="plain" onClick={() => house.set({ report: null })} aria-label={word("close")}>✕</button></p>
+                </header>
+                <iframe title={`${open.name}: ${word("report")}`} src={`/api/studies/${open.id}/report`} sandbox="allow-scripts allow-popups" />
+              </section>
+            )}
+            {list.filter((one) => !one.problem).length > 0 && <Compare list={list.filter((one) => !one.problem)} />}
+          </>
+        );
+      }}
+    </Shown>
+  );
+}
+
+function Card({ one }: { one: StudyCard }) {
+  const house = useHouse();
+  const word = useSay();
+  if (one.problem) return <article class="card flat"><h2>{one.name}</h2><p class="wrong">{one.problem}</p></article>;
+  const began = one.steps?.map((step) => step.started ?? "").filter(Boolean).sort()[0];
+  const total = one.steps?.reduce((sum, step) => sum + (step.seconds ?? 0), 0) ?? 0;
+  return (
+    <article class="card flat">
+      <h2>{one.name} {one.running?.map((step) => <Tag key={step} kind="pending">{word("runningNow")}: {step}</Tag>)}</h2>
+      <p class="note">
+        {one.shape && `${one.shape[0]} × ${one.shape[1]} ${word("cells")} · `}{one.layers} {word("layersWord")}
+        {began && ` · ${began.slice(0, 16).replace("T", " ")} UTC`} · Headwater {one.version} · {number(house.language, total, 3)} {word("seconds")}
+      </p>
+      <p class="steps">{one.finished?.map((step) => <Tag key={step} kind="good">✓ {step}</Tag>)}</p>
+      <p class="actions">
+        <a class="button" href={`#/map?study=${one.id}`}>{word("map")}</a>
+        {one.isotopes && <a class="button" href={`#/sources?study=${one.id}`}>{word("sources")}</a>}
+        {one.report ? <button onClick={() => house.set({ report: one.id })}>{word("openReport")}</button> : <span class="note">{word("noReport")}</span>}
+      </p>
+    </article>
+  );
+}
+
+interface Row { key: string; label: [string, string]; value: number | null; units: string; n: number | null; text?: string }
+
+function Compare({ list }: { list: StudyCard[] }) {
+  const word = useSay();
+  const [one, setOne] = useState(list[0]!.id);
+  const [other, setOther] = useState((list[1] ?? list[0]!).id);
+  const a = useAsk<Row[]>(`/api/studies/${one}/summary`);
+  const b = useAsk<Row[]>(`/api/studies/${other}/summary`);
+  const house = useHouse();
+  const choose = (value: string, set: (id: string) => void, label: string) => (
+    <label>{label} <select value={value} onChange={(e) => set(e.currentTarget.value)}>{list.map((s) => <option key={s.id} value={s.id}>{s.name} ({s.id})</option>)}</select></label>
+  );
+  const show = (row: Row | undefined) => (!row || row.value === null ? "–" : `${number(house.language, row.value, 4)}`);
+  return (
+    <section class="compare">
+      <h2>{word("compareTwo")}</h2>
+      <div class="row-of-labels">{choose(one, setOne, "A")}{choose(other, setOther, "B")}</div>
+      <Shown of={a}>
+        {(left) => (
+          <Shown of={b}>
+            {(right) => {
+              const keys = [...new Set([...left, ...right].map((row) => row.key))];
+              return (
+                <div class="wide-table">
+                  <table>
+                    <thead><tr><th scope="col">{word("quantity")}</th><th scope="col" class="number">A</th><th scope="col" class="number">B</th><th scope="col" class="number">{word("difference")}</th></tr></thead>
+                    <tbody>
+                      {keys.map((key) => {
+                        const [p, q] = [left.find((r) => r.key === key), right.find((r) => r.key === key)];
+                        const row = (p ?? q)!;
+                        const gap = p?.value != null && q?.value != null ? q.value - p.value : null;
+                        return (
+                          <tr key={key}>
+                            <th scope="row">{pick(house.language, row.label)} {unit(row.units) && <small>[{unit(row.units)}]</small>}</th>
+                            <td class="number">{show(p)} {p?.n != null && <small>n = {p.n}</small>}</td>
+                            <td class="number">{show(q)} {q?.n != null && <small>n = {q.n}</small>}</td>
+                            <td class="number">{gap === null ? "–" : number(house.language, gap, 3)}</td>
+                          </tr>
+                        );
+                      })}
+                    </tbody>
+                  </table>
+                </div>
+              );
+            }}
+          </Shown>
+        )}
+      </Shown>
+    </section>
+  );
+}

@@ -1,0 +1,147 @@
+// Time series by uPlot, redrawn when the theme, the language or the width changes.
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+
+export interface Line {
+  label: string;
+  values: (number | null)[];
+  colour: string;
+  width?: number;
+  dash?: number[];
+  bars?: boolean;
+  scale?: string;
+  hidden?: boolean;
+  points?: boolean;
+}
+export interface ChartProps {
+  times: number[];
+  lines: Line[];
+  bands?: { upper: number; lower: number; colour: string }[];
+  unit: string;
+  second?: string;
+  label: string;
+  dark: boolean;
+  language: string;
+  height?: number;
+  /** Spans of time that are shaded [s]. */
+  shaded?: [number, number][];
+  levels?: { value: number; label: string }[];
+  marker?: number | null;
+  onPick?: (time: number) => void;
+}
+
+export function Chart(props: ChartProps) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const home = place.current!;
+    const chart = new uPlot(options(props, home.clientWidth || 600), data(props), home);
+    const seen = new ResizeObserver(() => {
+      if (home.clientWidth && home.clientWidth !== chart.width)
+        chart.setSize({ width: home.clientWidth, height: chart.height });
+    });
+    seen.observe(home);
+    return () => {
+      seen.disconnect();
+      chart.destroy();
+    };
+  }, [props]);
+  return <div class="chart" ref={place} role="img" aria-label={props.label} />;
+}
+
+const data = (props: ChartProps): uPlot.AlignedData =>
+  [props.times, ...props.lines.map((line) => line.values)] as uPlot.AlignedData;
+
+function options(props: ChartProps, width: number): uPlot.Options {
+  const ink = props.dark ? "#c3ccd6" : "#46515e";
+  const grid = props.dark ? "#2b3540" : "#e3e8ed";
+  const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: "12px system-ui" };
+  return {
+    width,
+    height: props.height ?? 260,
+    cursor: { drag: { x: true, y: false } },
+    legend: { live: true },
+    scales: { x: { time: true }, ...(props.second ? { second: { range: (_u, _low, high) => [0, Math.max(high * 3, 1)] } } : {}) },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+    axes: [
+      { ...axis, space: 70, values: (_u, splits, _i, _s, step) => splits.map((at) => tick(at, step, props.language)) },
+      { ...axis, label: props.unit, labelSize: 22, labelFont: "12px system-ui", size: 58 },
+      ...(props.second ? [{ ...axis, scale: "second", side: 1 as const, label: props.second, labelSize: 22, labelFont: "12px system-ui", grid: { show: false }, size: 48 }] : []),
+    ],
+    series: [
+      { label: props.language === "zh" ? "时间" : "Time", value: (_u, at) => (at == null ? "–" : new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ").replace(" 00:00", "")) },
+      ...props.lines.map((line) => series(line)),
+    ],
+    bands: (props.bands ?? []).map((band) => ({ series: [band.upper, band.lower] as [number, number], fill: band.colour })),
+    hooks: { drawClear: [(chart) => shades(chart, props)], draw: [(chart) => levels(chart, props, ink)] },
+  };
+}
+
+function series(line: Line): uPlot.Series {
+  return {
+    label: line.label,
+    stroke: line.colour,
+    width: line.width ?? 1.6,
+    dash: line.dash,
+    scale: line.scale ?? "y",
+    spanGaps: false,
+    points: { show: line.points ?? false, size: 6, fill: "transparent" },
+    value: (_u, v) => (v == null ? "–" : String(+v.toPrecision(4))),
+    ...(line.bars ? { paths: uPlot.paths.bars!({ size: [0.8, 40] }), fill: line.colour, width: 0 } : {}),
+  };
+}
+
+function tick(at: number, step: number, language: string): string {
+  const day = new Date(at * 1000);
+  const how: Intl.DateTimeFormatOptions =
+    step >= 20 * 86400
+      ? { year: "numeric", month: "short" }
+      : step >= 86400
+        ? { day: "numeric", month: "short" }
+        : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const year = step >= 300 * 86400 ? { year: "numeric" as const } : how;
+  return new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", { ...year, timeZone: "UTC" }).format(day);
+}
+
+function shades(chart: uPlot, props: ChartProps) {
+  const c = chart.ctx;
+  c.fillStyle = props.dark ? "rgba(120,150,220,.16)" : "rgba(74,95,168,.12)";
+  for (const [from, to] of props.shaded ?? []) {
+    const x = chart.valToPos(from, "x", true);
+    const end = chart.valToPos(to, "x", true);
+    const [left, right] = [Math.max(x, chart.bbox.left), Math.min(end, chart.bbox.left + chart.bbox.width)];
+    if (right > left) c.fillRect(left, chart.bbox.top, Math.max(1, right - left), chart.bbox.height);
+  }
+}
+
+function levels(chart: uPlot, props: ChartProps, ink: string) {
+  const c = chart.ctx;
+  const ratio = window.devicePixelRatio || 1;
+  c.save();
+  c.strokeStyle = "#c4231c";
+  c.fillStyle = ink;
+  c.lineWidth = 1.2 * ratio;
+  c.setLineDash([6 * ratio, 4 * ratio]);
+  c.font = `${11 * ratio}px system-ui`;
+  for (const level of props.levels ?? []) {
+    const y = chart.valToPos(level.value, "y", true);
+    if (y < chart.bbox.top || y > chart.bbox.top + chart.bbox.height) continue;
+    line(c, chart.bbox.left, y, chart.bbox.left + chart.bbox.width, y);
+    c.fillText(level.label, chart.bbox.left + 6 * ratio, y - 4 * ratio);
+  }
+  if (props.marker != null) {
+    const x = chart.valToPos(props.marker, "x", true);
+    c.setLineDash([]);
+    c.strokeStyle = ink;
+    if (x >= chart.bbox.left && x <= chart.bbox.left + chart.bbox.width)
+      line(c, x, chart.bbox.top, x, chart.bbox.top + chart.bbox.height);
+  }
+  c.restore();
+}
+
+function line(c: CanvasRenderingContext2D, x: number, y: number, toX: number, toY: number) {
+  c.beginPath();
+  c.moveTo(x, y);
+  c.lineTo(toX, toY);
+  c.stroke();
+}

@@ -1,0 +1,91 @@
+"""Where the water came from: samples, water lines and fractions of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from headwater.network.sensorthings.errors import NotFound
+from headwater.web.platform.answers import answer_csv, answer_json
+from headwater.web.platform.gate import Viewer, house_of
+from headwater.web.platform.wording import word
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/studies", tags=["sources"])
+_SAMPLE = ("sample_id", "water", "month", "d18O", "d2H", "elevation", "altitude_band", "vegetation")
+_FRACTION = ("grouping", "label", "period", "source", "median", "low", "high", "n", "status")
+_LINE = ("grouping", "label", "period", "slope", "intercept", "slope_se", "n", "method", "status")
+_MOST = 20_000
+_CHOICES = {"samples": "table", "fractions": "mixing", "lines": "lines"}
+
+
+def _table(folder: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        found = pd.read_csv(folder / f"{name}.csv", keep_default_na=True)
+    except (OSError, ValueError):
+        return pd.DataFrame(columns=list(columns))
+    return found[[one for one in columns if one in found]]
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    held = table.astype(object).where(table.notna(), None)
+    return [
+        {str(key): _round(value) for key, value in row.items()} for row in held.to_dict("records")
+    ]
+
+
+def _round(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float | np.floating) else value
+
+
+def _folder(request: Request, study: str) -> Path:
+    folder = house_of(request).shelf.study(study).results / "samples"
+    if not (folder / "table.csv").is_file():
+        do = "Give the study file a table [samples] with the path of your samples, and run it again"
+        raise NotFound("this study has no isotope samples", found=study, do=do)
+    return folder
+
+
+@router.get("/{study}/sources", summary="Samples, water lines and fractions")
+def _sources(request: Request, study: str, person: Viewer) -> Response:
+    folder = _folder(request, study)
+    samples = _table(folder, "table", _SAMPLE)
+    meteoric = _table(folder, "meteoric", (*_LINE, "used"))
+    if "used" in meteoric:
+        meteoric = meteoric[meteoric["used"].astype(str) == "True"]
+    waters = _table(folder, "waters", ("water", "group", "n", "d18O_mean", "d2H_mean", "d18O_sd"))
+    fractions = _table(folder, "mixing", _FRACTION)
+    names = {str(one) for one in (*samples.get("water", ()), *fractions.get("source", ()))}
+    return answer_json(
+        request,
+        {
+            "n": len(samples),
+            "samples": _rows(samples.head(_MOST)),
+            "meteoric": _rows(meteoric.head(1)),
+            "lines": _rows(_table(folder, "lines", _LINE)),
+            "waters": _rows(waters),
+            "fractions": _rows(fractions),
+            "findings": _rows(_table(folder, "quality", ("check", "n", "share", "note")).head(50)),
+            "verdicts": _rows(_table(folder, "verdicts", ("label", "period", "verdict", "reason"))),
+            "words": {name: list(word(name)) for name in sorted(names)},
+        },
+    )
+
+
+@router.get("/{study}/sources/{table}.csv", summary="A table of the samples' chapter as CSV")
+def _csv(
+    request: Request,
+    study: str,
+    table: Literal["samples", "fractions", "lines"],
+    person: Viewer,
+) -> Response:
+    folder = _folder(request, study)
+    found = pd.read_csv(folder / f"{_CHOICES[table]}.csv")
+    rows = found.astype(object).where(found.notna(), None).itertuples(index=False, name=None)
+    return answer_csv(request, f"{study}-{table}", [str(one) for one in found.columns], rows)

@@ -1,0 +1,130 @@
+"""The platform put together over a store of stations and the results of studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import headwater
+from headwater.alerts import Rules
+from headwater.errors import HeadwaterError
+from headwater.network.store import Store
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from headwater.web.platform.people import People
+
+__all__ = ["Platform", "add_platform", "is_of_platform"]
+
+_OWN = ("/api", "/assets", "/embed")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What is shown, and to whom.
+
+    Attributes
+    ----------
+    people : People
+    studies : sequence of Path
+        Results folders.
+    rules : Rules or None
+        That watch the stations.
+    anonymous : bool
+        Whether the own machine's browser may look without an account.
+    embed : tuple of str
+        Origins that may show the map in a frame.
+    """
+
+    people: People
+    studies: Sequence[Path] = ()
+    rules: Rules | None = None
+    anonymous: bool = False
+    embed: tuple[str, ...] = ()
+
+
+def is_of_platform(path: str) -> bool:
+    """Tell whether an address is the platform's, which asks for accounts and not for keys.
+
+    Examples
+    --------
+    >>> is_of_platform("/"), is_of_platform("/api/studies"), is_of_platform("/apiary")
+    (True, True, False)
+    """
+    return path == "/" or any(path == own or path.startswith(f"{own}/") for own in _OWN)
+
+
+def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
+    """Add the platform to an application.
+
+    Parameters
+    ----------
+    app : FastAPI
+        As from :func:`headwater.web.create_app`.
+    store : Store
+        Of the stations.
+    platform : Platform
+    """
+    from headwater.web.platform import (
+        api_alerts,
+        api_session,
+        api_sources,
+        api_stations,
+        api_summary,
+    )
+    from headwater.web.platform import api_studies as studies
+    from headwater.web.platform.gate import House
+    from headwater.web.platform.pulse import Pulse
+    from headwater.web.platform.site import add_site
+    from headwater.web.platform.studies import Shelf
+
+    app.state.house = House(
+        store=store,
+        shelf=Shelf(platform.studies),
+        people=platform.people,
+        pulse=Pulse(store),
+        rules=platform.rules,
+        anonymous=platform.anonymous,
+    )
+    for module in (api_session, studies, api_summary, api_sources, api_stations, api_alerts):
+        app.include_router(module.router)
+    app.add_route("/api/openapi.json", _described, methods=["GET"])
+    add_site(app, embed=platform.embed)
+    app.add_exception_handler(HeadwaterError, _refused)
+    from fastapi.exceptions import RequestValidationError
+
+    app.add_exception_handler(RequestValidationError, _misread)
+
+
+def _described(request: Request) -> Response:
+    from fastapi.openapi.utils import get_openapi
+    from starlette.responses import JSONResponse
+
+    told = get_openapi(
+        title="Headwater platform",
+        version=headwater.__version__,
+        description="What the page in the browser asks for; SensorThings is at /v1.1.",
+        routes=request.app.routes,
+    )
+    return JSONResponse(told)
+
+
+async def _refused(request: Request, error: Any) -> Response:
+    from headwater.web.platform.answers import answer_error
+
+    return answer_error(error)
+
+
+async def _misread(request: Request, error: Any) -> Response:
+    from headwater.network.sensorthings.errors import WrongRequest
+    from headwater.web.platform.answers import answer_error
+
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first.get("loc", ()))
+    do = "See GET /api/openapi.json"
+    return answer_error(WrongRequest(f"{place}: {first.get('msg', 'not understood')}", do=do))

@@ -1,0 +1,139 @@
+"""Who asks, and whether they may: sessions, tokens against other sites' pages, the own machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+
+from headwater.alerts import Rules
+from headwater.network.sensorthings.errors import Forbidden, Unauthorised
+from headwater.network.store import Store
+from headwater.web.platform.people import NOBODY, People, Person, Session
+from headwater.web.platform.pulse import Pulse
+from headwater.web.platform.studies import Shelf
+from headwater.web.security import is_local
+
+__all__ = [
+    "Admin",
+    "COOKIE",
+    "Editor",
+    "House",
+    "Ranger",
+    "TOKEN",
+    "Viewer",
+    "house_of",
+    "insist_on_own_page",
+    "needs",
+    "session_of",
+]
+
+COOKIE = "headwater_session"
+TOKEN = "x-csrf-token"
+_READING = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """All that the platform's addresses need.
+
+    Attributes
+    ----------
+    store : Store
+        Of the stations and their alerts.
+    shelf : Shelf
+        Of the studies.
+    people : People
+    pulse : Pulse
+        What has just changed.
+    rules : Rules or None
+        That watch the stations.
+    anonymous : bool
+        Whether this machine's own browser may look without an account.
+    """
+
+    store: Store
+    shelf: Shelf
+    people: People
+    pulse: Pulse
+    rules: Rules | None = None
+    anonymous: bool = False
+
+
+def house_of(request: Request) -> House:
+    """Find what the application was built over."""
+    found: House = request.app.state.house
+    return found
+
+
+def session_of(request: Request) -> Session | None:
+    """Find the session of a request; a key that was not given out here is none."""
+    key = request.cookies.get(COOKIE, "")
+    return house_of(request).people.known(key) if key else None
+
+
+def needs(role: str) -> Callable[[Request], Person]:
+    """Make a dependency that lets people of a role pass.
+
+    Parameters
+    ----------
+    role : {"viewer", "ranger", "editor", "admin"}
+
+    Returns
+    -------
+    callable
+        Gives the person, or raises ``Unauthorised`` or ``Forbidden``. Whatever changes something
+        must bring the session's token, and come from a page of this very host.
+    """
+
+    def person(request: Request) -> Person:
+        house, session = house_of(request), session_of(request)
+        if session is None:
+            if house.anonymous and NOBODY.may(role) and request.method in _READING:
+                _insist_on_own_machine(request)
+                return NOBODY
+            raise Unauthorised("this needs an account", do="Sign in")
+        if request.method not in _READING:
+            insist_on_own_page(request)
+            if request.headers.get(TOKEN, "") != session.token:
+                raise Forbidden(
+                    "a request without the token of its session", do="Load the page anew"
+                )
+        if not session.person.may(role):
+            raise Forbidden(
+                f"this needs the role {role}",
+                found=f"'{session.person.name}' is {session.person.role}",
+            )
+        return session.person
+
+    return person
+
+
+def _insist_on_own_machine(request: Request) -> None:
+    host = request.headers.get("host", "")
+    if not is_local(host):
+        raise Forbidden("without an account only the own machine may look", found=host[:100])
+
+
+def insist_on_own_page(request: Request) -> None:
+    """Refuse what a page of another host sends.
+
+    Raises
+    ------
+    Forbidden
+        If the request says that it comes from elsewhere.
+    """
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+    if foreign or site not in {"same-origin", "none"}:
+        raise Forbidden("a request from another site's page", found=(origin or site)[:100])
+
+
+Viewer = Annotated[Person, Depends(needs("viewer"))]
+Ranger = Annotated[Person, Depends(needs("ranger"))]
+Editor = Annotated[Person, Depends(needs("editor"))]
+Admin = Annotated[Person, Depends(needs("admin"))]

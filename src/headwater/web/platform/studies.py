@@ -1,0 +1,363 @@
+"""The studies that are shown: their results folders, opened anew when a run has changed them."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import tomllib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headwater.errors import HeadwaterError, InputError
+from headwater.network.sensorthings.errors import NotFound
+from headwater.results import fingerprint
+from headwater.study import finished_steps
+from headwater.web.platform.grid import Grid, read_grid
+from headwater.web.platform.layers import (
+    Layer,
+    Legend,
+    correlations,
+    find_layers,
+    legend_of,
+    open_values,
+)
+from headwater.web.platform.percentile import percentile_maps
+from headwater.web.platform.quantise import NODATA, encode, encode_classes
+
+__all__ = ["BLOCK_DAYS", "Shelf", "Study", "find_results"]
+
+BLOCK_DAYS = 64
+"""Maps of one block."""
+_FRESH = 3.0
+"""So long a look at a results folder is believed [s]."""
+_MOST_CACHED = 96_000_000
+_MOST_LEGENDS = 2000
+_BAND = 25_000_000
+"""Values of a cube that are held at once while it is ranked."""
+
+
+def find_results(path: str | Path) -> Path:
+    """Find the results folder of a study.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the study file, of its folder, or of the results folder itself.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If nothing there was ever run.
+    """
+    given = Path(path).expanduser()
+    if given.is_file():
+        try:
+            table = tomllib.loads(given.read_text(encoding="utf-8-sig")).get("study", {})
+        except (ValueError, OSError) as error:
+            raise InputError(f"{given} is no study file", found=str(error)[:200]) from None
+        places = [given.parent / str(table.get("results", "results"))]
+    else:
+        places = [given, given / "results"]
+    for place in places:
+        if (place / "provenance.json").is_file() or any(place.glob("*/step.json")):
+            return place.resolve()
+    raise InputError(
+        "no results to show",
+        found=str(given),
+        do=f"Run the study first, with: headwater run {given if given.is_file() else 'study.toml'}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as it was when its folder was last looked at.
+
+    Attributes
+    ----------
+    id, name : str
+    results : Path
+        Never told to anybody.
+    fingerprint : str
+        Of all its finished steps.
+    grid : Grid
+    layers : mapping of str to Layer
+    about : dict
+        What provenance says: version, steps with their seconds, when.
+    """
+
+    id: str
+    name: str
+    results: Path
+    fingerprint: str
+    grid: Grid | None
+    layers: dict[str, Layer]
+    about: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Cache:
+    """Bytes that were made before, the oldest thrown away when there are too many."""
+
+    most: int = _MOST_CACHED
+    held: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    size: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    making: dict[str, threading.Lock] = field(default_factory=dict)
+
+    def get(self, key: str, make: Callable[[], bytes]) -> bytes:
+        with self.lock:
+            if key in self.held:
+                self.held.move_to_end(key)
+                return self.held[key]
+            own = self.making.setdefault(key, threading.Lock())
+        with own:  # many who ask for the same are served by one making
+            with self.lock:
+                if key in self.held:
+                    return self.held[key]
+            made = make()
+            with self.lock:
+                self.held[key] = made
+                self.size += len(made)
+                while self.size > self.most and len(self.held) > 1:
+                    self.size -= len(self.held.popitem(last=False)[1])
+                self.making.pop(key, None)
+            return made
+
+
+class Shelf:
+    """All studies that are shown, by a name that a browser may use.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        Results folders.
+    """
+
+    def __init__(self, places: Sequence[Path] = ()) -> None:
+        self._places: dict[str, Path] = {}
+        for place in places:
+            self._places[self._free_name(place)] = place
+        self._seen: dict[str, tuple[float, str, Study]] = {}
+        self._legends: dict[str, Legend] = {}
+        self._lock = threading.Lock()
+        self.cache = _Cache()
+
+    def _free_name(self, place: Path) -> str:
+        named = place.parent.name if place.name == "results" else place.name
+        plain = re.sub(r"[^a-z0-9]+", "-", named.lower()).strip("-") or "study"
+        name, number = plain, 2
+        while name in self._places:
+            name, number = f"{plain}-{number}", number + 1
+        return name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the studies, in the order in which they were given."""
+        return tuple(self._places)
+
+    def study(self, name: str) -> Study:
+        """Open a study, or take the look of a moment ago.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        Study
+
+        Raises
+        ------
+        NotFound
+            If there is no study of this name.
+        """
+        if name not in self._places:
+            raise NotFound(
+                "no such study", found=f"'{name[:60]}'", do="List them with: GET /api/studies"
+            )
+        with self._lock:
+            at, print_, study = self._seen.get(name, (-_FRESH, "", None))
+            if study is not None and time.monotonic() - at < _FRESH:
+                return study
+            now = _fingerprint_of(self._places[name])
+            if study is None or now != print_:
+                study = _open_study(name, self._places[name], now)
+            self._seen[name] = (time.monotonic(), now, study)
+            return study
+
+    def warm(self) -> None:
+        """Read what the first view needs, so that the first who looks need not wait."""
+        for name in self.names:
+            try:
+                study = self.study(name)
+                for layer in list(study.layers.values())[:2]:
+                    self.legend(study, layer)
+                    times = open_values(layer).sizes.get("time", 1)
+                    self.block(study, layer, (times - 1) // BLOCK_DAYS if layer.cube else 0)
+            except (HeadwaterError, OSError, ValueError):
+                continue
+
+    def block(self, study: Study, layer: Layer, number: int) -> bytes:
+        """Give the maps of a block as gzipped bytes.
+
+        Parameters
+        ----------
+        study : Study
+        layer : Layer
+        number : int
+            Of the block; a layer without times has one.
+
+        Returns
+        -------
+        bytes
+            Gzip of uint8, shape (maps, rows, columns). Of a layer with times each map is its
+            difference from the one before, modulo 256. A layer that knows which of its cells are
+            significant gives a second map, of 1 and 0.
+
+        Raises
+        ------
+        NotFound
+            If there is no such block.
+        """
+        import gzip
+
+        key = f"{layer.fingerprint}/{layer.id}/{number}"
+        legend = self.legend(study, layer)
+        return self.cache.get(
+            key,
+            lambda: gzip.compress(_block(study, layer, legend, number).tobytes(), compresslevel=5),
+        )
+
+    def legend(self, study: Study, layer: Layer) -> Legend:
+        """Give the legend of a layer; it is read once."""
+        key = f"{layer.fingerprint}/{layer.id}"
+        if key not in self._legends:
+            if len(self._legends) > _MOST_LEGENDS:
+                self._legends.clear()
+            held = correlations(tuple(study.layers.values()))
+            self._legends[key] = legend_of(layer, held)
+        return self._legends[key]
+
+
+def _fingerprint_of(results: Path) -> str:
+    cards = []
+    for step in finished_steps(results):
+        stamp = (results / step / "step.json").stat()
+        cards.append((step, stamp.st_mtime_ns, stamp.st_size))
+    report = results / "report.html"
+    return fingerprint(cards, report.exists())
+
+
+def _open_study(name: str, results: Path, print_: str) -> Study:
+    about = _about(results)
+    layers = {one.id: one for one in find_layers(results)}
+    grid = read_grid(next(iter(layers.values())), results) if layers else None
+    return Study(name, about.pop("name") or name, results, print_, grid, layers, about)
+
+
+def _about(results: Path) -> dict[str, Any]:
+    """Read what provenance says; a run that has not finished has written none."""
+    try:
+        card = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        card = {}
+    text = str(card.get("study_file", {}).get("text", ""))
+    try:
+        table = tomllib.loads(text)
+    except ValueError:
+        table = {}
+    steps = card.get("steps", [])
+    done = finished_steps(results)
+    return {
+        "name": str(table.get("study", {}).get("name", "")),
+        "version": str(card.get("headwater", "")),
+        "steps": [
+            {
+                "name": step.get("name", ""),
+                "seconds": step.get("seconds"),
+                "started": step.get("started"),
+            }
+            for step in steps
+            if isinstance(step, dict)
+        ],
+        "finished": done,
+        "running": sorted(one.name.removeprefix(".running-") for one in results.glob(".running-*")),
+        "report": (results / "report.html").is_file(),
+        "tables": [key for key in table if key not in {"study", "area", "grid", "inputs"}],
+    }
+
+
+def _block(study: Study, layer: Layer, legend: Legend, number: int) -> Any:
+    if layer.derived == "dominant":
+        _insist(number, 1)
+        return _encoded(legend, _dominant(study))[None]
+    values = open_values(layer)
+    if not layer.cube:
+        _insist(number, 1)
+        return _still(layer, legend, values)
+    n = int(values.sizes["time"])
+    _insist(number, -(-n // BLOCK_DAYS))
+    first, last = number * BLOCK_DAYS, min(n, (number + 1) * BLOCK_DAYS)
+    if layer.derived == "percentile":
+        return _differences(encode(_percentiles(values, first, last), legend.scale))
+    return _differences(_encoded(legend, values.isel(time=slice(first, last)).values))
+
+
+def _differences(coded: Any) -> Any:
+    """Give each map as its difference from the one before, modulo 256: it packs a third smaller."""
+    return np.diff(coded, axis=0, prepend=np.uint8(0))
+
+
+def _insist(number: int, blocks: int) -> None:
+    if not 0 <= number < blocks:
+        raise NotFound("no such block", found=str(number), do=f"Ask for 0 to {blocks - 1}")
+
+
+def _encoded(legend: Legend, values: Any) -> Any:
+    if legend.classes:
+        return encode_classes(values, [value for value, *_ in legend.classes])
+    return encode(values, legend.scale)
+
+
+def _still(layer: Layer, legend: Legend, values: Any) -> Any:
+    coded = _encoded(legend, values.values)
+    if not layer.mask:
+        return coded[None]
+    mask = _masked(layer)
+    return np.stack([coded, np.where(coded == NODATA, NODATA, mask).astype(np.uint8)])
+
+
+def _masked(layer: Layer) -> Any:
+    return np.asarray(open_values(replace(layer, variable=layer.mask)).values, dtype=np.uint8)
+
+
+def _percentiles(values: Any, first: int, last: int) -> Any:
+    """Rank the days of a block, some rows at a time so that no more than enough is held."""
+    times = np.asarray(values["time"].values, dtype="datetime64[s]")
+    rows, columns = values.shape[1:]
+    step = max(1, _BAND // (len(times) * columns))
+    parts = []
+    for top in range(0, rows, step):
+        band = values.isel(y=slice(top, top + step)).values
+        parts.append(percentile_maps(band, times, np.arange(first, last)))
+    return np.concatenate(parts, axis=1)
+
+
+def _dominant(study: Study) -> Any:
+    """Say for each cell which factor has the largest significant correlation of anomalies."""
+    factors = correlations(tuple(study.layers.values()))
+    strength = np.stack([np.abs(open_values(one).values) for one in factors])
+    known = np.stack([_masked(one) for one in factors]).astype(bool) & np.isfinite(strength)
+    best = np.where(known, strength, -1.0).argmax(axis=0).astype(float)
+    return np.where(known.any(axis=0), best, np.nan)

@@ -1,0 +1,139 @@
+"""Words of maps and factors in English and Chinese."""
+
+from __future__ import annotations
+
+__all__ = ["GROUPS", "class_of", "title_of", "word"]
+
+GROUPS: dict[str, tuple[str, str]] = {
+    "water": ("Soil water", "土壤水分"),
+    "change": ("Change", "变化"),
+    "drivers": ("What drives it", "驱动因子"),
+    "vegetation": ("Vegetation", "植被"),
+    "warning": ("Warning", "预警"),
+    "restoration": ("Restoration", "恢复"),
+    "climate": ("Climate and cover", "气候与覆被"),
+    "terrain": ("Terrain", "地形"),
+    "further": ("Further maps", "其他图层"),
+}
+"""Groups of layers, in the order in which they are listed."""
+
+_WORDS = {
+    "soil_moisture": ("Soil moisture", "土壤水分"),
+    "precipitation": ("Precipitation", "降水"),
+    "temperature": ("Air temperature", "气温"),
+    "surface_temperature": ("Surface temperature", "地表温度"),
+    "soil_temperature": ("Soil temperature", "土壤温度"),
+    "evapotranspiration": ("Evapotranspiration", "蒸散"),
+    "ndvi": ("NDVI", "植被指数 NDVI"),
+    "elevation": ("Elevation", "海拔"),
+    "slope": ("Slope", "坡度"),
+    "aspect": ("Aspect", "坡向"),
+    "vegetation": ("Vegetation", "植被类型"),
+    "battery_voltage": ("Battery voltage", "电池电压"),
+    "soil": ("Soil water", "土壤水"),
+    "river": ("River", "河水"),
+    "ground ice": ("Ground ice", "地下冰"),
+    "snow melt": ("Snow melt", "融雪"),
+    "glacier melt": ("Glacier melt", "冰川融水"),
+    "supra permafrost": ("Supra-permafrost water", "冻结层上水"),
+}
+_KINDS = {
+    "cv_interannual.cv": ("interannual variability (CV)", "年际变异系数"),
+    "cv_monthly.cv": ("seasonal variability (CV)", "季节变异系数"),
+    "cv_interannual.mean": ("mean of all years", "多年平均"),
+    "season.mean": ("mean growing season", "生长季平均"),
+    "season.yearly": ("growing season", "生长季"),
+    "trend.slope": ("trend (Sen)", "趋势（Sen）"),
+    "trend.ols_slope": ("trend (least squares)", "趋势（最小二乘）"),
+    "trend.trend_class": ("class of trend", "趋势类别"),
+    "trend.change_last": ("last year before the change", "突变前最后一年"),
+    "trend.change_shift": ("size of the change", "突变幅度"),
+}
+_CLASSES = {
+    "significantly_falling": ("falling, significant", "显著下降"),
+    "falling_not_significant": ("falling, not significant", "下降，不显著"),
+    "no_change": ("no change", "无变化"),
+    "rising_not_significant": ("rising, not significant", "上升，不显著"),
+    "significantly_rising": ("rising, significant", "显著上升"),
+    "none": ("none", "无"),
+    "light": ("light", "轻度"),
+    "moderate": ("moderate", "中度"),
+    "heavy": ("heavy", "重度"),
+    "severe": ("severe", "极重度"),
+    "watch": ("watch", "关注"),
+    "warning": ("warning", "预警"),
+    "confirmed": ("confirmed", "确认"),
+    "restored": ("restored", "已恢复"),
+}
+
+
+def word(name: str) -> tuple[str, str]:
+    """Name a quantity or water in both languages.
+
+    Examples
+    --------
+    >>> word("precipitation")
+    ('Precipitation', '降水')
+    """
+    plain = name.replace("_", " ")
+    return _WORDS.get(name) or _WORDS.get(plain) or (plain, plain)
+
+
+def class_of(name: str) -> tuple[str, str]:
+    """Name a class in both languages."""
+    return _CLASSES.get(name) or (name.replace("_", " "), name.replace("_", " "))
+
+
+def title_of(step: str, stem: str, name: str, part: str, long_name: str) -> tuple[str, str]:
+    """Name a map in both languages.
+
+    Parameters
+    ----------
+    step, stem, name : str
+        Of the step, the result and its variable.
+    part : str
+        Which of several maps, such as a year; empty for one alone.
+    long_name : str
+        What the file itself calls it, for what is not known here.
+
+    Returns
+    -------
+    tuple of (str, str)
+
+    Examples
+    --------
+    >>> title_of("variation", "soil_moisture-trend", "slope", "", "")[0]
+    'Soil moisture, trend (Sen)'
+    """
+    english, chinese = _title(step, stem, name, long_name)
+    if part:
+        own = word(part)
+        return f"{english}: {own[0]}", f"{chinese}：{own[1]}"
+    return english, chinese
+
+
+def _title(step: str, stem: str, name: str, long_name: str) -> tuple[str, str]:
+    quantity, _, kind = stem.partition("-")
+    known = _KINDS.get(f"{kind}.{name}")
+    if known:
+        of = word(quantity)
+        return f"{of[0]}, {known[0]}", f"{of[1]}，{known[1]}"
+    if step == "correlation" and quantity == "with":
+        return _of_factor(kind, "of anomalies" if name == "anomaly_r" else "")
+    if step == "detector" and name.endswith(("_mean", "_stratum")):
+        factor, _, what = name.rpartition("_")
+        own = word(factor)
+        if what == "mean":
+            return f"Mean by stratum of {own[0]}", f"按{own[1]}分层的均值"
+        return f"Strata of {own[0]}", f"{own[1]}分层"
+    if step == "grids":
+        own = word(name)
+        return (f"Valid share, {own[0]}", f"{own[1]}有效比例") if stem == "coverage" else own
+    return long_name, long_name
+
+
+def _of_factor(factor: str, of: str) -> tuple[str, str]:
+    own = word(factor)
+    if of:
+        return f"Correlation with {own[0]}, {of}", f"与{own[1]}的距平相关"
+    return f"Correlation with {own[0]}", f"与{own[1]}的相关"
