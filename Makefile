@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-network test front-end fast lint bench architecture house clean
+.PHONY: demo demo-network demo-platform test front-end fast lint bench architecture house clean
 
 demo: $(VENV)/installed
 	$(BIN)/headwater demo --out headwater-demo --no-open
@@ -13,6 +13,9 @@ demo-network: $(VENV)/installed
 	@$(BIN)/headwater serve --open --store headwater-demo-network/network.db & service=$$!; \
 	trap 'kill $$service 2>/dev/null; wait $$service' EXIT; trap 'exit 0' INT TERM; \
 	$(BIN)/headwater replay --speed 7200
+
+demo-platform: $(VENV)/installed
+	$(BIN)/headwater demo-platform --out headwater-demo-platform
 
 test: $(VENV)/installed-test lint front-end
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -4,6 +4,7 @@ import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { ask, keepToken, Refusal, send, type Session } from "./api";
 import { AlertsPage } from "./pages/alerts";
 import { MapPage } from "./pages/map";
+import { PlanPage } from "./pages/plan";
 import { SourcesPage } from "./pages/sources";
 import { StationsPage } from "./pages/stations";
 import { StudiesPage } from "./pages/studies";
@@ -16,6 +17,7 @@ const TABS: [string, Word, () => preact.JSX.Element][] = [
   ["stations", "stations", StationsPage],
   ["sources", "sources", SourcesPage],
   ["alerts", "alerts", AlertsPage],
+  ["plan", "plan", PlanPage],
   ["studies", "studies", StudiesPage],
 ];
 const EMBEDDED = location.pathname === "/embed";

@@ -17,7 +17,7 @@ import uvicorn
 import xarray as xr
 
 from headwater.grids import write_netcdf
-from headwater.web.platform import Platform
+from headwater.web.platform.app import Platform
 from headwater.web.platform.people import People
 from headwater.web.platform.studies import find_results
 from headwater.web.security import Access, create_service

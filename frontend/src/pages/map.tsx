@@ -151,6 +151,7 @@ function LayerChoice({ study, list, first, second }: { study: Study; list: Study
         <input type="range" min="10" max="100" step="5" value={values.o ?? "90"} onInput={(e) => house.set({ o: e.currentTarget.value })} />
       </label>
       <label class="check"><input type="checkbox" checked={values.stations !== "0"} onChange={(e) => house.set({ stations: e.currentTarget.checked ? null : "0" })} /> {word("showStations")}</label>
+      <label class="check"><input type="checkbox" checked={values.plan === "1"} onChange={(e) => house.set({ plan: e.currentTarget.checked ? "1" : null })} /> {word("showPlan")}</label>
     </section>
   );
 }
@@ -261,6 +262,19 @@ function useMarks(study: Study): Mark[] {
   }, [stations.value, alerts.value]);
 }
 
+interface PlanOutlines { lines: { name: string; state: string; rings: [number, number][][] }[] }
+
+/** Outlines of the units of the study's plan, where it has one. */
+function useRings(study: Study, shown: boolean): Scene["rings"] {
+  const plans = useAsk<{ id: string }[]>(shown ? "/api/plans" : null);
+  const own = plans.value?.some((one) => one.id === study.id);
+  const plan = useAsk<PlanOutlines>(own ? `/api/plans/${study.id}` : null);
+  return useMemo(
+    () => (shown ? (plan.value?.lines ?? []).flatMap((one) => one.rings.map((ring) => ({ ring, state: one.state, name: one.name }))) : []),
+    [plan.value, shown],
+  );
+}
+
 function Board({ study, first, second, a, b, day }: BoardProps) {
   const house = useHouse();
   const word = useSay();
@@ -275,6 +289,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
   const [hover, setHover] = useState<[number, number] | null>(null);
   const [sketch, setSketch] = useState<[number, number][] | null>(null);
   const marks = useMarks(study);
+  const rings = useRings(study, values.plan === "1");
   const frame: Frame = { columns: grid.columns, rows: grid.rows, stretch: grid.stretch, ...size };
   const at = view ?? wholeArea(frame);
 
@@ -312,7 +327,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
       opacity: Number(values.o ?? 90) / 100,
       outline: grid.outline,
       marks: values.stations === "0" ? [] : marks,
-      rings: [],
+      rings,
       place: readCorners(values.at),
       cursor,
       sketch: sketch ?? [],
@@ -321,7 +336,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
     draw(canvas.current!, scene);
     canvas.current!.dataset.day = day ?? "";
     canvas.current!.dataset.drawn = String(performance.now() - started);
-  }, [size, view, relief, a, b, first, second, values.swipe, values.o, values.at, values.stations, marks, cursor, sketch, house.dark, day]);
+  }, [size, view, relief, a, b, first, second, values.swipe, values.o, values.at, values.stations, marks, rings, cursor, sketch, house.dark, day]);
 
   const point = (event: MouseEvent): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();

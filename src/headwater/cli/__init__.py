@@ -10,6 +10,7 @@ import typer
 from headwater.cli import (
     alerts,
     audit_tables,
+    demo_platform,
     detect,
     doctor,
     downscale,
@@ -186,6 +187,7 @@ app.command("detect")(detect.run_detect)
 app.add_typer(samples.app, name="samples")
 app.add_typer(network.app, name="network")
 app.command("serve")(serve.run_serve)
+app.command("demo-platform")(demo_platform.run_demo_platform)
 app.command("replay")(replay.run_replay)
 app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="people")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headwater.network.replay import Sender, Station
     from headwater.virtual.gauges import Gauge
 
-__all__ = ["run_replay"]
+__all__ = ["run_replay", "station_of"]
 
 _SMALL = (10, 16)
 _PATIENCE = 3600.0
@@ -113,10 +113,12 @@ def _virtual(first: int, last: int | None, n: int, *, seed: int, minutes: int) -
     typer.echo("Making a virtual headwater …", err=True)
     years = int(iso(first)[:4]), int(iso((last or now() + 30 * DAY) - 1)[:4])
     here = make_headwater(seed=seed, years=years, shape=_SMALL)
-    return [_station(gauge, last) for gauge in place_gauges(here, n, seed=seed, minutes=minutes)]
+    gauges = place_gauges(here, n, seed=seed, minutes=minutes)
+    return [station_of(gauge, last) for gauge in gauges]
 
 
-def _station(gauge: Gauge, last: int | None) -> Station:
+def station_of(gauge: Gauge, last: int | None) -> Station:
+    """Give a gauge of a virtual headwater as a station that can be played, up to a time [µs]."""
     from headwater.glossary import GLOSSARY
     from headwater.network.replay import Channel, Station
 

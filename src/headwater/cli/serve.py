@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headwater.alerts.rules import Rules
     from headwater.network.ingest.mapping import Mapping
     from headwater.network.store.protocol import Store
-    from headwater.web.platform import Platform
+    from headwater.web.platform.app import Platform
     from headwater.web.platform.people import People
 
 __all__ = ["run_serve"]
@@ -131,7 +131,7 @@ def _platform(
     embed: list[str] | None,
 ) -> Platform:
     from headwater.alerts import read_rules
-    from headwater.web.platform import Platform
+    from headwater.web.platform.app import Platform
     from headwater.web.platform.studies import find_results
 
     read: Rules | None = None if rules is None else read_rules(rules)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,13 @@ _UNITS = (
 """Management units of the demo, made up like all of it."""
 
 
-def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
+def write_demo(
+    out: str | Path,
+    *,
+    seed: int = 1,
+    small: bool = False,
+    making: Mapping[str, Any] | None = None,
+) -> Path:
     """Write a virtual headwater and a study of it.
 
     Parameters
@@ -108,6 +115,8 @@ def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
         The same seed gives the same data.
     small : bool
         Two years on few cells.
+    making : mapping, optional
+        Options of :func:`headwater.virtual.make` in place of either.
 
     Returns
     -------
@@ -121,17 +130,17 @@ def write_demo(out: str | Path, *, seed: int = 1, small: bool = False) -> Path:
     """
     home = Path(out)
     data = _empty_home(home, _FIRST_LINE + _STUDY.format(seed=seed))
-    _write_data(data, seed=seed, small=small)
+    _write_data(data, seed=seed, making=making or (_SMALL if small else {}))
     # Half a gigabyte in reference cycles would otherwise stay while the study runs.
     gc.collect()
     return home / "study.toml"
 
 
-def _write_data(data: Path, *, seed: int, small: bool) -> None:
+def _write_data(data: Path, *, seed: int, making: Mapping[str, Any]) -> None:
     from headwater.virtual import make_headwater
     from headwater.virtual.damage import hurt_greenness
 
-    here = make_headwater(seed=seed, **(_SMALL if small else {}))
+    here = make_headwater(seed=seed, **making)
     here.truth.fields["cover_loss"] = hurt_greenness(here.cube["ndvi"], seed=seed)
     _write_cube(here.cube, data)
     _write_maps(here, data)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from headwater.errors import HeadwaterError, ResumeError
 from headwater.network.sensorthings.errors import Refused, TooMany
-from headwater.network.store import StoreError
+from headwater.network.store.protocol import StoreError
 
 __all__ = ["answer_block", "answer_csv", "answer_error", "answer_json", "numbers"]
 

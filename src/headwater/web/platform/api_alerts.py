@@ -10,14 +10,19 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from headwater.alerts import CapAlert, CapArea, acknowledge, add_silence, list_alerts, read_evidence
-from headwater.alerts import write_cap as cap_bytes
-from headwater.alerts.events import Alert, replay_store
+from headwater.alerts.cap import CapAlert, CapArea, write_cap
+from headwater.alerts.events import (
+    Alert,
+    acknowledge,
+    add_silence,
+    list_alerts,
+    read_evidence,
+    replay_store,
+)
 from headwater.alerts.rules import AlertRule
 from headwater.network.inventory import Stream, list_series
 from headwater.network.sensorthings.errors import NotFound
-from headwater.network.store import Store
-from headwater.network.store.protocol import now
+from headwater.network.store.protocol import Store, now
 from headwater.network.times import iso
 from headwater.web.platform.answers import answer_csv, answer_json
 from headwater.web.platform.gate import Editor, Ranger, Viewer, house_of
@@ -145,7 +150,7 @@ def _cap(request: Request, person: Viewer, key: Annotated[str, Query(max_length=
     house = house_of(request)
     one = _one(house.store, key)
     stream = _streams(house.store).get(one.target)
-    text = cap_bytes(_message(one, stream, _instruction(request, one.rule)))
+    text = write_cap(_message(one, stream, _instruction(request, one.rule)))
     headers = {
         "Content-Disposition": 'attachment; filename="alert.cap.xml"',
         "X-Content-Type-Options": "nosniff",

@@ -12,7 +12,7 @@ from headwater.network.inventory import Stream, list_series
 from headwater.network.quality.flags import STATES, Flag, reasons
 from headwater.network.quality.flags_json import bits_of
 from headwater.network.sensorthings.errors import NotFound
-from headwater.network.store import Store
+from headwater.network.store.protocol import Store
 from headwater.network.times import DAY, iso
 from headwater.web.live_page import SeriesView, StationView, look
 from headwater.web.platform.answers import answer_csv, answer_json, numbers

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import headwater
-from headwater.alerts import Rules
+from headwater.alerts.rules import Rules
 from headwater.errors import HeadwaterError
-from headwater.network.store import Store
+from headwater.network.store.protocol import Store
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -70,34 +70,45 @@ def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
         Of the stations.
     platform : Platform
     """
+    from fastapi.exceptions import RequestValidationError
+
     from headwater.web.platform import (
         api_alerts,
+        api_plans,
         api_session,
         api_sources,
         api_stations,
         api_summary,
     )
-    from headwater.web.platform import api_studies as studies
     from headwater.web.platform.gate import House
+    from headwater.web.platform.plans import Plans
     from headwater.web.platform.pulse import Pulse
     from headwater.web.platform.site import add_site
     from headwater.web.platform.studies import Shelf
 
+    shelf = Shelf(platform.studies)
     app.state.house = House(
         store=store,
-        shelf=Shelf(platform.studies),
+        shelf=shelf,
+        plans=Plans(lambda: shelf.places),
         people=platform.people,
         pulse=Pulse(store),
         rules=platform.rules,
         anonymous=platform.anonymous,
     )
-    for module in (api_session, studies, api_summary, api_sources, api_stations, api_alerts):
+    for module in (
+        api_session,
+        studies,
+        api_summary,
+        api_sources,
+        api_stations,
+        api_alerts,
+        api_plans,
+    ):
         app.include_router(module.router)
     app.add_route("/api/openapi.json", _described, methods=["GET"])
     add_site(app, embed=platform.embed)
     app.add_exception_handler(HeadwaterError, _refused)
-    from fastapi.exceptions import RequestValidationError
-
     app.add_exception_handler(RequestValidationError, _misread)
 
 

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from headwater.alerts import Rules
+from headwater.alerts.rules import Rules
 from headwater.network.sensorthings.errors import Forbidden, Unauthorised
-from headwater.network.store import Store
+from headwater.network.store.protocol import Store
 from headwater.web.platform.people import NOBODY, People, Person, Session
+from headwater.web.platform.plans import Plans
 from headwater.web.platform.pulse import Pulse
 from headwater.web.platform.studies import Shelf
 from headwater.web.security import is_local
@@ -47,6 +48,8 @@ class House:
     shelf : Shelf
         Of the studies.
     people : People
+    plans : Plans
+        Of the studies that have one.
     pulse : Pulse
         What has just changed.
     rules : Rules or None
@@ -58,6 +61,7 @@ class House:
     store: Store
     shelf: Shelf
     people: People
+    plans: Plans
     pulse: Pulse
     rules: Rules | None = None
     anonymous: bool = False

@@ -142,7 +142,7 @@ def read_grid(layer: Layer, results: Path) -> Grid:
     -------
     Grid
     """
-    from headwater.grids import crs_of
+    from headwater.grids.geometry import crs_of
     from headwater.web.platform.layers import open_values
 
     values = open_values(layer)

@@ -13,7 +13,7 @@ import numpy as np
 
 from headwater.errors import HeadwaterError, ResumeError
 from headwater.results import fingerprint
-from headwater.study import finished_steps
+from headwater.study.folder import finished_steps
 from headwater.web.platform.quantise import Scale, nice_breaks
 from headwater.web.platform.wording import GROUPS, class_of, title_of, word
 

@@ -1,72 +1,86 @@
-"""The work plans that are shown, and decided on, as files that other programs read too."""
+"""The work plans that are shown, and decided on, as the files that other programs read too."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from headwater.errors import InputError, ResumeError
 from headwater.network.sensorthings.errors import NotFound
+from headwater.restoration.plan import Plan, State
 
-__all__ = ["Plans", "find_plan"]
-
-_NAMES = ("restoration/plan.geojson", "plan.geojson", "../plan.geojson")
-
-
-def find_plan(results: Path) -> Path | None:
-    """Find the plan of a study, in its results folder or next to its study file."""
-    for name in _NAMES:
-        path = results / name
-        if path.is_file():
-            return path.resolve()
-    return None
+__all__ = ["Plans"]
 
 
 class Plans:
-    """Plan files by the name that a browser may use.
+    """Plans of studies by the name of their study, which a browser may use.
 
     Parameters
     ----------
-    places : sequence of (name, path)
+    places : callable
+        Gives the results folder of each study by name.
     """
 
-    def __init__(self, places: Sequence[tuple[str, Path]] = ()) -> None:
-        self._places = dict(places)
+    def __init__(self, places: Callable[[], Mapping[str, Path]]) -> None:
+        self._places = places
+
+    def _files(self) -> dict[str, Path]:
+        files = {name: at / "restoration" / "plan.geojson" for name, at in self._places().items()}
+        return {name: path for name, path in files.items() if path.is_file()}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the plans."""
-        return tuple(self._places)
+        """Studies that have a plan."""
+        return tuple(self._files())
 
-    def path(self, name: str) -> Path:
-        """Find the file of a plan.
+    def _path(self, name: str) -> Path:
+        found = self._files().get(name)
+        if found is None:
+            do = "Give the study file a table [restoration] with your units, and run it again"
+            raise NotFound("this study has no work plan", found=f"'{name[:60]}'", do=do)
+        return found
+
+    def read(self, name: str) -> Plan:
+        """Read a plan.
+
+        Parameters
+        ----------
+        name : str
+            Of its study.
+
+        Returns
+        -------
+        Plan
 
         Raises
         ------
         NotFound
-            If there is none of this name.
+            If the study has none.
+        InputError
+            If the file is no plan.
         """
-        if name not in self._places:
-            raise NotFound("no such plan", found=f"'{name[:60]}'", do="See GET /api/plans")
-        return self._places[name]
+        from headwater.restoration import load_plan
 
-    def read(self, name: str) -> dict[str, Any]:
-        """Read a plan as GeoJSON.
+        return load_plan(self._path(name))
+
+    def move(
+        self, name: str, units: tuple[str, ...], state: State, *, person: str, comment: str
+    ) -> Plan:
+        """Move units of a plan on; all of them or none.
 
         Raises
         ------
-        ResumeError
-            If the file cannot be read.
+        StudyError
+            If a step is not allowed, or lacks its comment.
         """
-        path = self.path(name)
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ResumeError(
-                "a plan that cannot be read", found=type(error).__name__, do="Make it anew"
-            ) from error
-        if not isinstance(found, dict) or not isinstance(found.get("features"), list):
-            raise InputError("a file that is no plan", found=path.name, do="Make it anew")
-        return found
+        from headwater.restoration import change_plan
+
+        return change_plan(self._path(name), units, state, person=person, comment=comment)
+
+    def table(self, name: str, language: str) -> list[dict[str, Any]]:
+        """Give a plan as rows, one for each measure of each unit."""
+        from headwater.restoration import plan_table
+
+        held = plan_table(self.read(name), language=language)
+        known = held.astype(object).where(held.notna(), None)
+        return [{str(key): value for key, value in row.items()} for row in known.to_dict("records")]

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from headwater.network.store import Store, StoreError
+from headwater.network.store.protocol import Store, StoreError
 
 __all__ = ["Pulse"]
 

@@ -18,7 +18,7 @@ import numpy as np
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.sensorthings.errors import NotFound
 from headwater.results import fingerprint
-from headwater.study import finished_steps
+from headwater.study.folder import finished_steps
 from headwater.web.platform.grid import Grid, read_grid
 from headwater.web.platform.layers import (
     Layer,
@@ -165,6 +165,11 @@ class Shelf:
     def names(self) -> tuple[str, ...]:
         """Names of the studies, in the order in which they were given."""
         return tuple(self._places)
+
+    @property
+    def places(self) -> dict[str, Path]:
+        """Results folders by name; never told to anybody."""
+        return dict(self._places)
 
     def study(self, name: str) -> Study:
         """Open a study, or take the look of a moment ago.

@@ -11,9 +11,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from headwater.alerts import Rules, deliver, evaluate, sender
+from headwater.alerts.channels import sender
+from headwater.alerts.events import evaluate
+from headwater.alerts.outbox import deliver
+from headwater.alerts.rules import Rules
 from headwater.errors import HeadwaterError
-from headwater.network.store import Store
+from headwater.network.store.protocol import Store
 
 __all__ = ["run_alerts"]
 
