@@ -78,6 +78,7 @@ def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
         api_session,
         api_sources,
         api_stations,
+        api_studies,
         api_summary,
     )
     from headwater.web.platform.gate import House
@@ -96,15 +97,8 @@ def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
         rules=platform.rules,
         anonymous=platform.anonymous,
     )
-    for module in (
-        api_session,
-        studies,
-        api_summary,
-        api_sources,
-        api_stations,
-        api_alerts,
-        api_plans,
-    ):
+    people_and_studies = (api_session, api_studies, api_summary, api_sources)
+    for module in (*people_and_studies, api_stations, api_alerts, api_plans):
         app.include_router(module.router)
     app.add_route("/api/openapi.json", _described, methods=["GET"])
     add_site(app, embed=platform.embed)
