@@ -92,7 +92,7 @@ function OneAlert({ id }: { id: string }) {
           </div>
           {wrong && <p class="wrong" role="alert">{wrong}</p>}
           <h3>{word("evidence")}</h3>
-          <div class="wide-table">
+          <div class="wide-table" tabIndex={0} role="group">
             <table>
               <thead><tr><th scope="col">{word("time")}</th><th scope="col">{word("state")}</th><th scope="col" class="number">{word("value")}</th><th scope="col">{word("rules")}</th></tr></thead>
               <tbody>

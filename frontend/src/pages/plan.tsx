@@ -76,7 +76,7 @@ function UnitCard({ unit, rows, onMove }: { unit: Unit; rows: Row[]; onMove: (st
         <h2>{unit.name} <small>{number(house.language, unit.hectares)} ha{unit.elevation !== null && ` · ${number(house.language, unit.elevation, 4)} m`} · {word("grade")}: {unit.grade}</small></h2>
         <Tag kind={unit.state}>{sayValue(house.language, "plan", unit.state)}</Tag>
       </header>
-      <div class="wide-table">
+      <div class="wide-table" tabIndex={0} role="group">
         <table>
           <thead><tr><th scope="col">{word("measure")}</th><th scope="col">{word("season")}</th><th scope="col">{word("opens")}</th><th scope="col">{word("deadline")}</th><th scope="col">{word("source")}</th></tr></thead>
           <tbody>

@@ -208,7 +208,7 @@ function Fractions({ value }: { value: Sources }) {
         <label>{word("groupBy")} <select value={chosen} onChange={(e) => house.set({ by: e.currentTarget.value, period: null })}>{groupings.map((one) => <option key={one} value={one}>{sayValue(house.language, "by", one).replace(/^by_/, "")}</option>)}</select></label>
         {periods.length > 1 && <label>{word("periodWord")} <select value={period} onChange={(e) => house.set({ period: e.currentTarget.value })}>{periods.map((one) => <option key={one} value={one}>{one}</option>)}</select></label>}
       </div>
-      <div class="wide-table">
+      <div class="wide-table" tabIndex={0} role="group">
         <table class="fractions">
           <caption>{word("interval")}</caption>
           <thead><tr><th scope="col">{word("group")}</th>{[...new Set(rows.map((r) => r.source))].map((s) => <th key={s} scope="col"><span class="swatch round" ref={(e) => e?.style.setProperty("--swatch", colourOf(s))} /> {pick(house.language, value.words[s] ?? [s, s])}</th>)}<th scope="col" class="number">n</th></tr></thead>

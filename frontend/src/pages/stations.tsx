@@ -77,7 +77,7 @@ function OneStation({ station }: { station: Station }) {
         </div>
       </header>
       {station.series.length > 0 && <Shown of={series}>{(value) => <SoilChart series={value.series} />}</Shown>}
-      <div class="wide-table">
+      <div class="wide-table" tabIndex={0} role="group">
         <table>
           <thead><tr><th scope="col">{word("observed")}</th><th scope="col" class="number">{word("latest")}</th><th scope="col">{word("time")}</th><th scope="col">{word("quality")}</th></tr></thead>
           <tbody>

@@ -80,7 +80,7 @@ function Compare({ list }: { list: StudyCard[] }) {
             {(right) => {
               const keys = [...new Set([...left, ...right].map((row) => row.key))];
               return (
-                <div class="wide-table">
+                <div class="wide-table" tabIndex={0} role="group">
                   <table>
                     <thead><tr><th scope="col">{word("quantity")}</th><th scope="col" class="number">A</th><th scope="col" class="number">B</th><th scope="col" class="number">{word("difference")}</th></tr></thead>
                     <tbody>

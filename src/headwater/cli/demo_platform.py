@@ -48,36 +48,42 @@ def run_demo_platform(
     seed: Annotated[int, typer.Option(help="Seed of the virtual headwater.", min=0)] = 1,
 ) -> None:
     """Open the platform over a virtual headwater: live stations, an alert, a plan to approve."""
-    with report_errors():
-        from headwater.cli.people import open_people
-        from headwater.cli.serve import run_serve
+    from headwater.cli.serve import run_serve
 
-        stop = threading.Event()
+    stop = threading.Event()
+    store = out / "live" / "network.db"
+    with report_errors():
         _study(out, seed)
-        store = out / "live" / "network.db"
         store.parent.mkdir(exist_ok=True)
         stations, first = _stations(seed)
         (store.parent / "alerts.toml").write_text(choose_rule(stations, first), encoding="utf-8")
-        people = open_people(str(store), None)
-        for name, role in (("ranger", "ranger"), ("editor", "editor")):
-            password = secrets.token_urlsafe(9)
-            people.add(name, password, role)  # type: ignore[arg-type]
-            typer.echo(f"Sign in as    {name}, password {password}")
-        people.close()
-        player = threading.Thread(target=_play, args=(stations, first, port, stop), daemon=True)
-        player.start()
-        try:
-            run_serve(
-                studies=[out],
-                port=port,
-                store=str(store),
-                open_=True,
-                rules=store.parent / "alerts.toml",
-                rules_every=2.0,
-                control_every=5.0,
-            )
-        finally:
-            stop.set()
+        _sign_up(store)
+    player = threading.Thread(target=_play, args=(stations, first, port, stop), daemon=True)
+    player.start()
+    try:
+        run_serve(
+            studies=[out],
+            port=port,
+            store=str(store),
+            open_=True,
+            rules=store.parent / "alerts.toml",
+            rules_every=2.0,
+            control_every=5.0,
+        )
+    finally:
+        stop.set()
+
+
+def _sign_up(store: Path) -> None:
+    """Make accounts for this time, and print their passwords."""
+    from headwater.cli.people import open_people
+
+    people = open_people(str(store), None)
+    for role in ("ranger", "editor"):
+        password = secrets.token_urlsafe(9)
+        people.add(role, password, role)  # type: ignore[arg-type]
+        typer.echo(f"Sign in as    {role}, password {password}")
+    people.close()
 
 
 def _study(out: Path, seed: int) -> None:
