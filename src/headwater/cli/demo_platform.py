@@ -81,7 +81,7 @@ def _sign_up(store: Path) -> None:
     people = open_people(str(store), None)
     for role in ("ranger", "editor"):
         password = secrets.token_urlsafe(9)
-        people.add(role, password, role)  # type: ignore[arg-type]
+        people.add(role, password, role)
         typer.echo(f"Sign in as    {role}, password {password}")
     people.close()
 
