@@ -59,6 +59,7 @@ class Pulse:
                     "SELECT count(*), coalesce(sum(CASE WHEN resolved IS NULL THEN 1 ELSE 0 END),"
                     " 0), count(acknowledged) FROM alert_events"
                 )[0]
+                silences = session.rows("SELECT count(*) FROM alert_silences")[0][0]
         except StoreError:
             return {"away": True}
         return {
@@ -67,6 +68,7 @@ class Pulse:
             "alerts": int(open_),
             "events": int(events),
             "acknowledged": int(seen),
+            "silences": int(silences),
         }
 
     async def watch(self) -> AsyncIterator[bytes]:
