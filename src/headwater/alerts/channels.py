@@ -34,8 +34,15 @@ _KINDS = {
         "resolved": "Resolved",
         "nodata": "No data",
         "data_back": "Data back",
+        "reminder": "Reminder",
     },
-    "zh": {"raised": "预警", "resolved": "解除", "nodata": "数据中断", "data_back": "数据恢复"},
+    "zh": {
+        "raised": "预警",
+        "resolved": "解除",
+        "nodata": "数据中断",
+        "data_back": "数据恢复",
+        "reminder": "提醒",
+    },
 }
 _LINES = {
     "en": "{kind}: {headline}\nTime: {time}\nReference: {key}\n",

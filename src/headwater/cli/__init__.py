@@ -17,6 +17,7 @@ from headwater.cli import (
     keys,
     network,
     people,
+    plan,
     replay,
     samples,
     serve,
@@ -192,6 +193,7 @@ app.command("replay")(replay.run_replay)
 app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="people")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(plan.app, name="plan")
 app.command()(audit_tables.audit)
 app.command("doctor")(doctor.run_doctor)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from headwater.errors import DataError
+from headwater.errors import DataError, InputError
 from headwater.restoration.plan import Plan
 from headwater.restoration.treatment_effect import (
     TreatmentEffect,
     estimate_treatment_effect,
     matched_controls,
 )
+from headwater.tables import read_table
+from headwater.tables.vocabulary import Field
 
-__all__ = ["effect_words", "evaluate_plan"]
+__all__ = ["effect_words", "evaluate_plan", "read_cover"]
 
 _CONTROLS = 3
 
@@ -62,8 +65,10 @@ def evaluate_plan(
     Notes
     -----
     Controls are units that nobody treats: neither done nor approved in the plan. The three most
-    alike of each treated unit are taken, by cover before the work and by elevation and slope where
-    the plan knows them. The effect is that of the group: one unit is no replicate.
+    alike of each treated unit are taken, by elevation and slope, or all where the plan does not
+    know these. They are not matched by cover before the work: controls that looked as poor by
+    chance recover, and an effect is missed or invented in every second case
+    (docs/simulations/restoration.md). The effect is that of the group: one unit is no replicate.
     """
     treated = list(units) or [line.unit.name for line in plan.lines if line.state == "done"]
     _check(plan, cover, treated, water)
@@ -77,13 +82,10 @@ def evaluate_plan(
     label = wide.index.isin(treated)
     after = np.asarray(wide.columns) >= since
     values = wide.to_numpy(dtype=np.float64)
-    keep = label.copy()
-    if (~after).any():
-        before = values[:, ~after]
-        traits = _traits(plan, list(wide.index))
-        keep |= matched_controls(before, label, n_controls=_CONTROLS, traits=traits)
-    else:
-        keep[:] = True
+    traits = _traits(plan, list(wide.index))
+    keep = np.ones(len(label), dtype=bool)
+    if traits is not None:
+        keep = label | matched_controls(traits, label, n_controls=_CONTROLS)
     shown = values[keep]
     extra = None
     if water:
@@ -104,6 +106,50 @@ def evaluate_plan(
         "statement": effect_words(found),
     }
     return {name: dict(facts) for name in treated}
+
+
+def read_cover(path: str | Path, water: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table of cover by unit and year.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV or XLSX with ``unit``, ``year``, ``cover`` [1] and the columns of `water`.
+    water : sequence of str
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or lacks a column.
+    DataError
+        If cover is no share.
+    """
+    fields = [
+        Field("unit", "text", "unit name"),
+        Field("year", "number", "year"),
+        Field("cover", "number", "cover vegetationcover"),
+        *(Field(name, "number", name.lower()) for name in water),
+    ]
+    table = read_table(path, fields).data
+    missing = [one.name for one in fields if one.name not in table]
+    if missing:
+        raise InputError(
+            f"{path} lacks what an evaluation needs",
+            found=f"no {', '.join(missing)}; it has {', '.join(str(c) for c in table)}",
+            do="Give unit, year and cover, and the water that is to be taken out",
+        )
+    wrong = table[(table["cover"] < 0) | (table["cover"] > 1)]
+    if len(wrong):
+        raise DataError(
+            "a cover that is no share",
+            found=f"{wrong['cover'].iloc[0]:g} of {wrong['unit'].iloc[0]}",
+            do="Give cover from 0 to 1, not in percent",
+        )
+    return table.astype({"year": int}).reset_index(drop=True)
 
 
 def _by_year(table: pd.DataFrame, name: str) -> pd.DataFrame:

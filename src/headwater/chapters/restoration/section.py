@@ -29,6 +29,8 @@ _PLAN_COLUMNS = (
     "refused",
     "source",
 )
+# "unit" is the column of units of measurement
+_NAMED = {"unit": "management_unit"}
 _CALENDAR_COLUMNS = ("band", "aspect", "work", "method", "opens", "latest_beginning", "deadline")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -119,7 +121,7 @@ def _blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     )
     yield from _calendar_blocks(results)
     table: pd.DataFrame = plan.data
-    shown = table[list(_PLAN_COLUMNS)].copy()
+    shown = table[list(_PLAN_COLUMNS)].rename(columns=_NAMED)
     shown.attrs["units"] = {"confidence": "1"}
     yield TableBlock(
         "plan",
@@ -168,9 +170,11 @@ def _calendar_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
 
 
 def _harvest_blocks(table: pd.DataFrame) -> Iterator[Block]:
+    shown = table.rename(columns=_NAMED)
+    shown.attrs |= table.attrs
     yield TableBlock(
         "rain-harvesting",
-        table,
+        shown,
         "Pits and ditches where degradation is severe and nothing forbids them: what they hold, "
         "what share of the design storm's runoff they keep (with its range for curve numbers ten "
         "lower and higher), and what they would have kept of the last season's rain.",
