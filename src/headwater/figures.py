@@ -54,6 +54,8 @@ COLORMAP = {
     "p_value": "viridis",
     "n": "Greys",
     "degradation": "YlOrRd",
+    "warning_state": "YlOrRd",
+    "drought": "YlOrBr",
 }
 """Colour map by quantity; anything else takes ``viridis``."""
 

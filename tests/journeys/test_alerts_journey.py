@@ -10,13 +10,16 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from headwater.alerts import acknowledge, deliver, evaluate, list_alerts
 from headwater.alerts.channels import sender, verify_signature
+from headwater.alerts.escalation import escalate
 from headwater.alerts.events import add_silence, read_evidence
+from headwater.alerts.feed import atom_feed
 from headwater.alerts.outbox import dead_messages
 from headwater.alerts.rules import Rules
 from headwater.network import open_store
@@ -58,7 +61,7 @@ def receiver(answers):
 
 
 @contextlib.contextmanager
-def mail_server():
+def mail_server(port=0):
     from aiosmtpd.controller import Controller
     from aiosmtpd.handlers import Message
 
@@ -68,9 +71,10 @@ def mail_server():
         def handle_message(self, message):
             got.append(message)
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    if not port:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
     controller = Controller(Keep(), hostname="127.0.0.1", port=port)
     controller.start()
     try:
@@ -273,3 +277,108 @@ def test_senders_that_are_killed_lose_nothing_and_double_only_what_was_unmarked(
     assert {f"m{at}" for at in range(60)} == set(sent), "a message was lost"
     assert kills > 0, "nothing was killed"
     assert len(sent) - 60 <= kills, "a message was doubled although it had been marked"
+
+
+def escalating(url, **more):
+    """Rules whose alert goes on to whoever is on duty after two hours."""
+    plain = rules(hook={"kind": "webhook", "url": url}).model_dump(mode="json")
+    plain["rule"][0] |= {
+        "channels": ["inbox"],
+        "escalate_after": "2 h",
+        "escalate_to": ["on-call"],
+        "max_age": "10 h",
+    }
+    day = {"start": "2020-01-01T00:00:00+08:00", "end": "2040-01-01T00:00:00+08:00"}
+    return Rules.model_validate(plain | {"duty": [{"channel": "hook", **day}]} | more)
+
+
+def test_what_nobody_sees_to_escalates_once_and_not_when_it_is_old(store):
+    with receiver([]) as (url, got):
+        wanted = escalating(url)
+        filled(store, [0.3, 0.09, 0.08])
+        (alert,) = evaluate(store, wanted)
+        at = alert.raised
+        assert escalate(store, wanted, now=at + HOUR) == []
+        assert escalate(store, wanted, now=at + 3 * HOUR) == [alert.key]
+        assert escalate(store, wanted, now=at + 4 * HOUR) == [], "once"
+        assert deliver(store, sender(wanted), owner="a", rng=np.random.default_rng(1)).sent == 1
+    assert json.loads(got[0][1])["kind"] == "escalated"
+
+
+@pytest.mark.parametrize("how", ["old", "seen", "silenced", "nobody on duty"])
+def test_what_must_not_escalate_does_not(store, how):
+    wanted = escalating("http://127.0.0.1:9/none")
+    filled(store, [0.3, 0.09, 0.08])
+    (alert,) = evaluate(store, wanted)
+    at = alert.raised + 3 * HOUR
+    if how == "old":
+        at = alert.raised + 11 * HOUR
+    elif how == "seen":
+        acknowledge(store, alert.key, "Zhuoma")
+    elif how == "silenced":
+        add_silence(store, reason="moving", until=2**62, station="Mead*")
+    else:
+        wanted = escalating("http://127.0.0.1:9/none", duty=[])
+        assert escalate(store, wanted, now=at) == [alert.key]
+        with store.transaction(read_only=True) as session:
+            rows = session.rows("SELECT channel FROM alert_outbox WHERE message_key LIKE '%escal%'")
+        assert rows == [("inbox",)], "it shows in the inbox"
+        return
+    assert escalate(store, wanted, now=at) == []
+
+
+def test_a_new_member_of_a_silenced_group_rings(store):
+    """A silence names stations by matcher: another station of the area is not hidden by it."""
+    wanted = rules(hook={"kind": "webhook", "url": "http://127.0.0.1:9/none"})
+    filled(store, [0.3, 0.09, 0.08])
+    add_silence(store, reason="probe is being moved", until=2**62, station="Meadow", by="Li")
+    evaluate(store, wanted)
+    with store.transaction() as session:
+        session.execute("UPDATE things SET name = 'Meadow 2' WHERE name = 'Meadow'")
+    write(store, 1, [0.3, 0.2, 0.08, 0.07], START + 10 * HOUR)
+    again = evaluate(store, wanted)
+    assert [one.state for one in again] == ["resolved", "firing"]
+    with store.transaction(read_only=True) as session:
+        waiting = session.rows(
+            "SELECT count(*) FROM alert_outbox WHERE status = 'waiting' AND channel = 'hook'"
+        )
+    assert waiting == [(2,)], "only messages of the renamed station wait"
+
+
+def test_the_feed_keeps_identifiers_and_moves_updates(store):
+    wanted = rules()
+    filled(store, [0.3, 0.09, 0.08])
+    (alert,) = evaluate(store, wanted)
+    before = ElementTree.fromstring(atom_feed(store, "http://reserve.example/alerts.atom"))
+    acknowledge(store, alert.key, "Zhuoma")
+    after = ElementTree.fromstring(atom_feed(store, "http://reserve.example/alerts.atom"))
+    atom = "{http://www.w3.org/2005/Atom}"
+    one, two = (feed.find(f"{atom}entry") for feed in (before, after))
+    assert one.find(f"{atom}id").text == two.find(f"{atom}id").text
+    assert one.find(f"{atom}updated").text < two.find(f"{atom}updated").text
+    assert two.find(f"{atom}title").text.startswith("Acknowledged: ")
+    for name in ("id", "title", "updated", "author", "link"):
+        assert before.find(f"{atom}{name}") is not None
+
+
+def test_mail_that_is_down_for_an_hour_loses_nothing(store):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mail = {"kind": "smtp", "host": "127.0.0.1", "port": port, "security": "none"}
+    wanted = rules(mail={**mail, "recipients": ["ranger@reserve.example"]})
+    filled(store, [0.3, 0.09, 0.08])
+    evaluate(store, wanted)
+    rng, waits = np.random.default_rng(1), []
+    for _ in range(6):  # the tries that fall into an hour of back-off
+        done = deliver(store, sender(wanted), owner="a", rng=rng)
+        assert (done.failed, done.dead) == (1, 0)
+        with store.transaction() as session:
+            due = session.rows("SELECT due FROM alert_outbox WHERE channel = 'mail'")[0][0]
+            waits.append((due - session.clock()) / 1e6)
+            session.execute("UPDATE alert_outbox SET due = 0")
+    assert waits[-1] > 4 * waits[0], "it waits longer each time"
+    with mail_server(port) as (_, mails):
+        assert deliver(store, sender(wanted), owner="a", rng=rng).sent == 1
+        assert deliver(store, sender(wanted), owner="a", rng=rng).sent == 0
+    assert len(mails) == 1

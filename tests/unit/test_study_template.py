@@ -20,6 +20,7 @@ from headwater.chapters.samples.options import (
 from headwater.chapters.validation.options import ValidationOptions
 from headwater.chapters.variation.options import BandOptions, VariationOptions
 from headwater.chapters.vegetation.options import CapacityOptions, VegetationOptions
+from headwater.chapters.warning.options import WarningOptions
 from headwater.errors import StudyError
 from headwater.settings import Settings
 from headwater.study import parse_study
@@ -42,6 +43,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "detector.strata.FACTOR": StrataOptions,
     "vegetation": VegetationOptions,
     "vegetation.capacity": CapacityOptions,
+    "warning": WarningOptions,
     "samples": SamplesOptions,
     "samples.lmwl": LmwlOptions,
     "samples.climate": ClimateOptions,

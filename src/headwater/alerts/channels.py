@@ -35,6 +35,7 @@ _KINDS = {
         "nodata": "No data",
         "data_back": "Data back",
         "reminder": "Reminder",
+        "escalated": "Not yet seen to",
     },
     "zh": {
         "raised": "预警",
@@ -42,6 +43,7 @@ _KINDS = {
         "nodata": "数据中断",
         "data_back": "数据恢复",
         "reminder": "提醒",
+        "escalated": "尚未处理",
     },
 }
 _LINES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ from headwater.glossary import GLOSSARY
 __all__ = [
     "AlertRule",
     "Channel",
+    "Duty",
     "Rules",
     "read_rules",
 ]
@@ -97,6 +99,12 @@ class AlertRule(_Table):
     headline: str = Field("", description="What people read first; default: from the rule.")
     instruction: str = Field("", description="What to do.")
     max_age: Seconds = Field(14 * 86400.0, description="Age beyond which nothing escalates.")
+    escalate_after: Seconds | None = Field(
+        None, description="Time unacknowledged before it goes on."
+    )
+    escalate_to: tuple[str, ...] = Field(
+        (), description='Names of channels; "on-call" for whoever is on duty then.'
+    )
 
     @model_validator(mode="after")
     def _check(self) -> AlertRule:
@@ -140,6 +148,24 @@ class AlertRule(_Table):
         return depth is not None and self.depth[0] <= depth <= self.depth[1]
 
 
+class Duty(_Table):
+    """Table ``[[duty]]``: whose turn it is, for "on-call"."""
+
+    channel: str = Field(description="Name of the channel of who is on duty.")
+    start: dt.datetime = Field(description="First moment, with its offset.")
+    end: dt.datetime = Field(description="End, with its offset.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Duty:
+        if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
+            raise StudyError(
+                f"a turn of duty of '{self.channel}' that cannot be",
+                found=f"{self.start} to {self.end}",
+                do="Give start and a later end, both with an offset: 2026-07-01T08:00:00+08:00",
+            )
+        return self
+
+
 class Rules(_Table):
     """A rules file, read and checked.
 
@@ -153,10 +179,18 @@ class Rules(_Table):
 
     rule: tuple[AlertRule, ...] = ()
     channels: dict[str, Channel] = {}
+    duty: tuple[Duty, ...] = ()
 
     @model_validator(mode="after")
     def _check_names(self) -> Rules:
         known = {"inbox", *self.channels}
+        for turn in self.duty:
+            if turn.channel not in known:
+                raise StudyError(
+                    "a turn of duty names an unknown channel",
+                    found=f"'{turn.channel}'",
+                    do=nearest(turn.channel, sorted(known)),
+                )
         names = [one.name for one in self.rule]
         double = sorted({one for one in names if names.count(one) > 1})
         if double:
@@ -164,14 +198,26 @@ class Rules(_Table):
                 "two rules of one name", found=f"'{double[0]}'", do="Give each its own name"
             )
         for one in self.rule:
-            for channel in one.channels:
-                if channel not in known:
+            for channel in (*one.channels, *one.escalate_to):
+                if channel not in known and channel != "on-call":
                     raise StudyError(
                         f"rule '{one.name}' names an unknown channel",
                         found=f"'{channel}'",
                         do=f"{nearest(channel, sorted(known))} or add [channels.{channel}]",
                     )
         return self
+
+    def reached(self, rule: AlertRule, time: int) -> tuple[str, ...]:
+        """Name the channels that an alert escalates to at a time [µs].
+
+        ``on-call`` is whoever is on duty then; where nobody is, the inbox, so that it shows.
+        """
+        now = dt.datetime.fromtimestamp(time / 1e6, dt.UTC)
+        turns = [one.channel for one in self.duty if one.start <= now < one.end] or ["inbox"]
+        names = [
+            name for one in rule.escalate_to for name in (turns if one == "on-call" else [one])
+        ]
+        return tuple(dict.fromkeys(names))
 
     def channel(self, name: str) -> Channel:
         """Give a channel by name; ``inbox`` is always there."""

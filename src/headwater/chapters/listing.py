@@ -22,6 +22,8 @@ from headwater.chapters.variation import section as variation_section
 from headwater.chapters.variation import step as variation_step
 from headwater.chapters.vegetation import section as vegetation_section
 from headwater.chapters.vegetation import step as vegetation_step
+from headwater.chapters.warning import section as warning_section
+from headwater.chapters.warning import step as warning_step
 from headwater.report.section import MakeSection
 from headwater.study.step import Step
 
@@ -35,6 +37,7 @@ STEPS: tuple[Step, ...] = (
     correlation_step.STEP,
     detector_step.STEP,
     vegetation_step.STEP,
+    warning_step.STEP,
     samples_step.STEP,
     restoration_step.STEP,
 )
@@ -48,6 +51,7 @@ SECTIONS: Mapping[str, MakeSection] = {
     "correlation": correlation_section.make_section,
     "detector": detector_section.make_section,
     "vegetation": vegetation_section.make_section,
+    "warning": warning_section.make_section,
     "samples": samples_section.make_section,
     "restoration": restoration_section.make_section,
 }

@@ -14,6 +14,7 @@ from headwater.cli import (
     detect,
     doctor,
     downscale,
+    hindcast,
     keys,
     network,
     people,
@@ -185,6 +186,7 @@ app.command("downscale")(downscale.run_downscale)
 app.command("twin")(downscale.run_twin)
 app.command("validate")(validate.run_validate)
 app.command("detect")(detect.run_detect)
+app.command("hindcast")(hindcast.run_hindcast)
 app.add_typer(samples.app, name="samples")
 app.add_typer(network.app, name="network")
 app.command("serve")(serve.run_serve)

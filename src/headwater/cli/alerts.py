@@ -17,6 +17,7 @@ __all__ = [
     "app",
     "channels",
     "check",
+    "feed",
     "list_",
     "show",
     "silence",
@@ -70,6 +71,7 @@ def watch(
 
         from headwater.alerts import deliver, evaluate, read_rules
         from headwater.alerts.channels import sender
+        from headwater.alerts.escalation import escalate
 
         wanted = read_rules(rules)
         send, owner = sender(wanted), f"{socket.gethostname()}:{os.getpid()}"
@@ -78,6 +80,8 @@ def watch(
             while True:
                 for alert in evaluate(opened, wanted):
                     typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
+                for key in escalate(opened, wanted):
+                    typer.echo(f"escalated: {key}")
                 done = deliver(opened, send, owner=owner, rng=rng)
                 if done.sent or done.failed:
                     typer.echo(f"{done.sent} sent, {done.failed} to be sent again")
@@ -179,6 +183,26 @@ def try_(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
                 typer.echo(f"{rule.name}: {len(rows)} messages")
                 for station, message in rows:
                     typer.echo(f"  {iso(message.time)}  {message.kind:<10} {station}")
+
+
+@app.command()
+def feed(
+    out: Annotated[Path, typer.Option(help="File of the feed.")] = Path("alerts.atom"),
+    address: Annotated[
+        str, typer.Option(help="Where the feed will be read from.")
+    ] = "http://localhost/alerts.atom",
+    store: _Store = "network.db",
+) -> None:
+    """Write the alerts as an Atom feed."""
+    with report_errors():
+        from headwater.alerts.feed import atom_feed
+
+        with _opened(store) as opened:
+            text = atom_feed(opened, address)
+        part = out.with_name(f".writing-{out.name}")
+        part.write_bytes(text)
+        part.replace(out)
+        typer.echo(f"Feed: {out}")
 
 
 @app.command()

@@ -62,7 +62,7 @@ path = "data/vegetation.tif"
 [detector]
 
 [vegetation]
-
+{warning}
 [samples]                 # soil, its sources and what it feeds, in June, August and September
 path = "data/samples.csv"
 altitude = [3000, 3500, 4000, 4500, 5100]
@@ -93,6 +93,13 @@ _UNITS = (
     ("Steep cut", 0.64, 0.44, 0.70, 0.52, "severe", 0.77, {"soil_depth": 1.0, "seasons": 2}),
 )
 """Management units of the demo, made up like all of it."""
+
+
+_WARNING = """
+[warning]                 # patches lose cover from 2020 on (data/truth.nc)
+watch_from = "2020-01-01"
+map_share = 0.25          # three years of history: certainty is not to be had
+"""
 
 
 def write_demo(
@@ -129,7 +136,9 @@ def write_demo(
         If the folder holds other things, or cannot be written.
     """
     home = Path(out)
-    data = _empty_home(home, _FIRST_LINE + _STUDY.format(seed=seed))
+    # a shorter record has no history that could be watched against
+    watched = "" if small or making else _WARNING
+    data = _empty_home(home, _FIRST_LINE + _STUDY.format(seed=seed, warning=watched))
     _write_data(data, seed=seed, making=making or (_SMALL if small else {}))
     # Half a gigabyte in reference cycles would otherwise stay while the study runs.
     gc.collect()

@@ -27,6 +27,7 @@ from headwater.chapters.samples.options import SamplesOptions
 from headwater.chapters.validation.options import ValidationOptions
 from headwater.chapters.variation.options import VariationOptions
 from headwater.chapters.vegetation.options import VegetationOptions
+from headwater.chapters.warning.options import WarningOptions
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
 from headwater.study.paths import RelativePath
@@ -378,6 +379,7 @@ class Study(Table):
     correlation: CorrelationOptions | None = None
     detector: DetectorOptions | None = None
     vegetation: VegetationOptions | None = None
+    warning: WarningOptions | None = None
     samples: SamplesOptions | None = None
     restoration: RestorationOptions | None = None
     settings: dict[str, Any] = {}

@@ -278,8 +278,8 @@ def _problems_of_names(raw: Mapping[str, Any]) -> list[HeadwaterError]:
             problems += _raised(partial(entry.term, name))
     problems += _strangers(_table(raw, "grid"), "[grid] like", [*inputs])
     derived = [name for name in DERIVED if "elevation" in inputs and name not in inputs]
-    for step in ("variation", "correlation", "detector"):
-        for key in ("of", "with", "response", "factors"):
+    for step in ("variation", "correlation", "detector", "warning"):
+        for key in ("of", "with", "response", "factors", "water"):
             problems += _strangers(_table(raw, step), f"[{step}] {key}", [*inputs, *derived])
     for key in ("ndvi", "water", "demand", "types", "field_plot"):
         spot = f"[vegetation] {key}"
@@ -308,7 +308,15 @@ def _nothing_to_study(raw: Mapping[str, Any]) -> list[HeadwaterError]:
             found="no table [inputs.NAME]",
             do=f"Add inputs, or remove [{step}]",
         )
-        for step in ("area", "grid", "variation", "correlation", "detector", "vegetation")
+        for step in (
+            "area",
+            "grid",
+            "variation",
+            "correlation",
+            "detector",
+            "vegetation",
+            "warning",
+        )
         if step in raw
     ]
 

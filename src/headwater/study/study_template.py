@@ -65,6 +65,10 @@ _VEGETATION = (
     "What soil water lets grow, and where it is degrading: needs [inputs.ndvi]. Without the table: "
     "not computed."
 )
+_WARNING = (
+    "Early warning: drought, and greenness that falls short of what season and soil water let "
+    "expect, with a set rate of false alarms. Without the table: not computed."
+)
 _SAMPLES = (
     "Where the water came from: isotopes of water samples. Without the table: not computed. A "
     "study may have samples alone, without inputs."
@@ -126,6 +130,9 @@ _EXAMPLES = {
     "correlation.months": "[5, 6, 7, 8, 9, 10]",
     "detector.response": '"soil_moisture"',
     "detector.factors": '["precipitation", "temperature", "elevation"]',
+    "warning.of": '"ndvi"',
+    "warning.water": '"soil_moisture"',
+    "warning.watch_from": '"2020-01-01"',
     "samples.path": '"data/samples.csv"',
     "samples.columns": '{ d18O = "18O, per mil" }',
     "samples.waters": '{ "Soil 30 cm" = "soil" }',
@@ -225,6 +232,9 @@ def template() -> str:
         "\n".join(textwrap.wrap(_VEGETATION, 92, initial_indent="# ", subsequent_indent="# "))
         + "\n"
         + _table("vegetation", _options("vegetation"), commented=True),
+        "\n".join(textwrap.wrap(_WARNING, 92, initial_indent="# ", subsequent_indent="# "))
+        + "\n"
+        + _table("warning", _options("warning"), commented=True),
         "\n".join(textwrap.wrap(_SAMPLES, 92, initial_indent="# ", subsequent_indent="# "))
         + "\n"
         + _table("samples", _options("samples"), commented=True),

@@ -16,7 +16,7 @@ from headwater.errors import DataError
 from headwater.vegetation import _response_kernels as kernels
 from headwater.vegetation._series import quantiles_of, times_of
 
-__all__ = ["FORMS", "Response", "fit_response", "lagged_water"]
+__all__ = ["FORMS", "Response", "fit_response", "lagged_water", "transformed_water"]
 
 Floats = NDArray[np.float64]
 
@@ -342,3 +342,27 @@ def _expected(response: Response, cover: xr.DataArray, lagged: Floats) -> xr.Dat
     values = np.where(place[:, None] >= 0, intercept[at] + answered, np.nan)
     ordered = cover.transpose("time", ...)
     return ordered.copy(data=values.reshape(ordered.shape)).transpose(*cover.dims)
+
+
+def transformed_water(settings: Floats, lagged: Floats) -> Floats:
+    """Transform soil water as a fitted response does, for baselines that take it as a covariate.
+
+    Parameters
+    ----------
+    settings : ndarray, shape (cells, 6) or (1, 6)
+        Of :class:`Response`, of each cell or one for all.
+    lagged : ndarray, shape (lags + 1, times, cells)
+        Of :func:`lagged_water` [m3 m-3].
+
+    Returns
+    -------
+    ndarray, shape (times, cells)
+        On the scale of the form; NaN where too few lags have a value.
+
+    Examples
+    --------
+    >>> linear = np.array([[0.0, 0.0, 0.0, 0.5, 0.0, 30.0]])
+    >>> transformed_water(linear, np.array([[[0.2]], [[0.1]]])).round(3).tolist()
+    [[0.167]]
+    """
+    return _form_of(settings, _weighted(settings, lagged))

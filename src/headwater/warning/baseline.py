@@ -254,15 +254,16 @@ def innovations(
     from headwater.warning._kernels import innovate
 
     x, water, part = _checked(values, times, covariates, baseline.options)
-    last, age = baseline.last.copy(), baseline.age.copy()
+    # copies in full precision; the kernel updates them in place
+    last, age = baseline.last.astype(np.float64), baseline.age.astype(np.int64)
     found = innovate(
         x,
         baseline_design(times, baseline.options),
         water,
         part,
-        baseline.coefficients,
-        baseline.spread,
-        baseline.rho,
+        np.asarray(baseline.coefficients, dtype=np.float64),
+        np.asarray(baseline.spread, dtype=np.float64),
+        np.asarray(baseline.rho, dtype=np.float64),
         last,
         age,
     )

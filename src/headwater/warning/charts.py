@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+SURVIVAL = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
+"""Shares of healthy places whose highest statistic is kept of a calibration."""
+
 _GRID = (-0.1, 0.05, 0.15, 0.3, 0.45, 0.6, 0.8)
 _BATCH = 4000
 
@@ -44,6 +47,11 @@ class Thresholds:
         Estimated memory, and the threshold that keeps the rate there [σ].
     n_simulations : int
         Histories simulated at each point.
+    quantiles : ndarray, shape (n_seasons, n_levels)
+        Highest statistic of a healthy place within so many seasons, as a share of its threshold, at
+        each share of :data:`SURVIVAL` that exceeds it [1].
+    tail : ndarray, shape (n_seasons, 2)
+        Shape and scale of the generalised Pareto distribution beyond the last of them [1].
     """
 
     rate: float
@@ -51,6 +59,8 @@ class Thresholds:
     rho: Floats
     threshold: Floats
     n_simulations: int
+    quantiles: Floats
+    tail: Floats
 
     def at(self, rho: ArrayLike) -> Floats:
         """Interpolate the threshold at estimated memories.
@@ -65,6 +75,37 @@ class Thresholds:
             [σ]; NaN where `rho` is missing.
         """
         return np.asarray(np.interp(np.asarray(rho, float), self.rho, self.threshold))
+
+    def p_value(self, peak: ArrayLike, rho: ArrayLike, n_seasons: int = 1) -> Floats:
+        """Give the probability that a healthy place reaches a statistic within some seasons.
+
+        Parameters
+        ----------
+        peak : array-like, shape (n_places,)
+            Highest statistic of each place since it has been watched, not held back [σ].
+        rho : array-like, shape (n_places,)
+            Estimated memory of its residuals [1].
+        n_seasons : int
+            Seasons that have been watched, the present one included; from 1.
+
+        Returns
+        -------
+        ndarray, shape (n_places,)
+            Interpolated among the simulations of all memories; beyond the last 0.5 % of them by a
+            generalised Pareto distribution. NaN where either is missing.
+
+        References
+        ----------
+        Hosking & Wallis (1987), doi:10.1080/00401706.1987.10488243.
+        """
+        season = min(max(n_seasons, 1), len(self.quantiles)) - 1
+        ratio = np.asarray(peak, dtype=np.float64) / self.at(rho)
+        levels, quantiles = np.append(1.0, SURVIVAL), np.append(0.0, self.quantiles[season])
+        inside = np.exp(np.interp(ratio, quantiles, np.log(levels)))
+        shape, scale = self.tail[season]
+        excess = np.maximum(ratio - quantiles[-1], 0.0) / scale
+        beyond = levels[-1] * (1.0 + shape * excess) ** (-1.0 / shape)
+        return np.asarray(np.where(ratio > quantiles[-1], beyond, inside))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,8 +173,8 @@ def update_chart(chart: Chart, innovation: ArrayLike) -> tuple[Floats, Chart]:
     from headwater.warning._kernels import accumulate_loss
 
     u = np.ascontiguousarray(innovation, dtype=np.float64)
-    statistic, path = chart.statistic.copy(), np.empty(u.shape)
-    ceiling = 2 * np.where(np.isfinite(chart.threshold), chart.threshold, np.inf)
+    statistic, path = chart.statistic.astype(np.float64), np.empty(u.shape)
+    ceiling = 2 * np.where(np.isfinite(chart.threshold), chart.threshold, np.inf).astype(np.float64)
     accumulate_loss(u, statistic, chart.allowance, ceiling, path)
     return path, replace(chart, statistic=statistic)
 
@@ -157,6 +198,9 @@ class Tolerance:
         Covariates of the baseline, simulated as noise with the memory of the residuals.
     n_simulations : int
         Places simulated at each of seven memories.
+    shocks : ndarray, optional
+        What drives the residuals, drawn from with replacement: a sample of the innovations of the
+        user's own histories, so that a skewed index keeps its rate. Default: normal.
     """
 
     rate: float = 0.01
@@ -165,6 +209,7 @@ class Tolerance:
     missing: float = 0.0
     n_covariates: int = 0
     n_simulations: int = 20_000
+    shocks: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse a rate that the simulations cannot show."""
@@ -218,19 +263,45 @@ def calibrate_thresholds(
     """
     chosen, wanted = options or BaselineOptions(), tolerance or Tolerance()
     dates = _dates(history, season, wanted.n_seasons, chosen)
-    samples = []
+    samples: list[tuple[Floats, Floats]] = []
     for memory in _GRID:
         found = [
             _maxima(dates, memory, rng, wanted, chosen)
             for _ in range(-(-wanted.n_simulations // _BATCH))
         ]
-        samples.append(tuple(np.concatenate(part) for part in zip(*found, strict=True)))
-    rho = np.array([float(one[0].mean()) for one in samples])
-    threshold = _matched(samples, rho, 1 - wanted.rate * wanted.n_seasons)
-    return Thresholds(wanted.rate, wanted.allowance, rho, threshold, wanted.n_simulations)
+        estimate = np.concatenate([one for one, _ in found])
+        samples.append((estimate, np.concatenate([one for _, one in found], axis=1)))
+    rho = np.maximum.accumulate(np.array([float(one.mean()) for one, _ in samples]))
+    last = [(estimate, maxima[-1]) for estimate, maxima in samples]
+    threshold = _matched(last, rho, 1 - wanted.rate * wanted.n_seasons)
+    quantiles, tail = _survival(samples, rho, threshold)
+    return Thresholds(
+        wanted.rate, wanted.allowance, rho, threshold, wanted.n_simulations, quantiles, tail
+    )
 
 
-def _matched(samples: list[tuple[Floats, ...]], rho: Floats, level: float) -> Floats:
+def _survival(
+    samples: list[tuple[Floats, Floats]], rho: Floats, threshold: Floats
+) -> tuple[Floats, Floats]:
+    """Say how high healthy places come, as a share of their threshold.
+
+    As a share of the threshold one distribution serves all memories, known or estimated.
+    """
+    ratio = np.concatenate([m / np.interp(e, rho, threshold) for e, m in samples], axis=1)
+    quantiles = np.quantile(ratio, 1 - np.array(SURVIVAL), axis=1).T
+    tail = [_pareto(row, edge) for row, edge in zip(ratio, quantiles[:, -1], strict=True)]
+    return quantiles, np.array(tail)
+
+
+def _pareto(ratio: Floats, edge: float) -> tuple[float, float]:
+    """Fit what lies beyond an edge by moments; no steeper than exponential, for the safe side."""
+    excess = ratio[ratio > edge] - edge
+    mean, variance = float(excess.mean()), float(excess.var())
+    shape = float(np.clip(0.5 * (1 - mean**2 / variance), 1e-3, 0.4))
+    return shape, mean * (1 - shape)
+
+
+def _matched(samples: list[tuple[Floats, Floats]], rho: Floats, level: float) -> Floats:
     """Raise thresholds together until the rate holds although memory is only estimated."""
     threshold = np.array([float(np.quantile(maximum, level)) for _, maximum in samples])
     threshold = np.maximum.accumulate(threshold)
@@ -244,6 +315,7 @@ class _Dates:
 
     times: NDArray[np.datetime64]
     n_history: int
+    n_season: int
 
 
 def _dates(
@@ -260,7 +332,7 @@ def _dates(
             do="Give other dates, or another season",
         )
     later = [year + np.timedelta64(365 * one, "D") for one in range(n_seasons)]
-    return _Dates(np.concatenate([before, *later]), len(before))
+    return _Dates(np.concatenate([before, *later]), len(before), len(year))
 
 
 def _maxima(
@@ -270,9 +342,12 @@ def _maxima(
     tolerance: Tolerance,
     options: BaselineOptions,
 ) -> tuple[Floats, Floats]:
-    """Simulate healthy places, and return their estimated memory and their highest statistic."""
+    """Simulate healthy places; return their memory, and their highest statistic by each season."""
     shape = (len(dates.times), _BATCH)
-    values = _autoregressive(rng.standard_normal(shape), memory)
+    noise = rng.standard_normal(shape)
+    if tolerance.shocks is not None:
+        noise = rng.choice(tolerance.shocks, shape)
+    values = _autoregressive(noise, memory)
     values[rng.random(shape) < tolerance.missing] = np.nan
     water = np.empty((tolerance.n_covariates, *shape))
     for one in range(tolerance.n_covariates):
@@ -283,7 +358,8 @@ def _maxima(
     whole = fitted.reason == 0
     start = Chart(tolerance.allowance, np.full(_BATCH, np.nan), np.zeros(_BATCH))
     path, _ = update_chart(start, found)
-    return fitted.rho[whole], path.max(axis=0)[whole]
+    by_season = path.reshape(-1, dates.n_season, _BATCH).max(axis=1)
+    return fitted.rho[whole], np.maximum.accumulate(by_season, axis=0)[:, whole]
 
 
 def _autoregressive(noise: Floats, memory: float) -> Floats:

@@ -113,18 +113,15 @@ def seasonal_percentile(
 
 
 def _ranked(x: Floats, held: Floats, inside: NDArray[np.bool_], min_n: int) -> Floats:
-    ordered = np.sort(held, axis=0)
-    n = np.isfinite(ordered).sum(axis=0)
+    n = np.isfinite(held).sum(axis=0)
     found = np.full(x.shape, np.nan)
-    for at in np.flatnonzero(n >= min_n):
-        sample = ordered[: n[at], at]
-        low = np.searchsorted(sample, x[:, at], side="left")
-        high = np.searchsorted(sample, x[:, at], side="right")
+    for row, (value, own) in enumerate(zip(x, inside, strict=True)):
+        low = (held < value).sum(axis=0)
+        ties = (held == value).sum(axis=0)
         # a value of the reference is one of its own ties; another one joins the sample
-        ties = np.where(inside, high - low, high - low + 1)
-        total = np.where(inside, n[at], n[at] + 1)
-        found[:, at] = 100 * (low + (ties + 1) / 2) / (total + 1)
-    found[~np.isfinite(x)] = np.nan
+        joins = 0 if own else 1
+        found[row] = 100 * (low + (ties + joins + 1) / 2) / (n + joins + 1)
+    found[~np.isfinite(x) | (n < min_n)] = np.nan
     return found
 
 

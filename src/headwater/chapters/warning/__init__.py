@@ -1,0 +1,1 @@
+"""The chapter "warning": drought and degradation, with a set rate of false alarms."""

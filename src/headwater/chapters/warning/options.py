@@ -1,0 +1,106 @@
+"""What table ``[warning]`` of a study file may say."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from headwater.errors import StudyError
+
+__all__ = ["WarningOptions"]
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, dt.date | dt.datetime):
+        return value.isoformat()[:10]
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value[:10]).isoformat()
+        except ValueError as error:
+            raise StudyError(
+                "a day that the calendar does not know",
+                found=f"'{value}'",
+                do='Write it as "2019-01-01"',
+            ) from error
+    return value
+
+
+Day = Annotated[str, BeforeValidator(_day)]
+
+
+class WarningOptions(BaseModel):
+    """Table ``[warning]`` of the study file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: str | None = Field(
+        None,
+        description="The greenness that is watched: an input; default: ndvi, else the first of "
+        "evi, fractional_cover and lai that the study has.",
+    )
+    water: str | None = Field(
+        None,
+        description="Soil water whose shortage explains a loss and is a drought by itself; "
+        "default: soil_moisture where the study has it.",
+    )
+    watch_from: Day | None = Field(
+        None,
+        description="First day watched; what lies before is the history. Default: the last third "
+        "of the years, with at least three before it.",
+    )
+    step: int = Field(
+        16,
+        ge=1,
+        le=31,
+        description="Days that are averaged, where the input has shorter steps [d].",
+    )
+    false_alarms: float = Field(
+        0.01,
+        gt=0,
+        lt=0.3,
+        description="Tolerated false alarms per cell and season.",
+    )
+    map_share: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Tolerated share of false alarms among the cells that the map shows.",
+    )
+    min_n: int = Field(
+        24, ge=8, description="Fewest observations in a cell's history; with fewer, no model."
+    )
+    harmonics: int = Field(2, ge=1, le=4, description="Harmonics of the mean year.")
+    min_cells: int = Field(2, ge=1, description="Fewest neighbouring cells that make an alert.")
+    drought_at: float = Field(
+        20.0,
+        gt=0,
+        lt=50,
+        description="Percentile of soil water at which a drought begins (20: D1 of the US Drought "
+        "Monitor) [%].",
+    )
+    drought_ends: float = Field(
+        30.0, gt=0, lt=80, description="Percentile above which it ends [%]."
+    )
+    drought_steps: int = Field(
+        3, ge=1, description="Pentads in a row at or below it before it is one."
+    )
+    rehearsals: int = Field(
+        400,
+        ge=0,
+        description="Cells on whose resampled history losses are planted, to say how often and how "
+        "soon they would be found; 0: none.",
+    )
+
+    @field_validator("drought_ends")
+    @classmethod
+    def _check_hysteresis(cls, ends: float, info: Any) -> float:
+        begins = info.data.get("drought_at")
+        if begins is not None and ends < begins:
+            raise StudyError(
+                "a drought that ends before it begins",
+                found=f"drought_at = {begins:g}, drought_ends = {ends:g}",
+                do="Let drought_ends be no lower than drought_at",
+            )
+        return ends

@@ -1,0 +1,410 @@
+"""Watch the study's grids: histories, charts, ladders and drought, block by block of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from headwater.chapters.warning import series
+from headwater.chapters.warning.options import WarningOptions
+from headwater.chapters.warning.series import Block, Calendar, WaterForm
+from headwater.errors import DataError
+from headwater.warning import (
+    calibrate_thresholds,
+    drought_class,
+    fit_baseline,
+    innovations,
+    seasonal_percentile,
+)
+from headwater.warning.baseline import REASONS, expected_values, season_parts
+from headwater.warning.charts import Thresholds, Tolerance
+from headwater.warning.droughts import drought_watch
+from headwater.warning.monitor import Monitor, Watched, field_control, start_monitor, watch_dates
+
+if TYPE_CHECKING:
+    from headwater.study.step import Context
+
+__all__ = ["Plan", "Seen", "make_plan", "watch_grid"]
+
+Floats = NDArray[np.float64]
+
+_PENTAD = 5
+_SHOCKS = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What holds for all cells.
+
+    Attributes
+    ----------
+    options : WarningOptions
+    calendar : Calendar
+    split : datetime64
+        First day watched.
+    form : WaterForm or None
+        How water enters the baseline.
+    thresholds : Thresholds
+    missing : float
+        Share of composites of the history's seasons without a value, mean of cells [1].
+    """
+
+    options: WarningOptions
+    calendar: Calendar
+    split: np.datetime64
+    form: WaterForm | None
+    thresholds: Thresholds
+    missing: float
+
+    def covariates(self, block: Block) -> Floats | None:
+        """Transform the water of a block to what the baseline takes."""
+        if self.form is None or block.water is None:
+            return None
+        return series.water_of(block.water, block.times, self.form)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What was seen of all cells, by row of the grid.
+
+    Attributes
+    ----------
+    cells : dict of ndarray (y, x) or (season, y, x)
+    shares : DataFrame
+        Columns of the timeline, as counts.
+    p, shown : ndarray (y, x)
+    """
+
+    cells: dict[str, NDArray[Any]]
+    shares: pd.DataFrame
+    seasons: tuple[int, ...]
+    drought_seasons: tuple[int, ...]
+
+
+def make_plan(
+    context: Context, green: xr.DataArray, water: xr.DataArray | None, options: WarningOptions
+) -> Plan:
+    """Choose the response to water, and calibrate thresholds, on a sample of cells.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running step.
+    green, water : DataArray (time, y, x)
+    options : WarningOptions
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DataError
+        If no history, or none in the growing season, is there.
+    """
+    calendar = series.calendar_of(context.study.growing_season, options)
+    times, _ = series.composites(green, options.step)
+    split = series.split_day(pd.DatetimeIndex(times), options)
+    sample = _sample_block(context, green, water, options)
+    past = times < split
+    in_season = season_parts(calendar.moved(times), calendar.options) >= 0
+    _check_season(past, in_season, calendar, split)
+    seen = np.isfinite(sample.green[past & in_season])
+    alive = seen.any(axis=0)
+    missing = float(1 - seen[:, alive].mean()) if alive.any() else 0.0
+    form = None
+    if sample.water is not None:
+        cube = xr.DataArray(sample.green[past], {"time": times[past]}, ("time", "cell"))
+        months = _months(context.study.growing_season)
+        form = series.pooled_form(cube, sample.water, months, context.rng)
+    bare = Plan(options, calendar, split, form, _NO_THRESHOLDS, missing)
+    return replace(bare, thresholds=_calibrated(bare, sample, context.rng))
+
+
+_NO_THRESHOLDS = Thresholds(0.01, 0.5, np.zeros(1), np.ones(1), 0, np.ones((1, 1)), np.ones((1, 2)))
+
+
+def _check_season(
+    past: NDArray[np.bool_], in_season: NDArray[np.bool_], calendar: Calendar, split: Any
+) -> None:
+    for part, words in ((past, "history"), (~past, "watched time")):
+        if not (part & in_season).any():
+            raise DataError(
+                f"a {words} without a growing season",
+                found=f"no date within days {calendar.options.season} of the season's year; the "
+                f"watch begins {split}",
+                do="Correct growing_season in [study], or watch_from in [warning]",
+            )
+
+
+def _months(season: tuple[int, int]) -> tuple[int, ...]:
+    first, last = season
+    count = (last - first) % 12 + 1
+    return tuple((first + one - 1) % 12 + 1 for one in range(count))
+
+
+def _sample_block(
+    context: Context, green: xr.DataArray, water: xr.DataArray | None, options: WarningOptions
+) -> Block:
+    """Read some rows, spread over the grid, as one block."""
+    rows = np.unique(np.linspace(0, green.sizes["y"] - 1, 8).astype(int))
+    some = green.isel(y=rows)
+    own = None if water is None else water.isel(y=rows)
+    return next(series.blocks_of(some, own, options.step, 1e9))
+
+
+def _calibrated(plan: Plan, sample: Block, rng: np.random.Generator) -> Thresholds:
+    """Set thresholds for these dates, gaps and residuals."""
+    times = plan.calendar.moved(sample.times)
+    past = sample.times < plan.split
+    water = plan.covariates(sample)
+    fitted = fit_baseline(
+        sample.green[past],
+        times[past],
+        None if water is None else water[:, past],
+        options=replace(plan.calendar.options, stable=False),
+    )
+    u, _ = innovations(
+        fitted, sample.green[past], times[past], None if water is None else water[:, past]
+    )
+    pool = u[np.isfinite(u)]
+    shocks = None
+    if len(pool) >= 1000:
+        chosen = rng.choice(pool, min(_SHOCKS, len(pool)), replace=False)
+        shocks = (chosen - chosen.mean()) / chosen.std()
+    year = times[~past].astype("datetime64[Y]")
+    one_season = times[~past][year == year[0]]
+    n_seasons = len(np.unique(year))
+    rate = min(plan.options.false_alarms, 0.9 / n_seasons)
+    tolerance = Tolerance(
+        rate=rate,
+        n_seasons=n_seasons,
+        missing=min(plan.missing, 0.9),
+        n_covariates=0 if plan.form is None else 1,
+        n_simulations=max(8_000, int(50 / (rate * n_seasons))),
+        shocks=shocks,
+    )
+    return calibrate_thresholds(
+        times[past], one_season, rng=rng, tolerance=tolerance, options=plan.calendar.options
+    )
+
+
+def watch_grid(
+    context: Context,
+    green: xr.DataArray,
+    water: xr.DataArray | None,
+    plan: Plan,
+    progress: Callable[[float], None],
+) -> Seen:
+    """Watch every cell.
+
+    Parameters
+    ----------
+    context : Context
+    green, water : DataArray (time, y, x)
+    plan : Plan
+    progress : callable
+        Of the share done.
+
+    Returns
+    -------
+    Seen
+    """
+    parts, counts = [], []
+    seasons: tuple[int, ...] = ()
+    drought_seasons: tuple[int, ...] = ()
+    for block in series.blocks_of(green, water, plan.options.step, context.settings.chunk_mb):
+        cells, count, seasons = _watch_block(block, plan)
+        if block.water is not None:
+            dry, dry_count, drought_seasons = _drought_of(block.water, plan)
+            cells |= dry
+            count = pd.concat([count, dry_count])
+        parts.append(cells)
+        counts.append(count)
+        progress(min(1.0, block.rows.stop / green.sizes["y"]))
+    width = green.sizes["x"]
+    found = {
+        name: np.concatenate(
+            [part[name].reshape(*part[name].shape[:-1], -1, width) for part in parts], -2
+        )
+        for name in parts[0]
+    }
+    p = np.where(found["reason"] == 0, found["p"], np.nan)
+    found["shown"] = field_control(p.ravel(), share=plan.options.map_share).reshape(p.shape)
+    table = pd.concat(counts)
+    names = ["date", "quantity", "state"]
+    shares = table.groupby(names, sort=False, as_index=False).sum()
+    return Seen(found, shares.sort_values(names, kind="stable"), seasons, drought_seasons)
+
+
+def _watch_block(
+    block: Block, plan: Plan
+) -> tuple[dict[str, NDArray[Any]], pd.DataFrame, tuple[int, ...]]:
+    times = plan.calendar.moved(block.times)
+    past = block.times < plan.split
+    water = plan.covariates(block)
+    monitor = start_monitor(
+        block.green[past],
+        times[past],
+        None if water is None else water[:, past],
+        thresholds=plan.thresholds,
+        options=plan.calendar.options,
+    )
+    later = None if water is None else water[:, ~past]
+    seen, monitor = watch_dates(monitor, block.green[~past], times[~past], later)
+    monitor = _named_reasons(monitor, block.green[past])
+    cells = _cells_of(monitor, plan.thresholds)
+    cells |= _dates_of(seen, block.times[~past])
+    cells |= _losses(monitor, block, plan, water)
+    year = (times[~past].astype("datetime64[Y]").astype(int) + 1970).astype(int)
+    seasons = tuple(int(one) for one in np.unique(year))
+    ends = [np.flatnonzero(year == one)[-1] for one in seasons]
+    cells["season_state"] = seen.state[ends]
+    return cells, _counted(seen.state, block.times[~past]), seasons
+
+
+def _named_reasons(monitor: Monitor, history: Floats) -> Monitor:
+    """Cells without any value lie outside the area: they are no cells without a model."""
+    outside = ~np.isfinite(history).any(axis=0)
+    reason = np.where(outside, len(REASONS), monitor.baseline.reason).astype(np.int8)
+    return replace(monitor, baseline=replace(monitor.baseline, reason=reason))
+
+
+def _cells_of(monitor: Monitor, thresholds: Thresholds) -> dict[str, NDArray[Any]]:
+    fitted = monitor.baseline
+    return {
+        "state": monitor.ladder.state,
+        "reason": fitted.reason,
+        "since": np.where(monitor.ladder.since > -(2**31), monitor.ladder.since, np.nan),
+        "p": thresholds.p_value(monitor.peak, fitted.rho, monitor.n_seasons),
+        "memory": np.asarray(fitted.rho, dtype=np.float64),
+        "n": fitted.n.astype(np.int32),
+    }
+
+
+def _dates_of(seen: Watched, times: NDArray[np.datetime64]) -> dict[str, NDArray[Any]]:
+    """First watch, and the day of confirmation, as days since 1970."""
+    days = times.astype(np.int64).astype(float)
+    found = {}
+    for name, reached in (("first_watch", (seen.state >= 1)), ("confirmed", seen.state == 3)):
+        found[name] = np.where(reached.any(axis=0), days[reached.argmax(axis=0)], np.nan)
+    return found
+
+
+def _losses(
+    monitor: Monitor, block: Block, plan: Plan, water: Floats | None
+) -> dict[str, NDArray[Any]]:
+    """Observed less expected in the last season, and what water added to what was expected."""
+    times = plan.calendar.moved(block.times)
+    year = times.astype("datetime64[Y]")
+    inside = season_parts(times, plan.calendar.options) >= 0
+    last = inside & (year == year[-1])
+    if not last.any():
+        last = inside & (year == year[inside][-1])
+    now = None if water is None else water[:, last]
+    expected = expected_values(monitor.baseline, times[last], now)
+    with np.errstate(invalid="ignore"):
+        loss = _mean(block.green[last] - expected)
+        part = np.zeros(loss.shape)
+        if water is not None:
+            normal = _mean_season(water[0], times, inside & (block.times < plan.split), last)
+            gain = np.asarray(monitor.baseline.coefficients[:, -1], dtype=np.float64)
+            part = _mean(gain * (water[0][last] - normal))
+    return {"loss": loss, "water_part": part, "expected": _mean(expected)}
+
+
+def _mean(values: Floats) -> Floats:
+    n = np.isfinite(values).sum(axis=0)
+    return np.asarray(np.where(n > 0, np.nansum(values, axis=0), np.nan) / np.maximum(n, 1))
+
+
+def _mean_season(
+    water: Floats, times: NDArray[Any], past: NDArray[np.bool_], rows: NDArray[np.bool_]
+) -> Floats:
+    """Mean water of the history at the same time of year as the rows, within 12 days."""
+    day = (times - times.astype("datetime64[Y]")).astype(np.int64)
+    found = np.empty((int(rows.sum()), water.shape[1]))
+    for at, one in enumerate(day[rows]):
+        near = past & (np.abs(day - one) <= 12)
+        found[at] = _mean(water[near]) if near.any() else np.nan
+    return found
+
+
+def _counted(state: NDArray[np.int8], times: NDArray[np.datetime64]) -> pd.DataFrame:
+    from headwater.warning.ladder import STATES
+
+    rows = [
+        {
+            "date": np.datetime64(day, "ns"),
+            "quantity": "degradation",
+            "state": name,
+            "cells": int((now == code).sum()),
+            "n": int((now >= 0).sum()),
+        }
+        for day, now in zip(times, state, strict=True)
+        for code, name in enumerate(STATES)
+        if code
+    ]
+    return pd.DataFrame(rows)
+
+
+def _drought_of(
+    water: xr.DataArray, plan: Plan
+) -> tuple[dict[str, NDArray[Any]], pd.DataFrame, tuple[int, ...]]:
+    """Percentiles of pentads in the growing season, and when a drought was on."""
+    times = water.indexes["time"].to_numpy().astype("datetime64[D]")
+    values = np.asarray(water.values, dtype=np.float64)
+    moved = plan.calendar.moved(times)
+    inside = season_parts(moved, plan.calendar.options) >= 0
+    times, values, moved = times[inside], values[inside], moved[inside]
+    percentile = seasonal_percentile(values, moved)
+    year = (moved.astype("datetime64[Y]").astype(int) + 1970).astype(int)
+    options = plan.options
+    on = drought_watch(
+        percentile,
+        year,
+        begins=options.drought_at,
+        ends=options.drought_ends,
+        persist=options.drought_steps,
+    )
+    seasons = tuple(int(one) for one in np.unique(year))
+    step = float(np.median(np.diff(times).astype(int))) if len(times) > 1 else _PENTAD
+    seen = np.isfinite(percentile)
+    days = np.stack([step * on[year == one].sum(axis=0) for one in seasons])
+    known = np.stack([seen[year == one].any(axis=0) for one in seasons])
+    cells = {
+        "drought_days": np.where(known, days, np.nan),
+        "percentile": percentile[-1],
+        "drought_class": drought_class(percentile[-1]),
+        "ssi": _ssi(values, moved),
+    }
+    count = pd.DataFrame(
+        {
+            "date": times.astype("datetime64[ns]"),
+            "quantity": "drought",
+            "state": "drought",
+            "cells": on.sum(axis=1),
+            "n": seen.sum(axis=1),
+        }
+    )
+    return cells, count, seasons
+
+
+def _ssi(values: Floats, times: NDArray[Any]) -> Floats:
+    """Standardised soil moisture of the last month; NaN with fewer than ten years."""
+    from headwater.warning import standardise
+
+    month = times.astype("datetime64[M]")
+    known = np.unique(month)
+    monthly = np.stack([_mean(values[month == one]) for one in known])
+    period = (known.astype(int) % 12).astype(int)
+    try:
+        return np.asarray(standardise(monthly, period, distribution="empirical")[-1])
+    except DataError:
+        return np.full(values.shape[1], np.nan)
