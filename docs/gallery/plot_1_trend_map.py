@@ -10,9 +10,9 @@ there can be.
 import matplotlib.pyplot as plt
 
 from headwater.variation import aggregate, sen_mann_kendall
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
-here = make(seed=1, shape=(24, 55))
+here = make_headwater(seed=1, shape=(24, 55))
 yearly = aggregate(here.cube["soil_moisture"], "year", min_coverage=0.8)["soil_moisture"]
 trend = sen_mann_kendall(yearly)
 

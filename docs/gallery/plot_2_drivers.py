@@ -9,9 +9,9 @@ temperature cause soil moisture, slope does nothing, and the vegetation is a con
 import xarray as xr
 
 from headwater.detector import detect
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
-here = make(seed=1, shape=(24, 55))
+here = make_headwater(seed=1, shape=(24, 55))
 season = here.cube.sel(time=here.cube["time"].dt.month.isin(range(5, 11)))
 maps = xr.Dataset(
     {

@@ -8,9 +8,9 @@ Isotopes of rain, rivers and soil water, with the local meteoric water line.
 import matplotlib.pyplot as plt
 
 from headwater.isotopes import fit_line
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
-here = make(seed=1, shape=(12, 28), years=(2019, 2019))
+here = make_headwater(seed=1, shape=(12, 28), years=(2019, 2019))
 samples = here.samples
 rain = samples[samples["water"] == "precipitation"]
 line = fit_line(rain["d18O"], rain["d2H"])

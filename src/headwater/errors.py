@@ -110,7 +110,7 @@ class ResumeError(HeadwaterError, OSError):
 
 
 class ProblemsError(HeadwaterError, ValueError):
-    """All problems that a check found, told at once.
+    """All problems that a check found, reported at once.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How every figure looks: type, colours that colour-blind readers can tell apart, and saving.
+"""How every figure looks: type, colours that colour-blind readers can distinguish, and saving.
 
 Colours: Okabe & Ito (2008) for categories; one-hue or viridis-like maps for amounts; diverging maps
 (``BrBG``, ``RdBu_r``) for signed quantities, never red against green. Matplotlib is imported inside
@@ -16,6 +16,20 @@ from typing import TYPE_CHECKING, Any, cast
 from headwater.errors import DataError
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    from shapely.geometry.base import BaseGeometry
+
+    class HasGeometry(Protocol):
+        """What has an outline, such as an area."""
+
+        @property
+        def geometry(self) -> BaseGeometry:
+            """The outline."""
+
+    Outline = BaseGeometry | HasGeometry
+    """What a map may have drawn as a line."""
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox

@@ -98,12 +98,14 @@ def test_maps_lie_on_the_grid(found, maps: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize("name", ["factor", "interaction", "optimal", "risk", "ecological", "maps"])
-def test_results_draw_themselves(found, name: str) -> None:
+def test_results_draw_themselves(found, name: str, shows) -> None:
     figure = found.results()[name].plot()
     assert render(figure, "png", dpi=50).startswith(PNG)
     assert any(
         axes.get_title(loc="left") or axes.get_xlabel() or axes.images for axes in figure.axes
     )
+    data = found.results()[name].data
+    shows(figure, abs(data[["difference"]]) if name == "ecological" else data)
 
 
 def test_areas_as_weights(maps: xr.Dataset) -> None:

@@ -8,7 +8,6 @@ import xarray as xr
 from headwater.detector import q_series
 from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError
-from headwater.figures import render
 
 SHAPE = (12, 18)
 
@@ -39,7 +38,7 @@ def factors(cubes) -> dict[str, xr.DataArray]:
     return {name: cube for name, cube in cubes.items() if name != "theta"}
 
 
-def test_the_first_factor_changes_with_the_year(cubes) -> None:
+def test_the_first_factor_changes_with_the_year(cubes, shows) -> None:
     found = q_series(cubes["theta"], factors(cubes), n_resamples=99).series
     assert found.leaders["period"].tolist() == ["2017", "2018", "2019"]
     assert found.leaders["factor"].tolist() == ["ndvi", "rain", "rain"]
@@ -49,7 +48,7 @@ def test_the_first_factor_changes_with_the_year(cubes) -> None:
     assert len(given) >= 6
     assert (given["q_low"] < given["q_high"]).all()
     assert (table.loc[table["factor"] == "height", "p_search"] > 0.01).all()
-    assert render(found.plot(), "png", dpi=50).startswith(b"\x89PNG")
+    shows(found.plot(), table, "q_adjusted", "q_low", "q_high")
 
 
 @pytest.mark.parametrize(

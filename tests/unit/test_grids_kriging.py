@@ -138,7 +138,7 @@ def test_across_the_date_line_is_near():
         (PLACES, None, {"neighbours": 1}, "too few stations"),
         (PLACES[:2], HEIGHT[:2], {}, "too few stations"),
         (PLACES, np.where(HEIGHT > 0, np.nan, 1.0), {}, "no drift"),
-        (PLACES, np.ones(40), {}, "cannot be told"),
+        (PLACES, np.ones(40), {}, "cannot be distinguished"),
         (PLACES, HEIGHT[:-1], {}, "differ in number"),
         ([[0, 0], [np.nan, 1]], None, {}, "two finite coordinates"),
         ([[36.0, 99.0], [37.0, 98.0]], None, {"geographic": True}, "beyond a pole"),

@@ -7,7 +7,6 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from headwater.errors import DataError, GridError
-from headwater.figures import render
 from headwater.grids.geometry import geobox_of, grid_coords
 from headwater.grids.kriging import Kriging
 from headwater.grids.kriging_maps import krige_grid, krige_stations
@@ -65,12 +64,12 @@ def test_drift_is_needed_on_both_sides_and_on_the_grid():
         krige_stations(RAIN, PLACES, GRID, MODEL, drift=drift[:3], station_drift=PLACES[:, 1])
 
 
-def test_figures_draw_for_one_time_and_many():
+def test_figures_draw_for_one_time_and_many(shows):
     many = krige_stations(RAIN, PLACES, GRID, MODEL)
     one = krige_stations(RAIN[0], PLACES, GRID, MODEL)
     assert one.data["precipitation"].dims == ("y", "x")
     assert "mean of 4 times" in many.plot().axes[0].get_title(loc="left")
-    assert render(one.plot(), "png")
+    shows(one.plot(), one.data, "precipitation")
 
 
 def test_a_grid_is_resampled_with_a_caution_and_nothing_filled():

@@ -59,7 +59,7 @@ def test_gaps_stay_gaps_and_the_mean_is_of_what_is_valid():
 def test_columns_are_resampled_together():
     series = np.random.default_rng(6).normal(size=(60, 1))
     both = np.concatenate([series, 2 * series], axis=1)
-    result = block_bootstrap(both, rng=np.random.default_rng(7), length=3, resamples=50)
+    result = block_bootstrap(both, rng=np.random.default_rng(7), length=3, n_resamples=50)
     np.testing.assert_allclose(result.replicates[:, 1], 2 * result.replicates[:, 0])
     assert result.standard_error.shape == (2,)
 
@@ -67,7 +67,7 @@ def test_columns_are_resampled_together():
 def test_a_column_without_values_stays_missing():
     both = np.random.default_rng(6).normal(size=(60, 2))
     both[:, 1] = np.nan
-    result = block_bootstrap(both, rng=np.random.default_rng(7), resamples=50)
+    result = block_bootstrap(both, rng=np.random.default_rng(7), n_resamples=50)
     assert np.isfinite(result.percentile[0][0])
     assert np.isnan([result.estimate[1], result.standard_error[1], result.percentile[0][1]]).all()
 
@@ -77,7 +77,7 @@ def test_a_correlation_keeps_its_pairs():
     x = rng.normal(size=200)
     pairs = np.column_stack([x, x + 0.5 * rng.normal(size=200)])
     result = block_bootstrap(
-        pairs, lambda data: np.corrcoef(data.T)[0, 1], rng=rng, length=5, resamples=300
+        pairs, lambda data: np.corrcoef(data.T)[0, 1], rng=rng, length=5, n_resamples=300
     )
     assert 0.85 < result.percentile[0] < result.estimate < result.percentile[1] < 0.95
 
@@ -88,7 +88,7 @@ def test_interval_of_a_persistent_mean_covers_it_far_better_than_single_values_d
     hits = {"blocks": 0, "single": 0}
     for series in autoregressive(0.6, (300, 300), rng):
         for name, length in (("blocks", None), ("single", 1)):
-            low, high = block_bootstrap(series, rng=rng, length=length, resamples=199).percentile
+            low, high = block_bootstrap(series, rng=rng, length=length, n_resamples=199).percentile
             hits[name] += low < 0 < high
     # AR(1) 0.6: single values believe the mean twice as certain as it is (nominal 95 %)
     assert hits["blocks"] / 300 > 0.86

@@ -389,7 +389,7 @@ def test_ismn_archive_as_folder_and_zip(tmp_path: Path) -> None:
         (item,) = told.series.values()
         assert item.properties["saturation"] == 0.47
         assert values(told) == [0.145]
-        assert "does not tell what it holds" in told.notes[-1]
+        assert "does not say what it holds" in told.notes[-1]
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no file of the International"):
         read_ismn_archive(tmp_path / "empty")

@@ -226,7 +226,7 @@ def test_memory_is_refused_by_the_check_with_the_estimate(tmp_path: Path) -> Non
         ('stations = "none.csv"\n', "cannot be read as a table of stations"),
         ('noisy = ["elevation"]\n', "only predictors that change in time can be noisy"),
         ('predictors = ["elevation"]\n', "no predictor changes in time"),
-        ('predictors = ["aspect", "ndvi"]\n', "needs the slope beside the aspect"),
+        ('predictors = ["aspect", "ndvi"]\n', "needs the slope next to the aspect"),
         ('noisy = ["ndvii"]\n', "Did you mean 'ndvi'"),
         ('of = "moisture"\n', "names an input that the study does not have"),
         ("min_covered = 1.0\n[area]\nbbox = [95.0, 37.0, 95.12, 37.12]\n", "no coarse cell lies"),
@@ -238,7 +238,7 @@ def test_the_check_tells_what_would_stop_it(tmp_path: Path, keys: str, words: st
 
 
 def test_one_twin_is_refused(tmp_path: Path) -> None:
-    with pytest.raises((StudyError, ProblemsError), match="one twin does not tell"):
+    with pytest.raises((StudyError, ProblemsError), match="one twin does not show"):
         parse_study('[study]\nname = "x"\n[downscaling]\ntwins = 1\n')
 
 

@@ -31,7 +31,7 @@ from headwater.errors import ProblemsError
 __all__ = ["app", "main"]
 
 _EPILOG = (
-    "Exit codes: 0 done · 1 unexpected (a bug; the log tells more) · 2 study file or usage · "
+    "Exit codes: 0 done · 1 unexpected (a bug; the log says more) · 2 study file or usage · "
     "3 input file · 4 data · 5 results folder · 130 interrupted"
 )
 
@@ -89,7 +89,7 @@ def init(
 
 @app.command()
 def check(file: _File = Path("study.toml")) -> None:
-    """Read all inputs and tell every problem at once, before anything is computed."""
+    """Read all inputs and report every problem at once, before anything is computed."""
     with report_errors():
         from headwater.chapters import STEPS
         from headwater.study import read_study

@@ -50,7 +50,9 @@ _Address = Annotated[
 _Map = Annotated[
     Path | None, typer.Option("--map", help="Mapping file: what the columns of the files mean.")
 ]
-_Format = Annotated[str | None, typer.Option(help="csv, toa5, ismn, geojson; default: told by it.")]
+_Format = Annotated[
+    str | None, typer.Option(help="csv, toa5, ismn, geojson; default: given by it.")
+]
 _Zone = Annotated[
     str | None, typer.Option(help="Zone of times without one: UTC, Asia/Shanghai, Etc/GMT-8.")
 ]

@@ -1,4 +1,4 @@
-"""Commands that bring stations and grids together: maps of the network, cells beside stations."""
+"""Commands that bring stations and grids together: maps of the network, cells next to stations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def map_(
     ] = 0.0,
     address: _Address = "network.db",
     out: Annotated[
-        Path | None, typer.Option(help="Folder; default: network-maps beside the study file.")
+        Path | None, typer.Option(help="Folder; default: network-maps next to the study file.")
     ] = None,
 ) -> None:
     """Krige what the stations observed to the study grid: value, standard error, stations."""
@@ -72,7 +72,7 @@ def pixels(
     of: _Of = "soil_moisture",
     address: _Address = "network.db",
 ) -> None:
-    """Put the cells of a study's cube beside the stations, as series of the same store."""
+    """Put the cells of a study's cube next to the stations, as series of the same store."""
     with report_errors():
         from headwater.chapters.network.cells import write_pixels
         from headwater.network import open_store

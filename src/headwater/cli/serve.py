@@ -156,7 +156,7 @@ def _announce_platform(platform: Platform) -> None:
 
 
 def _mapping_beside(store: str) -> Mapping | None:
-    """Read the mapping file that ``headwater network init`` laid beside the store, if any."""
+    """Read the mapping file that ``headwater network init`` laid next to the store, if any."""
     from pathlib import Path
 
     from headwater.network.ingest.mapping import read_mapping

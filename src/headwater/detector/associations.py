@@ -1,4 +1,4 @@
-"""How alike factors are: what a detector cannot tell apart."""
+"""How alike factors are: what a detector cannot distinguish."""
 
 from __future__ import annotations
 

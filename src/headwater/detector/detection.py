@@ -206,7 +206,7 @@ def rank_factors(sample: Sample, search: Search, chance: Resampling) -> Ranking:
 
 
 def chance_of(sample: Sample, n_resamples: int, rng: np.random.Generator) -> Resampling:
-    """Choose the null and the blocks that know about neighbours what the sample tells.
+    """Choose the null and the blocks that know about neighbours what the sample allows.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def _stretch(grid: xr.DataArray) -> float:
 
 
 def _tested(factors: FactorResult, tested: SearchResult, chance: Resampling) -> FactorResult:
-    """Put the tests of the whole search beside the F tests."""
+    """Put the tests of the whole search next to the F tests."""
     assert chance.null is not None
     found = tested.data.set_index("factor").loc[factors.data["factor"]]
     table = factors.data.copy()

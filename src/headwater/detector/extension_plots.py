@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from headwater.figures import Outline
+
 __all__ = [
     "draw_idsa",
     "draw_local",
@@ -261,7 +263,7 @@ def draw_rough_sets(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_local(maps: xr.Dataset, outline: Any = None) -> Figure:
+def draw_local(maps: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the adjusted q around each cell, a map for each factor under one scale.
 
     Parameters

@@ -397,7 +397,7 @@ def _kernels(extent: float) -> Iterator[tuple[Kernel, float]]:
 
 
 def _longest(smoothness: float, extent: float) -> float:
-    """Longest length worth trying: beyond it a map cannot be told from one with a trend."""
+    """Longest length worth trying: beyond it a map looks like one with a trend."""
     return extent / (2.0 if smoothness == 0.5 else 3.0)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from headwater.figures import Outline
+
 __all__ = ["LocalMaps", "WindowQ", "local_q", "window_q"]
 
 Floats = npt.NDArray[np.float64]
@@ -33,7 +35,7 @@ class LocalMaps(MapResult):
     The window of a cell is centred on it and cut at the edge of the map.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the adjusted q around each cell, a map for each factor."""
         from headwater.detector.extension_plots import draw_local
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from headwater.errors import DataError
 
@@ -225,7 +226,7 @@ class GridSpectral:
 
 
 def present_values(values: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Tell which values are there.
+    """Find which values are there.
 
     Parameters
     ----------
@@ -452,7 +453,7 @@ def _moran_vectors(places: Floats) -> Floats:
     return vectors
 
 
-def _check_places(places: Any, most: int | None) -> None:
+def _check_places(places: ArrayLike, most: int | None) -> None:
     array = np.asarray(places)
     sound = array.ndim == 2 and array.shape[1] == 2 and array.dtype.kind in "iuf"
     if not sound or not np.isfinite(array).all():

@@ -63,7 +63,7 @@ class Scores:
     q_cv: Floats
 
     def beside(self, other: Scores) -> Scores:
-        """Put further candidates beside these.
+        """Put further candidates next to these.
 
         Parameters
         ----------

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+    from headwater.figures import Outline
+
 __all__ = [
     "draw_ecological",
     "draw_factors",
@@ -169,7 +171,7 @@ def draw_risk(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_risk_maps(maps: xr.Dataset, outline: Any = None) -> Figure:
+def draw_risk_maps(maps: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the mean of the response by stratum, a map for each factor under one scale.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,6 +13,8 @@ from headwater.results import MapResult, TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = [
     "AssociationResult",
@@ -177,7 +179,7 @@ class PairSeriesResult(TableResult):
 class RiskMaps(MapResult):
     """Maps by factor: ``<factor>_stratum`` and ``<factor>_mean``, the response's mean there."""
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the mean of the response by stratum, a map for each factor."""
         from headwater.detector.plots import draw_risk_maps
 

@@ -342,14 +342,14 @@ def compact_letters(different: npt.ArrayLike, level: npt.ArrayLike) -> list[str]
     Parameters
     ----------
     different : array_like of bool, shape (strata, strata)
-        Whether a test tells two strata apart; symmetric.
+        Whether a test distinguishes two strata; symmetric.
     level : array_like, shape (strata,)
         Their means [any unit]: the highest gets "a".
 
     Returns
     -------
     list of str
-        Two strata share a letter exactly where the test does not tell them apart.
+        Two strata share a letter exactly where the test does not distinguish them.
 
     Notes
     -----

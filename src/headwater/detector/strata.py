@@ -92,7 +92,7 @@ def cross_strata(first: Strata, second: Strata) -> Codes:
 
 
 def interval_names(edges: Sequence[float]) -> tuple[str, ...]:
-    """Name the classes between limits, with as many digits as tell the limits apart.
+    """Name the classes between limits, with as many digits as distinguish the limits.
 
     Parameters
     ----------
@@ -445,7 +445,7 @@ def _check_one_type(flat: npt.NDArray[Any]) -> None:
         )
 
 
-def category_name(value: Any) -> str:
+def category_name(value: object) -> str:
     """Name a category as a reader would write it.
 
     Parameters

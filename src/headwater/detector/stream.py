@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from headwater.detector.q import StratumSums, stratum_sums
 from headwater.detector.strata import Strata
@@ -18,8 +19,8 @@ __all__ = ["chunked_categories", "chunked_strata", "is_chunked", "stream_sums"]
 _MOST_CATEGORIES = 10_000
 
 
-def is_chunked(array: Any) -> bool:
-    """Tell whether an array lies in chunks, as dask and zarr arrays do.
+def is_chunked(array: object) -> bool:
+    """Say whether an array lies in chunks, as dask and zarr arrays do.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def is_chunked(array: Any) -> bool:
 def stream_sums(
     response: Any,
     strata: Mapping[str, Any],
-    weights: Any = None,
+    weights: ArrayLike | None = None,
     *,
     listwise: bool = False,
 ) -> dict[str, tuple[StratumSums, Strata]]:
@@ -209,7 +210,7 @@ def _as_strata(given: Any) -> Strata:
     return as_strata(given)
 
 
-def _blocks(array: Any, chunks: Any) -> list[Any]:
+def _blocks(array: ArrayLike, chunks: Any) -> list[Any]:
     da: Any = import_module("dask.array")
 
     if not is_chunked(array):

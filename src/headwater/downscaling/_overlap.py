@@ -102,7 +102,7 @@ def _plane_of_both(coarse: GeoBox, fine: GeoBox) -> tuple[_Lines, _Lines] | None
 
 
 def _equal_area(grid: GeoBox) -> bool:
-    """Tell by the areas of its map at the corners and the middle of a grid."""
+    """Find out by the areas of its map at the corners and the middle of a grid."""
     from pyproj import Proj
 
     crs, t, (rows, columns) = _crs(grid), grid.transform, grid.shape

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.bilinear import bilinear_weights
 from headwater.downscaling.wavelets import fill_in_time
@@ -21,7 +21,11 @@ BASELINES = ("nearest", "bilinear")
 
 
 def interpolate_cells(
-    observed: Any, support: Support, *, method: str = "bilinear", times: Any = None
+    observed: ArrayLike,
+    support: Support,
+    *,
+    method: str = "bilinear",
+    times: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
     """Bring coarse values to the pixels without any predictor.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["bilinear_weights"]
 
 Floats = NDArray[np.float64]
 
 
-def bilinear_weights(coarse_xy: Any, fine_xy: Any) -> Any:
+def bilinear_weights(coarse_xy: ArrayLike, fine_xy: ArrayLike) -> Any:
     """Weigh the cells around each pixel so that values change along straight lines between them.
 
     Parameters

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.area_to_point import cell_correlation
 from headwater.errors import DataError
@@ -27,7 +27,7 @@ __all__ = ["Component", "ResidualCovariance", "estimate_covariance"]
 
 Floats = NDArray[np.float64]
 
-# a range below the spacing of cells cannot be told from a larger variance of points
+# a range below the spacing of cells cannot be distinguished from a larger variance of points
 _SPACINGS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
 _MEMORIES = {
     "lasting": (math.inf,),
@@ -91,7 +91,7 @@ class ResidualCovariance:
 
 
 def estimate_covariance(
-    residuals: Any, support: Support, days: Any, *, greatest_lag: int | None = None
+    residuals: ArrayLike, support: Support, days: ArrayLike, *, greatest_lag: int | None = None
 ) -> ResidualCovariance:
     """Estimate the covariance of a residual field from the residuals of cells.
 
@@ -156,7 +156,9 @@ def estimate_covariance(
     )
 
 
-def _checked(residuals: Any, support: Support, days: Any) -> tuple[Floats, NDArray[np.int64]]:
+def _checked(
+    residuals: ArrayLike, support: Support, days: ArrayLike
+) -> tuple[Floats, NDArray[np.int64]]:
     table = np.asarray(residuals, dtype=float)
     shape = (len(np.asarray(days)), support.matrix.shape[0])
     if table.shape != shape:

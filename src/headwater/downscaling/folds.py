@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.learners import MeanOfLearners, pinned
 from headwater.downscaling.predictors import Predictors
@@ -66,7 +66,12 @@ class FoldPlan:
 
 
 def plan_folds(
-    kind: str, times: Any, coarse_xy: Any, *, folds: int = 5, size_km: float | None = None
+    kind: str,
+    times: ArrayLike,
+    coarse_xy: ArrayLike,
+    *,
+    folds: int = 5,
+    size_km: float | None = None,
 ) -> FoldPlan:
     """See which folds can be made: a small area has fewer squares of land than folds.
 
@@ -132,8 +137,8 @@ def _squares(cells: NDArray[np.float64], size: float) -> int:
 
 def make_folds(
     kind: str,
-    times: Any,
-    coarse_xy: Any,
+    times: ArrayLike,
+    coarse_xy: ArrayLike,
     *,
     folds: int = 5,
     size_km: float | None = None,

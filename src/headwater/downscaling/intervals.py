@@ -13,11 +13,10 @@ over a cell.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
@@ -29,7 +28,7 @@ _SEASONS = ("DJF", "MAM", "JJA", "SON")
 _FEWEST = 200
 
 
-def season_of(days: Any) -> NDArray[np.intp]:
+def season_of(days: ArrayLike) -> NDArray[np.intp]:
     """Give each day the number of its season, 0 for December to February.
 
     Parameters
@@ -71,7 +70,7 @@ class IntervalScale:
     quantiles: Floats
     factors: pd.DataFrame
 
-    def half_width(self, sd: Any, days: Any) -> Floats:
+    def half_width(self, sd: ArrayLike, days: ArrayLike) -> Floats:
         """Return half the width of each interval.
 
         Parameters
@@ -90,7 +89,7 @@ class IntervalScale:
         rows = np.broadcast_to(season_of(days)[:, None], spread.shape)
         return spread * self.quantiles[rows, np.searchsorted(self.breaks, spread)]
 
-    def bounds(self, mean: Any, sd: Any, days: Any) -> tuple[Floats, Floats]:
+    def bounds(self, mean: ArrayLike, sd: ArrayLike, days: ArrayLike) -> tuple[Floats, Floats]:
         """Return the ends of each interval, not below zero.
 
         Parameters
@@ -108,7 +107,7 @@ class IntervalScale:
         half = self.half_width(sd, days)
         return np.maximum(np.asarray(mean) - half, 0.0), np.asarray(mean) + half
 
-    def coverage(self, error: Any, sd: Any, days: Any) -> float:
+    def coverage(self, error: ArrayLike, sd: ArrayLike, days: ArrayLike) -> float:
         """Return the share of errors that lie inside.
 
         Parameters
@@ -128,7 +127,7 @@ class IntervalScale:
 
 
 def calibrate_intervals(
-    error: Any, sd: Any, days: Any, *, level: float = 0.90, classes: int = 3
+    error: ArrayLike, sd: ArrayLike, days: ArrayLike, *, level: float = 0.90, classes: int = 3
 ) -> IntervalScale:
     """Find the factor by which a standard deviation makes an interval that covers.
 

@@ -1,4 +1,4 @@
-"""The field as independent directions that remember, the ones that observations can tell first."""
+"""The field as independent directions that remember, first those that observations resolve."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Directions:
     rows : ndarray, shape (n_rows, m)
         What each coefficient adds to a row (cell or station) [unit of the field].
     points : ndarray, shape (n_points, m)
-        What it tells of a point: its best prediction from the rows.
+        What it says of a point: its best prediction from the rows.
     rates : ndarray, shape (m,)
         Inverse memory of each coefficient [d-1].
     left_out : ndarray, shape (n_rows,)
@@ -49,7 +49,7 @@ def leading_directions(
     *,
     negligible: float,
 ) -> Directions:
-    """Part each component into directions and keep those that observations can tell.
+    """Part each component into directions and keep those that observations can resolve.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def leading_directions(
         whole = among + np.diag(lasting) if np.isinf(one.memory_days) else among
         values, vectors = np.linalg.eigh(whole)
         values = np.maximum(values, 1e-300)
-        # what a coefficient that is known tells of the rows' field, times how well it is known
+        # what a coefficient that is known says of the rows' field, times how well it is known
         tells = ((among @ vectors) ** 2).sum(axis=0) / values
         parted.append((values, vectors, tells / (1.0 + noise.mean() / (values * count))))
     gains = np.concatenate([one[2] for one in parted])

@@ -66,7 +66,7 @@ def noise_level(series: Any, *, wavelet: str = "db4") -> float:
     length = pywt.Wavelet(wavelet).dec_len
     if len(values) < 2 * length:
         raise DataError(
-            "a series is too short to tell noise from change",
+            "a series is too short to distinguish noise from change",
             found=f"{len(values)} days; {wavelet} needs {2 * length}",
             do="Give a longer series, a shorter wavelet, or the noise itself",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
@@ -16,7 +16,7 @@ __all__ = ["days_to_observation", "observed_within", "total_sd"]
 
 
 def days_to_observation(
-    observed: Any, support: Support, days: Any, *, fill_edges: bool = False
+    observed: ArrayLike, support: Support, days: ArrayLike, *, fill_edges: bool = False
 ) -> NDArray[np.int16]:
     """Count the days from each pixel and day to the nearest observation of one of its cells.
 
@@ -102,7 +102,7 @@ def _least_of_cells(away: NDArray[np.int64], matrix: Any, far: np.int64) -> NDAr
     return np.where(found >= far, -1, found).astype(np.int16)
 
 
-def observed_within(away: Any, k: int) -> NDArray[np.bool_]:
+def observed_within(away: ArrayLike, k: int) -> NDArray[np.bool_]:
     """Say which pixels and days have an observation at most `k` days off.
 
     Parameters
@@ -125,7 +125,7 @@ def observed_within(away: Any, k: int) -> NDArray[np.bool_]:
     return (found >= 0) & (found <= k)
 
 
-def total_sd(residual_sd: Any, learner_sd: Any) -> Any:
+def total_sd(residual_sd: ArrayLike, learner_sd: ArrayLike) -> Any:
     """Join the uncertainty of the residual field and the learner's own at the fine scale.
 
     Parameters

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.covariance import estimate_covariance
 from headwater.downscaling.residual import ResidualField, ResidualMethod, fit_residual
@@ -38,7 +38,9 @@ class Downscaled:
     model: DownscalingModel
     residual: ResidualField
 
-    def predict(self, days: Any = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def predict(
+        self, days: ArrayLike | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Predict some days.
 
         Parameters
@@ -55,7 +57,7 @@ class Downscaled:
         return np.concatenate([one[1] for one in parts]), np.concatenate([one[2] for one in parts])
 
     def stream(
-        self, days: Any = None
+        self, days: ArrayLike | None = None
     ) -> Iterator[tuple[NDArray[np.datetime64], NDArray[np.float32], NDArray[np.float32]]]:
         """Predict a few days at a time.
 
@@ -76,7 +78,7 @@ class Downscaled:
 
 
 def downscale(
-    retrieval: Any,
+    retrieval: ArrayLike,
     predictors: Predictors,
     support: Support,
     recipe: Recipe | None = None,
@@ -123,7 +125,7 @@ def downscale(
 
 def disaggregate_residuals(
     model: DownscalingModel,
-    retrieval: Any,
+    retrieval: ArrayLike,
     *,
     residual: ResidualMethod = "soft",
     stations: StationResiduals | None = None,

@@ -2,7 +2,7 @@
 
 The default is a Gaussian process in space and time that knows that a cell is the average of its
 pixels and that a retrieval is noisy; it fills gaps between swaths and under cloud by itself, and
-tells how sure it is. Spreading residuals so that the cells are met exactly is its limit without
+says how sure it is. Spreading residuals so that the cells are met exactly is its limit without
 noise; straight lines between cells are the plain alternative.
 """
 
@@ -221,7 +221,7 @@ def fit_residual(
     r_f = k_fc (K_cc + R)⁻¹ r_c over all days at once (area-to-point kriging: Kyriakidis 2004,
     doi:10.1111/j.1538-4632.2004.tb01135.x, recalled, unchecked), computed day by day by a filter
     and a smoother, since each component is a product of space and an exponential in time.
-    Directions in which the observations would tell less than about one per cent of the variance
+    Directions in which the observations would explain less than about one per cent of the variance
     are left at their prior.
 
     Examples

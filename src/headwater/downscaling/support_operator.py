@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from headwater.downscaling._overlap import centres_km, local_plane, overlap
 from headwater.errors import DataError, GridError
@@ -154,7 +155,7 @@ class Support:
             return _applied(values, self.matrix.T.tocsr())
         return _lazily(values, self.matrix.T.tocsr(), _applied, self.n_fine, pair=False)
 
-    def only(self, mask: Any) -> Support:
+    def only(self, mask: ArrayLike) -> Support:
         """Keep some of the coarse cells.
 
         Parameters
@@ -216,7 +217,7 @@ class Support:
         maps[..., self.cells] = values
         return maps.reshape(*values.shape[:-1], rows, columns)
 
-    def take(self, maps: Any) -> Any:
+    def take(self, maps: ArrayLike) -> Any:
         """Read the coarse cells off maps of the coarse grid.
 
         Parameters

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from headwater.errors import DataError
 
@@ -55,11 +56,11 @@ class SystematicError:
         gain = self.gain_low + other * (self.gain_high - self.gain_low)
         return SystematicError(bias, bias, gain, gain, self.source)
 
-    def product_of(self, truth: Any, mean: float) -> Any:
+    def product_of(self, truth: ArrayLike, mean: float) -> Any:
         """Give what the product makes of a truth; `mean` is the product's own."""
         return mean + self.gain_low * (np.asarray(truth) - (mean - self.bias_low))
 
-    def truth_of(self, product: Any, mean: float) -> Any:
+    def truth_of(self, product: ArrayLike, mean: float) -> Any:
         """Give the truth of which the product would make this; `mean` is the product's own."""
         return (mean - self.bias_low) + (np.asarray(product) - mean) / self.gain_low
 
@@ -72,7 +73,9 @@ class SystematicError:
         )
 
 
-def estimate_systematic(product: Any, stations: Any, *, noise_sd: float = 0.0) -> SystematicError:
+def estimate_systematic(
+    product: ArrayLike, stations: ArrayLike, *, noise_sd: float = 0.0
+) -> SystematicError:
     r"""Estimate bias and gain of a coarse product from stations in its cells.
 
     Parameters
@@ -136,7 +139,7 @@ def estimate_systematic(product: Any, stations: Any, *, noise_sd: float = 0.0) -
     )
 
 
-def estimate_heterogeneity(product: Any, stations: Any) -> float:
+def estimate_heterogeneity(product: ArrayLike, stations: ArrayLike) -> float:
     """Estimate what lasts within pixels and cells and no map shows, from the means of stations.
 
     Parameters
@@ -164,7 +167,7 @@ def estimate_heterogeneity(product: Any, stations: Any) -> float:
     return float(_paired(product, stations)[2].std(ddof=1))
 
 
-def _paired(product: Any, stations: Any) -> tuple[Any, Any, Any]:
+def _paired(product: ArrayLike, stations: ArrayLike) -> tuple[Any, Any, Any]:
     x, y = np.asarray(product, dtype=float), np.asarray(stations, dtype=float)
     both = np.isfinite(x) & np.isfinite(y)
     enough = both.sum(axis=0) >= _FEWEST_PAIRS

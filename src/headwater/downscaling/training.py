@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.folds import (
     HeldOut,
@@ -64,7 +64,7 @@ class Recipe:
     workers : int
         Threads; they change no bit of the result.
     memory_mb : float
-        Most memory to be used beside the inputs [MB].
+        Most memory to be used next to the inputs [MB].
     """
 
     learners: tuple[Any, ...] = ("forest", "boosting")
@@ -117,7 +117,7 @@ class DownscalingModel:
     scores: pd.DataFrame
     notes: tuple[str, ...]
 
-    def predict(self, days: Any = None) -> NDArray[np.float32]:
+    def predict(self, days: ArrayLike | None = None) -> NDArray[np.float32]:
         """Predict soil moisture on the fine grid.
 
         Parameters
@@ -144,7 +144,7 @@ class DownscalingModel:
         return maps
 
     def stream(
-        self, days: Any = None, *, block: int = _BLOCK
+        self, days: ArrayLike | None = None, *, block: int = _BLOCK
     ) -> Iterator[tuple[NDArray[np.datetime64], NDArray[np.float32]]]:
         """Predict a few days at a time.
 
@@ -176,7 +176,7 @@ class DownscalingModel:
 
 
 def fit_downscaling(
-    target: Any,
+    target: ArrayLike,
     predictors: Predictors,
     support: Support,
     recipe: Recipe | None = None,

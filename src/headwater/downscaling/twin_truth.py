@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.area_to_point import cell_variance
 from headwater.downscaling.learners import pinned
@@ -135,7 +135,10 @@ def true_drivers(predictors: Predictors, support: Support) -> Drivers:
 
 
 def draw_field(
-    shape: tuple[int, int], spacing_km: tuple[float, float], length_km: float, rng: Any
+    shape: tuple[int, int],
+    spacing_km: tuple[float, float],
+    length_km: float,
+    rng: np.random.Generator,
 ) -> Floats:
     """Draw one field of unit variance and correlation exp(−d / L) on a regular grid.
 
@@ -181,7 +184,7 @@ def draw_field(
 
 
 def lay_truth(
-    observed: Any,
+    observed: ArrayLike,
     drivers: Drivers,
     support: Support,
     covariance: ResidualCovariance,
@@ -208,7 +211,7 @@ def lay_truth(
     learner : {"kernel", "broad"}
         The learner of truth.
     unseen_sd : float
-        Of lasting heterogeneity finer than a cell, which no coarse datum can tell [m3 m-3].
+        Of lasting heterogeneity finer than a cell, which no coarse datum can resolve [m3 m-3].
     systematic : SystematicError, optional
         One bias and one gain of the retrievals, which the truth does not have; default: none.
     strength : ndarray, shape (n_days,), optional
@@ -290,7 +293,7 @@ def unseen_spread(covariance: ResidualCovariance) -> float:
 
 
 def field_strength(
-    residuals: Any, support: Support, covariance: ResidualCovariance, times: Any
+    residuals: ArrayLike, support: Support, covariance: ResidualCovariance, times: ArrayLike
 ) -> Floats:
     """Find how the variance of the changing residual field goes with the days.
 
@@ -381,7 +384,7 @@ class _Unknown:
 
 def observe_truth(
     truth: NDArray[np.float32],
-    observed: Any,
+    observed: ArrayLike,
     support: Support,
     covariance: ResidualCovariance,
     systematic: SystematicError,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.baselines import BASELINES, interpolate_cells
 from headwater.downscaling.covariance import ResidualCovariance, estimate_covariance
@@ -184,13 +184,13 @@ class TwinResult:
 
 
 def twin_experiment(
-    observed: Any,
+    observed: ArrayLike,
     predictors: Predictors,
     support: Support,
     pipeline: Callable[[Any], Fitted],
     covariance: ResidualCovariance,
     *,
-    residuals: Any = None,
+    residuals: ArrayLike | None = None,
     held_out: Callable[[Any], Any] | None = None,
     options: TwinOptions | None = None,
     rng: np.random.Generator,
@@ -239,7 +239,7 @@ def twin_experiment(
     chosen = options or TwinOptions()
     if chosen.n_draws < 2:
         raise DataError(
-            "one twin does not tell how sure its skill is",
+            "one twin does not show how sure its skill is",
             found=f"n_draws={chosen.n_draws}",
             do="Ask for at least two",
         )
@@ -331,7 +331,7 @@ class _Draw:
     days: NDArray[np.intp]
 
 
-def _scored(observed: Any, times: Any) -> NDArray[np.intp]:
+def _scored(observed: ArrayLike, times: Any) -> NDArray[np.intp]:
     """Choose days on which pixels are scored, evenly among those with observations."""
     seen = np.flatnonzero(np.isfinite(np.asarray(observed, dtype=float)).any(axis=1))
     if not seen.size:
@@ -369,7 +369,7 @@ def _oracle(truth: Any, predictors: Predictors, days: Any, rng: np.random.Genera
     return found
 
 
-def fine_scores(product: Any, truth: Any, support: Support) -> dict[str, float]:
+def fine_scores(product: ArrayLike, truth: ArrayLike, support: Support) -> dict[str, float]:
     """Score a product against a truth over all pixels of some days.
 
     Parameters
@@ -508,7 +508,7 @@ def _baseline(
     return Baseline(best, sd, scale)
 
 
-def _beyond(error: Floats, sd: Any) -> float:
+def _beyond(error: Floats, sd: ArrayLike) -> float:
     """Mean square of the error less what the residual field knows of it, where it knows."""
     known = np.isfinite(error)
     told = np.nan_to_num(np.asarray(sd, dtype=float)[known], nan=0.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.predictors import Predictors, coarse_predictors
 from headwater.downscaling.wavelets import fill_in_time, low_pass
@@ -181,7 +181,10 @@ def fill_predictors(predictors: Predictors, *, limit: int | None) -> Predictors:
 
 
 def coarse_noise(
-    names: tuple[str, ...], noise: Mapping[str, float], shape: tuple[int, int], rng: Any
+    names: tuple[str, ...],
+    noise: Mapping[str, float],
+    shape: tuple[int, int],
+    rng: np.random.Generator,
 ) -> Floats:
     """Draw white noise for every noisy predictor of every day and cell.
 
@@ -230,7 +233,7 @@ def coarse_views(
 
 
 def estimate_mb(predictors: Predictors, cells: int, coupling: Coupling) -> float:
-    """Estimate the memory that training and prediction need beside the inputs.
+    """Estimate the memory that training and prediction need next to the inputs.
 
     Parameters
     ----------
@@ -254,5 +257,5 @@ def estimate_mb(predictors: Predictors, cells: int, coupling: Coupling) -> float
     return (cubes + tables + work) / 1e6
 
 
-def _in_memory(cube: Any) -> Floats:
+def _in_memory(cube: ArrayLike) -> Floats:
     return np.asarray(cube, dtype=np.float32)

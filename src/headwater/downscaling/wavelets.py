@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
@@ -17,7 +16,7 @@ Floats = NDArray[np.floating]
 _COLUMNS = 2048
 
 
-def split_in_bands(series: Any, *, wavelet: str = "db4", level: int = 3) -> Floats:
+def split_in_bands(series: ArrayLike, *, wavelet: str = "db4", level: int = 3) -> Floats:
     r"""Split series in time into bands that add up to them.
 
     Parameters
@@ -66,7 +65,7 @@ def split_in_bands(series: Any, *, wavelet: str = "db4", level: int = 3) -> Floa
     return np.stack(steps)
 
 
-def low_pass(series: Any, *, wavelet: str = "db4", level: int = 3) -> Floats:
+def low_pass(series: ArrayLike, *, wavelet: str = "db4", level: int = 3) -> Floats:
     """Keep of series in time what is slower than about 2^level steps.
 
     Parameters
@@ -98,7 +97,7 @@ def low_pass(series: Any, *, wavelet: str = "db4", level: int = 3) -> Floats:
 
 
 def fill_in_time(
-    series: Any, *, times: Any = None, limit: int | None = None
+    series: ArrayLike, *, times: ArrayLike | None = None, limit: int | None = None
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Fill gaps in time on straight lines between the values around them.
 
@@ -160,7 +159,7 @@ def _approximation(values: Floats, wavelet: str, level: int) -> Floats:
     return slow.reshape(values.shape)
 
 
-def _checked(series: Any, wavelet: str, level: int) -> Floats:
+def _checked(series: ArrayLike, wavelet: str, level: int) -> Floats:
     import pywt
 
     values = np.asarray(series)

@@ -1,4 +1,4 @@
-"""Amounts, rates and running accumulations of water, told apart by what the file says."""
+"""Amounts, rates and running accumulations of water, distinguished by what the file says."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def find_axes(dataset: xr.Dataset, name: str) -> dict[str, str]:
 
 
 def is_map(dataset: xr.Dataset, name: str) -> bool:
-    """Tell whether a variable has y and x, and is not itself a place or a time."""
+    """Say whether a variable has y and x, and is not itself a place or a time."""
     if _by_attributes(dataset[name].attrs):
         return False
     return {"y", "x"} <= find_axes(dataset, name).keys()
@@ -173,7 +173,7 @@ def _is_rotated(line: xr.Variable) -> bool:
 
 
 def _projected(dataset: xr.Dataset, name: str, lines: dict[str, xr.Variable | None]) -> bool:
-    """Whether x and y are coordinates of a projection, beside which a mesh is only for show."""
+    """Whether x and y are coordinates of a projection, next to which a mesh is only for show."""
     if any(line is None for line in lines.values()):
         return False
     named = all(

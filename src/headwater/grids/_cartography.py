@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
+    from headwater.figures import Outline
+
 __all__ = [
     "add_outline",
     "add_scale_bar",
@@ -89,12 +91,13 @@ def add_ticks(axes: Axes, grid: GeoBox, *, bins: int = 5) -> None:
     axes.tick_params(length=2.5, width=0.6, color=MUTED)
 
 
-def add_outline(axes: Axes, outline: Any) -> None:
+def add_outline(axes: Axes, outline: Outline | None) -> None:
     """Draw the boundary of a shapely geometry, or of an object that has one."""
     from matplotlib.collections import LineCollection
     from matplotlib.patheffects import Normal, Stroke
 
-    boundary = getattr(outline, "geometry", outline).boundary
+    shape: Any = getattr(outline, "geometry", outline)
+    boundary = shape.boundary
     lines = [np.asarray(part.coords)[:, :2] for part in getattr(boundary, "geoms", [boundary])]
     halo = [Stroke(linewidth=2.4, foreground="white", alpha=0.8), Normal()]
     axes.add_collection(

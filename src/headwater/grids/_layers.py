@@ -134,7 +134,7 @@ def _one(units: Any) -> Any:
 
 
 def read_centres(path: Path, x_name: str, y_name: str) -> tuple[Any, Any, CRS | None]:
-    """Cell-centre coordinates by name, and the reference system that their units tell."""
+    """Cell-centre coordinates by name, and the reference system that their units imply."""
     dataset = open_raw(path)
     for name in (x_name, y_name):
         if name not in dataset.variables:

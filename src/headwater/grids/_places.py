@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
@@ -41,7 +41,7 @@ def between(first: Floats, second: Floats, geographic: bool) -> Floats:
     return along(cdist(first, second), geographic)
 
 
-def checked_places(coordinates: Any, geographic: bool) -> Floats:
+def checked_places(coordinates: ArrayLike, geographic: bool) -> Floats:
     """Return coordinates as floats of shape (place, 2), or say what is wrong with them."""
     places = np.asarray(coordinates, dtype=float)
     if places.ndim != 2 or places.shape[1] != 2 or not np.isfinite(places).all():

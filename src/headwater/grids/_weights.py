@@ -75,7 +75,7 @@ def _largest_class(weighing: Weights, maps: NDArray[Any]) -> NDArray[Any]:
 
 
 def share_crs(one: GeoBox, other: GeoBox) -> bool:
-    """Tell whether two grids share a reference system."""
+    """Say whether two grids share a reference system."""
     return same_crs(_crs(one), _crs(other))
 
 

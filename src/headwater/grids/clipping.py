@@ -20,7 +20,7 @@ __all__ = ["clip", "inside"]
 
 
 def inside(grid: GeoBox, area: Area) -> xr.DataArray:
-    """Tell which cells of a grid have their centre in an area.
+    """Find which cells of a grid have their centre in an area.
 
     Parameters
     ----------

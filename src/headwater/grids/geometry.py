@@ -123,7 +123,7 @@ def geobox_of(data: xr.DataArray | xr.Dataset) -> GeoBox:
 
 
 def is_geographic(data: xr.DataArray | xr.Dataset | GeoBox) -> bool:
-    """Tell whether the coordinates are longitude and latitude.
+    """Say whether the coordinates are longitude and latitude.
 
     Parameters
     ----------

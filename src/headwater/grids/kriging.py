@@ -70,7 +70,7 @@ class LeaveOneOut:
     rmse, bias : float
         Root mean square and mean of the errors [unit].
     ratio : float
-        Mean of error² / variance [1]: near 1 where the variogram tells the truth about uncertainty.
+        Mean of error² / variance [1]: near 1 where the variogram is right about uncertainty.
     """
 
     error: Floats
@@ -162,7 +162,7 @@ class Kriging:
         known = Stations(embedded, self._base(columns), self.variogram, self.geographic)
         if np.linalg.matrix_rank(known.base) < known.base.shape[1]:
             raise DataError(
-                "the drift cannot be told from the mean or from another drift",
+                "the drift cannot be distinguished from the mean or from another drift",
                 found=f"{self.drifts_} drifts at {self.stations_} stations",
                 do="Leave out drifts that are constant or follow from each other",
             )

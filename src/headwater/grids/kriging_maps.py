@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, GridError
 from headwater.figures import drawing_on
@@ -48,7 +48,7 @@ class KrigedMap(MapResult):
     """
 
     def plot(self, ax: Axes | None = None) -> Figure:
-        """Draw the mean estimate beside its standard error."""
+        """Draw the mean estimate next to its standard error."""
         from headwater.grids import kriging_plots
 
         with drawing_on(ax):
@@ -57,13 +57,13 @@ class KrigedMap(MapResult):
 
 def krige_stations(
     values: xr.DataArray,
-    coordinates: Any,
+    coordinates: ArrayLike,
     geobox: GeoBox,
     variogram: Variogram,
     *,
     neighbours: int | None = None,
     drift: xr.DataArray | None = None,
-    station_drift: Any = None,
+    station_drift: ArrayLike | None = None,
 ) -> KrigedMap:
     """Map station values by kriging, day by day.
 

@@ -81,7 +81,7 @@ def variogram_figure(
 
 
 def kriging_figure(data: xr.Dataset) -> Figure:
-    """Draw the mean kriged map beside its standard error.
+    """Draw the mean kriged map next to its standard error.
 
     Parameters
     ----------

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
+    from headwater.figures import Outline
+
 __all__ = ["draw_map", "map_figure", "map_panels", "quantity_label", "unit_label"]
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -35,7 +37,7 @@ def map_figure(
     quantity: str = "",
     title: str = "",
     label: str = "",
-    outline: Any = None,
+    outline: Outline | None = None,
     stipple: xr.DataArray | None = None,
     center: float | None = None,
     limits: tuple[float, float] | None = None,
@@ -124,7 +126,7 @@ def map_panels(
     columns: int = 4,
     quantity: str = "",
     label: str = "",
-    outline: Any = None,
+    outline: Outline | None = None,
     stipple: xr.DataArray | None = None,
     center: float | None = None,
     limits: tuple[float, float] | None = None,
@@ -197,7 +199,7 @@ def draw_map(
     data: xr.DataArray,
     *,
     quantity: str = "",
-    outline: Any = None,
+    outline: Outline | None = None,
     stipple: xr.DataArray | None = None,
     center: float | None = None,
     limits: tuple[float, float] | None = None,
@@ -310,7 +312,7 @@ def _checked(data: xr.DataArray) -> xr.DataArray:
 
 
 def _paint(
-    axes: Axes, data: xr.DataArray, scale: Scale, outline: Any, *, ticks: int = 5
+    axes: Axes, data: xr.DataArray, scale: Scale, outline: Outline | None, *, ticks: int = 5
 ) -> AxesImage:
     grid = geobox_of(data)
     west, east, south, north = extent = cartography.extent_of(grid)
@@ -398,7 +400,7 @@ def _category_legend(figure: Figure, scale: Scale, values: NDArray[Any]) -> None
 
 
 def _foot_handles(
-    values: NDArray[Any], scale: Scale, stipple: xr.DataArray | None, outline: Any
+    values: NDArray[Any], scale: Scale, stipple: xr.DataArray | None, outline: Outline | None
 ) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

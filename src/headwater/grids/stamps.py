@@ -79,7 +79,7 @@ def _looks_late(axis: _Axis, steps: TimeSteps) -> bool:
     """Whether the axis is one of whole years, or days, but begins one step late."""
     length = float(np.median(steps.days))
     if axis.size < 2 or steps.kind == "year":
-        return False  # nothing tells years from those that they name
+        return False  # nothing distinguishes years from those that they name
     if steps.kind in ("month", "season"):
         second, last = {"month": (2, 1), "season": (3, 12)}[steps.kind]
         return bool(axis.month[0] == second and axis.month[-1] == last)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from headwater.errors import TimeAxisError
 
@@ -31,7 +32,7 @@ STAMPS = ("start", "middle", "end")
 """Where a stamp may stand in its step."""
 
 END = "time_end"
-"""Coordinate with the first instant after each step, beside labels that are its first."""
+"""Coordinate with the first instant after each step, next to labels that are its first."""
 
 _SECOND = 1.0 / 86400.0
 # First days of the parts of a month, and the days on which stamps of such parts stand.
@@ -158,7 +159,7 @@ def time_steps(data: xr.DataArray, *, stamp: str | None = None) -> TimeSteps:
 
 
 def on_steps(data: xr.DataArray, steps: TimeSteps) -> xr.DataArray:
-    """Label every value by the start of its step, with its end beside it.
+    """Label every value by the start of its step, with its end next to it.
 
     Parameters
     ----------
@@ -217,7 +218,7 @@ def month_starts(index: Any, months: NDArray[Any]) -> NDArray[Any]:
     return starts
 
 
-def days_between(start: Any, end: Any) -> NDArray[np.float64]:
+def days_between(start: ArrayLike, end: ArrayLike) -> NDArray[np.float64]:
     """Days from one date to another, of any calendar.
 
     Parameters
@@ -239,7 +240,7 @@ def days_between(start: Any, end: Any) -> NDArray[np.float64]:
     return days
 
 
-def plus_days(dates: Any, days: Any) -> NDArray[Any]:
+def plus_days(dates: ArrayLike, days: ArrayLike) -> NDArray[Any]:
     """Dates that many days later [d]."""
     given = np.asarray(dates)
     seconds = np.rint(np.broadcast_to(np.asarray(days, dtype=float), given.shape) * 86400.0)

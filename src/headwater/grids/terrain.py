@@ -121,7 +121,7 @@ def terrain_on_grid(dem: xr.DataArray, geobox: GeoBox, *, min_coverage: float = 
         ``elevation`` [m], ``slope`` [degree] (mean of the slopes, not slope of the mean),
         ``aspect`` [degree clockwise from north] (direction of the mean vector of the cells that are
         not flat), ``aspect_concentration`` [1] (its length: 0 = all directions, 1 = one direction),
-        float32; ``n``, number of valid DEM cells [1]. ``attrs["caution"]`` tells if the DEM was too
+        float32; ``n``, number of valid DEM cells [1]. ``attrs["caution"]`` says if the DEM was too
         coarse.
 
     Raises

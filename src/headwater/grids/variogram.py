@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, nearest
 from headwater.figures import drawing_on
@@ -116,7 +116,7 @@ class Variogram:
                 do="Give variances of at least 0, not both 0, and a positive range",
             )
 
-    def __call__(self, distance: Any) -> Floats:
+    def __call__(self, distance: ArrayLike) -> Floats:
         """Return γ at the given distances [unit²]."""
         return self.sill - self.covariance(np.asarray(distance, dtype=float))
 
@@ -167,13 +167,13 @@ class EmpiricalVariogram:
 
 
 def empirical_variogram(
-    coordinates: Any,
-    values: Any,
+    coordinates: ArrayLike,
+    values: ArrayLike,
     *,
     geographic: bool = False,
     bins: int = 15,
     cutoff: float | None = None,
-    drift: Any = None,
+    drift: ArrayLike | None = None,
 ) -> EmpiricalVariogram:
     """Measure the variogram of scattered values, pooled over all times.
 
@@ -341,7 +341,7 @@ def _residuals(series: Floats, valid: NDArray[np.bool_], drift: Floats) -> Float
     return residuals
 
 
-def _checked(values: Any, places: int) -> Floats:
+def _checked(values: ArrayLike, places: int) -> Floats:
     series = np.atleast_2d(np.asarray(values, dtype=float))
     if series.ndim != 2 or series.shape[1] != places or np.isinf(series).any():
         raise DataError(

@@ -206,7 +206,7 @@ def _descriptions(bands: xr.DataArray) -> list[str]:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write under; rename it when done, remove it when not."""
+    """Give a name next to `path` to write under; rename it when done, remove it when not."""
     part = path.with_name(f".{path.name}.part")
     if not path.parent.is_dir():
         raise ResumeError(

@@ -91,7 +91,7 @@ def elevation_bands(
     Returns
     -------
     Zones
-        ``labels.attrs["outside"]`` tells how many valid cells no band holds.
+        ``labels.attrs["outside"]`` says how many valid cells no band holds.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
@@ -19,7 +19,7 @@ Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Positions of the training units and of the test units."""
 
 
-def temporal_blocks(times: Any, *, folds: int = 5, buffer: Any = None) -> list[Split]:
+def temporal_blocks(times: ArrayLike, *, folds: int = 5, buffer: Any = None) -> list[Split]:
     """Hold back one stretch of time after the other.
 
     Parameters
@@ -75,7 +75,7 @@ def temporal_blocks(times: Any, *, folds: int = 5, buffer: Any = None) -> list[S
 
 
 def spatial_blocks(
-    coordinates: Any,
+    coordinates: ArrayLike,
     *,
     size: float,
     folds: int = 5,
@@ -177,7 +177,7 @@ def _check_folds(folds: int, available: int, of_what: str) -> None:
         )
 
 
-def _checked_places(coordinates: Any, size: float) -> NDArray[np.float64]:
+def _checked_places(coordinates: ArrayLike, size: float) -> NDArray[np.float64]:
     places = np.asarray(coordinates, dtype=float)
     if places.ndim != 2 or places.shape[1] != 2 or not np.isfinite(places).all():
         raise DataError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
@@ -34,7 +34,7 @@ class Bootstrap:
         Standard deviation over the resamples, ddof 1.
     percentile, basic : tuple (low, high)
         Intervals: quantiles of the resamples, and those mirrored about the estimate.
-    replicates : array, shape (resamples, ...)
+    replicates : array, shape (n_resamples, ...)
         The statistic of every resample.
     length : int
         Block length [time steps].
@@ -55,12 +55,12 @@ class Bootstrap:
 
 
 def block_bootstrap(
-    values: Any,
+    values: ArrayLike,
     statistic: Callable[[NDArray[np.float64]], Any] | None = None,
     *,
     rng: np.random.Generator,
     length: int | None = None,
-    resamples: int = 999,
+    n_resamples: int = 999,
     circular: bool = True,
     level: float = 0.95,
 ) -> Bootstrap:
@@ -79,7 +79,7 @@ def block_bootstrap(
     length : int, optional
         Block length [time steps]; by default :func:`block_length` of the series, rounded up; with
         further dimensions, the largest of their lengths.
-    resamples : int
+    n_resamples : int
         Number of resamples.
     circular : bool
         Whether blocks may run over the end into the beginning, so that every time is drawn equally
@@ -127,7 +127,7 @@ def block_bootstrap(
     replicates = np.array(
         [
             measure(data[block_indices(len(data), length, rng=rng, circular=circular)])
-            for _ in range(resamples)
+            for _ in range(n_resamples)
         ],
         dtype=float,
     )
@@ -144,7 +144,7 @@ def block_bootstrap(
     )
 
 
-def block_length(values: Any) -> float:
+def block_length(values: ArrayLike) -> float:
     r"""Choose the block length that makes the variance of a bootstrapped mean most accurate.
 
     Parameters
@@ -350,7 +350,7 @@ def _quantiles(replicates: NDArray[np.float64], level: float) -> tuple[Any, Any]
     return low[()], high[()]
 
 
-def _checked(values: Any) -> NDArray[np.float64]:
+def _checked(values: ArrayLike) -> NDArray[np.float64]:
     data = np.asarray(values, dtype=float)
     if np.isinf(data).any():
         raise DataError("infinite values", found="inf", do="Set them to NaN if they mean missing")

@@ -44,7 +44,7 @@ class ModifiedT:
     F : float
         ``dof r² / (1 - r²)`` [1].
     p_value : float
-        From F(1, dof) [1]; NaN where dof is not positive: too few independent places to tell.
+        From F(1, dof) [1]; NaN where dof is not positive: too few independent places to say.
     p_naive : float
         As if all n places were independent [1], to be shown beside, not used.
     width : float

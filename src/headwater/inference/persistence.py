@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["SHORTEST_PERSISTENCE", "persistent_limit", "persistent_p", "smallest_persistent_p"]
 
@@ -93,7 +94,7 @@ def _table(statistic: Statistic) -> _Table:
     return _Table(statistic)
 
 
-def persistent_p(statistic: Statistic, value: Any, r1: Any, n: Any) -> Any:
+def persistent_p(statistic: Statistic, value: ArrayLike, r1: ArrayLike, n: ArrayLike) -> Any:
     """p-value of a statistic of AR(1) series whose persistence is only known from residuals.
 
     Parameters
@@ -143,7 +144,7 @@ def persistent_p(statistic: Statistic, value: Any, r1: Any, n: Any) -> Any:
     return found.reshape(value.shape)[()]
 
 
-def persistent_limit(statistic: Statistic, level: float, r1: Any, n: Any) -> Any:
+def persistent_limit(statistic: Statistic, level: float, r1: ArrayLike, n: ArrayLike) -> Any:
     """Size of a statistic that chance exceeds with probability 1 - level; for intervals.
 
     Parameters
@@ -181,7 +182,7 @@ def persistent_limit(statistic: Statistic, level: float, r1: Any, n: Any) -> Any
     return found.reshape(r1.shape)[()]
 
 
-def smallest_persistent_p(statistic: Statistic, n: Any) -> Any:
+def smallest_persistent_p(statistic: Statistic, n: ArrayLike) -> Any:
     """Smallest p-value that the tables give for n values.
 
     Parameters

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from headwater.errors import GridError
 from headwater.inference.moments import Moments, check_finite, reduce_time
@@ -39,7 +40,9 @@ class SerialPair:
         return self.moments.n * (1.0 - product) / (1.0 + product)
 
 
-def serial_pair(first: Any, second: Any, follows: Any = None) -> SerialPair:
+def serial_pair(
+    first: ArrayLike, second: ArrayLike, follows: ArrayLike | None = None
+) -> SerialPair:
     r"""Compute the moments and the persistence of two cubes over time.
 
     Parameters
@@ -92,7 +95,7 @@ def serial_pair(first: Any, second: Any, follows: Any = None) -> SerialPair:
 
 
 def _pack(first: Any, second: Any, links: np.ndarray) -> np.ndarray:
-    """Add up NumPy blocks to (18, ...); the last row tells whether the block follows another."""
+    """Add up NumPy blocks to (18, ...); the last row says whether the block follows another."""
     from headwater.inference import _kernels
 
     dtype = np.float32 if first.dtype == second.dtype == np.float32 else float

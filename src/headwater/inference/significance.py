@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from headwater.figures import grouped
 
 __all__ = ["FieldTest", "correlation_p", "fdr", "field_statement", "student_p"]
 
 
-def student_p(t: Any, dof: Any) -> Any:
+def student_p(t: ArrayLike, dof: ArrayLike) -> Any:
     """Two-sided p-value of Student's t.
 
     Parameters
@@ -37,7 +38,7 @@ def student_p(t: Any, dof: Any) -> Any:
     return 2.0 * stdtr(np.where(np.asarray(dof) > 0, dof, np.nan), -np.abs(t))
 
 
-def correlation_p(r: Any, n: Any) -> Any:
+def correlation_p(r: ArrayLike, n: ArrayLike) -> Any:
     """Two-sided p-value of Pearson's r from n independent pairs.
 
     Parameters
@@ -95,7 +96,7 @@ class FieldTest:
         return int(np.count_nonzero(self.mask))
 
 
-def fdr(p: Any, alpha: float = 0.05, *, wilks: bool = False) -> FieldTest:
+def fdr(p: ArrayLike, alpha: float = 0.05, *, wilks: bool = False) -> FieldTest:
     """Control the false discovery rate among many p-values, NaN left out.
 
     Parameters

@@ -281,7 +281,7 @@ class Observations:
         return replace(self, **{name: column[rows] for name, column in self.columns().items()})
 
     def variant(self) -> NDArray[np.int64]:
-        """Tell apart the observations of one datastream and start.
+        """Distinguish the observations of one datastream and start.
 
         Returns
         -------

@@ -1,6 +1,6 @@
 """Is a station well? Silence, battery and drift.
 
-A station that says nothing is a different matter from a soil that dries: health is told apart from
+A station that says nothing is a different matter from a soil that dries: health is kept apart from
 quality, so that an alarm can be held back where the sensor is at fault.
 """
 
@@ -42,7 +42,7 @@ class Silence:
 
 
 def silence(time: ArrayLike, now: int, *, grace: float = 6.0) -> Silence:
-    """Tell whether a station is overdue, by its own cadence.
+    """Say whether a station is overdue, by its own cadence.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def battery(time: ArrayLike, volts: ArrayLike, *, empty: float = 11.5, days: int
     kept, start = np.unique(day, return_index=True)
     if kept.size < 3:
         raise DataError(
-            "too few days to tell how a battery falls",
+            "too few days to say how a battery falls",
             found=f"{kept.size} days",
             do="Wait for three days of voltages",
         )
@@ -184,7 +184,7 @@ class Drift:
 def drift(
     time: ArrayLike, difference: ArrayLike, *, rng: np.random.Generator, least: float = 0.01
 ) -> Drift:
-    """Tell a slow drift from the difference between a sensor and what its neighbours say.
+    """Distinguish a slow drift from the difference between a sensor and what its neighbours say.
 
     Sen's slope of daily medians within pairs one year apart, so that seasons cancel, or of all
     pairs in a shorter record; its interval from 400 moving-block draws, because days depend on each
@@ -230,7 +230,9 @@ def drift(
     days, start = np.unique(day, return_index=True)
     if days.size < 60:
         raise DataError(
-            "too few days to tell drift", found=f"{days.size}", do="Wait for 60 days of neighbours"
+            "too few days to find a drift",
+            found=f"{days.size}",
+            do="Wait for 60 days of neighbours",
         )
     daily = np.array([np.median(part) for part in np.split(apart, start[1:])])
     years = days / 365.25

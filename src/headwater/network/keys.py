@@ -102,7 +102,7 @@ def issue(
     days : float, optional
         How long it is valid; default: until it is revoked.
     clock : callable
-        Tells the time [µs].
+        Returns the time [µs].
 
     Returns
     -------
@@ -205,7 +205,7 @@ def revoke(store: Store, name: str, *, clock: Callable[[], int] = now) -> Key:
     name : str
         Whose key.
     clock : callable
-        Tells the time [µs].
+        Returns the time [µs].
 
     Returns
     -------
@@ -250,7 +250,7 @@ def verify(
     station : int, optional
         Thing that is asked for; default: none in particular, which every scope may ask.
     clock : callable
-        Tells the time [µs].
+        Returns the time [µs].
 
     Returns
     -------
@@ -260,10 +260,10 @@ def verify(
     ------
     KeyRefusedError
         If it is unknown, revoked, expired, or does not reach this role or station. Unknown and
-        revoked keys are told in the same words, so that nothing is learnt by trying.
+        revoked keys are refused in the same words, so that nothing is learnt by trying.
     """
     with store.transaction(read_only=True) as session:
-        # the hash is looked up, not the key: timing tells nothing of use about it
+        # the hash is looked up, not the key: timing says nothing of use about it
         rows = session.rows(f"SELECT {_COLUMNS} FROM keys WHERE hash = ?", (_hash(token),))
     if not rows or rows[0][7] is not None:
         raise KeyRefusedError(
@@ -292,7 +292,7 @@ class RateLimit:
     Parameters
     ----------
     clock : callable
-        Tells the time [µs].
+        Returns the time [µs].
 
     Examples
     --------

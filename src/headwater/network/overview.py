@@ -24,7 +24,7 @@ __all__ = ["series_status", "write_export"]
 
 
 def series_status(store: Store, *, derived: bool = False, at: int | None = None) -> pd.DataFrame:
-    """Tell of each series how many observations it has, the last one, and how the station is.
+    """Report for each series how many observations it has, the last one, and how the station is.
 
     Parameters
     ----------

@@ -308,7 +308,7 @@ def play(
     tick : float
         Time between two rounds [s].
     clock, pause : callable
-        Tell the time [µs], and wait [s].
+        Return the time [µs], and wait [s].
 
     Yields
     ------

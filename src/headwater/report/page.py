@@ -57,7 +57,7 @@ class Chapter:
 
     @property
     def methods(self) -> str:
-        """What was done, as a paragraph; choices are told apart."""
+        """What was done, as a paragraph; choices are distinguished."""
         return " ".join(text for text in _once(self.section.methods) if text not in self.choices)
 
     @property

@@ -124,7 +124,7 @@ def view_table(frame: pd.DataFrame, digits: int = 3) -> TableView:
     frame : DataFrame
         Flat columns; units in ``frame.attrs["units"]``.
     digits : int
-        Significant digits shown; the exact value stays beside them. A column shares its decimals
+        Significant digits shown; the exact value stays next to them. A column shares its decimals
         where its magnitudes allow it. Columns named ``p``, ``p_...`` or ``..._p`` are p-values.
 
     Returns

@@ -67,7 +67,7 @@ def write_report(
 
 
 def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> Path:
-    """Write chapters as a page, with their figures and tables beside it.
+    """Write chapters as a page, with their figures and tables next to it.
 
     Parameters
     ----------

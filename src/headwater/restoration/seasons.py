@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, StudyError
 from headwater.vegetation import temperature_season
@@ -31,7 +29,7 @@ def season_windows(
     soil_temperature: xr.DataArray | None,
     liquid: xr.DataArray,
     *,
-    germination: Any,
+    germination: ArrayLike,
     warm: float = 5.0,
     length: int = _LENGTH,
 ) -> xr.Dataset:

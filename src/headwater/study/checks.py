@@ -1,4 +1,4 @@
-"""Look at a study before it is computed, and tell every problem at once."""
+"""Look at a study before it is computed, and report every problem at once."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def check(study: Study, steps: Sequence[Step]) -> list[HeadwaterError]:
 def survey(
     study: Study, steps: Sequence[Step], *, chunk_mb: float = 16.0, rehearsed: bool = False
 ) -> Survey:
-    """Open all inputs, look at their values lightly, and tell what was found.
+    """Open all inputs, look at their values lightly, and report what was found.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def _cure(outside: NDArray[Any], data: xr.DataArray) -> str:
 def _valid_steps(
     study: Study, steps: Sequence[Step], problems: list[HeadwaterError]
 ) -> tuple[Step, ...]:
-    """List the steps asked for; tell options that do not fit, and steps that lack another."""
+    """List the steps asked for; report options that do not fit, and steps that lack another."""
     wanted = [step for step in steps if _try(problems, partial(step.options, study)) is not None]
     names = tuple(step.name for step in wanted)
     problems += [

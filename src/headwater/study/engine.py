@@ -179,7 +179,7 @@ def _checksums(this: _Run) -> dict[str, dict[str, Any]]:
     try:
         return input_checksums(this.study)
     except InputError as error:
-        # What cannot be read now is told together with all that is wrong.
+        # What cannot be read now is reported together with all that is wrong.
         _check_first(this)
         raise error from None
 

@@ -21,7 +21,7 @@ class MemoryWatch:
     Attributes
     ----------
     peak_mb : float
-        Most resident memory seen, twenty times a second [MB]; where the system does not tell it,
+        Most resident memory seen, twenty times a second [MB]; where the system does not say,
         the most of the process's whole life, and 0 on Windows.
 
     Examples

@@ -291,7 +291,7 @@ def _problems_of_names(raw: Mapping[str, Any]) -> list[HeadwaterError]:
 
 
 def _nothing_to_study(raw: Mapping[str, Any]) -> list[HeadwaterError]:
-    """Tell a study without inputs and samples, and what works on grids where there are none."""
+    """Refuse a study without inputs and samples, and what works on grids where there are none."""
     if raw.get("inputs"):
         return []
     if "samples" not in raw:

@@ -71,13 +71,13 @@ def write_satellite_demo(
     cell_km : {36, 18, 9}
         Side of the coarse cells (EASE-Grid 2.0) [km].
     stations : int
-        Places where ``stations.csv`` tells the truth with a sensor's noise of 0.01 m3 m-3.
+        Places where ``stations.csv`` has the truth with a sensor's noise of 0.01 m3 m-3.
 
     Returns
     -------
     Path
-        The study file, which ends with an empty table ``[downscaling]``. ``truth.nc`` beside it has
-        the soil moisture that nobody knows, where the ground is thawed.
+        The study file, which ends with an empty table ``[downscaling]``. ``truth.nc`` next to it
+        has the soil moisture that nobody knows, where the ground is thawed.
 
     Examples
     --------

@@ -18,7 +18,7 @@ __all__ = ["default_text", "keys_of", "template", "write_template"]
 
 _HEAD = """\
 # A study of Headwater. Paths are relative to this file; an unknown key is an error.
-#   headwater check   tells every problem of this file and its inputs at once
+#   headwater check   reports every problem of this file and its inputs at once
 #   headwater run     computes, goes on after a crash, and draws the report
 # A line that starts with "# key = …" shows a key's default, or an example of it.
 """

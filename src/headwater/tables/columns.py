@@ -261,7 +261,7 @@ def _number(name: str, texts: Sequence[str], found: Match, context: Context) -> 
 def _unsaid(
     name: str, values: Floats, unit: str, own: Sequence[str], found: Match
 ) -> tuple[str, ...]:
-    """Tell of depths without a unit that are too deep for soil in metres."""
+    """Report depths without a unit that are too deep for soil in metres."""
     entry = found.field
     if (
         unit

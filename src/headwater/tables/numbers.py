@@ -477,7 +477,7 @@ def _without_codes(
     name: str,
     signs: Signs,
 ) -> tuple[Floats, list[MissingCode], list[str]]:
-    """Take numbers for missing that stand for it, and tell of those that may."""
+    """Take numbers for missing that stand for it, and report those that may."""
     clean = values.copy()
     marks: list[MissingCode] = []
     given = [_one(plain(mark), signs) for mark in missing]
@@ -502,9 +502,9 @@ def _without_codes(
 
 
 def _suspects(values: Floats, name: str, known: bool) -> list[str]:
-    """Tell of numbers that often stand for missing values, though these can be measured.
+    """Report numbers that often stand for missing values, though these can be measured.
 
-    In a column of known meaning each is told; in any other those at the edge of all values, or
+    In a column of known meaning each is reported; in any other those at the edge of all values, or
     more frequent than any other value.
     """
     finite, counts = np.unique(values[np.isfinite(values)], return_counts=True)

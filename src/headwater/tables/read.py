@@ -68,7 +68,7 @@ def read_table(
 
     Encoding, separator, the row of the names, decimal and thousands signs, units and the order of
     dates are found; what can mean two things is refused with the option that settles it, and what
-    was assumed is told in the report.
+    was assumed is in the report.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ def decode(content: bytes, *, name: str = "", encoding: str | None = None) -> Te
     """Turn bytes into text.
 
     A mark at the beginning decides; then UTF-8, where the bytes are valid; then GB18030, where they
-    come in pairs as Chinese does; else the Western code page 1252, which is told as a guess.
+    come in pairs as Chinese does; else the Western code page 1252, which is reported as a guess.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def _wide(content: bytes) -> str:
 
 
 def is_chinese(content: bytes) -> bool:
-    """Tell Chinese from Western by what stands in bytes above ASCII.
+    """Distinguish Chinese from Western by what stands in bytes above ASCII.
 
     Letters with accents stand alone between ASCII letters; Chinese characters are pairs, of which
     nearly all in use are in GB 2312, where both bytes are 0xA1 or more. Signs that it lacks are

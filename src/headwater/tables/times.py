@@ -323,7 +323,7 @@ def _offset(text: str) -> float | str | None:
 def _settle(
     dates: dict[str, _Date], order: Order | None, name: str, first: dict[str, int]
 ) -> tuple[dict[str, _Date], list[str]]:
-    """Decide the order of digits by the whole column, and tell what was assumed."""
+    """Decide the order of digits by the whole column, and report what was assumed."""
     settled = dict(dates)
     guesses: list[str] = []
     for sign, short in sorted({(d.sign, d.short) for d in dates.values() if d.kind == "digits"}):

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, nearest
 from headwater.validation.effective_size import Persistence, evenly_spaced, fit_persistence
@@ -29,10 +29,10 @@ _NO_INTERVAL = (np.nan, np.nan)
 
 
 def agreement(
-    product: Any,
-    reference: Any,
+    product: ArrayLike,
+    reference: ArrayLike,
     *,
-    times: Any = None,
+    times: ArrayLike | None = None,
     level: float = 0.95,
     interval: str = "effective",
     rng: np.random.Generator | None = None,
@@ -143,7 +143,7 @@ def _check_choice(interval: str, rng: np.random.Generator | None) -> None:
         )
 
 
-def _aligned(product: Any, reference: Any) -> tuple[Floats, Floats]:
+def _aligned(product: ArrayLike, reference: ArrayLike) -> tuple[Floats, Floats]:
     """Return both series with NaN wherever one is missing, so that gaps keep their places."""
     valid_pairs(product, reference, least=8)
     x, y = np.array(product, dtype=float), np.array(reference, dtype=float)
@@ -327,7 +327,7 @@ def _by_bootstrap(
 
     measure: Callable[[Floats], Floats] = _all_measures
     found = block_bootstrap(
-        np.column_stack([x, y]), measure, rng=rng, resamples=n_resamples, level=level
+        np.column_stack([x, y]), measure, rng=rng, n_resamples=n_resamples, level=level
     )
     low, high = found.percentile
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(MEASURES)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, TimeAxisError
 
@@ -19,7 +19,7 @@ _YEAR = 366
 
 
 def moving_mean(
-    times: Any, values: Any, window: float, *, fill: bool = False, least: int = 1
+    times: ArrayLike, values: ArrayLike, window: float, *, fill: bool = False, least: int = 1
 ) -> Floats:
     """Average over a window of time around every time, gaps left out.
 
@@ -64,7 +64,7 @@ def moving_mean(
 
 
 def short_term_anomalies(
-    times: Any, values: Any, *, window: float = 35.0, least: int = 1
+    times: ArrayLike, values: ArrayLike, *, window: float = 35.0, least: int = 1
 ) -> Floats:
     """Subtract the moving mean: what is wetter or drier than the weeks around it.
 
@@ -99,7 +99,12 @@ def short_term_anomalies(
 
 
 def mean_year(
-    times: Any, values: Any, *, smooth: float = 5.0, smooth_year: float = 30.0, least: int = 1
+    times: ArrayLike,
+    values: ArrayLike,
+    *,
+    smooth: float = 5.0,
+    smooth_year: float = 30.0,
+    least: int = 1,
 ) -> Floats:
     """Average all years to one mean year of 366 days, smoothed before and after.
 
@@ -149,7 +154,9 @@ def mean_year(
     return _mean_between(around, place - reach, place + reach + 1, least)
 
 
-def long_term_anomalies(times: Any, values: Any, year: Any = None, **options: Any) -> Floats:
+def long_term_anomalies(
+    times: ArrayLike, values: ArrayLike, year: ArrayLike | None = None, **options: Any
+) -> Floats:
     """Subtract the mean year: what is wetter or drier than the season has it.
 
     Parameters

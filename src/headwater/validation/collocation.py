@@ -112,7 +112,7 @@ def triple_collocation(
 
     with covariances of ddof 1; β multiplies a product to bring its signal to the scale of the
     reference. Chance, or errors that are not independent, can make an error variance negative: the
-    product is then better than the data can tell, or an assumption fails. The interval of the
+    product is then better than the data can resolve, or an assumption fails. The interval of the
     variance is always given, and no finite SNR is made up from absolute values.
 
     References
@@ -500,7 +500,7 @@ def _flag(told: Floats, low: Floats, pair: bool) -> str:
     if told[0] < 0:
         return "error variance negative: no error, SNR or R"
     if low[0] < 0:
-        return "error variance not told from 0"
+        return "error variance not distinguished from 0"
     return ""
 
 
@@ -528,7 +528,7 @@ def _collocation(
     flagged = table[table["flag"] != ""]
     cautions = [f"{row.dataset}: {row.flag}." for row in flagged.itertuples()]
     cautions.append(
-        "Valid only if the errors are independent of the truth and, unless told "
+        "Valid only if the errors are independent of the truth and, unless stated "
         "otherwise, of each other."
     )
     return Collocation(table, method, references, fingerprint(*inputs), choices, tuple(cautions))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, TimeAxisError
 
@@ -15,7 +15,7 @@ __all__ = ["Persistence", "evenly_spaced", "fit_persistence"]
 Floats = NDArray[np.float64]
 
 _MEMORY = np.concatenate([np.arange(0.0, 0.9, 0.05), np.arange(0.9, 0.995, 0.01)])
-"""Values of φ that are tried; 0.99 per step is the longest memory that is told from a trend."""
+"""Values of φ that are tried; 0.99 per step is the longest memory that is not taken for a trend."""
 
 _MOST_STEPS = 2_000_000
 
@@ -80,7 +80,7 @@ class Persistence:
         return self._size(self.correlation * other.correlation)
 
 
-def fit_persistence(values: Any) -> Persistence:
+def fit_persistence(values: ArrayLike) -> Persistence:
     r"""Estimate how persistent a series is.
 
     Parameters
@@ -130,7 +130,7 @@ def fit_persistence(values: Any) -> Persistence:
     covariance, pairs = _lagged(series)
     if pairs[0] < 4:
         raise DataError(
-            "too few values to tell how persistent they are",
+            "too few values to say how persistent they are",
             found=f"{int(pairs[0])}",
             do="Give at least 4, better 30",
         )
@@ -144,7 +144,7 @@ def fit_persistence(values: Any) -> Persistence:
     return _more_persistent(sample * (1.0 - lost) + lost, pairs)
 
 
-def evenly_spaced(times: Any, *values: Any) -> tuple[Floats, ...]:
+def evenly_spaced(times: ArrayLike, *values: Any) -> tuple[Floats, ...]:
     """Lay values of unevenly spaced times on even steps, NaN where there is none.
 
     Parameters

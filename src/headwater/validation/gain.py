@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 from headwater.validation.measures import valid_pairs
@@ -20,9 +20,9 @@ Floats = NDArray[np.float64]
 
 
 def downscaling_gain(
-    fine: Any,
-    coarse: Any,
-    reference: Any,
+    fine: ArrayLike,
+    coarse: ArrayLike,
+    reference: ArrayLike,
     *,
     rng: np.random.Generator | None = None,
     n_resamples: int = 999,
@@ -62,7 +62,7 @@ def downscaling_gain(
         G_\mathrm{DOWN} = (G_S + G_R + G_B)/3
 
     G_DOWN rewards slope and does not follow the error: a product may gain here and be farther off
-    in ubRMSD. Read it beside the other measures, never alone.
+    in ubRMSD. Read it next to the other measures, never alone.
 
     References
     ----------
@@ -91,7 +91,7 @@ def downscaling_gain(
             series,
             lambda drawn: _gain_parts(drawn)[:, 2],
             rng=rng,
-            resamples=n_resamples,
+            n_resamples=n_resamples,
             level=level,
         )
         low, high = found.percentile
@@ -120,9 +120,9 @@ def _gain_parts(series: Floats) -> Floats:
 
 
 def within_cell_correlation(
-    product: Any,
-    reference: Any,
-    cells: Any,
+    product: ArrayLike,
+    reference: ArrayLike,
+    cells: ArrayLike,
     *,
     rng: np.random.Generator | None = None,
     n_resamples: int = 999,
@@ -190,7 +190,9 @@ def within_cell_correlation(
     return {"value": value, "low": low, "high": high, "n": int(sums[:, 3].sum()), "cells": seen}
 
 
-def _checked_cells(product: Any, reference: Any, cells: Any) -> tuple[Floats, Floats, Any]:
+def _checked_cells(
+    product: ArrayLike, reference: ArrayLike, cells: ArrayLike
+) -> tuple[Floats, Floats, Any]:
     x, y = np.asarray(product, dtype=float), np.asarray(reference, dtype=float)
     labels = np.asarray(cells)
     if x.shape != y.shape or x.ndim != 2 or labels.shape != x.shape[1:]:
@@ -235,14 +237,14 @@ def _bootstrap_ratio(
         daily,
         lambda drawn: measure(np.nansum(drawn, axis=0)),
         rng=rng,
-        resamples=n_resamples,
+        n_resamples=n_resamples,
         level=level,
     )
     low, high = found.percentile
     return float(low), float(high)
 
 
-def coarse_closure(fine: Any, coarse: Any, aggregate: Any) -> dict[str, float]:
+def coarse_closure(fine: ArrayLike, coarse: ArrayLike, aggregate: ArrayLike) -> dict[str, float]:
     r"""Check how far a fine product departs from the coarse one when it is aggregated back.
 
     Parameters
@@ -296,7 +298,9 @@ def coarse_closure(fine: Any, coarse: Any, aggregate: Any) -> dict[str, float]:
     return {"largest": float(apart.max()), "rmsd": rmsd, "n": int(apart.size)}
 
 
-def spatial_correlation(product: Any, reference: Any, *, least: int = 5) -> pd.DataFrame:
+def spatial_correlation(
+    product: ArrayLike, reference: ArrayLike, *, least: int = 5
+) -> pd.DataFrame:
     """Correlate product and reference over space, on every day.
 
     Parameters

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 from headwater.validation.effective_size import fit_persistence
@@ -16,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def interval_skill(
-    low: Any, high: Any, reference: Any, *, nominal: float, level: float = 0.95
+    low: ArrayLike, high: ArrayLike, reference: ArrayLike, *, nominal: float, level: float = 0.95
 ) -> dict[str, float]:
     r"""Count how often intervals hold the reference, and how wide they are.
 
@@ -124,7 +122,7 @@ def _wilson(share: float, n: float, level: float) -> tuple[float, float]:
     return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
 
 
-def crps_normal(mean: Any, sd: Any, reference: Any) -> Floats:
+def crps_normal(mean: ArrayLike, sd: ArrayLike, reference: ArrayLike) -> Floats:
     r"""Score normal predictions by the continuous ranked probability score.
 
     Parameters
@@ -176,7 +174,7 @@ def crps_normal(mean: Any, sd: Any, reference: Any) -> Floats:
     return found[()]
 
 
-def crps_ensemble(members: Any, reference: Any) -> Floats:
+def crps_ensemble(members: ArrayLike, reference: ArrayLike) -> Floats:
     r"""Score ensembles by the continuous ranked probability score.
 
     Parameters

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, GridError, TimeAxisError, nearest
 
@@ -45,7 +45,12 @@ class TimeMatch:
 
 
 def match_times(
-    wanted: Any, times: Any, values: Any, *, window: float, method: str = "nearest"
+    wanted: ArrayLike,
+    times: ArrayLike,
+    values: ArrayLike,
+    *,
+    window: float,
+    method: str = "nearest",
 ) -> TimeMatch:
     """Find the value of a series that belongs to each of other times.
 

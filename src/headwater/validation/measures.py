@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 
@@ -91,7 +90,7 @@ MEASURES = {
 """Every measure of :func:`agreement_measures`, in the order of the tables."""
 
 
-def agreement_measures(product: Any, reference: Any) -> dict[str, float]:
+def agreement_measures(product: ArrayLike, reference: ArrayLike) -> dict[str, float]:
     r"""Compute all measures of agreement of two series.
 
     Parameters
@@ -142,7 +141,7 @@ def agreement_measures(product: Any, reference: Any) -> dict[str, float]:
     return {**_of_moments(x, y), **_of_order(x, y)}
 
 
-def valid_pairs(product: Any, reference: Any, least: int = 3) -> tuple[Floats, Floats]:
+def valid_pairs(product: ArrayLike, reference: ArrayLike, least: int = 3) -> tuple[Floats, Floats]:
     """Return the pairs of which both are valid.
 
     Parameters

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, nearest
 from headwater.validation.measures import valid_pairs
@@ -46,7 +45,7 @@ class Scaling:
         """Slope from the first to the last knot [reference / product]."""
         return float(np.ptp(self.reference) / np.ptp(self.product))
 
-    def transform(self, values: Any) -> Floats:
+    def transform(self, values: ArrayLike) -> Floats:
         """Scale values of the product, of this period or another.
 
         Parameters
@@ -68,7 +67,7 @@ class Scaling:
         return found
 
 
-def fit_scaling(product: Any, reference: Any, method: str = "mean_std") -> Scaling:
+def fit_scaling(product: ArrayLike, reference: ArrayLike, method: str = "mean_std") -> Scaling:
     r"""Fit the scaling of a product to a reference, to be applied wherever it is wanted.
 
     Parameters
@@ -129,8 +128,8 @@ def fit_scaling(product: Any, reference: Any, method: str = "mean_std") -> Scali
 
 
 def scale_cdf(
-    product: Any,
-    reference: Any,
+    product: ArrayLike,
+    reference: ArrayLike,
     *,
     bins: int = 100,
     least: int | None = 20,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from headwater.figures import Outline
+
 __all__ = ["SERIES", "Scorecard", "ScorecardOptions", "StationMeasures", "scorecard"]
 
 
@@ -174,7 +176,7 @@ class StationMeasures(TableResult):
     Columns: station, longitude, latitude, stratum, n, and each measure with ``_low`` and ``_high``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw correlation and unbiased RMSD where each station stands."""
         from headwater.validation.station_plots import draw_stations
 

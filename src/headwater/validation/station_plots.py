@@ -13,6 +13,8 @@ from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from headwater.figures import Outline
+
 __all__ = ["draw_boxes", "draw_stations"]
 
 _LABELS = {
@@ -77,7 +79,7 @@ def draw_boxes(table: pd.DataFrame, *, strata: pd.Series[str] | None = None) -> 
     return figure
 
 
-def draw_stations(table: pd.DataFrame, *, outline: Any = None) -> Figure:
+def draw_stations(table: pd.DataFrame, *, outline: Outline | None = None) -> Figure:
     """Draw correlation and unbiased RMSD of each station where it stands.
 
     Parameters
@@ -117,6 +119,7 @@ def draw_stations(table: pd.DataFrame, *, outline: Any = None) -> Figure:
     return figure
 
 
-def _in_degrees(outline: Any) -> bool:
-    west, south, east, north = getattr(outline, "geometry", outline).bounds
+def _in_degrees(outline: Outline | None) -> bool:
+    shape: Any = getattr(outline, "geometry", outline)
+    west, south, east, north = shape.bounds
     return bool(max(abs(west), abs(east)) <= 360 and max(abs(south), abs(north)) <= 90)

@@ -321,7 +321,7 @@ def _merge(
     """Merge two sorted runs; return the inversions between them."""
     i, j, p, count = first, middle, first, 0
     while i < middle and j < last:
-        # selects, not branches: which run is next cannot be foreseen
+        # selects, not branches: which run is next cannot be predicted
         early, late = key[i], key[j]
         later = late <= early
         into[p] = late if later else early

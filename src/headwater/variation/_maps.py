@@ -113,6 +113,14 @@ def refuse_classes(data: xr.DataArray, act: str) -> None:
         )
 
 
+def check_share(name: str, value: float) -> None:
+    """Refuse a share that is none, such as a percentage."""
+    if not 0.0 <= value <= 1.0:
+        raise DataError(
+            f"{name} is not a share", found=f"{value}", do="Give a number from 0 to 1, 0.8 for 80 %"
+        )
+
+
 def whole_series(data: xr.DataArray) -> xr.DataArray:
     """Put time first, in one chunk: ranks and lags need whole series."""
     ordered = data.transpose("time", ...)

@@ -12,7 +12,7 @@ import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError, nearest
 from headwater.grids.steps import TimeSteps, days_between, plus_days, time_steps
-from headwater.variation._maps import count, name_of, refuse_classes
+from headwater.variation._maps import check_share, count, name_of, refuse_classes
 from headwater.variation.calendar import (
     _NAMES,
     PERIODS,
@@ -80,7 +80,7 @@ def aggregate(
     from the one that holds the middle of the first step to the one that holds that of the last.
 
     So nothing is filled: a total over an incomplete period is the mean of what was seen times the
-    period's length, and stands beside its coverage. Set `min_coverage` to 1 to allow none of this.
+    period's length, and stands next to its coverage. Set `min_coverage` to 1 to allow none of this.
 
     Examples
     --------
@@ -327,6 +327,7 @@ def _sums(
 
 def _value(sums: xr.Dataset, period: str, min_coverage: float) -> xr.Dataset:
     """Turn sums into values where enough of the period is covered."""
+    check_share("min_coverage", min_coverage)
     about: dict[str, Any] = sums.attrs["about"]
     n, days, total = (sums[part].data for part in _PARTS)
     share = days / _lengths(sums).reshape(-1, *(1,) * (n.ndim - 1))

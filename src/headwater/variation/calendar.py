@@ -248,13 +248,14 @@ def decimal_years(index: Any) -> np.ndarray:
 
 def _rhythm(period: str, growing_season: tuple[int, int]) -> tuple[int, int, int]:
     """Period as (every, first, length) in months; first counts from January = 0."""
-    if period != "growing_season":
-        return {"month": (1, 0, 1), "season": (3, -1, 3), "year": (12, 0, 12)}[period]
     first, last = growing_season
+    # refused whatever the period: an option that is wrong is wrong also where it is not used
     if not (1 <= first <= 12 and 1 <= last <= 12):
         raise TimeAxisError(
             "a month that does not exist", found=f"{growing_season}", do="Use months 1 to 12"
         )
+    if period != "growing_season":
+        return {"month": (1, 0, 1), "season": (3, -1, 3), "year": (12, 0, 12)}[period]
     return 12, first - 1, (last - first) % 12 + 1
 
 

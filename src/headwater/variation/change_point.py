@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from headwater.errors import TimeAxisError
 from headwater.inference.persistence import SHORTEST_PERSISTENCE, persistent_p
@@ -163,7 +164,7 @@ def _tile(x: np.ndarray, years: np.ndarray, exact: bool, even: bool) -> np.ndarr
     return np.stack([found[name] for name in _PARTS])
 
 
-def _exact_p(p: Any, statistic: np.ndarray, ranks: np.ndarray, n: np.ndarray) -> np.ndarray:
+def _exact_p(p: ArrayLike, statistic: np.ndarray, ranks: np.ndarray, n: np.ndarray) -> np.ndarray:
     found = np.array(p)
     for j in np.flatnonzero((n >= 2) & (n <= PETTITT_EXACT_LIMIT)):
         own = ranks[:, j]

@@ -137,9 +137,9 @@ def correlate(
     each control and, deseasonalised, less one for each calendar month but the first; or this
     times ``(1 - r1 r1')/(1 + r1 r1')`` with the lag-1 autocorrelations r1 and r1' of what is
     correlated, over neighbouring times only. All are NaN where a series is constant (also: has
-    nothing left beside its season or the controls), r where n < 2, p where m < 3, and what rests on
-    r1 where fewer than three pairs of neighbours are valid or times are irregular. p of ranks is
-    that of the same t, an approximation that wants about ten pairs.
+    nothing left apart from its season or the controls), r where n < 2, p where m < 3, and what
+    rests on r1 where fewer than three pairs of neighbours are valid or times are irregular. p of
+    ranks is that of the same t, an approximation that wants about ten pairs.
 
     Two seasonal cycles always correlate: deseasonalise to ask what goes with a departure.
 
@@ -180,7 +180,7 @@ def correlate(
 
 
 def follows(index: Any) -> np.ndarray:
-    """Tell which times come one native step after the time before.
+    """Find which times come one native step after the time before.
 
     Parameters
     ----------

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from headwater.figures import Outline
+
 __all__ = [
     "correlation_map",
     "correlation_matrix",
@@ -28,7 +30,7 @@ __all__ = [
 _FILL = "#f2f4f6"
 
 
-def correlation_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def correlation_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the correlation of monthly values and of anomalies under one scale.
 
     Parameters
@@ -60,7 +62,7 @@ def correlation_map(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def correlation_panels(data: xr.Dataset, outline: Any = None) -> Figure:
+def correlation_panels(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the correlation with several factors under one scale.
 
     Parameters
@@ -86,7 +88,7 @@ def correlation_panels(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def monthly_panels(data: xr.Dataset, outline: Any = None) -> Figure:
+def monthly_panels(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the correlation over the years, a map for each month.
 
     Parameters
@@ -113,7 +115,7 @@ def monthly_panels(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def lag_panels(data: xr.Dataset, outline: Any = None) -> Figure:
+def lag_panels(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the lag of the largest correlation with each factor under one scale.
 
     Parameters

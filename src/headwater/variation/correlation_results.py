@@ -333,7 +333,7 @@ def correlation_matrix(
         "Spatial correlation is Pearson's r over cells; with aspect, an angle, it is the "
         "circular-linear R, which has no sign.",
         "p of spatial correlation counts the effective number of cells (Dutilleul's modified "
-        "t-test, distance classes one cell wide); p as if cells were independent stands beside it.",
+        "t-test, distance classes one cell wide); p as if cells were independent stands with it.",
     ]
     if classes:
         rules.append(f"Classes have no correlation and are left out: {', '.join(classes)}.")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from headwater.errors import CRSError, DataError, GridError
 from headwater.grids.geometry import cell_size
@@ -37,7 +38,7 @@ class MapCorrelation:
     n_effective : float
         Number of independent pairs (Dutilleul) [1]; NaN where places are not known.
     p_effective : float
-        Two-sided, of the independent pairs [1]; NaN where they are too few to tell.
+        Two-sided, of the independent pairs [1]; NaN where they are too few to say.
     """
 
     statistic: str
@@ -48,7 +49,7 @@ class MapCorrelation:
     p_effective: float = float("nan")
 
 
-def circular_linear(angle: Any, values: Any) -> MapCorrelation:
+def circular_linear(angle: ArrayLike, values: ArrayLike) -> MapCorrelation:
     """Associate an angle with a number.
 
     Parameters
@@ -113,8 +114,9 @@ def correlate_maps(
     Parameters
     ----------
     first, second : DataArray or array (y, x)
-        ``attrs["kind"]`` tells a number (``continuous``) from an angle (``circular``). With a
-        reference system, distances between cells are those on the ground, else counted in cells.
+        ``attrs["kind"]`` says whether it is a number (``continuous``) or an angle (``circular``).
+        With a reference system, distances between cells are those on the ground, else counted in
+        cells.
     method : {"pearson", "spearman"}
         For two numbers.
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+    from headwater.figures import Outline
+
 __all__ = [
     "annual_series",
     "band_lines",
@@ -239,7 +241,7 @@ def _label_ends(axes: Axes, names: list[str], colors: Any) -> None:
             )
 
 
-def season_maps(data: xr.Dataset, outline: Any = None) -> Figure:
+def season_maps(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the growing season of every year under one scale.
 
     Parameters
@@ -268,7 +270,7 @@ def season_maps(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def cv_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def cv_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the coefficient of variation.
 
     Parameters
@@ -288,7 +290,7 @@ def cv_map(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def trend_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def trend_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw Sen's slope, dotted where significant.
 
     Parameters
@@ -312,7 +314,7 @@ def trend_map(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def p_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def p_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the p-value of Mann-Kendall.
 
     Parameters

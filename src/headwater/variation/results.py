@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headwater.figures import drawing_on
 from headwater.results import MapResult, TableResult
@@ -11,6 +11,8 @@ from headwater.results import MapResult, TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = [
     "AdjustedTrend",
@@ -50,7 +52,7 @@ class SeasonalCycle(TableResult):
     ``cell_low``, ``cell_high`` (middle 80 % of cells), ``years``, ``cells``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the mean year with its ribbons."""
         from headwater.variation import plots
 
@@ -62,7 +64,7 @@ class SeasonalCycle(TableResult):
 class SeasonalCycles(TableResult):
     """Mean years of several variables: the columns of :class:`SeasonalCycle` and ``variable``."""
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the mean years in small panels."""
         from headwater.variation import plots
 
@@ -78,7 +80,7 @@ class AnnualSeries(TableResult):
     (middle 80 % of cells), ``cells``, ``coverage``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw years side by side, with the spread of cells."""
         from headwater.variation import plots
 
@@ -94,7 +96,7 @@ class BandSeries(TableResult):
     ``month_or_year``, ``mean``, ``cells``, ``values`` (times averaged).
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw one line per band: the mean year, and year by year."""
         from headwater.variation import plots
 
@@ -106,7 +108,7 @@ class BandSeries(TableResult):
 class SeasonMaps(MapResult):
     """Growing-season values: ``yearly`` (year, y, x), ``mean`` and ``n`` (y, x)."""
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw a map for each year under one scale."""
         from headwater.variation import plots
 
@@ -118,7 +120,7 @@ class SeasonMaps(MapResult):
 class CVMap(MapResult):
     """Coefficient of variation of one scope: ``cv``, ``mean``, ``sd``, ``n`` (y, x)."""
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the map of the coefficient of variation."""
         from headwater.variation import plots
 
@@ -135,14 +137,14 @@ class TrendMap(MapResult):
     ``statement``, what the field of tests shows.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw Sen's slope, dotted where significant."""
         from headwater.variation import plots
 
         with drawing_on(ax):
             return plots.trend_map(self.data, outline)
 
-    def plot_p(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot_p(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the p-value of the test to believe."""
         from headwater.variation import plots
 
@@ -158,7 +160,7 @@ class AdjustedTrend(MapResult):
     ``data.attrs`` holds ``factor_name`` and ``statement``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the slope of the residuals, dotted where significant."""
         from headwater.variation import plots
 
@@ -191,7 +193,7 @@ class CorrelationMap(MapResult):
     ``n_least``, ``n_median`` and ``n_most``, the months that cells have.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw both maps under one scale, dotted where significant."""
         from headwater.variation import correlation_plots
 
@@ -203,7 +205,7 @@ class CorrelationMap(MapResult):
 class CorrelationPanels(MapResult):
     """Correlation with several factors: ``r`` and ``significant`` (factor, y, x)."""
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw a map for each factor under one scale."""
         from headwater.variation import correlation_plots
 
@@ -215,7 +217,7 @@ class CorrelationPanels(MapResult):
 class MonthlyCorrelation(MapResult):
     """Correlation over the years by month: ``r``, ``p``, ``n``, ``significant`` (month, y, x)."""
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw a map for each month under one scale."""
         from headwater.variation import correlation_plots
 
@@ -230,7 +232,7 @@ class LagPanels(MapResult):
     ``best_lag`` [month], ``best_r``, ``best_p`` and ``significant`` (factor, y, x).
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the best lag for each factor, dotted where significant."""
         from headwater.variation import correlation_plots
 
@@ -246,7 +248,7 @@ class CorrelationMatrix(TableResult):
     if cells were independent), ``n``, ``n_effective`` and ``p_effective`` (Dutilleul).
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the matrix."""
         from headwater.variation import correlation_plots
 
@@ -262,7 +264,7 @@ class ZoneSeries(TableResult):
     ``cell_high`` (middle 80 % of area), ``cells``, ``years``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw zones by months as a heat map."""
         from headwater.variation import plots
 

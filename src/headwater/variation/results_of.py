@@ -393,7 +393,7 @@ def trend_map(
     return results.TrendMap(
         data,
         "Sen's slope and the Mann-Kendall test, on the calendar's time axis: "
-        f"{_TESTED[best]}; plain Mann-Kendall and least squares beside it; Pettitt's change point.",
+        f"{_TESTED[best]}; plain Mann-Kendall and least squares with it; Pettitt's change point.",
         references=(*family.references, REFERENCES["fdr"]),
         fingerprint=fingerprint(yearly, alpha, wilks, neighbours),
         choices=(
@@ -409,7 +409,7 @@ def trend_map(
 
 
 def _believed_first(family: xr.Dataset, best: str) -> xr.Dataset:
-    """Put the plain tests and the change point beside the test to believe."""
+    """Put the plain tests and the change point next to the test to believe."""
     own = family.sel(test=best, drop=True).drop_vars(
         [name for name in family if str(name).startswith("change_")]
     )

@@ -7,7 +7,7 @@ import xarray as xr
 
 from headwater.grids.zonal import zone_mean
 from headwater.grids.zones import Zones
-from headwater.variation._maps import refuse_classes
+from headwater.variation._maps import check_share, refuse_classes
 
 __all__ = ["area_series", "band_series"]
 
@@ -91,6 +91,7 @@ def band_series(
     extent = zone_mean(ever, zones, area)["area_valid"]
     coverage = found["area_valid"] / extent.where(extent > 0)
     coverage.attrs = {"units": "1", "long_name": "Share of the area with data"}
+    check_share("min_coverage", min_coverage)
     enough = coverage >= min_coverage - 1e-9
     mean = found["mean"].where(enough)
     mean.attrs = {key: value for key, value in data.attrs.items() if key != "cell_methods"}

@@ -49,7 +49,7 @@ def summary_table(rows: list[Row], *, left_out: Sequence[str] = ()) -> Summary:
     return Summary(
         table,
         "Key figures of the area mean: means, coefficients of variation by scope, and trends with "
-        "95 % intervals (Sen; least squares beside it).",
+        "95 % intervals (Sen; least squares next to it).",
         cautions=tuple(left_out),
     )
 

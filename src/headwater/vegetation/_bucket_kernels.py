@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 __all__ = ["FIELDS", "SERIES", "Weather", "bucket_days", "laio_dry_down", "lowest_reserves"]
 
@@ -51,7 +52,9 @@ class Weather(NamedTuple):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _drain(water: Any, full: Any, field: Any, steady: Any, leak: Any, beta: Any, days: Any) -> Any:
+def _drain(
+    water: float, full: float, field: float, steady: float, leak: float, beta: float, days: float
+) -> Any:
     """Fall through the leaking branch; return water, days left and water leaked."""
     slope = beta / full
     over = water - field
@@ -72,7 +75,7 @@ def _drain(water: Any, full: Any, field: Any, steady: Any, leak: Any, beta: Any,
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _fall(water: Any, low: Any, high: Any, least: Any, most: Any, days: Any) -> Any:
+def _fall(water: float, low: float, high: float, least: float, most: float, days: float) -> Any:
     """Fall through a branch whose loss rises from least (at low) to most (at high) with water."""
     rate = (most - least) / (high - low)
     if rate <= 1e-12:
@@ -88,7 +91,7 @@ def _fall(water: Any, low: Any, high: Any, least: Any, most: Any, days: Any) -> 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _laio_day(water: Any, marks: Any, rates: Any, days: Any) -> Any:
+def _laio_day(water: float, marks: Any, rates: Any, days: float) -> Any:
     """Return water and leakage after some days of Laio's loss function.
 
     marks: full, field capacity, stress point, wilting point, hygroscopic point [mm]; rates: loss
@@ -111,7 +114,7 @@ def _laio_day(water: Any, marks: Any, rates: Any, days: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def laio_dry_down(water: Any, marks: Any, rates: Any, days: Any, power: Any) -> Any:
+def laio_dry_down(water: float, marks: Any, rates: Any, days: float, power: float) -> Any:
     """Return water, leakage and the mean of static stress over some days, integrated in steps."""
     steps = max(8, math.ceil(8.0 * days))
     leaked, stress, star, wilting = 0.0, 0.0, marks[2], marks[3]
@@ -126,7 +129,7 @@ def laio_dry_down(water: Any, marks: Any, rates: Any, days: Any, power: Any) -> 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _fao_day(water: Any, top: Any, marks: Any, plant: Any, bare: Any, supply: Any) -> Any:
+def _fao_day(water: float, top: float, marks: Any, plant: float, bare: float, supply: float) -> Any:
     """Return water, depletion of the topsoil, transpiration, evaporation and leakage of FAO-56."""
     _, field, _, wilting, dry = marks
     leaked = max(0.0, water - field)
@@ -143,7 +146,7 @@ def _fao_day(water: Any, top: Any, marks: Any, plant: Any, bare: Any, supply: An
 
 
 @njit(cache=True, nogil=True)
-def bucket_days(weather: Any, table: Any, begin: Any, laio: Any, wanted: Any) -> Any:
+def bucket_days(weather: Any, table: Any, begin: Any, laio: Any, wanted: NDArray[Any]) -> Any:
     """Step every cell through the days.
 
     table: (parameters, cells), in the order of `FIELDS`; begin: (4, cells) of snow, water, topsoil
@@ -185,7 +188,7 @@ def bucket_days(weather: Any, table: Any, begin: Any, laio: Any, wanted: Any) ->
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _lose(water: Any, marks: Any, rates: Any, plant: Any) -> Any:
+def _lose(water: float, marks: Any, rates: Any, plant: float) -> Any:
     """Return water, transpiration, evaporation and leakage of a day of Laio's loss function."""
     before, most, leaked = water, rates[0], 0.0
     if water > marks[2] and water <= marks[1] and water - most >= marks[2]:
@@ -198,7 +201,7 @@ def _lose(water: Any, marks: Any, rates: Any, plant: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _cell_day(now: Any, here: Any, table: Any, j: Any, laio: Any) -> Any:
+def _cell_day(now: Any, here: Any, table: NDArray[Any], j: int, laio: bool) -> Any:
     """Step one cell through a day; return stores, fluxes, and liquid, water content and stress."""
     rain, air, demand, cover = now
     snow, water, top, ground = here
@@ -236,7 +239,9 @@ def _cell_day(now: Any, here: Any, table: Any, j: Any, laio: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def lowest_reserves(liquid: Any, shape: Any, marks: Any, starts: Any, spell: Any) -> Any:
+def lowest_reserves(
+    liquid: NDArray[Any], shape: Any, marks: NDArray[Any], starts: NDArray[Any], spell: int
+) -> Any:
     """Return (years, cells): the lowest extractable share that lasts `spell` days in the season.
 
     liquid, shape: (days, cells) of liquid water content and of cover relative to full season; the

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from headwater.errors import DataError
@@ -73,7 +73,7 @@ class CalibratedSoil:
 
 
 def calibrate_soil(
-    observed: Any,
+    observed: ArrayLike,
     weather: Weather,
     soil: Soil,
     *,
@@ -155,7 +155,7 @@ def calibrate_soil(
     return _calibrated(soil, joined, count.reshape(shape), enough & ~constant, level)
 
 
-def _columns(part: Any, cells: slice, shape: tuple[int, ...]) -> Any:
+def _columns(part: ArrayLike, cells: slice, shape: tuple[int, ...]) -> Any:
     values = np.asarray(part)
     if values.ndim == 1:
         return values

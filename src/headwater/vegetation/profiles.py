@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import ArrayLike
 
 from headwater.errors import DataError, InputError, nearest
 
@@ -59,7 +60,7 @@ class GradeProfile:
     marks: tuple[str, ...]
     note: str = ""
 
-    def grade(self, damage: Any) -> Any:
+    def grade(self, damage: ArrayLike) -> Any:
         """Return the position in :data:`GRADES` of damage [%], -1 where it is missing.
 
         Examples

@@ -235,7 +235,7 @@ def _check(values: Floats, years: int) -> None:
         raise DataError(
             "a response needs three years",
             found=f"{years}",
-            do="Give a longer record; one season cannot tell water from the season itself",
+            do="Give a longer record; one season cannot distinguish water from the season itself",
         )
     if not np.isfinite(values).any() or np.nanmin(values) == np.nanmax(values):
         raise DataError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 __all__: list[str] = []
 
@@ -22,13 +23,13 @@ LAYERS = 4
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _share(water: Any, liquid: Any, thick: Any, wilting: Any, field: Any) -> Any:
+def _share(water: float, liquid: float, thick: float, wilting: float, field: float) -> Any:
     """Return extractable liquid water relative to that between wilting point and field capacity."""
     return max(0.0, (water * liquid / thick - wilting) / (field - wilting))
 
 
 @njit(cache=True, nogil=True)
-def _cold(stores: Any, rain: Any, air: Any, ice_limit: Any) -> Any:
+def _cold(stores: Any, rain: float, air: float, ice_limit: float) -> Any:
     """Move snow, ground temperature and ice; return stores, liquid shares and supply [mm]."""
     new, liquid = stores.copy(), np.empty(LAYERS)
     snowfall = rain * min(1.0, max(0.0, (1.5 - air) / 3.0))
@@ -47,7 +48,9 @@ def _cold(stores: Any, rain: Any, air: Any, ice_limit: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _drunk(stores: Any, liquid: Any, place: Any, demand: Any, cover: Any) -> Any:
+def _drunk(
+    stores: Any, liquid: NDArray[Any], place: NDArray[Any], demand: float, cover: float
+) -> Any:
     """Let plants and bare ground evaporate; return stores and evapotranspiration [mm]."""
     new, total = stores.copy(), 0.0
     shade = math.exp(-EXTINCTION * cover)
@@ -64,7 +67,7 @@ def _drunk(stores: Any, liquid: Any, place: Any, demand: Any, cover: Any) -> Any
 
 
 @njit(cache=True, nogil=True)
-def _percolated(stores: Any, liquid: Any, place: Any) -> Any:
+def _percolated(stores: Any, liquid: NDArray[Any], place: NDArray[Any]) -> Any:
     """Let water above field capacity sink; return stores and drainage [mm]."""
     new, drained = stores.copy(), 0.0
     for k in range(LAYERS):
@@ -80,7 +83,7 @@ def _percolated(stores: Any, liquid: Any, place: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def soil_day(stores: Any, place: Any, weather: Any, cover: Any) -> Any:
+def soil_day(stores: Any, place: NDArray[Any], weather: NDArray[Any], cover: float) -> Any:
     """Step one cell: stores are snow, ground ice, four of water [mm], four temperatures [°C].
 
     place: porosity, field capacity, wilting point [m3 m-3], ice limit [mm]; weather: rain [mm], air
@@ -97,7 +100,7 @@ def soil_day(stores: Any, place: Any, weather: Any, cover: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def answer_to_water(kind: Any, moisture: Any, wilting: Any, scale: Any) -> Any:
+def answer_to_water(kind: float, moisture: float, wilting: float, scale: float) -> Any:
     """Return how far soil water lets plants cover the ground, from 0 to 1."""
     over = max(0.0, moisture - wilting)
     if kind == 0:
@@ -110,7 +113,7 @@ def answer_to_water(kind: Any, moisture: Any, wilting: Any, scale: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _cover_day(before: Any, gate: Any, response: Any, plant: Any, now: Any) -> Any:
+def _cover_day(before: float, gate: float, response: float, plant: Any, now: Any) -> Any:
     """Return the cover of a day; now: sign of the season and health; plant as in `grow_cell`."""
     densest, fixed, other = plant[0], plant[4], plant[5]
     if fixed >= 0.0:
@@ -126,7 +129,14 @@ def _cover_day(before: Any, gate: Any, response: Any, plant: Any, now: Any) -> A
 
 
 @njit(cache=True, nogil=True)
-def grow_cell(weather: Any, place: Any, plant: Any, sign: Any, health: Any, kind: Any) -> Any:
+def grow_cell(
+    weather: NDArray[Any],
+    place: NDArray[Any],
+    plant: Any,
+    sign: NDArray[Any],
+    health: NDArray[Any],
+    kind: Any,
+) -> Any:
     """Run one cell: weather (3, days); returns (days, 9) of states and (4,) of fluxes and change.
 
     plant: densest cover, warmth at half, scale of the answer, memory [d], fixed cover or -1, and 1
@@ -161,7 +171,14 @@ def grow_cell(weather: Any, place: Any, plant: Any, sign: Any, health: Any, kind
 
 
 @njit(cache=True, nogil=True)
-def grow_all(weather: Any, place: Any, plant: Any, sign: Any, health: Any, kind: Any) -> Any:
+def grow_all(
+    weather: NDArray[Any],
+    place: NDArray[Any],
+    plant: Any,
+    sign: NDArray[Any],
+    health: NDArray[Any],
+    kind: Any,
+) -> Any:
     """Run every cell: weather (3, days, cells), health (patches + 1, days), the rest by cell.
 
     The last column of place is the number of the patch that a cell lies in, 0 for none.
@@ -178,7 +195,13 @@ def grow_all(weather: Any, place: Any, plant: Any, sign: Any, health: Any, kind:
 
 
 @njit(cache=True, nogil=True)
-def lowest_reserves(weather: Any, place: Any, plant: Any, starts: Any, spell: Any) -> Any:
+def lowest_reserves(
+    weather: NDArray[Any],
+    place: NDArray[Any],
+    plant: Any,
+    starts: NDArray[Any],
+    spell: int,
+) -> Any:
     """Return (years, cells): the lowest share of extractable water that lasts `spell` days.
 
     Only days with more than half of the season's cover count; a year without has a reserve of 1.

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from numba import njit
+from numpy.typing import NDArray
 
 __all__: list[str] = []
 
@@ -18,7 +19,7 @@ STRESS, DRAINAGE, DEPTH, RESIDUAL = 0.60, 0.45, 590.0, 0.044
 
 
 @njit(cache=True, nogil=True, inline="always")
-def soil_day(fall: Any, air: Any, radiation: Any, place: Any, stores: Any) -> Any:
+def soil_day(fall: float, air: float, radiation: float, place: Any, stores: Any) -> Any:
     """Step one place through one day.
 
     place: capacity, demand, ice limit; stores: snow, soil water, ground ice, ground temperature.
@@ -55,14 +56,14 @@ def soil_day(fall: Any, air: Any, radiation: Any, place: Any, stores: Any) -> An
 
 @njit(cache=True, nogil=True)
 def soil_water_balance(
-    precipitation: Any,
-    temperature: Any,
-    radiation: Any,
-    soil: Any,
-    state: Any,
-    theta: Any,
-    snow_melt: Any,
-    fluxes: Any,
+    precipitation: NDArray[Any],
+    temperature: NDArray[Any],
+    radiation: NDArray[Any],
+    soil: NDArray[Any],
+    state: NDArray[Any],
+    theta: NDArray[Any],
+    snow_melt: NDArray[Any],
+    fluxes: NDArray[Any],
 ) -> None:
     """Step every cell through the days; `state`, `theta`, `snow_melt` and `fluxes` are written.
 

@@ -65,7 +65,7 @@ _STATES = ("snow", "ground_ice", "w1", "w2", "w3", "w4", "soil_temperature", "co
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GrowingHeadwater:
-    """What would be observed of a headwater with plants, and the truth beside it.
+    """What would be observed of a headwater with plants, and the truth next to it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A whole virtual headwater: what would be observed, and the truth beside it."""
+"""A whole virtual headwater: what would be observed, and the truth next to it."""
 
 from __future__ import annotations
 

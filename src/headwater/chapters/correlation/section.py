@@ -12,6 +12,7 @@ import pandas as pd
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
+    from headwater.figures import Outline
     from headwater.grids.area import Area
     from headwater.results import Result
 
@@ -101,7 +102,7 @@ def _months(attrs: Mapping[str, Any]) -> str:
 
 
 def _blocks(
-    results: Mapping[str, Result], maps: Mapping[str, Result], outline: Any
+    results: Mapping[str, Result], maps: Mapping[str, Result], outline: Outline | None
 ) -> Iterator[Block]:
     yield from _matrix_blocks(results["matrix"])
     if not maps:
@@ -155,7 +156,7 @@ def _matrix_blocks(matrix: Any) -> Iterator[Block]:
     )
 
 
-def _lag_blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
+def _lag_blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[Block]:
     if "lags" not in results:
         return
     data: Any = results["lags"].data
@@ -174,7 +175,7 @@ def _lag_blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
     )
 
 
-def _month_blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
+def _month_blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[Block]:
     for key, result in results.items():
         if not key.startswith("months-"):
             continue
@@ -192,7 +193,7 @@ def _month_blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block
         )
 
 
-def _figure(key: str, result: Any, outline: Any, caption: str, alt: str) -> FigureBlock:
+def _figure(key: str, result: Any, outline: Outline | None, caption: str, alt: str) -> FigureBlock:
     return FigureBlock(key, partial(result.plot, outline=outline), caption, alt)
 
 

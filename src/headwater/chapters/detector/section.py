@@ -76,7 +76,7 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
         yield _leaders(results["series"].data)
     alike = _alike(results["association"].data)
     if alike:
-        yield f"These factors go together and cannot be told apart: {'; '.join(alike)}."
+        yield f"These factors go together and cannot be distinguished: {'; '.join(alike)}."
 
 
 def _first_factor(table: pd.DataFrame) -> str:

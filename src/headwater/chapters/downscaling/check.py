@@ -47,7 +47,7 @@ def check_downscaling(
         Predictors.
     inputs : mapping of DataArray
         Those that could be opened.
-    grid : GeoBox
+    grid : Any
         The study grid.
     period : tuple of (start, end), or None
         Of the study.

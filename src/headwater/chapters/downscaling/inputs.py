@@ -163,7 +163,7 @@ def make_support(native: xr.DataArray, grid: Any, options: DownscalingOptions) -
     ----------
     native : DataArray (time, y, x)
         The input to be made finer, on its own grid.
-    grid : GeoBox
+    grid : Any
         The study grid.
     options : DownscalingOptions
         Table ``[downscaling]``.

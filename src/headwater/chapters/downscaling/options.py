@@ -62,7 +62,7 @@ class DownscalingOptions(BaseModel):
         2,
         ge=0,
         le=20,
-        description="Synthetic truths, two or more, that tell the error at the fine scale; 0: none "
+        description="Synthetic truths, two or more, that give the error at the fine scale; 0: none "
         "and no intervals.",
     )
     fallback: Literal["auto", "never"] = Field(
@@ -135,7 +135,7 @@ class DownscalingOptions(BaseModel):
     def _check_twins(cls, twins: int) -> int:
         if twins == 1:
             raise StudyError(
-                "one twin does not tell how sure its skill is",
+                "one twin does not show how sure its skill is",
                 found="twins = 1",
                 do="Give 2 or more, or 0 for none",
             )

@@ -1,4 +1,4 @@
-"""Make a coarse input of a study finer: gather, train, spread residuals, write, tell the error."""
+"""Make a coarse input of a study finer: gather, train, spread residuals, write, give the error."""
 
 from __future__ import annotations
 

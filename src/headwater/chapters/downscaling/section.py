@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
+    from headwater.figures import Outline
     from headwater.grids.area import Area
     from headwater.results import Result
 
@@ -16,7 +17,7 @@ __all__ = ["make_section"]
 
 
 _SHOWN = ("bias", "rmsd", "ubrmsd", "pearson", "spearman", "within_cell_r", "g_down")
-"""Measures of the scorecard that stand on the page; the table beside it has all."""
+"""Measures of the scorecard that stand on the page; the table next to it has all."""
 
 
 def make_section(results: Mapping[str, Result], outline: Area | None) -> Section:
@@ -83,7 +84,7 @@ def _judged(table: Any) -> Iterator[str]:
     )
 
 
-def _blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
+def _blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[Block]:
     yield from _map_blocks(results["maps"].data, outline)
     if "twin" in results:
         twin: Any = results["twin"].data
@@ -92,7 +93,7 @@ def _blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
             results["twin"].plot,
             f"Skill on {twin['draw'].nunique()} synthetic truths, one mark each. Oracle: a forest "
             "trained on the fine truth itself, with the same predictors free of most noise; the "
-            "room between is what coarse data cannot tell.",
+            "room between is what coarse data cannot resolve.",
             "Skill of nearest cell, this pipeline and oracle.",
         )
         yield TableBlock("twin", twin, "Skill on each synthetic truth.")
@@ -131,7 +132,7 @@ def _station_blocks(result: Result) -> Iterator[Block]:
     yield TableBlock("stations", own[columns].reset_index(drop=True), told)
 
 
-def _map_blocks(maps: Any, outline: Any) -> Iterator[Block]:
+def _map_blocks(maps: Any, outline: Outline | None) -> Iterator[Block]:
     from headwater.grids.plots import map_figure
 
     yield FigureBlock(

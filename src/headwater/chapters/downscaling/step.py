@@ -76,7 +76,7 @@ def predictors_of(study: Study, options: DownscalingOptions) -> tuple[str, ...]:
         )
     if "aspect" in chosen and "slope" not in chosen:
         raise StudyError(
-            "[downscaling] needs the slope beside the aspect",
+            "[downscaling] needs the slope next to the aspect",
             found="'aspect' alone",
             do="Add 'slope' to predictors, or leave out 'aspect'",
         )

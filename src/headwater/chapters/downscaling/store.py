@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from headwater.chapters.downscaling.inputs import Task
@@ -326,7 +326,7 @@ def count_reasons(maps: xr.Dataset) -> pd.DataFrame:
     return table
 
 
-def _over(total: Any, n: Any) -> NDArray[np.float64]:
+def _over(total: ArrayLike, n: Any) -> NDArray[np.float64]:
     return np.where(n > 0, np.asarray(total, dtype=float) / np.maximum(n, 1), np.nan)
 
 

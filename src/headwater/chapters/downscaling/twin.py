@@ -1,4 +1,4 @@
-"""What a study may expect of its downscaling, told before a map is made."""
+"""What a study may expect of its downscaling, reported before a map is made."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def _cell_km(grid: GeoBox) -> float:
 def _bring(
     context: Context, name: str, data: xr.DataArray, frame: _Frame
 ) -> tuple[dict[str, Any], xr.DataArray]:
-    """Align one input, write it, and tell what was done to it."""
+    """Align one input, write it, and report what was done to it."""
     from headwater.grids import align
     from headwater.grids.geometry import geobox_of
 

@@ -1,4 +1,4 @@
-"""Cells of a study's cube as series beside the stations, so that one interface compares them."""
+"""Cells of a study's cube as series next to the stations, so that one interface compares them."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def write_pixels(study: Study, store: Store, variable: str) -> Pixels:
     Notes
     -----
     Series are marked as derived: quality control leaves them alone, and no mean of the network
-    counts them. The sensor is "cell of" the cube; sensor and series tell in their properties by
+    counts them. The sensor is "cell of" the cube; sensor and series say in their properties by
     which study and computation the values were made, the feature of interest is the cell. Writing
     again changes only what has changed, and takes away what has no value any more.
     """
@@ -163,7 +163,7 @@ def _stations(store: Store) -> pd.DataFrame:
 
 
 def _sensor(session: Session, cube: _Cube) -> None:
-    """Make the virtual sensor, or tell it of the latest computation."""
+    """Make the virtual sensor, or note in it the latest computation."""
     from headwater.network.entities import Sensor
 
     name = f"cell of {cube.path}"
@@ -261,7 +261,7 @@ def _outline(cube: _Cube, row: int, column: int) -> dict[str, Any]:
 
 
 def _observations(id: int, cube: _Cube, values: xr.Dataset) -> Observations:
-    """Values that are there, with their standard error beside them where the cube has it."""
+    """Values that are there, with their standard error next to them where the cube has it."""
     from headwater.network.entities import Observations
 
     result = values[cube.name].values.astype(float)

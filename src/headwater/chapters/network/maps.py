@@ -122,7 +122,7 @@ class MapRequest:
         return days[new]
 
     def instants(self, days: NDArray[np.datetime64]) -> NDArray[np.int64]:
-        """Tell when days begin [µs since 1970, UTC]."""
+        """Say when days begin [µs since 1970, UTC]."""
         begun: NDArray[np.int64] = days.astype("datetime64[us]").astype(np.int64)
         return begun - round(self.offset * 3.6e9)
 
@@ -281,7 +281,7 @@ def _places(means: StationMeans, grid: GeoBox) -> tuple[Floats, Floats, list[str
 
 
 def _variogram(store: Store, request: MapRequest, grid: GeoBox) -> Variogram:
-    """Fit to daily means of the days around: one day of few stations tells little."""
+    """Fit to daily means of the days around: one day of few stations says little."""
     from headwater.grids import empirical_variogram, fit_variogram
     from headwater.grids.geometry import is_geographic
     from headwater.network.derived.interval_means import station_means

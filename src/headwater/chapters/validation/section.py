@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.report.section import Block, FigureBlock, Section, TableBlock
 
 if TYPE_CHECKING:
+    from headwater.figures import Outline
     from headwater.grids.area import Area
     from headwater.results import Result
     from headwater.validation.scorecards import Scorecard
@@ -60,7 +61,7 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
     yield from (text for text in results["scorecard"].cautions if "took part" in text)
 
 
-def _blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
+def _blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[Block]:
     stations: Any = results["stations"]
     card = _card(results)
     yield FigureBlock(

@@ -13,6 +13,7 @@ import pandas as pd
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
+    from headwater.figures import Outline
     from headwater.grids.area import Area
     from headwater.results import Result
 
@@ -90,7 +91,7 @@ class _Target:
     target: str
     table: pd.DataFrame
     own: Mapping[str, Any]
-    outline: Any
+    outline: Outline | None
 
     @property
     def cycle(self) -> pd.DataFrame | None:
@@ -325,7 +326,7 @@ class _Target:
 
 
 def _surroundings(
-    results: Mapping[str, Result], others: list[str], outline: Any
+    results: Mapping[str, Result], others: list[str], outline: Outline | None
 ) -> Iterator[Block]:
     """Show what the other variables do, in less detail."""
     if "cycles" in results:
@@ -372,7 +373,7 @@ def _break_sentences(table: pd.DataFrame, name: str) -> Iterator[str]:
 
 
 def _tested(row: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
-    """Tell p of the test to believe, and of plain Mann-Kendall where that is another."""
+    """Report p of the test to believe, and of plain Mann-Kendall where that is another."""
     if row["statistic"] == plain["statistic"]:
         return f"Mann-Kendall p = {row['p']:.2g}"
     return f"Mann-Kendall p = {row['p']:.2g} allowing for persistence, {plain['p']:.2g} without"

@@ -221,7 +221,7 @@ def month_sums(context: Context, cube: xr.DataArray, period: str = "month") -> I
 def aggregated(
     context: Context, sums: xr.Dataset, period: str, min_coverage: float
 ) -> xr.DataArray | None:
-    """Aggregate a variable and keep it beside the results, whole series in each block.
+    """Aggregate a variable and keep it next to the results, whole series in each block.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Products in NetCDF or GeoTIFF whose files need only be told what their numbers mean."""
+"""Products in NetCDF or GeoTIFF whose files need only be given what their numbers mean."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def read_gridded(
         raise StudyError("unknown product", found=f"'{product}'", do=nearest(product, [*GRIDDED]))
     known, files = GRIDDED[product], find_files(source)
     quantity = term(known.quantity)
-    # A product of hours tells running sums and amounts apart by itself: its unit is not given.
+    # A product of hours distinguishes running sums and amounts by itself: its unit is not given.
     hourly = "-hourly-" in product and quantity.total == "sum"
     options: dict[str, Any] = {
         "variable": _variable(files[0], known, product),

@@ -37,7 +37,7 @@ class _Product(NamedTuple):
     """How one quantity is stored.
 
     `layers` end the names of the layers wanted, flags last; `scale` and `offset` turn stored
-    numbers into `quantity.units`; `quality` tells from flags what is poor.
+    numbers into `quantity.units`; `quality` says from flags what is poor.
     """
 
     quantity: Term
@@ -280,7 +280,7 @@ def _decoded(layers: Sequence[Layer], product: _Product, limit: float) -> NDArra
     low, high = product.valid
     beyond = np.any([(band < low) | (band > high) for band in bands], axis=0)
     quality = product.quality(_integers(flags.values), limit)
-    # Snow is told of cells that hold a value; a fill without one is not observed.
+    # Snow is reported of cells that hold a value; a fill without one is not observed.
     reasons = {"not_observed": empty, **quality, "out_of_range": beyond}
     values = [product.scale * band.astype(np.float64) + product.offset for band in bands]
     if len(values) == 2:

@@ -172,7 +172,7 @@ def _grid_of(path: Path, group: str, suffix: str, wanted: Sequence[str], *, rows
 
 
 def _index(layers: Any, suffix: str, axis: str) -> NDArray[np.int64] | None:
-    """Offset of the row or column that a file tells from the place where it tells it."""
+    """Offset of the row or column that a file gives from the place where it gives it."""
     name = f"EASE_{axis}_index{suffix}"
     if name not in layers or layers[name].ndim != 2:
         return None
@@ -193,7 +193,7 @@ def _check_rows(path: Path, layers: Any, suffix: str) -> None:
 
 
 def _subset(path: Path, layers: Any, suffix: str, shape: tuple[int, ...]) -> GeoBox:
-    """Place a cut-out by the rows and columns that it tells, and size it by its latitudes."""
+    """Place a cut-out by the rows and columns that it gives, and size it by its latitudes."""
     offsets = [_index(layers, suffix, axis) for axis in ("row", "column")]
     latitudes = layers.get(f"latitude{suffix}")
     if len(shape) == 2 and latitudes is not None and all(o is not None for o in offsets):

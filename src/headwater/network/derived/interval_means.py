@@ -99,7 +99,7 @@ def station_means(
         raise DataError(
             f"no station observed {quantity} in this time",
             found=f"{len(chosen)} series, none with a sound value from {first} to {last} UTC",
-            do="Choose another time: headwater network status tells first and last",
+            do="Choose another time: headwater network status prints first and last",
         )
     table: pd.DataFrame = pd.DataFrame(
         {

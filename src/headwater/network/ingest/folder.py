@@ -62,7 +62,7 @@ def watch(
     interval: float = 5.0,
     told: Callable[[Arrival], None] | None = None,
 ) -> int:
-    """Read files of a folder and its folders as they come and grow, until told to stop.
+    """Read files of a folder and its folders as they come and grow, until asked to stop.
 
     A file is read when it has not changed for one interval. One that grows is read whole again:
     what is there already changes nothing.

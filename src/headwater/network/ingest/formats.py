@@ -1,4 +1,4 @@
-"""One way in for any file: the format is told by the file itself."""
+"""One way in for any file: the format is given by the file itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS = ("csv", "geojson", "ismn", "toa5")
 
 
 def format_of(source: Source, *, name: str | None = None) -> str:
-    """Tell the format of a file by its name and its first line.
+    """Find the format of a file by its name and its first line.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def read_file(
     mapping : Mapping, optional
         CSV needs one.
     format : {"csv", "geojson", "ismn", "toa5"}, optional
-        Default: told by the file.
+        Default: given by the file.
     zone : str, optional
         Of times without one, where the mapping names none.
     name : str, optional

@@ -129,7 +129,7 @@ def _features(text: str, name: str) -> tuple[list[tuple[int, dict[str, Any]]], l
 def _apart(
     features: list[tuple[int, dict[str, Any]]], mapping: Mapping, name: str
 ) -> tuple[list[tuple[int, dict[str, Any]]], dict[str, Place], list[Refused]]:
-    """Tell observations from stations, and where each stands."""
+    """Distinguish observations from stations, and where each stands."""
     observed, refused = [], []
     places: dict[str, Place] = {}
     station = mapping.rules[0].thing if mapping.rules else "{station}"

@@ -1,7 +1,7 @@
 """Files of the International Soil Moisture Network, as a folder or a ZIP of network/station/file.
 
 Both formats are read: header and values, and CEOP, in which every line names the station again.
-Times are UTC. The flags of the network and of the provider are kept beside each other.
+Times are UTC. The flags of the network and of the provider are kept next to each other.
 
 References
 ----------
@@ -89,7 +89,7 @@ def read_ismn(source: Source, *, name: str | None = None) -> Reading:
     Parameters
     ----------
     source : path or bytes
-        A file ``.stm``, whose name tells the variable.
+        A file ``.stm``, whose name gives the variable.
     name : str, optional
         Its name, where `source` is its content.
 
@@ -101,7 +101,7 @@ def read_ismn(source: Source, *, name: str | None = None) -> Reading:
     Raises
     ------
     InputError
-        If the name does not tell what the file is.
+        If the name does not say what the file is.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def _named(name: str) -> _Head:
     found = _NAME.match(name)
     if found is None or found["variable"].lower() not in _VARIABLES:
         raise InputError(
-            "the name of the file does not tell what it holds",
+            "the name of the file does not say what it holds",
             found=f"'{name}'",
             do="Keep the name it was downloaded with: "
             "CSE_Network_Station_Variable_depthfrom_depthto_sensor_start_end.stm",
@@ -142,7 +142,7 @@ def _named(name: str) -> _Head:
 
 
 def _headed(head: _Head, line: str, name: str) -> tuple[_Head, tuple[str, ...]]:
-    """Take from the header what the name does not tell; a damaged header costs only the place."""
+    """Take from the header what the name does not give; a damaged header costs only the place."""
     words = line.split()
     try:
         latitude, longitude, elevation = (float(word) for word in words[3:6])

@@ -85,7 +85,7 @@ def subscribe(
     told: Callable[[Taken], None] | None = None,
     pause: float = 1.0,
 ) -> int:
-    """Take messages until told to stop; where the broker or the store is away, wait and go on.
+    """Take messages until asked to stop; where the broker or the store is away, wait and go on.
 
     Parameters
     ----------
@@ -445,7 +445,7 @@ def _letter(message: Message, refused: Refused, source: str) -> DeadLetter:
 
 
 def _acknowledge(client: paho.Client, batch: Sequence[_Waiting]) -> None:
-    """Tell the broker what the store has.
+    """Say to the broker what the store has.
 
     A number of an earlier connection may stand for another message by now, which is not kept yet;
     the broker sends such messages again, and again they change nothing.

@@ -54,7 +54,7 @@ def read_toa5(
     Returns
     -------
     Reading
-        `notes` tell lost records, restarts, and steps of the clock.
+        `notes` report lost records, restarts, and steps of the clock.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _ready(mapping: Mapping | None, zone: str | None, names: tuple[str, ...]) ->
 
 
 def _without_records(told: Reading, name: str) -> Reading:
-    """Take the record numbers out, and say what they and the clock tell."""
+    """Take the record numbers out, and say what they and the clock show."""
     keys = {key for key, item in told.series.items() if item.quantity == "record"}
     numbers = told.data["series"].isin(keys)
     records = told.data[numbers].sort_values("line")

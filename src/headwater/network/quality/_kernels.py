@@ -178,10 +178,10 @@ def breaks(
     bits: tuple[int, ...],
     flags: Bits,
 ) -> None:
-    """One step to another level that lasts; `bits` = drop, jump, what has been told (spike).
+    """One step to another level that lasts; `bits` = drop, jump, what has been flagged (spike).
 
     After Dorigo et al. (2013, eq. 7-9): large against the value, against ten times the mean step
-    around, and alone: the steps beside it are small. A jump for which half the water fell within
+    around, and alone: the steps next to it are small. A jump for which half the water fell within
     hours before is a wetting front; one while the soil crosses 0 °C is frost or thaw. A
     fall from over 0.05 to 0 always counts.
     """

@@ -1,4 +1,4 @@
-"""What is observed beside a soil moisture sensor: soil and air temperature, and rain."""
+"""What is observed next to a soil moisture sensor: soil and air temperature, and rain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOUR = 3_600_000_000
 
 
 def companions_of(stream: Stream, streams: Sequence[Stream], *, reach: float) -> dict[str, Stream]:
-    """Choose the series that tell what happens to the soil at a sensor.
+    """Choose the series that show what happens to the soil at a sensor.
 
     Soil temperature at the nearest depth and air temperature of the same station; rain of the same
     station, or of the nearest one within `reach`.

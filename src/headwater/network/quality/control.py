@@ -263,7 +263,7 @@ def _scaled(rules: Rules, cadence: float) -> Rules:
 def _cadence(hours: Floats) -> float:
     if hours.size < 3:
         raise DataError(
-            "too few observations to tell their cadence",
+            "too few observations to say their cadence",
             found=f"{hours.size}",
             do="Give cadence [h], or begin with a longer stretch",
         )
@@ -326,7 +326,7 @@ def flag_series(
         Usual time between observations [h]; default: the median.
     soil_temperature, air_temperature, rain : array_like, shape (n,), optional
         Beside the sensor [°C, °C, mm since the observation before]. Without temperature frost and
-        thaw cannot be told; without rain nothing is accused of rising without it.
+        thaw cannot be known; without rain nothing is accused of rising without it.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Known faults put into a good series, to see which of them the rules find.
 
 A reserve office can ask of its own sensors what a seeded study asks of a virtual one: of so many
-spikes, breaks and dead stretches, how many would be told, and how many good values accused?
+spikes, breaks and dead stretches, how many would be found, and how many good values accused?
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def inject(
         The series with the faults.
     faults : tuple of Fault
         What was put where. Of a drop or a jump only the first observation counts: what follows is
-        shifted, and no rule of a single sensor can tell that from a changed soil.
+        shifted, and no rule of a single sensor can distinguish that from a changed soil.
 
     Raises
     ------

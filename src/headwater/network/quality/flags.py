@@ -40,7 +40,7 @@ class Flag(IntFlag):
 
 
 STATES = Flag.FROZEN | Flag.THAWING
-"""Bits that tell the state of the soil and cast no doubt on the value."""
+"""Bits that give the state of the soil and cast no doubt on the value."""
 
 DOUBTS = Flag((1 << 14) - 1) & ~STATES
 """Bits that are reasons to doubt the value."""

@@ -1,4 +1,4 @@
-"""Quality control of what the store holds: flags and reasons beside each observation.
+"""Quality control of what the store holds: flags and reasons next to each observation.
 
 What is new, late or corrected is controlled with the stretch around it, so that flags end as if
 everything had come in order; the provider's own flags stay where they are, in ``parameters``.
@@ -37,7 +37,7 @@ _LEAD = 75 * DAY
 _TAIL = 30 * DAY
 """And ends this long after: a thaw explains rises for 30 days."""
 _BACK = 15 * DAY
-"""Flags this long before what is new may change: a repeat at a coarse sensor is told late."""
+"""Flags this long before what is new may change: a repeat at a coarse sensor is reported late."""
 _LASTING = int(Flag.LOW_PLATEAU | Flag.HIGH_PLATEAU | Flag.STUCK)
 _OWN = int(Flag.AGAINST_DEPTHS | Flag.AGAINST_NEIGHBOURS)
 _HABIT = 430 * DAY
@@ -116,7 +116,7 @@ def control_store(
     rules : Rules, optional
         Depth and saturation are those of the series, where it has them.
     reach : float
-        A rain gauge tells of stations within this distance [km].
+        A rain gauge speaks for stations within this distance [km].
     neighbours : float
         Stations within this distance are compared [km].
     consistency : bool
@@ -185,7 +185,7 @@ def uncontrolled(session: Session, streams: Sequence[Stream]) -> dict[int, tuple
 
 
 def _affected(streams: Sequence[Stream], new: Spans, reach: float) -> dict[int, tuple[int, int]]:
-    """Spans of soil moisture whose flags may change, by what is new beside it too."""
+    """Spans of soil moisture whose flags may change, by what is new next to it too."""
     work: dict[int, tuple[int, int]] = {}
     for stream in streams:
         if stream.role != "soil_moisture":
@@ -216,7 +216,7 @@ def range_bits(stream: Stream, value: NDArray[np.float64]) -> NDArray[np.int64]:
     Parameters
     ----------
     stream : Stream
-        Its quantity tells the range; where that is unknown its unit, if it has but one sense.
+        Its quantity gives the range; where that is unknown its unit, if it has but one sense.
     value : float64 array, shape (n,)
         In the unit of the stream.
 

@@ -1,6 +1,6 @@
 """Quality control of what comes in, while the service runs.
 
-Every few seconds the series that have grown or were corrected are held against their own rules.
+Every few seconds the series that have grown or were corrected are compared with their own rules.
 What needs the other depths and the neighbours looks back at a year, and is done once a day.
 """
 
@@ -35,7 +35,7 @@ class QualityScheduler:
     ----------
     store : Store
     clock : callable
-        Tells the seconds since whenever, for the daily comparison.
+        Returns the seconds since whenever, for the daily comparison.
     """
 
     store: Store

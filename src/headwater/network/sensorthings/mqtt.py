@@ -1,9 +1,9 @@
-"""SensorThings over MQTT: create observations, and be told of what is new.
+"""SensorThings over MQTT: create observations, and be notified of what is new.
 
-The bridge stands beside a broker, Mosquitto for one. It takes what clients publish to
+The bridge stands next to a broker, Mosquitto for one. It takes what clients publish to
 ``v1.1/Observations`` and ``v1.1/Datastreams(1)/Observations``, and publishes each entity that was
 created or changed to the topics of its set, of the entity, and of its properties. A topic with
-``$select`` is served when the broker tells who subscribes to what: Mosquitto does, with the lines
+``$select`` is served when the broker says who subscribes to what: Mosquitto does, with the lines
 ``log_dest topic`` and ``log_type subscribe`` in its configuration.
 
 A message that creates an observation reaches those who subscribe to the same topic as it was sent;

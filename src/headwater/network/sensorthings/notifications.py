@@ -92,7 +92,7 @@ def _always(change: Change, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _concerns(context: Context, address: Address, change: Change) -> bool:
-    """Tell whether a path leads to what changed."""
+    """Say whether a path leads to what changed."""
     if address.last.entity is not change.entity:
         return False
     if address.within and address.within[0] not in change.names and not change.created:

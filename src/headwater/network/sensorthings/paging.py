@@ -230,7 +230,7 @@ def _page(rows: list[Row], size: int, keys: int) -> Page:
 
 
 def _newest_first(entity: EntitySet, base: Sql, query: Query) -> bool:
-    """Tell whether all observations of all datastreams are wanted in the order of time."""
+    """Say whether all observations of all datastreams are wanted in the order of time."""
     by_time = len(query.orderby) == 1 and query.orderby[0].expression == Path(("phenomenonTime",))
     return entity.name == "Observations" and base == TRUE and by_time and not query.skip
 

@@ -279,7 +279,7 @@ CREATE TABLE dead_letters (
 """
 
 #: What each version added, oldest first; version 1 is the first.
-# Version 4: alerts live beside the observations they rest on, so that a message is in the outbox
+# Version 4: alerts live next to the observations they rest on, so that a message is in the outbox
 # exactly when its event is in the store. Evidence is only ever added to.
 _ALERTS = """
 CREATE TABLE alert_states (

@@ -1,4 +1,4 @@
-"""The store in one SQLite file: no server, many readers beside one writer.
+"""The store in one SQLite file: no server, many readers next to one writer.
 
 SQLite runs in WAL mode with ``synchronous = NORMAL``: what was acknowledged survives the death of
 the program, always; a loss of power may take the last transactions with it, but never damages the

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from headwater.errors import DataError, TimeAxisError
 from headwater.grids.steps import days_between as _days_between
@@ -97,7 +98,7 @@ def standardised(
     return z, 2.0 * ndtr(-np.abs(z))
 
 
-def sen_kendall_tile(axis: np.ndarray, tile: np.ndarray, reach: Any) -> np.ndarray:
+def sen_kendall_tile(axis: np.ndarray, tile: np.ndarray, reach: ArrayLike) -> np.ndarray:
     """Return (8, cell) of a tile (time, cell): n, S, tie sum, tied pairs, slope, limits, intercept.
 
     Reach, by cell or for all: how far the limits lie, in units of √var S.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,8 @@ from headwater.variation.trend.seasonal import seasonal_mann_kendall
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = ["TREND_METHODS", "TREND_WORDS", "TrendFamily", "recommended_trend", "trends"]
 
@@ -157,7 +159,7 @@ class TrendFamily(MapResult):
     ``data.attrs``: ``variable``, ``units_per_year``, ``recommended``, ``alpha``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw slopes with intervals of a series, or p-values of a map, for every test."""
         from headwater.variation.trend import plots as trend_plots
 
@@ -362,7 +364,7 @@ def _choices(data: xr.DataArray, best: str, monthly: bool) -> tuple[str, ...]:
     text = words(data)
     choices = [
         f"{text}: the p-value to believe is that of {_METHODS[best].label}, by its size in "
-        "simulations; the others stand beside it."
+        "simulations; the others stand next to it."
     ]
     if monthly:
         choices.append(

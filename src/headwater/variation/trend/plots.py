@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,8 @@ from headwater.grids.plots import map_panels, unit_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = ["family_intervals", "family_maps"]
 
@@ -81,7 +83,7 @@ def family_intervals(data: xr.Dataset) -> Figure:
     return figure
 
 
-def family_maps(data: xr.Dataset, outline: Any = None) -> Figure:
+def family_maps(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw p of every test as a map, dotted where significant.
 
     Parameters
