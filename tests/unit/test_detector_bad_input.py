@@ -7,16 +7,16 @@ import pytest
 from headwater.detector import (
     contrasts,
     detect,
-    detect_sample,
     ecological,
     factor,
     interaction,
     opgd,
-    read_sample,
     risk,
     stratify,
 )
 from headwater.detector.breaks import geometric_breaks
+from headwater.detector.detection import detect_sample
+from headwater.detector.sample import read_sample
 from headwater.detector.search_tests import search_test
 from headwater.detector.strata import categories
 from headwater.errors import DataError
