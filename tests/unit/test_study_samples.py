@@ -225,7 +225,7 @@ def test_sources_are_brought_to_the_altitude_of_their_mixtures(home: Path) -> No
         table, high, options.mixing.model_copy(update={"lapse": False}), ("plot",)
     )
     assert sources.mean_covariance()[0, 0, 0] < flat.mean_covariance()[0, 0, 0]
-    with pytest.raises(DataError, match="altitude gradient of precipitation cannot be told"):
+    with pytest.raises(DataError, match="altitude gradient of precipitation is not known"):
         paired_sources(table.assign(elevation=3000.0), high, options.mixing, ("plot",))
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from headwater.errors import StudyError
+from headwater.errors import StudyError, nearest
 
 __all__ = [
     "ISOTOPES",
@@ -32,7 +32,7 @@ _GIBSON = {"d2H": 25.0, "d18O": 28.6}  # C_k [‰], Gibson et al. (2008)
 
 def _check(isotope: str) -> None:
     if isotope not in ISOTOPES:
-        raise StudyError("unknown isotope", found=f"'{isotope}'", do="Use d18O or d2H")
+        raise StudyError("unknown isotope", found=f"'{isotope}'", do=nearest(isotope, ISOTOPES))
 
 
 def equilibrium_alpha(temperature: Any, isotope: Isotope) -> Any:
@@ -134,7 +134,7 @@ def kinetic_enrichment(
         raise StudyError(
             "unknown kinetic variant",
             found=f"'{variant}'",
-            do="Use merlivat or gibson",
+            do=nearest(str(variant), ("merlivat", "gibson")),
         )
     return deficit * (1.0 - _DIFFUSIVITY[isotope]) * 1000.0
 
