@@ -122,6 +122,11 @@ def summary(
         print_table(
             results["summary"].data, {**_PLACE, "n": "n", **heads}, title="By group [‰]", digits=4
         )
+        if "excess" in results:
+            line = {"slope": "slope", "slope_se": "± se", "intercept": "intercept [‰]"}
+            line |= {"r2": "R²", "n": "n"}
+            title = "Regression of d-excess on δ18O"
+            print_table(results["excess"].data, {**_PLACE, **line}, title=title)
         if "tests" in results:
             tests = results["tests"].data
             shown = tests[(tests["group_a"] != "all groups") & (tests["p_mean_holm"] < 0.05)]
@@ -225,6 +230,13 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
         str | None,
         typer.Option(help="What scatters samples: process, residual, both, simmr, mixsiar."),
     ] = None,
+    source_file: Annotated[
+        Path | None,
+        typer.Option(help="Table of the sources, every sample or means: MixSIAR's, simmr's."),
+    ] = None,
+    discrimination: Annotated[
+        Path | None, typer.Option(help="Table of discrimination, MixSIAR's third file.")
+    ] = None,
     boundary: Annotated[
         bool, typer.Option("--boundary", help="Sources may be absent: fractions of 0 and 1.")
     ] = False,
@@ -243,6 +255,8 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
         mixing = _mixing(sources, mixtures, tracers)
         mixing |= {"residual": residual} if residual else {}
         mixing |= {"boundary": True} if boundary else {}
+        for key, path in (("source_file", source_file), ("discrimination_file", discrimination)):
+            mixing |= {key: str(path.absolute())} if path else {}
         options = _options(file, set_, groups=by, period=period, mixing=mixing)
         table = _read(options)
         found = mixing_results(table, options, rng=np.random.default_rng(1))
@@ -260,6 +274,10 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
         }
         shown = found["mixing"].data.assign(n=found["mixing"].data["n"].astype(int))
         print_table(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
+        if "mixing-combined" in found:
+            del heads["n"], heads["status"]
+            title = "Sources combined, mean and 95 % interval"
+            print_table(found["mixing-combined"].data, heads, title=title, digits=2)
         _show_end_members(found)
         write_results(out, found)
         warn([*impossible(table), *(t for result in found.values() for t in result.cautions)])
@@ -282,6 +300,8 @@ def _show_end_members(found: dict[str, Result]) -> None:
             **_PLACE,
             "source": "source",
             "fraction": "fraction",
+            "low": "low",
+            "high": "high",
             "sd": "sd between samples",
             "n": "n",
         }

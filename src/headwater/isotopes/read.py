@@ -55,9 +55,10 @@ def read_samples(
     waters: Mapping[str, str] | None = None,
     water: str | None = None,
     unit: Literal["permil", "fraction"] | None = None,
-    replicates: Literal["keep", "mean"] = "keep",
+    replicates: Literal["numbered", "keep", "mean"] = "numbered",
     sheet: str | int | None = None,
     reading: ReadingOptions = DEFAULTS,
+    tracers: Iterable[str] = (),
 ) -> SampleTable:
     r"""Read a table of samples: CSV and TSV of laboratories, GNIP/WISER and wiDB, or XLSX.
 
@@ -73,13 +74,16 @@ def read_samples(
         The kind of water of all rows, for files without such a column.
     unit : {"permil", "fraction"}, optional
         Of δ; recognised from the values where not given.
-    replicates : {"keep", "mean"}
-        Whether to average rows of one ``sample_id`` (:func:`average_replicates`).
+    replicates : {"numbered", "keep", "mean"}
+        Whether to average rows of one ``sample_id`` (:func:`average_replicates`): those that
+        differ in ``replicate``, none, or all.
     sheet : str or int, optional
         Of a workbook; by default the first one that looks like samples.
     reading : ReadingOptions
         What the file leaves open: order of dates, decimal sign, units, zone, marks of missing
         values.
+    tracers : iterable of str
+        Columns that are wanted next to, or in place of, the isotopes of water.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def read_samples(
     """
     path = Path(path)
     options = reading if sheet is None else replace(reading, sheet=sheet)
-    frame, report = _read(path, columns or {}, options)
+    frame, report = _read(path, columns or {}, options, set(tracers))
     notes: list[str] = []
     if water is not None:
         frame["water"] = water
@@ -120,8 +124,10 @@ def read_samples(
     table = check_samples(frame, also=also)
     table, spoken = _to_permil(table, unit)
     notes += spoken
-    if replicates == "mean":
-        before, table = len(table), average_replicates(table)
+    before = len(table)
+    if replicates != "keep":
+        table = average_replicates(table) if replicates == "mean" else _average_numbered(table)
+    if len(table) < before:
         notes.append(f"replicates averaged: {before} rows became {len(table)} samples")
     report = report.but(*_zeros(table))
     return SampleTable(
@@ -134,7 +140,7 @@ def read_samples(
 
 
 def _read(
-    path: Path, columns: Mapping[str, str], options: ReadingOptions
+    path: Path, columns: Mapping[str, str], options: ReadingOptions, tracers: set[str]
 ) -> tuple[pd.DataFrame, ReadingReport]:
     """Read the file, and see that it has isotopes."""
     if not path.is_file():
@@ -145,7 +151,10 @@ def _read(
                 "no such column in a sample table", found=f"'{wanted}'", do=nearest(wanted, COLUMNS)
             )
     table = read_table(path, _FIELDS, columns=columns, options=options)
-    if not {"d18O", "d2H"} & set(table.data.columns):
+    names = set(map(str, table.data.columns))
+    if tracers and tracers <= names and not {"d18O", "d2H"} & names:
+        return _with_places(table.data.assign(d18O=np.nan), table.report)
+    if not {"d18O", "d2H"} & names:
         raise InputError(
             "no header with δ18O or δ2H in the first lines",
             found=", ".join(map(str, table.data.columns))[:200],
@@ -286,6 +295,22 @@ def average_replicates(samples: pd.DataFrame) -> pd.DataFrame:
     table = table[[*COLUMNS, *(c for c in table.columns if c not in COLUMNS)]]
     table.attrs = dict(samples.attrs)
     return table
+
+
+def _average_numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the rows of one sample that are numbered as its replicates, and no others."""
+    labelled = table["sample_id"].notna() & table["replicate"].notna()
+    own = table[labelled]
+    twice = own.duplicated(["sample_id", "replicate"], keep=False)
+    several = own.groupby("sample_id")["replicate"].transform("nunique") > 1
+    bad = own.loc[twice, "sample_id"].unique()
+    rows = own.index[several & ~own["sample_id"].isin(bad)]
+    if not len(rows):
+        return table
+    averaged = average_replicates(table.loc[rows])
+    joined = pd.concat([table.drop(index=rows), averaged]).sort_index()
+    joined.attrs = dict(table.attrs)
+    return joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def input_checksums(study: Study) -> dict[str, dict[str, Any]]:
             paths.append(entry.georeference.path)
     if study.samples is not None:
         paths.append(study.samples.path)
+        paths += study.samples.files_of_sources()
     if study.restoration is not None:
         named = (study.restoration.units, study.restoration.measures)
         paths += [path for path in named if path is not None]

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from headwater.chapters.samples.results import Answer, Finding
-from headwater.errors import DataError
+from headwater.errors import DataError, InputError, nearest
+from headwater.isotopes.mixing.source_tables import SourceTable
 from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from headwater.chapters.samples.options import MixingOptions
     from headwater.isotopes.mixing.composition import Composition
     from headwater.isotopes.mixing.results import EmmaResult, MixLikelihood
+    from headwater.tables import ReadingOptions
 
 __all__ = ["EMMA_NEEDS", "analyse_end_members", "likely_fractions", "paired_sources", "with_excess"]
 
@@ -27,12 +29,18 @@ _LEAST_RANGE = 100.0
 
 
 def analyse_end_members(
-    table: pd.DataFrame, asked: MixingOptions, *, rng: np.random.Generator
+    sources: pd.DataFrame | SourceTable,
+    table: pd.DataFrame,
+    asked: MixingOptions,
+    *,
+    rng: np.random.Generator,
 ) -> dict[str, Result]:
     """Ask the mixtures how many end members they have, and whether the sources can be these.
 
     Parameters
     ----------
+    sources : DataFrame or SourceTable
+        Where the sources are: the sample table, or a table of their own.
     table : DataFrame
         The sample table.
     asked : MixingOptions
@@ -48,7 +56,6 @@ def analyse_end_members(
         ``emma-archetypes``. With two tracers ``emma`` says why it says nothing. Empty where the
         samples do not allow it.
     """
-    from headwater.isotopes.mixing.composition import compose
     from headwater.isotopes.mixing.end_member_analysis import emma
 
     names = list(asked.tracers)
@@ -67,13 +74,83 @@ def analyse_end_members(
         return {"emma": TableResult(found.data, "", cautions=found.cautions[:1])}
     lacking = len(mixed) - len(whole)
     words = (f"{lacking} mixtures without every tracer were left out of the end-member analysis.",)
-    ends = compose(table[table["water"].isin(asked.sources)], names)
+    ends = _all_sources(sources, asked)
     results: dict[str, Result] = {
         "emma": replace(plain, cautions=(*found.cautions, *(words if lacking else ()))),
         "emma-scores": TableResult(found.scores.reset_index(drop=True), ""),
         "emma-residuals": _residuals(found),
     }
-    return results | _screened(whole, found, ends, rng)
+    return results | (_screened(whole, found, ends, rng) if ends is not None else {})
+
+
+def _all_sources(sources: pd.DataFrame | SourceTable, asked: MixingOptions) -> Composition | None:
+    """Summarise all samples of each source; None where a file gives several means of one."""
+    from headwater.isotopes.mixing.composition import compose
+
+    if isinstance(sources, SourceTable):
+        once = not sources.stated or sources.data["source"].is_unique
+        return sources.compose() if once else None
+    table = with_excess(sources, list(asked.tracers))
+    return compose(_source_rows(table, asked), asked.tracers, by=[asked.source_column])
+
+
+def _source_rows(table: pd.DataFrame, asked: MixingOptions) -> pd.DataFrame:
+    """Take the samples of the sources, which are no mixtures, by the column that names them."""
+    named = table[asked.source_column].astype(str).isin(asked.sources)
+    mixed = table["water"].isin(asked.mixtures)
+    return table[named] if asked.source_column == "water" else table[named & ~mixed]
+
+
+def with_sources(
+    asked: MixingOptions, reading: ReadingOptions | None
+) -> tuple[MixingOptions, SourceTable | None]:
+    """Read the file of the sources, where there is one, and name them where nobody has.
+
+    Parameters
+    ----------
+    asked : MixingOptions
+        Table ``[samples.mixing]``.
+    reading : ReadingOptions, optional
+        What the files leave open.
+
+    Returns
+    -------
+    asked : MixingOptions
+        With sources, and with the concentrations of the file.
+    given : SourceTable or None
+        The sources.
+
+    Raises
+    ------
+    InputError
+        If a file lacks a tracer, or a source that is named.
+    StudyError
+        If the study names sources that the file does not have.
+    """
+    from headwater.isotopes.mixing.source_tables import read_sources
+    from headwater.tables.options import DEFAULTS
+
+    if asked.source_file is None:
+        return asked, None
+    given = read_sources(
+        asked.source_file,
+        tracers=asked.tracers,
+        discrimination=asked.discrimination_file,
+        concentration=asked.concentration_file,
+        sheet=asked.source_sheet,
+        reading=reading or DEFAULTS,
+    )
+    names = asked.sources or given.names
+    for name in names:
+        if name not in given.names:
+            raise InputError(
+                "the file of the sources has no such source",
+                found=f"'{name}'",
+                do=nearest(name, list(given.names)),
+            )
+    q = asked.concentration or {n: given.concentration[n] for n in names if given.concentration}
+    filled = asked.model_copy(update={"sources": tuple(names), "concentration": q})
+    return filled.checked(), given
 
 
 def with_excess(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -143,13 +220,15 @@ def _screened(
     }
 
 
-def likely_fractions(part: MixingPart) -> Answer:
+def likely_fractions(part: MixingPart, *, rng: np.random.Generator) -> Answer:
     """Estimate end members and fractions together, where the samples state their errors (MIX).
 
     Parameters
     ----------
     part : MixingPart
         Mixtures that share their sources, with ``<tracer>_sd`` as errors.
+    rng : Generator
+        For the bootstrap; it is not advanced.
 
     Returns
     -------
@@ -160,15 +239,10 @@ def likely_fractions(part: MixingPart) -> Answer:
     if len(part.sources) > len(part.sources.tracers) + 1:
         return Answer()
     try:
-        fit = _fit_mix(part)
+        fit, table = _fit_mix(part, rng.spawn(1)[0])
     except DataError as refusal:
         words = f"No maximum likelihood (MIX): {refusal.wrong}"
         return Answer(refusals=(DataError(words, found=refusal.found, do=refusal.do),))
-    parted = fit.data.groupby(["mixture", "source"], sort=False)["fraction"]
-    table = pd.DataFrame(
-        {"fraction": parted.mean(), "sd": parted.std(), "n": parted.count()}
-    ).reset_index()
-    table.attrs["units"] = {"fraction": "1", "sd": "1"}
     moved = fit.sources.assign(period=part.label)
     moved.attrs["units"] = {"shift": "sd"}
     likely = replace(fit, sources=None, data=table)
@@ -180,10 +254,10 @@ def likely_fractions(part: MixingPart) -> Answer:
     )
 
 
-def _fit_mix(part: MixingPart) -> MixLikelihood:
-    """Fit single samples, and name each by its group."""
-    from headwater.isotopes import mix_carrera
+def _fit_mix(part: MixingPart, rng: np.random.Generator) -> tuple[MixLikelihood, pd.DataFrame]:
+    """Fit single samples; return the fit, and the mean fractions of the groups."""
     from headwater.isotopes.mixing.composition import compose_each
+    from headwater.isotopes.mixing.mix_model import bootstrap_means, mix_carrera
 
     names = list(part.sources.tracers)
     whole = with_excess(part.rows, names).dropna(subset=names)
@@ -197,22 +271,32 @@ def _fit_mix(part: MixingPart) -> MixLikelihood:
             do="Add these columns, or read the closed form",
         )
     fit = mix_carrera(part.sources, waters)
-    at = np.repeat([row for group in waters.rows for row in group], len(part.sources))
-    if not part.columns:
-        return replace(fit, data=fit.data.assign(mixture="all"))
-    keys = part.rows.loc[at, list(part.columns)].astype(str).agg(", ".join, axis=1)
-    return replace(fit, data=fit.data.assign(mixture=keys.str.replace("_", " ").to_numpy()))
+    rows = [row for group in waters.rows for row in group]
+    groups = ["all"] * len(rows)
+    if part.columns:
+        keys = part.rows.loc[rows, list(part.columns)].astype(str).agg(", ".join, axis=1)
+        groups = keys.str.replace("_", " ").tolist()
+    each = fit.data.assign(mixture=np.repeat(groups, len(part.sources)))
+    parted = each.groupby(["mixture", "source"], sort=False)["fraction"]
+    means = pd.DataFrame({"fraction": parted.mean(), "sd": parted.std(), "n": parted.count()})
+    ends = bootstrap_means(fit, waters, groups, rng=rng)
+    table = means.reset_index().merge(ends, on=["mixture", "source"], how="left")
+    table.attrs["units"] = dict.fromkeys(("fraction", "sd", "low", "high"), "1")
+    return fit, table
 
 
 def paired_sources(
-    table: pd.DataFrame, mixtures: pd.DataFrame, asked: MixingOptions, columns: tuple[str, ...]
+    table: pd.DataFrame | SourceTable,
+    mixtures: pd.DataFrame,
+    asked: MixingOptions,
+    columns: tuple[str, ...],
 ) -> Composition:
     """Summarise the sources that belong to a group of mixtures.
 
     Parameters
     ----------
-    table : DataFrame
-        The sample table.
+    table : DataFrame or SourceTable
+        The sample table, or a table of the sources alone.
     mixtures : DataFrame
         Samples that share the paired columns among `columns`.
     asked : MixingOptions
@@ -239,11 +323,14 @@ def paired_sources(
     """
     from headwater.isotopes.mixing.composition import compose
 
-    ends = table[table["water"].isin(asked.sources)]
+    given = table if isinstance(table, SourceTable) else None
+    column = "source" if given else asked.source_column
+    ends = table.data if isinstance(table, SourceTable) else _source_rows(table, asked)
     for name in asked.paired:
         if name in columns:
+            _need_pair(ends, name)
             ends = ends[ends[name].isin(mixtures[name].dropna().unique())]
-    lacking = [name for name in asked.sources if name not in set(ends["water"])]
+    lacking = [name for name in asked.sources if name not in set(ends[column].astype(str))]
     if lacking:
         raise DataError(
             f"{lacking[0]} has no sample where its mixtures are",
@@ -251,14 +338,24 @@ def paired_sources(
             do="Pair by fewer columns, or leave the source out",
         )
     order = [name.replace("_", " ") for name in asked.sources]
-    sources = compose(ends, asked.tracers).take(order)
+    found = given.compose(ends) if given else compose(ends, asked.tracers, by=[column])
+    sources = replace(found, labels=tuple(n.replace("_", " ") for n in found.labels)).take(order)
     if not asked.lapse:
         return sources
     height = float(mixtures["elevation"].mean())
-    parts = [_at_height(ends[ends["water"] == name], asked, height) for name in asked.sources]
+    parts = [_at_height(ends[ends[column] == name], asked, height) for name in asked.sources]
     mean, of_mean, n = (np.array(piece) for piece in zip(*parts, strict=True))
     count = np.broadcast_to(n[:, None], mean.shape)
     return replace(sources, mean=mean, covariance=of_mean * n[:, None, None], n=count, rows=())
+
+
+def _need_pair(ends: pd.DataFrame, name: str) -> None:
+    if name not in ends:
+        raise DataError(
+            f"the table of the sources has no column {name} to pair by",
+            found=", ".join(map(str, ends.columns)),
+            do="Add it, or leave it out of paired",
+        )
 
 
 def _at_height(rows: pd.DataFrame, asked: MixingOptions, height: float) -> tuple[Any, Any, int]:

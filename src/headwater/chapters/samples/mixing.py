@@ -24,6 +24,7 @@ from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import SamplesOptions
+    from headwater.isotopes.mixing.posterior import Residual
     from headwater.isotopes.mixing.results import MixingPosterior
 
 __all__ = ["check_mixing", "mixing_results", "solve_job"]
@@ -60,8 +61,8 @@ def mixing_results(
     """
     job = build_job(table, options)
     answers = solve_job(job, rng=rng)
-    found = report_answers(answers, job.asked)
-    return found | analyse_end_members(table, job.asked, rng=rng)
+    found = report_answers(answers, job.asked, job.given)
+    return found | analyse_end_members(job.given or table, table, job.asked, rng=rng)
 
 
 def check_mixing(table: pd.DataFrame, options: SamplesOptions, *, rng: np.random.Generator) -> None:
@@ -150,7 +151,7 @@ def _examine(
 ) -> tuple[Answer, ...]:
     """Examine the sources, and estimate them with the fractions where samples state errors."""
     sources = _attempt(lambda: _judge(part, rng, before))
-    return (sources, likely_fractions(part)) if part.model.slope is None else (sources,)
+    return (sources, likely_fractions(part, rng=rng)) if part.model.slope is None else (sources,)
 
 
 def _attempt(solve: Callable[[], Answer]) -> Answer:
@@ -175,15 +176,35 @@ def _posterior(part: MixingPart, rng: np.random.Generator) -> MixingPosterior:
 
 
 def _dry(part: MixingPart, count: int, rng: np.random.Generator) -> MixingPosterior:
+    """Draw fractions where nothing evaporated; groups of few samples by the sources' scatter."""
+    from headwater.isotopes.mixing.posterior import join_posteriors
+
+    names, sizes = part.mixtures.labels, part.mixtures.n.max(axis=1)
+    least = part.model.process_below
+    few = [name for name, n in zip(names, sizes, strict=True) if n < least]
+    rest = [name for name in names if name not in set(few)]
+    if not few:
+        return _drawn(part, rest, part.model.residual, count, rng)
+    parts = [_drawn(part, few, "process", count, rng)]
+    parts += [_drawn(part, rest, part.model.residual, count, rng)] if rest else []
+    said = f"{len(few)} groups of fewer than {least} samples: scattered by the sources alone"
+    joined = join_posteriors(parts, names)
+    return replace(joined, choices=(*joined.choices, said))
+
+
+def _drawn(
+    part: MixingPart, names: list[str], residual: Residual, count: int, rng: np.random.Generator
+) -> MixingPosterior:
     from headwater.isotopes.mixing.posterior import mix_posterior
 
     model = part.model
     return mix_posterior(
         part.sources,
-        part.mixtures,
+        part.mixtures.take(names),
         rng=rng,
         prior=model.prior,
-        residual=model.residual,
+        residual=residual,
+        source_error=model.source_error,
         residual_sd=model.residual_sd,
         concentration=model.concentration,
         n_resamples=count // 2,

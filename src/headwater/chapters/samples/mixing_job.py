@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from headwater.chapters.samples.end_members import paired_sources
+from headwater.chapters.samples.end_members import paired_sources, with_sources
 from headwater.chapters.samples.lines import slope_prior
 from headwater.chapters.samples.table import described, groupings, period_column
 from headwater.errors import DataError
+from headwater.isotopes.mixing.source_tables import SourceTable
 
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import MixingOptions, SamplesOptions
@@ -40,6 +41,10 @@ class MixingModel:
         Mean and sd of the slope of evaporation; None where mixtures have not evaporated.
     of_mean : bool
         Whether a group drew on all of a source, so that only the error of its mean counts.
+    source_error : bool
+        Whether the means of the sources are uncertain.
+    process_below : int
+        Groups with fewer samples are scattered by the sources alone.
     caps : mapping of str to float
         Largest fraction of a source [1].
     concentration : mapping of str to tuple of float, optional
@@ -51,6 +56,8 @@ class MixingModel:
     residual_sd: Mapping[str, float]
     slope: tuple[float, float] | None
     of_mean: bool
+    source_error: bool
+    process_below: int
     caps: Mapping[str, float]
     concentration: Mapping[str, tuple[float, ...]] | None
 
@@ -102,7 +109,9 @@ class MixingJob:
     Attributes
     ----------
     asked : MixingOptions
-        Table ``[samples.mixing]``.
+        Table ``[samples.mixing]``, with the sources of its file.
+    given : SourceTable, optional
+        Sources from a file of their own.
     parts : tuple of MixingPart or DataError
         Mixtures with their sources, in the order of the report; a refusal where a part has none.
     places : tuple of (str, tuple of str)
@@ -110,6 +119,7 @@ class MixingJob:
     """
 
     asked: MixingOptions
+    given: SourceTable | None
     parts: tuple[MixingPart | DataError, ...]
     places: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -133,8 +143,8 @@ def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
     -------
     MixingJob
     """
-    asked = options.mixing
-    assert asked is not None
+    assert options.mixing is not None
+    asked, given = with_sources(options.mixing, options.reading)
     mixed = table[table["water"].isin(asked.mixtures)]
     slope = slope_prior(table, options) if _evaporated(asked) else None
     period = period_column(mixed, options)
@@ -143,11 +153,11 @@ def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
     shared = asked.model == "hierarchical"
     together = [("all", tuple(dict.fromkeys((*asked.paired, *period))))]
     parts = [
-        _part(table, rows, asked, _Place(grouping, columns, period, slope))
+        _part(given or table, rows, asked, _Place(grouping, columns, period, slope))
         for grouping, columns in (together if shared else places)
         for rows in _alike(mixed, asked, columns, period)
     ]
-    return MixingJob(asked, tuple(parts), tuple(places))
+    return MixingJob(asked, given, tuple(parts), tuple(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +191,18 @@ def _alike(
 
 
 def _part(
-    table: pd.DataFrame, rows: pd.DataFrame, asked: MixingOptions, place: _Place
+    ends: pd.DataFrame | SourceTable, rows: pd.DataFrame, asked: MixingOptions, place: _Place
 ) -> MixingPart | DataError:
     """Join mixtures with the sources that are present where they are."""
     from headwater.isotopes.mixing.composition import compose
 
     there = _present(rows, asked, place.period)
     try:
-        sources = paired_sources(table, rows, there, place.columns)
+        sources = paired_sources(ends, rows, there, place.columns)
         mixtures = compose(rows, asked.tracers, by=place.columns)
-        model = _model(sources, there, place.slope)
+        model = _model(
+            sources, there, place.slope, exact=isinstance(ends, SourceTable) and ends.exact
+        )
     except DataError as refusal:
         return refusal
     front = _front(rows, place)
@@ -206,7 +218,7 @@ def _present(rows: pd.DataFrame, asked: MixingOptions, period: tuple[str, ...]) 
 
 
 def _model(
-    sources: Composition, asked: MixingOptions, slope: tuple[float, float] | None
+    sources: Composition, asked: MixingOptions, slope: tuple[float, float] | None, *, exact: bool
 ) -> MixingModel:
     """Name sources as the models do, and cut the prior at their caps."""
     caps = {name.replace("_", " "): cap for name, cap in asked.limits().items()}
@@ -218,19 +230,28 @@ def _model(
         asked.residual_sd,
         slope,
         asked.scatter == "mean",
+        not exact and asked.residual != "simmr",
+        asked.process_below,
         caps,
         concentration or None,
     )
 
 
 def _prior(sources: Composition, asked: MixingOptions, caps: Mapping[str, float]) -> FractionPrior:
-    """Give the prior that the study file states; without one, all fractions equally likely."""
-    from headwater.isotopes.mixing.priors import boundary_prior, capped_prior, dirichlet_prior
+    """Give the prior that the study file states; else all fractions equally likely, or simmr's."""
+    from headwater.isotopes.mixing.priors import (
+        boundary_prior,
+        capped_prior,
+        clr_prior,
+        dirichlet_prior,
+    )
 
     alpha = [asked.prior.get(name, 1.0) for name in asked.sources]
     if asked.boundary:
         return boundary_prior(alpha)
-    prior = dirichlet_prior(alpha)
+    # simmr's model is taken whole: its prior, and means of sources that are exact
+    own = asked.residual == "simmr" and not asked.prior
+    prior = clr_prior(len(alpha)) if own else dirichlet_prior(alpha)
     return capped_prior(prior, sources.labels, caps) if caps else prior
 
 

@@ -56,7 +56,28 @@ class ClimateOptions(_Options):
 class MixingOptions(_Options):
     """Which waters are mixed of which."""
 
-    sources: tuple[str, ...] = Field(min_length=2, description="Waters that are the end members.")
+    sources: tuple[str, ...] = Field(
+        (), description="Waters that are the end members; default: all of `source_file`."
+    )
+    source_column: str = Field(
+        "water", description="Column that names the sources: layer, plot, or one of the file."
+    )
+    source_file: RelativePath | None = Field(
+        None,
+        description="Table of the sources, where they have one of their own: every sample, or "
+        "means (Mean and SD of each tracer, n), as MixSIAR and simmr read.",
+    )
+    discrimination_file: RelativePath | None = Field(
+        None,
+        description="Table of what each source shifts by on its way into the mixture, as MixSIAR "
+        "and simmr read; water that mixes does not.",
+    )
+    concentration_file: RelativePath | None = Field(
+        None, description="Table of concentrations by source, where they have one of their own."
+    )
+    source_sheet: int | str | None = Field(
+        None, description="Sheet of a workbook that holds the sources."
+    )
     mixtures: tuple[str, ...] = Field(
         ("soil",), min_length=1, description="Waters that are mixtures of them."
     )
@@ -111,6 +132,17 @@ class MixingOptions(_Options):
     concentration: dict[str, tuple[float, ...]] = Field(
         {}, description="Concentration of each tracer by source, where it differs (solutes)."
     )
+    process_below: int = Field(
+        0,
+        ge=0,
+        description="Groups with fewer samples than this are scattered by the sources alone "
+        "(process); 2 is MixSIAR's rule.",
+    )
+    combine: dict[str, tuple[str, ...]] = Field(
+        {},
+        description="Sources whose fractions are added afterwards: "
+        '{ melt = ["snow_melt", "glacier_melt"] }.',
+    )
     caps: dict[str, float] = Field(
         {}, description="Largest fraction of a source, where something limits it [1]."
     )
@@ -142,13 +174,25 @@ class MixingOptions(_Options):
 
     @model_validator(mode="after")
     def _check_sources(self) -> Self:
+        return self.checked()
+
+    def checked(self) -> Self:
         """Refuse amounts that name no source, or that leave less than a whole."""
+        if not self.sources and self.source_file:
+            return self  # checked once the file is read
+        if len(self.sources) < 2:
+            raise StudyError(
+                "mixing needs at least two sources",
+                found=", ".join(self.sources) or "none",
+                do='Name them: sources = ["precipitation", "ground_ice"], or a source_file',
+            )
         gone = {name: 0.0 for names in self.absent.values() for name in names}
         for key, named in (
             ("prior", self.prior),
             ("caps", self.caps),
             ("available", self.available),
             ("absent", gone),
+            ("combine", {name: 1.0 for names in self.combine.values() for name in names}),
         ):
             for name, value in named.items():
                 if name not in self.sources:
@@ -185,6 +229,18 @@ class MixingOptions(_Options):
                 "boundary needs groups that stand alone, without caps",
                 found="a hierarchical model" if shared else "caps",
                 do='Set boundary = false, or model = "independent" without caps',
+            )
+        if (self.discrimination_file or self.concentration_file) and not self.source_file:
+            raise StudyError(
+                "these files belong to a table of sources",
+                found="discrimination_file or concentration_file without source_file",
+                do="Give source_file",
+            )
+        if self.lapse and self.source_file:
+            raise StudyError(
+                "sources of a file have no altitudes",
+                found="lapse = true with source_file",
+                do="Set lapse = false, or keep the sources in the table of samples",
             )
         if self.concentration and (shared or set(self.concentration) != set(self.sources)):
             raise StudyError(
@@ -236,8 +292,10 @@ class SamplesOptions(_Options):
     unit: Literal["permil", "fraction"] | None = Field(
         None, description="Unit of δ; default: recognised from the values."
     )
-    replicates: Literal["keep", "mean"] = Field(
-        "keep", description="Whether rows of one sample_id are averaged."
+    replicates: Literal["numbered", "keep", "mean"] = Field(
+        "numbered",
+        description="Which rows of one sample_id are averaged: those numbered as replicates, none "
+        "(keep), or all (mean).",
     )
     sheet: int | str | None = Field(
         None, description="Sheet of a workbook; default: the first that looks like samples."
@@ -269,3 +327,11 @@ class SamplesOptions(_Options):
         ClimateOptions.model_validate({}), description="Climates of evaporation."
     )
     mixing: MixingOptions | None = Field(None, description="Which waters are mixed of which.")
+
+    def files_of_sources(self) -> list[str]:
+        """Return the files of the mixing, next to the table of samples."""
+        asked = self.mixing
+        if asked is None:
+            return []
+        named = (asked.source_file, asked.discrimination_file, asked.concentration_file)
+        return [path for path in named if path]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headwater.chapters.samples.mixing_job import MixingPart
     from headwater.chapters.samples.options import MixingOptions
     from headwater.errors import DataError
+    from headwater.isotopes.mixing.source_tables import SourceTable
 
 __all__ = [
     "Answer",
@@ -86,7 +87,9 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
-def report_answers(answers: Sequence[Answer], asked: MixingOptions) -> dict[str, Result]:
+def report_answers(
+    answers: Sequence[Answer], asked: MixingOptions, given: SourceTable | None = None
+) -> dict[str, Result]:
     """Make the results of the chapter from the answers of its parts.
 
     Parameters
@@ -95,6 +98,8 @@ def report_answers(answers: Sequence[Answer], asked: MixingOptions) -> dict[str,
         In the order of the report.
     asked : MixingOptions
         Table ``[samples.mixing]``.
+    given : SourceTable, optional
+        Sources from a file of their own, whose notes are kept.
 
     Returns
     -------
@@ -113,7 +118,12 @@ def report_answers(answers: Sequence[Answer], asked: MixingOptions) -> dict[str,
         raise answer.refusals[0]
     sources = [name.replace("_", " ") for name in asked.sources]
     results: dict[str, Result] = {name: _collected(answer, name) for name in names}
-    results["mixing"] = _fractions(asked, answer, sources)
+    fractions = _fractions(asked, answer, sources)
+    if given is not None:
+        said, cautions = (*fractions.choices, *given.notes), (*fractions.cautions, *given.cautions)
+        fractions = replace(fractions, choices=said, cautions=cautions)
+    results["mixing"] = fractions
+    results |= _combined(answer.draws, asked)
     return results | _compared(answer.draws, sources)
 
 
@@ -135,7 +145,8 @@ def _collected(answer: Answer, name: str) -> TableResult:
     data.attrs.update(first.data.attrs)
     notes = dict.fromkeys(text for finding in found for text in finding.result.cautions)
     own = answer.notes if name == "mixing" else ()
-    return replace(first, data=data, cautions=first_notes([*notes, *own]))
+    choices = tuple(dict.fromkeys(text for finding in found for text in finding.result.choices))
+    return replace(first, data=data, choices=choices, cautions=first_notes([*notes, *own]))
 
 
 def _fractions(asked: MixingOptions, answer: Answer, sources: list[str]) -> Result:
@@ -160,6 +171,25 @@ def _fractions(asked: MixingOptions, answer: Answer, sources: list[str]) -> Resu
     )
     posterior.data.attrs["mixtures"] = [water(kind).long_name for kind in asked.mixtures]
     return posterior
+
+
+def _combined(draws: Mapping[Place, pd.DataFrame], asked: MixingOptions) -> dict[str, Result]:
+    """Add the fractions of sources that the study file combines, draw by draw."""
+    rows = []
+    for place, one in draws.items():
+        for name, parts in asked.combine.items():
+            named = [part.replace("_", " ") for part in parts]
+            total = one.reindex(columns=named, fill_value=0.0).sum(axis=1)
+            low, median, high = total.quantile([0.025, 0.5, 0.975])
+            row = {"fraction": total.mean(), "sd": total.std(), "low": low, "median": median}
+            front = {"source": name.replace("_", " "), "of": " + ".join(named)}
+            rows.append({**place._asdict(), **front, **row, "high": high})
+    if not rows:
+        return {}
+    table = pd.DataFrame(rows)
+    table.attrs["units"] = dict.fromkeys(("fraction", "sd", "low", "median", "high"), "1")
+    method = "Sources combined afterwards: the draws of their fractions are added."
+    return {"mixing-combined": TableResult(table, method)}
 
 
 def _compared(draws: Mapping[Place, pd.DataFrame], sources: list[str]) -> dict[str, Result]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["make_section"]
 
 _PLACE = ["grouping", "label", "period"]
+_FIT = ["slope", "slope_se", "intercept", "intercept_se", "r2", "n"]
 _LINE = ["slope", "slope_se", "intercept", "intercept_se", "r2", "rmse", "n"]
 _MOST_LINES = 6
 
@@ -133,6 +134,9 @@ def _sample_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
             "Means of δ18O, δ2H, d-excess and lc-excess by group and period.",
         )
     yield TableBlock("table-1", _lean(summary.data), "Means by group and period.", 4)
+    if "excess" in results:
+        words = "Regression of d-excess on δ18O by group, of all periods and of each."
+        yield TableBlock("excess", _pick(results["excess"].data, [*_PLACE, *_FIT]), words)
     if "tests" in results:
         tests: pd.DataFrame = results["tests"].data
         whole = tests[tests["group_a"] == "all groups"]
@@ -263,6 +267,7 @@ def _mixing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
             " ".join(f"{'' if when == 'all' else f'{when}: '}{' '.join(s)}" for when, s in parts)
         )
     yield from _share_blocks(results)
+    yield from _combined_blocks(results)
     yield from _posterior_blocks(results)
     yield from _comparison_blocks(results)
     yield from _model_blocks(results)
@@ -296,6 +301,13 @@ def _share_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     values = ["fraction", "sd", "low", "median", "high", "n", "effective_draws", "status"]
     columns = [*_PLACE, "source", *values]
     yield TableBlock("fractions", _pick(table, columns), "Posterior fractions of the sources.", 2)
+
+
+def _combined_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
+    if "mixing-combined" in results:
+        found = results["mixing-combined"]
+        columns = [*_PLACE, "source", "of", "fraction", "sd", "low", "median", "high"]
+        yield TableBlock("combined", _pick(found.data, columns), found.method, 2)
 
 
 def _posterior_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
@@ -378,12 +390,13 @@ def _end_member_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     """Ask whether the named sources are the end members: MIX, and EMMA with three tracers."""
     if "mixing-likelihood" in results:
         likely = results["mixing-likelihood"].data
-        columns = ["label", "period", "source", "fraction", "sd", "n"]
+        columns = ["label", "period", "source", "fraction", "low", "high", "sd", "n"]
         yield TableBlock(
             "likelihood",
             _pick(likely, columns),
             "Maximum likelihood with uncertain end members "
-            "(MIX): mean fraction of the single samples, and the standard deviation between them.",
+            "(MIX): mean fraction of the single samples with a 95 % interval by bootstrap, and the "
+            "standard deviation between samples.",
         )
         moved = results["mixing-end-members"].data
         yield TableBlock(

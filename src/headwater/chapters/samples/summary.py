@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from headwater.chapters.samples.lines import meteoric_line
@@ -18,6 +19,7 @@ from headwater.chapters.samples.table import (
     stacked,
 )
 from headwater.errors import DataError
+from headwater.results import TableResult
 
 if TYPE_CHECKING:
     from headwater.chapters.samples.options import SamplesOptions
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from headwater.results import Result
 
 __all__ = ["describe"]
+
+_FEWEST = 3
+_EXCESS = ("slope", "slope_se", "intercept", "intercept_se", "r2", "n")
 
 
 def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]:
@@ -40,7 +45,8 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
     Returns
     -------
     dict of Result
-        ``table``, ``quality``, ``waters``, ``summary``, and ``tests`` where groups can be compared.
+        ``table``, ``quality``, ``waters``, ``summary``, ``excess`` (d-excess on δ18O by group, of
+        all periods and of each), and ``tests`` where groups can be compared.
     """
     from headwater.isotopes import check_quality, summarise
     from headwater.isotopes.summary import add_excess
@@ -64,8 +70,33 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
         "waters": summarise(named, ["water"], lmwl=lmwl, weighted=weigh),
         "summary": stacked(first, parts),
     }
+    excess = _excess_lines(rows, options)
+    results |= {"excess": excess} if len(excess.data) else {}
     tests = _tests(rows, options)
     return results | ({"tests": tests} if tests is not None else {})
+
+
+def _excess_lines(rows: pd.DataFrame, options: SamplesOptions) -> TableResult:
+    """Regress d-excess on δ18O by group, for all periods together and for each."""
+    from headwater.isotopes import fit_line
+    from headwater.isotopes.samples import group_rows
+
+    period, parts = period_column(rows, options), []
+    whole = rows.dropna(subset=["d18O", "d_excess"])
+    for grouping, columns in groupings(rows, options, options.groups):
+        apart = tuple(name for name in columns if name not in period)
+        for own in dict.fromkeys((apart, columns)):
+            named = whole.dropna(subset=list(own))
+            for keys, part in group_rows(named, own) if len(named) else ():
+                if len(part) < _FEWEST or not np.ptp(part["d18O"]) > 0.0:
+                    continue
+                line = fit_line(part["d18O"], part["d_excess"])
+                place = pd.DataFrame([keys], columns=list(own), index=[0])
+                front = described(place, grouping, own, period if set(period) <= set(own) else ())
+                parts.append(front.assign(**{name: getattr(line, name) for name in _EXCESS}))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    table.attrs["units"] = {"intercept": "‰", "intercept_se": "‰"}
+    return TableResult(table, "Regression of d-excess on δ18O by least squares.")
 
 
 def _tests(rows: pd.DataFrame, options: SamplesOptions) -> Result | None:

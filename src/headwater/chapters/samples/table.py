@@ -61,13 +61,18 @@ def read_table(options: SamplesOptions) -> SampleTable:
         replicates=options.replicates,
         sheet=options.sheet,
         reading=options.reading or ReadingOptions(),
+        tracers=options.mixing.tracers if options.mixing else (),
     )
-    table = add_groups(samples.data, altitude=options.altitude, depth=options.depth)
+    table = samples.data
+    if options.mixing and options.mixing.source_file and table["water"].isna().all():
+        table = table.assign(water=options.mixing.mixtures[0])
+    table = add_groups(table, altitude=options.altitude, depth=options.depth)
     _check_waters(table, options)
     mixing = options.mixing
     _check_columns(table, (*options.groups, *((mixing.by or ()) + mixing.paired if mixing else ())))
     if mixing is not None:
         _check_columns(table.assign(d_excess=np.nan), mixing.tracers)
+        _check_columns(table, (mixing.source_column,))
         mixed = table["water"].isin((*mixing.sources, *mixing.mixtures))
         check_tracers(table[mixed], mixing.tracers)
     if options.period and options.period != "month":
@@ -79,7 +84,8 @@ def _check_waters(table: pd.DataFrame, options: SamplesOptions) -> None:
     present = [str(kind) for kind in table["water"].dropna().unique()]
     named = [("of", name) for name in options.of or ()]
     if options.mixing is not None:
-        named += [("mixing.sources", name) for name in options.mixing.sources]
+        if not options.mixing.source_file and options.mixing.source_column == "water":
+            named += [("mixing.sources", name) for name in options.mixing.sources]
         named += [("mixing.mixtures", name) for name in options.mixing.mixtures]
     if options.lmwl.slope is None and options.lmwl.water != "precipitation":
         named.append(("lmwl.water", options.lmwl.water))

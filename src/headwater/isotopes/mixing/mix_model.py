@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.results import MixLikelihood
 from headwater.results import fingerprint
 
-__all__ = ["estimate_end_members", "improvement_index", "mix_carrera"]
+__all__ = ["bootstrap_means", "estimate_end_members", "improvement_index", "mix_carrera"]
 
 _REFERENCE = (
     "Carrera, Vazquez-Sune, Castillo & Sanchez-Vila (2004), A methodology to compute mixing ratios "
@@ -282,4 +283,64 @@ def mix_carrera(sources: Composition, mixtures: Composition) -> MixLikelihood:
         ),
         sources=moved,
         objective=objective,
+    )
+
+
+def bootstrap_means(
+    fit: MixLikelihood,
+    mixtures: Composition,
+    groups: Sequence[str],
+    *,
+    rng: np.random.Generator,
+    n_resamples: int = 100,
+) -> pd.DataFrame:
+    """Intervals of the mean fractions of groups, by bootstrap.
+
+    Parameters
+    ----------
+    fit : MixLikelihood
+        Of :func:`mix_carrera`, with its sources.
+    mixtures : Composition
+        The samples that were fitted.
+    groups : sequence of str
+        The group of each.
+    rng : Generator
+        Random numbers.
+    n_resamples : int
+        Refits.
+
+    Returns
+    -------
+    DataFrame
+        ``mixture`` (the group), ``source``, ``low`` and ``high`` (95 %).
+
+    Notes
+    -----
+    Samples are drawn again within their group; end members as measured are drawn anew about the
+    estimated ones, with the standard deviations that MIX gives them.
+    """
+    names = list(dict.fromkeys(fit.sources["source"]))
+    shape = (len(names), -1)
+    ends, sd = (fit.sources[c].to_numpy(dtype=float).reshape(shape) for c in ("estimated", "sd"))
+    errors = np.sqrt(np.nan_to_num(mixtures.mean_covariance()).diagonal(axis1=1, axis2=2))
+    codes, labels = pd.factorize(np.asarray(groups))
+    rows = [np.flatnonzero(codes == g) for g in range(len(labels))]
+    means = np.empty((n_resamples, len(labels), len(names)))
+    for b in range(n_resamples):
+        chosen = [rng.choice(own, len(own)) for own in rows]
+        at = np.concatenate(chosen)
+        measured = ends + sd * rng.standard_normal(ends.shape)
+        found, _, _ = estimate_end_members(
+            measured, mixtures.mean[at], source_sd=sd, mixture_sd=errors[at]
+        )
+        parts = np.split(found, np.cumsum([len(own) for own in chosen])[:-1])
+        means[b] = [part.mean(axis=0) for part in parts]
+    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    return pd.DataFrame(
+        {
+            "mixture": np.repeat(labels, len(names)),
+            "source": names * len(labels),
+            "low": low.ravel(),
+            "high": high.ravel(),
+        }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ from headwater.isotopes.mixing.results import MixingPosterior
 from headwater.isotopes.mixing.source_checks import polygon_test
 from headwater.results import fingerprint
 
-__all__ = ["RESIDUALS", "mix_posterior", "residual_root", "unmoved"]
+__all__ = ["RESIDUALS", "join_posteriors", "mix_posterior", "residual_root", "unmoved"]
 
 Residual = Literal["process_residual", "process", "residual", "both", "simmr"]
 
@@ -164,6 +164,38 @@ def mix_posterior(  # noqa: PLR0913 - each option is a choice of the model
         + held_by_caps(density.prior, fractions, mixtures.labels),
         draws=fractions,
         parameters=parameters,
+    )
+
+
+def join_posteriors(parts: Sequence[MixingPosterior], labels: Sequence[str]) -> MixingPosterior:
+    """Put posteriors of different groups of one job into one table.
+
+    Parameters
+    ----------
+    parts : sequence of MixingPosterior
+        Of the same sources.
+    labels : sequence of str
+        The groups, in the order that is wanted.
+
+    Returns
+    -------
+    MixingPosterior
+        Method and references of the last.
+    """
+    data = pd.concat([part.data for part in parts])
+    found = list(dict.fromkeys(data["mixture"]))
+    place = {label: at for at, label in enumerate(labels)}
+    order = data["mixture"].map(place).argsort(kind="stable")
+    joined = data.iloc[order].reset_index(drop=True)
+    joined.attrs = dict(parts[-1].data.attrs)
+    draws = np.concatenate([part.draws for part in parts])
+    return replace(
+        parts[-1],
+        data=joined,
+        choices=tuple(dict.fromkeys(text for part in parts for text in part.choices)),
+        cautions=tuple(dict.fromkeys(text for part in parts for text in part.cautions)),
+        draws=draws[np.argsort([place[label] for label in found])],
+        parameters=pd.concat([part.parameters for part in parts], ignore_index=True),
     )
 
 
