@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, chisquare
+from scipy.stats import binom, chisquare, wishart
 
 from headwater.figures import CATEGORY, MUTED, house_style, new_figure, render
-from headwater.isotopes.mixing._hierarchy import Model, make_cells
+from headwater.isotopes.mixing._hierarchy import Chains, Model, Sums, make_cells
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical import Effects
 from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_caps
@@ -88,6 +88,13 @@ SETTINGS = (
         tau=0.5,
         seed=1,
     ),
+    Setting(
+        "Fixed month, process + residual covariance (both)",
+        Effects(fixed=("month",)),
+        {"month": [5, 6, 8, 9]},
+        "both",
+        seed=2,
+    ),
 )
 
 
@@ -106,6 +113,9 @@ def shares(setting: Setting, rng: np.random.Generator) -> dict:
         truth = {f"common {name}": value for name, value in zip(NAMES, common, strict=True)}
         z = np.tile(basis.T @ np.log(common), (len(table), 1))
         nested = [list(reversed(pair)) for pair in setting.effects.nested]
+        for name in setting.effects.fixed:
+            codes = table.groupby(name).ngroup().to_numpy()
+            z = z + rng.normal(size=(codes.max() + 1, 2))[codes]
         for columns in [[name] for name in setting.effects.random] + nested:
             codes = table.groupby(columns).ngroup().to_numpy()
             tau = abs(rng.normal(0.0, setting.tau))
@@ -139,11 +149,15 @@ def simulate(setting: Setting, rng: np.random.Generator) -> tuple[dict, pd.DataF
         xi = rng.uniform(0.0, 20.0, 2)
         v = v * np.sqrt(xi[:, None] * xi[None, :])
         truth["residual of d18O"] = xi[0]
-    elif setting.residual != "process":
+    elif setting.residual == "simmr":
         sigma = np.abs(rng.normal(0.0, 2.0, 2))
-        own = np.diag((sigma * unit) ** 2)
-        v = v + own if setting.residual == "simmr" else np.tile(own, (len(p), 1, 1))
+        v = v + np.diag((sigma * unit) ** 2)
         truth["residual of d18O"] = sigma[0]
+    elif setting.residual != "process":
+        pooled = (SD[:, :, None] * r * SD[:, None, :]).mean(axis=0)
+        own = wishart.rvs(3, pooled / 3.0, random_state=rng)
+        v = v + own if setting.residual == "both" else np.tile(own, (len(p), 1, 1))
+        truth["residual of d18O"] = own[0, 0] / unit[0] ** 2
     centre = p @ mu
     if setting.evaporation:
         enriched, slope = np.abs(rng.normal(0.0, 5.0, len(p))), rng.normal(*setting.evaporation)
@@ -165,6 +179,8 @@ def answers(setting: Setting, found: dict) -> dict:
     for name, at in (("xi", "residual of d18O"), ("sigma", "residual of d18O")):
         if name in flat:
             drawn[at] = flat[name][..., 0]
+    if "omega" in flat:
+        drawn["residual of d18O"] = flat["omega"][..., 0, 0]
     if "beta" in flat:
         drawn["slope of the covariate"] = flat["beta"][..., 0, 0]
     if setting.evaporation:
@@ -178,11 +194,23 @@ def calibrate(setting: Setting, total: int, seed: int) -> dict:
     rng, sources = np.random.default_rng(seed), ends(setting.correlation)
     made = [simulate(setting, rng) for _ in range(total)]
     cells = [make_cells(frame, TRACERS, setting.effects, sources) for _, frame in made]
-    model = Model(setting.prior, setting.residual, setting.evaporation, setting.tau)
+    model = Model(
+        setting.prior,
+        setting.residual,
+        setting.evaporation,
+        setting.tau,
+        fixed=setting.effects.fixed,
+    )
     parts = ("n", "mean", "scatter")
-    stacked = tuple(np.array([getattr(one, part) for one in cells]) for part in parts)
+    stacked = Sums(*(np.array([getattr(one, part) for one in cells]) for part in parts))
     found, divergences = run_chains(
-        model, cells[0], sources, rng, length=(750, THIN * RANKS, 1), samples=stacked, collect=THIN
+        model,
+        cells[0],
+        sources,
+        rng,
+        length=Chains(750, THIN * RANKS, 1),
+        samples=stacked,
+        collect=THIN,
     )
     fine = np.ones((total, RANKS), dtype=bool)
     if model.caps:  # draws beyond the wall are no draws of the posterior

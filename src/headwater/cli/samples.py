@@ -192,7 +192,8 @@ def lines(
 def _show_lines(found: dict[str, Result]) -> None:
     line = {
         "slope": "slope",
-        "slope_se": "± se",
+        "slope_low": "low",
+        "slope_high": "high",
         "intercept": "intercept [‰]",
         "intercept_se": "± se",
         "r2": "R²",

@@ -173,8 +173,12 @@ class WaterLine:
         return f"δ2H = {self.slope:.2f} δ18O {sign} {abs(self.intercept):.2f}"
 
     def to_row(self) -> dict[str, Any]:
-        """Return the line as a row of a table; :meth:`from_row` reads it back."""
-        return asdict(self)
+        """Return the line as a row of a table, with the 95 % interval of its slope.
+
+        :meth:`from_row` reads it back.
+        """
+        low, high = self.slope_interval() if self.n else (np.nan, np.nan)
+        return asdict(self) | {"slope_low": low, "slope_high": high}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> WaterLine:

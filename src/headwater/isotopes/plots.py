@@ -233,17 +233,22 @@ def draw_slopes(table: pd.DataFrame, lmwl: WaterLine | None = None) -> Figure:
     -------
     Figure
     """
-    from scipy.special import stdtrit
-
-    table = table[table["status"] == "ok"]
+    table = table[table["status"] == "ok"].replace([np.inf, -np.inf], np.nan)
     places = np.arange(len(table))[::-1]
-    half = table["slope_se"] * stdtrit(np.maximum(table["n"] - 2.0, 1.0), 0.975)
+    ends = [table["slope"] - table["slope_low"], table["slope_high"] - table["slope"]]
     with house_style():
         figure = new_figure(6.4, 1.1 + 0.3 * len(table))
         axes = figure.add_subplot()
-        axes.errorbar(table["slope"], places, xerr=half, fmt="o", color=CATEGORY[0], capsize=2)
+        axes.errorbar(
+            table["slope"],
+            places,
+            xerr=np.maximum(ends, 0.0),
+            fmt="o",
+            color=CATEGORY[0],
+            capsize=2,
+        )
         if lmwl is not None:
-            low, high = lmwl.slope - 1.96 * lmwl.slope_se, lmwl.slope + 1.96 * lmwl.slope_se
+            low, high = lmwl.slope_interval()
             axes.axvspan(low, high, color=INK, alpha=0.12, linewidth=0)
             axes.axvline(lmwl.slope, color=INK, linewidth=1.0)
             axes.annotate(

@@ -243,7 +243,7 @@ def _to_permil(table: pd.DataFrame, unit: str | None) -> tuple[pd.DataFrame, lis
         for name in ("d18O", "d2H", "d18O_sd", "d2H_sd"):
             scaled[name] = scaled[name] * 1000.0
         return scaled, ["δ were fractions and have been multiplied by 1000 into ‰"]
-    return table, ["δ taken as ‰ VSMOW"]
+    return table, ["δ taken as ‰ VSMOW"] if given.any() else []
 
 
 def average_replicates(samples: pd.DataFrame) -> pd.DataFrame:

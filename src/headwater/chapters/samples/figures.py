@@ -73,7 +73,7 @@ def draw_lines_by_group(
     Parameters
     ----------
     table : DataFrame
-        ``grouping``, ``label``, ``period``, ``slope``, ``slope_se``, ``n``.
+        ``grouping``, ``label``, ``period``, ``slope``, ``slope_low``, ``slope_high``.
     crossings : DataFrame, optional
         The same groups with ``d18O``, ``d18O_low``, ``d18O_high``, ``status`` and ``verdict``; what
         may not be used is hollow, what was refused is left out.
@@ -86,12 +86,9 @@ def draw_lines_by_group(
     -------
     Figure
     """
-    from scipy.special import stdtrit
-
-    half = table["slope_se"] * stdtrit(np.maximum(table["n"] - 2.0, 1.0), 0.975)
     values = table.assign(
-        middle=table["slope"], low=table["slope"] - half, high=table["slope"] + half
-    )
+        middle=table["slope"], low=table["slope_low"], high=table["slope_high"]
+    ).replace([np.inf, -np.inf], np.nan)
     with house_style():
         figure, panels = _grid(table, 1 if crossings is None else 2)
         _draw_row(panels[0], values, "Slope of δ2H on δ18O")

@@ -20,7 +20,17 @@ __all__ = ["make_section"]
 
 _PLACE = ["grouping", "label", "period"]
 _FIT = ["slope", "slope_se", "intercept", "intercept_se", "r2", "n"]
-_LINE = ["slope", "slope_se", "intercept", "intercept_se", "r2", "rmse", "n"]
+_LINE = [
+    "slope",
+    "slope_se",
+    "slope_low",
+    "slope_high",
+    "intercept",
+    "intercept_se",
+    "r2",
+    "rmse",
+    "n",
+]
 _MOST_LINES = 6
 
 

@@ -21,16 +21,21 @@ def _options(study: Study) -> Mapping[str, Any] | None:
 
 
 def _read(study: Study) -> str | None:
+    from headwater.chapters.samples.end_members import with_sources
     from headwater.chapters.samples.table import read_table
 
     if study.samples is None:
         return None
     samples = read_table(study.samples)
     _check(samples, study.samples)
+    notes: tuple[str, ...] = ()
+    if study.samples.mixing is not None:
+        _, given = with_sources(study.samples.mixing, study.samples.reading)
+        notes = given.notes if given is not None else ()
     table = samples.data
     counts = table["water"].value_counts()
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-    said = (*samples.choices, *(f"Assumed: {text}" for text in samples.cautions))
+    said = (*samples.choices, *notes, *(f"Assumed: {text}" for text in samples.cautions))
     return "\n  ".join((f"Samples: {len(table)} rows ({kinds})", *said))
 
 
