@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing.importance_sampling import pareto_smooth, resample
 from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior, ilr_basis
 
@@ -49,7 +50,7 @@ class Likelihood:
     apart: bool = False
     concentration: Any = None
 
-    def pick(self, groups: Any) -> Likelihood:
+    def pick(self, groups: Floats) -> Likelihood:
         """Return the likelihood of these groups alone."""
         return replace(
             self,
@@ -103,13 +104,13 @@ class Likelihood:
             or bool(np.any(self.error[:, off]))
         )
 
-    def log_fractions(self, theta: Any) -> Any:
+    def log_fractions(self, theta: Floats) -> Any:
         """Return log p, (K, G, S)."""
         clr = np.tensordot(ilr_basis(len(self.source_mean)), theta[: len(self.source_mean) - 1], 1)
         top = clr.max(axis=0)
         return clr - top - np.log(np.exp(clr - top).sum(axis=0))
 
-    def __call__(self, theta: Any) -> Any:
+    def __call__(self, theta: Floats) -> Any:
         """Return the log posterior density, (G, S), up to a constant."""
         k = len(self.source_mean)
         z, u = theta[: k - 1], theta[k - 1 :]
@@ -122,7 +123,7 @@ class Likelihood:
             return total + self._together(weights, u, miss)
         return total + self._apart(weights, u, miss)
 
-    def _weights(self, p: Any) -> list[Any]:
+    def _weights(self, p: Floats) -> list[Any]:
         """Share of each source in each tracer, T of (K, G, S), by concentration."""
         if self.concentration is None:
             return [p] * self.mean.shape[1]
@@ -169,7 +170,7 @@ class Likelihood:
         known = self.error[:, i, j]
         return spread + known[:, None] if known.any() else spread
 
-    def _apart(self, weights: list[Any], u: Any, miss: Any) -> Any:
+    def _apart(self, weights: list[Any], u: Any, miss: Floats) -> Any:
         total: Any = 0.0
         for j in range(self.mean.shape[1]):
             n = self.n[:, j, None]
@@ -185,7 +186,7 @@ class Likelihood:
                 total = total - 0.5 * (n * np.log(v) + (ss + n * miss[j] ** 2) / v)
         return total
 
-    def _together(self, weights: list[Any], u: Any, miss: Any) -> Any:
+    def _together(self, weights: list[Any], u: Any, miss: Floats) -> Any:
         t = self.mean.shape[1]
         n = self.n[:, :1]
         v = [[self._variance(weights, u, i, j) for j in range(i + 1)] for i in range(t)]
@@ -233,7 +234,7 @@ def _solve_lower(lower: Any, right: list[Any]) -> Any:
     return sum(x * x for x in done)
 
 
-def _roots(scatter: Any) -> Any:
+def _roots(scatter: Floats) -> Any:
     values, vectors = np.linalg.eigh(scatter)
     return vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
 
@@ -272,7 +273,7 @@ def _start(density: Likelihood) -> Any:
     return points[np.argmax(density(tried), axis=1)]
 
 
-def _derivatives(density: Likelihood, theta: Any, h: float = 1e-3) -> tuple[Any, Any]:
+def _derivatives(density: Likelihood, theta: Floats, h: float = 1e-3) -> tuple[Any, Any]:
     d = density.size
     pairs = [(i, j) for i in range(d) for j in range(i)]
     unit = h * np.eye(d)
@@ -326,23 +327,23 @@ def sample(density: Likelihood, count: int, rng: np.random.Generator) -> Draws:
     return drawn
 
 
-def _relative(log_weights: Any) -> Any:
+def _relative(log_weights: Floats) -> Any:
     """Weights relative to the largest of their group; 0 where no draw keeps to the caps."""
     top = log_weights.max(axis=1, keepdims=True)
     return np.exp(log_weights - np.where(np.isfinite(top), top, 0.0))
 
 
-def _efficiency(log_weights: Any) -> Any:
+def _efficiency(log_weights: Floats) -> Any:
     weights = _relative(log_weights)
     squares = np.maximum(np.square(weights).sum(axis=1), 1e-300)
     return weights.sum(axis=1) ** 2 / squares / weights.shape[1]
 
 
-def _tails(log_weights: Any) -> Any:
+def _tails(log_weights: Floats) -> Any:
     return np.array([pareto_smooth(row)[1] for row in log_weights])
 
 
-def _knots(drawn: Draws, centre: Any, cov: Any, rng: np.random.Generator) -> Any:
+def _knots(drawn: Draws, centre: Floats, cov: Floats, rng: np.random.Generator) -> Any:
     """Draws of the posterior, (G, D, M), in units of the proposal."""
     weights = _relative(drawn.log_weights)
     chosen = np.array([resample(w / w.sum(), _KNOTS, rng) for w in weights])
@@ -351,7 +352,12 @@ def _knots(drawn: Draws, centre: Any, cov: Any, rng: np.random.Generator) -> Any
 
 
 def _draw(
-    density: Likelihood, centre: Any, cov: Any, knots: Any, count: int, rng: np.random.Generator
+    density: Likelihood,
+    centre: Floats,
+    cov: Floats,
+    knots: Any,
+    count: int,
+    rng: np.random.Generator,
 ) -> Draws:
     """Draw from t about the centre (or about knots, smaller), every sixth from a far wider one.
 
@@ -373,7 +379,7 @@ def _draw(
     return Draws(theta, density(theta) - _log_proposal(white, knots, size, d) + volume)
 
 
-def _log_proposal(white: Any, knots: Any, size: float, d: int) -> Any:
+def _log_proposal(white: Floats, knots: Any, size: float, d: int) -> Any:
     from scipy.special import gammaln
 
     power = -0.5 * (_T_DOF + d)
@@ -391,7 +397,7 @@ def _log_proposal(white: Any, knots: Any, size: float, d: int) -> Any:
     return np.logaddexp(near + np.log(_DEFENCE - 1.0), far) + whole - np.log(_DEFENCE)
 
 
-def _adapt(drawn: Draws, centre: Any, cov: Any) -> tuple[Any, Any]:
+def _adapt(drawn: Draws, centre: Floats, cov: Floats) -> tuple[Any, Any]:
     """Mean and covariance of the weighted pilot draws, the largest weights cut to tame them."""
     weights = _relative(drawn.log_weights)
     ceiling = weights.mean(axis=1, keepdims=True) * np.sqrt(weights.shape[1])

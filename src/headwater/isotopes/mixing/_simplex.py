@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headwater.errors import DataError
+from headwater.isotopes._arrays import Floats
 
 __all__ = ["affine_solve", "basic_solutions", "project"]
 
@@ -16,7 +17,7 @@ _BLOCK = 1 << 15
 _ROUND = 1e-10
 
 
-def affine_solve(sources: Any) -> Any:
+def affine_solve(sources: Floats) -> Any:
     """Return B with ``df = B dy``: how least-squares fractions that sum to 1 follow the mixture.
 
     `sources` are (..., K, T) in a metric where errors are independent and of unit size; B is
@@ -47,7 +48,7 @@ def _faces(k: int, size: int, capped: tuple[int, ...]) -> Iterator[tuple[list[in
                     yield list(free), list(full)
 
 
-def project(mixtures: Any, sources: Any, caps: Any = None) -> tuple[Any, Any]:
+def project(mixtures: Floats, sources: Floats, caps: Any = None) -> tuple[Any, Any]:
     """Nearest mixtures, in Euclidean distance.
 
     `mixtures` (N, T); `sources` (K, T), or (N, K, T) where each mixture has its own; `caps` (K,),
@@ -69,7 +70,7 @@ def project(mixtures: Any, sources: Any, caps: Any = None) -> tuple[Any, Any]:
     return found, off
 
 
-def _pieces(sources: Any, limits: Any) -> Iterator[tuple[list[int], list[int], Any]]:
+def _pieces(sources: Floats, limits: Any) -> Iterator[tuple[list[int], list[int], Any]]:
     k, t = sources.shape[-2:]
     capped = tuple(np.flatnonzero(limits < 1.0).tolist())
     for free, full in _faces(k, t + 1, capped):
@@ -83,7 +84,7 @@ def _pieces(sources: Any, limits: Any) -> Iterator[tuple[list[int], list[int], A
             )
 
 
-def _project_block(y: Any, sources: Any, limits: Any, pieces: Any) -> tuple[Any, Any]:
+def _project_block(y: Floats, sources: Floats, limits: Any, pieces: Any) -> tuple[Any, Any]:
     n, k = len(y), sources.shape[-2]
     found, best = np.zeros((n, k)), np.full(n, np.inf)
     todo = np.arange(n)
@@ -107,7 +108,7 @@ def _project_block(y: Any, sources: Any, limits: Any, pieces: Any) -> tuple[Any,
 
 
 def _on_face(
-    y: Any, sources: Any, operator: Any, free: list[int], at_cap: list[int], limits: Any
+    y: Floats, sources: Floats, operator: Any, free: list[int], at_cap: list[int], limits: Any
 ) -> tuple[Any, Any]:
     rest = 1.0 - limits.sum()
     last = sources[..., free[-1], :]
@@ -128,7 +129,7 @@ def _on_face(
     return fractions, np.einsum("nt,nt->n", miss, miss)
 
 
-def basic_solutions(mixtures: Any, sources: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+def basic_solutions(mixtures: Floats, sources: Floats) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Yield, for every T + 1 sources that span the space, the fractions that make each mixture.
 
     `mixtures` (N, T), `sources` (..., K, T). Yields the sources' numbers and fractions

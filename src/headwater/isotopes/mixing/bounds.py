@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
-from headwater.isotopes._arrays import Flags
+from headwater.isotopes._arrays import Flags, Floats
 from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import BoundsTable
@@ -66,7 +66,7 @@ def fraction_bounds(
     return np.array([low for low, _ in pairs]), np.array([high for _, high in pairs])
 
 
-def _corners(s: Any, y: Any) -> tuple[Any, Any]:
+def _corners(s: Floats, y: Floats) -> tuple[Any, Any]:
     low, high = np.full((len(y), len(s)), np.inf), np.full((len(y), len(s)), -np.inf)
     for chosen, fractions in basic_solutions(y, s):
         rows = np.flatnonzero((fractions >= -_ROUND).all(axis=-1))
@@ -78,7 +78,7 @@ def _corners(s: Any, y: Any) -> tuple[Any, Any]:
     return np.where(possible, low, np.nan), np.where(possible, high, np.nan)
 
 
-def _programmes(s: Any, point: Any, room: Any, limits: Any) -> tuple[Any, Any]:
+def _programmes(s: Floats, point: Floats, room: Floats, limits: Any) -> tuple[Any, Any]:
     from scipy.optimize import linprog
 
     k = len(s)

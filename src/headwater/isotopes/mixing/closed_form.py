@@ -79,7 +79,7 @@ def exact_fractions(sources: Any, mixtures: Any) -> Any:
     return _affine(y, s)
 
 
-def _affine(y: Any, s: Any) -> Any:
+def _affine(y: Floats, s: Floats) -> Any:
     """Least-squares fractions that sum to 1, in a metric of unit errors."""
     operator = affine_solve(s)
     left = y - s[..., -1, :]
@@ -156,7 +156,7 @@ def _check_caps(caps: Any) -> None:
         )
 
 
-def _whiten(covariance: Any) -> Any:
+def _whiten(covariance: Floats) -> Any:
     """Return W with Wᵀ Σ W = 1, so that ``y @ W`` has independent errors of unit size."""
     try:
         lower = np.linalg.cholesky(covariance)
@@ -213,7 +213,7 @@ def fraction_covariance(
     return constant + share.reshape(-1, k, k)
 
 
-def _variances(sources: Any, of_mixture: Any, of_sources: Any) -> tuple[Any, Any]:
+def _variances(sources: Floats, of_mixture: Floats, of_sources: Floats) -> tuple[Any, Any]:
     s, noise = np.asarray(sources, dtype=float), np.asarray(of_sources, dtype=float)
     of_mixture = np.asarray(of_mixture, dtype=float)
     if s.shape[0] > s.shape[1] + 1:
@@ -436,7 +436,7 @@ def _normal_quantile(p: float) -> float:
 
 
 def _problem(
-    sets: list[Composition], mixtures: Composition, rows: Any, at: Any, weights: Any
+    sets: list[Composition], mixtures: Composition, rows: Any, at: Any, weights: Floats | None
 ) -> _Problem:
     y = mixtures.mean[np.ix_(rows, at)]
     own = [sets[0]] * len(rows) if len(sets) == 1 else [sets[i] for i in rows]
@@ -471,7 +471,7 @@ def _iterate(problem: _Problem, limits: Any) -> tuple[Any, Any, Any, Any]:
     return free, held, np.where(known[:, None], sd, np.nan), np.where(known, off, np.nan)
 
 
-def _times(y: Any, metric: Any) -> Any:
+def _times(y: Floats, metric: Floats) -> Any:
     return np.einsum("nt,ntu->nu", y, metric)
 
 

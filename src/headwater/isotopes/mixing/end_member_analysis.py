@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
+from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._simplex import project
 from headwater.isotopes.mixing.closed_form import simplex_fractions
 from headwater.isotopes.mixing.composition import name_rows
@@ -243,7 +244,7 @@ def _noise(
     return np.quantile(values, 0.95, axis=0)
 
 
-def _leading(above: Any) -> int:
+def _leading(above: Floats) -> int:
     return int(len(above) if above.all() else np.argmin(above))
 
 
@@ -477,7 +478,7 @@ def archetypes(
     return corners, simplex_fractions(corners, x)
 
 
-def _far_apart(x: Any, count: int, rng: np.random.Generator) -> list[int]:
+def _far_apart(x: Floats, count: int, rng: np.random.Generator) -> list[int]:
     chosen = [int(np.argmax(np.linalg.norm(x - x[rng.integers(len(x))], axis=1)))]
     while len(chosen) < count:
         if len(chosen) == 1:

@@ -72,7 +72,7 @@ class EnrichmentPrior:
         ) - self.second * enrichment
 
 
-def _line_variance(line: WaterLine, d18O: Any, kind: str) -> Any:
+def _line_variance(line: WaterLine, d18O: Floats, kind: str) -> Any:
     of_line = (d18O * line.slope_se) ** 2 + 2.0 * d18O * line.covariance + line.intercept_se**2
     return np.maximum(of_line, 0.0) + (line.rmse**2 if kind == "sample" else 0.0)
 
@@ -519,7 +519,9 @@ def _weigh_mixture(
     return _Weighted(p, np.column_stack([s, e, before]), log_weights)
 
 
-def _mixture_before(centre: Any, left: Any, own: Any, v: Any, rng: np.random.Generator) -> Any:
+def _mixture_before(
+    centre: Floats, left: Floats, own: Floats, v: Any, rng: np.random.Generator
+) -> Any:
     """Draw the mixture before evaporation, normal once all else is known."""
     gain = own @ np.linalg.inv(v)
     spread = own - gain @ own

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, StudyError, nearest
+from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._hierarchy import Cells, Chains, Model, make_cells, needs_extra
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_caps
@@ -317,7 +318,7 @@ def _cut(
     return {name: value[kept] for name, value in flat.items()}, diagnostics.assign(**effective)
 
 
-def _spread(values: Any) -> dict[str, Any]:
+def _spread(values: Floats) -> dict[str, Any]:
     low, median, high = np.quantile(values, [0.025, 0.5, 0.975], axis=0)
     return {
         "fraction": values.mean(axis=0),
@@ -329,7 +330,7 @@ def _spread(values: Any) -> dict[str, Any]:
 
 
 def _fractions(
-    flat: Any, cells: Cells, sources: Composition, diagnostics: pd.DataFrame
+    flat: Floats, cells: Cells, sources: Composition, diagnostics: pd.DataFrame
 ) -> tuple[pd.DataFrame, Any]:
     k = len(sources)
     labels = [", ".join(str(v) for v in row) for row in cells.table.itertuples(index=False)]

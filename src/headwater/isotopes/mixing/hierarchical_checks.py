@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, InputError, nearest
+from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._hierarchy import Cells, Chains, Sums
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical import (
@@ -95,7 +96,7 @@ def leave_one_out(posterior: HierarchicalPosterior) -> PredictiveScore:
     )
 
 
-def _log_density(cells: Cells, centres: Any, variances: Any, rows: Any) -> Any:
+def _log_density(cells: Cells, centres: Floats, variances: Floats, rows: Any) -> Any:
     """Log density of samples under every draw, (S, rows), in the tracers' own units."""
     cell = cells.cell[rows]
     lower = np.linalg.cholesky(variances.astype(float))[:, cell]
@@ -235,7 +236,7 @@ def predictive_check(
     return pd.DataFrame(rows, columns=["tracer", "statistic", "observed", "low", "high", "p"])
 
 
-def _replicate(cells: Cells, centres: Any, variances: Any, rng: np.random.Generator) -> Any:
+def _replicate(cells: Cells, centres: Floats, variances: Floats, rng: np.random.Generator) -> Any:
     lower = np.linalg.cholesky(variances.astype(float))[:, cells.cell]
     noise = rng.standard_normal((len(centres), len(cells.cell), centres.shape[-1], 1))
     return (centres[:, cells.cell] + (lower @ noise)[..., 0]) * cells.scale + cells.centre

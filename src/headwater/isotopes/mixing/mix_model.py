@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
+from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._simplex import project
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.results import MixLikelihood
@@ -95,7 +96,7 @@ def estimate_end_members(
     return best
 
 
-def _weights(values: Any, sd: Any) -> Any:
+def _weights(values: Floats, sd: Floats) -> Any:
     spread = np.broadcast_to(np.asarray(sd, dtype=float), values.shape)
     if not np.all(spread > 0.0):
         raise DataError(
@@ -130,7 +131,7 @@ class _Stop(NamedTuple):
 
 
 def _climb(
-    s: Any, m: Any, y: Any, of_sources: Any, of_mixtures: Any, stop: _Stop
+    s: Floats, m: Any, y: Floats, of_sources: Floats, of_mixtures: Floats, stop: _Stop
 ) -> tuple[Any, Any, float]:
     root = np.sqrt(of_mixtures)
 
@@ -159,13 +160,13 @@ def _climb(
     )
 
 
-def _fractions(s: Any, y: Any, root: Any) -> tuple[Any, Any]:
+def _fractions(s: Floats, y: Floats, root: Floats) -> tuple[Any, Any]:
     if np.all(root == root[:1]):
         return project(y * root[:1], s * root[0])
     return project(y * root, s * root[:, None, :])
 
 
-def _step(s: Any, f: Any, data: Any, of_sources: Any, root: Any) -> Any:
+def _step(s: Floats, f: Floats, data: Any, of_sources: Floats, root: Floats) -> Any:
     (m, y), (k, t) = data, s.shape
     gradient = f.T @ (root**2 * (y - f @ s)) + of_sources * (m - s)
     curvature = np.diag(of_sources.ravel()).reshape(k, t, k, t)

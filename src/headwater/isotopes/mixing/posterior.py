@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, StudyError, nearest
+from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._likelihood import Likelihood, sample
 from headwater.isotopes.mixing.closed_form import mix_closed_form, source_concentrations
 from headwater.isotopes.mixing.composition import Composition, check_sources
@@ -415,7 +416,7 @@ def _collect_sets(
     )
 
 
-def _joined(rows: Any, full: Any, effective: float, tail: float) -> _Answer:
+def _joined(rows: Any, full: Floats, effective: float, tail: float) -> _Answer:
     """Summarise the sets together; an interval also holds the middle 90 % of the full set."""
     low, high = np.quantile(rows, [0.025, 0.975], axis=0)
     inner_low, inner_high = np.quantile(full, [0.05, 0.95], axis=0)
@@ -430,7 +431,7 @@ def _joined(rows: Any, full: Any, effective: float, tail: float) -> _Answer:
     ).checked()
 
 
-def _log_mean(values: Any) -> float:
+def _log_mean(values: Floats) -> float:
     top = float(values.max())
     if not np.isfinite(top):
         return -np.inf
@@ -521,7 +522,7 @@ def unmoved(
 
 
 def _parameters(
-    density: Likelihood, u: Any, weights: Any, label: str, tracers: tuple[str, ...]
+    density: Likelihood, u: Any, weights: Floats, label: str, tracers: tuple[str, ...]
 ) -> pd.DataFrame:
     if density.full:
         variance = [density.residual_covariance(u[:, None], j, j)[0] for j in range(len(tracers))]

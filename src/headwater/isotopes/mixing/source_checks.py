@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
+from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import Identifiability, PolygonTable
@@ -241,7 +242,7 @@ def _count(sources: Composition) -> tuple[str, float, str, str]:
     )
 
 
-def _separation(sources: Composition, white: Any) -> tuple[str, float, str, str]:
+def _separation(sources: Composition, white: Floats) -> tuple[str, float, str, str]:
     pairs = list(combinations(range(len(sources)), 2))
     gaps = [float(np.linalg.norm(white[i] - white[j])) for i, j in pairs]
     nearest = int(np.argmin(gaps))
@@ -261,7 +262,7 @@ def _separation(sources: Composition, white: Any) -> tuple[str, float, str, str]
     )
 
 
-def _condition(white: Any) -> tuple[str, float, str, str]:
+def _condition(white: Floats) -> tuple[str, float, str, str]:
     values = np.linalg.svd(white - white.mean(axis=0), compute_uv=False)
     rank = min(len(white) - 1, white.shape[1])
     number = float(values[0] / max(values[rank - 1], 1e-12))
@@ -290,7 +291,7 @@ def _hull(sources: Composition, mixtures: Composition) -> tuple[str, float, str,
     )
 
 
-def _error(sources: Composition, white: Any) -> tuple[str, float, str, str]:
+def _error(sources: Composition, white: Floats) -> tuple[str, float, str, str]:
     from headwater.isotopes.mixing.closed_form import fraction_sd
 
     k, t = white.shape
