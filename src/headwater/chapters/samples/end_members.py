@@ -90,8 +90,7 @@ def _all_sources(sources: pd.DataFrame | SourceTable, asked: MixingOptions) -> C
     if isinstance(sources, SourceTable):
         once = not sources.stated or sources.data["source"].is_unique
         return sources.compose() if once else None
-    table = with_excess(sources, list(asked.tracers))
-    return compose(_source_rows(table, asked), asked.tracers, by=[asked.source_column])
+    return compose(_source_rows(sources, asked), asked.tracers, by=[asked.source_column])
 
 
 def _source_rows(table: pd.DataFrame, asked: MixingOptions) -> pd.DataFrame:

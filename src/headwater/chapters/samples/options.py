@@ -211,6 +211,10 @@ class MixingOptions(_Options):
                 found="available alone" if self.available else "stored alone",
                 do="Give both in mm, or a fraction in caps",
             )
+        self._check_limits()
+        return self
+
+    def _check_limits(self) -> None:
         limits = self.limits()
         most = sum(limits.get(name, 1.0) for name in self.sources)
         if most < 1.0:
@@ -219,7 +223,6 @@ class MixingOptions(_Options):
                 found=f"at most {most:g}",
                 do="Raise a cap",
             )
-        return self
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:
@@ -230,6 +233,12 @@ class MixingOptions(_Options):
                 found="a hierarchical model" if shared else "caps",
                 do='Set boundary = false, or model = "independent" without caps',
             )
+        self._check_files()
+        self._check_effects()
+        return self
+
+    def _check_files(self) -> None:
+        shared = self.model == "hierarchical"
         if (self.discrimination_file or self.concentration_file) and not self.source_file:
             raise StudyError(
                 "these files belong to a table of sources",
@@ -254,6 +263,9 @@ class MixingOptions(_Options):
                 found="lapse = true",
                 do='Set lapse = false, or model = "independent"',
             )
+
+    def _check_effects(self) -> None:
+        shared = self.model == "hierarchical"
         effects = {
             "random": self.random,
             "fixed": self.fixed,
@@ -267,7 +279,6 @@ class MixingOptions(_Options):
                 found=named[0],
                 do='Set model = "hierarchical" in [samples.mixing]',
             )
-        return self
 
     def limits(self) -> dict[str, float]:
         """Return the largest fraction of each source that has one, by cap or by volume."""

@@ -95,9 +95,6 @@ class SourceTable:
                     'paired = ["…"] in [samples.mixing]',
                 )
             waters = compose_stated(part, self.tracers)
-        return self._shifted(waters)
-
-    def _shifted(self, waters: Composition) -> Composition:
         if not self.shift:
             return waters
         zero = np.zeros((2, len(self.tracers)))
