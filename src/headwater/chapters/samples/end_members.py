@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from headwater.isotopes.mixing.results import EmmaResult, MixLikelihood
     from headwater.tables import ReadingOptions
 
-__all__ = ["EMMA_NEEDS", "analyse_end_members", "likely_fractions", "paired_sources", "with_excess"]
+__all__ = [
+    "EMMA_NEEDS",
+    "analyse_end_members",
+    "likely_fractions",
+    "paired_sources",
+    "with_excess",
+    "with_sources",
+]
 
 EMMA_NEEDS = 3
 """Tracers below which an analysis of end members says nothing."""
