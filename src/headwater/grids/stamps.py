@@ -25,6 +25,7 @@ def stamp_words(steps: TimeSteps) -> str:
     Examples
     --------
     >>> import pandas as pd
+    >>> from headwater.grids.steps import time_steps
     >>> ends = xr.DataArray(pd.date_range("2015-01-31", periods=3, freq="ME"), dims="time")
     >>> stamp_words(time_steps(ends))
     'months, stamped at the end (as the stamps say)'
