@@ -251,7 +251,7 @@ def summary_lines(found: Detection) -> tuple[str, ...]:
             str(row["factor"]),
             f"{row['q']:.3f}",
             f"{row['q_adjusted']:.3f}",
-            f"{row['q_low']:.3f} to {row['q_high']:.3f}",
+            _interval(row["q_low"], row["q_high"]),
             *(_p(row[name]) for name, _ in tests),
             str(row["n"]),
             str(row["strata"]),
@@ -269,6 +269,10 @@ def summary_lines(found: Detection) -> tuple[str, ...]:
         text for result in found.results().values() for text in result.cautions
     )
     return (*lines, "", *(f"Caution: {text}" for text in cautions))
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.3f} to {high:.3f}" if np.isfinite([low, high]).all() else "none (see below)"
 
 
 def figures_of(found: Detection) -> dict[str, Callable[[], Figure]]:
