@@ -37,6 +37,7 @@ _EPILOG = (
 
 app = typer.Typer(
     name="headwater",
+    rich_markup_mode="markdown",  # else "[warning]" in a help text would be taken for markup
     help="How much water a mountain's soil holds, how it changes, and what drives it.",
     epilog=_EPILOG,
     add_completion=True,
