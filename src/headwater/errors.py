@@ -152,6 +152,6 @@ def nearest(word: str, known: Sequence[str], listed: Sequence[str] = ()) -> str:
     """
     import difflib
 
-    listing = "Known: " + ", ".join(listed or sorted(known))
+    listing = "Known: " + (", ".join(listed or sorted(known)) or "none")
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean '{close[0]}'? {listing}" if close else listing

@@ -366,6 +366,7 @@ def test_without_the_extra_one_sentence_says_how_to_get_it(tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     text = " ".join((done.stdout + done.stderr).split())
-    assert '-m pip install "numpyro' in text
+    assert "-m pip install" in text
+    assert '"numpyro' in text
     assert "Traceback" not in text
     assert done.returncode == 2

@@ -63,7 +63,8 @@ def test_a_demo_replaces_a_demo_and_nothing_else(demo: Path, tmp_path: Path) -> 
 
 def test_the_fractions_of_the_demo_hold_the_truth(demo: Path, tmp_path: Path) -> None:
     text = demo.read_text()
-    samples = text[text.index("[samples]") :].replace("data/", f"{demo.parent}/data/")
+    samples = text[text.index("[samples]") : text.index("\n[restoration]")]
+    samples = samples.replace("data/", f"{demo.parent}/data/")
     (tmp_path / "study.toml").write_text('[study]\nname = "Samples"\n' + samples)
     run(read_study(tmp_path / "study.toml"), STEPS)
     found = load_result(tmp_path / "results", "samples/mixing").data

@@ -139,6 +139,8 @@ _EXAMPLES = {
     "samples.water": '"soil"',
     "samples.unit": '"permil"',
     "samples.sheet": '"Sheet1"',
+    "downscaling.reading": '{ zone = "Asia/Shanghai" }',
+    "validation.reading": '{ zone = "Asia/Shanghai" }',
     "samples.reading": '{ dates = "dmy", decimal = "," }',
     "samples.altitude": "[3000, 3500, 4000, 4500, 5100]",
     "samples.depth": "[0, 0.2, 0.4, 0.6, 0.8]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from headwater.chapters.restoration.places import (
     refuse_unknown,
 )
 from headwater.chapters.restoration.season import StudySeason, needed_variables, season_of_study
-from headwater.errors import HeadwaterError, StudyError, TimeAxisError
+from headwater.errors import DataError, HeadwaterError, StudyError, TimeAxisError
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["STEP"]
 
 _BAND = 500.0
+YEARS_OF_GRADES = 4
+"""Three of a baseline and one to compare, as the chapter on vegetation needs them."""
 
 
 def _options(study: Study) -> Mapping[str, Any] | None:
@@ -117,8 +120,27 @@ def _check(
                     found=f"steps of {days:g} d",
                     do="Give daily data",
                 )
+    records = _records(options)
     if grid is not None:
-        cells_of_units(_records(options), grid)
+        cells_of_units(records, grid)
+    yield from _too_short_to_grade(study, inputs, records)
+
+
+def _too_short_to_grade(
+    study: Study, inputs: Mapping[str, xr.DataArray], records: tuple[UnitRecord, ...]
+) -> Iterator[HeadwaterError]:
+    """Report units without a grade where the record of vegetation cannot give one."""
+    bare = [record.name for record in records if "grade" not in record.facts]
+    greenness = inputs.get(getattr(study.vegetation, "ndvi", None) or "ndvi")
+    if not bare or greenness is None or "time" not in greenness.dims:
+        return
+    years = np.unique(greenness["time"].dt.year.values).size
+    if years < YEARS_OF_GRADES:
+        yield DataError(
+            "units without a grade of degradation, and too short a record to compute it",
+            found=f"{len(bare)} of {len(records)} units, such as {bare[0]}; {years} years of NDVI",
+            do=f"Give the units an attribute grade, or {YEARS_OF_GRADES} years of NDVI",
+        )
 
 
 def _run(context: Context) -> Mapping[str, Result]:
@@ -134,7 +156,8 @@ def _run(context: Context) -> Mapping[str, Result]:
     places = choose_places(unit, cell, elevation.values)
     season = season_of_study(context, places, len(records))
     context.progress(0.7, "plan")
-    units = _units(context, records, (unit, cell), season)
+    units, left_out = _units(context, records, (unit, cell), season)
+    season = replace(season, cautions=(*season.cautions, *left_out))
     plan = _plan(options, units, profile, season)
     _write(context, plan, profile)
     return _results(context, plan, profile, season) | _harvest(plan, options, season, places)
@@ -142,7 +165,8 @@ def _run(context: Context) -> Mapping[str, Result]:
 
 def _units(
     context: Context, records: tuple[UnitRecord, ...], pairs: tuple[Any, Any], season: StudySeason
-) -> list[Unit]:
+) -> tuple[list[Unit], tuple[str, ...]]:
+    """Make the units of which enough is known, and say which are left out."""
     from headwater.restoration.units import unit_of
 
     count = len(records)
@@ -156,10 +180,15 @@ def _units(
         maps["aspect"] = np.degrees(np.arctan2(east, north)) % 360
     maps["coming_water"] = season.chance
     seen = evidence_of_units(context, *pairs, count)
-    return [
-        unit_of(record, {name: float(values[i]) for name, values in maps.items()} | seen[i])
-        for i, record in enumerate(records)
+    bare = [i for i in range(count) if "grade" not in {**records[i].facts, **seen[i]}]
+    kept = [i for i in range(count) if i not in bare] or list(range(count))
+    units = [
+        unit_of(records[i], {name: float(values[i]) for name, values in maps.items()} | seen[i])
+        for i in kept
     ]
+    names = ", ".join(records[i].name for i in bare)
+    words = f"Left out of the plan, for their grade of degradation is not known: {names}."
+    return units, (words,) if bare else ()
 
 
 def _plan(
