@@ -50,7 +50,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 def tables(results: Path) -> dict[str, bytes]:
     files = [*results.glob("*/*.csv"), *results.glob("*/*.json")]
-    steps = {"grids", "variation", "correlation", "detector", "samples"}
+    steps = {"grids", "variation", "correlation", "detector", "vegetation", "samples"}
     return {str(f.relative_to(results)): f.read_bytes() for f in files if f.parent.name in steps}
 
 
@@ -60,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("whole")
     done = headwater("demo", "--out", "demo", "--small", "--no-open", "--no-report", at=home)
     assert done.returncode == 0, done.stderr
-    assert "5 steps computed" in done.stdout
+    assert "7 steps computed" in done.stdout
     return home / "demo"
 
 
@@ -167,14 +167,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(whole: Path, study:
     done = headwater("run", "--no-report", at=study.parent)
     assert done.returncode == 0, done.stderr
     assert "grids: unchanged, kept" in done.stderr
-    assert "4 steps computed, 1 kept" in done.stdout
+    assert "6 steps computed, 1 kept" in done.stdout
     assert not list(results.glob(".running-*"))
     assert tables(results) == tables(whole / "results")
     record = json.loads((results / "provenance.json").read_text())
-    assert [step["skipped"] for step in record["steps"]] == [True, *[False] * 4]
+    assert [step["skipped"] for step in record["steps"]] == [True, *[False] * 6]
 
     done = headwater("run", "--no-report", at=study.parent)
-    assert "0 steps computed, 5 kept" in done.stdout
+    assert "0 steps computed, 7 kept" in done.stdout
 
 
 def test_a_second_run_is_refused_and_an_interrupt_keeps_what_is_done(study: Path) -> None:

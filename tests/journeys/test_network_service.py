@@ -38,7 +38,11 @@ class Served:
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        self.printed = [self.process.stdout.readline() for _ in range(4)]
+        self.printed = []
+        for line in self.process.stdout:
+            self.printed.append(line)
+            if line.startswith("Writing"):
+                break
         found = re.search(r"hw_[\w-]+", "".join(self.printed))
         self.key = found.group() if found else None
 
@@ -266,7 +270,7 @@ def test_the_live_page_lives(serve, tmp_path):
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: faults.append(message.text))
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(served.url)
+        page.goto(f"{served.url}/live")
         row = page.locator("#series-1")
         before = row.locator("b").inner_text()
         body = {"result": 77.25, "phenomenonTime": "2026-03-22T12:00:00Z"}
@@ -284,6 +288,6 @@ def test_the_live_page_lives(serve, tmp_path):
         assert "No answer from the service" in page.locator("#lost").inner_text()
         still = browser.new_context(java_script_enabled=False).new_page()
         again = serve(port=served.port)
-        still.goto(again.url)
+        still.goto(f"{again.url}/live")
         assert still.locator("#series-1 b").inner_text() == "77.25"
         browser.close()

@@ -14,9 +14,9 @@ RNG = np.random.default_rng(11)
 YEARS = pd.date_range("2001-01-01", periods=24, freq="YS")
 MONTHS = pd.date_range("2001-01-01", periods=60, freq="MS")
 TESTS = [
-    trend.ols_trend,
-    trend.sen_mann_kendall,
-    trend.persistent_mann_kendall,
+    variation.ols_trend,
+    variation.sen_mann_kendall,
+    variation.persistent_mann_kendall,
     trend.persistent_ols_trend,
     trend.hamed_rao,
     trend.yue_wang,
