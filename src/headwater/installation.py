@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires
 
-__all__ = ["install_hint", "requirements"]
+__all__ = ["install_command", "install_hint", "requirements"]
 
 
 def requirements(extra: str | None = None) -> list[str]:
@@ -57,5 +58,25 @@ def install_hint(extra: str) -> str:
     >>> install_hint("hdf4").rpartition("-m ")[2]
     'pip install "pyhdf>=0.11"'
     """
-    names = " ".join(f'"{entry}"' for entry in requirements(extra)) or f'"headwater[{extra}]"'
-    return f"Install it with: {sys.executable} -m pip install {names}"
+    return f"Install it with: {install_command(requirements(extra) or [f'headwater[{extra}]'])}"
+
+
+def install_command(packages: Iterable[str]) -> str:
+    """Write the command that installs packages for the Python that runs.
+
+    Parameters
+    ----------
+    packages : iterable of str
+        As :func:`requirements` names them.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> install_command(["pyhdf>=0.11"]).rpartition("-m ")[2]
+    'pip install "pyhdf>=0.11"'
+    """
+    names = " ".join(f'"{name}"' for name in packages)
+    return f"{sys.executable} -m pip install {names}"

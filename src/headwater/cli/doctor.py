@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import typer
 
-from headwater.installation import install_hint, requirements
+from headwater.installation import install_command, install_hint, requirements
 
 __all__ = ["Finding", "examine", "run_doctor"]
 
@@ -74,9 +74,8 @@ def _packages() -> Finding:
         )
     lacking = [name for name in needed if _package(name) is None]
     if lacking:
-        names = " ".join(f'"{name}"' for name in lacking)
-        do = f"{sys.executable} -m pip install {names}"
-        return Finding("Packages", "problem", f"missing or too old: {', '.join(lacking)}", do)
+        found = f"missing or too old: {', '.join(lacking)}"
+        return Finding("Packages", "problem", found, install_command(lacking))
     return Finding("Packages", "ok", f"all {len(needed)} are here")
 
 
@@ -137,8 +136,8 @@ def examine(folder: Path) -> Iterator[Finding]:
     for name in _EXTRAS:
         yield _extra(name)
     yield _disk(folder)
-    looks: tuple[Callable[[], Finding], ...] = (_memory, _fonts)
-    yield from (look() for look in looks)
+    yield _memory()
+    yield _fonts()
 
 
 def run_doctor() -> None:

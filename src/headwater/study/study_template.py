@@ -224,25 +224,13 @@ def template() -> str:
         "# The study grid, onto which every input is aligned.\n" + _table("grid", GridTable),
         _INPUTS + _table("inputs", InputTable, heading="inputs.soil_moisture"),
         _MORE_INPUTS,
-        "\n".join(textwrap.wrap(_DOWNSCALING, 92, initial_indent="# ", subsequent_indent="# "))
-        + "\n"
-        + _table("downscaling", _options("downscaling"), commented=True),
-        "\n".join(textwrap.wrap(_VALIDATION, 92, initial_indent="# ", subsequent_indent="# "))
-        + "\n"
-        + _table("validation", _options("validation"), commented=True),
+        _introduced("downscaling", _DOWNSCALING),
+        _introduced("validation", _VALIDATION),
         *(f"# {meaning}\n" + _table(name, _options(name)) for name, meaning in _STEPS.items()),
-        "\n".join(textwrap.wrap(_VEGETATION, 92, initial_indent="# ", subsequent_indent="# "))
-        + "\n"
-        + _table("vegetation", _options("vegetation"), commented=True),
-        "\n".join(textwrap.wrap(_WARNING, 92, initial_indent="# ", subsequent_indent="# "))
-        + "\n"
-        + _table("warning", _options("warning"), commented=True),
-        "\n".join(textwrap.wrap(_SAMPLES, 92, initial_indent="# ", subsequent_indent="# "))
-        + "\n"
-        + _table("samples", _options("samples"), commented=True),
-        "\n".join(textwrap.wrap(_RESTORATION, 92, initial_indent="# ", subsequent_indent="# "))
-        + "\n"
-        + _table("restoration", _options("restoration"), commented=True),
+        _introduced("vegetation", _VEGETATION),
+        _introduced("warning", _WARNING),
+        _introduced("samples", _SAMPLES),
+        _introduced("restoration", _RESTORATION),
         _SETTINGS,
     ]
     return "\n".join(parts)
@@ -279,6 +267,12 @@ def write_template(path: Path, *, force: bool = False) -> None:
 def _options(step: str) -> type[BaseModel]:
     choices = get_args(Study.model_fields[step].annotation)
     return next(kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel))
+
+
+def _introduced(name: str, words: str) -> str:
+    """Comment out the table of a chapter, under a paragraph on what it is for."""
+    paragraph = textwrap.wrap(words, 92, initial_indent="# ", subsequent_indent="# ")
+    return "\n".join(paragraph) + "\n" + _table(name, _options(name), commented=True)
 
 
 def _table(name: str, table: type[BaseModel], *, heading: str = "", commented: bool = False) -> str:
