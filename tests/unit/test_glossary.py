@@ -62,7 +62,8 @@ def test_names_and_symbols_are_unique() -> None:
 
 def test_colours_are_of_known_quantities_or_statistics() -> None:
     statistics = {"cv", "trend", "correlation", "p_value", "n"}
-    assert set(COLORMAP) - set(GLOSSARY) == statistics
+    states = {"drought", "degradation", "warning_state"}
+    assert set(COLORMAP) - set(GLOSSARY) == statistics | states
 
 
 def test_an_unknown_quantity_gets_the_nearest_name() -> None:

@@ -63,7 +63,20 @@ def corners_of(
             do="Cut it to the region first, or regrid it: "
             "`cdo remapcon,<grid description> in.nc out.nc`",
         )
-    return Corners(around + middle, corners.latitude)
+    placed = Corners(around + middle, corners.latitude)
+    if not np.median(_polygon_areas(placed.longitude, placed.latitude)) > 0:
+        raise GridError(
+            f"variable '{name}' of {path} lies on {what} whose cells have no area",
+            found=f"latitudes of {_spread(placed.latitude)}, longitudes of "
+            f"{_spread(placed.longitude)} degrees",
+            do="Mend latitude and longitude in the file, or give the file that holds them as "
+            "georeference",
+        )
+    return placed
+
+
+def _spread(values: NDArray[np.float64]) -> str:
+    return f"{np.nanmin(values):g} to {np.nanmax(values):g}"
 
 
 def _of_mapping(dataset: xr.Dataset, name: str, axes: dict[str, str]) -> Corners | None:
