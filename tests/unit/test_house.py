@@ -4,7 +4,6 @@ import ast
 import importlib
 import re
 import runpy
-from collections.abc import Iterator
 from pathlib import Path
 
 import headwater
@@ -105,7 +104,7 @@ def dotted(path: Path) -> str:
 def imported(path: Path) -> set[str]:
     """Modules of ours that a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in MEASURES["nodes"](path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == "headwater":
@@ -113,17 +112,6 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
     return {name for name in found if name.startswith("headwater.")} - {"headwater.__version__"}
-
-
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
-
-
-def length_of_body(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    body = node.body[1:] if ast.get_docstring(node) else node.body
-    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 def test_rooms_import_only_what_the_design_allows() -> None:
@@ -196,8 +184,8 @@ def test_files_and_functions_stay_small() -> None:
     for path in FILES:
         lines = path.read_text(encoding="utf-8").count("\n")
         wrong += [f"{short(path)}: {lines} lines"] if lines > LONGEST_FILE else []
-        for node in functions(path):
-            if length_of_body(node) > LONGEST_BODY:
+        for node in MEASURES["functions"](path):
+            if MEASURES["length_of_body"](node) > LONGEST_BODY:
                 long.add(f"{short(path)}: {node.name}")
     assert wrong == []
     assert sorted(long - LONG) == []
@@ -226,7 +214,7 @@ def test_nothing_is_formatted_by_hand() -> None:
 def test_everything_public_is_documented() -> None:
     wrong = []
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = MEASURES["parse"](path)
         wrong += [] if ast.get_docstring(tree) else [short(path)]
         wrong += [
             f"{short(path)}: {node.name}"
