@@ -1,25 +1,44 @@
-"""Plan the work of ten thousand management units. Run: ``python -m benchmarks.plan_units``."""
+"""Plan of restoration: ten thousand management units."""
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import shapely
+from benchmarks.correlation import seconds
 
 from headwater.restoration import make_plan, plan_table
 from headwater.restoration.calendar_bands import fit_season_start
-from headwater.restoration.measures import GRADES, Site
+from headwater.restoration.measures import Site
+from headwater.restoration.profile import GRADES
 from headwater.restoration.units import Unit
 from headwater.restoration.work_calendar import SeasonFits
-
-__all__ = ["main"]
 
 COUNT = 10_000
 
 
-def main() -> None:
-    """Print CPU seconds of the plan and of its table."""
+def rows() -> list[dict]:
+    units, season = _units()
+    plan = make_plan(units, year=2027, season=season)
+    count = len(plan_table(plan))
+    return [
+        {
+            "task": f"plan of {COUNT:,} units with calendar".replace(",", " "),
+            "ours": seconds(lambda: make_plan(units, year=2027, season=season)),
+            "peer": None,
+            "target": "≤ 5",
+            "note": "measures, refusals, dates, earthwork, overlaps and priorities",
+        },
+        {
+            "task": f"its work table of {count:,} rows".replace(",", " "),
+            "ours": seconds(lambda: plan_table(plan)),
+            "peer": None,
+            "target": "≤ 5",
+            "note": "with reasons and sources",
+        },
+    ]
+
+
+def _units() -> tuple[list[Unit], SeasonFits]:
     rng = np.random.default_rng(1)
     height, year = np.tile(np.linspace(3000, 5000, 20), 10), np.repeat(np.arange(10), 20)
     fits = {
@@ -44,15 +63,4 @@ def main() -> None:
         )
         for i in range(COUNT)
     ]
-    started = time.process_time()
-    plan = make_plan(units, year=2027, season=season)
-    planned = time.process_time()
-    rows = len(plan_table(plan))
-    print(
-        f"{COUNT} units planned in {planned - started:.2f} CPU s; {rows} rows in "
-        f"{time.process_time() - planned:.2f} CPU s"
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return units, season

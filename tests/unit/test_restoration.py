@@ -1,33 +1,36 @@
 """Measures, plans, rain harvesting, calendars, and the effect of treatments."""
 
+from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
+import xarray as xr
 
 from headwater.errors import DataError, InputError, StudyError
 from headwater.restoration import (
     advise,
+    design_earthwork,
     estimate_treatment_effect,
     make_plan,
     matched_controls,
-    pit_layout,
     read_profile,
     runoff_cut,
+    season_windows,
     write_plan,
 )
-from headwater.restoration.calendar_bands import (
-    REMINDERS,
-    fit_season_start,
-    planting_method,
-    work_window,
-)
-from headwater.restoration.measures import GRADES, Site
+from headwater.restoration.calendar_bands import fit_season_start
+from headwater.restoration.measures import Site
 from headwater.restoration.plan import Unit, move_line, plan_table
-from headwater.restoration.rain_harvesting import FU_2010, HarvestStore, earthwork_refusals
+from headwater.restoration.profile import _NUMBERS, GRADES
+from headwater.restoration.rain_harvesting import HarvestStore, earthwork_refusals
+from headwater.restoration.work_calendar import SeasonDays, work_days
 
+RAINS = (54, 120, 160)
 BASE = ("winter_rodent_control", "growing_season_grazing_ban", "fertiliser")
 TABLE = {
     "none": ("monitoring",),
@@ -67,6 +70,60 @@ def test_every_number_and_measure_has_a_source_and_a_mark():
     assert set(profile.measures) == set(GRADES)
 
 
+def test_published_cuts_are_the_only_numbers_the_code_does_not_use():
+    published = {f"runoff_cut_at_{rain}_mm" for rain in RAINS}
+    assert set(read_profile().numbers) == {*_NUMBERS, *published}
+
+
+# the store is the default of HarvestStore, which the published cuts check
+@pytest.mark.parametrize("name", sorted(set(_NUMBERS) - {"calibrated_store"}))
+def test_no_number_of_the_profile_hides_in_the_code(name):
+    entry = dict(read_profile().numbers[name])
+    entry["value"] *= 1.5 if name in LARGER else 0.7
+    other = replace(read_profile(), numbers={**read_profile().numbers, name: entry})
+    assert facts_of(other) != facts_as_shipped()
+
+
+LARGER = ("calibrated_capture", "curve_number_range", "certain_seasons", "pit_spacing_from")
+
+
+@cache
+def facts_as_shipped():
+    return facts_of(read_profile())
+
+
+def facts_of(profile):
+    """All that advice, earthwork and calendar say with a profile."""
+    found = [
+        advise(site, profile)
+        for grade in ("moderate", "severe")
+        for height in (2500.0, 4050.0, 5000.0)
+        for slope in (3.0, 12.0, 20.0, 40.0)
+        for site in (
+            Site(grade, 0.9, height, slope, 0.55, thaw_depth=0.7, pika_burrows=150),
+            Site(grade, 0.9, height, slope, 0.55, thaw_depth=0.8, pika_burrows=100, seasons=2),
+        )
+    ]
+    found += [
+        design_earthwork(
+            kind, slope=slope, storm=storm, infiltration=rate, width=width, profile=profile
+        )
+        for kind in ("pits", "ditches")
+        for storm in (10.0, 54.0, 300.0)
+        for width in ((None, 2.0) if kind == "pits" else (None,))
+        for rate in (None, 0.5, 1.0, 2.0, 3.0, 6.0, 20.0)
+        for slope in (10.0, 20.0, 40.0)
+    ]
+    days = pd.date_range("2001-01-01", "2001-12-31")
+    day = xr.DataArray(days.day_of_year.values * 1.0, {"time": days}, "time")
+    air = 12.0 - abs(day - 200) / 8 - 3.0 * (day % 5 == 0) * (day < 150)
+    found.append(season_windows(air, air + 9, 0.2 + 0 * day, germination=0.1, profile=profile))
+    one = np.array([150.0])
+    fitted = SeasonDays(one, one, one, one, one, one, one, one > 0)
+    found.append(work_days("winter", fitted, duration=5, profile=profile))
+    return [str(one) for one in found]
+
+
 def test_heavy_and_severe_need_a_second_look():
     assert advise(Site("heavy", 0.9, 3500, 5)).field_visit_first
     assert not advise(Site("heavy", 0.9, 3500, 5, seasons=2)).field_visit_first
@@ -85,15 +142,21 @@ def test_water_protection_and_burrows_forbid():
 
 
 def test_permafrost_is_refused_unless_a_person_overrides():
+    reason = "trial of 2026, agreed with the reserve"
     words = {"slope": 20, "soil_depth": 1.0, "permafrost": True}
-    assert earthwork_refusals(**words)
-    assert earthwork_refusals(**words, thaw_depth=1.0) == ()
-    assert earthwork_refusals(**words, override="trial of 2026, agreed with the reserve") == ()
+    for thaw in (None, 0.5, 2.0):  # how deep it thaws is no person's reason
+        assert "permafrost" in earthwork_refusals(**words, thaw_depth=thaw)[0]
+        assert earthwork_refusals(**words, thaw_depth=thaw, override=reason) == ()
+    words["permafrost"] = False
+    assert "thaws only 0.8 m" in earthwork_refusals(**words, thaw_depth=0.8)[0]
+    assert earthwork_refusals(**words, thaw_depth=0.8, override=reason) == ()
+    assert earthwork_refusals(**words, thaw_depth=0.9) == ()
 
 
 def test_pits_cut_runoff_as_published():
-    rain, cut = np.array(FU_2010).T
-    np.testing.assert_allclose(100 * runoff_cut(rain), cut, atol=0.5)
+    rain = np.array(RAINS, dtype=float)
+    cut = 100 * np.array([read_profile().number(f"runoff_cut_at_{one}_mm") for one in RAINS])
+    np.testing.assert_allclose(100 * runoff_cut(rain), cut, atol=0.01)
     # a store alone, whatever its size, cannot do it
     alone = [
         100 * runoff_cut(rain, HarvestStore(number, 1.0, volume))
@@ -104,13 +167,10 @@ def test_pits_cut_runoff_as_published():
 
 
 def test_pits_that_overlap_and_fields_that_cannot_be_are_refused():
-    with pytest.raises(StudyError, match="overlap"):
-        pit_layout(diameter=2.0, spacing=1.5)
+    with pytest.raises(StudyError, match="wider than its spacing"):
+        design_earthwork("pits", slope=20, storm=54, width=2.0, spacing=1.5)
     with pytest.raises(StudyError, match="cannot be"):
         HarvestStore(curve_number=120)
-    layout = pit_layout(diameter=1.0, depth=0.4, spacing=2.0, row_distance=4.0, storm=54.0)
-    runoff_kept = layout.plants_water * layout.per_hectare / 10_000
-    assert runoff_kept == pytest.approx(0.39 * 13.72, abs=0.01)
 
 
 def unit(name, x, grade="moderate", hectares=10.0, **facts):
@@ -191,19 +251,7 @@ def test_deadlines_are_missed_in_a_tenth_of_years():
     assert np.mean(missed) <= 0.13
 
 
-def test_low_bands_are_sown_in_may_and_high_ones_planted_in_june():
-    start, z, year, *_ = season_starts(3, years=30)
-    fitted = fit_season_start(start, z, year)
-    low = work_window(fitted, "sow", duration=14, elevation=3100)
-    high = work_window(fitted, "transplant", duration=5, elevation=4900, share=0.5)
-    assert low.deadline <= 151  # 31 May
-    assert 166 <= high.deadline <= 186  # about the end of June
-    assert (planting_method(3100)[0], planting_method(4900)[0]) == ("sow", "transplant")
-    assert low.reminders == tuple(low.latest_beginning - days for days in REMINDERS)
-    assert work_window(fitted, "sow", duration=14, elevation=3100, shift=6).deadline < low.deadline
-    assert work_window(fitted, "sow", duration=1, elevation=5600).extrapolated
-    with pytest.raises(StudyError, match="before the season"):
-        work_window(fitted, "sow", duration=400, elevation=3100)
+def test_too_few_starts_are_refused():
     with pytest.raises(DataError, match="too few starts"):
         fit_season_start([150.0], [3500.0], [2020])
 

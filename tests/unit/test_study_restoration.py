@@ -90,7 +90,9 @@ def test_the_step_writes_calendar_units_and_plan(results):
     sown = table[(table["unit"] == "A") & table["measure"].str.contains("Re-vegetate")]
     begin, end = (pd.Timestamp(sown[key].iloc[0]) for key in ("latest_beginning", "deadline"))
     assert (end - begin).days == 14
-    assert "below 185" in table.loc[table["unit"] == "C", "refused"].iloc[0]
+    assert (
+        "below the control threshold of 185" in table.loc[table["unit"] == "C", "refused"].iloc[0]
+    )
     calendar = load_result(results, "restoration/calendar").data
     rows = calendar[(calendar["work"] == "revegetation") & (calendar["aspect"] == "north")]
     assert (np.diff(rows["start_median"]) > 0).all()

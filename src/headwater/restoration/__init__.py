@@ -9,8 +9,8 @@ What?
     :func:`advise` chooses measures by grade from a profile with sources (:func:`read_profile`) and
     refuses what slope, permafrost, protection or carrying capacity forbid.
 Rain harvesting
-    :func:`design_earthwork`, :func:`season_harvest`; :func:`pit_layout`, :func:`runoff_cut`,
-    :func:`storm_runoff`, :func:`earthwork_refusals`.
+    :func:`design_earthwork`, :func:`season_harvest`; :func:`runoff_cut`, :func:`storm_runoff`,
+    :func:`earthwork_refusals`.
 The plan
     :func:`read_units`, :func:`make_plan`, :func:`plan_table`, :func:`write_plan`; as a file that
     people change, with a trail: :func:`save_plan`, :func:`load_plan`, :func:`change_plan`,

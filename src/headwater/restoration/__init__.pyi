@@ -2,11 +2,12 @@ from .calendar_bands import planting_method
 from .dry_years import dry_year_shift
 from .earthwork_design import design_earthwork, season_harvest
 from .evaluation import evaluate_plan
-from .measures import advise, read_profile
+from .measures import advise
 from .plan import make_plan, plan_table
 from .plan_export import write_plan
 from .plan_store import change_plan, load_plan, merge_plan, save_plan
-from .rain_harvesting import earthwork_refusals, pit_layout, runoff_cut, storm_runoff
+from .profile import read_profile
+from .rain_harvesting import earthwork_refusals, runoff_cut, storm_runoff
 from .seasons import season_windows
 from .treatment_effect import estimate_treatment_effect, matched_controls
 from .units import read_units
@@ -26,7 +27,6 @@ __all__ = [
     "make_plan",
     "matched_controls",
     "merge_plan",
-    "pit_layout",
     "plan_table",
     "planting_method",
     "read_profile",

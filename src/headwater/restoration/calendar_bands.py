@@ -12,16 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headwater.errors import DataError, StudyError
+from headwater.errors import DataError
+from headwater.restoration.profile import limits_of_seed, read_profile
 
 __all__ = [
     "REMINDERS",
     "SeasonStart",
-    "TRANSPLANT_ABOVE",
-    "WorkWindow",
     "fit_season_start",
     "planting_method",
-    "work_window",
 ]
 
 Floats = NDArray[np.float64]
@@ -31,14 +29,6 @@ _BENDS = 5
 
 REMINDERS = (60, 30, 14)
 """Days before a deadline at which people are reminded [d]."""
-
-TRANSPLANT_ABOVE = (4100.0, 4000.0, 4300.0)
-"""Altitude above which seed fails and transplants or turf hold, with its range [m].
-
-39 reseeded quarries of 2800-5100 m, two years after sowing Elymus nutans: cover recovers less all
-the way up and breaks at about 4100 m ("Altitude restricts the restoration of community composition
-and vegetation coverage of quarries on the Qinghai-Tibet Plateau", abstract read). The range is our
-proposal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,30 +88,6 @@ class SeasonStart:
         sd = np.sqrt(variance + self.year_sd**2 + self.rest_sd**2)
         freedom = max(len(self.years) - 1, 1)
         return np.asarray(mean + float(stdtrit(freedom, share)) * sd)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkWindow:
-    """By when work must be done.
-
-    Attributes
-    ----------
-    work : str
-    deadline : float
-        Last day on which it can be done [day of year].
-    latest_beginning : float
-        [day of year]
-    reminders : tuple of float
-        [day of year]
-    extrapolated : bool
-        Whether the altitude lies outside of what was seen.
-    """
-
-    work: str
-    deadline: float
-    latest_beginning: float
-    reminders: tuple[float, ...]
-    extrapolated: bool
 
 
 def fit_season_start(
@@ -203,56 +169,8 @@ def fit_season_start(
     )
 
 
-def work_window(
-    fitted: SeasonStart,
-    work: str,
-    *,
-    duration: float,
-    elevation: float,
-    aspect: float = float("nan"),
-    share: float = 0.1,
-    shift: float = 0.0,
-) -> WorkWindow:
-    """Find by when work must be done so that the season rarely overtakes it.
-
-    Parameters
-    ----------
-    fitted : SeasonStart
-    work : str
-        Its name.
-    duration : float
-        [d]
-    elevation, aspect : float
-        [m, degrees]
-    share : float
-        Share of years in which the season may start before the deadline.
-    shift : float
-        Days that the window closes earlier, in a dry year for example [d].
-
-    Returns
-    -------
-    WorkWindow
-
-    Raises
-    ------
-    StudyError
-        If the work would take longer than there are days.
-    """
-    deadline = float(fitted.quantile(share, elevation, aspect)) - shift
-    begin = deadline - duration
-    if not begin > 0:
-        raise StudyError(
-            "work that cannot be done before the season",
-            found=f"{work}: {duration:g} days before day {deadline:.0f}",
-            do="Begin in autumn, or divide the work",
-        )
-    reminders = tuple(begin - days for days in REMINDERS)
-    outside = not fitted.lowest <= elevation <= fitted.highest
-    return WorkWindow(work, deadline, begin, reminders, outside)
-
-
 def planting_method(
-    elevation: float, limits: tuple[float, float, float] = TRANSPLANT_ABOVE
+    elevation: float, limits: tuple[float, float, float] | None = None
 ) -> tuple[str, str]:
     """Choose between seed and transplants by altitude.
 
@@ -261,7 +179,8 @@ def planting_method(
     elevation : float
         [m]
     limits : tuple of float
-        Altitude above which seed fails, with the low and high end of its range [m].
+        Altitude above which seed fails, with the low and high end of its range [m]; default: that
+        of the shipped profile (39 reseeded quarries of 2800-5100 m).
 
     Returns
     -------
@@ -273,7 +192,7 @@ def planting_method(
     >>> planting_method(3500.0)[0], planting_method(4600.0)[0], planting_method(4150.0)[0]
     ('sow', 'transplant', 'either')
     """
-    break_, low, high = limits
+    break_, low, high = limits or limits_of_seed(read_profile())
     if elevation < low:
         return "sow", f"{elevation:.0f} m lies below {low:.0f} m, where seed still takes"
     if elevation > high:

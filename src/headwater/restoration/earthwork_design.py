@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import StudyError
+from headwater.restoration.profile import MeasureProfile, read_profile
 from headwater.restoration.rain_harvesting import HarvestStore, runoff_cut, storm_runoff
 
 __all__ = [
@@ -26,16 +27,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Kind = Literal["pits", "ditches"]
-
-CURVE_NUMBERS = ((7.6, 68.0, "A"), (3.8, 79.0, "B"), (1.3, 86.0, "C"), (0.0, 89.0, "D"))
-"""Infiltration rate from which on [mm h-1], curve number of poor pasture, and hydrologic soil
-group: USDA NRCS, National Engineering Handbook, part 630, chapters 7 and 9; recalled, unchecked."""
-
-_SMALL_ABOVE = 25.0
-_ROWS, _SPACING = (3.0, 5.0), (1.5, 3.0)
-_DITCH_ROWS = (4.0, 20.0)
-_BANK = 0.25
-_CURVE_RANGE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +112,30 @@ class SeasonHarvest:
     missing: int
 
 
-def curve_number_of(infiltration: float) -> float:
+def curve_number_of(infiltration: float, profile: MeasureProfile | None = None) -> float:
     """Choose a curve number by the infiltration rate of the soil.
 
     Parameters
     ----------
     infiltration : float
         Final infiltration rate [mm h-1].
+    profile : MeasureProfile, optional
+        Of which the limits of the soil groups and their curve numbers are taken.
 
     Returns
     -------
     float
-        Of poor pasture: of the bare ground that pits are dug on, it is more [1].
+        Of poor pasture in the hydrologic soil group of that rate: of the bare ground that pits are
+        dug on, it is more [1].
 
     Raises
     ------
     StudyError
         If the rate is negative or not a number.
+
+    References
+    ----------
+    USDA NRCS (1986), Urban Hydrology for Small Watersheds, TR-55, table 2-2c and appendix A.
 
     Examples
     --------
@@ -150,7 +148,9 @@ def curve_number_of(infiltration: float) -> float:
             found=f"{infiltration:g} mm/h",
             do="Give the final rate of an infiltrometer in mm per hour",
         )
-    return next(number for rate, number, _ in CURVE_NUMBERS if infiltration >= rate)
+    known = profile or read_profile()
+    faster = [g for g in "abc" if infiltration >= known.number(f"infiltration_group_{g}")]
+    return known.number(f"curve_number_group_{faster[0] if faster else 'd'}")
 
 
 def design_earthwork(
@@ -160,9 +160,10 @@ def design_earthwork(
     storm: float,
     infiltration: float | None = None,
     curve_number: float | None = None,
-    depth: float = 0.4,
+    depth: float | None = None,
     width: float | None = None,
     spacing: float | None = None,
+    profile: MeasureProfile | None = None,
 ) -> EarthworkDesign:
     """Design pits or ditches that hold the caught runoff of a storm.
 
@@ -177,13 +178,14 @@ def design_earthwork(
         Final infiltration rate of the soil, of which a curve number is chosen [mm h-1].
     curve_number : float, optional
         Wins over `infiltration`; default: the one calibrated to Fu et al. (2010) [1].
-    depth : float
-        [m]
-    width : float, optional
-        Diameter of a pit along the contour, or width of a ditch [m]; default: 1.0, small pits of
-        0.5 above 25°, ditches 0.6.
+    depth, width : float, optional
+        Of a pit (its diameter along the contour) or of a ditch; default: those of the profile, with
+        small pits on steep slopes [m].
     spacing : float, optional
-        Between centres of pits [m]; default: two widths, at least 1.5 m for pits of 1 m.
+        Between centres of pits [m]; default: two widths, within the range of the profile, whose
+        lower end small pits may go below.
+    profile : MeasureProfile, optional
+        Of dimensions, distances and curve numbers.
 
     Returns
     -------
@@ -196,11 +198,11 @@ def design_earthwork(
 
     Notes
     -----
-    A pit on a slope s loses the wedge ``tan(s) r`` of its depth on the lower side, which a bank of
-    0.2-0.3 m makes up: its usable depth is ``depth − max(0, r tan(s) − 0.25)``. Rows are as far
-    apart as the volume allows, within 3-5 m for pits (secondary) and 4-20 m for ditches (our
-    proposal). Pits catch the share that was calibrated to Fu et al. (2010); ditches, which reach
-    across the whole slope, catch all.
+    A pit on a slope s loses the wedge ``tan(s) r`` of its depth on the lower side, which its bank b
+    makes up: its usable depth is ``depth − max(0, r tan(s) − b)``. Rows are as far apart as the
+    volume allows, within the range of the profile (3-5 m for pits, secondary; 4-20 m for ditches,
+    our proposal). Pits catch the share that was calibrated to Fu et al. (2010); ditches, which
+    reach across the whole slope, catch all.
 
     Examples
     --------
@@ -208,19 +210,25 @@ def design_earthwork(
     >>> found.row_distance, found.enough, round(found.cut, 2)
     (5.0, True, 0.39)
     """
-    _check_site(slope, storm, depth)
-    number = _number(infiltration, curve_number)
-    capture = HarvestStore().capture if kind == "pits" else 1.0
+    known = profile or read_profile()
+    deep = (
+        known.number("pit_depth" if kind == "pits" else "ditch_depth") if depth is None else depth
+    )
+    _check_site(slope, storm, deep)
+    number = _number(infiltration, curve_number, known)
+    capture = known.number("calibrated_capture") if kind == "pits" else 1.0
     runoff = float(storm_runoff(storm, number))
     if kind == "pits":
-        wide = width if width is not None else (0.5 if slope > _SMALL_ABOVE else 1.0)
-        apart, each = _pit(wide, spacing, depth, slope)
-        shape = _Shape(kind, wide, depth, apart, each / apart, _ROWS)
+        steep = slope > known.number("small_pits_above")
+        usual = known.number("small_pit_width" if steep else "pit_width")
+        wide = usual if width is None else width
+        apart, each = _pit(wide, spacing, deep, slope, known)
+        shape = _Shape(kind, wide, deep, apart, each / apart, known.between("pit_rows"))
     else:
-        wide = 0.6 if width is None else width
-        shape = _Shape(kind, wide, depth, 0.0, wide * depth, _DITCH_ROWS)
+        wide = known.number("ditch_width") if width is None else width
+        shape = _Shape(kind, wide, deep, 0.0, wide * deep, known.between("ditch_rows"))
     wanted = capture * runoff / 1000
-    distance = _between(shape.per_metre / wanted if wanted > 0 else _DITCH_ROWS[1], shape.limits)
+    distance = _between(shape.per_metre / wanted if wanted > 0 else np.inf, shape.limits)
     if not 0 < wide <= distance:
         raise StudyError(
             "a pit or ditch wider than its spacing",
@@ -228,7 +236,7 @@ def design_earthwork(
             do="Give a smaller width",
         )
     store = HarvestStore(number, capture, shape.per_metre / distance * 1000)
-    return _designed(shape, distance, storm, store)
+    return _designed(shape, distance, storm, store, known.number("curve_number_range"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +251,12 @@ class _Shape:
     limits: tuple[float, float]
 
 
-def _designed(shape: _Shape, distance: float, storm: float, store: HarvestStore) -> EarthworkDesign:
+def _designed(
+    shape: _Shape, distance: float, storm: float, store: HarvestStore, spread: float
+) -> EarthworkDesign:
     per_hectare = 10_000 / (distance * (shape.apart or 1.0))
     runoff = float(storm_runoff(storm, store.curve_number))
-    cuts = _range(storm, store)
+    cuts = _range(storm, store, spread)
     kept = cuts["cut"] * runoff
     spilt = max(store.capture * runoff - store.volume, 0.0)
     return EarthworkDesign(
@@ -269,24 +279,28 @@ def _designed(shape: _Shape, distance: float, storm: float, store: HarvestStore)
     )
 
 
-def _pit(width: float, spacing: float | None, depth: float, slope: float) -> tuple[float, float]:
+def _pit(
+    width: float, spacing: float | None, depth: float, slope: float, profile: MeasureProfile
+) -> tuple[float, float]:
     """Distance between centres [m], and what a pit holds on its slope [m3]."""
-    apart = max(2 * width, _SPACING[0] if width >= 1 else 0.0) if spacing is None else spacing
+    least, most = profile.between("pit_spacing")
+    least = least if width >= profile.number("pit_width") else 0.0
+    apart = float(np.clip(2 * width, least, most)) if spacing is None else spacing
     if not 0 < width <= apart:
         raise StudyError(
             "a pit wider than its spacing",
             found=f"{width:g} m wide, {apart:g} m apart",
             do="Give a spacing of at least the width",
         )
-    usable = depth - max(0.0, width / 2 * np.tan(np.radians(slope)) - _BANK)
+    usable = depth - max(0.0, width / 2 * np.tan(np.radians(slope)) - profile.number("pit_bank"))
     return apart, 2 / 3 * np.pi * (width / 2) ** 2 * max(float(usable), 0.05)
 
 
-def _range(storm: float, store: HarvestStore) -> dict[str, float]:
-    """Cut, also for curve numbers ten lower and higher: the number is the least known of all."""
+def _range(storm: float, store: HarvestStore, spread: float) -> dict[str, float]:
+    """Cut, also for curve numbers lower and higher: the number is the least known of all."""
     cut = float(np.nan_to_num(runoff_cut(storm, store)))
     cuts = [cut]
-    for shift in (-_CURVE_RANGE, _CURVE_RANGE):
+    for shift in (-spread, spread):
         number = float(np.clip(store.curve_number + shift, 30, 100))
         other = float(runoff_cut(storm, replace(store, curve_number=number)))
         cuts += [other] if np.isfinite(other) else []
@@ -364,10 +378,14 @@ def _check_site(slope: float, storm: float, depth: float) -> None:
         )
 
 
-def _number(infiltration: float | None, curve_number: float | None) -> float:
+def _number(
+    infiltration: float | None, curve_number: float | None, profile: MeasureProfile
+) -> float:
     if curve_number is not None:
         return HarvestStore(curve_number).curve_number
-    return HarvestStore().curve_number if infiltration is None else curve_number_of(infiltration)
+    if infiltration is not None:
+        return curve_number_of(infiltration, profile)
+    return profile.number("calibrated_curve_number")
 
 
 def _between(value: float, limits: tuple[float, float]) -> float:

@@ -1,77 +1,23 @@
-"""Measures by grade of degradation, from a versioned profile; every number has its source."""
+"""Which measures a place takes, by its grade of degradation, and what is refused there and why."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
-from headwater.errors import InputError, StudyError, nearest
+from headwater.errors import StudyError, nearest
 from headwater.restoration.calendar_bands import planting_method
+from headwater.restoration.profile import (
+    EARTHWORK,
+    GRADES,
+    PLANTING,
+    MeasureProfile,
+    limits_of_seed,
+    read_profile,
+)
 from headwater.restoration.rain_harvesting import earthwork_refusals
 
-__all__ = [
-    "Advice",
-    "EARTHWORK",
-    "GRADES",
-    "MeasureProfile",
-    "PLANTING",
-    "Site",
-    "TIMINGS",
-    "advise",
-    "limits_of_seed",
-    "read_profile",
-]
-
-GRADES = ("none", "light", "moderate", "heavy", "severe")
-"""Grades of degradation, from the least."""
-
-TIMINGS = ("winter", "before_start", "at_start", "season", "any")
-"""Places of a measure in the calendar."""
-
-PLANTING = ("no_till_reseeding", "revegetation", "transplanting")
-"""Measures that put plants or seed into the ground."""
-
-EARTHWORK = ("fish_scale_pits", "contour_ditches")
-"""Measures that move soil."""
-
-_MARKS = ("read", "secondary", "proposal")
-_NUMBERS = (
-    "pika_control_threshold",
-    "target_cover",
-    "winter_work_from",
-    "winter_work_to",
-    "certain_seasons",
-    "transplant_above",
-    "transplant_above_from",
-    "transplant_above_to",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureProfile:
-    """Measures by grade, with their sources.
-
-    Attributes
-    ----------
-    name, version : str
-    measures : mapping of str to tuple of str
-        Names of measures, by grade.
-    texts : mapping of str to dict
-        ``en``, ``zh``, ``season``, ``when``, ``cost``, ``source``, ``mark`` of each measure.
-    numbers : mapping of str to dict
-        ``value``, ``unit``, ``source``, ``mark`` of each number.
-    """
-
-    name: str
-    version: str
-    measures: Mapping[str, tuple[str, ...]]
-    texts: Mapping[str, Mapping[str, Any]]
-    numbers: Mapping[str, Mapping[str, Any]]
+__all__ = ["Advice", "Site", "advise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +35,8 @@ class Site:
     soil_depth : float or None
         [m]
     permafrost : bool
+    thaw_depth : float or None
+        Of the active layer at its deepest [m].
     protection : str
         ``core`` zones allow no earthwork and no sowing.
     field_visited : bool
@@ -118,6 +66,7 @@ class Site:
     capacity: float = float("nan")
     capacity_lower: float = float("nan")
     override: str = ""
+    thaw_depth: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,82 +92,6 @@ class Advice:
     field_visit_first: bool
     target_cover: float
     confidence: float
-
-
-@lru_cache(maxsize=8)
-def read_profile(path: str | Path | None = None) -> MeasureProfile:
-    """Read a profile of measures.
-
-    Parameters
-    ----------
-    path : str or Path, optional
-        YAML; default: the one that comes with Headwater.
-
-    Returns
-    -------
-    MeasureProfile
-
-    Raises
-    ------
-    InputError
-        If a grade is missing, a measure is unknown, or anything has no source or mark.
-
-    Examples
-    --------
-    >>> read_profile().measures["light"]
-    ('winter_rodent_control', 'growing_season_grazing_ban', 'fertiliser')
-    """
-    import yaml
-
-    if path is None:
-        text = files("headwater.restoration").joinpath("data/measures.yaml").read_text("utf-8")
-    else:
-        text = _text_of(Path(path))
-    try:
-        raw = yaml.safe_load(text)
-        profile = MeasureProfile(
-            raw["name"],
-            str(raw["version"]),
-            {grade: tuple(names) for grade, names in raw["grades"].items()},
-            raw["measures"],
-            raw["numbers"],
-        )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            "a profile of measures that cannot be read",
-            found=f"{type(error).__name__}: {error}"[:200],
-            do="Give name, version, grades, measures and numbers, as the shipped profile has them",
-        ) from error
-    _check(profile)
-    return profile
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "a profile of measures that cannot be read",
-            found=str(error),
-            do="Correct its path, and save it as UTF-8",
-        ) from error
-
-
-def limits_of_seed(profile: MeasureProfile) -> tuple[float, float, float]:
-    """Altitude above which seed fails, with its range, as a profile has it.
-
-    Parameters
-    ----------
-    profile : MeasureProfile
-
-    Returns
-    -------
-    tuple of float
-        Break, low and high end of the range [m].
-    """
-    names = ("transplant_above", "transplant_above_from", "transplant_above_to")
-    middle, low, high = (float(profile.numbers[name]["value"]) for name in names)
-    return middle, low, high
 
 
 def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
@@ -265,7 +138,7 @@ def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
     target = _target(site, chosen)
     if site.capacity < site.cover:
         reasons.append("the cover that stands here is more than its water carries: do not add")
-    certain = site.field_visited or site.seasons >= chosen.numbers["certain_seasons"]["value"]
+    certain = site.field_visited or site.seasons >= chosen.number("certain_seasons")
     visit = site.grade in ("heavy", "severe") and not certain
     if visit:
         reasons.append("heavy and severe need a second season or a visit before they are certain")
@@ -277,7 +150,7 @@ def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
 
 
 def _target(site: Site, profile: MeasureProfile) -> float:
-    wanted = float(profile.numbers["target_cover"]["value"])
+    wanted = profile.number("target_cover")
     ceilings = [one for one in (site.capacity_lower, site.capacity) if math.isfinite(one)]
     return min(wanted, ceilings[0]) if ceilings else wanted
 
@@ -292,8 +165,10 @@ def _refusal(name: str, site: Site, profile: MeasureProfile) -> str:
                 slope=site.slope,
                 soil_depth=site.soil_depth,
                 permafrost=site.permafrost,
+                thaw_depth=site.thaw_depth,
                 kind=kind,  # type: ignore[arg-type]
                 override=site.override,
+                profile=profile,
             )
         )
     if name in PLANTING and site.protection == "core":
@@ -301,41 +176,12 @@ def _refusal(name: str, site: Site, profile: MeasureProfile) -> str:
     if name in PLANTING and site.capacity < site.cover:
         return "the water does not carry more cover than there is"
     if name == "winter_rodent_control" and site.pika_burrows is not None:
-        threshold = float(profile.numbers["pika_control_threshold"]["value"])
+        threshold = profile.number("pika_control_threshold")
         if site.pika_burrows < threshold:
-            return f"{site.pika_burrows:g} active burrows per hectare, below {threshold:g}"
+            damage = profile.number("pika_damage_level")
+            harm = f", above the {damage:g} that do damage: count again next year"
+            return (
+                f"{site.pika_burrows:g} active burrows per hectare, below the control threshold of "
+                f"{threshold:g}{harm if site.pika_burrows >= damage else ''}"
+            )
     return ""
-
-
-def _check(profile: MeasureProfile) -> None:
-    problems = [f"no measures for grade {one}" for one in GRADES if one not in profile.measures]
-    problems += [f"unknown grade {one}" for one in profile.measures if one not in GRADES]
-    for grade, names in profile.measures.items():
-        problems += [f"{grade}: unknown measure {n}" for n in names if n not in profile.texts]
-    problems += [
-        f"measure {name} without a when of {', '.join(TIMINGS)}"
-        for name, entry in profile.texts.items()
-        if entry.get("when") not in TIMINGS
-    ]
-    problems += [
-        f"measure {name} without {field}"
-        for name, entry in profile.texts.items()
-        for field in ("en", "season")
-        if not entry.get(field)
-    ]
-    problems += [
-        f"measure {name} with cost {entry.get('cost')}"
-        for name, entry in profile.texts.items()
-        if entry.get("cost") not in ("low", "medium", "high")
-    ]
-    problems += [f"no number {name}" for name in _NUMBERS if name not in profile.numbers]
-    for kind, table in (("measure", profile.texts), ("number", profile.numbers)):
-        for name, entry in table.items():
-            if not entry.get("source") or entry.get("mark") not in _MARKS:
-                problems.append(f"{kind} {name} without a source or a mark of {', '.join(_MARKS)}")
-    if problems:
-        raise InputError(
-            "a profile of measures that cannot be trusted",
-            found="; ".join(problems)[:400],
-            do="Give every grade its measures, and every measure and number a source and a mark",
-        )

@@ -17,12 +17,11 @@ import pandas as pd
 from headwater.errors import StudyError, nearest
 from headwater.restoration.calendar_bands import planting_method
 from headwater.restoration.earthwork_design import EarthworkDesign, design_earthwork
-from headwater.restoration.measures import (
+from headwater.restoration.measures import Advice, advise
+from headwater.restoration.profile import (
     EARTHWORK,
     GRADES,
-    Advice,
     MeasureProfile,
-    advise,
     limits_of_seed,
     read_profile,
 )
@@ -264,7 +263,7 @@ def _works(
                     timed[key] = _timed(when, days, options.durations.get(measure, 0.0), profile)
                 work = _at(timed[key], measure, i)
             if measure in EARTHWORK:
-                work = replace(work, design=_design(measure, unit, options))
+                work = replace(work, design=_design(measure, unit, options, profile))
             own.append(work)
         found.append(tuple(own))
     return found
@@ -286,13 +285,16 @@ def _at(days: WorkDays, measure: str, i: int) -> Work:
     )
 
 
-def _design(measure: str, unit: Unit, options: PlanOptions) -> EarthworkDesign:
+def _design(
+    measure: str, unit: Unit, options: PlanOptions, profile: MeasureProfile
+) -> EarthworkDesign:
     return design_earthwork(
         "pits" if measure == "fish_scale_pits" else "ditches",
         slope=unit.site.slope,
         storm=options.storm,
         curve_number=options.curve_number,
         infiltration=options.infiltration,
+        profile=profile,
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, InputError, ResumeError
-from headwater.restoration.measures import MeasureProfile
 from headwater.restoration.plan import Plan, PlanLine, plan_table, water_check
+from headwater.restoration.profile import MeasureProfile
 from headwater.restoration.units import CRS
 
 __all__ = ["plan_page", "write_plan"]

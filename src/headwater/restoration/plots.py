@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
-from headwater.restoration.measures import GRADES
+from headwater.restoration.profile import GRADES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +22,8 @@ GRADE_COLOURS = dict(
 )
 """Colours of grades, from the least, also told apart by lightness alone."""
 
-_MONTHS = (1, 32, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335)
 _LETTERS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = dict(zip((1, 32, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335), _LETTERS, strict=True))
 
 
 def draw_calendar(table: pd.DataFrame) -> Figure:
@@ -92,9 +92,11 @@ def _month_axis(axes: Axes, own: pd.DataFrame) -> None:
     growing = own[own["work"] == "revegetation"]
     days = growing[columns].to_numpy(dtype=float)
     low, high = np.nanmin(days), np.nanmax(days)
-    shown = [day for day in _MONTHS if low - 31 <= day <= high + 31]
-    axes.set_xticks(shown[:: 2 if len(shown) > 5 else 1])
-    axes.set_xticklabels([_LETTERS[_MONTHS.index(int(day))] for day in axes.get_xticks()])
+    # days count on from the year before, and into the one after
+    months = [(day + 365 * year, name) for year in (-1, 0, 1) for day, name in _MONTHS.items()]
+    shown = [(day, name) for day, name in months if low - 31 <= day <= high + 31]
+    shown = shown[:: 2 if len(shown) > 5 else 1]
+    axes.set_xticks([day for day, _ in shown], [name for _, name in shown])
     axes.set_xlim(low - 8, high + 8)
     axes.grid(axis="x", color="#e4e7eb", lw=0.6)
 

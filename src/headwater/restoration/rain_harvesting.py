@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import StudyError
+from headwater.restoration.profile import MeasureProfile, read_profile
 
 __all__ = [
-    "FU_2010",
     "HarvestStore",
-    "PitLayout",
     "earthwork_refusals",
-    "pit_layout",
     "runoff_cut",
     "storm_runoff",
 ]
 
 Floats = NDArray[np.float64]
 
-FU_2010 = ((54.0, 39.0), (120.0, 28.0), (160.0, 18.0))
-"""Rain of an event [mm] and runoff cut by fish-scale pits [%]: Fu et al. (2010), Trans. ASABE
-53(1), 157-162, abstract read."""
+
+def _shipped(name: str) -> float:
+    return read_profile().number(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,14 @@ class HarvestStore:
 
     Notes
     -----
-    The default is calibrated to :data:`FU_2010`: three numbers for three points, which is a
-    calibration and no test. For other curve numbers the cut differs; report the range.
+    The default is that of the shipped profile, calibrated to three events of Fu et al. (2010),
+    Trans. ASABE 53(1), 157-162: three numbers for three points, which is a calibration and no test.
+    For other curve numbers the cut differs; report the range.
     """
 
-    curve_number: float = 77.589
-    capture: float = 0.39
-    volume: float = 17.383
+    curve_number: float = field(default_factory=partial(_shipped, "calibrated_curve_number"))
+    capture: float = field(default_factory=partial(_shipped, "calibrated_capture"))
+    volume: float = field(default_factory=partial(_shipped, "calibrated_store"))
 
     def __post_init__(self) -> None:
         """Refuse what no slope is."""
@@ -59,32 +59,6 @@ class HarvestStore:
                 f"volume {self.volume:g} mm",
                 do="Give a curve number of 30 to 100, a share of 0 to 1, and a volume",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class PitLayout:
-    """Pits on a slope.
-
-    Attributes
-    ----------
-    per_hectare : float
-        Number of pits [ha-1].
-    volume_each : float
-        [m3]
-    volume : float
-        Of all pits, spread over the field [mm].
-    spacing, row_distance : float
-        Between centres along the contour, and between rows along the slope [m].
-    plants_water : float
-        Water that one event of the design storm adds at each pit [L].
-    """
-
-    per_hectare: float
-    volume_each: float
-    volume: float
-    spacing: float
-    row_distance: float
-    plants_water: float
 
 
 def storm_runoff(rain: ArrayLike, curve_number: ArrayLike) -> Floats:
@@ -143,76 +117,16 @@ def runoff_cut(rain: ArrayLike, store: HarvestStore | None = None) -> Floats:
     return np.asarray(np.where(runoff > 0, kept, np.nan))
 
 
-def pit_layout(
-    *,
-    diameter: float = 1.0,
-    depth: float = 0.4,
-    spacing: float | None = None,
-    row_distance: float = 4.0,
-    storm: float = 54.0,
-    store: HarvestStore | None = None,
-) -> PitLayout:
-    """Lay fish-scale pits out in staggered rows along the contour.
-
-    Parameters
-    ----------
-    diameter, depth : float
-        Of a pit, half an ellipsoid [m].
-    spacing : float, optional
-        Between centres along the contour; default: two diameters [m].
-    row_distance : float
-        Between rows along the slope; 3 to 5 m in handbooks [m].
-    storm : float
-        Rain of the design storm [mm].
-    store : HarvestStore, optional
-        Of which curve number and capture are taken.
-
-    Returns
-    -------
-    PitLayout
-
-    Raises
-    ------
-    StudyError
-        If pits would overlap.
-
-    Notes
-    -----
-    Distances of 1.5-3 m by 3-5 m, depths of 0.4 m and banks of 0.2-0.3 m stand in an encyclopaedia
-    of agriculture (secondary); the standards GB/T 16453.2 and GB 51018 were not read.
-
-    Examples
-    --------
-    >>> layout = pit_layout(diameter=1.0, depth=0.4, spacing=2.0, row_distance=4.0)
-    >>> layout.per_hectare, round(layout.volume, 1)
-    (1250.0, 26.2)
-    """
-    chosen, apart = store or HarvestStore(), 2 * diameter if spacing is None else spacing
-    if not (0 < diameter <= apart and diameter <= row_distance and depth > 0):
-        raise StudyError(
-            "pits that overlap",
-            found=f"diameter {diameter:g} m, {apart:g} m apart, rows {row_distance:g} m apart",
-            do="Give a spacing and a row distance of at least the diameter",
-        )
-    number = 10_000 / (apart * row_distance)
-    each = 2 / 3 * np.pi * (diameter / 2) ** 2 * depth
-    volume = number * each / 10_000 * 1000
-    runoff = float(storm_runoff(storm, chosen.curve_number))
-    kept = min(chosen.capture * runoff, volume)
-    return PitLayout(
-        number, float(each), float(volume), apart, row_distance, kept * 10_000 / number
-    )
-
-
 def earthwork_refusals(
     *,
     slope: float,
     soil_depth: float | None,
     permafrost: bool,
     thaw_depth: float | None = None,
-    pit_depth: float = 0.4,
+    depth: float | None = None,
     kind: Literal["pits", "ditches"] = "pits",
     override: str = "",
+    profile: MeasureProfile | None = None,
 ) -> tuple[str, ...]:
     """Say what forbids digging at a place.
 
@@ -226,11 +140,13 @@ def earthwork_refusals(
         Whether the place is mapped as permafrost.
     thaw_depth : float, optional
         Of the active layer [m].
-    pit_depth : float
-        [m]
+    depth : float, optional
+        Of pits or ditches; default: that of the profile [m].
     kind : {"pits", "ditches"}
     override : str
-        A person's reason to dig on permafrost all the same.
+        A person's reason to dig on permafrost, or where the ground thaws too little, all the same.
+    profile : MeasureProfile, optional
+        Of which the limits are taken.
 
     Returns
     -------
@@ -239,9 +155,9 @@ def earthwork_refusals(
 
     Notes
     -----
-    Slopes of 15-45° for pits come from handbooks (secondary). No source gives a limit for
-    permafrost: refusing, unless the active layer is half a metre deeper than the pit or a person
-    overrides with a reason, is our proposal.
+    Slopes of 15-45° for pits come from a popular page (secondary). No source gives a limit for
+    permafrost: refusing on mapped permafrost, and where the ground thaws less than half a metre
+    below the pit, unless a person overrides with a reason, is our proposal.
 
     Examples
     --------
@@ -250,15 +166,22 @@ def earthwork_refusals(
     >>> len(earthwork_refusals(slope=50, soil_depth=0.3, permafrost=True))
     3
     """
+    limits = profile or read_profile()
+    one = "pit" if kind == "pits" else "ditch"
+    deep = limits.number(f"{one}_depth") if depth is None else depth
     reasons = []
-    low, high = (15.0, 45.0) if kind == "pits" else (5.0, 25.0)
+    low, high = limits.between(f"{one}_slope")
     if not low <= slope <= high:
         reasons.append(f"slope {slope:g}°: {kind} are for {low:g} to {high:g}°")
     if soil_depth is None:
         reasons.append("soil depth is not known: dig a trial pit first")
-    elif soil_depth < pit_depth + 0.2:
-        reasons.append(f"soil of {soil_depth:g} m is too thin for a depth of {pit_depth:g} m")
-    deep = thaw_depth is not None and thaw_depth >= pit_depth + 0.5
-    if permafrost and not deep and not override.strip():
+    elif soil_depth < deep + limits.number("soil_below_pit"):
+        reasons.append(f"soil of {soil_depth:g} m is too thin for a depth of {deep:g} m")
+    shallow = thaw_depth is not None and thaw_depth < deep + limits.number("thaw_below_pit")
+    if permafrost and not override.strip():
         reasons.append("permafrost: no earthwork without a person's reason")
+    elif shallow and not override.strip():
+        reasons.append(
+            f"the ground thaws only {thaw_depth:g} m deep: no earthwork without a person's reason"
+        )
     return tuple(reasons)

@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from headwater.restoration.calendar_bands import REMINDERS
-from headwater.restoration.measures import MeasureProfile, read_profile
 from headwater.restoration.plan import Plan, day_text
+from headwater.restoration.profile import MeasureProfile, read_profile
 
 __all__ = ["Reminder", "due_reminders"]
 

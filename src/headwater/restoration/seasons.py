@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from headwater.errors import DataError, StudyError
-from headwater.vegetation import temperature_season
+from headwater.errors import DataError, StudyError, TimeAxisError
+from headwater.restoration.profile import MeasureProfile, read_profile
 
-__all__ = ["air_thaw", "germination_water", "season_windows"]
+__all__ = ["HALF_YEAR", "air_thaw", "germination_water", "season_of_day", "season_windows"]
 
 Floats = NDArray[np.float64]
+DAY = np.timedelta64(1, "D")
 
 AIR_MEMORY = 15
 """Days over which the ground follows the air where no soil temperature was measured [d]; our
@@ -21,7 +25,10 @@ DRY_QUANTILE = 0.2
 """Share of growing-season days on which a place's topsoil is too dry to germinate, where no limit
 is given [1]; our proposal."""
 
-_LENGTH = 5
+HALF_YEAR = 184
+"""Days by which a year of seasons begins before New Year where seasons span it: from July [d]."""
+
+_JULY = 182.0
 
 
 def season_windows(
@@ -30,8 +37,10 @@ def season_windows(
     liquid: xr.DataArray,
     *,
     germination: ArrayLike,
-    warm: float = 5.0,
-    length: int = _LENGTH,
+    warm: float | None = None,
+    length: int | None = None,
+    shift: int = 0,
+    profile: MeasureProfile | None = None,
 ) -> xr.Dataset:
     """Find when the season starts, and when the window to plant closes because the soil dries.
 
@@ -45,10 +54,15 @@ def season_windows(
         Liquid water of the topsoil [m3 m-3].
     germination : float or DataArray (...)
         Liquid water that seeds and seedlings need [m3 m-3]: :func:`germination_water`.
-    warm : float
-        Mean temperature of the air from which plants grow [degC].
-    length : int
-        Days in a row for which each must hold.
+    warm : float, optional
+        Mean temperature of the air from which plants grow; default: that of the profile [degC].
+    length : int, optional
+        Days in a row for which each must hold; default: that of the profile [d].
+    shift : int
+        Days by which the year of seasons begins before New Year: :data:`HALF_YEAR` where seasons
+        span New Year. The season of the turn 2026/27 is then that of 2027, and days before New Year
+        are counted down from 0 [d].
+    profile : MeasureProfile, optional
 
     Returns
     -------
@@ -56,8 +70,8 @@ def season_windows(
         ``thaw``: first of `length` days with thawed soil; ``start``: first of `length` days that
         are warm, thawed and moist; ``dries``: first of `length` dry days after the thaw;
         ``closes``: ``dries``, or the end of warmth where the soil does not dry; ``end``: first of
-        `length` cold days after the first of July [day of year]. NaN where there is none, or where
-        days are missing that could decide.
+        `length` cold days in the second half of the year [day of year]. NaN where there is none, or
+        where days are missing that could move it by more than `length`.
 
     Raises
     ------
@@ -68,8 +82,9 @@ def season_windows(
 
     Notes
     -----
-    Warmth as in the index ``growing_season_start`` (5 degC, 5 days). Of days with a missing value
-    nothing is said: they break a run.
+    Warmth as in the index ``growing_season_start`` (5 degC, 5 days). A day with a missing value
+    breaks a run, unless another value of the day decides: frozen soil needs no soil water. Where a
+    season has begun on the first day of the year, there is no start.
 
     References
     ----------
@@ -101,23 +116,111 @@ def season_windows(
             found=f"shapes {air.shape}, {soil.shape}, {water.shape}",
             do="Give the same days and places of all three",
         )
+    used = profile or read_profile()
+    warmth = used.number("season_warmth") if warm is None else warm
+    run = int(used.number("season_run")) if length is None else length
     limit = np.asarray(germination, dtype=np.float64)
-    known = np.isfinite(air) & np.isfinite(soil) & np.isfinite(water)
-    ready = (air >= warm) & (soil > 0.0) & (water >= limit)
-    thaw = _first(temperature, soil > 0.0, np.isfinite(soil), length)["start"]
-    dry = (water < limit) & _opened(temperature, thaw)
+    years = _Years.of(temperature, shift)
+    moist, thawed = _both(water >= limit, water), _both(soil > 0.0, soil)
+    grows = _both(air >= warmth, air)
+    thaw = years.first(thawed, run)
+    opened = thaw[years.place] <= years.day_like(air)
     found = {
         "thaw": thaw,
-        "start": _first(temperature, ready, known, length)["start"],
-        "dries": _first(temperature, dry, np.isfinite(water), length)["start"],
-        "end": _first(temperature, air >= warm, np.isfinite(air), length)["end"],
+        "start": years.first(grows & thawed & moist, run),
+        "dries": years.first(_both(water < limit, water) & opened, run),
+        "end": years.first(_both(air < warmth, air), run, after=_JULY),
     }
-    found["closes"] = found["dries"].where(found["dries"] < found["end"], found["end"])
-    named = {
-        name: values.assign_attrs(long_name=_LONG_NAMES[name], units="day of year")
-        for name, values in found.items()
+    early = found["dries"] < found["end"]
+    found["closes"] = np.where(early, found["dries"], found["end"])
+    like = temperature.transpose("time", ...).isel(time=0, drop=True)
+    data = {
+        name: (("year", *like.dims), found[name] - shift, {"long_name": words})
+        for name, words in _LONG_NAMES.items()
     }
-    return xr.Dataset(named).drop_vars("time", errors="ignore")
+    windows = xr.Dataset(data, {"year": years.names, **like.coords})
+    for name in windows:
+        windows[name].attrs["units"] = "day of year"
+    return windows
+
+
+def season_of_day(times: xr.DataArray, shift: int = 0) -> NDArray[np.int64]:
+    """Say to the season of which year each day belongs.
+
+    Parameters
+    ----------
+    times : DataArray (time,)
+    shift : int
+        As of :func:`season_windows` [d].
+
+    Returns
+    -------
+    ndarray of int, shape (time,)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = xr.DataArray(pd.to_datetime(["2026-06-30", "2026-07-01"]), dims="time")
+    >>> season_of_day(days).tolist(), season_of_day(days, HALF_YEAR).tolist()
+    ([2026, 2026], [2026, 2027])
+    """
+    return np.asarray((times + np.timedelta64(shift, "D")).dt.year.values, dtype=np.int64)
+
+
+def _both(holds: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Give what holds for sure, and what may hold because a value is missing: shape (2, ...)."""
+    known = np.isfinite(values)
+    return np.stack([holds & known, holds | ~known])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Years:
+    """Years of daily data: their names, and of each day its year's position and its day."""
+
+    names: NDArray[np.int64]
+    place: NDArray[np.int64]
+    day: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, data: xr.DataArray, shift: int) -> _Years:
+        """Take the years of data apart; not daily is a `TimeAxisError`."""
+        times = data["time"]
+        steps = np.diff(times.values)
+        if len(steps) and not (steps == np.timedelta64(1, "D")).all():
+            raise TimeAxisError(
+                "runs of days need daily values",
+                found=f"steps of {steps.min() / DAY:g} to {steps.max() / DAY:g} d",
+                do="Give daily means, missing days as NaN",
+            )
+        names, place = np.unique(season_of_day(times, shift), return_inverse=True)
+        moved = times + np.timedelta64(shift, "D")
+        return cls(names, place, moved.dt.dayofyear.values.astype(np.int64))
+
+    def day_like(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """Give the day of the year in a shape that goes with (time, ...)."""
+        return self.day.reshape(-1, *([1] * (values.ndim - 1)))
+
+    def first(self, holds: NDArray[np.bool_], length: int, *, after: float = 0.0) -> Floats:
+        """Find the first day of the first run in each year: shape (years, ...)."""
+        found = np.full((2, len(self.names), *holds.shape[2:]), np.nan)
+        for i in range(len(self.names)):
+            own = (self.place == i) & (self.day >= after)
+            if own.sum() >= length:
+                found[:, i] = _first_run(holds[:, own], length) + self.day[own][0]
+            # days before the record begins may have been such days
+            if self.day[self.place == i][0] > max(after, 1.0):
+                found[1, i] = max(after, 1.0)
+        sure, may = found
+        return np.where((sure - may <= length) & (sure > 1.0), sure, np.nan)
+
+
+def _first_run(holds: NDArray[np.bool_], length: int) -> Floats:
+    """Index along the second axis at which the first run begins; NaN where there is none."""
+    count = holds.shape[1] - length + 1
+    run = holds[:, :count].copy()
+    for k in range(1, length):
+        run &= holds[:, k : k + count]
+    return np.where(run.any(axis=1), run.argmax(axis=1), np.nan)
 
 
 _LONG_NAMES = {
@@ -127,23 +230,6 @@ _LONG_NAMES = {
     "end": "End of warmth",
     "closes": "Window to plant closes",
 }
-
-
-def _opened(like: xr.DataArray, thaw: xr.DataArray) -> NDArray[np.bool_]:
-    """Whether the soil of a day's year has thawed by that day."""
-    place = np.searchsorted(thaw["year"].values, like["time"].dt.year.values)
-    day = like["time"].dt.dayofyear.values
-    opened = day.reshape(-1, *([1] * (thaw.ndim - 1))) >= thaw.values[place]
-    return np.asarray(opened)
-
-
-def _first(
-    like: xr.DataArray, holds: NDArray[np.bool_], known: NDArray[np.bool_], length: int
-) -> xr.Dataset:
-    """Find the first run of days on which something holds, by place and year."""
-    ordered = like.transpose("time", ...)
-    score = ordered.copy(data=np.where(known, np.where(holds, 1.0, -1.0), np.nan))
-    return temperature_season(score, threshold=0.0, length=length, margin=0.0)
 
 
 def germination_water(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headwater.errors import DataError, InputError, StudyError, nearest
-from headwater.restoration.measures import GRADES, Site
+from headwater.restoration.measures import Site
+from headwater.restoration.profile import GRADES
 from headwater.tables import read_table
 from headwater.tables.vocabulary import Field
 
@@ -29,6 +30,7 @@ _NUMBERS = {
     "slope": (0.0, 90.0),
     "aspect": (0.0, 360.0),
     "soil_depth": (0.0, 100.0),
+    "thaw_depth": (0.0, 100.0),
     "seasons": (0.0, 100.0),
     "pika_burrows": (0.0, 1e5),
     "cover": (0.0, 1.0),
@@ -118,9 +120,9 @@ def read_units(
     Notes
     -----
     Other attributes that are read: ``grade``, ``grade_probability`` (or ``probability``) [1],
-    ``elevation`` [m], ``slope``, ``aspect`` [degrees], ``soil_depth`` [m], ``permafrost``,
-    ``protection``, ``field_visited``, ``seasons``, ``pika_burrows`` [ha-1], ``cover``,
-    ``capacity``, ``capacity_lower``, ``coming_water`` [1], ``hectares``, ``override``.
+    ``elevation`` [m], ``slope``, ``aspect`` [degrees], ``soil_depth``, ``thaw_depth`` [m],
+    ``permafrost``, ``protection``, ``field_visited``, ``seasons``, ``pika_burrows`` [ha-1],
+    ``cover``, ``capacity``, ``capacity_lower``, ``coming_water`` [1], ``hectares``, ``override``.
     """
     source = Path(path)
     if source.suffix.lower() in _TABLES:

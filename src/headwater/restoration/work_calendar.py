@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 from headwater.restoration.calendar_bands import SeasonStart, fit_season_start, planting_method
-from headwater.restoration.measures import (
+from headwater.restoration.profile import (
     PLANTING,
     TIMINGS,
     MeasureProfile,
@@ -53,6 +53,8 @@ class SeasonFits:
         Days by which the window to plant closes earlier in dry years [d]; NaN where not known.
     left_out : int
         Places whose season fails to start in more than three of ten years.
+    shift : int
+        Days by which the year of seasons begins before New Year [d].
     """
 
     start: SeasonStart
@@ -61,6 +63,7 @@ class SeasonFits:
     end: SeasonStart
     dry_shift: float = float("nan")
     left_out: int = 0
+    shift: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +78,7 @@ class SeasonDays:
     closes_dry: Floats
     end: Floats
     extrapolated: NDArray[np.bool_]
+    shift: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +109,7 @@ def fit_seasons(
     aspect: ArrayLike | None = None,
     *,
     dry_shift: float = float("nan"),
+    shift: int = 0,
 ) -> SeasonFits:
     """Fit start, thaw, closing and end of the season by altitude, aspect and year.
 
@@ -116,6 +121,8 @@ def fit_seasons(
         [m], [degrees clockwise from north; NaN for flat]
     dry_shift : float
         Of :func:`headwater.restoration.dry_year_shift` [d].
+    shift : int
+        That `windows` were found with [d].
 
     Returns
     -------
@@ -155,6 +162,7 @@ def fit_seasons(
         fit("end"),
         dry_shift,
         int((seen & ~usable).sum()),
+        shift,
     )
 
 
@@ -187,6 +195,7 @@ def season_days(
         closes_dry=closes - shift,
         end=fits.end.quantile(1 - share, height, aspect),
         extrapolated=(height < start.lowest) | (height > start.highest),
+        shift=fits.shift,
     )
 
 
@@ -231,11 +240,10 @@ def work_days(
     if when == "any":
         return WorkDays(none, none, none, none, none, np.ones(none.shape, dtype=bool))
     if when == "winter":
-        numbers = (profile or read_profile()).numbers
-        first, last = (float(numbers[f"winter_work_{end}"]["value"]) for end in ("from", "to"))
-        deadline = np.full(none.shape, last)
-        # the days before New Year count as days before day 1
-        opens = np.full(none.shape, first - 365)
+        first, last = (profile or read_profile()).between("winter_work")
+        # the profile's months are those of the north; days before New Year count down from 0
+        deadline = np.full(none.shape, last - days.shift)
+        opens = np.full(none.shape, first - 365 - days.shift)
         return WorkDays(
             opens, deadline - duration, deadline, none, none, deadline - duration >= opens
         )
@@ -265,7 +273,7 @@ def timing_of(measure: str, method: str, profile: MeasureProfile) -> str:
     Returns
     -------
     str
-        One of :data:`headwater.restoration.measures.TIMINGS`.
+        One of :data:`headwater.restoration.profile.TIMINGS`.
 
     Examples
     --------

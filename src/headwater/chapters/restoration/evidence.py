@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.chapters.restoration.places import mean_of_units
-from headwater.restoration.measures import GRADES
+from headwater.restoration.profile import GRADES
 
 if TYPE_CHECKING:
     from headwater.study.model import Study

@@ -15,6 +15,7 @@ from headwater.errors import StudyError, nearest
 if TYPE_CHECKING:
     from headwater.chapters.restoration.options import RestorationOptions
     from headwater.restoration.dry_years import DryYears
+    from headwater.restoration.profile import MeasureProfile
     from headwater.restoration.work_calendar import SeasonFits
     from headwater.study.model import Study
     from headwater.study.step import Context
@@ -38,8 +39,9 @@ class StudySeason:
     chance : ndarray, shape (units,)
         Share of years in which the topsoil stays moist for 30 days from the start of the season.
     rain : DataArray (time, place) or None
-        Daily rain of the places.
+        Daily rain of the places, of the last whole year of seasons.
     last_year : int
+        Of the last season, that of a turn of years being the later one.
     choices, cautions : tuple of str
     """
 
@@ -111,8 +113,13 @@ def season_of_study(context: Context, places: Places, count: int) -> StudySeason
     -------
     StudySeason
     """
-    from headwater.restoration import season_windows
-    from headwater.restoration.seasons import air_thaw, germination_water
+    from headwater.restoration import read_profile, season_windows
+    from headwater.restoration.seasons import (
+        HALF_YEAR,
+        air_thaw,
+        germination_water,
+        season_of_day,
+    )
 
     study, options = context.study, context.study.restoration
     assert options is not None
@@ -125,24 +132,38 @@ def season_of_study(context: Context, places: Places, count: int) -> StudySeason
     else:
         soil = daily_series(context.variable(names["thaw"]), places).reindex(time=air["time"])
     limit: Any = options.germination or germination_water(water, months=study.growing_season)
-    windows = season_windows(air, soil, water, germination=limit)
+    shift = HALF_YEAR if study.growing_season[0] > study.growing_season[1] else 0
+    profile = read_profile(options.measures)
+    windows = season_windows(air, soil, water, germination=limit, shift=shift, profile=profile)
     rain = None
     if "rain" in names:
         rain = daily_series(context.variable(names["rain"]), places).reindex(time=air["time"])
-    dry, wetness = _dry_years(windows, water if rain is None else rain, study.growing_season)
-    fits = _fits(context, windows, places, float("nan") if dry is None else dry.shift)
+    dry, wetness = _dry_years(windows, water if rain is None else rain, study.growing_season, shift)
+    fits = _fits(context, windows, places, float("nan") if dry is None else dry.shift, shift)
     return StudySeason(
         fits=fits,
         dry=dry,
         chance=_chance(windows, places, count),
-        rain=rain,
-        last_year=int(air["time"].dt.year.values[-1]),
-        choices=_choices(names, options, wetness),
+        rain=None if rain is None else _of_last_season(rain, shift),
+        last_year=int(season_of_day(air["time"], shift)[-1]),
+        choices=_choices(names, options, wetness, profile),
         cautions=_cautions(names, fits, dry, windows),
     )
 
 
-def _fits(context: Context, windows: xr.Dataset, places: Places, shift: float) -> SeasonFits | None:
+def _of_last_season(rain: xr.DataArray, shift: int) -> xr.DataArray:
+    from headwater.restoration.seasons import season_of_day
+
+    seasons = season_of_day(rain["time"], shift)
+    names, n = np.unique(seasons, return_counts=True)
+    whole = names[n >= 365]
+    last = whole[-1] if len(whole) else names[-1]
+    return rain.isel(time=np.flatnonzero(seasons == last))
+
+
+def _fits(
+    context: Context, windows: xr.Dataset, places: Places, dry_shift: float, shift: int
+) -> SeasonFits | None:
     from headwater.restoration import fit_seasons
 
     start = windows["start"].values
@@ -152,19 +173,21 @@ def _fits(context: Context, windows: xr.Dataset, places: Places, shift: float) -
     aspect = None
     if "aspect" in context.study.variables:
         aspect = places.pick(context.variable("aspect")).values
-    return fit_seasons(windows, elevation, aspect, dry_shift=shift)
+    return fit_seasons(windows, elevation, aspect, dry_shift=dry_shift, shift=shift)
 
 
 def _dry_years(
-    windows: xr.Dataset, water: xr.DataArray, season: tuple[int, int]
+    windows: xr.Dataset, water: xr.DataArray, season: tuple[int, int], shift: int
 ) -> tuple[DryYears | None, str]:
     """Compare the closing of the window with the water of spring and early summer."""
     from headwater.restoration import dry_year_shift
+    from headwater.restoration.seasons import season_of_day
 
     first = season[0]
     months = [(first - 2 + i) % 12 + 1 for i in range(4)]
     spring = water.isel(time=np.flatnonzero(np.isin(water["time"].dt.month.values, months)))
-    by_year = spring.mean("place").groupby("time.year").mean()
+    year = ("time", season_of_day(spring["time"], shift))
+    by_year = spring.mean("place").assign_coords(year=year).groupby("year").mean()
     wetness = by_year.reindex(year=windows["year"]).values
     words = f"{water.name}, months {months[0]} to {months[-1]}"
     if np.isfinite(wetness).sum() < _FEWEST_YEARS or not np.nanstd(wetness) > 0:
@@ -188,7 +211,9 @@ def _chance(windows: xr.Dataset, places: Places, count: int) -> NDArray[np.float
     return chance
 
 
-def _choices(names: dict[str, str], options: RestorationOptions, wetness: str) -> tuple[str, ...]:
+def _choices(
+    names: dict[str, str], options: RestorationOptions, wetness: str, profile: MeasureProfile
+) -> tuple[str, ...]:
     limit = (
         f"{options.germination:g} m3 m-3"
         if options.germination
@@ -199,8 +224,10 @@ def _choices(names: dict[str, str], options: RestorationOptions, wetness: str) -
         if names["thaw"] == AIR
         else f"{names['thaw']} above 0 °C"
     )
+    run, warm = profile.number("season_run"), profile.number("season_warmth")
     return (
-        f"The season starts on the first of five days with {names['temperature']} of 5 °C or more, "
+        f"The season starts on the first of {run:g} days in a row with {names['temperature']} of "
+        f"{warm:g} °C or more, "
         f"thawed soil ({thaw}) and {names['water']} of at least {limit}.",
         f"Dry years are the driest third by {wetness}.",
         f"A gap of up to three days in {names['water']} takes the value before it.",

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from headwater.chapters.restoration.options import RestorationOptions
-    from headwater.restoration.measures import MeasureProfile
     from headwater.restoration.plan import Plan
+    from headwater.restoration.profile import MeasureProfile
     from headwater.restoration.units import Unit, UnitRecord
     from headwater.results import Result
     from headwater.study.model import Study
@@ -312,18 +312,16 @@ def _harvest(
             design = work.design
             if design is None:
                 continue
-            rain = None if season.rain is None else season.rain.mean("place")
             row: dict[str, Any] = {"unit": line.unit.name, "kind": design.kind}
             names = "width depth spacing row_distance per_hectare volume storm_runoff kept overflow"
             row |= {name: getattr(design, name) for name in names.split()}
             row |= {"cut": design.cut, "cut_low": design.cut_low, "cut_high": design.cut_high}
             row |= {"per_plant": design.per_plant, "enough": design.enough}
-            if rain is not None:
-                last = rain.isel(
-                    time=np.flatnonzero(rain["time"].dt.year.values == season.last_year)
-                )
+            if season.rain is not None:
                 kept = season_harvest(
-                    last.values, design.store, infiltration=options.infiltration or 5.0
+                    season.rain.mean("place").values,
+                    design.store,
+                    infiltration=options.infiltration or 5.0,
                 )
                 row |= {"season_runoff": kept.runoff, "season_kept": kept.kept}
                 row |= {"season_overflow": kept.overflow}
