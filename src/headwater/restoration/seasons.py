@@ -107,15 +107,7 @@ def season_windows(
             found=f"no daily {words}",
             do="Give temperature and soil temperature; or let thaw follow the air, knowingly",
         )
-    air, soil, water = (
-        one.transpose("time", ...).values for one in (temperature, soil_temperature, liquid)
-    )
-    if not air.shape == soil.shape == water.shape:
-        raise DataError(
-            "temperature, thaw and soil water do not fit",
-            found=f"shapes {air.shape}, {soil.shape}, {water.shape}",
-            do="Give the same days and places of all three",
-        )
+    air, soil, water = _alike(temperature, soil_temperature, liquid)
     used = profile or read_profile()
     warmth = used.number("season_warmth") if warm is None else warm
     run = int(used.number("season_run")) if length is None else length
@@ -142,6 +134,18 @@ def season_windows(
     for name in windows:
         windows[name].attrs["units"] = "day of year"
     return windows
+
+
+def _alike(*series: xr.DataArray) -> list[NDArray[Any]]:
+    """Give values as (time, ...); series of other days or places are a `DataError`."""
+    values = [one.transpose("time", ...).values for one in series]
+    if len({one.shape for one in values}) > 1:
+        raise DataError(
+            "temperature, thaw and soil water do not fit",
+            found=f"shapes {', '.join(str(one.shape) for one in values)}",
+            do="Give the same days and places of all three",
+        )
+    return values
 
 
 def season_of_day(times: xr.DataArray, shift: int = 0) -> NDArray[np.int64]:
