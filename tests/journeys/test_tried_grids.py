@@ -254,6 +254,19 @@ def test_a_second_study_leaves_the_results_of_the_first(tmp_path: Path) -> None:
     text = (tmp_path / "a.toml").read_text().replace("[variation]\n", "")
     (tmp_path / "b.toml").write_text(text)
     second = read_study(tmp_path / "b.toml", STEPS)
+    assert "holds the results of another study" in str(survey(second, STEPS).problems[0])
     with pytest.raises(Exception, match="holds the results of another study"):
         run(second, STEPS)
     assert (first.results / "variation" / "summary.csv").exists()
+
+
+def test_a_study_that_is_refused_claims_no_folder(tmp_path: Path) -> None:
+    save(tmp_path / "sm.nc", "sm", THETA, MONTHS, units="m3 m-3")
+    save(tmp_path / "void.nc", "sm", THETA - 5, MONTHS, units="m3 m-3")
+    text = '[study]\nname = "M"\n[variation]\n[inputs.soil_moisture]\n'
+    for name in ("void", "sm"):
+        (tmp_path / f"{name}.toml").write_text(f'{text}path = "{name}.nc"\n')
+    with pytest.raises(ProblemsError):
+        run(read_study(tmp_path / "void.toml", STEPS), STEPS)
+    run(read_study(tmp_path / "sm.toml", STEPS), STEPS)
+    assert (tmp_path / "results" / "variation" / "summary.csv").exists()

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from headwater.errors import DataError, HeadwaterError, StudyError
+from headwater.study.folder import check_owner
 from headwater.study.inputs import (
     of_input,
     open_input,
@@ -156,6 +157,7 @@ def survey(
     """
     problems: list[HeadwaterError] = []
     wanted = _valid_steps(study, steps, problems)
+    _try(problems, lambda: check_owner(study.results, study.file))
     area = _try(problems, lambda: read_study_area(study))
     read = [_try(problems, partial(step.read_tables, study)) for step in wanted]
     inputs: dict[str, xr.DataArray] = {}

@@ -17,7 +17,15 @@ from headwater.errors import InputError, ProblemsError, StudyError, nearest
 from headwater.results import fingerprint
 from headwater.settings import Settings, resolve
 from headwater.study.checks import check, survey
-from headwater.study.folder import claim, finished, log, opened, replace_folder, running_folder
+from headwater.study.folder import (
+    check_owner,
+    claim,
+    finished,
+    log,
+    opened,
+    replace_folder,
+    running_folder,
+)
 from headwater.study.inputs import read_study_area
 from headwater.study.memory import MemoryWatch
 from headwater.study.provenance import StepRecord, input_checksums, write_provenance
@@ -128,7 +136,7 @@ def run(
     settings = settings or resolve(study.settings)
     wanted = wanted_steps(study, steps, until)
     with opened(study.results, log_level=settings.log_level) as results:
-        claim(results, study.file)
+        check_owner(results, study.file)
         log.info("run of %s, headwater %s", study.file, headwater.__version__)
         try:
             return _run_steps(
@@ -156,6 +164,7 @@ def _run_steps(
     opened_inputs: Mapping[str, xr.DataArray] = {}
     if any(step.name not in keep for step in steps if not step.needs):
         opened_inputs = _check_first(this)
+    claim(this.results, this.study.file)
     earlier = _earlier_records(this.results)
     records: list[StepRecord] = []
     with dask.config.set(scheduler="threads", num_workers=this.settings.workers):

@@ -15,6 +15,7 @@ from pathlib import Path
 from headwater.errors import ResumeError
 
 __all__ = [
+    "check_owner",
     "claim",
     "finished",
     "finished_steps",
@@ -96,6 +97,35 @@ def held(results: Path) -> Iterator[None]:
         lock.release()
 
 
+def check_owner(results: Path, study: Path) -> None:
+    """Refuse a results folder in which another study has computed something.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder, which need not exist.
+    study : Path
+        The study file.
+
+    Raises
+    ------
+    ResumeError
+        If the folder holds the results of another study file.
+    """
+    try:
+        owner = (results / _OWNER).read_text(encoding="utf-8").strip()
+    except OSError:
+        return
+    if not owner or owner == _own(results, study) or not (results / owner).exists():
+        return
+    if finished_steps(results):
+        raise ResumeError(
+            "the results folder holds the results of another study",
+            found=f"{results}, of {(results / owner).resolve()}",
+            do=f'Write results = "results_{study.stem}" in [study] of {study.name}',
+        )
+
+
 def claim(results: Path, study: Path) -> None:
     """Bind a results folder to the study file that it belongs to.
 
@@ -109,25 +139,18 @@ def claim(results: Path, study: Path) -> None:
     Raises
     ------
     ResumeError
-        If the folder holds the results of another study file.
+        As :func:`check_owner`.
     """
-    card = results / _OWNER
+    check_owner(results, study)
+    (results / _OWNER).write_text(f"{_own(results, study)}\n", encoding="utf-8")
+
+
+def _own(results: Path, study: Path) -> str:
+    """Name a study file from its results: a study that moves with them is still the same."""
     try:
-        # relative, for a study that moves with its results is still the same
-        own = Path(os.path.relpath(study, results)).as_posix()
+        return Path(os.path.relpath(study, results)).as_posix()
     except ValueError:
-        own = study.as_posix()
-    try:
-        owner = card.read_text(encoding="utf-8").strip()
-    except OSError:
-        owner = ""
-    if owner and owner != own and (results / owner).exists():
-        raise ResumeError(
-            "the results folder holds the results of another study",
-            found=f"{results}, of {(results / owner).resolve()}",
-            do=f'Write results = "results_{study.stem}" in [study] of {study.name}',
-        )
-    card.write_text(f"{own}\n", encoding="utf-8")
+        return study.as_posix()
 
 
 def _make(results: Path) -> None:
