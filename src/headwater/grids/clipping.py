@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import GridError
-from headwater.grids.geometry import _crs, crs_of, geobox_of, grid_coords
+from headwater.grids.geometry import SHARE, _crs, crs_of, geobox_of, grid_coords
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from headwater.grids.area import Area
 
-__all__ = ["clip", "inside"]
+__all__ = ["cell_shares", "clip", "inside"]
 
 
 def inside(grid: GeoBox, area: Area) -> xr.DataArray:
@@ -46,6 +46,45 @@ def inside(grid: GeoBox, area: Area) -> xr.DataArray:
     outline = area.to_crs(_crs(grid)).geometry
     mask = geometry_mask([outline], out_shape=grid.shape, transform=grid.transform, invert=True)
     return xr.DataArray(mask, dims=("y", "x"), coords=grid_coords(grid), name="inside")
+
+
+def cell_shares(grid: GeoBox, area: Area) -> xr.DataArray:
+    """Find the share of each cell of a grid that lies in an area.
+
+    Parameters
+    ----------
+    grid : GeoBox
+        Rows may run either way.
+    area : Area
+        In any reference system.
+
+    Returns
+    -------
+    DataArray (y, x)
+        From 0 to 1 [1], of areas in the plane of the grid's own coordinates.
+
+    Examples
+    --------
+    >>> from headwater.grids import read_area, study_grid
+    >>> grid = study_grid(resolution=0.5, area=read_area((94, 36, 95, 36.5)))
+    >>> cell_shares(grid, read_area((94.4, 36.1, 94.6, 36.2))).round(3).values.tolist()
+    [[0.04, 0.04]]
+    """
+    import shapely
+
+    t, (rows, columns) = grid.transform, grid.shape
+    left, top = t.c + t.a * np.arange(columns), t.f + t.e * np.arange(rows)
+    x, y = (mesh.ravel() for mesh in np.meshgrid(left, top))
+    cells = shapely.box(x, np.minimum(y, y + t.e), x + t.a, np.maximum(y, y + t.e))
+    outline = area.to_crs(_crs(grid)).geometry
+    share = shapely.area(shapely.intersection(cells, outline)) / shapely.area(cells)
+    return xr.DataArray(
+        share.reshape(grid.shape),
+        dims=("y", "x"),
+        coords=grid_coords(grid),
+        name=SHARE,
+        attrs={"units": "1", "long_name": "Share of the cell in the area"},
+    )
 
 
 def clip(data: xr.DataArray, area: Area, *, margin: int = 0) -> xr.DataArray:

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from pyproj import CRS
 
-__all__ = ["cell_area", "cell_size", "crs_of", "geobox_of", "grid_coords", "is_geographic"]
+__all__ = [
+    "SHARE",
+    "cell_area",
+    "cell_size",
+    "crs_of",
+    "geobox_of",
+    "grid_coords",
+    "is_geographic",
+]
+
+SHARE = "area_share"
+"""Coordinate (y, x) with the share of a cell that lies in an area too small to hold its centre."""
 
 # A coordinate may be off its regular place by this share of a cell (float32 files are).
 _JITTER = 0.01
@@ -202,7 +213,8 @@ def cell_area(data: xr.DataArray | xr.Dataset | GeoBox) -> xr.DataArray:
     Returns
     -------
     DataArray (y, x)
-        Area [km2], float64. In a projected system it is the area on the map, and
+        Area [km2], float64; the part in the area where a coordinate :data:`SHARE` gives it. In a
+        projected system it is the area on the map, and
         ``attrs["caution"]`` says so.
 
     Raises
@@ -251,6 +263,7 @@ def cell_area(data: xr.DataArray | xr.Dataset | GeoBox) -> xr.DataArray:
     area = np.repeat(row[:, None], columns, axis=1)
     coords: Any = data.coords if isinstance(data, xr.DataArray | xr.Dataset) else grid_coords(grid)
     kept = {name: coords[name] for name in ("y", "x", "spatial_ref")}
+    area = area * np.asarray(coords[SHARE].values) if SHARE in coords else area
     return xr.DataArray(area, dims=("y", "x"), coords=kept, name="cell_area", attrs=attrs)
 
 

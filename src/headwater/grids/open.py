@@ -24,7 +24,7 @@ from headwater.grids.steps import bounded_steps, on_steps, time_steps
 from headwater.grids.times import check_times, step_days
 from headwater.units import convert, parse
 
-__all__ = ["OutOfRange", "ReadOptions", "open_grid", "out_of_range"]
+__all__ = ["OutOfRange", "ReadOptions", "open_grid", "open_layer", "out_of_range"]
 
 
 _BY_STEP = ({"water", "water flux"}, {"energy", "energy flux"})
@@ -164,9 +164,36 @@ def open_grid(
     wish = Wish(quantity, chunk_mb, dict(options))
     files = find_files(source)
     layer = _joined([read_layer(path, wish, many=len(files) > 1) for path in files])
+    return open_layer(layer, wish, files)
+
+
+def open_layer(layer: Layer, wish: Wish, files: Sequence[Path]) -> xr.DataArray:
+    """Bring what was read onto steps, named axes and the glossary's unit.
+
+    Parameters
+    ----------
+    layer : Layer
+        Values on their stamps, in the file's own unit.
+    wish : Wish
+        Quantity and options, as of :func:`open_grid`.
+    files : sequence of Path
+        Where it is from.
+
+    Returns
+    -------
+    DataArray
+        As of :func:`open_grid`.
+
+    Raises
+    ------
+    GridError, CRSError, TimeAxisError, UnitError
+        As :func:`open_grid`.
+    """
+    quantity, options = wish.quantity, wish.options
     label = f"{layer.path}, variable '{layer.data.name}'"
     if "time" in layer.data.dims:
-        check_times(layer.data["time"], str(source) if len(files) > 1 else layer.path.name)
+        name = files[0].name if len(files) == 1 else f"{len(files)} files from {files[0].name}"
+        check_times(layer.data["time"], name)
         layer = _stepped(layer, options.get("stamp"))
         layer = amounts_told_apart(layer, quantity, given=options.get("units"))
     data, found, written = layer.data, layer.crs, layer.crs_written
@@ -390,7 +417,7 @@ def _stored(layer: Layer, quantity: Term, layer_depth: float | None) -> str:
     return f"{one - zero!r} {zero!r}"
 
 
-def _described(data: xr.DataArray, quantity: Term, files: list[Path]) -> xr.DataArray:
+def _described(data: xr.DataArray, quantity: Term, files: Sequence[Path]) -> xr.DataArray:
     names = [path.name for path in files]
     data = data.rename(quantity.name).transpose(..., "y", "x")
     data.attrs = {

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import CRSError, HeadwaterError, InputError, ResumeError
+from headwater.study.points import is_point_table, open_points
+from headwater.tables.options import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,6 +112,10 @@ def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
         "offset": entry.offset,
         "chunk_mb": chunk_mb,
     }
+    if is_point_table(source):
+        reading = entry.reading or DEFAULTS
+        box = None if study.area is None else read_study_area(study)
+        return open_points(source, study.term(name), area=box, reading=reading, options=options)
     try:
         return open_grid(source, study.term(name), crs=entry.crs, **options)
     except CRSError:

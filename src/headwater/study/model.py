@@ -31,6 +31,7 @@ from headwater.chapters.warning.options import WarningOptions
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
 from headwater.study.paths import RelativePath
+from headwater.tables import ReadingOptions
 from headwater.units import parse
 
 __all__ = [
@@ -207,6 +208,7 @@ _OF_FILES = (
     "scale",
     "offset",
     "georeference",
+    "reading",
 )
 """Keys that say how a file is read, which a product knows itself."""
 
@@ -215,7 +217,9 @@ class InputTable(Table):
     """One quantity: where it is and what it is."""
 
     path: RelativePath | tuple[RelativePath, ...] = Field(
-        description="File, glob pattern or list of files: NetCDF, Zarr, GeoTIFF, ESRI ASCII."
+        description="File, glob pattern or list of files: NetCDF, Zarr, GeoTIFF, ESRI ASCII; or "
+        "tables (CSV, XLSX) of longitude, latitude, time and the quantity: points on a lattice "
+        "make a grid, stations are kriged."
     )
     product: str | None = Field(
         None,
@@ -252,6 +256,10 @@ class InputTable(Table):
         None, description="Value = stored number × scale + offset; wins over the file's."
     )
     offset: float | None = Field(None, description="See scale.")
+    reading: ReadingOptions | None = Field(
+        None,
+        description="What a table leaves open: encoding, dates, zone, missing; see tables.md.",
+    )
     align: Literal["mean", "bilinear", "nearest", "mode"] | None = Field(
         None,
         description="How it comes onto the study grid; default: mean where the file is finer, "

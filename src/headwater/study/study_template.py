@@ -104,6 +104,7 @@ _EXAMPLES = {
     "inputs.valid": "[0, 10000]",
     "inputs.scale": "0.0001",
     "inputs.offset": "0",
+    "inputs.reading": '{ dates = "dmy", zone = "Asia/Shanghai" }',
     "inputs.align": '"mean"',
     "inputs.georeference": '{ path = "latlon.nc", x = "xc", y = "yc" }',
     "inputs.quantity": '"soil_moisture"',

@@ -241,17 +241,17 @@ def _number(name: str, texts: Sequence[str], found: Match, context: Context) -> 
     )
     _refuse_text(name, bare, numbers, context)
     values, below = numbers.values, numbers.below
-    if unit and unit != entry.unit:
+    to = entry.unit if unit and entry.unit not in ("", unit) else ""
+    if to:
         values = _converted(values, unit, entry, name)
         below = _converted(below, unit, entry, name)
     for other in {u for u in own if u}:
         at = np.array([u == other for u in own])
         values = np.where(at, _converted(numbers.values, other, entry, name), values)
-    changed = entry.unit if unit and unit != entry.unit else ""
     return Column(
         entry.name,
         {entry.name: values},
-        Recognised(name, entry.name, found.how, unit, changed),
+        Recognised(name, entry.name, found.how, unit, to),
         numbers.missing,
         (*guesses, *_unsaid(name, values, unit, own, found), *numbers.guesses),
         below=_limits(below),
@@ -284,7 +284,9 @@ def _declared(name: str, found: Match, context: Context) -> tuple[str, list[str]
     entry = found.field
     given = context.options.units.get(entry.name) or context.options.units.get(name)
     text = given or found.unit
-    if not entry.unit or not text:
+    if not entry.unit and text:
+        return is_unit(text), []
+    if not text:
         told = f"'({found.remark})' in '{name}' is no unit known here and values were taken in "
         missing = entry.unit and found.remark and not given and entry.unit not in ("degree", "‰")
         return "", [f"{told}{entry.unit}; units settles it"] if missing else []
@@ -323,7 +325,7 @@ def _converted(values: Floats, unit: str, entry: Field, name: str) -> Floats:
 
 def _in_unit(entry: Field, unit: str) -> tuple[float, float] | None:
     """Bring the range of what is possible to the unit of the file."""
-    if entry.valid is None or not unit or unit == entry.unit:
+    if entry.valid is None or not unit or entry.unit in ("", unit):
         return entry.valid
     step = convert_unit(1.0, unit, entry.unit)
     return (entry.valid[0] / step, entry.valid[1] / step) if step > 0 else None

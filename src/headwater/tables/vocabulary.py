@@ -26,7 +26,7 @@ class Field:
         What the column may be called, parted by blanks: lower case, letters and digits only, the
         delta sign and the word delta written d.
     unit : str
-        That values are brought to; empty for none.
+        That values are brought to; empty for none, or where they stay in the unit of the file.
     valid : tuple of float, optional
         What is possible; a number such as -9999 outside of it stands for a missing value.
     """

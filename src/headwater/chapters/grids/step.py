@@ -102,12 +102,13 @@ def default_alignment(source_km: float, target_km: float, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where and when the study takes place."""
+    """Where and when the study takes place; `share` of cells where the area holds no centre."""
 
     grid: GeoBox
     period: tuple[Any, Any] | None
     inside: xr.DataArray
     cell_km: float
+    share: xr.DataArray | None = None
 
 
 def _options(study: Study) -> Mapping[str, Any] | None:
@@ -140,7 +141,7 @@ def _run(context: Context) -> Mapping[str, Result]:
         rows.append(row)
         if "time" not in data.dims:
             lasting[name] = _map_of(context, name)
-    results = _results(context, rows, coverage) | lasting
+    results = _results(context, rows, coverage, _small(frame)) | lasting
     if study.derived:
         context.progress(len(inputs) / len(study.variables), "slope and aspect")
         results |= _derive_terrain(context, inputs["elevation"], frame)
@@ -148,16 +149,20 @@ def _run(context: Context) -> Mapping[str, Result]:
 
 
 def _frame(context: Context, inputs: Mapping[str, xr.DataArray]) -> _Frame:
-    from headwater.grids.clipping import inside
+    from headwater.grids.clipping import cell_shares, inside
     from headwater.grids.geometry import grid_coords
 
     grid = study_geobox(context.study, inputs, context.area)
+    share = None
     if context.area is None:
         cells = xr.DataArray(np.ones(grid.shape, bool), dims=("y", "x"), coords=grid_coords(grid))
     else:
         cells = inside(grid, context.area)
+        if not cells.any():
+            share = cell_shares(grid, context.area)
+            cells = share > 0
     period = period_of(context.study, inputs)
-    return _Frame(grid, period, cells.drop_vars("spatial_ref"), _cell_km(grid))
+    return _Frame(grid, period, cells.drop_vars("spatial_ref"), _cell_km(grid), share)
 
 
 def _cell_km(grid: GeoBox) -> float:
@@ -190,7 +195,7 @@ def _bring(
         method="nearest" if shared else method,
         min_coverage=study.grid.min_coverage,
     )
-    written = _write(context, name, aligned.where(frame.inside))
+    written = _write(context, name, _in_area(aligned, frame))
     share = _share_valid(written, frame)
     return _read_from(data) | {
         "input": name,
@@ -274,6 +279,16 @@ def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
     return stored[name]
 
 
+def _in_area(data: Any, frame: _Frame) -> Any:
+    """Keep the cells of the area, and their shares where it holds no cell centre."""
+    from headwater.grids.geometry import SHARE
+
+    kept = data.where(frame.inside)
+    if frame.share is None:
+        return kept
+    return kept.assign_coords({SHARE: (("y", "x"), frame.share.values, frame.share.attrs)})
+
+
 def _share_valid(written: xr.DataArray, frame: _Frame) -> xr.DataArray:
     """Share of times with a value in each cell of the area [%]."""
     series = written if "time" in written.dims else written.expand_dims("time")
@@ -295,7 +310,7 @@ def _derive_terrain(context: Context, dem: xr.DataArray, frame: _Frame) -> dict[
 
     study = context.study
     terrain = terrain_on_grid(dem, frame.grid, min_coverage=study.grid.min_coverage)
-    terrain = terrain.where(frame.inside)
+    terrain = _in_area(terrain, frame)
     caution = terrain.attrs.pop("caution", "")
     maps = {}
     for name in study.derived:
@@ -312,8 +327,41 @@ def _derive_terrain(context: Context, dem: xr.DataArray, frame: _Frame) -> dict[
     return maps
 
 
+def _small(frame: _Frame) -> tuple[str, ...]:
+    if frame.share is None:
+        return ()
+    return (_small_area(frame.share.values),)
+
+
+def _small_area(share: Any) -> str:
+    touched = share[share > 0]
+    cells = "1 cell" if touched.size == 1 else f"{touched.size} cells"
+    return (
+        f"The area holds no cell centre: it is described by the {cells} that it touches, averaged "
+        f"by the part of each that lies in it ({100 * touched.min():.3g} to "
+        f"{100 * touched.max():.3g} %)."
+    )
+
+
+def _notes(
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: Any
+) -> Iterator[str]:
+    """Say where the area is smaller than a cell."""
+    from headwater.grids.clipping import cell_shares, inside
+    from headwater.study.inputs import read_study_area
+
+    area = read_study_area(study)
+    if area is not None and not inside(grid, area).any():
+        share = cell_shares(grid, area).values
+        if share.any():
+            yield _small_area(share)
+
+
 def _results(
-    context: Context, rows: list[dict[str, Any]], coverage: dict[str, xr.DataArray]
+    context: Context,
+    rows: list[dict[str, Any]],
+    coverage: dict[str, xr.DataArray],
+    small: tuple[str, ...],
 ) -> dict[str, Result]:
     table = pd.DataFrame(rows)[_COLUMNS]
     table.attrs["units"] = {"cell": "km", "valid": "%", "out_of_range": "1", "steps": "1"}
@@ -328,7 +376,7 @@ def _results(
         "Inputs were converted to one unit, cut to the area and period, and brought onto one grid.",
         fingerprint=key,
         choices=(*choices, rule, *_read_as(rows)),
-        cautions=_cautions(rows),
+        cautions=(*small, *_cautions(rows)),
     )
     maps = MapResult(
         xr.Dataset(coverage),
@@ -385,4 +433,5 @@ STEP = Step(
     needs=(),
     options=_options,
     run=_run,
+    notes=_notes,
 )
