@@ -14,7 +14,7 @@ import pandas as pd
 from headwater.chapters.samples.lines import line_results, slope_prior
 from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
-from headwater.isotopes import add_groups, check_samples
+from headwater.isotopes.samples import add_groups, check_samples
 from headwater.virtual import make_headwater
 from headwater.virtual.endmembers import LMWL, sources
 from headwater.virtual.samples import PRECISION

@@ -20,9 +20,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.detector import factor, interaction, lesh, local_q, opgd, stratify, torus_shift_test
+from headwater.detector import factor, interaction, lesh, opgd, stratify
+from headwater.detector.local import local_q
 from headwater.detector.null_models import GridSpectral
 from headwater.detector.resample import Resampling
+from headwater.detector.torus_shift import torus_shift_test
 
 FACTORS, CLASSES = 7, 6
 FOUR = ("equal", "quantile", "geometric", "standard_deviation")

@@ -13,16 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from headwater.detector import (
-    contrasts,
-    ecological,
-    factor,
-    interaction,
-    opgd,
-    risk,
-    stratify,
-    torus_shift_test,
-)
+from headwater.detector import contrasts, ecological, factor, interaction, opgd, risk, stratify
 from headwater.detector.field_covariance import FieldPlaces
 from headwater.detector.null_models import (
     GridSpectral,
@@ -36,6 +27,7 @@ from headwater.detector.search_options import Search
 from headwater.detector.search_tests import search_test
 from headwater.detector.spread import spread_across
 from headwater.detector.strata import Strata
+from headwater.detector.torus_shift import torus_shift_test
 
 SIDE, DRAWS, ALPHA = 40, 199, 0.05
 CELLS = np.arange(SIDE * SIDE)

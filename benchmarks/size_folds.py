@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from headwater.inference import spatial_blocks, temporal_blocks
+from headwater.inference.blocks import spatial_blocks, temporal_blocks
 from headwater.validation.scorecards import ScorecardOptions, scorecard
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cookfarm-network"

@@ -11,6 +11,7 @@ The rooms, in the direction in which data goes:
 - :mod:`headwater.downscaling`: satellite soil moisture made finer, with its error
 - :mod:`headwater.validation`: products compared with stations and with each other
 - :mod:`headwater.network`: the observation network; :mod:`headwater.web` serves it
+- :mod:`headwater.vegetation`: what soil water lets grow, and where it is degrading
 - :mod:`headwater.warning`: drought and degradation, with a chosen rate of false alarms
 - :mod:`headwater.restoration`: when, where, what, and whether the water carries it
 - :mod:`headwater.alerts`: alerts over the stations, and ways to people

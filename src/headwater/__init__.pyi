@@ -13,6 +13,7 @@ from . import (
     tables,
     validation,
     variation,
+    vegetation,
     virtual,
     warning,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "tables",
     "validation",
     "variation",
+    "vegetation",
     "virtual",
     "warning",
 ]

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.warning import climb, fit_baseline, innovations, update_chart
+from headwater.warning import fit_baseline, innovations
 from headwater.warning.baseline import BaselineOptions, baseline_design, season_parts
-from headwater.warning.charts import Chart
-from headwater.warning.ladder import new_ladder
+from headwater.warning.charts import Chart, update_chart
+from headwater.warning.ladder import climb, new_ladder
 
 DAYS = np.arange("2008-01-01", "2018-01-01", 16, dtype="datetime64[D]")
 LATER = np.arange("2018-01-02", "2020-01-01", 16, dtype="datetime64[D]")

@@ -16,14 +16,14 @@ import pytest
 from headwater.isotopes import (
     WaterLine,
     check_quality,
-    check_samples,
-    crossings,
     fit_line,
     fit_lines,
     read_samples,
     summarise,
 )
 from headwater.isotopes.envelope import judge_lines, slope_envelope
+from headwater.isotopes.intersection import crossings
+from headwater.isotopes.samples import check_samples
 from headwater.isotopes.summary import add_excess
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

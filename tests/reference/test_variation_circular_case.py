@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.variation import circular_linear
+from headwater.variation.map_correlation import circular_linear
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
 pytestmark = pytest.mark.skipif(

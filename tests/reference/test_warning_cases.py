@@ -11,7 +11,6 @@ import pytest
 
 from headwater.warning import (
     calibrate_thresholds,
-    climb,
     fit_baseline,
     innovations,
     monitor_structure,
@@ -20,7 +19,7 @@ from headwater.warning import (
 from headwater.warning.baseline import BaselineOptions
 from headwater.warning.charts import Tolerance, new_chart
 from headwater.warning.evaluation import first_alarms
-from headwater.warning.ladder import new_ladder
+from headwater.warning.ladder import climb, new_ladder
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "warning"
 OPTIONS = BaselineOptions(season=(150, 280))

@@ -12,17 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headwater.warning import (
-    drought_class,
-    find_flash_droughts,
-    fit_standardisation,
-    moisture_deficit_index,
-    soil_water_deficit_index,
-    standardise,
-)
-from headwater.warning.drought import FlashRule
+from headwater.warning import drought_class, find_flash_droughts, standardise
+from headwater.warning.drought import FlashRule, moisture_deficit_index, soil_water_deficit_index
 from headwater.warning.run_length import cusum_run_length, ewma_run_length
-from headwater.warning.standardised import rolling_total
+from headwater.warning.standardised import fit_standardisation, rolling_total
 
 DATA = Path(__file__).parents[1] / "data" / "warning"
 CASES = json.loads((DATA / "indices.json").read_text())

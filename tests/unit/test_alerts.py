@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.alerts import read_rules, write_cap
-from headwater.alerts.cap import CapAlert, CapArea, cap_problems
+from headwater.alerts import read_rules
+from headwater.alerts.cap import CapAlert, CapArea, cap_problems, write_cap
 from headwater.alerts.channels import signature, verify_signature
 from headwater.errors import InputError, ProblemsError
 

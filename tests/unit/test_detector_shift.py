@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import factor, stratify, torus_shift_test
+from headwater.detector import factor, stratify
 from headwater.detector.q import q_statistic, stratum_sums
-from headwater.detector.torus_shift import _all_shifts
+from headwater.detector.torus_shift import _all_shifts, torus_shift_test
 from headwater.errors import DataError
 
 

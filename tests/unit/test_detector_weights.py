@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from headwater.detector import detect, idsa, local_q, spade, srsgd, stratify
+from headwater.detector import detect, idsa, spade, srsgd, stratify
 from headwater.detector.detection import detect_sample
+from headwater.detector.local import local_q
 from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.rough_sets import queen_units
 from headwater.detector.sample import read_sample

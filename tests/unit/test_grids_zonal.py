@@ -8,10 +8,10 @@ import shapely
 import xarray as xr
 
 from headwater.errors import DataError, InputError
-from headwater.grids import elevation_bands, read_area, study_grid, zone_mean
+from headwater.grids import elevation_bands, read_area, study_grid
 from headwater.grids.area import Area, read_areas
 from headwater.grids.geometry import grid_coords
-from headwater.grids.zonal import zone_quantiles
+from headwater.grids.zonal import zone_mean, zone_quantiles
 from headwater.grids.zones import aspect_sectors, class_zones, cross, polygon_zones
 
 GRID = study_grid(resolution=0.25, area=read_area((94, 36, 97, 38)))

@@ -85,7 +85,7 @@ MANY_ARGUMENTS: set[str] = set()
 TUPLES: set[str] = set()
 MEASURES = runpy.run_path(str(SOURCE.parents[1] / "docs" / "measure_house.py"))
 FILES = sorted(SOURCE.rglob("*.py"))
-LONGEST_FILE, LONGEST_BODY, MOST_EXPORTED = 600, 40, 226
+LONGEST_FILE, LONGEST_BODY, MOST_EXPORTED = 600, 40, 159
 
 
 def room_of(path: Path) -> str:

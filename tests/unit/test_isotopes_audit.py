@@ -4,19 +4,12 @@ import pytest
 
 from headwater.errors import InputError, StudyError
 from headwater.figures import render
-from headwater.isotopes import (
-    GMWL,
-    audit_tables,
-    check_quality,
-    check_samples,
-    crossings,
-    fit_lines,
-    read_claims,
-    summarise,
-)
+from headwater.isotopes import GMWL, audit_tables, check_quality, fit_lines, read_claims, summarise
 from headwater.isotopes.audit.run import RULES, published_study
 from headwater.isotopes.audit.tables import Claims, printed
+from headwater.isotopes.intersection import crossings
 from headwater.isotopes.results import SampleTable
+from headwater.isotopes.samples import check_samples
 
 
 def facts(*rows: tuple[str, ...]) -> Claims:

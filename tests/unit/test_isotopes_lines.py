@@ -4,8 +4,8 @@ import pytest
 
 from headwater.errors import DataError, StudyError
 from headwater.inference.multiplicity import holm
-from headwater.isotopes import GMWL, WaterLine, crossings, fit_line, fit_lines
-from headwater.isotopes.intersection import bootstrap_crossing, intersect
+from headwater.isotopes import GMWL, WaterLine, fit_line, fit_lines
+from headwater.isotopes.intersection import bootstrap_crossing, crossings, intersect
 from headwater.isotopes.slopes import equal_slopes
 
 X = np.linspace(-20, -5, 30)

@@ -5,17 +5,9 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, InputError, UnitError
-from headwater.isotopes import (
-    add_groups,
-    check_quality,
-    check_samples,
-    fit_line,
-    read_mixsiar,
-    read_samples,
-    summarise,
-)
+from headwater.isotopes import check_quality, fit_line, read_mixsiar, read_samples, summarise
 from headwater.isotopes.read import average_replicates
-from headwater.isotopes.samples import COLUMNS
+from headwater.isotopes.samples import COLUMNS, add_groups, check_samples
 from headwater.isotopes.summary import compare_groups
 
 

@@ -13,21 +13,19 @@ import xarray as xr
 
 from headwater.errors import DataError, InputError, StudyError
 from headwater.restoration import (
-    advise,
     design_earthwork,
     estimate_treatment_effect,
     make_plan,
     matched_controls,
     read_profile,
-    runoff_cut,
     season_windows,
     write_plan,
 )
 from headwater.restoration.calendar_bands import fit_season_start
-from headwater.restoration.measures import Site
+from headwater.restoration.measures import Site, advise
 from headwater.restoration.plan import Unit, move_line, plan_table
 from headwater.restoration.profile import _NUMBERS, GRADES
-from headwater.restoration.rain_harvesting import HarvestStore, earthwork_refusals
+from headwater.restoration.rain_harvesting import HarvestStore, earthwork_refusals, runoff_cut
 from headwater.restoration.work_calendar import SeasonDays, work_days
 
 RAINS = (54, 120, 160)

@@ -14,21 +14,19 @@ from headwater.errors import DataError, HeadwaterError, InputError, StudyError
 from headwater.restoration import (
     change_plan,
     design_earthwork,
-    dry_year_shift,
     evaluate_plan,
     load_plan,
     make_plan,
-    merge_plan,
     read_units,
     save_plan,
-    season_harvest,
     write_plan,
 )
-from headwater.restoration.earthwork_design import curve_number_of
+from headwater.restoration.dry_years import dry_year_shift
+from headwater.restoration.earthwork_design import curve_number_of, season_harvest
 from headwater.restoration.evaluation import read_cover
 from headwater.restoration.measures import Site
 from headwater.restoration.plan import move_line
-from headwater.restoration.plan_store import plan_as_json
+from headwater.restoration.plan_store import merge_plan, plan_as_json
 from headwater.restoration.rain_harvesting import HarvestStore
 from headwater.restoration.units import Unit, unit_of
 

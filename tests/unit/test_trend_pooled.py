@@ -7,11 +7,11 @@ import xarray as xr
 
 from headwater.errors import DataError, TimeAxisError
 from headwater.variation import persistent_mann_kendall
-from headwater.variation.trend import (
+from headwater.variation.trend.partial import residual_trend
+from headwater.variation.trend.pooled import (
     contextual_mann_kendall,
     field_trend_test,
     regional_mann_kendall,
-    residual_trend,
 )
 
 

@@ -8,7 +8,9 @@ import xarray as xr
 
 from headwater import variation
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation import trend
+from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
+from headwater.variation.trend.ols_persistent import persistent_ols_trend
+from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 
 RNG = np.random.default_rng(11)
 YEARS = pd.date_range("2001-01-01", periods=24, freq="YS")
@@ -17,10 +19,10 @@ TESTS = [
     variation.ols_trend,
     variation.sen_mann_kendall,
     variation.persistent_mann_kendall,
-    trend.persistent_ols_trend,
-    trend.hamed_rao,
-    trend.yue_wang,
-    trend.prewhitened_mann_kendall,
+    persistent_ols_trend,
+    hamed_rao,
+    yue_wang,
+    prewhitened_mann_kendall,
     variation.pettitt,
     variation.interannual_cv,
 ]

@@ -6,8 +6,8 @@ import xarray as xr
 from scipy import stats
 
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation import anomalies, correlate, lagged_correlation, monthly_correlation
-from headwater.variation.correlation import follows
+from headwater.variation import anomalies, correlate, lagged_correlation
+from headwater.variation.correlation import follows, monthly_correlation
 
 
 def cube(values, freq="MS", name="theta", **attrs):

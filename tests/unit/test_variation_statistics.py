@@ -9,7 +9,6 @@ from headwater.errors import DataError, GridError, TimeAxisError
 from headwater.inference import fdr
 from headwater.variation import (
     anomalies,
-    circular_linear,
     climatology,
     correlate,
     correlate_maps,
@@ -20,7 +19,7 @@ from headwater.variation import (
     spatial_cv,
 )
 from headwater.variation.calendar import decimal_years
-from headwater.variation.map_correlation import matrix
+from headwater.variation.map_correlation import circular_linear, matrix
 from headwater.variation.trend.classic import trend_class
 
 

@@ -6,25 +6,21 @@ import pytest
 from headwater.errors import DataError, StudyError
 from headwater.warning import (
     calibrate_thresholds,
-    climb,
     critical_slowing_down,
     drought_class,
     find_flash_droughts,
     fit_baseline,
-    fit_standardisation,
-    moisture_deficit_index,
     monitor_structure,
     score_detector,
     seasonal_percentile,
-    soil_water_deficit_index,
 )
 from headwater.warning.baseline import REASONS, BaselineOptions
 from headwater.warning.charts import Chart, Tolerance
-from headwater.warning.drought import FlashRule
+from headwater.warning.drought import FlashRule, moisture_deficit_index, soil_water_deficit_index
 from headwater.warning.evaluation import delay_curve
-from headwater.warning.ladder import LadderRule, new_ladder
+from headwater.warning.ladder import LadderRule, climb, new_ladder
 from headwater.warning.run_length import cusum_run_length, ewma_limit
-from headwater.warning.standardised import rolling_total
+from headwater.warning.standardised import fit_standardisation, rolling_total
 
 DAYS = np.arange("2008-01-01", "2018-01-01", 16, dtype="datetime64[D]")
 

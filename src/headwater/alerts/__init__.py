@@ -1,14 +1,14 @@
 """Alerts over the observations: rules, events with evidence, an outbox, ways to people.
 
 Read and try rules
-    :func:`read_rules`; :func:`replay_rule` says what a rule would have sent on past data.
+    :func:`read_rules`; what a rule would have sent on past data is in
+    :mod:`headwater.alerts.events`.
 Watch
     :func:`evaluate` takes new observations in and puts messages in the outbox, in one transaction;
     :func:`deliver` sends what is due, one process at a time.
 See to alerts
     :func:`list_alerts`, :func:`acknowledge`.
-For other systems
-    :func:`write_cap` (CAP 1.2).
+    For other systems, :mod:`headwater.alerts.cap` writes CAP 1.2.
 """
 
 import lazy_loader

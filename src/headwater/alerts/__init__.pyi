@@ -1,5 +1,4 @@
-from .cap import write_cap
-from .events import acknowledge, evaluate, list_alerts, replay_rule
+from .events import acknowledge, evaluate, list_alerts
 from .outbox import deliver
 from .rules import read_rules
 
@@ -9,6 +8,4 @@ __all__ = [
     "evaluate",
     "list_alerts",
     "read_rules",
-    "replay_rule",
-    "write_cap",
 ]

@@ -9,7 +9,7 @@ One detector each
 
 - :func:`factor`, :func:`interaction`, :func:`risk`, :func:`contrasts`, :func:`ecological`: the four
   of Wang et al. (2010), with tests and intervals that know about neighbours
-- :func:`association`: which factors go together
+- which factors go together is in :mod:`headwater.detector.associations`
 
 Strata
 
@@ -19,12 +19,14 @@ Strata
 
 Further detectors
 
-- :func:`gozh`, :func:`lesh`, :func:`shegd`: regression trees, and the share of each factor
+- :func:`gozh`, :func:`lesh`: regression trees, and the share of each factor (SHEGD's is in
+  :mod:`headwater.detector.shapley`)
 - :func:`rgd`: robust strata
 - :func:`spade`, :func:`idsa`: variance between neighbours, of factors and of their overlays
 - :func:`srsgd`: a response of classes, by rough sets
-- :func:`scale_sweep`: the size of the cells; :func:`local_q`: where on the map;
-  :func:`torus_shift_test`: all shifts of the map
+- the size of the cells is in :mod:`headwater.detector.scale`, q by place in
+  :mod:`headwater.detector.local`, the test by all shifts of the map in
+  :mod:`headwater.detector.torus_shift`
 """
 
 import lazy_loader

@@ -15,7 +15,8 @@ From retrievals to a map:
 How far to trust it:
 
 - :func:`twin_experiment`: the skill to expect, on synthetic truths
-- :func:`days_to_observation`: how long ago, or how soon, a pixel was observed
+- how long ago, or how soon, a pixel was observed is in
+  :mod:`headwater.downscaling.observation_age`
 """
 
 import lazy_loader

@@ -1,4 +1,3 @@
-from .observation_age import days_to_observation
 from .pipeline import downscale
 from .predictors import build_predictors
 from .support_operator import aggregate_cube, support
@@ -9,7 +8,6 @@ __all__ = [
     "Recipe",
     "aggregate_cube",
     "build_predictors",
-    "days_to_observation",
     "downscale",
     "fit_downscaling",
     "support",

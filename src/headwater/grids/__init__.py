@@ -7,11 +7,11 @@ Bring onto one grid
     :func:`study_grid` lays a grid over an area, :func:`align` moves data onto it by exact overlap,
     :func:`clip` cuts data to an area.
 Describe the ground
-    :func:`terrain_on_grid`, :func:`elevation_bands`, :func:`cell_area`; :func:`zone_mean` averages
-    over zones.
+    :func:`terrain_on_grid`, :func:`elevation_bands`, :func:`cell_area`; means over zones are in
+    :mod:`headwater.grids.zonal`.
 Interpolate
-    :func:`empirical_variogram`, :func:`fit_variogram`, :class:`Kriging`; :func:`krige_stations`
-    maps stations and :func:`krige_grid` refines a grid.
+    :func:`krige_stations` maps stations and :func:`krige_grid` refines a grid; variograms are in
+    :mod:`headwater.grids.variogram`, kriging without maps in :mod:`headwater.grids.kriging`.
 Write
     :func:`write_zarr`, :func:`write_netcdf`, :func:`write_geotiff`.
 

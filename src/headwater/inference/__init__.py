@@ -3,9 +3,9 @@
 What persistent or neighbouring values are worth
     :func:`effective_n` for series; :func:`modified_t_test` for maps
 Many tests at once
-    :func:`fdr` for maps, :func:`holm` and :func:`benjamini_hochberg` for tables
+    :func:`fdr` for maps; tables are corrected in :mod:`headwater.inference.multiplicity`
 Blocks of what belongs together
-    :func:`block_bootstrap`; :func:`spatial_blocks` and :func:`temporal_blocks` for folds
+    :func:`block_bootstrap`; the blocks themselves are in :mod:`headwater.inference.blocks`
 
 p-values of single statistics are in :mod:`headwater.inference.kendall`,
 :mod:`headwater.inference.pettitt` and :mod:`headwater.inference.significance`, sums that merge

@@ -4,14 +4,11 @@ from .ingest.formats import read_file
 from .ingest.load import load_reading
 from .ingest.mapping import read_mapping
 from .inventory import list_series
-from .overview import write_export
 from .quality.control import flag_series
 from .quality.run import control_store
-from .store.backup import back_up, restore
 from .store.open import open_store
 
 __all__ = [
-    "back_up",
     "control_store",
     "derive",
     "flag_series",
@@ -20,7 +17,5 @@ __all__ = [
     "open_store",
     "read_file",
     "read_mapping",
-    "restore",
     "station_means",
-    "write_export",
 ]

@@ -2,19 +2,20 @@
 
 When?
     :func:`season_windows` finds, by place and year, when the season starts and when the soil dries
-    out; :func:`fit_seasons` fits that by altitude, aspect and year; :func:`calendar_table` and
-    :func:`work_days` give the days of each kind of work; :func:`dry_year_shift` how much earlier
-    the window closes in dry years; :func:`planting_method` how to plant.
+    out. From there :mod:`headwater.restoration.work_calendar` gives the days of each kind of work
+    by altitude and aspect, :mod:`headwater.restoration.dry_years` how much earlier the window
+    closes in dry years, and :mod:`headwater.restoration.calendar_bands` how to plant.
 What?
-    :func:`advise` chooses measures by grade from a profile with sources (:func:`read_profile`) and
-    refuses what slope, permafrost, protection or carrying capacity forbid.
+    :func:`read_profile` reads measures with their sources, from which
+    :mod:`headwater.restoration.measures` chooses by grade, refusing what slope, permafrost,
+    protection or carrying capacity forbid.
 Rain harvesting
-    :func:`design_earthwork`, :func:`season_harvest`; :func:`runoff_cut`, :func:`storm_runoff`,
-    :func:`earthwork_refusals`.
+    :func:`design_earthwork` sizes pits and terraces; its parts are in
+    :mod:`headwater.restoration.rain_harvesting` and
+    :mod:`headwater.restoration.earthwork_design`.
 The plan
     :func:`read_units`, :func:`make_plan`, :func:`plan_table`, :func:`write_plan`; as a file that
-    people change, with a trail: :func:`save_plan`, :func:`load_plan`, :func:`change_plan`,
-    :func:`merge_plan`.
+    people change, with a trail: :func:`save_plan`, :func:`load_plan`, :func:`change_plan`.
 Did it work?
     :func:`evaluate_plan`; :func:`estimate_treatment_effect`, :func:`matched_controls`.
 """

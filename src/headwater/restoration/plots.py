@@ -32,7 +32,7 @@ def draw_calendar(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Of :func:`headwater.restoration.calendar_table`.
+        Of :func:`headwater.restoration.work_calendar.calendar_table`.
 
     Returns
     -------

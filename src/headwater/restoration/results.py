@@ -30,7 +30,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkCalendar(TableResult):
-    """Days of work by altitude band and aspect: of :func:`headwater.restoration.calendar_table`."""
+    """Days of work by altitude band and aspect.
+
+    Of :func:`headwater.restoration.work_calendar.calendar_table`.
+    """
 
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw windows of work by altitude.

@@ -120,7 +120,7 @@ def fit_seasons(
     elevation, aspect : array-like (...)
         [m], [degrees clockwise from north; NaN for flat]
     dry_shift : float
-        Of :func:`headwater.restoration.dry_year_shift` [d].
+        Of :func:`headwater.restoration.dry_years.dry_year_shift` [d].
     shift : int
         That `windows` were found with [d].
 
@@ -267,7 +267,7 @@ def timing_of(measure: str, method: str, profile: MeasureProfile) -> str:
     ----------
     measure : str
     method : {"sow", "transplant", "either"}
-        Of :func:`headwater.restoration.planting_method`.
+        Of :func:`headwater.restoration.calendar_bands.planting_method`.
     profile : MeasureProfile
 
     Returns

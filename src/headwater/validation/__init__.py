@@ -10,14 +10,16 @@ Compare with a reference:
 
 - :func:`scorecard`, :class:`ScorecardOptions`: one table of agreement by station, season and
   stratum, with intervals that hold under autocorrelation
-- :func:`agreement`, :func:`pairwise_agreement`: two series, or each two of many
-- :func:`downscaling_gain`: what a finer grid adds
-- :func:`interval_skill`: whether predicted intervals hold, and how sharp they are
+- :func:`agreement`: two series; each two of many are in
+  :mod:`headwater.validation.agreement_intervals`
+- what a finer grid adds is in :mod:`headwater.validation.gain`, whether predicted intervals hold
+  in :mod:`headwater.validation.interval_scores`
 
 Without a truth:
 
-- :func:`triple_collocation`, :func:`triple_collocations`, :func:`extended_collocation`: errors of
-  three products, of each three of many, and of products of which some err together
+- :func:`triple_collocation`, :func:`extended_collocation`: errors of three products, and of
+  products of which some err together; each three of many are in
+  :mod:`headwater.validation.collocation`
 """
 
 import lazy_loader

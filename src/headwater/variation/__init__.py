@@ -1,8 +1,8 @@
 """How soil moisture changes in time and space, and with what it varies.
 
 To longer periods, and to one series
-    :func:`aggregate`, :func:`climatology`, :func:`anomalies`, :func:`area_series`,
-    :func:`band_series`
+    :func:`aggregate`, :func:`climatology`, :func:`anomalies`; means of an area and of its bands are
+    in :mod:`headwater.variation.series`
 How much it varies
     :func:`interannual_cv`, :func:`monthly_cv`, :func:`spatial_cv`
 Whether it has a trend
@@ -13,8 +13,9 @@ Whether it has a trend
 When it changed
     :func:`pettitt` tests for one change, :func:`structural_breaks` finds several
 With what it varies
-    :func:`correlate` over time, :func:`lagged_correlation`, :func:`monthly_correlation`;
-    :func:`correlate_maps` and :func:`circular_linear` over an area
+    :func:`correlate` over time, :func:`lagged_correlation` (month by month in
+    :mod:`headwater.variation.correlation`); :func:`correlate_maps` over an area (with a direction
+    in :mod:`headwater.variation.map_correlation`)
 """
 
 import lazy_loader

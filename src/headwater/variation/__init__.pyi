@@ -1,11 +1,10 @@
 from .aggregation import aggregate
 from .breaks import structural_breaks
 from .change_point import pettitt
-from .correlation import correlate, lagged_correlation, monthly_correlation
+from .correlation import correlate, lagged_correlation
 from .cv import interannual_cv, monthly_cv, spatial_cv
-from .map_correlation import circular_linear, correlate_maps
+from .map_correlation import correlate_maps
 from .mean_year import anomalies, climatology
-from .series import area_series, band_series
 from .trend.classic import ols_trend, sen_mann_kendall
 from .trend.compare import trends
 from .trend.mann_kendall_persistent import persistent_mann_kendall
@@ -14,15 +13,11 @@ from .trend.seasonal import seasonal_mann_kendall
 __all__ = [
     "aggregate",
     "anomalies",
-    "area_series",
-    "band_series",
-    "circular_linear",
     "climatology",
     "correlate",
     "correlate_maps",
     "interannual_cv",
     "lagged_correlation",
-    "monthly_correlation",
     "monthly_cv",
     "ols_trend",
     "persistent_mann_kendall",

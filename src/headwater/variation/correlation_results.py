@@ -198,7 +198,7 @@ def monthly_maps(
     Raises
     ------
     TimeAxisError, GridError, DataError
-        As :func:`headwater.variation.monthly_correlation`.
+        As :func:`headwater.variation.correlation.monthly_correlation`.
     """
     a, b = common_times(first, second)
     shared = set(np.asarray(a.indexes["time"].month).tolist())

@@ -181,7 +181,7 @@ def bands_through_time(
     Raises
     ------
     TimeAxisError, DataError
-        As :func:`headwater.variation.band_series`.
+        As :func:`headwater.variation.series.band_series`.
     """
     area = cell_area(monthly)
     parts = []

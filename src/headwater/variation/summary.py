@@ -79,7 +79,7 @@ def key_figures(
     Raises
     ------
     TimeAxisError, DataError
-        As :func:`headwater.variation.area_series`.
+        As :func:`headwater.variation.series.area_series`.
     """
     cubes = {**({} if monthly is None else {"month": monthly}), **yearly}
     first = next(iter(cubes.values()))

@@ -3,7 +3,6 @@ from .calibration import calibrate_soil
 from .capacity import carrying_capacity
 from .cover import clean_ndvi, end_values, fractional_cover
 from .degradation import grade_degradation, peak_of_season
-from .phenology import greenness_season, temperature_season, thaw_season
 from .response import fit_response
 from .smoothing import whittaker
 
@@ -17,10 +16,7 @@ __all__ = [
     "fit_response",
     "fractional_cover",
     "grade_degradation",
-    "greenness_season",
     "peak_of_season",
-    "temperature_season",
-    "thaw_season",
     "water_balance",
     "whittaker",
 ]

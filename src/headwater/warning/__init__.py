@@ -2,13 +2,14 @@
 
 How dry is it, for the time of the year?
     :func:`seasonal_percentile` with :func:`drought_class` (US Drought Monitor),
-    :func:`standardise` (SPI, SPEI, SSI; :func:`fit_standardisation` keeps the distributions for new
-    values), :func:`soil_water_deficit_index`, :func:`moisture_deficit_index`,
-    :func:`find_flash_droughts`, :func:`days_of_supply`.
+    :func:`standardise` (SPI, SPEI, SSI; distributions kept for new values are in
+    :mod:`headwater.warning.standardised`), :func:`find_flash_droughts`; indices of deficit and
+    the days of supply are in :mod:`headwater.warning.drought`.
 Is vegetation losing more than season and water explain?
     :func:`fit_baseline` learns each place's history, :func:`calibrate_thresholds` sets the rate of
-    false alarms, :func:`innovations` and :func:`update_chart` take each new date in, and
-    :func:`climb` moves places from watch to warning to confirmed.
+    false alarms, and :func:`innovations` are what each new date adds. They are summed up in
+    :mod:`headwater.warning.charts`; :mod:`headwater.warning.ladder` moves places from watch to
+    warning to confirmed.
 What would others have found?
     :func:`monitor_structure` (BFAST), :func:`critical_slowing_down` (a layer, never an alert).
 How good was it?

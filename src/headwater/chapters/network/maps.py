@@ -282,8 +282,8 @@ def _places(means: StationMeans, grid: GeoBox) -> tuple[Floats, Floats, list[str
 
 def _variogram(store: Store, request: MapRequest, grid: GeoBox) -> Variogram:
     """Fit to daily means of the days around: one day of few stations says little."""
-    from headwater.grids import empirical_variogram, fit_variogram
     from headwater.grids.geometry import is_geographic
+    from headwater.grids.variogram import empirical_variogram, fit_variogram
     from headwater.network.derived.interval_means import station_means
 
     days = np.arange(request.days[0] - _AROUND, request.days[-1] + _AROUND + 2)

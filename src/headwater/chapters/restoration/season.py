@@ -164,7 +164,7 @@ def _of_last_season(rain: xr.DataArray, shift: int) -> xr.DataArray:
 def _fits(
     context: Context, windows: xr.Dataset, places: Places, dry_shift: float, shift: int
 ) -> SeasonFits | None:
-    from headwater.restoration import fit_seasons
+    from headwater.restoration.work_calendar import fit_seasons
 
     start = windows["start"].values
     if (np.isfinite(start).any(axis=1)).sum() < _FEWEST_YEARS:
@@ -180,7 +180,7 @@ def _dry_years(
     windows: xr.Dataset, water: xr.DataArray, season: tuple[int, int], shift: int
 ) -> tuple[DryYears | None, str]:
     """Compare the closing of the window with the water of spring and early summer."""
-    from headwater.restoration import dry_year_shift
+    from headwater.restoration.dry_years import dry_year_shift
     from headwater.restoration.seasons import season_of_day
 
     first = season[0]

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from headwater.chapters.restoration.options import RestorationOptions
     from headwater.restoration.plan import Plan
     from headwater.restoration.profile import MeasureProfile
+    from headwater.restoration.results import WorkCalendar
     from headwater.restoration.units import Unit, UnitRecord
+    from headwater.restoration.work_calendar import SeasonFits
     from headwater.results import Result
     from headwater.study.model import Study
 
@@ -223,12 +225,11 @@ def _write(context: Context, plan: Plan, profile: MeasureProfile) -> None:
 def _results(
     context: Context, plan: Plan, profile: MeasureProfile, season: StudySeason
 ) -> dict[str, Result]:
-    from headwater.restoration import calendar_table, plan_table
+    from headwater.restoration import plan_table
     from headwater.restoration.results import (
         DryYearTable,
         PlanTable,
         UnitTable,
-        WorkCalendar,
         dry_year_frame,
         unit_frame,
     )
@@ -247,22 +248,31 @@ def _results(
         "units": UnitTable(unit_frame(plan.lines), "Management units with grade and priority."),
     }
     if season.fits is not None:
-        found["calendar"] = WorkCalendar(
-            calendar_table(
-                season.fits,
-                options.bands or _bands(season),
-                durations=options.durations,
-                share=options.share,
-                profile=profile,
-            ),
-            _CALENDAR,
-            _REFERENCES,
-            choices=season.choices,
-            cautions=season.cautions,
-        )
+        found["calendar"] = _calendar(options, season, season.fits, profile)
     if season.dry is not None:
         found["dry-years"] = DryYearTable(dry_year_frame(season.dry), _DRY)
     return found
+
+
+def _calendar(
+    options: RestorationOptions,
+    season: StudySeason,
+    fits: SeasonFits,
+    profile: MeasureProfile,
+) -> WorkCalendar:
+    from headwater.restoration.results import WorkCalendar
+    from headwater.restoration.work_calendar import calendar_table
+
+    table = calendar_table(
+        fits,
+        options.bands or _bands(season),
+        durations=options.durations,
+        share=options.share,
+        profile=profile,
+    )
+    return WorkCalendar(
+        table, _CALENDAR, _REFERENCES, choices=season.choices, cautions=season.cautions
+    )
 
 
 _PLAN = (
@@ -303,7 +313,7 @@ def _harvest(
     """Rain harvesting where it is planned: the design, and what it does with a season's rain."""
     import pandas as pd
 
-    from headwater.restoration import season_harvest
+    from headwater.restoration.earthwork_design import season_harvest
     from headwater.results import TableResult
 
     rows = []

@@ -254,8 +254,8 @@ def _judged(
     rng: np.random.Generator,
 ) -> dict[str, Result]:
     """Cross every line with the meteoric one, and say which crossing may be believed."""
-    from headwater.isotopes import crossings
     from headwater.isotopes.envelope import judge_lines
+    from headwater.isotopes.intersection import crossings
 
     own = fitted.data[fitted.data["status"] == "ok"].reset_index(drop=True)
     named = [

@@ -48,8 +48,9 @@ def read_table(options: SamplesOptions) -> SampleTable:
         If numbers are not numbers (rows are named), or a tracer of the mixing is computed from
         others.
     """
-    from headwater.isotopes import add_groups, read_samples
+    from headwater.isotopes import read_samples
     from headwater.isotopes.mixing.composition import check_tracers
+    from headwater.isotopes.samples import add_groups
     from headwater.tables import ReadingOptions
 
     samples = read_samples(
