@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from headwater.alerts.outbox import OutboxMessage
 from headwater.alerts.rules import Channel, Rules
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 _TIMEOUT = 20.0
+_LASTS = 7
+"""Days until a CAP message expires."""
 _KINDS = {
     "en": {
         "raised": "Alert",
@@ -36,6 +39,10 @@ _KINDS = {
         "data_back": "Data back",
         "reminder": "Reminder",
         "escalated": "Not yet seen to",
+        "watch": "Watch",
+        "warning": "Warning",
+        "confirmed": "Confirmed",
+        "restored": "Restored",
     },
     "zh": {
         "raised": "预警",
@@ -44,7 +51,15 @@ _KINDS = {
         "data_back": "数据恢复",
         "reminder": "提醒",
         "escalated": "尚未处理",
+        "watch": "关注",
+        "warning": "预警",
+        "confirmed": "确认退化",
+        "restored": "已恢复",
     },
+}
+_DRILL = {
+    "en": {"Exercise": "EXERCISE – ", "Test": "TEST – "},
+    "zh": {"Exercise": "演练——", "Test": "测试——"},
 }
 _LINES = {
     "en": "{kind}: {headline}\nTime: {time}\nReference: {key}\n",
@@ -137,9 +152,11 @@ def _secret(channel: Channel) -> str:
 
 def _words(channel: Channel, message: OutboxMessage) -> str:
     kind = _KINDS[channel.language].get(message.detail["kind"], message.detail["kind"])
+    headline = message.detail["headline"]
+    kind = _DRILL[channel.language].get(channel.status, "") + kind
     return _LINES[channel.language].format(
         kind=kind,
-        headline=message.detail["headline"],
+        headline=message.detail.get(f"headline_{channel.language}", headline),
         time=message.detail["time"],
         key=message.alert_key,
     )
@@ -148,6 +165,11 @@ def _words(channel: Channel, message: OutboxMessage) -> str:
 def _name(message: OutboxMessage) -> str:
     """Name a message for ever, from its key alone."""
     return hashlib.sha256(message.key.encode()).hexdigest()[:32]
+
+
+def _facts(channel: Channel, message: OutboxMessage) -> dict[str, Any]:
+    drill = {} if channel.status == "Actual" else {"status": channel.status}
+    return {**message.detail, **drill, "alert": message.alert_key, "id": _name(message)}
 
 
 def _send_nothing(channel: Channel, message: OutboxMessage) -> None:
@@ -188,7 +210,7 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 def _send_webhook(channel: Channel, message: OutboxMessage) -> None:
-    facts = {**message.detail, "alert": message.alert_key, "id": _name(message)}
+    facts = _facts(channel, message)
     body = json.dumps(facts, ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": _name(message)}
     secret = _secret(channel)
@@ -204,7 +226,7 @@ def _send_webhook(channel: Channel, message: OutboxMessage) -> None:
 def _send_mqtt(channel: Channel, message: OutboxMessage) -> None:
     from paho.mqtt import publish
 
-    facts = {**message.detail, "alert": message.alert_key, "id": _name(message)}
+    facts = _facts(channel, message)
     login = {"username": channel.user, "password": _secret(channel)} if channel.user else None
     publish.single(
         channel.topic,
@@ -220,25 +242,27 @@ def _send_mqtt(channel: Channel, message: OutboxMessage) -> None:
 def _send_cap(channel: Channel, message: OutboxMessage) -> None:
     from headwater.alerts.cap import CapAlert, CapArea, write_cap
 
-    sent = dt.datetime.fromisoformat(message.detail["time"].replace("Z", "+00:00"))
-    ends = message.detail["kind"] in ("resolved", "data_back")
+    detail, kind = message.detail, message.detail["kind"]
+    sent, ends = _moment(detail["time"]), kind in ("resolved", "data_back", "restored")
     first = re.sub(r"[^A-Za-z0-9.-]", "-", message.alert_key)
-    begun = dt.datetime.fromisoformat(
-        message.detail.get("raised", message.detail["time"]).replace("Z", "+00:00")
-    )
-    begun_as = "nodata" if message.detail["kind"] == "data_back" else "raised"
+    before = detail.get("before") or ([] if not ends else [_begun(detail)])
+    outline = tuple((float(x), float(y)) for x, y in detail.get("outline", ()))
     text = write_cap(
         CapAlert(
-            identifier=f"{first}-{message.detail['kind']}",
+            identifier=f"{first}-{kind}",
             sender=channel.sender,
             sent=sent,
-            expires=sent + dt.timedelta(days=7),
+            expires=sent + dt.timedelta(days=_LASTS),
             event="Soil water and vegetation",
-            headline=message.detail["headline"],
+            headline=detail["headline"],
             description=_words(channel, message),
-            area=CapArea(message.detail["headline"]),
-            message_type="Cancel" if ends else "Alert",
-            references=((channel.sender, f"{first}-{begun_as}", begun),) if ends else (),
+            area=CapArea(detail["headline"], outline),
+            status=channel.status,
+            message_type="Cancel" if ends else "Update" if before else "Alert",
+            references=tuple(
+                (channel.sender, f"{first}-{one}", _moment(when)) for one, when in before
+            ),
+            severity=detail.get("severity", "Moderate"),
             language={"en": "en", "zh": "zh-CN"}[channel.language],
         )
     )
@@ -247,6 +271,16 @@ def _send_cap(channel: Channel, message: OutboxMessage) -> None:
     temporary = path.with_suffix(".writing")
     temporary.write_bytes(text)
     temporary.replace(path)
+
+
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _begun(detail: dict[str, Any]) -> list[str]:
+    """Name what a cancellation of an alert of stations refers to."""
+    kind = "nodata" if detail["kind"] == "data_back" else "raised"
+    return [kind, detail.get("raised", detail["time"])]
 
 
 def _send_robot(channel: Channel, message: OutboxMessage) -> None:

@@ -65,6 +65,9 @@ class Channel(_Table):
     topic: str = Field("headwater/alerts", description="Of MQTT.")
     folder: Path = Field(Path("cap"), description="Of CAP files.")
     language: Literal["en", "zh"] = Field("en", description="Of the texts.")
+    status: Literal["Actual", "Exercise", "Test"] = Field(
+        "Actual", description="Exercise for drills: every message says so."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Channel:

@@ -14,6 +14,7 @@ from headwater.cli import (
     detect,
     doctor,
     downscale,
+    early_warning,
     hindcast,
     keys,
     network,
@@ -188,6 +189,7 @@ app.command("twin")(downscale.run_twin)
 app.command("validate")(validate.run_validate)
 app.command("detect")(detect.run_detect)
 app.command("hindcast")(hindcast.run_hindcast)
+app.command("watch")(early_warning.run_watch)
 app.add_typer(samples.app, name="samples")
 app.add_typer(network.app, name="network")
 app.command("serve")(serve.run_serve)

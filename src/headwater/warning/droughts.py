@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import StudyError
 
-__all__ = ["drought_watch"]
+__all__ = ["advance_drought", "drought_watch"]
 
 
 def drought_watch(
@@ -59,8 +59,39 @@ def drought_watch(
     for at, now in enumerate(p):
         if at and year[at] != year[at - 1]:
             on, count = np.zeros_like(on), np.zeros_like(count)
-        seen = np.isfinite(now)
-        count = np.where(seen, np.where(now <= begins, count + 1, 0), count)
-        on = np.where(seen, (on & ~(now > ends)) | (count >= persist), on)
+        on, count = advance_drought(on, count, now, begins=begins, ends=ends, persist=persist)
         found[at] = on
     return found
+
+
+def advance_drought(
+    on: ArrayLike,
+    count: ArrayLike,
+    percentile: ArrayLike,
+    *,
+    begins: float,
+    ends: float,
+    persist: int,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Take one step in.
+
+    Parameters
+    ----------
+    on : array-like of bool, shape (n_places,)
+        Whether a drought was on.
+    count : array-like of int, shape (n_places,)
+        Steps in a row at or below `begins`.
+    percentile : array-like, shape (n_places,)
+        [%]; a missing one changes nothing.
+    begins, ends, persist
+        As for :func:`drought_watch`.
+
+    Returns
+    -------
+    on, count : ndarray
+    """
+    now, was = np.asarray(percentile, dtype=np.float64), np.asarray(on, dtype=bool)
+    before = np.asarray(count, dtype=np.int64)
+    seen = np.isfinite(now)
+    counted = np.where(seen, np.where(now <= begins, before + 1, 0), before)
+    return np.where(seen, (was & ~(now > ends)) | (counted >= persist), was), counted

@@ -142,7 +142,8 @@ def start_monitor(
     >>> seen.state[-1].tolist(), monitor.bytes_per_place < 100
     ([0, 3], True)
     """
-    fitted = fit_baseline(values, times, covariates, options=options)
+    fitted = _narrowed(fit_baseline(values, times, covariates, options=options))
+    # thresholds follow from the memory as it is kept, so that they need not be kept
     chart = new_chart(fitted, thresholds)
     nothing = np.zeros(len(fitted.rho), dtype=np.float32)
     return _narrow(
@@ -243,23 +244,23 @@ _NARROW = {
 }
 
 
+def _narrowed(part: Any) -> Any:
+    held = {entry.name: getattr(part, entry.name) for entry in fields(part)}
+    arrays = {
+        name: value.astype(_NARROW[value.dtype])
+        for name, value in held.items()
+        if isinstance(value, np.ndarray) and value.dtype in _NARROW
+    }
+    return replace(part, **arrays) if arrays else part
+
+
 def _narrow(monitor: Monitor) -> Monitor:
     """Round the state to what is kept on disk, after each date."""
-
-    def narrowed(part: Any) -> Any:
-        held = {entry.name: getattr(part, entry.name) for entry in fields(part)}
-        arrays = {
-            name: value.astype(_NARROW[value.dtype])
-            for name, value in held.items()
-            if isinstance(value, np.ndarray) and value.dtype in _NARROW
-        }
-        return replace(part, **arrays)
-
     return replace(
         monitor,
-        baseline=narrowed(monitor.baseline),
-        chart=narrowed(monitor.chart),
-        ladder=narrowed(monitor.ladder),
+        baseline=_narrowed(monitor.baseline),
+        chart=_narrowed(monitor.chart),
+        ladder=_narrowed(monitor.ladder),
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headwater.grids.plausibility import Overview
     from headwater.study.model import Study
 
-__all__ = ["STEP", "default_alignment"]
+__all__ = ["STEP", "align_input", "default_alignment"]
 
 _FINER = 0.75
 """A source cell below this share of a study cell's side is finer; then averaging beats sampling."""
@@ -178,23 +178,15 @@ def _bring(
     context: Context, name: str, data: xr.DataArray, frame: _Frame
 ) -> tuple[dict[str, Any], xr.DataArray]:
     """Align one input, write it, and report what was done to it."""
-    from headwater.grids import align
     from headwater.grids.geometry import geobox_of
 
     study, entry = context.study, context.study.inputs[name]
     native = _in_period(data, frame)
     possible, impossible = _without_impossible(native, study, name, context.area)
     seen = _seen(possible, study.term(name), context.area)
-    source = geobox_of(data)
-    source_km = _cell_km(source)
-    method = entry.align or default_alignment(source_km, frame.cell_km, data.attrs["kind"])
-    shared = _same_cells(source, frame.grid)
-    aligned = align(
-        possible,
-        frame.grid,
-        method="nearest" if shared else method,
-        min_coverage=study.grid.min_coverage,
-    )
+    source_km = _cell_km(geobox_of(data))
+    aligned, method = align_input(study, name, possible, frame.grid)
+    shared = method == "none"
     written = _write(context, name, _in_area(aligned, frame))
     share = _share_valid(written, frame)
     return _read_from(data) | {
@@ -202,7 +194,7 @@ def _bring(
         "long_name": data.attrs["long_name"],
         "units_given": entry.units or "",
         "cell": source_km,
-        "alignment": "none" if shared else method,
+        "alignment": method,
         "chosen_by": "study file" if entry.align and not shared else "default",
         "steps": written.sizes.get("time", 1),
         "start": _day(written, 0),
@@ -212,6 +204,44 @@ def _bring(
         "out_of_range": impossible,
         "warnings": "\n".join([*_lines(data, "warnings"), *seen.warnings]),
     }, share
+
+
+def align_input(
+    study: Study, name: str, data: xr.DataArray, grid: GeoBox
+) -> tuple[xr.DataArray, str]:
+    """Bring an input onto the study grid as the study file, or its resolution, says.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        The input.
+    data : DataArray (..., y, x)
+        On its own grid.
+    grid : GeoBox
+        Of the study.
+
+    Returns
+    -------
+    aligned : DataArray (..., y, x)
+    method : str
+        ``none`` where its cells are those of the study grid.
+    """
+    from headwater.grids import align
+    from headwater.grids.geometry import geobox_of
+
+    source = geobox_of(data)
+    chosen = study.inputs[name].align or default_alignment(
+        _cell_km(source), _cell_km(grid), data.attrs["kind"]
+    )
+    shared = _same_cells(source, grid)
+    aligned = align(
+        data,
+        grid,
+        method="nearest" if shared else chosen,
+        min_coverage=study.grid.min_coverage,
+    )
+    return aligned, "none" if shared else chosen
 
 
 def _read_from(data: xr.DataArray) -> dict[str, Any]:

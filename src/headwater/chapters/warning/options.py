@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from headwater.errors import StudyError
 
-__all__ = ["WarningOptions"]
+__all__ = ["StationWarningOptions", "WarningOptions"]
 
 
 def _day(value: Any) -> Any:
@@ -81,10 +81,25 @@ class WarningOptions(BaseModel):
         "Monitor) [%].",
     )
     drought_ends: float = Field(
-        30.0, gt=0, lt=80, description="Percentile above which it ends [%]."
+        30.0,
+        gt=0,
+        lt=80,
+        validate_default=True,
+        description="Percentile above which it ends [%].",
     )
     drought_steps: int = Field(
         3, ge=1, description="Pentads in a row at or below it before it is one."
+    )
+    drought_share: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="headwater watch: share of the cells in drought that makes an alert; it ends "
+        "below half of that [1].",
+    )
+    channels: tuple[str, ...] = Field(
+        ("inbox",),
+        description="headwater watch: channels of the rules file that alerts go to.",
     )
     rehearsals: int = Field(
         400,
@@ -104,3 +119,30 @@ class WarningOptions(BaseModel):
                 do="Let drought_ends be no lower than drought_at",
             )
         return ends
+
+
+class StationWarningOptions(WarningOptions):
+    """Table ``[warning]`` of a network's mapping: the same watch over stations."""
+
+    growing_season: tuple[int, int] = Field(
+        (5, 10), description="First and last month; over New Year: [11, 3]."
+    )
+    depth: float | None = Field(
+        None,
+        ge=0,
+        description="Of the soil water [m]; default: the shallowest sensor of each station.",
+    )
+    min_years: int = Field(
+        3, ge=2, description="Years of soil water that a station needs for percentiles."
+    )
+
+    @field_validator("growing_season")
+    @classmethod
+    def _check_months(cls, months: tuple[int, int]) -> tuple[int, int]:
+        if not all(1 <= one <= 12 for one in months):
+            raise StudyError(
+                "months that the calendar does not have",
+                found=f"growing_season = {list(months)}",
+                do="Give first and last month, 1 to 12",
+            )
+        return months

@@ -30,7 +30,7 @@ from headwater.warning.monitor import Monitor, Watched, field_control, start_mon
 if TYPE_CHECKING:
     from headwater.study.step import Context
 
-__all__ = ["Plan", "Seen", "make_plan", "watch_grid"]
+__all__ = ["Plan", "Seen", "make_plan", "named_reasons", "watch_grid"]
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,8 @@ class Plan:
     ----------
     options : WarningOptions
     calendar : Calendar
+    months : tuple of int
+        First and last month of the growing season.
     split : datetime64
         First day watched.
     form : WaterForm or None
@@ -53,14 +55,18 @@ class Plan:
     thresholds : Thresholds
     missing : float
         Share of composites of the history's seasons without a value, mean of cells [1].
+    own_times : bool
+        Whether the greenness keeps its own times, its steps being no shorter than composites.
     """
 
     options: WarningOptions
     calendar: Calendar
+    months: tuple[int, int]
     split: np.datetime64
     form: WaterForm | None
     thresholds: Thresholds
     missing: float
+    own_times: bool
 
     def covariates(self, block: Block) -> Floats | None:
         """Transform the water of a block to what the baseline takes."""
@@ -88,16 +94,22 @@ class Seen:
 
 
 def make_plan(
-    context: Context, green: xr.DataArray, water: xr.DataArray | None, options: WarningOptions
+    green: xr.DataArray,
+    water: xr.DataArray | None,
+    options: WarningOptions,
+    *,
+    growing_season: tuple[int, int],
+    rng: np.random.Generator,
 ) -> Plan:
     """Choose the response to water, and calibrate thresholds, on a sample of cells.
 
     Parameters
     ----------
-    context : Context
-        Of the running step.
     green, water : DataArray (time, y, x)
     options : WarningOptions
+    growing_season : tuple of int
+        First and last month.
+    rng : numpy.random.Generator
 
     Returns
     -------
@@ -108,10 +120,10 @@ def make_plan(
     DataError
         If no history, or none in the growing season, is there.
     """
-    calendar = series.calendar_of(context.study.growing_season, options)
+    calendar = series.calendar_of(growing_season, options)
     times, _ = series.composites(green, options.step)
     split = series.split_day(pd.DatetimeIndex(times), options)
-    sample = _sample_block(context, green, water, options)
+    sample = _sample_block(green, water, options)
     past = times < split
     in_season = season_parts(calendar.moved(times), calendar.options) >= 0
     _check_season(past, in_season, calendar, split)
@@ -121,10 +133,19 @@ def make_plan(
     form = None
     if sample.water is not None:
         cube = xr.DataArray(sample.green[past], {"time": times[past]}, ("time", "cell"))
-        months = _months(context.study.growing_season)
-        form = series.pooled_form(cube, sample.water, months, context.rng)
-    bare = Plan(options, calendar, split, form, _NO_THRESHOLDS, missing)
-    return replace(bare, thresholds=_calibrated(bare, sample, context.rng))
+        months = _months(growing_season)
+        form = series.pooled_form(cube, sample.water, months, rng)
+    bare = Plan(
+        options=options,
+        calendar=calendar,
+        months=growing_season,
+        split=split,
+        form=form,
+        thresholds=_NO_THRESHOLDS,
+        missing=missing,
+        own_times=series.keeps_times(series.days_of(green), options.step),
+    )
+    return replace(bare, thresholds=_calibrated(bare, sample, rng))
 
 
 _NO_THRESHOLDS = Thresholds(0.01, 0.5, np.zeros(1), np.ones(1), 0, np.ones((1, 1)), np.ones((1, 2)))
@@ -150,7 +171,7 @@ def _months(season: tuple[int, int]) -> tuple[int, ...]:
 
 
 def _sample_block(
-    context: Context, green: xr.DataArray, water: xr.DataArray | None, options: WarningOptions
+    green: xr.DataArray, water: xr.DataArray | None, options: WarningOptions
 ) -> Block:
     """Read some rows, spread over the grid, as one block."""
     rows = np.unique(np.linspace(0, green.sizes["y"] - 1, 8).astype(int))
@@ -258,7 +279,7 @@ def _watch_block(
     )
     later = None if water is None else water[:, ~past]
     seen, monitor = watch_dates(monitor, block.green[~past], times[~past], later)
-    monitor = _named_reasons(monitor, block.green[past])
+    monitor = named_reasons(monitor, block.green[past])
     cells = _cells_of(monitor, plan.thresholds)
     cells |= _dates_of(seen, block.times[~past])
     cells |= _losses(monitor, block, plan, water)
@@ -269,8 +290,18 @@ def _watch_block(
     return cells, _counted(seen.state, block.times[~past]), seasons
 
 
-def _named_reasons(monitor: Monitor, history: Floats) -> Monitor:
-    """Cells without any value lie outside the area: they are no cells without a model."""
+def named_reasons(monitor: Monitor, history: Floats) -> Monitor:
+    """Say that cells without any value lie outside the area: they are no cells without a model.
+
+    Parameters
+    ----------
+    monitor : Monitor
+    history : ndarray, shape (n_times, n_cells)
+
+    Returns
+    -------
+    Monitor
+    """
     outside = ~np.isfinite(history).any(axis=0)
     reason = np.where(outside, len(REASONS), monitor.baseline.reason).astype(np.int8)
     return replace(monitor, baseline=replace(monitor.baseline, reason=reason))

@@ -26,6 +26,8 @@ __all__ = [
     "blocks_of",
     "calendar_of",
     "composites",
+    "days_of",
+    "keeps_times",
     "named",
     "picked",
     "pooled_form",
@@ -172,6 +174,20 @@ def split_day(times: pd.DatetimeIndex, options: WarningOptions) -> np.datetime64
     return day
 
 
+def days_of(data: xr.DataArray) -> NDArray[np.datetime64]:
+    """Give the days of a series.
+
+    Parameters
+    ----------
+    data : DataArray (time, ...)
+
+    Returns
+    -------
+    ndarray of datetime64[D]
+    """
+    return np.asarray(_times(data).to_numpy().astype("datetime64[D]"))
+
+
 def _times(data: xr.DataArray) -> pd.DatetimeIndex:
     index: Any = data.indexes["time"]
     if not isinstance(index, pd.DatetimeIndex):
@@ -180,7 +196,9 @@ def _times(data: xr.DataArray) -> pd.DatetimeIndex:
     return found
 
 
-def composites(data: xr.DataArray, step: int) -> tuple[NDArray[np.datetime64], NDArray[np.int64]]:
+def composites(
+    data: xr.DataArray, step: int, *, own_times: bool | None = None
+) -> tuple[NDArray[np.datetime64], NDArray[np.int64]]:
     """Divide times into composites that begin anew each year.
 
     Parameters
@@ -188,6 +206,8 @@ def composites(data: xr.DataArray, step: int) -> tuple[NDArray[np.datetime64], N
     data : DataArray (time, ...)
     step : int
         [d]
+    own_times : bool, optional
+        Whether the data's own times are kept; default: where their steps are no shorter.
 
     Returns
     -------
@@ -198,7 +218,7 @@ def composites(data: xr.DataArray, step: int) -> tuple[NDArray[np.datetime64], N
     """
     index = _times(data)
     days = index.to_numpy().astype("datetime64[D]")
-    if len(days) < 2 or np.median(np.diff(days).astype(int)) > 0.6 * step:
+    if keeps_times(days, step) if own_times is None else own_times:
         return days, np.arange(len(days))
     part = np.minimum((index.day_of_year.to_numpy() - 1) // step, 365 // step - 1)
     key = index.year.to_numpy() * 1000 + part
@@ -206,6 +226,22 @@ def composites(data: xr.DataArray, step: int) -> tuple[NDArray[np.datetime64], N
     first = index.year.to_numpy()[starts].astype(str).astype("datetime64[D]")
     middle = first + (part[starts] * step + step // 2).astype("timedelta64[D]")
     return middle, starts
+
+
+def keeps_times(days: NDArray[np.datetime64], step: int) -> bool:
+    """Say whether data come in steps so long that none are averaged.
+
+    Parameters
+    ----------
+    days : ndarray of datetime64[D]
+    step : int
+        Of composites [d].
+
+    Returns
+    -------
+    bool
+    """
+    return len(days) < 2 or bool(np.median(np.diff(days).astype(int)) > 0.6 * step)
 
 
 def averaged(values: Floats, starts: NDArray[np.int64]) -> Floats:
@@ -342,7 +378,12 @@ class Block:
 
 
 def blocks_of(
-    green: xr.DataArray, water: xr.DataArray | None, step: int, megabytes: float
+    green: xr.DataArray,
+    water: xr.DataArray | None,
+    step: int,
+    megabytes: float,
+    *,
+    own_times: bool | None = None,
 ) -> Iterator[Block]:
     """Read greenness and water by rows of the grid, each as much as memory is meant for.
 
@@ -354,12 +395,14 @@ def blocks_of(
         Of composites [d].
     megabytes : float
         Of one block in memory.
+    own_times : bool, optional
+        As for :func:`composites`.
 
     Yields
     ------
     Block
     """
-    times, starts = composites(green, step)
+    times, starts = composites(green, step, own_times=own_times)
     longest = max(green.sizes["time"], water.sizes["time"] if water is not None else 0)
     # water is averaged over thirteen lags at the times of composites, in double precision
     per_row = 8 * green.sizes["x"] * (longest + 14 * len(times))
@@ -372,7 +415,12 @@ def blocks_of(
 
 
 def picked(
-    green: xr.DataArray, water: xr.DataArray | None, cells: NDArray[np.int64], step: int
+    green: xr.DataArray,
+    water: xr.DataArray | None,
+    cells: NDArray[np.int64],
+    step: int,
+    *,
+    own_times: bool | None = None,
 ) -> Block:
     """Read some cells.
 
@@ -383,6 +431,8 @@ def picked(
         Row and column of each.
     step : int
         Of composites [d].
+    own_times : bool, optional
+        As for :func:`composites`.
 
     Returns
     -------
@@ -396,7 +446,7 @@ def picked(
         return plain.expand_dims("y", 1)
 
     own = None if water is None else of_cells(water)
-    return next(blocks_of(of_cells(green), own, step, np.inf))
+    return next(blocks_of(of_cells(green), own, step, np.inf, own_times=own_times))
 
 
 def _pentads(water: xr.DataArray) -> xr.DataArray:

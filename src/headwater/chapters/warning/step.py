@@ -134,7 +134,13 @@ def watch_results(context: Context, options: WarningOptions) -> dict[str, Result
     water = None if water_name is None else context.variable(water_name)
     water = None if water is None else water.transpose("time", "y", "x")
     context.progress(0.02, "thresholds for the set rate of false alarms")
-    plan = make_plan(context, green, water, options)
+    plan = make_plan(
+        green,
+        water,
+        options,
+        growing_season=context.study.growing_season,
+        rng=context.rng,
+    )
     seen = watch_grid(
         context, green, water, plan, lambda part: context.progress(0.2 + 0.5 * part, "cells")
     )

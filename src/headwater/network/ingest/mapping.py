@@ -23,7 +23,7 @@ __all__ = ["Format", "Mapping", "Rule", "fields_of", "filled", "parse_mapping", 
 Format = Literal["csv", "toa5", "geojson", "ismn"]
 
 _KEYS = {
-    "": {"file", "time", "things", "thing", "series", "network", "mqtt"},
+    "": {"file", "time", "things", "thing", "series", "network", "mqtt", "warning"},
     "file": {"format", "encoding", "delimiter", "decimal", "header", "names", "comment", "missing"},
     "time": {"column", "columns", "format", "zone"},
     "things": {
@@ -131,6 +131,8 @@ class Mapping:
         Decoder of the bytes of a probe, and the nested name under which a message holds them.
     discovery : str
         Prefix of the topics under which Home Assistant announces sensors.
+    warning : dict, optional
+        Table ``[warning]``, for ``headwater watch``, which checks it.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -154,6 +156,7 @@ class Mapping:
     decoder: str = ""
     payload: str = ""
     discovery: str = ""
+    warning: dict[str, Any] | None = None
 
     def rules_of(self, file: str) -> tuple[Rule, ...]:
         """Rules that hold in a file of this name."""
@@ -278,6 +281,7 @@ def parse_mapping(raw: dict[str, Any], *, folder: Path = Path(), name: str = "ma
         decoder=_decoder(tables["mqtt"], name),
         payload=str(tables["mqtt"].get("payload", "")),
         discovery=str(tables["mqtt"].get("discovery", "")),
+        warning=raw.get("warning"),
     )
 
 

@@ -1,0 +1,234 @@
+"""``headwater watch``: new rasters and new observations in, alerts out; once or continuously."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli.errors import report_errors
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from headwater.alerts.rules import Rules
+    from headwater.chapters.warning.standing import Standing
+    from headwater.network.store.protocol import Store
+
+__all__ = ["run_watch"]
+
+
+def run_watch(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Study files, and mappings of networks, with a table [warning]."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="New rasters: a folder for each input, as in incoming/ndvi/*.tif."),
+    ] = None,
+    store: Annotated[
+        str, typer.Option(envvar="HEADWATER_STORE", help="SQLite file, or postgresql://…")
+    ] = "network.db",
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="Rules file with channels; default: inbox alone.")
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(help="Go on, every so many seconds; default: once.", min=1)
+    ] = None,
+    day: Annotated[
+        str | None, typer.Option("--day", metavar="DATE", help="As if today were this day.")
+    ] = None,
+) -> None:
+    """Take new rasters and observations in, raise and resolve alerts, and send what is due."""
+    with report_errors():
+        import threading
+
+        from headwater.alerts import read_rules
+        from headwater.alerts.rules import Rules
+        from headwater.cli.network_keep import store_address
+        from headwater.network import open_store
+
+        wanted = Rules() if rules is None else read_rules(rules)
+        looks = [_look_of(file, folder) for file in files or [Path("study.toml")]]
+        stop = threading.Event()
+        with open_store(store_address(store)) as opened, _stopped_by_signals(stop):
+            while True:
+                this = _Round(opened, wanted, *_today(day))
+                for look in looks:
+                    look(this)
+                _send(this)
+                if every is None or stop.wait(every):
+                    return
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One round: where alerts go, and what day [µs where it is not the clock's] it is."""
+
+    store: Store
+    rules: Rules
+    today: np.datetime64
+    now: int | None
+
+
+_Look = Callable[[_Round], None]
+
+
+def _stopped_by_signals(stop: Any) -> Any:
+    """Let SIGTERM end the round that is under way, and no more begin."""
+    import signal
+    from contextlib import contextmanager
+
+    @contextmanager
+    def held() -> Any:
+        before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        try:
+            yield
+        except KeyboardInterrupt:
+            typer.echo("Stopping", err=True)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    return held()
+
+
+def _today(day: str | None) -> tuple[np.datetime64, int | None]:
+    """Give the day, and the time [µs] where it is not the clock's."""
+    import datetime as dt
+
+    import numpy as np
+
+    from headwater.errors import StudyError
+
+    if day is None:
+        return np.datetime64(dt.datetime.now(dt.UTC).date(), "D"), None
+    try:
+        found = np.datetime64(dt.date.fromisoformat(day), "D")
+    except ValueError as error:
+        raise StudyError("no such day", found=f"'{day}'", do="Write 2027-07-01") from error
+    return found, int(found.astype("datetime64[us]").astype(np.int64)) + 12 * 3_600_000_000
+
+
+def _look_of(file: Path, folder: Path | None) -> _Look:
+    """Tell a study file from a mapping by its tables."""
+    import tomllib
+
+    from headwater.errors import InputError, StudyError
+
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(
+            f"cannot read {file}", found=str(error.strerror), do="Check the path"
+        ) from error
+    except ValueError as error:
+        raise StudyError(f"{file} is not TOML", found=str(error), do="Correct it") from error
+    return _grids(file, folder) if "study" in tables else _stations(file)
+
+
+def _grids(file: Path, folder: Path | None) -> _Look:
+    from headwater.chapters import STEPS
+    from headwater.chapters.warning.study_watch import keep_look, look_at_study
+    from headwater.study import read_study
+    from headwater.study.folder import held
+
+    study = read_study(file, STEPS)
+
+    def look(this: _Round) -> None:
+        study.results.mkdir(parents=True, exist_ok=True)
+        with held(study.results):
+            found = look_at_study(
+                study, folder, this.today, progress=lambda line: typer.echo(line, err=True)
+            )
+            for problem in found.problems:
+                typer.echo(f"left out: {problem}", err=True)
+            typer.echo(f"{file.name}: {_words(found.how, found.n_days)}")
+            channels = () if study.warning is None else study.warning.channels
+            _post(this, _rule_name(file), found.standing, channels, found.ended)
+            # kept last: whoever dies before comes to the same alerts again, and posts none twice
+            keep_look(study, found)
+
+    return look
+
+
+def _words(how: str, n_days: int) -> str:
+    came = f"{n_days} days of rasters came" if n_days else "no new raster"
+    return came if how in ("on", "nothing new") else f"{came}; {how}"
+
+
+def _stations(file: Path) -> _Look:
+    from headwater.chapters.warning.stations import (
+        read_stations,
+        station_options,
+        station_standings,
+    )
+    from headwater.errors import StudyError
+    from headwater.network.ingest.mapping import read_mapping
+
+    table = read_mapping(file).warning
+    if table is None:
+        raise StudyError(
+            f"{file.name} asks for no early warning",
+            found="no table [warning]",
+            do="Add [warning], and see docs/warning.md for its keys",
+        )
+    options = station_options(table, file.name)
+
+    def look(this: _Round) -> None:
+        series = read_stations(this.store, options)
+        standing = list(station_standings(series, options, this.today))
+        typer.echo(f"{file.name}: {len(series.stations)} stations, {len(standing)} in alert")
+        _post(this, _rule_name(file), standing, options.channels, {})
+
+    return look
+
+
+def _rule_name(file: Path) -> str:
+    import re
+
+    return "watch-" + (re.sub(r"[^A-Za-z0-9_.-]", "-", file.resolve().parent.name) or "study")
+
+
+def _post(
+    this: _Round,
+    name: str,
+    standing: Iterable[Standing],
+    channels: Iterable[str],
+    ended: dict[str, str],
+) -> None:
+    from headwater.alerts.standing import Condition, post_standing
+
+    conditions = [
+        Condition(one.target, one.rung, one.severity, one.headline, one.headline_zh, one.detail)
+        for one in standing
+    ]
+    posted = post_standing(
+        this.store, name, conditions, this.rules, channels=channels, ended=ended, now=this.now
+    )
+    for change in posted:
+        typer.echo(f"{change.kind}: {change.headline} [{change.key}]")
+
+
+def _send(this: _Round) -> None:
+    """Take rules over stations in as well, and send what is due."""
+    import os
+    import socket
+
+    import numpy as np
+
+    from headwater.alerts import deliver, evaluate
+    from headwater.alerts.channels import sender
+    from headwater.alerts.escalation import escalate
+
+    for alert in evaluate(this.store, this.rules, now=this.now):
+        typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
+    for key in escalate(this.store, this.rules, now=this.now):
+        typer.echo(f"escalated: {key}")
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    done = deliver(this.store, sender(this.rules), owner=owner, rng=np.random.default_rng())
+    if done.sent or done.failed:
+        typer.echo(f"{done.sent} sent, {done.failed} to be sent again")
