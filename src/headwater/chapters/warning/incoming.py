@@ -48,7 +48,7 @@ class Incoming:
 
 def take_rasters(
     study: Study,
-    names: tuple[str, str | None],
+    names: Mapping[str, str],
     folder: Path,
     kept: Path,
     taken: Mapping[str, Any],
@@ -59,8 +59,8 @@ def take_rasters(
     Parameters
     ----------
     study : Study
-    names : tuple of str
-        Of greenness and water.
+    names : mapping
+        Names of the inputs ``green`` and ``water``; the latter may be absent.
     folder : Path
         With a folder for each of them.
     kept : Path
@@ -79,17 +79,15 @@ def take_rasters(
     InputError
         If the folder has no folder for any of them.
     """
-    if not any((folder / name).is_dir() for name in names if name):
+    if not any((folder / name).is_dir() for name in names.values()):
         raise InputError(
             "a folder of new rasters without a folder for any input",
             found=str(folder),
-            do=f"Put files into {' and '.join(str(folder / name) for name in names if name)}",
+            do=f"Put files into {' and '.join(str(folder / name) for name in names.values())}",
         )
     known, problems = dict(taken), []
     days: dict[str, list[np.datetime64]] = {"green": [], "water": []}
-    for part, name in zip(days, names, strict=True):
-        if name is None:
-            continue
+    for part, name in names.items():
         for path, mark in _changed(folder / name, known):
             try:
                 days[part] += _taken(study, name, path, kept / name, grid)

@@ -100,24 +100,23 @@ def look_at_study(
     StudyError, ResumeError, InputError
         If there is no table ``[warning]``, no grids, or no folder.
     """
-    options, names = _options(study)
+    options = _options(study)
+    names = _names(study, options)
     home, key = study.results / _HOME, _key(study, options, names)
-    archived = {name: _archived(study, name) for name in names if name is not None}
-    grid = _grid(study, archived[names[0]])
+    archived = {part: _archived(study, name) for part, name in names.items()}
+    grid = _grid(study, archived["green"])
     state = load_state(home, key, options)
     incoming = Incoming(Arrived(), {} if state is None else dict(state.taken), ())
     if folder is not None:
         incoming = take_rasters(study, names, folder, home / "days", incoming.taken, grid)
-    whole = [
-        None if name is None else with_incoming(archived[name], home / "days" / name)
-        for name in names
-    ]
-    assert whole[0] is not None
-    archive = Archive(whole[0], whole[1], today, megabytes)
+    whole = {
+        part: with_incoming(archived[part], home / "days" / name) for part, name in names.items()
+    }
+    archive = Archive(whole["green"], whole.get("water"), today, megabytes)
     if state is None:
         if progress is not None:
             progress("Learning the histories, and thresholds for the set rate of false alarms")
-        green, water = archived[names[0]], archived[names[1]] if names[1] else None
+        green, water = archived["green"], archived.get("water")
         plan = make_plan(
             green,
             water,
@@ -128,7 +127,9 @@ def look_at_study(
         state, how = begin_watch(archive, plan, key), "begun"
     else:
         state, how = _gone_on(state, archive, incoming)
-    return _found(replace(state, taken=incoming.taken), archive, grid, how, incoming, names[0])
+    return _found(
+        replace(state, taken=incoming.taken), archive, grid, how, incoming, names["green"]
+    )
 
 
 def _gone_on(state: WatchState, archive: Archive, incoming: Incoming) -> tuple[WatchState, str]:
@@ -171,7 +172,7 @@ def _is_dry(state: WatchState, today: np.datetime64) -> bool:
     return share >= (least / 2 if state.is_dry else least)
 
 
-def _options(study: Study) -> tuple[WarningOptions, tuple[str, str | None]]:
+def _options(study: Study) -> WarningOptions:
     options = study.warning
     if options is None:
         raise StudyError(
@@ -179,18 +180,22 @@ def _options(study: Study) -> tuple[WarningOptions, tuple[str, str | None]]:
             found="no table [warning]",
             do="Add [warning], and see docs/warning.md for its keys",
         )
-    names = series.named(study, options)
+    return options
+
+
+def _names(study: Study, options: WarningOptions) -> dict[str, str]:
+    green, water = series.named(study, options)
     finer = study.downscaling
-    if finer is not None and finer.of in names:
+    if finer is not None and finer.of in (green, water):
         raise StudyError(
             "a watch over a downscaled variable",
             found=f"{finer.of} comes from [downscaling]",
             do="Give new dates to the study and run it again: headwater run, headwater hindcast",
         )
-    return options, names
+    return {"green": green} if water is None else {"green": green, "water": water}
 
 
-def _key(study: Study, options: WarningOptions, names: tuple[str, str | None]) -> str:
+def _key(study: Study, options: WarningOptions, names: dict[str, str]) -> str:
     """Hash what the state rests on: the archive, and all that decides what is compared."""
     from headwater.study.folder import finished
 
@@ -202,7 +207,7 @@ def _key(study: Study, options: WarningOptions, names: tuple[str, str | None]) -
             do=f"Compute them with: headwater run {study.file} --until grids",
         )
     told = options.model_dump(mode="json", exclude={"channels", "rehearsals", "drought_share"})
-    return fingerprint(made, told, list(names), list(study.growing_season), study.seed)
+    return fingerprint(made, told, names, list(study.growing_season), study.seed)
 
 
 def _archived(study: Study, name: str) -> xr.DataArray:
