@@ -16,7 +16,7 @@ from headwater.isotopes.mixing.evaporated_water import evaporated_source
 from headwater.isotopes.mixing.mix_model import estimate_end_members
 from headwater.isotopes.mixing.posterior import mix_posterior
 
-CASES = Path(__file__).parents[2] / "shared" / "cases" / "isotopes"
+CASES = Path(__file__).parents[1] / "tests" / "data" / "reference" / "isotopes"
 APART = {2: 0.092, 3: 1.06}
 """CPU seconds of mescla 0.1.0 by end members, on the machine of docs/benchmarks.md."""
 SOURCES = np.array([[-11.0, 8.0], [-14.0, 2.0], [-16.0, 14.0]])

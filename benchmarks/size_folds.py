@@ -1,7 +1,7 @@
 """Why random folds lie: left-out stations of the Cook Agronomy Farm network.
 
-`python -m benchmarks.size_folds` writes docs/simulations/folds.md. It needs the shared data beside
-the checkout (cookfarm-network; Gasch et al. 2015).
+`python -m benchmarks.size_folds` writes docs/simulations/folds.md. It reads the data of the tests,
+so beside the checkout (cookfarm-network; Gasch et al. 2015).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 from headwater.inference.blocks import spatial_blocks, temporal_blocks
 from headwater.validation.scorecards import ScorecardOptions, scorecard
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "cookfarm-network"
+DATA = Path(__file__).parents[1] / "tests" / "data" / "real" / "cookfarm-network"
 PAGE = Path(__file__).parents[1] / "docs" / "simulations" / "folds.md"
 DEPTHS = {"Port1VW": 0.3, "Port2VW": 0.6, "Port3VW": 0.9, "Port4VW": 1.2, "Port5VW": 1.5}
 STATIC = ["DEM", "TWI", "NDRE.M", "NDRE.Sd", "Cook_fall_ECa", "Cook_spr_ECa", "soil"]

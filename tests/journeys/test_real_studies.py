@@ -1,11 +1,11 @@
 """The studies on real data, run as a reader of the README would run them.
 
 Expected values: counted and averaged by hand from the files with NumPy (see each test); the inputs
-are described in the SOURCE.md beside them.
+are described in tests/data/README.md.
 """
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,18 +16,17 @@ import pytest
 import xarray as xr
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not DATA.is_dir(), reason="the real data of ../shared are not here"),
-]
+DATA = ROOT / "tests" / "data" / "real"
+pytestmark = pytest.mark.slow
 
 
 def run_study(name: str, folder: Path) -> Path:
-    """Run a copy of the study whose results lie in `folder`; the inputs stay where they are."""
+    """Run a copy of the study on a copy of its inputs, both in `folder`."""
     text = (ROOT / "studies" / f"{name}.toml").read_text()
-    inputs = os.path.relpath(DATA, folder)
-    (folder / "study.toml").write_text(text.replace("../../shared/data", inputs))
+    shutil.copytree(DATA, folder / "inputs")
+    mosel = folder / "inputs" / "mhm-mosel-esacci"
+    shutil.unpack_archive(mosel / "maps.zip", mosel)
+    (folder / "study.toml").write_text(text.replace("../../shared/data", "inputs"))
     done = subprocess.run(
         [Path(sys.executable).parent / "headwater", "run", folder / "study.toml"],
         capture_output=True,

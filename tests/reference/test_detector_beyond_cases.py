@@ -1,8 +1,8 @@
 """Trees, shares, spatial power and robust strata against the R package gdverse.
 
-Source of GOZH, LESH and SPADE: shared/cases/detector, made by running gdverse 1.7 with sdsfun 0.9.0
-(R 4.2.2, rpart's defaults); see README.md there. Source of RGD: the table printed in gdverse's
-vignette "rgdrid" (its runs need the Python package ruptures, and were not repeated here).
+Source of GOZH, LESH and SPADE: tests/data/reference/detector, made by running gdverse 1.7 with
+sdsfun 0.9.0 (R 4.2.2, rpart's defaults). Source of RGD: the table printed in gdverse's vignette
+"rgdrid" (its runs need the Python package ruptures, and were not repeated here).
 """
 
 import json
@@ -22,10 +22,7 @@ from headwater.detector.spatial_association import cpsd, distance_weights, spade
 from headwater.detector.strata import as_strata
 from headwater.detector.tree import gozh
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "detector"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="the reference cases (../shared/cases/detector) are not here"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "detector"
 RESPONSES = {"ndvi_40": "NDVIchange", "sim": "y"}
 
 

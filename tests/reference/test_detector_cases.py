@@ -1,7 +1,7 @@
 """The detectors against values computed with R packages and Python packages.
 
-Source: shared/cases/detector, made by running GD 10.10, gdverse 1.7 with sdsfun 0.9.0, geodetector
-1.0-5 (R 4.2.2), py-geodetector 0.2.1 and the package geodetector 0.2.0; see README.md there.
+Source: tests/data/reference/detector, made by running GD 10.10, gdverse 1.7 with sdsfun 0.9.0,
+geodetector 1.0-5 (R 4.2.2), py-geodetector 0.2.1 and the package geodetector 0.2.0.
 """
 
 import json
@@ -24,10 +24,7 @@ from headwater.detector.peer_breaks import styled_rule
 from headwater.detector.q import p_wang2016, q_interval, q_statistic, stratum_sums
 from headwater.detector.strata import as_strata, categories
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "detector"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="the reference cases (../shared/cases/detector) are not here"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "detector"
 SWEPT = {"ndvi_40": "NDVIchange", "sim": "y"}
 
 
@@ -230,8 +227,6 @@ def chosen_strata(name: str, software: str) -> dict:
 
 def swept_rows():
     for name in SWEPT:
-        if not CASES.is_dir():
-            return
         for variable in json.loads((CASES / f"{name}.json").read_text())["opgd"]["GD"]["sweep"]:
             yield name, variable
 

@@ -1,12 +1,12 @@
 """Left-out stations of the Cook Agronomy Farm, against what was published of them.
 
-Data: shared/data/cookfarm-network (SOURCE.md there), 42 stations, five depths, 2011 and 2012.
-Published (abstract of Gasch et al. 2015, Spatial Statistics 14, 70-90,
+Data: tests/data/real/cookfarm-network (tests/data/README.md), 42 stations, five depths, 2011 and
+2012. Published (abstract of Gasch et al. 2015, Spatial Statistics 14, 70-90,
 doi:10.1016/j.spasta.2015.04.001): of the variability of water content a random forest explained
 34 % and kriging 37 % at stations left out one by one, and 86 % in a simple cross-validation. They
-had five years and other predictors; here are two, thinned to every 15th day, and stations left out
-in ten folds. A forest here explains about half at left-out stations, more than published, and from
-weather, season and depth alone as much. docs/simulations/folds.md has every seventh day.
+had five years and other predictors; here are two, thinned to every 15th day, and stations left
+out in ten folds. A forest here explains about half at left-out stations, more than published, and
+from weather, season and depth alone as much. docs/simulations/folds.md has every seventh day.
 """
 
 import importlib.util
@@ -16,13 +16,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data" / "cookfarm-network"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not DATA.is_dir(), reason="the shared station network (cookfarm-network) is not here"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Measures, triple collocation, scaling and anomalies against pytesmo.
 
-Source: shared/cases/downscaling (README.md, expected.json), made by running pytesmo 0.18.1 (BSD-3)
+Source: tests/data/reference/downscaling (expected.json), made by running pytesmo 0.18.1 (BSD-3)
 with numpy on seeded series. Four of its numbers are not ours on purpose, each shown below:
 
 - Nash-Sutcliffe and index of agreement were computed with the product where their definition has
@@ -25,10 +25,7 @@ from headwater.validation.collocation import extended_collocation, triple_colloc
 from headwater.validation.measures import agreement_measures
 from headwater.validation.scaling import fit_scaling, scale_cdf
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "downscaling"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="the reference cases (../shared/cases/downscaling) are not here"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "downscaling"
 PEER_NAME = {"pearson": "pearson_r", "spearman": "spearman_r", "kendall": "kendall_tau"}
 EXCHANGED = ("nash_sutcliffe", "index_of_agreement")
 EXACT = {"rel": 1e-10, "abs": 1e-14}

@@ -19,8 +19,7 @@ from headwater.grids.geometry import geobox_of
 from headwater.grids.products import read_product
 from headwater.grids.products.ease2 import ease2_grid
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared product files are not here")
+DATA = Path(__file__).parents[1] / "data" / "real"
 
 QILIAN = read_area((94.87, 36.43, 103.15, 40.02))
 

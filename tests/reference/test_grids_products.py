@@ -1,14 +1,16 @@
 """Real product files, against counts and ranges taken from them independently.
 
-Expected values: the SOURCE.md beside each file (counted there when the files were collected) and,
+Expected values: counted when the files were collected (tests/data/README.md) and,
 for the Mosel grids, the mask that the 500 m elevation grid gives when it is averaged by index.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from odc.geo.geobox import GeoBox
 
 from headwater.glossary import term
 from headwater.grids import align, clip, open_grid, read_area, study_grid
@@ -16,8 +18,7 @@ from headwater.grids.geometry import crs_of, geobox_of
 from headwater.grids.open import out_of_range
 from headwater.grids.times import common_period
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared product files are not here")
+DATA = Path(__file__).parents[1] / "data" / "real"
 
 QILIAN = (94.87, 36.43, 103.15, 40.02)
 THREE_RIVERS = (89.75, 31.65, 102.38, 36.2)
@@ -25,8 +26,23 @@ MOSEL = DATA / "mhm-mosel-esacci"
 CENTRES = (MOSEL / "latlon_1.nc", "xc", "yc")
 
 
-def mosel(name: str, quantity: str, **options: object) -> xr.DataArray:
+def mosel(name: str | Path, quantity: str, **options: object) -> xr.DataArray:
     return open_grid(MOSEL / name, term(quantity), crs="EPSG:3035", **options)  # type: ignore[arg-type]
+
+
+def heights(maps: Path, grid: GeoBox) -> xr.DataArray:
+    """Means of the elevation of 500 m on a coarser grid."""
+    fine = mosel(maps / "dem.asc", "elevation", units="m")
+    return align(fine, grid, method="mean", min_coverage=0.0)
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ESRI ASCII grids of 500 m, out of their archive."""
+    folder = tmp_path_factory.mktemp("maps")
+    with zipfile.ZipFile(MOSEL / "maps.zip") as archive:
+        archive.extractall(folder)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -65,7 +81,7 @@ def test_gldas_layers(
             assert out_of_range(theta).count == 0
 
 
-def test_mosel_soil_moisture_is_placed_by_index() -> None:
+def test_mosel_soil_moisture_is_placed_by_index(maps: Path) -> None:
     theta = mosel("sm.nc", "soil_moisture", georeference=CENTRES)
     assert theta.shape == (48, 9, 6)
     assert theta["x"].values[0] == 3985369.0
@@ -79,13 +95,11 @@ def test_mosel_soil_moisture_is_placed_by_index() -> None:
         "1991-07",
     ]
     # The 500 m elevation grid has the same basin in the same cells: index is the right pairing.
-    height = align(
-        mosel("dem.asc", "elevation", units="m"), geobox_of(theta), method="mean", min_coverage=0.0
-    )
+    height = heights(maps, geobox_of(theta))
     np.testing.assert_array_equal(height.notnull(), theta.notnull().any("time"))
 
 
-def test_mosel_meteorology_shares_grid_and_period() -> None:
+def test_mosel_meteorology_shares_grid_and_period(maps: Path) -> None:
     theta = mosel("sm.nc", "soil_moisture", georeference=CENTRES)
     weather = [
         mosel(f"{name}.nc", quantity, georeference=CENTRES)
@@ -103,9 +117,7 @@ def test_mosel_meteorology_shares_grid_and_period() -> None:
     assert (str(start), str(end)) == ("1990-01-01 00:00:00", "1993-12-31 23:59:59")
     # Colder where it is higher: the pairing by index holds, the one turned round does not.
     warmth = weather[1].mean("time").values
-    height = align(
-        mosel("dem.asc", "elevation", units="m"), geobox_of(theta), method="mean", min_coverage=0.0
-    ).values
+    height = heights(maps, geobox_of(theta)).values
     valid = np.isfinite(height)
     assert np.corrcoef(warmth[valid], height[valid])[0, 1] < -0.8
     assert np.corrcoef(warmth[::-1][valid], height[valid])[0, 1] > -0.4
@@ -131,8 +143,10 @@ def test_mosel_evapotranspiration_needs_its_unit() -> None:
         ("lc_1991.asc", "land_cover", None, 1, 3),
     ],
 )
-def test_mosel_maps(name: str, quantity: str, units: str | None, low: float, high: float) -> None:
-    data = mosel(name, quantity, units=units)
+def test_mosel_maps(
+    maps: Path, name: str, quantity: str, units: str | None, low: float, high: float
+) -> None:
+    data = mosel(maps / name, quantity, units=units)
     assert data.shape == (432, 288)
     report = out_of_range(data)
     # Flat land is written as -1 in the aspect grid, which is no direction.
@@ -141,9 +155,9 @@ def test_mosel_maps(name: str, quantity: str, units: str | None, low: float, hig
     assert report.count == 0
 
 
-def test_mosel_classes_on_the_model_grid() -> None:
+def test_mosel_classes_on_the_model_grid(maps: Path) -> None:
     theta = mosel("sm.nc", "soil_moisture", georeference=CENTRES)
-    cover = mosel("lc_1991.asc", "land_cover")
+    cover = mosel(maps / "lc_1991.asc", "land_cover")
     coarse = align(cover, geobox_of(theta), method="mode", min_coverage=0.0)
     fine = cover.values.reshape(9, 48, 6, 48)
     for i, j in np.argwhere(coarse.notnull().values):

@@ -1,8 +1,8 @@
 """Readers on real files of ESA CCI, GLDAS and MODIS.
 
-Expected values: the SOURCE.md beside each file (counted there when the files were collected), and
-the stored numbers themselves, decoded here by hand. Of the 23 GeoTIFFs that SOURCE.md calls int16
-the last two hold floats, which these tests found.
+Expected values: counted when the files were collected (tests/data/README.md), and the stored
+numbers themselves, decoded here by hand. Of the 23 GeoTIFFs, int16 by their description, the last
+two hold floats, which these tests found.
 """
 
 import zipfile
@@ -16,8 +16,7 @@ from headwater.grids import clip, read_area
 from headwater.grids.geometry import geobox_of
 from headwater.grids.products import quality_counts, read_product
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared product files are not here")
+DATA = Path(__file__).parents[1] / "data" / "real"
 
 QILIAN = (94.87, 36.43, 103.15, 40.02)
 

@@ -1,9 +1,9 @@
 """Slope and aspect against GDAL 3.6.2 and an independent WGS84-metric Horn.
 
-Source: ../shared/cases/grid, a 14 x 16 DEM with a flat patch and one missing cell, heights rounded
-to 1 cm. ``dem_sq30`` and ``dem_rect``: gdaldem 3.6.2 slope and aspect (Horn), cells of 30 x 30 m
-and 10 x 40 m. ``dem_geo``: the same heights on 0.05 degree cells, first row at 39.90 N, Horn with
-WGS84 radii. gdaldem leaves the cell size out of aspect, so its aspect on 10 x 40 m cells is no
+Source: tests/data/reference/grid, a 14 x 16 DEM with a flat patch and one missing cell, heights
+rounded to 1 cm. ``dem_sq30`` and ``dem_rect``: gdaldem 3.6.2 slope and aspect (Horn), cells of 30 x
+30 m and 10 x 40 m. ``dem_geo``: the same heights on 0.05 degree cells, first row at 39.90 N, Horn
+with WGS84 radii. gdaldem leaves the cell size out of aspect, so its aspect on 10 x 40 m cells is no
 truth; the plane in test_grids_terrain.py is.
 """
 
@@ -18,8 +18,7 @@ from odc.geo.geobox import GeoBox
 from headwater.grids.geometry import grid_coords
 from headwater.grids.terrain import slope_aspect
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
-pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the shared DEM cases are not here")
+CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"
 
 
 def case(name: str) -> np.ndarray:

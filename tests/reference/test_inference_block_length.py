@@ -1,7 +1,8 @@
 """Automatic block lengths against the Python package arch.
 
 Source: arch 8.0.0, `arch.bootstrap.optimal_block_length(x)["circular"]`, of the Nile flow 1871-1970
-(shared/cases/grid/nile.csv) and of autoregressive series driven by a fixed, noise-like sequence.
+(tests/data/reference/grid/nile.csv) and of autoregressive series driven by a fixed, noise-like
+sequence.
 """
 
 from pathlib import Path
@@ -12,12 +13,9 @@ import pytest
 
 from headwater.inference.bootstrap import block_length
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
+CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"
 
 
-@pytest.mark.skipif(
-    not CASES.is_dir(), reason="the reference cases (../shared/cases/grid) are not here"
-)
 def test_nile():
     flow = pd.read_csv(CASES / "nile.csv")["flow"].to_numpy(float)
     assert block_length(flow) == pytest.approx(14.118326537905858, rel=1e-12)

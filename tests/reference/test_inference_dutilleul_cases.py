@@ -1,7 +1,7 @@
 """Dutilleul's modified t-test against R.
 
-Source: shared/cases/grid (murray.csv, dutilleul_grid.csv, dutilleul_expected.csv), made by running
-SpatialPack 0.4.1 `modified.ttest` (13 classes) in R 4.2.2; see README.md there.
+Source: tests/data/reference/grid (murray.csv, dutilleul_grid.csv, dutilleul_expected.csv), made by
+running SpatialPack 0.4.1 `modified.ttest` (13 classes) in R 4.2.2.
 """
 
 from pathlib import Path
@@ -12,10 +12,7 @@ import pytest
 
 from headwater.inference.dutilleul import modified_t_test
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="the reference cases (../shared/cases/grid) are not here"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"
 FIELDS = {"r": "r", "ESS": "effective_n", "dof": "dof", "F": "F", "p": "p_value"}
 
 

@@ -1,10 +1,10 @@
 """Lines, crossings, Craig-Gordon and the audit against reference values.
 
-Provenance: ../shared/cases/isotopes. Lines: R 4.2.2 (lm, MASS::rlm) and isoWater 1.2.1 on synthetic
-precipitation. Crossing: R delta method, Fieller, Monte Carlo (4e5). Craig-Gordon: the equations of
-Benettin et al. (2018). Audit: Li et al. (2024), HESS 28:719, CC BY 4.0. York (2004): Pearson's data
-with York's weights; the coefficients of the paper are recalled, unchecked, and confirmed here by
-direct minimisation.
+Provenance: tests/data/reference/isotopes. Lines: R 4.2.2 (lm, MASS::rlm) and isoWater 1.2.1 on
+synthetic precipitation. Crossing: R delta method, Fieller, Monte Carlo (4e5). Craig-Gordon: the
+equations of Benettin et al. (2018). Audit: Li et al. (2024), HESS 28:719, CC BY 4.0. York (2004):
+Pearson's data with York's weights; the coefficients of the paper are recalled, unchecked, and
+confirmed here by direct minimisation.
 """
 
 import json
@@ -33,8 +33,7 @@ from headwater.isotopes.evaporation import craig_gordon, evaporation_slope, resi
 from headwater.isotopes.intersection import bootstrap_crossing, intersect
 from headwater.isotopes.regression import york
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
-shared = pytest.mark.skipif(not CASES.is_dir(), reason="the shared isotope cases are not here")
+CASES = Path(__file__).parents[1] / "data" / "reference" / "isotopes"
 
 
 def expected(name: str) -> dict:
@@ -46,7 +45,6 @@ def rain() -> pd.DataFrame:
     return pd.read_csv(CASES / "mwl_precip.csv")
 
 
-@shared
 @pytest.mark.parametrize(
     ("key", "method", "weighted", "tolerance"),
     [
@@ -77,7 +75,6 @@ def test_lines_equal_r(rain, key, method, weighted, tolerance) -> None:
             assert ours == pytest.approx(known[name], rel=1e-9)
 
 
-@shared
 def test_bands_equal_r(rain) -> None:
     known, line = expected("mwl")["OLS"], fit_line(rain["d18O"], rain["d2H"])
     for kind, key in (("confidence", "conf_at_minus15"), ("prediction", "pred_at_minus15")):
@@ -86,7 +83,6 @@ def test_bands_equal_r(rain) -> None:
         assert high == pytest.approx(known[key]["upr"], rel=1e-10)
 
 
-@shared
 def test_rma_and_excess_equal_isowater(rain) -> None:
     known = expected("mwl")
     line = fit_line(rain["d18O"], rain["d2H"], method="rma")
@@ -101,7 +97,6 @@ def test_rma_and_excess_equal_isowater(rain) -> None:
         assert ours == pytest.approx(row["lcex"], abs=1e-9)
 
 
-@shared
 def test_crossing_equals_delta_fieller_and_monte_carlo(rain) -> None:
     known, soil = expected("lel"), pd.read_csv(CASES / "lel_soil.csv")
     lel = fit_line(soil["d18O"], soil["d2H"])
@@ -124,7 +119,6 @@ def test_crossing_equals_delta_fieller_and_monte_carlo(rain) -> None:
     assert edges == pytest.approx((known["mc"]["q025"], known["mc"]["q975"]), abs=0.15)
 
 
-@shared
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_craig_gordon(number: int) -> None:
     case = expected("craig_gordon")["cases"][number]
@@ -210,7 +204,6 @@ def test_audit_finds_what_is_printed_and_no_more(report) -> None:
     assert report.loc[report["rule"] == "A4", "label"].tolist() == ["Southern slope"]
 
 
-@shared
 def test_audit_equals_the_reference_audit(report) -> None:
     known, flags = expected("seed_audit"), pd.read_csv(CASES / "table1.csv", dtype=str)
     wrong = report[report["rule"] == "A2"].set_index("label")
@@ -238,7 +231,6 @@ def test_audit_equals_the_reference_audit(report) -> None:
         assert hull_misfit(parts, whole)[0] == pytest.approx(0.0, abs=0.005)
 
 
-@shared
 def test_crossings_of_the_printed_lines(report) -> None:
     known = pd.read_csv(CASES / "table2.csv")
     lines = prepare(published_study("li2024")).lines

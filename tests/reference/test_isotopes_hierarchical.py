@@ -1,8 +1,8 @@
 """The hierarchical engine against numpyro's and MixSIAR's posteriors, and its own refusals.
 
-Provenance: ``shared/cases/isotopes/mix250_numpyro.json`` (the same model written in numpyro 0.22's
-own language, the tight target) and ``mix250_mixsiar_expected.json`` (MixSIAR 3.1.12, 3 x 3000
-iterations, not converged, so 0.3 sd). Each model compiles once, in about 8 s of one core; fits
+Provenance: ``tests/data/reference/isotopes/mix250_numpyro.json`` (the same model written in numpyro
+0.22's own language, the tight target) and ``mix250_mixsiar_expected.json`` (MixSIAR 3.1.12, 3 x
+3000 iterations, not converged, so 0.3 sd). Each model compiles once, in about 8 s of one core; fits
 that several tests look at are made once.
 """
 
@@ -26,10 +26,9 @@ from headwater.isotopes.mixing.hierarchical_checks import (
 )
 from headwater.isotopes.mixing.priors import capped_prior, dirichlet_prior
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
+CASES = Path(__file__).parents[1] / "data" / "reference" / "isotopes"
 EXTRA = all(find_spec(name) for name in ("numpyro", "arviz_stats"))
 needs_extra = pytest.mark.skipif(not EXTRA, reason="the extra bayes is not installed")
-needs_cases = pytest.mark.skipif(not CASES.exists(), reason="reference cases are not at hand")
 
 
 def sources(tracers=("d18O", "dexcess")):
@@ -103,7 +102,6 @@ def by_height():
 
 
 @needs_extra
-@needs_cases
 @pytest.mark.slow
 def test_mixsiar_model(mixsiar_fit):
     case = json.loads((CASES / "mix250_numpyro.json").read_text())["mixsiar"]
@@ -118,7 +116,6 @@ def test_mixsiar_model(mixsiar_fit):
 
 
 @needs_extra
-@needs_cases
 @pytest.mark.slow
 def test_scores_and_checks_of_a_fit(mixsiar_fit):
     score = leave_one_out(mixsiar_fit)

@@ -1,6 +1,6 @@
 """Mixing against published formulas and peers.
 
-Provenance: ``shared/cases/isotopes`` (README there). ``linear_mixing_expected.json``: closed form
+Provenance: ``tests/data/reference/isotopes``. ``linear_mixing_expected.json``: closed form
 (Genereux 1998; Phillips & Gregg 2001), checked by Monte Carlo; the enumeration is IsoSource's
 grid of 1 %. ``emma_*``: R ``eigen(cor)``, Hooper's diagnostics. ``mix250_*``: simmr 0.5.1.217
 (JAGS 4.3.1) and numpyro 0.22. ``isowater_*``: isoWater 1.2.1 + JAGS 4.3.1, and the same posteriors
@@ -32,8 +32,7 @@ from headwater.isotopes.mixing.evaporated_water import (
 )
 from headwater.isotopes.mixing.posterior import mix_posterior
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "isotopes"
-pytestmark = pytest.mark.skipif(not CASES.exists(), reason="reference cases are not at hand")
+CASES = Path(__file__).parents[1] / "data" / "reference" / "isotopes"
 
 
 def expected(name):

@@ -2,7 +2,7 @@
 
 Provenance: isotopes-montepaldi (Benettin et al., Zenodo 10.5281/zenodo.12708488, CC BY 4.0);
 isotopes-vallon-de-nant (Zenodo 10.5281/zenodo.3475429, CC BY); isotopes-alp-erlenbach-series
-(von Freyberg et al. 2022, Sci. Data 9:46). All in ../shared/data.
+(von Freyberg et al. 2022, Sci. Data 9:46). All in tests/data/real.
 """
 
 import zipfile
@@ -26,8 +26,7 @@ from headwater.isotopes.intersection import crossings
 from headwater.isotopes.samples import check_samples
 from headwater.isotopes.summary import add_excess
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not here")
+DATA = Path(__file__).parents[1] / "data" / "real"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Sample tables on which fractions went wrong: few samples, misfit, and the choice of tracers.
 
-Files of ../shared/cases/tried/isotopes (our own, synthetic); skipped where they are not at hand.
+The files are our own, synthetic: tests/data/tables/isotopes.
 """
 
 from pathlib import Path
@@ -12,8 +12,7 @@ from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.chapters.samples.table import read_table
 
-TRIED = Path(__file__).parents[2].parent / "shared" / "cases" / "tried" / "isotopes"
-needs_files = pytest.mark.skipif(not TRIED.exists(), reason="../shared is not at hand")
+TRIED = Path(__file__).parents[1] / "data" / "tables" / "isotopes"
 
 
 def mixing(file: str, sources: tuple[str, ...], **more: object):
@@ -25,7 +24,6 @@ def mixing(file: str, sources: tuple[str, ...], **more: object):
     return mixing_results(table, options, rng=np.random.default_rng(1))["mixing"]
 
 
-@needs_files
 def test_one_sample_has_an_answer_of_its_own() -> None:
     found = mixing("onemix.csv", ("precipitation", "snow"))
     first = found.data.iloc[0]
@@ -34,13 +32,11 @@ def test_one_sample_has_an_answer_of_its_own() -> None:
     assert first["high"] - first["low"] < 0.7
 
 
-@needs_files
 def test_a_mixture_off_the_line_of_two_sources_is_said() -> None:
     found = mixing("outside14.csv", ("precipitation", "snow"))
     assert any("do not fit" in text for text in found.cautions)
 
 
-@needs_files
 @pytest.mark.parametrize("model", [{}, {"boundary": True}, {"residual": "both"}], ids=str)
 def test_the_choice_of_equivalent_tracers_does_not_matter(model: dict) -> None:
     sources = ("precipitation", "ground_ice", "snow_melt")

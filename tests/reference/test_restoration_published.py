@@ -14,8 +14,7 @@ import pytest
 
 from headwater.restoration import estimate_treatment_effect
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
+DATA = Path(__file__).parents[1] / "data" / "real"
 
 GROUPS = {
     "control to removal": (1, 9, 12),
@@ -37,7 +36,6 @@ def portal():
     return wide, months
 
 
-@needs_data
 @pytest.mark.parametrize(
     ("group", "unchanged", "effect", "lower", "upper"),
     [
@@ -70,7 +68,6 @@ def test_rodents_removed_and_let_in_again(group, unchanged, effect, lower, upper
         assert (found.lower, found.upper) == pytest.approx((lower, upper), abs=0.15)
 
 
-@needs_data
 @pytest.mark.parametrize(
     ("year", "effect", "low", "high"), [(2018, -6.9, -12.5, -1.3), (2021, -16.9, -19.6, -14.2)]
 )
@@ -83,7 +80,6 @@ def test_slopes_that_face_south_grow_less_cover(year, effect, low, high):
     assert found.upper - found.lower > 0.5 * (high - low)
 
 
-@needs_data
 @pytest.mark.parametrize(("year", "effect"), [(2018, 2.3), (2021, -1.0)])
 def test_seed_density_changes_nothing(year, effect):
     found = danube(year, "seed_density", 8, 4)

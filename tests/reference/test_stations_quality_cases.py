@@ -1,7 +1,7 @@
 """Quality control against a thaw without rain, seeded faults, and what flagit makes of them.
 
-Source of the thaw: shared/cases/warning/thaw_no_rain_case.csv. flagit 0.3 (MIT), run on it, flags
-98 of the 120 hours after the thaw as D04 and all 700 frozen hours as D01; see README.md there.
+Source of the thaw: our own simulation, tests/data/thaw_without_rain.csv. flagit 0.3 (MIT), run on
+it, flags 98 of the 120 hours after the thaw as D04 and all 700 frozen hours as D01.
 """
 
 from pathlib import Path
@@ -14,11 +14,9 @@ from headwater.network.quality.control import flag_series
 from headwater.network.quality.faults import inject, recall
 from headwater.network.quality.flags import DOUBTS, Flag
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-THAW = SHARED / "cases" / "warning" / "thaw_no_rain_case.csv"
-HAMBURG = SHARED / "data" / "station-network-hb"
-
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared cases are not here")
+DATA = Path(__file__).parents[1] / "data"
+THAW = DATA / "thaw_without_rain.csv"
+HAMBURG = DATA / "real" / "station-network-hb"
 
 
 def thaw() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
@@ -32,7 +30,6 @@ def thaw() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     return time, case.soil_moisture.to_numpy() / 100.0, beside
 
 
-@needs_shared
 def test_melt_water_is_no_fault() -> None:
     time, value, beside = thaw()
     flags = flag_series(time, value, **beside)
@@ -42,14 +39,12 @@ def test_melt_water_is_no_fault() -> None:
     assert np.all(flags[rising] & Flag.THAWING)
 
 
-@needs_shared
 def test_without_temperature_the_same_rise_is_doubted() -> None:
     time, value, beside = thaw()
     flags = flag_series(time, value, rain=beside["rain"])
     assert (flags & Flag.RISE_WITHOUT_WATER > 0).sum() > 50
 
 
-@needs_shared
 @pytest.mark.parametrize("seed", range(5))
 def test_faults_in_the_thaw_are_still_found(seed: int) -> None:
     time, value, beside = thaw()
@@ -87,7 +82,6 @@ def test_recall_is_at_least_that_of_flagit(seed: int) -> None:
     assert found["all"] >= 0.97
 
 
-@needs_shared
 def test_impossible_values_of_hamburg_are_told() -> None:
     stations = {}
     for station in range(1, 9):

@@ -1,7 +1,7 @@
 """Two real networks ingested whole by the mapping files of `studies/`, and their flags beside ours.
 
-Sources: shared/data/station-network-hb (Araki et al. 2022, doi 10.1002/hyp.14553; its
-stationflag.csv calls a station and depth good with 100) and shared/data/cookfarm-network (Gasch et
+Sources: tests/data/real/station-network-hb (Araki et al. 2022, doi 10.1002/hyp.14553; eleven months
+of it; its stationflag.csv calls a station and depth good with 100) and cookfarm-network (Gasch et
 al. 2015, Spatial Statistics 14:70-90; it has no flags). Counts of lines and values were taken from
 the files with the standard library alone.
 """
@@ -18,17 +18,21 @@ from headwater.network import open_store
 from headwater.network.derived.write import derive
 from headwater.network.ingest.formats import read_file
 from headwater.network.ingest.load import load_reading
-from headwater.network.ingest.mapping import read_mapping
+from headwater.network.ingest.mapping import Mapping, read_mapping
 from headwater.network.quality.flags import Flag
 from headwater.network.quality.run import control_store
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
+DATA = ROOT / "tests" / "data" / "real"
 HAMBURG, COOKFARM = DATA / "station-network-hb", DATA / "cookfarm-network"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not HAMBURG.is_dir(), reason="the shared data are not here"),
-]
+pytestmark = pytest.mark.slow
+
+
+def mapping_of(study: str, folder: Path) -> Mapping:
+    """The mapping of a study, with its places read from the tests' data."""
+    text = (ROOT / "studies" / f"{study}.toml").read_text()
+    (folder / "mapping.toml").write_text(text.replace("../../shared/data", str(DATA)))
+    return read_mapping(folder / "mapping.toml")
 
 
 def counted(path: Path) -> tuple[int, int]:
@@ -46,7 +50,7 @@ def counted(path: Path) -> tuple[int, int]:
 
 
 def test_hamburg(tmp_path: Path) -> None:
-    mapping = read_mapping(ROOT / "studies" / "network-hb.toml")
+    mapping = mapping_of("network-hb", tmp_path)
     files = sorted(HAMBURG.glob("*_s0?.csv.gz"))
     with open_store(tmp_path / "hb.db") as store:
         for path in files:
@@ -74,7 +78,7 @@ def test_hamburg(tmp_path: Path) -> None:
 
 
 def test_cook_farm(tmp_path: Path) -> None:
-    mapping = read_mapping(ROOT / "studies" / "network-cookfarm.toml")
+    mapping = mapping_of("network-cookfarm", tmp_path)
     with open_store(tmp_path / "cook.db") as store:
         reading = read_file(COOKFARM / "gsif_readings.csv.gz", mapping)
         assert (reading.lines, reading.kept, reading.refused) == (30_504, 30_504, ())

@@ -9,8 +9,7 @@ from headwater.errors import ProblemsError, StudyError
 from headwater.study import read_study, run
 from headwater.study.checks import check
 
-CCI = Path(__file__).parents[3] / "shared" / "data" / "esacci-v052-daily"
-pytestmark = pytest.mark.skipif(not CCI.is_dir(), reason="the shared data are not here")
+CCI = Path(__file__).parents[1] / "data" / "real" / "esacci-v052-daily"
 
 STUDY = """
 [study]

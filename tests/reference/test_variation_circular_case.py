@@ -1,7 +1,7 @@
 """Circular-linear correlation against R.
 
-Source: shared/cases/grid/circlin_expected.csv, from R 4.2.2: Mardia & Jupp (2000), eq. 11.2.1,
-equal to the R² of lm(x ~ cos + sin), on 60 aspects with a linear variable.
+Source: tests/data/reference/grid/circlin_expected.csv, from R 4.2.2: Mardia & Jupp (2000), eq.
+11.2.1, equal to the R² of lm(x ~ cos + sin), on 60 aspects with a linear variable.
 """
 
 from pathlib import Path
@@ -12,10 +12,7 @@ import pytest
 
 from headwater.variation.map_correlation import circular_linear
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="reference cases lie in ../shared, which is absent"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"
 
 
 def test_circular_linear_equals_r():

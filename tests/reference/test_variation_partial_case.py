@@ -1,7 +1,8 @@
 """Partial correlation against R.
 
-Source: shared/cases/grid/trend_expected.csv, from R 4.2.2, package trend 1.1.6, the function
-partial.cor.trend.test(s, Q): of s at Maxau (Rhine, 45 years) with time, discharge Q held fixed.
+Source: tests/data/reference/grid/trend_expected.csv, from R 4.2.2, package trend 1.1.6, the
+function partial.cor.trend.test(s, Q): of s at Maxau (Rhine, 45 years) with time, discharge Q held
+fixed.
 """
 
 from pathlib import Path
@@ -14,10 +15,7 @@ from scipy import stats
 
 from headwater.variation import correlate
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="reference cases lie in ../shared, which is absent"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"
 
 
 @pytest.mark.parametrize("method", ["pearson", "spearman"])

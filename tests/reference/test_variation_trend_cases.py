@@ -1,7 +1,7 @@
 """Sen, Mann-Kendall and least squares against R.
 
-Source: shared/cases/grid/trend_expected.csv, from R 4.2.2 with trend 1.1.6, modifiedmk 1.6 and
-stats::lm on datasets::Nile (annual flow 1871-1970, with ties) and trend::maxau (Rhine at Maxau,
+Source: tests/data/reference/grid/trend_expected.csv, from R 4.2.2 with trend 1.1.6, modifiedmk 1.6
+and stats::lm on datasets::Nile (annual flow 1871-1970, with ties) and trend::maxau (Rhine at Maxau,
 annual sediment s and discharge Q, 45 years).
 """
 
@@ -14,10 +14,7 @@ import xarray as xr
 
 from headwater.variation import ols_trend, sen_mann_kendall
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="reference cases lie in ../shared, which is absent"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"
 SERIES = {
     "Nile": ("nile.csv", "flow"),
     "maxau_s": ("maxau.csv", "s"),

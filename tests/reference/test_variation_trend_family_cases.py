@@ -1,8 +1,9 @@
 """Every other test of a trend against R: modified, seasonal, partial, multivariate, change point.
 
-Source: shared/cases/grid/trend_expected.csv, from R 4.2.2 with trend 1.1.6 and modifiedmk 1.6 on
-datasets::Nile, trend::maxau, trend::hcb, trend::PagesData and datasets::nottem. The plain tests are
-in test_variation_trend_cases.py; `test_no_row_is_left_out` holds the two files to all rows.
+Source: tests/data/reference/grid/trend_expected.csv, from R 4.2.2 with trend 1.1.6 and modifiedmk
+1.6 on datasets::Nile, trend::maxau, trend::hcb, trend::PagesData and datasets::nottem. The plain
+tests are in test_variation_trend_cases.py; `test_no_row_is_left_out` holds the two files to all
+rows.
 """
 
 from pathlib import Path
@@ -18,10 +19,7 @@ from headwater.variation.trend.partial import partial_correlation_trend, partial
 from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 from headwater.variation.trend.seasonal import multivariate_mann_kendall
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "grid"
-pytestmark = pytest.mark.skipif(
-    not CASES.is_dir(), reason="reference cases lie in ../shared, which is absent"
-)
+CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"
 SERIES = {
     "Nile": ("nile.csv", "flow"),
     "maxau_s": ("maxau.csv", "s"),

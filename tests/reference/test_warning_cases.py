@@ -1,7 +1,8 @@
 """Detectors on simulated alpine grassland and against R strucchange.
 
-../shared/cases/warning: alpine_sim_*.npz (own simulation, 900 places of which half see an event),
-nrt_unit_data (values and R strucchange results, EUPL-1.2, not shipped).
+tests/data/warning/alpine: our own simulation, 300 places of which half see an event (values in
+thousandths, soil water in hundredths). tests/data/reference/warning/strucchange: five series of
+Sentinel-2 and the results of R strucchange on them (ec-jrc/nrt fc3b79b, EUPL-1.2).
 """
 
 from pathlib import Path
@@ -21,18 +22,19 @@ from headwater.warning.charts import Tolerance, new_chart
 from headwater.warning.evaluation import first_alarms
 from headwater.warning.ladder import climb, new_ladder
 
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "warning"
+DATA = Path(__file__).parents[1] / "data"
+MISSING = -9999
 OPTIONS = BaselineOptions(season=(150, 280))
 SPLIT = np.datetime64("2018-01-01")
 
 
 def watched(name):
     """Baseline on ten years, six seasons watched at one false alarm in 500 places and seasons."""
-    case = np.load(CASES / f"alpine_sim_{name}.npz")
+    case = np.load(DATA / "warning" / "alpine" / f"{name}.npz")
     days = np.datetime64("1970-01-01") + case["dates"].astype("timedelta64[D]")
-    green = case["ndvi"].reshape(len(days), -1).astype(float)
-    water = case["soilwater"].reshape(len(days), -1).astype(float)[None]
-    event = case["break_idx"].ravel()
+    green = np.where(case["ndvi"] == MISSING, np.nan, case["ndvi"] / 1000.0)
+    water = case["soil_water"][None] / 100.0
+    event = case["break_idx"]
     past, year = days < SPLIT, days.astype("datetime64[Y]").astype(int) + 1970
     thresholds = calibrate_thresholds(
         days[past],
@@ -57,9 +59,6 @@ def scores(states, number, happened, rung, within):
     ).data.iloc[0]
 
 
-pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"needs the cases in {CASES}")
-
-
 def test_abrupt_losses_are_found_within_a_year():
     row = scores(*watched("abrupt"), 1, 365)
     assert row["hit"] >= 0.95
@@ -78,7 +77,7 @@ def test_dips_that_recover_are_not_confirmed():
 
 
 def test_monitoring_equals_strucchange():
-    folder = CASES / "nrt_unit_data"
+    folder = DATA / "reference" / "warning" / "strucchange"
     design = np.loadtxt(folder / "X.csv", delimiter=",")
     values = np.loadtxt(folder / "y.csv", delimiter=",")
     for kind in ("cusum", "mosum"):

@@ -26,8 +26,7 @@ from headwater.network.store.protocol import Store
 from headwater.network.times import DAY, microseconds
 
 HOUR = 3_600_000_000
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-THAW = SHARED / "cases" / "warning" / "thaw_no_rain_case.csv"
+THAW = Path(__file__).parents[1] / "data" / "thaw_without_rain.csv"
 
 
 @pytest.fixture
@@ -141,7 +140,6 @@ def test_providers_flags_stay_beside_ours(store: Store) -> None:
     assert json.loads(held.quality[0]) == {"flag": "G", "bits": 0}
 
 
-@pytest.mark.skipif(not THAW.is_file(), reason="the shared cases are not here")
 def test_melt_water_is_no_fault_in_the_store_either(store: Store) -> None:
     case = pd.read_csv(THAW, index_col=0, parse_dates=True)
     columns = {

@@ -301,13 +301,10 @@ def test_what_is_kept_says_how_it_was_made(done: Path) -> None:
     assert any("synthetic" in text or "coarse observation" in text for text in card["cautions"])
 
 
-SMALL = Path(__file__).parents[3] / "shared" / "cases" / "tried" / "downscaling" / "small"
-
-
-@pytest.mark.skipif(not SMALL.is_dir(), reason="the tried cases (../shared/cases) are not here")
-def test_check_says_that_fewer_folds_are_made_than_asked_for() -> None:
-    """Twenty-one coarse cells lie in too few squares for five folds."""
-    found = survey(read_study(SMALL / "study.toml"), STEPS)
+def test_check_says_that_fewer_folds_are_made_than_asked_for(tmp_path: Path) -> None:
+    """The coarse cells of 12 x 20 lie in four squares, too few for five folds."""
+    path = write_satellite_demo(tmp_path, seed=3, shape=(12, 20), days=slice(100, 120))
+    found = survey(read_study(path), STEPS)
     assert found.problems == ()
     assert [note for note in found.lines() if note.startswith("Held-out folds:")] == [*found.notes]
     assert len(found.notes) == 1
