@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.artist import Artist
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 
@@ -22,6 +23,8 @@ def numbers(artist: Artist) -> Iterator[np.ndarray]:
         found = getattr(artist, name, lambda: None)()
         if found is not None:
             yield np.ma.filled(np.ma.asarray(found, dtype=float), np.nan).ravel()
+    if isinstance(artist, PolyCollection):
+        yield from (path.vertices.ravel() for path in artist.get_paths())
     for segment in getattr(artist, "get_segments", list)():
         yield np.asarray(segment, dtype=float).ravel()
     if hasattr(artist, "get_width") and hasattr(artist, "get_height"):

@@ -1,10 +1,10 @@
 """The variogram: what pairs say, what a model says, and how the one follows the other."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from headwater.errors import DataError
-from headwater.figures import render
 from headwater.grids.variogram import (
     MODELS,
     EmpiricalVariogram,
@@ -90,9 +90,19 @@ def test_models_rise_from_the_nugget_to_the_sill(model):
     assert share == pytest.approx(1.0 if model == "spherical" else 0.95, rel=1e-6)
 
 
-def test_figure_draws_with_and_without_a_model():
+def test_figure_draws_the_bins_and_the_model_through_them(shows):
     made = empirical_variogram(PLACES * 1000, VALUES)
-    assert render(made.plot(), "png") != render(made.plot(model=fit_variogram(made)), "png")
+    bins = pd.DataFrame({"distance": made.distance / 1000, "gamma": made.gamma})
+    assert made.plot().axes[0].get_xlabel() == "Distance (km)"
+    shows(made.plot(), bins, "distance", "gamma")
+    model = fit_variogram(made)
+    x, y = max(
+        (line.get_data() for line in made.plot(model=model).axes[0].lines),
+        key=lambda data: len(data[0]),
+    )
+    assert len(x) > 20
+    np.testing.assert_allclose(y, model(1000 * np.asarray(x)))
+    shows(made.plot(model=model), bins, "distance", "gamma")
 
 
 @pytest.mark.parametrize(
