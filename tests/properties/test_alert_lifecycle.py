@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from headwater.alerts.lifecycle import INACTIVE, Reading, Trigger, advance
 from headwater.errors import StudyError
 
+MANY = 4 * settings.default.max_examples
+
 MINUTE = 60_000_000
 
 
@@ -40,7 +42,7 @@ def in_time(rows):
         yield Reading(time, value, inhibited)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=MANY)
 @given(rows=steps, trigger=triggers)
 def test_no_flapping_sends_more_than_one_message_per_hold(rows, trigger):
     _, found = sent(in_time(rows), trigger)
@@ -48,7 +50,7 @@ def test_no_flapping_sends_more_than_one_message_per_hold(rows, trigger):
     assert all(later - earlier >= trigger.hold_seconds * 1e6 for earlier, later in pairwise(times))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=MANY)
 @given(rows=steps, trigger=triggers)
 def test_each_event_begins_once_and_ends_at_most_once(rows, trigger):
     state, found = sent(in_time(rows), trigger)
@@ -61,7 +63,7 @@ def test_each_event_begins_once_and_ends_at_most_once(rows, trigger):
     assert state.event == (max(begun) if begun else 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=MANY)
 @given(rows=steps, trigger=triggers)
 def test_inhibited_readings_never_raise(rows, trigger):
     doubted = [Reading(one.time, one.value, True) for one in in_time(rows)]
@@ -69,7 +71,6 @@ def test_inhibited_readings_never_raise(rows, trigger):
     assert "raised" not in {message.kind for message in found}
 
 
-@settings(max_examples=100, deadline=None)
 @given(rows=steps, trigger=triggers)
 def test_a_clock_that_jumps_back_changes_nothing(rows, trigger):
     readings = [one for one in in_time(rows) if one.value is not None]

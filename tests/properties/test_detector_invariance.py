@@ -11,7 +11,7 @@ from headwater.detector import factor, interaction, opgd, stratify
 from headwater.detector.optimal_parameters import best_strata
 from headwater.detector.q import p_central, q_statistic, stratum_sums
 
-SETTINGS = settings(deadline=None, max_examples=40)
+SETTINGS = settings(deadline=None)
 
 
 @st.composite

@@ -42,7 +42,6 @@ def operator_over(fine: GeoBox) -> Support:
     return support(ease2_grid(36), fine)
 
 
-@settings(max_examples=40, deadline=None)
 @given(fine_grids, seeds)
 def test_mass_is_conserved(fine: GeoBox, seed: int) -> None:
     values = np.random.default_rng(seed).random(fine.shape)
@@ -64,7 +63,6 @@ def test_mass_is_conserved_where_cells_are_bent(fine: GeoBox, seed: int) -> None
     np.testing.assert_allclose(areas, 49.0, rtol=0.01)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.one_of(fine_grids, projected), seeds)
 def test_adjoint_identity(fine: GeoBox, seed: int) -> None:
     rng, operator = np.random.default_rng(seed), operator_over(fine)
@@ -73,7 +71,6 @@ def test_adjoint_identity(fine: GeoBox, seed: int) -> None:
     np.testing.assert_allclose(forward, backward, rtol=0, atol=1e-11)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.floats(-170, 165), st.floats(-50, 60), st.sampled_from([0.05, 0.0833]), seeds)
 def test_going_through_9_km_is_going_straight_to_36_km(
     west: float, south: float, step: float, seed: int
@@ -93,7 +90,6 @@ def test_going_through_9_km_is_going_straight_to_36_km(
     np.testing.assert_allclose(through.value, straight, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.one_of(fine_grids, projected), seeds, st.floats(-5, 5), st.floats(0, 0.9))
 def test_a_constant_stays_itself_under_any_gaps(
     fine: GeoBox, seed: int, level: float, gaps: float
@@ -106,7 +102,6 @@ def test_a_constant_stays_itself_under_any_gaps(
     np.testing.assert_allclose(value[seen > 0], level, rtol=1e-12, atol=1e-14)
 
 
-@settings(max_examples=30, deadline=None)
 @given(fine_grids, seeds)
 def test_a_mean_lies_between_least_and_most(fine: GeoBox, seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=fine.shape)

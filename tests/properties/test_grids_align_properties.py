@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
@@ -59,7 +59,6 @@ def members(source: xr.DataArray, source_box: GeoBox, target: GeoBox) -> list[li
     return found
 
 
-@settings(deadline=None, max_examples=60)
 @given(grids, grids, seeds, st.sampled_from([0.0, 0.3, 0.5, 1.0]))
 def test_mean_is_the_mean_of_unit_squares(
     source: GeoBox, target: GeoBox, seed: int, least: float
@@ -78,7 +77,6 @@ def test_mean_is_the_mean_of_unit_squares(
                 assert np.isnan(result[i, j])
 
 
-@settings(deadline=None, max_examples=60)
 @given(grids, grids, seeds)
 def test_mode_is_the_mode_of_unit_squares(source: GeoBox, target: GeoBox, seed: int) -> None:
     data = field(source, seed, "categorical")
@@ -95,7 +93,6 @@ def test_mode_is_the_mode_of_unit_squares(source: GeoBox, target: GeoBox, seed: 
                 assert np.isnan(result[i, j])
 
 
-@settings(deadline=None, max_examples=60)
 @given(grids, grids, seeds)
 def test_nearest_is_a_lookup(source: GeoBox, target: GeoBox, seed: int) -> None:
     data = field(source, seed)
@@ -114,7 +111,6 @@ def test_nearest_is_a_lookup(source: GeoBox, target: GeoBox, seed: int) -> None:
             np.testing.assert_array_equal(result[i, j], expected)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.integers(1, 40), st.integers(1, 40), st.integers(-80, 60), seeds, st.sampled_from([1, -1])
 )
@@ -134,7 +130,6 @@ def test_water_is_conserved_on_the_ellipsoid(
     np.testing.assert_allclose(after, before, rtol=1e-10)
 
 
-@settings(deadline=None, max_examples=40)
 @given(grids, grids, seeds, st.sampled_from(["mean", "bilinear", "nearest"]))
 def test_results_stay_within_the_range_and_scale_with_the_unit(
     source: GeoBox, target: GeoBox, seed: int, method: str
@@ -150,7 +145,6 @@ def test_results_stay_within_the_range_and_scale_with_the_unit(
     np.testing.assert_allclose(scaled, result * 3.0 + 1.0, rtol=1e-12, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=30)
 @given(grids, seeds, st.sampled_from(["mean", "bilinear", "nearest"]), st.integers(1, 4))
 def test_chunking_changes_nothing(source: GeoBox, seed: int, method: str, step: int) -> None:
     rng = np.random.default_rng(seed)

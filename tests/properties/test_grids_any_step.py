@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.glossary import term
@@ -39,7 +39,6 @@ def cube(parts: int, first: tuple[int, int], shape: tuple[int, int], offset: flo
     return _on_grid(data, CRS.from_epsg(4326), "a file")
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     parts=st.one_of(st.integers(1, 240), st.sampled_from([360, 480, 600, 1200, 3600])),
     first=st.tuples(st.integers(-9000, 9000), st.integers(-9000, 9000)),
@@ -59,7 +58,6 @@ def test_the_same_cells_from_two_files_join_whole(parts, first, shape, offset, k
     assert again.shape == grid.shape
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     parts=st.one_of(st.integers(1, 240), st.sampled_from([360, 1200, 3600])),
     first=st.integers(-5000, 5000),

@@ -1,7 +1,7 @@
 """Kriging against the system written out and solved whole."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.grids.kriging import Kriging
@@ -20,7 +20,6 @@ def dense(variogram, places, drift, target, target_drift):
     return solution[: len(places)], solution @ right
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     model=st.sampled_from(["exponential", "spherical", "matern32", "nugget"]),
     nugget=st.floats(0.01, 2.0),

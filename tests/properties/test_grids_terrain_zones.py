@@ -18,7 +18,7 @@ HEIGHTS = arrays(
     (7, 8),
     elements=st.integers(200_000, 580_000).map(lambda cm: cm / 100) | st.just(np.nan),
 )
-LIMITED = settings(deadline=None, max_examples=40)
+LIMITED = settings(deadline=None)
 
 
 def on(values: np.ndarray, step_x: float, step_y: float, crs: str = "EPSG:4326") -> xr.DataArray:

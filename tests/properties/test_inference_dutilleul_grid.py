@@ -1,13 +1,12 @@
 """The FFT on a grid says what all pairs say, whatever the shape, the gaps and the cells."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.inference.dutilleul import modified_t_test
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     rows=st.integers(1, 9),
     columns=st.integers(4, 9),
@@ -30,7 +29,6 @@ def test_fft_equals_all_pairs(rows, columns, gaps, cell, width, seed):
         np.testing.assert_allclose(getattr(grid, name), getattr(points, name), rtol=1e-6, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     scale=st.floats(1e-3, 1e3),
     shift=st.floats(-1e3, 1e3),

@@ -19,7 +19,7 @@ from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior, ilr_bas
 from headwater.isotopes.mixing.source_checks import in_polygon
 
 seeds = st.integers(0, 10_000)
-few = settings(max_examples=40, deadline=None)
+few = settings(deadline=None)
 
 
 def problem(seed, k, t, n=20):

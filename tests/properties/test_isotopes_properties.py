@@ -1,6 +1,6 @@
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.isotopes import (
@@ -83,14 +83,12 @@ def simulated(rng: np.random.Generator) -> Claims:
     )
 
 
-@settings(deadline=None, max_examples=40)
 @given(SEEDS)
 def test_a_clean_study_has_no_findings(seed: int) -> None:
     found = audit_tables(simulated(np.random.default_rng(seed))).data
     assert found.empty, found[["rule", "label", "reason"]].values.tolist()
 
 
-@settings(deadline=None, max_examples=40)
 @given(SEEDS, st.sampled_from(["sign", "d_excess", "precision", "intercept", "source", "column"]))
 def test_exactly_what_was_planted_is_found(seed: int, plant: str) -> None:
     rng = np.random.default_rng(seed)
@@ -126,7 +124,6 @@ def test_exactly_what_was_planted_is_found(seed: int, plant: str) -> None:
     assert found["rule"].tolist() == expected, found["reason"].tolist()
 
 
-@settings(deadline=None, max_examples=60)
 @given(SEEDS, st.sampled_from(["ols", "rma", "ma", "huber", "theil-sen"]), st.floats(-9, 9))
 def test_lines_follow_a_shift_of_both_axes(seed: int, method: str, shift: float) -> None:
     rng = np.random.default_rng(seed)
@@ -137,7 +134,6 @@ def test_lines_follow_a_shift_of_both_axes(seed: int, method: str, shift: float)
     assert np.isclose(moved(-10.0 + shift), line(-10.0) - 3, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=60)
 @given(SEEDS, st.sampled_from(["ols", "rma", "ma"]))
 def test_amounts_count_like_repeated_samples(seed: int, method: str) -> None:
     rng = np.random.default_rng(seed)
@@ -149,7 +145,6 @@ def test_amounts_count_like_repeated_samples(seed: int, method: str) -> None:
     assert np.isclose(weighted.intercept, repeated.intercept, rtol=1e-7, atol=1e-7)
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.floats(-25, 0),
     st.floats(0, 30),
@@ -169,7 +164,6 @@ def test_fraction_is_the_inverse_of_enrichment(source, t, h, n, lost, isotope, s
         assert np.isclose(back, lost, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
 @given(SEEDS)
 def test_spread_of_d_excess_is_the_sample_spread(seed: int) -> None:
     rng = np.random.default_rng(seed)

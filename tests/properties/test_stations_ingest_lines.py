@@ -19,6 +19,8 @@ from headwater.network.quality.faults import inject
 from headwater.network.quality.flags_json import bits_of
 from headwater.network.quality.run import control_store
 
+MANY = 4 * settings.default.max_examples
+
 N = 12
 SERIES = {"column": "VWC", "thing": "A", "property": "soil_moisture", "unit": "m3 m-3"}
 MAPPING = parse_mapping({"series": [SERIES]})
@@ -56,7 +58,7 @@ def kept(reading) -> set[float]:
     return {round(float(value), 6) for value in reading.data["value"].dropna()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=MANY)
 @given(data=st.data(), k=st.integers(0, N - 1))
 def test_csv(data, k: int) -> None:
     lines = [f"{clock(i)}Z,{0.1 + 0.01 * i:.2f}".encode() for i in range(N)]
@@ -69,7 +71,6 @@ def test_csv(data, k: int) -> None:
     assert {item.line for item in told.refused} <= {k + 2}
 
 
-@settings(max_examples=100, deadline=None)
 @given(k=st.integers(0, N - 1), m=st.integers(0, N - 1))
 def test_a_line_with_the_time_of_another(k: int, m: int) -> None:
     times = [clock(i) for i in range(N)]
@@ -80,7 +81,7 @@ def test_a_line_with_the_time_of_another(k: int, m: int) -> None:
         assert others(k) <= kept(told)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=MANY)
 @given(data=st.data(), k=st.integers(-1, N - 1))
 def test_ismn_with_its_header(data, k: int) -> None:
     header = b"RSMN RSMN Adamclisi 44.08829 27.96591 158.0 0.0000 0.0500 'Meter-5TM'"
@@ -94,7 +95,7 @@ def test_ismn_with_its_header(data, k: int) -> None:
     assert others(k) <= kept(told)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=MANY)
 @given(data=st.data(), k=st.integers(0, N - 1))
 def test_toa5(data, k: int) -> None:
     head = [
@@ -110,7 +111,7 @@ def test_toa5(data, k: int) -> None:
         assert others(k) <= kept(told)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=MANY)
 @given(data=st.data(), k=st.integers(0, N - 1))
 def test_geojson(data, k: int) -> None:
     lines = [

@@ -18,6 +18,8 @@ from headwater.network.sensorthings.expression import paths_of, read_expression
 from headwater.network.sensorthings.messages import Call
 from headwater.network.sensorthings.query import read_token, token_of
 
+MANY = 4 * settings.default.max_examples
+
 STEP = 3_600_000_000
 
 
@@ -83,9 +85,7 @@ ORDERS = st.lists(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     orders=ORDERS,
     top=st.integers(1, 50),
@@ -101,9 +101,7 @@ def test_pages_show_each_entity_once_and_in_the_same_order_as_one_page(service, 
     assert count.body["@iot.count"] == len(whole) == len({item["@iot.id"] for item in whole})
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.sampled_from(
         [
@@ -136,7 +134,7 @@ def test_pages_by_result_are_sorted(service):
     assert all(first >= second for first, second in pairwise(real))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=MANY)
 @given(st.text(alphabet=st.sampled_from(list("ab1'()/,.- +:TZ[]\\\"%$@éaeqndorst")), max_size=40))
 def test_an_expression_is_read_or_refused(text):
     with contextlib.suppress(Refused):

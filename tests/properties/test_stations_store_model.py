@@ -160,7 +160,6 @@ class StoreEqualsDict(RuleBasedStateMachine):
 
 TestStoreEqualsDict = StoreEqualsDict.TestCase
 TestStoreEqualsDict.settings = settings(
-    max_examples=40,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -25,7 +25,7 @@ def mutations():
     return module
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_mutated_file_gives_another_number_silently(mutations, seed) -> None:
     pytest.importorskip("openpyxl")
@@ -49,7 +49,6 @@ def test_the_judge_finds_what_is_silent(mutations) -> None:
 numbers = st.decimals(-9000, 9000, places=3, allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=200, deadline=None)
 @given(values=st.lists(numbers, min_size=1, max_size=8), comma=st.booleans())
 def test_numbers_with_their_sign_given_come_back(values, comma) -> None:
     kept = [float(value) for value in values if abs(value) < 6000 and int(value) not in (-999, 0)]
@@ -61,7 +60,6 @@ def test_numbers_with_their_sign_given_come_back(values, comma) -> None:
     assert parse_numbers(texts, decimal=sign).values.tolist() == kept
 
 
-@settings(max_examples=200, deadline=None)
 @given(days=st.lists(st.dates(), min_size=1, max_size=6), order=st.sampled_from(["dmy", "mdy"]))
 def test_dates_with_their_order_given_come_back(days, order) -> None:
     days = [day for day in days if 1801 <= day.year <= 2199]

@@ -13,6 +13,8 @@ from headwater.inference.kendall import kendall_p, series_p, tied_p
 from headwater.inference.pettitt import pettitt_exact_p
 from headwater.variation._kernels import sen_kendall
 
+MANY = 4 * settings.default.max_examples
+
 LEVEL = 1.959963984540054
 
 
@@ -68,7 +70,7 @@ def test_fast_equals_all_pairs(shape):
         np.testing.assert_array_equal(fast(axis, values), brute(axis, values))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=MANY)
 @given(
     values=hnp.arrays(
         float,
@@ -122,7 +124,6 @@ def test_exact_nulls_with_ties_count_all_orders(values):
         assert pettitt_exact_p(k, ranks) == pytest.approx(np.mean(changes >= k), abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(groups=st.lists(st.integers(1, 5), min_size=1, max_size=12))
 def test_exact_null_with_ties_has_the_variance_of_the_formula(groups):
     n, sizes = sum(groups), np.array(groups)

@@ -53,7 +53,6 @@ def test_one_date_at_a_time_gives_the_same_to_the_bit(seed, cut):
     np.testing.assert_array_equal(states, np.concatenate([part, rest]))
 
 
-@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_chart_is_the_running_maximum_of_sums(seed):
     u = np.random.default_rng(seed).standard_normal((30, 3))

@@ -28,28 +28,44 @@ OPTIONS = BaselineOptions(season=(150, 280))
 SPLIT = np.datetime64("2018-01-01")
 
 
-def watched(name):
-    """Baseline on ten years, six seasons watched at one false alarm in 500 places and seasons."""
+def opened(name):
+    """One simulated case: its values, the days they stand for, and which of them are the past."""
     case = np.load(DATA / "warning" / "alpine" / f"{name}.npz")
     days = np.datetime64("1970-01-01") + case["dates"].astype("timedelta64[D]")
-    green = np.where(case["ndvi"] == MISSING, np.nan, case["ndvi"] / 1000.0)
-    water = case["soil_water"][None] / 100.0
-    event = case["break_idx"]
-    past, year = days < SPLIT, days.astype("datetime64[Y]").astype(int) + 1970
-    thresholds = calibrate_thresholds(
+    return case, days, days < SPLIT
+
+
+@pytest.fixture(scope="module")
+def thresholds():
+    """Thresholds for one false alarm in 500 places and seasons; the cases share their days."""
+    _, days, past = opened("abrupt")
+    return calibrate_thresholds(
         days[past],
-        days[year == 2019],
+        days[days.astype("datetime64[Y]") == np.datetime64("2019")],
         rng=np.random.default_rng(1),
         tolerance=Tolerance(rate=0.002, missing=0.15, n_covariates=1),
         options=OPTIONS,
     )
-    fitted = fit_baseline(green[past], days[past], water[:, past], options=OPTIONS)
-    found, fitted = innovations(fitted, green[~past], days[~past], water[:, ~past])
-    chart = new_chart(fitted, thresholds)
-    number = case["dates"][~past]
-    states, _, _ = climb(new_ladder(chart), chart, found, number, year[~past])
-    happened = np.where(event >= 0, case["dates"][np.maximum(event, 0)], np.nan)
-    return states, number, happened
+
+
+@pytest.fixture
+def watched(thresholds):
+    """Watch six seasons of a case, after a baseline on ten years."""
+
+    def watch(name):
+        case, days, past = opened(name)
+        green = np.where(case["ndvi"] == MISSING, np.nan, case["ndvi"] / 1000.0)
+        water = case["soil_water"][None] / 100.0
+        fitted = fit_baseline(green[past], days[past], water[:, past], options=OPTIONS)
+        found, fitted = innovations(fitted, green[~past], days[~past], water[:, ~past])
+        chart = new_chart(fitted, thresholds)
+        number, year = case["dates"][~past], days[~past].astype("datetime64[Y]").astype(int) + 1970
+        states, _, _ = climb(new_ladder(chart), chart, found, number, year)
+        event = case["break_idx"]
+        happened = np.where(event >= 0, case["dates"][np.maximum(event, 0)], np.nan)
+        return states, number, happened
+
+    return watch
 
 
 def scores(states, number, happened, rung, within):
@@ -59,19 +75,19 @@ def scores(states, number, happened, rung, within):
     ).data.iloc[0]
 
 
-def test_abrupt_losses_are_found_within_a_year():
+def test_abrupt_losses_are_found_within_a_year(watched):
     row = scores(*watched("abrupt"), 1, 365)
     assert row["hit"] >= 0.95
     assert row["false_share"] <= 0.01
 
 
-def test_gradual_losses_are_found_within_two_years():
+def test_gradual_losses_are_found_within_two_years(watched):
     row = scores(*watched("gradual"), 1, 730)
     assert row["hit"] >= 0.9
     assert row["false_share"] <= 0.04
 
 
-def test_dips_that_recover_are_not_confirmed():
+def test_dips_that_recover_are_not_confirmed(watched):
     row = scores(*watched("transient"), 3, 1e5)
     assert row["hit"] + row["early"] <= 0.02
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
@@ -27,7 +27,6 @@ START = pd.Timestamp("2020-01-01")
     reach=st.integers(0, 30),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=80, deadline=None)
 def test_both_ways_equal_a_search_through_everything(hours, wanted, reach, seed):
     rng = np.random.default_rng(seed)
     values = np.where(rng.random(len(hours)) < 0.3, np.nan, rng.random(len(hours)))

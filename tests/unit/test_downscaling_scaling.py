@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.errors import DataError
@@ -42,7 +42,6 @@ def test_fit_on_one_period_applies_to_another(method):
 
 
 @given(seed=st.integers(0, 10_000), digits=st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
 def test_cdf_matching_keeps_the_order_of_rounded_values(seed, digits):
     x, y = pair(150, seed)
     x = x.round(digits)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.errors import DataError
 from headwater.inference.blocks import spatial_blocks, temporal_blocks
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     n=st.integers(6, 60),
     folds=st.integers(2, 5),
