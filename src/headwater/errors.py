@@ -10,7 +10,8 @@ The tree::
     │   ├── TimeAxisError    duplicate, non-monotonic or incompatible times
     │   └── UnitError        an unknown or incompatible unit
     ├── DataError        values that a method cannot answer for (exit code 4)
-    └── ResumeError      a results folder that cannot be written or is in use (exit code 5)
+    ├── ResumeError      a results folder that cannot be written or is in use (exit code 5)
+    └── ClusterError     a cluster that cannot be reached or used (exit code 6)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "CRSError",
+    "ClusterError",
     "DataError",
     "GridError",
     "HeadwaterError",
@@ -107,6 +109,12 @@ class ResumeError(HeadwaterError, OSError):
     """The results folder is in use, unwritable, or not one of ours."""
 
     exit_code = 5
+
+
+class ClusterError(HeadwaterError, OSError):
+    """The cluster cannot be reached or used, or lacks what the study needs."""
+
+    exit_code = 6
 
 
 class ProblemsError(HeadwaterError, ValueError):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from headwater.errors import StudyError, nearest
@@ -21,8 +22,11 @@ __all__ = ["Settings", "resolve"]
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def _setting(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://\S+|threads|")
+
+
+def _setting(default: Any, help_text: str, wanted: str) -> Any:
+    return field(default=default, metadata={"help": help_text, "wanted": wanted})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +35,26 @@ class Settings:
 
     Examples
     --------
-    >>> Settings().workers
+    >>> Settings().threads
     2
     """
 
-    workers: int = _setting(2, "threads that compute at once")
-    chunk_mb: float = _setting(16.0, "size of one block of a grid in memory [MB]")
-    dpi: int = _setting(150, "resolution of PNG figures [dots per inch]")
-    log_level: str = _setting("INFO", "least severe message that the log file keeps")
+    threads: int = _setting(2, "threads that compute at once", "a positive whole number")
+    workers: int = _setting(
+        0, "processes of this machine that compute in place of threads", "a whole number"
+    )
+    scheduler: str = _setting(
+        "",
+        "address of a Dask scheduler whose workers compute",
+        "an address such as tcp://host:8786",
+    )
+    chunk_mb: float = _setting(
+        16.0, "size of one block of a grid in memory [MB]", "a positive number"
+    )
+    dpi: int = _setting(150, "resolution of PNG figures [dots per inch]", "a positive whole number")
+    log_level: str = _setting(
+        "INFO", "least severe message that the log file keeps", f"a level: {', '.join(_LEVELS)}"
+    )
 
 
 def resolve(
@@ -64,10 +80,10 @@ def resolve(
 
     Examples
     --------
-    >>> resolve({"workers": 4}).workers
+    >>> resolve({"threads": 4}).threads
     4
     """
-    known = {entry.name: type(entry.default) for entry in fields(Settings)}
+    known = {entry.name: entry for entry in fields(Settings)}
     environment = {
         name: os.environ[f"HEADWATER_{name.upper()}"]
         for name in known
@@ -78,19 +94,18 @@ def resolve(
     for name, value in {**(study or {}), **environment, **given}.items():
         if name not in known:
             raise StudyError("unknown setting", found=f"'{name}'", do=nearest(name, list(known)))
-        merged[name] = _cast(name, value, known[name])
+        merged[name] = _cast(known[name], value)
     return replace(Settings(), **merged)
 
 
-def _cast(name: str, value: Any, kind: type) -> Any:
-    sound = _level(value) if kind is str else _amount(value, kind)
+def _cast(entry: Field[Any], value: Any) -> Any:
+    reader = {"log_level": _level, "scheduler": _address}.get(entry.name)
+    sound = reader(value) if reader else _amount(value, type(entry.default), entry.default == 0)
     if sound is None:
-        wanted = {int: "a positive whole number", float: "a positive number", str: "a level"}[kind]
-        places = "in [settings], the environment or the command line"
         raise StudyError(
-            f"setting '{name}' needs {wanted}",
+            f"setting '{entry.name}' needs {entry.metadata['wanted']}",
             found=repr(value),
-            do=f"Correct it {places}" + (f": {', '.join(_LEVELS)}" if kind is str else ""),
+            do="Correct it in [settings], the environment or the command line",
         )
     return sound
 
@@ -100,12 +115,17 @@ def _level(value: Any) -> str | None:
     return level if level in _LEVELS else None
 
 
-def _amount(value: Any, kind: type) -> Any:
-    """Read a positive, finite number of this kind, without rounding it; None if it is none."""
+def _address(value: Any) -> str | None:
+    return value if isinstance(value, str) and _ADDRESS.fullmatch(value) else None
+
+
+def _amount(value: Any, kind: type, may_be_zero: bool) -> Any:
+    """Read a finite number of this kind, without rounding it; None if it is none."""
     try:
         number = float(value)
         # bool is an int to Python, and True workers is nobody's wish
-        sound = math.isfinite(number) and number > 0 and not isinstance(value, bool)
+        sound = math.isfinite(number) and not isinstance(value, bool)
+        sound = sound and (number > 0 or (may_be_zero and number == 0))
         return kind(number) if sound and kind(number) == number else None
     except (TypeError, ValueError):
         return None

@@ -14,18 +14,21 @@ def _no_settings_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_later_places_win(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve() == Settings()
-    assert resolve({"workers": 3, "dpi": 90}) == Settings(workers=3, dpi=90)
-    monkeypatch.setenv("HEADWATER_WORKERS", "5")
+    assert resolve({"threads": 3, "dpi": 90}) == Settings(threads=3, dpi=90)
+    monkeypatch.setenv("HEADWATER_THREADS", "5")
     monkeypatch.setenv("HEADWATER_LOG_LEVEL", "debug")
-    assert resolve({"workers": 3}) == Settings(workers=5, log_level="DEBUG")
-    assert resolve({"workers": 3}, {"workers": 7, "dpi": None}).workers == 7
+    assert resolve({"threads": 3}) == Settings(threads=5, log_level="DEBUG")
+    assert resolve({"threads": 3}, {"threads": 7, "dpi": None}).threads == 7
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("workers", 0),
+        ("threads", 0),
+        ("threads", -1),
         ("workers", -1),
+        ("scheduler", "host:8786"),
+        ("scheduler", 8786),
         ("workers", 2.5),
         ("workers", "two"),
         ("workers", True),
@@ -52,4 +55,4 @@ def test_an_unknown_setting_is_told_with_the_nearest() -> None:
 
 
 def test_whole_numbers_may_be_written_as_floats() -> None:
-    assert resolve({"workers": 4.0, "chunk_mb": 8}) == Settings(workers=4, chunk_mb=8.0)
+    assert resolve({"threads": 4.0, "chunk_mb": 8}) == Settings(threads=4, chunk_mb=8.0)

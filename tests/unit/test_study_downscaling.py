@@ -18,7 +18,7 @@ from headwater.study.checks import survey
 from headwater.study.satellite_demo import write_satellite_demo
 
 QUICK = "trees = 10\nrows = 800\nlearners = ['forest']\n"
-QUIET = Settings(workers=1)
+QUIET = Settings(threads=1)
 
 
 def small(folder: Path, keys: str = "", days: slice = slice(100, 300), stations: int = 0) -> Path:
@@ -176,12 +176,12 @@ def test_a_pixel_that_a_predictor_never_saw_is_missing_and_told(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bits_whatever_the_workers(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bits_whatever_the_threads(tmp_path: Path) -> None:
     path = small(tmp_path, "", slice(130, 230))
     study = read_study(path)
     cubes = []
-    for workers in (1, 2):
-        run(study, STEPS, settings=replace(QUIET, workers=workers), fresh=True)
+    for threads in (1, 2):
+        run(study, STEPS, settings=replace(QUIET, threads=threads), fresh=True)
         cubes.append(product(tmp_path))
     xr.testing.assert_identical(*cubes)
 

@@ -72,8 +72,8 @@ def test_only_what_has_changed_is_computed(home: Path) -> None:
     assert compute(home) == {"grids": True, "correlation": True}
     assert compute(home, TEXT + "alpha = 0.01") == {"grids": True, "correlation": False}
     assert compute(home, TEXT.replace("38.5", "38.7")) == {"grids": False, "correlation": False}
-    assert compute(home, settings=Settings(workers=1)) == {"grids": False, "correlation": False}
-    assert compute(home, settings=Settings(workers=2)) == {"grids": True, "correlation": True}
+    assert compute(home, settings=Settings(threads=1)) == {"grids": False, "correlation": False}
+    assert compute(home, settings=Settings(threads=2)) == {"grids": True, "correlation": True}
     assert compute(home, fresh=True) == {"grids": False, "correlation": False}
 
 
@@ -130,10 +130,10 @@ def test_problems_are_told_before_anything_is_computed(home: Path) -> None:
     assert "nowhere.nc" in (home / "results" / "headwater.log").read_text()
 
 
-def test_tables_are_the_same_to_the_byte_with_any_workers(home: Path) -> None:
+def test_tables_are_the_same_to_the_byte_with_any_threads(home: Path) -> None:
     found = []
-    for workers in (1, 3):
-        compute(home, settings=Settings(workers=workers), fresh=True)
+    for threads in (1, 3):
+        compute(home, settings=Settings(threads=threads), fresh=True)
         files = sorted((home / "results").glob("*/*.csv"))
         found.append({file.name: file.read_bytes() for file in files})
     assert set(found[0]) == {"inputs.csv", "matrix.csv"}

@@ -33,7 +33,7 @@ __all__ = ["app", "main"]
 
 _EPILOG = (
     "Exit codes: 0 done · 1 unexpected (a bug; the log says more) · 2 study file or usage · "
-    "3 input file · 4 data · 5 results folder · 130 interrupted"
+    "3 input file · 4 data · 5 results folder · 6 cluster · 130 interrupted"
 )
 
 app = typer.Typer(
@@ -47,7 +47,14 @@ app = typer.Typer(
 )
 
 _File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
-_Workers = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
+_Threads = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
+_Workers = Annotated[
+    int | None, typer.Option(help="Local processes that compute, in place of threads.", min=1)
+]
+_Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Dask scheduler of a cluster, such as tcp://host:8786."),
+]
 _Chunk = Annotated[float | None, typer.Option(help="Size of one block of a grid in memory, in MB.")]
 _Dpi = Annotated[int | None, typer.Option(help="Resolution of PNG figures, in dots per inch.")]
 _Level = Annotated[
@@ -106,9 +113,12 @@ def check(file: _File = Path("study.toml")) -> None:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - one flag a setting
     file: _File = Path("study.toml"),
+    *,
+    threads: _Threads = None,
     workers: _Workers = None,
+    scheduler: _Scheduler = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute every step anew, keeping none.")
     ] = False,
@@ -128,7 +138,13 @@ def run(
         study = read_study(file, STEPS)
         place.append(study.results)
         settings = settings_of(
-            study, workers=workers, chunk_mb=chunk_mb, dpi=dpi, log_level=log_level
+            study,
+            threads=threads,
+            workers=workers,
+            scheduler=scheduler,
+            chunk_mb=chunk_mb,
+            dpi=dpi,
+            log_level=log_level,
         )
         run_with_progress(study, settings, fresh=fresh, until=until)
         if not no_report:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["run_downscale", "run_twin"]
 
 _File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
-_Workers = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
+_Threads = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
 
 _NAMES = {
     "nearest": "nearest cell",
@@ -42,7 +42,7 @@ _SKILL = {
 
 def run_downscale(
     file: _File = Path("study.toml"),
-    workers: _Workers = None,
+    threads: _Threads = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute every step anew, keeping none.")
     ] = False,
@@ -56,7 +56,7 @@ def run_downscale(
 
         study = _asked(file)
         place.append(study.results)
-        settings = settings_of(study, workers=workers)
+        settings = settings_of(study, threads=threads)
         run_with_progress(study, settings, fresh=fresh, until="downscaling")
         _show_product(study, load_result)
         if not no_report:
@@ -87,7 +87,7 @@ def run_twin(
         int | None,
         typer.Option(help="Synthetic truths; default: twins of the study file, or 2.", min=2),
     ] = None,
-    workers: _Workers = None,
+    threads: _Threads = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
 ) -> None:
     """State what skill to expect of a downscaling before a map is made."""
@@ -101,7 +101,7 @@ def run_twin(
         titles = {"grids": "Align the inputs", "twin": "Lay synthetic truths"}
         with progress_of(titles) as progress:
             found = expected_skill(
-                study, settings=settings_of(study, workers=workers), draws=draws, progress=progress
+                study, settings=settings_of(study, threads=threads), draws=draws, progress=progress
             )
         results = twin_results(found.twin, fingerprint(found.task.retrieval))
         _show_skill(results["twin"].data)

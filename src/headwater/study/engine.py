@@ -17,6 +17,7 @@ from headwater.errors import InputError, ProblemsError, StudyError, nearest
 from headwater.results import fingerprint
 from headwater.settings import Settings, resolve
 from headwater.study.checks import check, survey
+from headwater.study.cluster import Cluster, blocks_that_kill, computing, lost_errors
 from headwater.study.folder import (
     check_owner,
     claim,
@@ -28,7 +29,7 @@ from headwater.study.folder import (
 )
 from headwater.study.inputs import read_study_area
 from headwater.study.memory import MemoryWatch
-from headwater.study.provenance import StepRecord, input_checksums, write_provenance
+from headwater.study.provenance import StepRecord, input_checksums, input_files, write_provenance
 from headwater.study.results_io import save_result
 from headwater.study.step import Context, Step
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "run", "wanted_steps"]
 
+_TIMES = 3
+"""How often a step is begun before a scheduler that keeps dying is given up."""
 Progress = Callable[[str, float, str], None]
 """``progress(step, fraction_done, what_is_being_done)``."""
 
@@ -52,6 +55,16 @@ class _Run:
     settings: Settings
     results: Path
     progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A step that is to be computed, under the fingerprint that it will have."""
+
+    run: _Run
+    step: Step
+    key: str
+    inputs: Mapping[str, xr.DataArray]
 
 
 def wanted_steps(study: Study, steps: Sequence[Step], until: str | None = None) -> tuple[Step, ...]:
@@ -132,6 +145,8 @@ def run(
         With everything that the check of the inputs found, before anything is computed.
     ResumeError
         If the results folder is in use or cannot be written.
+    ClusterError
+        If processes or the cluster that the settings name cannot be used.
     """
     settings = settings or resolve(study.settings)
     wanted = wanted_steps(study, steps, until)
@@ -156,8 +171,6 @@ def run(
 def _run_steps(
     this: _Run, steps: Sequence[Step], *, fresh: bool, command: Sequence[str]
 ) -> tuple[StepRecord, ...]:
-    import dask
-
     inputs = _checksums(this)
     keys = _fingerprints(this.study, wanted_steps(this.study, this.steps), inputs)
     keep = {name for name in keys if not fresh and finished(this.results, name) == keys[name]}
@@ -167,7 +180,11 @@ def _run_steps(
     claim(this.results, this.study.file)
     earlier = _earlier_records(this.results)
     records: list[StepRecord] = []
-    with dask.config.set(scheduler="threads", num_workers=this.settings.workers):
+    idle = all(step.name in keep for step in steps)
+    with computing(Settings() if idle else this.settings, _paths(this)) as cluster:
+        log.info("computed by %s", cluster.about)
+        if cluster.spread:
+            this.progress(steps[0].name, 0.0, cluster.about)
         for step in steps:
             kept = earlier.get(step.name, StepRecord(step.name, keys[step.name], True, "", 0, 0))
             if step.name in keep:
@@ -175,7 +192,8 @@ def _run_steps(
                 this.progress(step.name, 1.0, "unchanged, kept")
                 records.append(kept)
             else:
-                records.append(_compute(this, step, keys[step.name], opened_inputs))
+                started = _Started(this, step, keys[step.name], opened_inputs)
+                records.append(_compute_or_renew(started, cluster))
             write_provenance(
                 this.results, this.study, inputs=inputs, steps=records, command=command
             )
@@ -223,13 +241,32 @@ def _check_first(this: _Run) -> Mapping[str, xr.DataArray]:
     return found.inputs
 
 
-def _compute(
-    this: _Run, step: Step, key: str, opened_inputs: Mapping[str, xr.DataArray]
-) -> StepRecord:
+def _paths(this: _Run) -> list[str]:
+    """List what all workers must see: results, and the first file of each input on a disk."""
+    firsts = [input_files(entry.path)[0] for entry in this.study.inputs.values()]
+    return [str(Path(path).resolve()) for path in (this.results, *firsts)]
+
+
+def _compute_or_renew(started: _Started, cluster: Cluster) -> StepRecord:
+    """Compute a step, anew where the scheduler was lost meanwhile: a step is whole or not there."""
+    for left in reversed(range(_TIMES)):
+        try:
+            with blocks_that_kill(started.run.settings.chunk_mb):
+                return _compute(started)
+        except lost_errors() as error:
+            log.warning("step %s: scheduler lost (%r)", started.step.name, error)
+            if not (left and cluster.spread):
+                raise
+            cluster.renew()
+    raise AssertionError("the last time raises")
+
+
+def _compute(started: _Started) -> StepRecord:
     import numpy as np
 
+    this, step, key = started.run, started.step, started.key
     log.info("step %s: started", step.name)
-    started, clock = dt.datetime.now().astimezone(), time.perf_counter()
+    begun, clock = dt.datetime.now().astimezone(), time.perf_counter()
     this.progress(step.name, 0.0, step.title)
     with running_folder(this.results, step.name) as folder, MemoryWatch() as memory:
         context = Context(
@@ -240,7 +277,7 @@ def _compute(
             area=read_study_area(this.study),
             rng=np.random.default_rng([this.study.seed, zlib.crc32(step.name.encode())]),
             progress=lambda fraction, what: this.progress(step.name, min(fraction, 0.99), what),
-            opened=opened_inputs,
+            opened=started.inputs,
         )
         for name, result in step.run(context).items():
             save_result(folder, name, result)
@@ -249,7 +286,7 @@ def _compute(
         name=step.name,
         fingerprint=key,
         skipped=False,
-        started=started.isoformat(timespec="seconds"),
+        started=begun.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         peak_mb=round(memory.peak_mb, 1),
     )

@@ -7,11 +7,12 @@ import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError, ProblemsError
-from headwater.settings import resolve
+from headwater.settings import Settings, resolve
 from headwater.study.inputs import read_study_area
 
 if TYPE_CHECKING:
@@ -82,12 +83,17 @@ def rehearse(
         return []
     with tempfile.TemporaryDirectory() as folder, _silence():
         try:
-            run(_shortened(study, Path(folder)), steps, settings=resolve(study.settings))
+            run(_shortened(study, Path(folder)), steps, settings=_here(study))
         except ProblemsError as error:
             return list(error.problems)
         except HeadwaterError as error:
             return [error]
     return []
+
+
+def _here(study: Study) -> Settings:
+    """Compute in this process: its folder is for no other to see."""
+    return replace(resolve(study.settings), workers=0, scheduler="threads")
 
 
 def _shortened(study: Study, folder: Path) -> Study:

@@ -26,7 +26,9 @@ _SETTINGS = """\
 # How the study is computed; none of it changes a result. The environment (HEADWATER_WORKERS and
 # so on) and the command line win over this table.
 # [settings]
-# workers = 2         # threads that compute at once
+# threads = 2         # threads that compute at once
+# workers = 0         # processes of this machine that compute in place of threads
+# scheduler = ""      # address of a Dask scheduler whose workers compute
 # chunk_mb = 16.0     # size of one block of a grid in memory [MB]
 # dpi = 150           # resolution of PNG figures [dots per inch]
 # log_level = "INFO"  # least severe message that the log file keeps

@@ -371,7 +371,7 @@ def recipe_of(options: DownscalingOptions, settings: Settings) -> Recipe:
         rows=options.rows,
         folds=options.folds,
         fold_count=options.fold_count,
-        workers=settings.workers,
+        workers=settings.threads,
         memory_mb=options.memory_mb,
     )
 

@@ -71,7 +71,7 @@ def expected_skill(
     run(study, STEPS, settings=chosen, until="grids", progress=progress)
     with (
         tempfile.TemporaryDirectory() as folder,
-        dask.config.set(scheduler="threads", num_workers=chosen.workers),
+        dask.config.set(scheduler="threads", num_workers=chosen.threads),
     ):
         context = Context(
             study=study,

@@ -1,0 +1,301 @@
+"""Where the blocks of a study are computed: in threads, in processes, or on a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
+
+from headwater.errors import ClusterError
+from headwater.installation import install_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from headwater.settings import Settings
+
+__all__ = ["Cluster", "blocks_that_kill", "computing", "lost_errors"]
+
+_PATIENCE = 60
+"""How long a scheduler that was lost, or a first worker, is waited for [s]."""
+_ANSWER = 10
+"""How long a scheduler may take to answer at first [s]."""
+_BLOCKS = 10
+"""Blocks that a worker must have room for: beyond a tenth of it, memory outruns spilling
+(https://github.com/dask/distributed/issues/6110)."""
+_SAME = ("headwater", "dask", "distributed", "numpy", "numba", "xarray", "zarr", "cloudpickle")
+"""Packages whose versions must agree, or values would change with the worker, or not travel."""
+_CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "FSSPEC_", "GS_")
+"""Beginnings of the variables by which object storage is reached."""
+
+
+class Cluster:
+    """Threads of this process, or the client of a Dask scheduler; it can be renewed when lost.
+
+    Attributes
+    ----------
+    about : str
+        What computes, for the log and the command line.
+    spread : bool
+        Whether other processes compute.
+
+    Examples
+    --------
+    >>> from headwater.settings import Settings
+    >>> with computing(Settings(threads=2)) as cluster:
+    ...     cluster.about
+    '2 threads'
+    """
+
+    def __init__(self, settings: Settings, paths: Iterable[str]) -> None:
+        self._settings = settings
+        self._paths = tuple(paths)
+        self._open = ExitStack()
+        self.about = ""
+        self.spread = False
+
+    def __enter__(self) -> Self:
+        self._connect(_ANSWER)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def renew(self) -> None:
+        """Connect again after the scheduler was lost, waiting for it for a minute.
+
+        Raises
+        ------
+        ClusterError
+            If it does not come back.
+        """
+        self._open.close()
+        self._connect(_PATIENCE)
+
+    def _connect(self, patience: float) -> None:
+        import dask
+
+        chosen = self._settings
+        ambient = None if chosen.scheduler or chosen.workers else _ambient()
+        spread = chosen.scheduler or chosen.workers or ambient
+        if not spread or chosen.scheduler == "threads":
+            self._open.enter_context(
+                dask.config.set(scheduler="threads", num_workers=chosen.threads)
+            )
+            self.about = f"{chosen.threads} thread{'s' if chosen.threads > 1 else ''}"
+            return
+        client = ambient or self._open.enter_context(
+            _client_of(chosen.scheduler, patience) if chosen.scheduler else _local(chosen.workers)
+        )
+        self.spread = True
+        self._open.enter_context(client.as_current())
+        self._open.enter_context(dask.config.set(scheduler=client))
+        workers = _workers(client, patience)
+        _check_versions(client)
+        _check_memory(workers, chosen.chunk_mb)
+        _check_paths(client, self._paths)
+        _lend_credentials(client)
+        where = chosen.scheduler or ("the cluster of this session" if ambient else "this machine")
+        count = f"{len(workers)} worker{'s' if len(workers) > 1 else ''}"
+        # without Bokeh there is no dashboard
+        link = f"; dashboard {client.dashboard_link}" if client.dashboard_link else ""
+        self.about = f"{count} on {where}{link}"
+
+
+def computing(settings: Settings, paths: Iterable[str] = ()) -> Cluster:
+    """Choose where blocks are computed, and see that it can be used.
+
+    Parameters
+    ----------
+    settings : Settings
+        A scheduler's address wins over a number of local worker processes, that over a client of
+        Dask that is open in this session, and that over threads of this process.
+    paths : iterable of str
+        Files and folders that all workers must see: inputs and results.
+
+    Returns
+    -------
+    Cluster
+        To be entered.
+
+    Raises
+    ------
+    ClusterError
+        On entering, if the scheduler does not answer, has no worker, or its workers lack the
+        package, have other versions, too little memory, or do not see the paths.
+    """
+    return Cluster(settings, paths)
+
+
+def lost_errors() -> tuple[type[BaseException], ...]:
+    """Name the errors by which a lost scheduler shows; none where Dask is not distributed."""
+    if "distributed" not in sys.modules:
+        return ()
+    from asyncio import CancelledError as Stopped
+    from concurrent.futures import CancelledError
+
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+
+    return (CancelledError, Stopped, FutureCancelledError, CommClosedError, TimeoutError)
+
+
+@contextmanager
+def blocks_that_kill(chunk_mb: float) -> Iterator[None]:
+    """Say in a sentence that a block has ended every worker that tried it."""
+    if "distributed" not in sys.modules:
+        yield
+        return
+    from distributed.scheduler import KilledWorker
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise ClusterError(
+            "a block of the study ends every worker that computes it",
+            found=str(error).splitlines()[0][:200],
+            do=f"Most often it is memory: give smaller blocks (--chunk-mb {chunk_mb / 4:g}), or "
+            "workers with more memory; their logs say more",
+        ) from error
+
+
+def _distributed() -> Any:
+    try:
+        return import_module("distributed")
+    except ImportError as error:
+        raise ClusterError(
+            "other processes cannot be used",
+            found="the package distributed is not installed",
+            do=install_hint("cluster") + ", or compute in threads: --threads N",
+        ) from error
+
+
+def _ambient() -> Any:
+    """Find the client that a session has opened, as notebooks of clusters do."""
+    if "distributed" not in sys.modules:
+        return None
+    try:
+        return _distributed().default_client()
+    except ValueError:
+        return None
+
+
+def _client_of(address: str, patience: float) -> Any:
+    distributed = _distributed()
+    try:
+        return distributed.Client(address, timeout=patience)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterError(
+            "the scheduler does not answer",
+            found=f"{address}: {(str(error).splitlines() or [type(error).__name__])[0][:160]}",
+            do="Start it (dask scheduler), or correct its address; without --scheduler the study "
+            "runs on this machine",
+        ) from error
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Any]:
+    """Start processes of one thread each, since kernels and libraries then never compete."""
+    distributed = _distributed()
+    with (
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def _workers(client: Any, patience: float) -> Mapping[str, Any]:
+    try:
+        client.wait_for_workers(1, timeout=patience)
+    except TimeoutError as error:
+        raise ClusterError(
+            "the scheduler has no workers",
+            found=f"none within {patience:g} s at {client.scheduler.address}",
+            do="Start some: dask worker " + str(client.scheduler.address),
+        ) from error
+    found: Mapping[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    return found
+
+
+def _check_versions(client: Any) -> None:
+    """Compare packages ourselves: Dask's own check only warns (distributed#7017)."""
+    read = _version_reader()
+    ours = read(_SAME)
+    differences = [
+        f"{address} has {name} {theirs[name] or 'not at all'}, here {own}"
+        for address, theirs in client.run(read, _SAME).items()
+        for name, own in ours.items()
+        if own and theirs[name] != own
+    ]
+    if differences:
+        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise ClusterError(
+            "workers that would not compute the same",
+            found="; ".join(differences[:3]) + more,
+            do="Install the same versions on client, scheduler and workers: pip freeze here, "
+            "pip install -r there",
+        )
+
+
+def _version_reader() -> Callable[[Sequence[str]], dict[str, str]]:
+    """Make a function that travels as code, since a worker may lack the package."""
+
+    def read(names: Sequence[str]) -> dict[str, str]:
+        import sys
+        from importlib import import_module
+
+        found = {"python": ".".join(map(str, sys.version_info[:2]))}
+        for name in names:
+            try:
+                found[name] = str(getattr(import_module(name), "__version__", "?"))
+            except ImportError:
+                found[name] = ""
+        return found
+
+    return read
+
+
+def _check_memory(workers: Mapping[str, Any], chunk_mb: float) -> None:
+    limits = {address: facts["memory_limit"] for address, facts in workers.items()}
+    small = {address: limit for address, limit in limits.items() if limit > 0}
+    needed = _BLOCKS * chunk_mb * 1e6
+    address = min(small, key=small.__getitem__, default=None)
+    if address is not None and small[address] < needed:
+        raise ClusterError(
+            "too little memory for the blocks of this study",
+            found=f"worker {address} may use {small[address] / 1e6:.0f} MB, and {_BLOCKS} blocks "
+            f"of {chunk_mb:g} MB must fit",
+            do=f"Give smaller blocks (--chunk-mb {small[address] / 1e6 / _BLOCKS:.2g}), or fewer "
+            "workers with more memory each",
+        )
+
+
+def _check_paths(client: Any, paths: Iterable[str]) -> None:
+    """See that all workers find inputs and results, since each reads and writes its own blocks."""
+    for path in paths:
+        blind = [at for at, there in client.run(os.path.exists, path).items() if not there]
+        if blind:
+            more = f" and {len(blind) - 1} more" if len(blind) > 1 else ""
+            raise ClusterError(
+                "workers that do not see the files of the study",
+                found=f"{path} is not on {blind[0]}{more}",
+                do="Keep inputs and results on storage that client and workers share, under one "
+                "path, or give inputs by URL (s3://…)",
+            )
+
+
+def _lend_credentials(client: Any) -> None:
+    """Give workers the variables by which this session reaches object storage."""
+    ours = {name: text for name, text in os.environ.items() if name.startswith(_CREDENTIALS)}
+    if ours:
+        client.run(os.environ.update, ours)
