@@ -14,7 +14,7 @@ from headwater.restoration import estimate_treatment_effect, matched_controls, s
 from headwater.restoration.calendar_bands import fit_season_start
 from headwater.restoration.dry_years import dry_year_shift
 from headwater.restoration.seasons import air_thaw, germination_water
-from headwater.virtual import make
+from headwater.virtual import make_headwater
 
 DOCS = Path(__file__).parents[1] / "docs" / "simulations" / "restoration.md"
 SEED, REPEATS = 20261128, 1000
@@ -93,7 +93,7 @@ def deadline_rows() -> Iterable[str]:
     """Rows of the table of deadlines: fitted on some years, tried on those that follow."""
     bands = ((2000, 3000), (3000, 3700), (3700, 4100), (4100, 4700))
     for seed in (1, 2, 3):
-        here = make(seed=seed, years=(1990, 2021), shape=(12, 24))
+        here = make_headwater(seed=seed, years=(1990, 2021), shape=(12, 24))
         air, water = here.cube["temperature"], here.truth.fields["soil_moisture"]
         windows = season_windows(air, air_thaw(air), water, germination=germination_water(water))
         height = here.dem.values.reshape(12, 10, 24, 10).mean((1, 3))

@@ -11,7 +11,7 @@ from headwater.restoration.calendar_bands import planting_method
 from headwater.restoration.dry_years import dry_year_shift
 from headwater.restoration.seasons import HALF_YEAR, germination_water
 from headwater.restoration.work_calendar import calendar_table, fit_seasons, season_days, work_days
-from headwater.vegetation import temperature_season
+from headwater.vegetation.phenology import temperature_season
 from headwater.virtual.growing import grow
 
 MAY_31, JUNE_1, JUNE_30 = 151, 152, 181
