@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Outline = BaseGeometry | HasGeometry
     """What a map may have drawn as a line."""
 
+    import pandas as pd
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
@@ -42,9 +44,11 @@ __all__ = [
     "drawing_on",
     "grouped",
     "house_style",
+    "maps_figure",
     "new_figure",
     "p_text",
     "render",
+    "table_figure",
 ]
 
 CATEGORY = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -161,6 +165,9 @@ def house_style() -> Iterator[None]:
         yield
 
 
+_MOST_PANELS, _MOST_ROWS, _LONGEST_LABEL = 4, 40, 40
+"""What a picture without a design of its own can show legibly; it says what it leaves out."""
+
 _PLACE: ContextVar[Axes | None] = ContextVar("place", default=None)
 
 
@@ -246,3 +253,89 @@ def render(figure: Figure, suffix: str, *, dpi: int = 150, box: Bbox | None = No
     with house_style():
         figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata, bbox_inches=box)
     return buffer.getvalue()
+
+
+def table_figure(table: pd.DataFrame) -> Figure:
+    """Draw a table: a panel of dots for each column of numbers, a row for each row.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With units of columns in ``attrs["units"]``. Columns ``<name>_low`` and ``<name>_high``
+        become whiskers of ``<name>``; columns of words label the rows.
+
+    Returns
+    -------
+    Figure
+        Of the first four columns of numbers and the first forty rows, saying how many more there
+        are; of a table without numbers, its words.
+    """
+    shown = table.head(_MOST_ROWS)
+    kinds = {str(name): column.dtype.kind for name, column in shown.items()}
+    numbers = [name for name, kind in kinds.items() if kind in "fiu"]
+    limits = {f"{name}{end}" for name in numbers for end in ("_low", "_high")} & set(numbers)
+    values = [name for name in numbers if name not in limits]
+    words = [name for name in kinds if name not in numbers]
+    labels = [
+        ", ".join(str(row[name]) for name in words)[:_LONGEST_LABEL] or str(place)
+        for place, row in shown.iterrows()
+    ]
+    with house_style():
+        figure = new_figure(7.0, 1.4 + 0.2 * max(len(shown), 4))
+        panels = figure.subplots(1, max(len(values[:_MOST_PANELS]), 1), sharey=True, squeeze=False)
+        for axes, name in zip(panels[0], values, strict=False):
+            _dots(axes, shown, name)
+        panels[0, 0].set_yticks(range(len(labels)), labels)
+        panels[0, 0].set_ylim(len(labels) - 0.5, -0.5)
+        if not values:
+            panels[0, 0].set_xticks([])
+        more = {"rows": len(table) - len(shown), "columns": len(values) - _MOST_PANELS}
+        left = [f"{n} more {what}" for what, n in more.items() if n > 0]
+        if left:
+            figure.supxlabel(f"{' and '.join(left)} in the table", color=MUTED, fontsize=8)
+    return figure
+
+
+def _dots(axes: Axes, table: pd.DataFrame, name: str) -> None:
+    """Draw one column of numbers, with whiskers where the table has their ends."""
+    places = range(len(table))
+    axes.plot(table[name].astype(float), places, "o", markersize=4, linestyle="none")
+    if {f"{name}_low", f"{name}_high"} <= set(table.columns):
+        low, high = table[f"{name}_low"].astype(float), table[f"{name}_high"].astype(float)
+        axes.hlines(places, low, high, linewidth=1.2)
+    units = table.attrs.get("units", {}).get(name, "")
+    axes.set_xlabel(f"{name.replace('_', ' ')} [{units}]" if units else name.replace("_", " "))
+    axes.tick_params(axis="x", labelrotation=30)
+
+
+def maps_figure(maps: xr.Dataset) -> Figure:
+    """Draw the maps of a Dataset next to each other, on the numbers of their rows and columns.
+
+    Parameters
+    ----------
+    maps : Dataset, dims (..., y, x)
+        Of other dimensions the first layer is drawn, which its title names.
+
+    Returns
+    -------
+    Figure
+        Of the first four variables of numbers, saying how many more there are.
+    """
+    drawn = {
+        str(name): values
+        for name, values in maps.data_vars.items()
+        if values.dims[-2:] == ("y", "x") and values.dtype.kind in "fiub"
+    }
+    with house_style():
+        figure = new_figure(7.0, 3.6)
+        panels = figure.subplots(1, max(min(len(drawn), _MOST_PANELS), 1), squeeze=False)
+        for axes, (name, values) in zip(panels[0], drawn.items(), strict=False):
+            layers = [str(dim) for dim in values.dims[:-2]]
+            image = axes.imshow(values.isel(dict.fromkeys(layers, 0)).astype(float))
+            said = [name.replace("_", " "), *(f"first {dim}" for dim in layers)]
+            axes.set_title(", ".join(said), loc="left")
+            figure.colorbar(image, ax=axes, label=str(values.attrs.get("units", "")), shrink=0.8)
+        if len(drawn) > _MOST_PANELS:
+            left = f"{len(drawn) - _MOST_PANELS} more variables in the maps"
+            figure.supxlabel(left, color=MUTED, fontsize=8)
+    return figure

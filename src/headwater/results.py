@@ -173,7 +173,7 @@ def fingerprint(*inputs: Any) -> str:
     return digest.hexdigest()[:12]
 
 
-def _parts(value: Any) -> Iterator[bytes]:
+def _parts(value: object) -> Iterator[bytes]:
     """Take a value apart into bytes that differ wherever the value does."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         yield f"{type(value).__name__} {value!r}".encode()
@@ -197,7 +197,7 @@ def _sequence(name: str, items: Iterable[Any]) -> Iterator[bytes]:
     yield b")"
 
 
-def _kind_of_data(value: Any) -> str | None:
+def _kind_of_data(value: object) -> str | None:
     import numpy as np
     import pandas as pd
     import xarray as xr
@@ -254,7 +254,7 @@ def _parts_of_labelled(value: Any, kind: str) -> Iterator[bytes]:
         yield from _parts([str(name), one.dims, one.attrs, one.variable.data])
 
 
-def _parts_of_object(value: Any) -> Iterator[bytes]:
+def _parts_of_object(value: object) -> Iterator[bytes]:
     """Class and fields of an object; of a function its name; else what it prints as."""
     own = getattr(value, "bit_generator", None)
     if own is not None:

@@ -110,7 +110,7 @@ def _cast(entry: Field[Any], value: Any) -> Any:
     return sound
 
 
-def _level(value: Any) -> str | None:
+def _level(value: object) -> str | None:
     level = str(value).upper()
     return level if level in _LEVELS else None
 

@@ -349,7 +349,7 @@ def convert(
     return base if target.factor == 1.0 else base / target.factor
 
 
-def _span(unit: Unit, text: str, unit_days: Any) -> Any:
+def _span(unit: Unit, text: str, unit_days: object) -> Any:
     """Days of the span that a unit is counted by."""
     if unit_days is not None:
         return unit_days

@@ -26,7 +26,7 @@ __all__ = [
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def _seconds(value: Any) -> Any:
+def _seconds(value: object) -> Any:
     """Read "6 h", "30 min" or a number of seconds."""
     if not isinstance(value, str):
         return value

@@ -15,6 +15,7 @@ from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
     from headwater.figures import Outline
 
@@ -357,14 +358,14 @@ def draw_scales(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _factor_axis(axes: Axes, places: Any, names: Sequence[str]) -> None:
+def _factor_axis(axes: Axes, places: ArrayLike, names: Sequence[str]) -> None:
     axes.set_yticks(places, names)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=_GRID, linewidth=0.7)
     axes.set_axisbelow(True)
 
 
-def _beside(axes: Axes, place: Any, text: str) -> None:
+def _beside(axes: Axes, place: ArrayLike, text: str) -> None:
     axes.annotate(
         text,
         (1.015, place),

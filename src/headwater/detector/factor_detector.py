@@ -168,7 +168,10 @@ class _Units:
 
 
 def _units(
-    response: Any, strata: Mapping[str, Any], weights: npt.ArrayLike | None, missing: Missing
+    response: npt.ArrayLike,
+    strata: Mapping[str, Any],
+    weights: npt.ArrayLike | None,
+    missing: Missing,
 ) -> _Units:
     if is_chunked(response):
         found = stream_sums(response, strata, weights, listwise=missing == "listwise")

@@ -232,7 +232,7 @@ def _columns(data: xr.Dataset | pd.DataFrame) -> tuple[Mapping[str, Any], xr.Dat
     )
 
 
-def _check_there(name: str, columns: Mapping[str, Any], data: Any) -> None:
+def _check_there(name: str, columns: Mapping[str, Any], data: object) -> None:
     if name not in columns:
         raise DataError(
             "no such variable", found=f"'{name}'", do=nearest(name, [str(key) for key in columns])
@@ -256,7 +256,7 @@ def _check_left(kept: npt.NDArray[np.bool_], absent: Mapping[str, int]) -> None:
         )
 
 
-def _kind(name: str, column: Any, given: Kind | None) -> Kind:
+def _kind(name: str, column: npt.NDArray[Any], given: Kind | None) -> Kind:
     kind = given or getattr(column, "attrs", {}).get("kind")
     textual = not pd.api.types.is_numeric_dtype(column.dtype)
     if pd.api.types.is_bool_dtype(column.dtype) or (textual and kind is None):

@@ -40,7 +40,7 @@ def is_chunked(array: object) -> bool:
 
 
 def stream_sums(
-    response: Any,
+    response: ArrayLike,
     strata: Mapping[str, Any],
     weights: ArrayLike | None = None,
     *,
@@ -112,7 +112,7 @@ def stream_sums(
     }
 
 
-def chunked_strata(values: Any, breaks: Sequence[float]) -> Strata:
+def chunked_strata(values: ArrayLike, breaks: Sequence[float]) -> Strata:
     """Part a chunked continuous factor by given breaks, without reading it.
 
     Parameters
@@ -202,7 +202,7 @@ def chunked_categories(values: Any) -> Strata:
     )
 
 
-def _as_strata(given: Any) -> Strata:
+def _as_strata(given: object) -> Strata:
     from headwater.detector.strata import as_strata
 
     if not isinstance(given, Strata) and is_chunked(given):
@@ -210,7 +210,7 @@ def _as_strata(given: Any) -> Strata:
     return as_strata(given)
 
 
-def _blocks(array: ArrayLike, chunks: Any) -> list[Any]:
+def _blocks(array: ArrayLike, chunks: ArrayLike) -> list[Any]:
     da: Any = import_module("dask.array")
 
     if not is_chunked(array):
@@ -219,7 +219,11 @@ def _blocks(array: ArrayLike, chunks: Any) -> list[Any]:
 
 
 def _sum_chunk(
-    block: npt.NDArray[Any], codes: Any, counts: Any, weights: Any, listwise: bool
+    block: npt.NDArray[Any],
+    codes: npt.NDArray[Any],
+    counts: npt.NDArray[Any],
+    weights: npt.NDArray[Any],
+    listwise: bool,
 ) -> list[StratumSums]:
     values = np.array(block, dtype=np.float64)
     if listwise:

@@ -37,7 +37,7 @@ _TESTS = (
 
 
 def from_table(
-    data: Any,
+    data: pd.DataFrame | FactorTable,
     y: str,
     x: Sequence[str] = (),
     *,
@@ -97,7 +97,7 @@ def from_table(
 
 
 def table_sample(
-    data: Any,
+    data: pd.DataFrame | FactorTable,
     y: str,
     x: Sequence[str] = (),
     *,
@@ -305,7 +305,7 @@ def figures_of(found: Detection) -> dict[str, Callable[[], Figure]]:
     return drawn
 
 
-def _plain(data: Any) -> pd.DataFrame:
+def _plain(data: pd.DataFrame) -> pd.DataFrame:
     """Take the columns, whatever else the table can do, and leave its shapes."""
     if not hasattr(data, "columns"):
         raise DataError(

@@ -12,7 +12,7 @@ from headwater.grids._weights import _interval, reach
 from headwater.grids.geometry import _authalic, _crs, _eccentricity, _ellipsoid, _unit_factor
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from odc.geo.geobox import GeoBox
     from pyproj import CRS
     from scipy.sparse import csr_matrix
@@ -265,7 +265,9 @@ def _pairs(
     return shared[some], at[some], of[some]
 
 
-def _moved(grid: GeoBox, plane: CRS, x: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def _moved(
+    grid: GeoBox, plane: CRS, x: ArrayLike, y: ArrayLike
+) -> tuple[NDArray[Any], NDArray[Any]]:
     from pyproj import Transformer
 
     moved = Transformer.from_crs(_crs(grid), plane, always_xy=True).transform(x, y)

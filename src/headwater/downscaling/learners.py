@@ -21,7 +21,9 @@ LEARNERS = ("forest", "boosting")
 """Random forest, as in the study, and gradient boosting on histograms."""
 
 
-def make_learner(learner: Any, *, trees: int = 100, random_state: int = 0, workers: int = 1) -> Any:
+def make_learner(
+    learner: object, *, trees: int = 100, random_state: int = 0, workers: int = 1
+) -> Any:
     """Make an unfitted regressor.
 
     Parameters

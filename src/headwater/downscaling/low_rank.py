@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from headwater.downscaling.covariance import Component
 
 __all__ = ["Directions", "leading_directions"]
@@ -40,7 +42,7 @@ class Directions:
 
 
 def leading_directions(
-    matrix: Any,
+    matrix: csr_matrix,
     mixed: Sequence[Floats],
     components: Sequence[Component],
     noise: Floats,

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from headwater.errors import DataError
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from headwater.downscaling.support_operator import Support
 
 __all__ = ["days_to_observation", "observed_within", "total_sd"]
@@ -90,7 +92,9 @@ def _edges(support: Support) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return alone[near], np.asarray(cell, dtype=np.intp)[near]
 
 
-def _least_of_cells(away: NDArray[np.int64], matrix: Any, far: np.int64) -> NDArray[np.int16]:
+def _least_of_cells(
+    away: NDArray[np.int64], matrix: csr_matrix, far: np.int64
+) -> NDArray[np.int16]:
     columns = matrix.tocsc()
     found = np.full((len(away), matrix.shape[1]), far, dtype=np.int64)
     # a pixel lies in few cells: take its first, second, ... cell for all pixels at once

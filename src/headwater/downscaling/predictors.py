@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from headwater.errors import DataError, GridError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from headwater.downscaling.support_operator import Support
 
 __all__ = [
@@ -128,7 +130,7 @@ class Predictors:
 def build_predictors(
     dynamic: Mapping[str, Any],
     static: Mapping[str, Any],
-    times: Any,
+    times: ArrayLike,
     *,
     precipitation: str | None = "precipitation",
     memories: Sequence[float] = (4.0, 20.0),
@@ -242,7 +244,7 @@ def antecedent_precipitation(precipitation: Any, memory: float) -> Floats:
     return index
 
 
-def season(times: Any) -> Floats:
+def season(times: ArrayLike) -> Floats:
     """Place days on the circle of the year.
 
     Parameters
@@ -361,12 +363,12 @@ def check_grid(predictors: Predictors, support: Support) -> None:
         )
 
 
-def _array(cube: Any) -> Any:
+def _array(cube: ArrayLike) -> Any:
     """Take the array out of its labels, without reading it."""
     return cube.data if isinstance(cube, xr.DataArray) else cube
 
 
-def _daily(times: Any) -> NDArray[np.datetime64]:
+def _daily(times: ArrayLike) -> NDArray[np.datetime64]:
     axis = np.asarray(getattr(times, "values", times)).astype("datetime64[D]")
     steps = np.diff(axis).astype(np.int64)
     if axis.ndim != 1 or axis.size == 0 or (steps != 1).any():

@@ -26,6 +26,8 @@ from headwater.downscaling.wavelets import fill_in_time
 from headwater.errors import DataError, StudyError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from headwater.downscaling.support_operator import Support
 
 __all__ = ["ResidualField", "ResidualMethod", "fit_residual", "residual_memory_mb"]
@@ -153,7 +155,7 @@ class ResidualField:
         some = self.states[self._find(days)]
         return {name: some[:, part] @ self.loadings[:, part].T for name, part in self.parts}
 
-    def _find(self, days: Any) -> NDArray[np.intp]:
+    def _find(self, days: ArrayLike) -> NDArray[np.intp]:
         if days is None:
             return np.arange(len(self.days))
         asked = np.atleast_1d(np.asarray(days, dtype="datetime64[D]"))
@@ -169,9 +171,9 @@ class ResidualField:
 
 
 def fit_residual(
-    residuals: Any,
+    residuals: ArrayLike,
     support: Support,
-    days: Any,
+    days: ArrayLike,
     *,
     method: ResidualMethod = "soft",
     covariance: ResidualCovariance | None = None,
@@ -417,7 +419,7 @@ def _rows(
     return Rows(matrix, values, noise, lasting)
 
 
-def _even(among: Any) -> Floats:
+def _even(among: ArrayLike) -> Floats:
     square = np.asarray(among)
     return np.asarray((square + square.T) / 2.0)
 

@@ -95,7 +95,7 @@ class Support:
         """Rows and columns of the fine grid."""
         return int(self.fine_grid.shape[0]), int(self.fine_grid.shape[1])
 
-    def aggregate(self, values: Any) -> Aggregated:
+    def aggregate(self, values: ArrayLike) -> Aggregated:
         r"""Average fine values over the coarse cells, passing over missing ones.
 
         Parameters
@@ -417,7 +417,7 @@ def _lazily(values: Any, matrix: csr_matrix, work: Any, size: int, *, pair: bool
     )
 
 
-def _mapped(values: Any, operator: Support, empty: float) -> Any:
+def _mapped(values: NDArray[Any], operator: Support, empty: float) -> Any:
     """Values of the rows on the whole coarse grid, NumPy or Dask."""
     rows, columns = operator.coarse_shape
     place = np.full(rows * columns, operator.n_coarse)

@@ -385,7 +385,7 @@ def _scores(
 
 
 def _check(
-    target: Any, predictors: Predictors, support: Support, recipe: Recipe
+    target: ArrayLike, predictors: Predictors, support: Support, recipe: Recipe
 ) -> NDArray[np.float64]:
     check_grid(predictors, support)
     recipe.coupling.check()

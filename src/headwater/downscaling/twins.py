@@ -331,7 +331,7 @@ class _Draw:
     days: NDArray[np.intp]
 
 
-def _scored(observed: ArrayLike, times: Any) -> NDArray[np.intp]:
+def _scored(observed: ArrayLike, times: NDArray[Any]) -> NDArray[np.intp]:
     """Choose days on which pixels are scored, evenly among those with observations."""
     seen = np.flatnonzero(np.isfinite(np.asarray(observed, dtype=float)).any(axis=1))
     if not seen.size:
@@ -346,7 +346,9 @@ def _scored(observed: ArrayLike, times: Any) -> NDArray[np.intp]:
     return np.asarray(seen[places], dtype=np.intp)
 
 
-def _oracle(truth: Any, predictors: Predictors, days: Any, rng: np.random.Generator) -> Any:
+def _oracle(
+    truth: NDArray[Any], predictors: Predictors, days: NDArray[Any], rng: np.random.Generator
+) -> Any:
     """Train the same predictors, free of most noise, on fine truth of days that are not scored."""
     others = np.setdiff1d(np.arange(len(predictors.times)), days)
     others = others[np.isfinite(truth[others]).any(axis=1)]
@@ -421,7 +423,7 @@ def _mean(values: Floats) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _apart(values: Floats, known: Any, cell: Any, cells: int) -> Floats:
+def _apart(values: Floats, known: Any, cell: NDArray[Any], cells: int) -> Floats:
     """Take off the mean of each cell on each day."""
     apart = np.full(values.shape, np.nan)
     for day, (row, good) in enumerate(zip(values, known, strict=True)):
@@ -493,7 +495,7 @@ def _notes(options: TwinOptions) -> tuple[str, ...]:
 
 
 def _baseline(
-    plain: Mapping[str, list[Any]], found: list[_Draw], days: Any, level: float
+    plain: Mapping[str, list[Any]], found: list[_Draw], days: ArrayLike, level: float
 ) -> Baseline:
     """Pick the baseline that errs least, and calibrate its intervals."""
     errors = {

@@ -15,7 +15,7 @@ from headwater.grids.steps import END, TimeSteps, days_between, month_starts, pl
 from headwater.units import parse
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from headwater.glossary import Term
 
@@ -215,5 +215,5 @@ def unit_days(data: xr.DataArray, per: str) -> xr.DataArray | None:
     return None if days is None else xr.DataArray(days, dims="time")
 
 
-def _length(index: Any, first: NDArray[Any], months: int) -> NDArray[np.float64]:
+def _length(index: ArrayLike, first: NDArray[Any], months: int) -> NDArray[np.float64]:
     return days_between(month_starts(index, first), month_starts(index, first + months))

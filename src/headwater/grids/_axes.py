@@ -102,7 +102,7 @@ def tidy_axis(variable: xr.Variable) -> np.ndarray[Any, Any]:
     return values.astype(np.float64) * scale
 
 
-def exchanged(dataset: xr.Dataset, axes: dict[str, str], path: Any) -> bool:
+def exchanged(dataset: xr.Dataset, axes: dict[str, str], path: object) -> bool:
     """Whether a file calls its longitudes latitudes: such lie beyond a pole.
 
     Raises

@@ -11,6 +11,7 @@ from headwater.grids.geometry import cell_size, is_geographic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
@@ -167,7 +168,7 @@ def _shifted(axes: Axes, right: float, up: float) -> Any:
     return axes.transAxes + ScaledTranslation(right / 72.0, up / 72.0, figure.dpi_scale_trans)
 
 
-def settle(figure: Any) -> None:
+def settle(figure: Figure) -> None:
     """Place the parts once and for all, and make the figure as large as they need.
 
     The layout engine allots room before maps take their true proportions, so that labels of slim

@@ -18,7 +18,7 @@ __all__ = ["agreed_crs", "crs_in", "known_crs", "same_crs"]
 _TEXTS = ("crs_wkt", "spatial_ref", "esri_pe_string", "epsg_code", "proj4_params", "proj4")
 
 
-def known_crs(crs: Any) -> CRS:
+def known_crs(crs: object) -> CRS:
     """Understand an EPSG code, WKT or CRS, or say that it is unknown."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError as ProjError
@@ -73,7 +73,7 @@ def crs_in(dataset: xr.Dataset, name: str) -> tuple[CRS | None, bool]:
     return None, False
 
 
-def agreed_crs(found: CRS | None, written: bool, given: Any, where: str) -> CRS:
+def agreed_crs(found: CRS | None, written: bool, given: object, where: str) -> CRS:
     """Settle the one reference system that file and study file agree upon."""
     wanted = None if given is None else known_crs(given)
     if found is None:

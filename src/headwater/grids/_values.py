@@ -180,7 +180,7 @@ def _valid(
     return None, (low, high)
 
 
-def _numbers(given: Any, key: str, path: Path) -> list[float]:
+def _numbers(given: object, key: str, path: Path) -> list[float]:
     """Numbers of an attribute, also where they were written as text."""
     if given is None:
         return []
@@ -198,6 +198,6 @@ def _numbers(given: Any, key: str, path: Path) -> list[float]:
     return [float(value) for value in np.ravel(np.asarray(given))]
 
 
-def _one(given: Any, key: str, path: Path, default: float) -> float:
+def _one(given: object, key: str, path: Path, default: float) -> float:
     numbers = _numbers(given, key, path)
     return numbers[0] if numbers else default

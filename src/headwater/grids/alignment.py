@@ -26,7 +26,7 @@ def study_grid(
     data: xr.DataArray | None = None,
     *,
     resolution: float | None = None,
-    crs: Any = None,
+    crs: object = None,
     area: Area | None = None,
 ) -> GeoBox:
     """Define the grid on which a study is computed.
@@ -262,7 +262,7 @@ def _whole_maps(block: Any, target_cells: int, most_cells: int) -> Any:
     return block.rechunk({**leading, block.ndim - 2: -1, block.ndim - 1: -1})
 
 
-def _followed(data: xr.DataArray, crs: Any, area: Area | None) -> GeoBox:
+def _followed(data: xr.DataArray, crs: object, area: Area | None) -> GeoBox:
     """Keep the cells of a grid that touch the area."""
     grid, own = geobox_of(data), crs_of(data)
     if crs is not None and not same_crs(known_crs(crs), own):

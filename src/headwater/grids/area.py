@@ -45,7 +45,7 @@ class Area:
         west, south, east, north = self.geometry.bounds
         return west, south, east, north
 
-    def to_crs(self, crs: Any) -> Area:
+    def to_crs(self, crs: object) -> Area:
         """Reproject, with edges that bend as the map does.
 
         Parameters
@@ -111,7 +111,7 @@ class Area:
 def read_area(
     source: str | Path | Sequence[float],
     *,
-    crs: Any = None,
+    crs: object = None,
     where: Mapping[str, Any] | None = None,
     encoding: str | None = None,
 ) -> Area:
@@ -169,7 +169,9 @@ def read_area(
     )
 
 
-def read_areas(source: str | Path, *, names: str | None = None, crs: Any = None) -> dict[str, Area]:
+def read_areas(
+    source: str | Path, *, names: str | None = None, crs: object = None
+) -> dict[str, Area]:
     """Read the polygons of a file as areas by name.
 
     Parameters
@@ -217,7 +219,7 @@ def read_areas(source: str | Path, *, names: str | None = None, crs: Any = None)
 
 
 def read_features(
-    source: str | Path, *, crs: Any = None, encoding: str | None = None
+    source: str | Path, *, crs: object = None, encoding: str | None = None
 ) -> tuple[Any, dict[str, Any], CRS]:
     """Read the features of a polygon file as they are, one by one.
 
@@ -258,7 +260,7 @@ def _kind(shape: BaseGeometry) -> str:
     return f"{shape.geom_type} without {'corners' if shape.is_empty else 'extent'}"
 
 
-def _box(source: Sequence[float], crs: Any) -> Area:
+def _box(source: Sequence[float], crs: object) -> Area:
     import shapely
 
     numbers = np.asarray(source, dtype=np.float64).ravel()
@@ -362,7 +364,7 @@ def _selected(path: Path, fields: dict[str, Any], where: Mapping[str, Any]) -> A
     return chosen
 
 
-def _polygons(shapes: Any) -> BaseGeometry:
+def _polygons(shapes: object) -> BaseGeometry:
     """Union of all polygons, repaired; lines and points that a repair leaves are dropped."""
     import shapely
 

@@ -9,7 +9,7 @@ is for points.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from headwater.errors import DataError
 from headwater.grids._kriging_systems import GlobalSystem, LocalSystems, Stations
 from headwater.grids._places import checked_places, drift_columns, embed
 from headwater.grids.variogram import Variogram
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["Kriging", "KrigingWeights", "LeaveOneOut"]
 
@@ -39,7 +42,7 @@ class KrigingWeights:
     matrix: Any
     variance: Floats
 
-    def apply(self, values: Any) -> Floats:
+    def apply(self, values: ArrayLike) -> Floats:
         """Weigh the stations' values.
 
         Parameters
@@ -253,7 +256,7 @@ class Kriging:
         variance = self._system.variance(places, base, lost)
         return np.where(usable, np.maximum(variance, 0.0), np.nan)
 
-    def leave_one_out(self, values: Any) -> LeaveOneOut:
+    def leave_one_out(self, values: ArrayLike) -> LeaveOneOut:
         """Estimate each station from the others, every day.
 
         Parameters
@@ -293,7 +296,9 @@ class Kriging:
         scaled = (columns - self.drift_mean_) / self.drift_scale_
         return np.column_stack([np.ones(len(columns)), scaled])
 
-    def _targets(self, targets: Any, drift: Any) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    def _targets(
+        self, targets: ArrayLike, drift: ArrayLike
+    ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         places = checked_places(targets, self.geographic)
         columns = drift_columns(drift, len(places))
         if columns.shape[1] != self.drifts_:
@@ -306,7 +311,7 @@ class Kriging:
         base = self._base(np.where(usable[:, None], columns, self.drift_mean_))
         return embed(places, self.geographic), base, usable
 
-    def _values(self, values: Any) -> Floats:
+    def _values(self, values: ArrayLike) -> Floats:
         series = np.atleast_2d(np.asarray(values, dtype=float))
         if series.ndim != 2 or series.shape[1] != self.stations_ or np.isinf(series).any():
             raise DataError(

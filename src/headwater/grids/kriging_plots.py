@@ -11,6 +11,7 @@ from headwater.figures import CATEGORY, INK, MUTED, grouped, house_style, new_fi
 from headwater.grids.plots import draw_map, quantity_label, unit_label
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from headwater.grids.variogram import EmpiricalVariogram, Variogram
@@ -144,7 +145,7 @@ def _mean_map(cube: xr.DataArray) -> tuple[xr.DataArray, int]:
     return mean.rename(cube.name), cube.sizes[over]
 
 
-def _draw_model(axes: Any, model: Variogram, far: float, scale: float, unit: str) -> None:
+def _draw_model(axes: Axes, model: Variogram, far: float, scale: float, unit: str) -> None:
     h = np.linspace(0.0, 1.05 * far, 400)[1:]
     label = f"{model.model}, effective range {model.effective_range / scale:.3g} {unit}"
     axes.plot(h / scale, model(h), color=CATEGORY[5], label=label)

@@ -255,5 +255,5 @@ def _iso(date: _Date) -> str:
     return f"{date[0]:04d}-{date[1]:02d}-{date[2]:02d}"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return str(value)[:19]

@@ -210,7 +210,7 @@ def polygon_zones(
     like: xr.DataArray | GeoBox,
     *,
     names: str | None = None,
-    crs: Any = None,
+    crs: object = None,
 ) -> Zones:
     """Make a zone of every polygon: catchments, counties, reserves.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["autocorrelation", "corrected_lag1", "effective_n", "effective_n_pair", "lag1"]
 
 
-def lag1(values: Any) -> Any:
+def lag1(values: ArrayLike) -> Any:
     """Lag-1 autocorrelation along time, gaps left out pairwise.
 
     Parameters
@@ -40,7 +43,7 @@ def lag1(values: Any) -> Any:
     return np.where(usable, product / np.where(usable, variance, 1.0), np.nan)[()]
 
 
-def autocorrelation(values: Any, lags: int) -> Any:
+def autocorrelation(values: ArrayLike, lags: int) -> Any:
     """Autocorrelation along time at lags 1 to `lags`, gaps left out pairwise.
 
     Parameters
@@ -76,7 +79,7 @@ def autocorrelation(values: Any, lags: int) -> Any:
     return found / np.where(variance > 0, variance, np.nan)
 
 
-def corrected_lag1(r1: Any, n: Any) -> Any:
+def corrected_lag1(r1: ArrayLike, n: ArrayLike) -> Any:
     """Remove the bias of the lag-1 autocorrelation of residuals from a straight line.
 
     Parameters
@@ -137,7 +140,7 @@ def effective_n(n: Any, r1: Any) -> Any:
     return n * (1.0 - r1) / (1.0 + r1)
 
 
-def effective_n_pair(n: Any, r1_first: Any, r1_second: Any) -> Any:
+def effective_n_pair(n: ArrayLike, r1_first: ArrayLike, r1_second: ArrayLike) -> Any:
     """Effective number of pairs for the correlation of two AR(1) series.
 
     Parameters

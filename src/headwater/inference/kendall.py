@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "EXACT_LIMIT",
@@ -63,7 +66,7 @@ def score_variance(n: Any, tie_sum: Any = 0.0) -> Any:
     return (n * (n - 1.0) * (2.0 * n + 5.0) - tie_sum) / 18.0
 
 
-def z_score(score: Any, variance: Any, *, continuity: bool = True) -> Any:
+def z_score(score: ArrayLike, variance: ArrayLike, *, continuity: bool = True) -> Any:
     """Standardise Kendall's S.
 
     Parameters
@@ -87,7 +90,9 @@ def z_score(score: Any, variance: Any, *, continuity: bool = True) -> Any:
     return moved / np.sqrt(np.where(np.asarray(variance) > 0, variance, 1.0))
 
 
-def kendall_p(score: Any, n: Any, tie_sum: Any = 0.0, *, continuity: bool = True) -> Any:
+def kendall_p(
+    score: ArrayLike, n: ArrayLike, tie_sum: ArrayLike = 0.0, *, continuity: bool = True
+) -> Any:
     """Two-sided p-value of Kendall's S.
 
     Parameters
@@ -137,7 +142,7 @@ def kendall_p(score: Any, n: Any, tie_sum: Any = 0.0, *, continuity: bool = True
     return np.where(n >= 2, p, np.nan)[()]
 
 
-def smallest_p(n: Any) -> Any:
+def smallest_p(n: ArrayLike) -> Any:
     """Return the smallest p-value that a perfectly monotone series of n values can reach.
 
     Parameters

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headwater.errors import DataError, GridError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Moments", "check_finite", "merge", "of", "reduce_time"]
 
@@ -47,7 +50,7 @@ class Moments:
         return self.comoment[i, j] / _positive(self.comoment[i, i])
 
 
-def _positive(values: Any) -> Any:
+def _positive(values: NDArray[Any]) -> Any:
     """Denominators: NaN where not positive, which gives a NaN quotient without a warning."""
     return np.where(values > 0, values, np.nan)
 
@@ -256,7 +259,7 @@ def reduce_time(packed: Any, merge_into: Callable[[Any, Any], None]) -> Any:
     """
     da: Any = import_module("dask.array")
 
-    def merged(blocks: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    def merged(blocks: object, axis: object = None, keepdims: bool = False) -> Any:
         parts = blocks if isinstance(blocks, list) else [blocks]
         out = np.array(parts[0])
         flat = out.reshape(out.shape[1], -1)
@@ -276,7 +279,7 @@ def reduce_time(packed: Any, merge_into: Callable[[Any, Any], None]) -> Any:
     )
 
 
-def _as_it_is(block: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _as_it_is(block: ArrayLike, axis: object = None, keepdims: bool = False) -> Any:
     return block
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["PETTITT_EXACT_LIMIT", "pettitt_exact_p", "pettitt_p"]
 
@@ -13,7 +16,7 @@ PETTITT_EXACT_LIMIT = 16
 """Longest series [1] whose p-value comes from all orders of its ranks."""
 
 
-def pettitt_p(statistic: Any, n: Any) -> Any:
+def pettitt_p(statistic: ArrayLike, n: ArrayLike) -> Any:
     """Approximate p-value of Pettitt's statistic.
 
     Parameters

@@ -127,7 +127,7 @@ def _moments(packed: Any) -> Moments:
     return Moments(packed[0], packed[1:3], comoment)
 
 
-def _pack_chunks(first: Any, second: Any, links: np.ndarray) -> Any:
+def _pack_chunks(first: ArrayLike, second: ArrayLike, links: np.ndarray) -> Any:
     da: Any = import_module("dask.array")
 
     cubes = [da.asarray(cube) for cube in (first, second)]

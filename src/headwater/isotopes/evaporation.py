@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from headwater.isotopes.fractionation import (
     kinetic_enrichment,
     vapour_from_rain,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Climate",
@@ -85,7 +88,7 @@ class Enrichment:
     limit: Any
 
 
-def craig_gordon(source: Any, climate: Climate, isotope: Isotope) -> Enrichment:
+def craig_gordon(source: ArrayLike, climate: Climate, isotope: Isotope) -> Enrichment:
     """Enrichment of evaporating water.
 
     Parameters
@@ -155,7 +158,7 @@ def craig_gordon(source: Any, climate: Climate, isotope: Isotope) -> Enrichment:
 
 
 def residual_water(
-    source: Any, lost: Any, enrichment: Enrichment, *, setting: Setting = "desiccating"
+    source: ArrayLike, lost: ArrayLike, enrichment: Enrichment, *, setting: Setting = "desiccating"
 ) -> Any:
     """Composition of the water that is left.
 
@@ -318,7 +321,7 @@ def evaporation_loss(
     return _collect(np.broadcast_to(lost, shape))
 
 
-def _collect(lost: Any) -> Loss:
+def _collect(lost: NDArray[Any]) -> Loss:
     counted = np.isfinite(lost)
     n = counted.sum(axis=0)
     some = np.where(n > 1, n, np.nan)
@@ -331,7 +334,11 @@ def _collect(lost: Any) -> Loss:
 
 
 def evaporation_slope(
-    source: tuple[Any, Any], climate: Climate, *, lost: Any = 0.2, setting: Setting = "desiccating"
+    source: tuple[Any, Any],
+    climate: Climate,
+    *,
+    lost: ArrayLike = 0.2,
+    setting: Setting = "desiccating",
 ) -> Any:
     """Slope of the evaporation line along the path actually travelled.
 
@@ -377,7 +384,7 @@ def evaporation_slope(
     return moved[1] / moved[0]
 
 
-def pressure(elevation: Any) -> Any:
+def pressure(elevation: ArrayLike) -> Any:
     """Mean air pressure at altitude.
 
     Parameters
@@ -398,7 +405,7 @@ def pressure(elevation: Any) -> Any:
     return 1013.25 * (1.0 - 2.25577e-5 * np.asarray(elevation, dtype=float)) ** 5.25588
 
 
-def saturation_pressure(temperature: Any) -> Any:
+def saturation_pressure(temperature: ArrayLike) -> Any:
     """Saturation vapour pressure over water [hPa] at a temperature [degC].
 
     Notes

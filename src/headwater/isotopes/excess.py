@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from headwater.isotopes.lines import WaterLine
 
 __all__ = ["d_excess", "d_excess_sd", "lc_excess", "lc_excess_normalised"]
@@ -42,7 +44,7 @@ def d_excess(d18O: Any, d2H: Any) -> Any:
     return d2H - 8.0 * d18O
 
 
-def d_excess_sd(d18O_sd: Any, d2H_sd: Any, covariance: Any = 0.0) -> Any:
+def d_excess_sd(d18O_sd: ArrayLike, d2H_sd: ArrayLike, covariance: ArrayLike = 0.0) -> Any:
     """Propagate errors into the deuterium excess, with the covariance of the two isotopes.
 
     Parameters
@@ -100,7 +102,9 @@ def lc_excess(d18O: Any, d2H: Any, line: WaterLine) -> Any:
     return d2H - line.slope * d18O - line.intercept
 
 
-def lc_excess_normalised(d18O: Any, d2H: Any, line: WaterLine, *, d18O_sd: Any, d2H_sd: Any) -> Any:
+def lc_excess_normalised(
+    d18O: ArrayLike, d2H: ArrayLike, line: WaterLine, *, d18O_sd: ArrayLike, d2H_sd: ArrayLike
+) -> Any:
     """Line-conditioned excess in units of its own analytical error (lc-excess*).
 
     Parameters

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from headwater.errors import StudyError, nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "ISOTOPES",
@@ -35,7 +38,7 @@ def _check(isotope: str) -> None:
         raise StudyError("unknown isotope", found=f"'{isotope}'", do=nearest(isotope, ISOTOPES))
 
 
-def equilibrium_alpha(temperature: Any, isotope: Isotope) -> Any:
+def equilibrium_alpha(temperature: ArrayLike, isotope: Isotope) -> Any:
     """Equilibrium fractionation factor of liquid water over vapour.
 
     Parameters
@@ -71,7 +74,7 @@ def equilibrium_alpha(temperature: Any, isotope: Isotope) -> Any:
     return np.exp(sum(c * kelvin**k for c, k in terms if c) / 1000.0)
 
 
-def equilibrium_enrichment(temperature: Any, isotope: Isotope) -> Any:
+def equilibrium_enrichment(temperature: ArrayLike, isotope: Isotope) -> Any:
     """Equilibrium enrichment ε⁺ = (α - 1) 1000 [‰].
 
     Examples
@@ -140,7 +143,7 @@ def kinetic_enrichment(
 
 
 def vapour_from_rain(
-    rain: Any, temperature: Any, isotope: Isotope, *, seasonality: Any = 1.0
+    rain: ArrayLike, temperature: ArrayLike, isotope: Isotope, *, seasonality: ArrayLike = 1.0
 ) -> Any:
     """Isotopic composition of the vapour that rain implies.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from headwater.errors import StudyError
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.regression import MomentMethod, moment_slope, moments2
 from headwater.isotopes.results import CrossingTable
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["Crossing", "bootstrap_crossing", "crossings", "intersect"]
 
@@ -203,8 +206,8 @@ def crossings(lmwl: WaterLine, lines: Iterable[WaterLine], **options: Any) -> Cr
 
 
 def bootstrap_crossing(
-    meteoric: Any,
-    evaporated: Any,
+    meteoric: ArrayLike,
+    evaporated: ArrayLike,
     *,
     rng: np.random.Generator,
     n_resamples: int = 2000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from headwater.isotopes.regression import (
     theil_sen,
     york,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["GMWL", "WaterLine", "fit_line"]
 
@@ -70,7 +73,7 @@ class WaterLine:
 
     def band(
         self,
-        d18O: Any,
+        d18O: ArrayLike,
         *,
         kind: Literal["confidence", "prediction"] = "confidence",
         level: float = 0.95,

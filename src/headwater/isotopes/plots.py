@@ -16,6 +16,7 @@ from headwater.isotopes.samples import water
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 __all__ = ["draw_audit", "draw_doubts", "draw_dual_isotope", "draw_slopes", "draw_summary"]
 
@@ -99,7 +100,9 @@ def _heights(d2H: pd.Series, crossings: pd.DataFrame | None) -> tuple[float, flo
     return float(min(values) - margin), float(max(values) + margin)
 
 
-def _draw_lines(axes: Axes, o: Any, lmwl: WaterLine | None, lines: tuple[WaterLine, ...]) -> None:
+def _draw_lines(
+    axes: Axes, o: ArrayLike, lmwl: WaterLine | None, lines: tuple[WaterLine, ...]
+) -> None:
     axes.plot(
         o,
         GMWL(o),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from headwater.isotopes.excess import d_excess
 from headwater.isotopes.results import QualityReport
 from headwater.isotopes.samples import water
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["check_quality", "robust_distance"]
 
@@ -264,7 +267,7 @@ def _outliers(samples: pd.DataFrame) -> Iterator[Doubt]:
             )
 
 
-def robust_distance(d18O: Any, d2H: Any) -> Any:
+def robust_distance(d18O: ArrayLike, d2H: ArrayLike) -> Any:
     """Mahalanobis distance from the bulk of the points, which outliers do not move.
 
     Parameters
@@ -313,7 +316,7 @@ def robust_distance(d18O: Any, d2H: Any) -> Any:
 _CUT = 7.377758908227871  # χ² with 2 degrees of freedom at 97.5 %
 
 
-def _square(points: Any, core: Any, share: float) -> Any:
+def _square(points: NDArray[Any], core: NDArray[Any], share: float) -> Any:
     """Squared distances from the mean of the core, its covariance made consistent for normals."""
     cov = np.cov(core, rowvar=False)
     if np.linalg.det(cov) <= 1e-12 * max(float(np.prod(np.diag(cov))), 1e-300):

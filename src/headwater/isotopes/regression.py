@@ -6,9 +6,12 @@ All functions take arrays of one length, without missing values, and return :cla
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "Coefficients",
@@ -151,7 +154,9 @@ def moment_line(x: Any, y: Any, *, method: MomentMethod, weights: Any = None) ->
     return Coefficients(slope, float(m.mean_y - slope * m.mean_x), one, two, both)
 
 
-def _slope_influence(dx: Any, dy: Any, m: Moments2, slope: float, method: MomentMethod) -> Any:
+def _slope_influence(
+    dx: NDArray[Any], dy: NDArray[Any], m: Moments2, slope: float, method: MomentMethod
+) -> Any:
     """How much a point moves the slope, per unit of its weight."""
     xx, yy, xy = dx * dx - m.xx, dy * dy - m.yy, dx * dy - m.xy
     if method == "rma":

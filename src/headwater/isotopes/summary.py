@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.results import GroupTests, SampleSummary
 from headwater.isotopes.samples import group_label, group_rows
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["add_excess", "compare_groups", "summarise"]
 
@@ -142,7 +145,7 @@ def _describe(rows: pd.DataFrame, quantities: list[str], weighted: bool) -> dict
     return found
 
 
-def _moments(values: Any, weight: Any) -> dict[str, float]:
+def _moments(values: NDArray[Any], weight: NDArray[Any]) -> dict[str, float]:
     use = np.isfinite(values) & (weight > 0)
     values, weight, n = values[use], weight[use], int(use.sum())
     if n == 0:

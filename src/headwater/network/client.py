@@ -65,7 +65,7 @@ class Client:
     patience: float = 60.0
     tell: Callable[[str], None] = lambda words: None
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send a request and read the JSON that comes back.
 
         Parameters
@@ -105,7 +105,7 @@ class Client:
             time.sleep(min(max(pause, wait), _LONGEST_WAIT))
             pause = min(pause * 2, 5.0)
 
-    def _once(self, method: str, path: str, body: Any) -> Any:
+    def _once(self, method: str, path: str, body: object) -> Any:
         headers = {"Accept": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"

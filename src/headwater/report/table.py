@@ -176,11 +176,11 @@ def _wording(name: str, values: pd.Series[Any], digits: int) -> Callable[[Any], 
     return lambda value: grouped(value, decimals)
 
 
-def _unit_words(value: Any) -> str:
+def _unit_words(value: object) -> str:
     return unit_label(str(value))
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     """Text as it is, a day without its midnight, and numbers inside a text rounded."""
     text = str(value).removesuffix(" 00:00:00")
     return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", text)

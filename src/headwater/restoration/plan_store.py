@@ -312,7 +312,7 @@ def _feature(line: PlanLine) -> dict[str, Any]:
     return {"type": "Feature", "geometry": outline, "properties": _plain(own)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -180,7 +180,7 @@ def draw_units(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _outline(axes: Axes, shape: Any, colour: str) -> None:
+def _outline(axes: Axes, shape: object, colour: str) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Line
 

@@ -232,5 +232,5 @@ def _wrong_numbers(profile: MeasureProfile) -> list[str]:
     ]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

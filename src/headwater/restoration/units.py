@@ -91,7 +91,7 @@ class UnitRecord:
 
 
 def read_units(
-    path: str | Path, *, name: str = "name", crs: Any = None, encoding: str | None = None
+    path: str | Path, *, name: str = "name", crs: object = None, encoding: str | None = None
 ) -> tuple[UnitRecord, ...]:
     """Read management units.
 
@@ -282,7 +282,7 @@ def _refuse_overlaps(units: Sequence[tuple[str, BaseGeometry]]) -> None:
 
 
 def _from_map(
-    path: Path, name: str, crs: Any, encoding: str | None
+    path: Path, name: str, crs: object, encoding: str | None
 ) -> tuple[list[str], list[dict[str, Any]], list[Any]]:
     import shapely
     from pyproj import Transformer
@@ -360,7 +360,7 @@ def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if not _is_missing(value)}
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     if value is None or (isinstance(value, str) and not value.strip()):
         return True
     return bool(isinstance(value, float | np.floating) and not math.isfinite(value))
@@ -381,7 +381,7 @@ def _number(unit: str, key: str, value: Any) -> float:
     return number
 
 
-def _flag(unit: str, key: str, value: Any) -> bool:
+def _flag(unit: str, key: str, value: object) -> bool:
     text = str(value).strip().lower()
     if text not in _YES | _NO:
         raise DataError(

@@ -404,7 +404,7 @@ def _facts(data: xr.DataArray) -> str:
     return words
 
 
-def _day(instant: Any) -> str:
+def _day(instant: object) -> str:
     return str(instant)[:10]
 
 

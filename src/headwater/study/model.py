@@ -48,7 +48,7 @@ DERIVED = ("slope", "aspect")
 """Quantities that come from ``inputs.elevation`` when no input gives them."""
 
 
-def _iso_date(value: Any) -> Any:
+def _iso_date(value: object) -> Any:
     return value.isoformat() if isinstance(value, dt.date | dt.datetime) else value
 
 
@@ -283,7 +283,7 @@ class InputTable(Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _earlier_names(cls, raw: Any) -> Any:
+    def _earlier_names(cls, raw: object) -> Any:
         """Read ``time_pattern``, as the key ``time`` was called."""
         if not isinstance(raw, dict) or "time_pattern" not in raw or "time" in raw:
             return raw

@@ -213,7 +213,7 @@ def _in_order(
     return found
 
 
-def _keys_in(raw: Any, loc: tuple[int | str, ...], *, missing: bool) -> tuple[str, ...]:
+def _keys_in(raw: object, loc: tuple[int | str, ...], *, missing: bool) -> tuple[str, ...]:
     # Of a union, pydantic names the alternative that it tried as if it were a key.
     keys: list[str] = []
     missing = missing and isinstance(loc[-1], str)
@@ -260,7 +260,7 @@ def _known_keys(keys: tuple[str, ...]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
@@ -337,7 +337,7 @@ def _table(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return table if _is_table(table) else {}
 
 
-def _is_table(value: Any) -> bool:
+def _is_table(value: object) -> bool:
     return isinstance(value, Mapping)
 
 

@@ -128,7 +128,7 @@ def load_result(results: str | Path, key: str) -> Result:
     return with_fingerprint(found, saved)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -136,7 +136,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a result's field must be text, numbers or tuples, not {type(value).__name__}")
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: object) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 import xarray as xr
 
 if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
     from headwater.virtual.satellite import SatelliteView
 
 __all__ = ["write_satellite_demo"]
@@ -120,7 +122,7 @@ def _cut(operator: Any, retrieval: Any) -> tuple[Any, Any]:
     return operator.coarse_grid[part], maps
 
 
-def _write(home: Path, name: str, values: Any, grid: Any, times: Any, unit: str) -> None:
+def _write(home: Path, name: str, values: object, grid: GeoBox, times: object, unit: str) -> None:
     from headwater.grids import write_netcdf
     from headwater.grids.geometry import grid_coords
 

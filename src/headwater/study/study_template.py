@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -296,7 +296,7 @@ def _toml(field: FieldInfo) -> str:
     return _as_toml(value)
 
 
-def _as_toml(value: Any) -> str:
+def _as_toml(value: object) -> str:
     if isinstance(value, BaseModel):
         value = {
             key: item for key, item in value.model_dump(by_alias=True).items() if item is not None

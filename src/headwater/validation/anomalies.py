@@ -227,7 +227,7 @@ def _day_of_year(times: Any) -> NDArray[np.int64]:
     return np.asarray(_DAYS_BEFORE[dates.month - 1] + dates.day - 1, dtype=np.int64)
 
 
-def _mean_between(series: Floats, first: Any, last: Any, least: int) -> Floats:
+def _mean_between(series: Floats, first: NDArray[Any], last: NDArray[Any], least: int) -> Floats:
     """Mean of the valid values from `first` up to, not with, `last`, by running sums."""
     valid = np.isfinite(series)
     # Running sums of departures, not of values, keep their digits over long series.

@@ -366,7 +366,7 @@ def _check_covered(system: _System, columns: list[str]) -> None:
         )
 
 
-def _derived(error: Any, signal: Any, beta: Any) -> tuple[Any, ...]:
+def _derived(error: Any, signal: NDArray[Any], beta: NDArray[Any]) -> tuple[Any, ...]:
     """Return the quantities; an SNR is unbounded where the error, or the signal, is below 0."""
     sd = np.sqrt(np.where(error >= 0, error, np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):

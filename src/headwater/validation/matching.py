@@ -354,7 +354,9 @@ def _check_inside(places: pd.DataFrame, inside: NDArray[np.bool_], outside: str)
     )
 
 
-def _from_centre(box: Any, row: Any, column: Any, places: pd.DataFrame, project: Any) -> Floats:
+def _from_centre(
+    box: Any, row: Any, column: NDArray[Any], places: pd.DataFrame, project: Any
+) -> Floats:
     from pyproj import Geod
 
     affine = box.affine

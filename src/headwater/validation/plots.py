@@ -14,6 +14,7 @@ from headwater.validation.measures import MEASURES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 __all__ = [
     "draw_collocation",
@@ -281,7 +282,7 @@ def draw_collocation(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _scatter(figure: Any, axes: Axes, pairs: pd.DataFrame, units: str) -> None:
+def _scatter(figure: Figure, axes: Axes, pairs: pd.DataFrame, units: str) -> None:
     valid = _valid(pairs)
     x, y = valid["reference"].to_numpy(), valid["product"].to_numpy()
     low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
@@ -488,7 +489,7 @@ def _forest(panels: list[Axes], own: pd.DataFrame, measures: tuple[str, ...]) ->
     panels[0].set_ylim(-0.6, len(groups) - 0.4)
 
 
-def _whiskers(axes: Axes, places: Any, values: Any, bounds: Any) -> None:
+def _whiskers(axes: Axes, places: NDArray[Any], values: NDArray[Any], bounds: NDArray[Any]) -> None:
     """Draw values with intervals; an end at infinity is an arrow at the edge of the others."""
     finite = np.concatenate([values[np.isfinite(values)], bounds[np.isfinite(bounds)]])
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)

@@ -25,6 +25,7 @@ from headwater.validation.measures import MEASURES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from headwater.figures import Outline
 
@@ -492,7 +493,7 @@ def _beyond_series(
     return [table.assign(**blank).reindex(columns=_COLUMNS) for table in (*whole, *gains)]
 
 
-def _mean_interval(daily: Any, level: float) -> dict[str, float]:
+def _mean_interval(daily: NDArray[Any], level: float) -> dict[str, float]:
     from scipy.special import stdtrit
 
     size = fit_persistence(daily).size_of_mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,9 @@ from headwater.variation._maps import (
 )
 from headwater.variation.calendar import cadence, check_time
 from headwater.variation.mean_year import anomalies
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "common_times",
@@ -226,7 +229,7 @@ def _all_there(series: list[xr.DataArray]) -> Any:
 
 
 def _prepared(
-    series: list[xr.DataArray], there: Any, method: str, deseasonalised: bool
+    series: list[xr.DataArray], there: ArrayLike, method: str, deseasonalised: bool
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Leave of the first two series what is to be correlated: departures, ranks, residuals."""
     # without coordinates, so that cells are paired by their place
@@ -289,7 +292,7 @@ def _residual(data: xr.DataArray, controls: list[xr.DataArray]) -> xr.DataArray:
     return data.copy(data=left)
 
 
-def _solve(matrix: Any, right: Any, size: int) -> list[Any]:
+def _solve(matrix: NDArray[Any], right: NDArray[Any], size: int) -> list[Any]:
     """Solve the normal equations of every cell by elimination; NaN where a control is redundant."""
     rows = [[matrix[i, j] for j in range(size)] + [right[i]] for i in range(size)]
     for k in range(size):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["candidate_sums", "choose_rows", "shapes_of", "validated"]
 
@@ -13,7 +16,7 @@ _QUANTILES = (0.02, 0.10, 0.25, 0.50, 0.65, 0.80, 0.90)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _form(kind: Any, first: Any, second: Any, water: Any) -> Any:
+def _form(kind: float, first: float, second: float, water: float) -> Any:
     """Return the regressor: water, water between two limits, or a saturating function of it."""
     if kind == 0.0:
         return water
@@ -24,7 +27,7 @@ def _form(kind: Any, first: Any, second: Any, water: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def shapes_of(water: Any) -> Any:
+def shapes_of(water: NDArray[Any]) -> Any:
     """Return (13, 3): kind and two parameters of each shape, from the range of water."""
     known = np.sort(water[~np.isnan(water)])
     marks = np.empty(7)
@@ -45,7 +48,13 @@ def shapes_of(water: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def candidate_sums(cover: Any, water: Any, where: Any, shape: Any, sizes: Any) -> Any:
+def candidate_sums(
+    cover: NDArray[Any],
+    water: NDArray[Any],
+    where: NDArray[Any],
+    shape: NDArray[Any],
+    sizes: tuple[int, int],
+) -> Any:
     """Return (classes, years, 6): n, sums of z, y, zz, zy, yy of one candidate of one cell.
 
     cover, water: (times,); where: (2, times) of class and year; sizes: classes and years.
@@ -67,7 +76,7 @@ def candidate_sums(cover: Any, water: Any, where: Any, shape: Any, sizes: Any) -
 
 
 @njit(cache=True, nogil=True)
-def _centred(total: Any) -> Any:
+def _centred(total: NDArray[Any]) -> Any:
     """Return means of z and y, and centred sums zz and zy, of six sums."""
     n = max(total[0], 1.0)
     z, y = total[1] / n, total[2] / n
@@ -75,7 +84,7 @@ def _centred(total: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def validated(sums: Any, by_class: Any, with_water: Any) -> Any:
+def validated(sums: NDArray[Any], by_class: bool, with_water: bool) -> Any:
     """Return (years,): squared error in each year of the fit to all the others."""
     classes, years = sums.shape[0], sums.shape[1]
     total = sums.sum(axis=1)
@@ -111,7 +120,7 @@ def validated(sums: Any, by_class: Any, with_water: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _validated_both(sums: Any, errors: Any) -> None:
+def _validated_both(sums: NDArray[Any], errors: NDArray[Any]) -> None:
     """Write (2, years): errors as of `validated`, of one slope for all classes and of one each.
 
     What both have in common is computed once: this is where the time of a map goes.
@@ -158,7 +167,7 @@ def _validated_both(sums: Any, errors: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _weigh(lagged: Any, decay: Any) -> Any:
+def _weigh(lagged: NDArray[Any], decay: float) -> Any:
     """Return water as plants remember it, (times,), from (lags, times) with geometric weights."""
     lags, times = lagged.shape
     out = np.empty(times)
@@ -175,7 +184,13 @@ def _weigh(lagged: Any, decay: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _cell(cover: Any, lagged: Any, where: Any, sizes: Any, decays: Any) -> Any:
+def _cell(
+    cover: NDArray[Any],
+    lagged: NDArray[Any],
+    where: NDArray[Any],
+    sizes: tuple[int, int],
+    decays: NDArray[Any],
+) -> Any:
     """Return errors (1 + candidates, years), settings (candidates, 5) of one cell, and its n."""
     count = decays.shape[0] * 26
     errors, settings = np.zeros((1 + count, sizes[1])), np.empty((count, 5))
@@ -196,7 +211,7 @@ def _cell(cover: Any, lagged: Any, where: Any, sizes: Any, decays: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _nested(errors: Any) -> Any:
+def _nested(errors: NDArray[Any]) -> Any:
     """Return (years,): the error in each year of the candidate that the other years choose."""
     candidates, years = errors.shape
     total = np.array([errors[k].sum() for k in range(candidates)])
@@ -212,7 +227,7 @@ def _nested(errors: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _coefficients(sums: Any, by_class: Any, with_water: Any) -> Any:
+def _coefficients(sums: NDArray[Any], by_class: bool, with_water: bool) -> Any:
     """Return (classes, 4): intercept, slope, residual variance and n."""
     total = sums.sum(axis=1)
     out = np.full((total.shape[0], 4), np.nan)
@@ -239,7 +254,13 @@ def _coefficients(sums: Any, by_class: Any, with_water: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def choose_rows(cover: Any, lagged: Any, where: Any, sizes: Any, decays: Any) -> Any:
+def choose_rows(
+    cover: NDArray[Any],
+    lagged: NDArray[Any],
+    where: NDArray[Any],
+    sizes: tuple[int, int],
+    decays: NDArray[Any],
+) -> Any:
     """Choose and fit the response of each cell.
 
     cover: (cells, times); lagged: (lags, times, cells). Returns settings (cells, 6): kind (-1 for

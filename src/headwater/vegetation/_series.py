@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from headwater.errors import DataError, TimeAxisError
 from headwater.grids.times import check_times
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "Rows",
@@ -29,7 +32,7 @@ Series = NDArray[np.float64] | pd.Series | xr.DataArray
 """Values in time: an array whose first axis is time, a series, or a cube with dimension time."""
 
 
-def in_rows(compute: Callable[..., Rows], data: Any, *others: Any) -> Any:
+def in_rows(compute: Callable[..., Rows], data: ArrayLike, *others: Any) -> Any:
     """Apply a computation on rows (rows, times) and return what came in: array, series or cube.
 
     Parameters
@@ -79,7 +82,7 @@ def _ravelled(compute: Callable[..., Rows], *blocks: Any) -> Rows:
     return compute(*rows).reshape(shape)
 
 
-def times_of(data: Any) -> pd.DatetimeIndex:
+def times_of(data: ArrayLike) -> pd.DatetimeIndex:
     """Read the times of a series or cube.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ import xarray as xr
 
 from headwater.errors import DataError
 from headwater.vegetation._series import Rows, check_ndvi, in_rows, times_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "EndValues",
@@ -367,7 +370,7 @@ def _ends_of(ends: EndValues, types: xr.DataArray | None) -> tuple[Any, Any]:
     return parts[0], parts[1]
 
 
-def vegetation_condition(ndvi: Any, *, times: pd.DatetimeIndex | None = None) -> Any:
+def vegetation_condition(ndvi: ArrayLike, *, times: pd.DatetimeIndex | None = None) -> Any:
     """Compare NDVI with its range in the same days of other years (VCI).
 
     Parameters
@@ -490,7 +493,7 @@ def vegetation_health(vci: Any, tci: Any, *, weight: float = 0.5) -> Any:
     return weight * vci + (1.0 - weight) * tci
 
 
-def _position(data: Any, times: pd.DatetimeIndex | None, *, rising: bool) -> Any:
+def _position(data: ArrayLike, times: pd.DatetimeIndex | None, *, rising: bool) -> Any:
     times = times_of(data) if times is None else times
     gaps = np.diff(times.to_numpy()) / np.timedelta64(1, "D")
     typical = float(np.median(gaps)) if gaps.size else 365.0

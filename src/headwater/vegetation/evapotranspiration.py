@@ -6,11 +6,14 @@ pandas 3; the tests compare them with what pyet gives.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from headwater.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["extraterrestrial_radiation", "reference_evapotranspiration"]
 
@@ -24,7 +27,7 @@ _NEEDS = {
 }
 
 
-def extraterrestrial_radiation(latitude: Any, day_of_year: Any) -> Any:
+def extraterrestrial_radiation(latitude: ArrayLike, day_of_year: ArrayLike) -> Any:
     """Daily radiation at the top of the atmosphere.
 
     Parameters
@@ -156,12 +159,14 @@ def reference_evapotranspiration(
     return np.maximum((rays + air) / below, 0.0)
 
 
-def _saturation(temperature: Any) -> Any:
+def _saturation(temperature: NDArray[Any]) -> Any:
     """Saturation vapour pressure [kPa]."""
     return 0.6108 * np.exp(17.27 * temperature / (temperature + 237.3))
 
 
-def _net_radiation(low: Any, high: Any, top: Any, given: dict[str, Any]) -> Any:
+def _net_radiation(
+    low: NDArray[Any], high: NDArray[Any], top: NDArray[Any], given: dict[str, Any]
+) -> Any:
     clear = (0.75 + 2e-5 * given["elevation"]) * top
     share = np.clip(given["radiation"] / clear, 0.3, 1.0)
     fourth = ((high + 273.16) ** 4 + (low + 273.16) ** 4) / 2.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from headwater.errors import DataError, TimeAxisError
 from headwater.vegetation import _kernels
 from headwater.vegetation._series import Rows, dates, times_of, year_bounds
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["REASONS", "greenness_season", "temperature_season", "thaw_season"]
 
@@ -32,7 +35,7 @@ _START, _PEAK, _END = "start", "peak", "end"
 
 
 def greenness_season(
-    smooth: Any,
+    smooth: ArrayLike,
     *,
     threshold: float = 0.25,
     min_amplitude: float = 0.05,
@@ -111,7 +114,7 @@ def greenness_season(
 
 
 def temperature_season(
-    temperature: Any, *, threshold: float = 5.0, length: int = 5, margin: float = 0.5
+    temperature: ArrayLike, *, threshold: float = 5.0, length: int = 5, margin: float = 0.5
 ) -> xr.Dataset:
     """Find when temperature lets plants grow: the first run of warm days.
 
@@ -162,7 +165,7 @@ def temperature_season(
 
 
 def thaw_season(
-    soil_temperature: Any, *, threshold: float = 0.0, length: int = 5, margin: float = 0.2
+    soil_temperature: ArrayLike, *, threshold: float = 0.0, length: int = 5, margin: float = 0.2
 ) -> xr.Dataset:
     """Find when the ground thaws: the first run of days with soil above the threshold.
 
@@ -201,7 +204,9 @@ def thaw_season(
     return _run_season(soil_temperature, above, length, margin, "thawed days, above {:g} degC")
 
 
-def _run_season(data: Any, threshold: float, length: int, margin: float, text: str) -> xr.Dataset:
+def _run_season(
+    data: ArrayLike, threshold: float, length: int, margin: float, text: str
+) -> xr.Dataset:
     if length < 1:
         raise DataError("a run needs a day", found=f"{length}", do="Give 1 or more")
     cube = _as_cube(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from headwater.grids.plots import map_figure, map_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = [
     "band_seasons",
@@ -32,13 +34,13 @@ _MONTH = dict(enumerate(_MONTHS.split(), start=1))
 _MOST_LINES = 6
 
 
-def cover_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def cover_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw cover at peak season of :class:`headwater.vegetation.results.CoverMap`."""
     cover = data["cover"].assign_attrs(long_name="Cover at peak season", units="1")
     return map_figure(cover, quantity="ndvi", outline=outline, limits=(0.0, 1.0))
 
 
-def season_map(data: xr.Dataset, name: str, outline: Any = None) -> Figure:
+def season_map(data: xr.Dataset, name: str, outline: Outline | None = None) -> Figure:
     """Draw the mean start, peak or end of :class:`headwater.vegetation.results.SeasonMap`."""
     return map_figure(data[f"mean_{name}"], outline=outline)
 
@@ -73,7 +75,7 @@ def band_seasons(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def share_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def share_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw water's share of :class:`headwater.vegetation.results.ResponseMap`."""
     share = 100.0 * data["share"]
     share.attrs = {"long_name": "Cover anomalies that water explains", "units": "%"}
@@ -83,7 +85,7 @@ def share_map(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def effect_maps(data: xr.Dataset, outline: Any = None) -> Figure:
+def effect_maps(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the effect of water by month of :class:`headwater.vegetation.results.ResponseMap`."""
     months = [int(month) for month in data["month"].values]
     return map_panels(
@@ -130,7 +132,7 @@ def response_curves(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def capacity_maps(data: xr.Dataset, outline: Any = None) -> Figure:
+def capacity_maps(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw capacity, its lower limit and present cover of :class:`CapacityMap`."""
     names = ("capacity", "low", "present")
     titles = ["Water carries", "Do not plant denser than", "Present cover"]
@@ -179,7 +181,7 @@ def capacity_scatter(data: xr.Dataset) -> Figure:
     return figure
 
 
-def grade_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def grade_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the grades of :class:`headwater.vegetation.results.GradeMap`."""
     grade = data["grade"].where(data["grade"] >= 0).astype(float)
     grade.attrs = {"long_name": "Degradation grade", "units": "1"}
@@ -193,7 +195,7 @@ def grade_map(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def degraded_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def degraded_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the probability of moderate degradation or worse of :class:`GradeMap`."""
     found = (100.0 * data["degraded"]).assign_attrs(
         long_name="Probability of moderate or worse", units="%"

@@ -130,7 +130,7 @@ def read_profile(name: str | Path) -> GradeProfile:
     return _profile(content, str(name))
 
 
-def _profile(content: Any, name: str) -> GradeProfile:
+def _profile(content: object, name: str) -> GradeProfile:
     if not isinstance(content, Mapping):
         raise DataError(f"profile {name} has no keys", found=type(content).__name__, do="Add them")
     lacking = [key for key in ("name", "version", "basis", "bands") if key not in content]

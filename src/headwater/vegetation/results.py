@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headwater.figures import drawing_on
 from headwater.results import MapResult, TableResult
@@ -11,6 +11,8 @@ from headwater.results import MapResult, TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = [
     "CapacityMap",
@@ -48,7 +50,7 @@ class CoverMap(MapResult):
     Variables: ``cover``, ``cover_sd`` (between years) [1], ``years`` (y, x); ``peak`` (year, y, x).
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw cover at peak season."""
         from headwater.vegetation import plots
 
@@ -66,21 +68,21 @@ class SeasonMap(MapResult):
     ``years`` (y, x).
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the mean start."""
         from headwater.vegetation import plots
 
         with drawing_on(ax):
             return plots.season_map(self.data, "start", outline)
 
-    def plot_peak(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot_peak(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the mean day of the peak."""
         from headwater.vegetation import plots
 
         with drawing_on(ax):
             return plots.season_map(self.data, "peak", outline)
 
-    def plot_end(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot_end(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the mean end."""
         from headwater.vegetation import plots
 
@@ -96,7 +98,7 @@ class GrowthSeasons(TableResult):
     ``warm_end`` (from temperature) [day of year], ``cells``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the starts and ends of each band."""
         from headwater.vegetation import plots
 
@@ -113,14 +115,14 @@ class ResponseMap(MapResult):
     ``slope``, ``intercept``, ``sigma``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the share that water explains."""
         from headwater.vegetation import plots
 
         with drawing_on(ax):
             return plots.share_map(self.data, outline)
 
-    def plot_effect(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot_effect(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw what much rather than little water does to cover, month by month."""
         from headwater.vegetation import plots
 
@@ -136,7 +138,7 @@ class ResponseCurves(TableResult):
     ``low``, ``high`` [1], ``form``, ``memory``, ``cells``, ``years``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the curves by elevation, else by type, with their bands, a panel for each month."""
         from headwater.vegetation import plots
 
@@ -152,14 +154,14 @@ class CapacityMap(MapResult):
     what is there is denser than `low`), ``at_limit``.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw capacity and present cover next to each other."""
         from headwater.vegetation import plots
 
         with drawing_on(ax):
             return plots.capacity_maps(self.data, outline)
 
-    def plot_present(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot_present(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw present cover against capacity with its interval."""
         from headwater.vegetation import plots
 
@@ -177,14 +179,14 @@ class GradeMap(MapResult):
     are eight years.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the grades, with dots where the grade is uncertain."""
         from headwater.vegetation import plots
 
         with drawing_on(ax):
             return plots.grade_map(self.data, outline)
 
-    def plot_probability(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot_probability(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the probability of moderate degradation or worse."""
         from headwater.vegetation import plots
 

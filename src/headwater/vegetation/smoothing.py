@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from headwater.errors import DataError
 from headwater.vegetation import _kernels
 from headwater.vegetation._series import Rows, in_rows, times_of, year_bounds
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["choose_strength", "hants", "whittaker"]
 
@@ -125,7 +128,7 @@ def choose_strength(data: Any, *, weights: Any = None) -> float:
     return float(10.0 ** np.median(middle[change.argmin(axis=1)]))
 
 
-def _sampled(data: Any) -> Rows:
+def _sampled(data: ArrayLike) -> Rows:
     if isinstance(data, xr.DataArray):
         # whole cells, evenly spaced along both sides, so that a cube of Dask is not all computed
         other = [dim for dim in data.dims if dim != "time"]
@@ -147,7 +150,7 @@ def _weights(values: Rows, given: Rows | None) -> Rows:
 
 
 def hants(
-    data: Any,
+    data: ArrayLike,
     *,
     harmonics: int = 3,
     tolerance: float = 0.05,

@@ -103,7 +103,9 @@ def mean_blocks(data: xr.DataArray, side: int) -> xr.DataArray:
     return xr.DataArray(np.concatenate(parts), coords, data.dims, data.name, dict(data.attrs))
 
 
-def _block_mean(values: Any, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+def _block_mean(
+    values: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Floats:
     seen = np.isfinite(values)
 
     def added(part: Any) -> Floats:

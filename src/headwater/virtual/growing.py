@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,9 @@ from headwater.virtual.fields import smooth_noise, stream
 from headwater.virtual.frame import Frame
 from headwater.virtual.landscape import Landscape, lay_landscape
 from headwater.virtual.soil import extraterrestrial_radiation
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["GrowingHeadwater", "WORLDS", "answer", "grow", "true_capacity"]
 
@@ -331,7 +334,7 @@ def _place_table(places: Mapping[str, Any]) -> NDArray[np.float64]:
     return np.column_stack([np.ravel(places[name]).astype(np.float64) for name in names])
 
 
-def _plant_columns(half: Any, scale: Any) -> NDArray[np.float64]:
+def _plant_columns(half: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
     half = np.ravel(half)
     columns = (np.ones_like(half), half, np.ravel(scale), 20.0 + 0 * half, half * 0 - 1, half * 0)
     return np.column_stack(columns)
@@ -352,7 +355,7 @@ def _signs(days: pd.DatetimeIndex, high: NDArray[np.bool_]) -> NDArray[np.float6
 
 
 def _daily(
-    weather: NDArray[np.float32], states: Any, days: pd.DatetimeIndex, frame: Frame
+    weather: NDArray[np.float32], states: NDArray[Any], days: pd.DatetimeIndex, frame: Frame
 ) -> xr.Dataset:
     shape = (len(days), frame.rows, frame.columns)
     of = {name: states[i].reshape(shape) for i, name in enumerate(_STATES)}
@@ -372,7 +375,9 @@ def _daily(
     return cube.assign_coords(depth=list(DEPTHS))
 
 
-def _maps(places: Mapping[str, Any], land: Landscape, fluxes: Any, frame: Frame) -> xr.Dataset:
+def _maps(
+    places: Mapping[str, Any], land: Landscape, fluxes: NDArray[Any], frame: Frame
+) -> xr.Dataset:
     fields = {name: values for name, values in places.items() if name not in ("growing", "high")}
     fields |= {"elevation": land.grid.z, "vegetation": land.grid.vegetation}
     fields |= {"inside": land.grid.inside}

@@ -90,7 +90,7 @@ class SatelliteView:
 
 def observe_from_space(
     headwater: VirtualHeadwater,
-    aggregation: Any,
+    aggregation: object,
     *,
     seed: int,
     truth: str = "balance",

@@ -205,7 +205,7 @@ def watch_dates(
 
 
 def _one_date(
-    monitor: Monitor, x: Floats, stamp: Any, water: Floats | None, season: int
+    monitor: Monitor, x: Floats, stamp: NDArray[Any], water: Floats | None, season: int
 ) -> tuple[Floats, Monitor]:
     found, baseline = innovations(monitor.baseline, x, stamp, water)
     u = found[0]

@@ -274,7 +274,7 @@ def _places(session: Session, things: list[int]) -> dict[int, str]:
     return {int(id): _place_text(json.loads(text)) for id, text in session.rows(sql, things)}
 
 
-def _place_text(location: Any) -> str:
+def _place_text(location: object) -> str:
     shape = location.get("geometry", location) if isinstance(location, dict) else None
     at = shape.get("coordinates") if isinstance(shape, dict) else None
     numbers = isinstance(at, list) and all(isinstance(x, int | float) for x in at)

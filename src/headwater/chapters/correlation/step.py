@@ -14,6 +14,7 @@ from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
     import xarray as xr
+    from odc.geo.geobox import GeoBox
 
     from headwater.results import Result
     from headwater.study.model import Study
@@ -180,7 +181,7 @@ def _shown(data: xr.DataArray, maps: Iterable[xr.Dataset]) -> tuple[xr.DataArray
 
 
 def _check(
-    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report classes and directions that change in time, of which there is no mean."""
     if study.correlation is None:

@@ -14,6 +14,8 @@ from headwater.errors import DataError, HeadwaterError, StudyError, nearest
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
     from headwater.detector.sample import Sample
     from headwater.detector.search_options import Scheme, Search
     from headwater.results import Result
@@ -195,7 +197,7 @@ def _reduce(context: Context, name: str, season: Season, options: DetectorOption
 
 
 def _check(
-    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report variables of which no season has enough data."""
     from headwater.grids.times import in_period

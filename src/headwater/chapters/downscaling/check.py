@@ -20,6 +20,7 @@ from headwater.tables import ReadingOptions
 
 if TYPE_CHECKING:
     import xarray as xr
+    from odc.geo.geobox import GeoBox
 
     from headwater.chapters.downscaling.options import DownscalingOptions
     from headwater.study.model import Study
@@ -32,7 +33,7 @@ def check_downscaling(
     options: DownscalingOptions,
     names: tuple[str, ...],
     inputs: Mapping[str, xr.DataArray],
-    grid: Any,
+    grid: GeoBox,
     period: tuple[Any, Any] | None,
 ) -> Iterator[HeadwaterError]:
     """Tell what would stop a downscaling, reading no values of the grids.
@@ -90,7 +91,7 @@ def folds_note(
     options: DownscalingOptions,
     names: tuple[str, ...],
     inputs: Mapping[str, xr.DataArray],
-    grid: Any,
+    grid: GeoBox,
     period: tuple[Any, Any] | None,
 ) -> Iterator[str]:
     """Say where fewer folds can be made than were asked for, or others.
@@ -130,7 +131,7 @@ def _caught(act: Callable[[], object]) -> Iterator[HeadwaterError]:
         yield error
 
 
-def _support(inputs: Mapping[str, xr.DataArray], grid: Any, options: DownscalingOptions) -> Any:
+def _support(inputs: Mapping[str, xr.DataArray], grid: GeoBox, options: DownscalingOptions) -> Any:
     with of_input(options.of):
         return make_support(inputs[options.of], grid, options)
 

@@ -14,6 +14,8 @@ from headwater.errors import DataError, GridError, StudyError, TimeAxisError
 from headwater.study.inputs import of_input, open_input
 
 if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
     from headwater.chapters.downscaling.options import DownscalingOptions
     from headwater.downscaling.predictors import Predictors
     from headwater.downscaling.support_operator import Support
@@ -156,7 +158,7 @@ def _water(
     return most.reshape(operator.fine_shape), (note,) if wet else ()
 
 
-def make_support(native: xr.DataArray, grid: Any, options: DownscalingOptions) -> Support:
+def make_support(native: xr.DataArray, grid: GeoBox, options: DownscalingOptions) -> Support:
     """Weigh the study cells in each coarse cell of which the study grid covers enough.
 
     Parameters

@@ -116,7 +116,7 @@ class Drafts:
         self.mean[days], self.sd[days] = mean, sd
         self.filled = days.stop
 
-    def replace(self, maps: Any) -> None:
+    def replace(self, maps: object) -> None:
         """Take other maps of all days, whose standard deviation is not known day by day."""
         self.mean[:], self.sd[:] = maps, np.nan
 

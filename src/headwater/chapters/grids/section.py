@@ -267,7 +267,7 @@ def _area_of(coverage: xr.Dataset) -> tuple[xr.DataArray, int]:
     return inside, int(inside.sum())
 
 
-def _words(name: Any) -> str:
+def _words(name: object) -> str:
     return str(name).replace("_", " ")
 
 

@@ -374,7 +374,7 @@ def _small_area(share: Any) -> str:
 
 
 def _notes(
-    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: Any
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: object
 ) -> Iterator[str]:
     """Say where the area is smaller than a cell."""
     from headwater.grids.clipping import cell_shares, inside

@@ -21,6 +21,7 @@ from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
     import xarray as xr
+    from odc.geo.geobox import GeoBox
 
     from headwater.chapters.restoration.options import RestorationOptions
     from headwater.restoration.plan import Plan
@@ -99,7 +100,7 @@ def _profile(options: RestorationOptions) -> MeasureProfile:
 
 
 def _check(
-    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report units outside of the grid, and data that are not daily."""
     options = study.restoration
@@ -308,7 +309,7 @@ def _bands(season: StudySeason) -> tuple[float, ...]:
 
 
 def _harvest(
-    plan: Plan, options: RestorationOptions, season: StudySeason, places: Any
+    plan: Plan, options: RestorationOptions, season: StudySeason, places: object
 ) -> dict[str, Result]:
     """Rain harvesting where it is planned: the design, and what it does with a season's rain."""
     import pandas as pd

@@ -248,7 +248,7 @@ def _draw_bars(row: Any, table: pd.DataFrame, colour: str, words: str) -> None:
     row[0].set_ylabel(words)
 
 
-def _title(name: Any) -> str:
+def _title(name: object) -> str:
     text = str(name).replace("_", " ")
     return text[:1].upper() + text[1:]
 

@@ -23,7 +23,7 @@ _HATCHES = ("", "//", "..", "\\\\", "xx", "--", "oo", "++")
 _SKY, _GROUND, _DEEP = "#eaf2f8", "#d9c7a8", "#b9a37c"
 
 
-def _title(name: Any) -> str:
+def _title(name: object) -> str:
     text = str(name).replace("_", " ")
     return text[:1].upper() + text[1:]
 

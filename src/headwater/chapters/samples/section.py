@@ -501,10 +501,10 @@ def _pick(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return picked
 
 
-def _words(name: Any) -> str:
+def _words(name: object) -> str:
     return str(name).replace("_", " ")
 
 
-def _title(name: Any) -> str:
+def _title(name: object) -> str:
     text = _words(name)
     return text[:1].upper() + text[1:]

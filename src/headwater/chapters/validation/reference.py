@@ -293,7 +293,7 @@ def _from_ismn(path: Path, depth: Sequence[float] | None, flags: Sequence[str]) 
     return Reference(pd.concat(parts, ignore_index=True), "ISMN", choices, tuple(notes))
 
 
-def _codes(text: Any) -> list[str]:
+def _codes(text: object) -> list[str]:
     """Take the codes of ISMN; behind the bar stand those of the provider."""
     own = str(text or "").partition("|")[0]
     return [code.strip() for code in own.replace(";", ",").split(",") if code.strip()]

@@ -14,6 +14,7 @@ from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
     import xarray as xr
+    from odc.geo.geobox import GeoBox
 
     from headwater.grids.zones import Zones
     from headwater.results import Result
@@ -131,7 +132,7 @@ def _reason_against(data: xr.DataArray) -> str:
 
 
 def _check(
-    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report what [variation] could not describe."""
     from headwater.grids.times import in_period

@@ -290,7 +290,7 @@ def _grade(
     context: Context,
     ground: Ground,
     part: NDArray[np.int64],
-    confirmed: Any,
+    confirmed: object,
     rng: np.random.Generator,
 ) -> xr.Dataset:
     from headwater.vegetation.degradation import grade_degradation, peak_of_season

@@ -12,6 +12,7 @@ import pandas as pd
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
+    from headwater.figures import Outline
     from headwater.grids.area import Area
     from headwater.results import Result
 
@@ -117,7 +118,7 @@ def _grade_sentence(data: Any) -> str:
     )
 
 
-def _blocks(found: Mapping[str, Any], outline: Any) -> Iterator[Block]:
+def _blocks(found: Mapping[str, Any], outline: Outline | None) -> Iterator[Block]:
     yield _figure(
         "cover",
         found["cover"],
@@ -144,7 +145,7 @@ def _blocks(found: Mapping[str, Any], outline: Any) -> Iterator[Block]:
         yield TableBlock("vegetation-notes", notes, found["notes"].method)
 
 
-def _season_blocks(found: Mapping[str, Any], outline: Any) -> Iterator[Block]:
+def _season_blocks(found: Mapping[str, Any], outline: Outline | None) -> Iterator[Block]:
     season = found["season"]
     years = int(season.data.sizes["year"])
     for name, draw in (
@@ -170,7 +171,7 @@ def _season_blocks(found: Mapping[str, Any], outline: Any) -> Iterator[Block]:
         )
 
 
-def _response_blocks(found: Mapping[str, Any], outline: Any) -> Iterator[Block]:
+def _response_blocks(found: Mapping[str, Any], outline: Outline | None) -> Iterator[Block]:
     response = found["response"]
     yield _figure(
         "share",

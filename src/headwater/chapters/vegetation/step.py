@@ -14,6 +14,7 @@ from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
     import xarray as xr
+    from odc.geo.geobox import GeoBox
 
     from headwater.results import Result
     from headwater.study.model import Study
@@ -68,7 +69,7 @@ def _run(context: Context) -> Mapping[str, Result]:
 
 
 def _check(
-    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Report what [vegetation] could not describe."""
     from headwater.grids.times import in_period

@@ -12,7 +12,10 @@ from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
 from headwater.grids.plots import map_figure, map_panels, unit_label
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = ["drought_panels", "evidence", "state_map", "timeline"]
 
@@ -26,7 +29,7 @@ _ORDER = ("none", "restored", "watch", "warning", "confirmed")
 """States in the order of their colours, from pale to dark."""
 
 
-def state_map(data: xr.Dataset, outline: Any = None) -> Figure:
+def state_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the state of each cell that stands out, at the end of the record.
 
     Parameters
@@ -53,7 +56,7 @@ def state_map(data: xr.Dataset, outline: Any = None) -> Figure:
     )
 
 
-def drought_panels(data: xr.Dataset, outline: Any = None) -> Figure:
+def drought_panels(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw the days of drought of each season.
 
     Parameters
@@ -180,7 +183,7 @@ def _draw_series(axes: Any, own: pd.DataFrame, table: pd.DataFrame, title: str) 
     axes.set_ylabel(f"{name} ({unit})" if unit else name, fontsize=8)
 
 
-def _draw_chart(axes: Any, own: pd.DataFrame) -> None:
+def _draw_chart(axes: Axes, own: pd.DataFrame) -> None:
     axes.plot(own["date"], own["statistic"], color=CATEGORY[5], lw=1.2)
     axes.axhline(1.0, color=MUTED, lw=0.8, ls=":")
     axes.set_ylim(0, 2.1)

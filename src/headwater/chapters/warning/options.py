@@ -12,7 +12,7 @@ from headwater.errors import StudyError
 __all__ = ["StationWarningOptions", "WarningOptions"]
 
 
-def _day(value: Any) -> Any:
+def _day(value: object) -> Any:
     if isinstance(value, dt.date | dt.datetime):
         return value.isoformat()[:10]
     if isinstance(value, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headwater.figures import drawing_on
 from headwater.results import MapResult, TableResult
@@ -11,6 +11,8 @@ from headwater.results import MapResult, TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from headwater.figures import Outline
 
 __all__ = ["AlertTable", "DroughtMap", "EvidenceTable", "StateMap", "Timeline"]
 
@@ -27,7 +29,7 @@ class StateMap(MapResult):
     ``season_state``, at the end of each season watched.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the states at the end of the record, those that stand out on the map."""
         from headwater.chapters.warning import figures
 
@@ -44,7 +46,7 @@ class DroughtMap(MapResult):
     are ten years.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the days of drought of each season."""
         from headwater.chapters.warning import figures
 
@@ -60,7 +62,7 @@ class Timeline(TableResult):
     a model).
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the shares through time."""
         from headwater.chapters.warning import figures
 
@@ -87,7 +89,7 @@ class EvidenceTable(TableResult):
     observed).
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw observed and expected values of each alert, and the chart below."""
         from headwater.chapters.warning import figures
 

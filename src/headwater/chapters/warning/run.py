@@ -152,7 +152,7 @@ _NO_THRESHOLDS = Thresholds(0.01, 0.5, np.zeros(1), np.ones(1), 0, np.ones((1, 1
 
 
 def _check_season(
-    past: NDArray[np.bool_], in_season: NDArray[np.bool_], calendar: Calendar, split: Any
+    past: NDArray[np.bool_], in_season: NDArray[np.bool_], calendar: Calendar, split: object
 ) -> None:
     for part, words in ((past, "history"), (~past, "watched time")):
         if not (part & in_season).any():

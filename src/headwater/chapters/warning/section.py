@@ -12,6 +12,7 @@ import pandas as pd
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
+    from headwater.figures import Outline
     from headwater.grids.area import Area
     from headwater.results import Result
 
@@ -94,7 +95,7 @@ def _rehearsed(table: Any) -> Iterator[str]:
     )
 
 
-def _blocks(results: Mapping[str, Result], outline: Any) -> Iterator[Block]:
+def _blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[Block]:
     states: Any = results["states"]
     data: Any = states.data
     yield FigureBlock(

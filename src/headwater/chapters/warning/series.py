@@ -95,7 +95,7 @@ class Calendar:
     shift: int
     options: BaselineOptions
 
-    def moved(self, times: Any) -> NDArray[np.datetime64]:
+    def moved(self, times: object) -> NDArray[np.datetime64]:
         """Move dates to the calendar of the season."""
         days: NDArray[np.datetime64] = np.asarray(times, dtype="datetime64[D]")
         return np.asarray(days - np.timedelta64(self.shift, "D"), dtype="datetime64[D]")

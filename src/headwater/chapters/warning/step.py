@@ -22,6 +22,8 @@ from headwater.warning.baseline import REASONS
 from headwater.warning.ladder import STATES
 
 if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
     from headwater.results import Result
     from headwater.study.model import Study
 
@@ -49,7 +51,7 @@ def _options(study: Study) -> Mapping[str, Any] | None:
 
 
 def _check(
-    study: Study, inputs: Mapping[str, xr.DataArray], grid: Any, period: tuple[Any, Any] | None
+    study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
     """Tell what would leave [warning] without a history, before anything is computed."""
     options = study.warning

@@ -181,7 +181,7 @@ def _index(layers: Any, suffix: str, axis: str) -> NDArray[np.int64] | None:
     return np.unique((told - place)[told < _FLAG_FILL])
 
 
-def _check_rows(path: Path, layers: Any, suffix: str) -> None:
+def _check_rows(path: Path, layers: object, suffix: str) -> None:
     for axis in ("row", "column"):
         offsets = _index(layers, suffix, axis)
         if offsets is not None and offsets.size and offsets.tolist() != [0]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,9 @@ import pandas as pd
 from headwater.isotopes.audit.tables import SLACK, Case, Finding
 from headwater.isotopes.excess import d_excess
 from headwater.isotopes.samples import water
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "annual_means",
@@ -322,7 +325,7 @@ def trends(case: Case) -> Found:
     return len(rows), found
 
 
-def _shape(steps: Any, rounding: Any, claimed: str) -> str:
+def _shape(steps: Any, rounding: NDArray[Any], claimed: str) -> str:
     """Say what the steps do, empty where that is what was claimed, within rounding."""
     up, down = steps > rounding, steps < -rounding
     middle = len(steps) // 2

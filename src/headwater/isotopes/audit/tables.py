@@ -129,7 +129,7 @@ def printed(column: pd.Series, *, alone: bool = False) -> tuple[pd.Series, pd.Se
     return numbers, 0.5 * 10.0**-decimals
 
 
-def prepare(claims: Claims, envelope: Any = None) -> Case:
+def prepare(claims: Claims, envelope: object = None) -> Case:
     """Check the parts of the claims and turn them into numbers.
 
     Parameters

@@ -15,6 +15,8 @@ from headwater.isotopes.mixing.composition import Composition, name_rows
 from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from headwater.isotopes.mixing.hierarchical import Effects
 
 __all__ = ["Cells", "Chains", "Model", "Sums", "make_cells", "needs_extra"]
@@ -57,7 +59,7 @@ class Cells:
     centre: Any
     scale: Any
 
-    def without(self, rows: Any) -> Cells:
+    def without(self, rows: ArrayLike) -> Cells:
         """Return the same cells with these samples held out."""
         kept = np.setdiff1d(np.arange(len(self.values)), rows)
         return replace(self, **_sums(self.values[kept], self.cell[kept], len(self.n)))
@@ -119,7 +121,7 @@ def make_cells(
     )
 
 
-def _sums(values: Any, cell: Any, count: int) -> dict[str, Any]:
+def _sums(values: NDArray[Any], cell: NDArray[Any], count: int) -> dict[str, Any]:
     n = np.bincount(cell, minlength=count).astype(float)
     total = np.zeros((count, values.shape[1]))
     np.add.at(total, cell, values)

@@ -7,13 +7,16 @@ parameter per tracer, G groups, S points.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing.importance_sampling import pareto_smooth, resample
 from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior, ilr_basis
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Draws", "Likelihood", "find_modes", "sample"]
 
@@ -130,7 +133,7 @@ class Likelihood:
         parts = [p * q[:, None, None] for q in self.concentration.T]
         return [part / part.sum(axis=0) for part in parts]
 
-    def _residual_prior(self, u: Any) -> Any:
+    def _residual_prior(self, u: NDArray[Any]) -> Any:
         if self.residual == "process":
             return 0.0
         if self.full:  # Bartlett's root of a Wishart: it does not depend on the choice of tracers
@@ -170,7 +173,7 @@ class Likelihood:
         known = self.error[:, i, j]
         return spread + known[:, None] if known.any() else spread
 
-    def _apart(self, weights: list[Any], u: Any, miss: Floats) -> Any:
+    def _apart(self, weights: list[Any], u: ArrayLike, miss: Floats) -> Any:
         total: Any = 0.0
         for j in range(self.mean.shape[1]):
             n = self.n[:, j, None]
@@ -186,7 +189,7 @@ class Likelihood:
                 total = total - 0.5 * (n * np.log(v) + (ss + n * miss[j] ** 2) / v)
         return total
 
-    def _together(self, weights: list[Any], u: Any, miss: Floats) -> Any:
+    def _together(self, weights: list[Any], u: ArrayLike, miss: Floats) -> Any:
         t = self.mean.shape[1]
         n = self.n[:, :1]
         v = [[self._variance(weights, u, i, j) for j in range(i + 1)] for i in range(t)]
@@ -226,7 +229,7 @@ def _cholesky(v: Any) -> Any:
     return lower
 
 
-def _solve_lower(lower: Any, right: list[Any]) -> Any:
+def _solve_lower(lower: NDArray[Any], right: list[Any]) -> Any:
     """Return |L⁻¹ r|²."""
     done: list[Any] = []
     for i, value in enumerate(right):
@@ -379,7 +382,7 @@ def _draw(
     return Draws(theta, density(theta) - _log_proposal(white, knots, size, d) + volume)
 
 
-def _log_proposal(white: Floats, knots: Any, size: float, d: int) -> Any:
+def _log_proposal(white: Floats, knots: NDArray[Any], size: float, d: int) -> Any:
     from scipy.special import gammaln
 
     power = -0.5 * (_T_DOF + d)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headwater.errors import DataError
 from headwater.isotopes._arrays import Floats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["affine_solve", "basic_solutions", "project"]
 
@@ -70,7 +73,7 @@ def project(mixtures: Floats, sources: Floats, caps: Any = None) -> tuple[Any, A
     return found, off
 
 
-def _pieces(sources: Floats, limits: Any) -> Iterator[tuple[list[int], list[int], Any]]:
+def _pieces(sources: Floats, limits: NDArray[Any]) -> Iterator[tuple[list[int], list[int], Any]]:
     k, t = sources.shape[-2:]
     capped = tuple(np.flatnonzero(limits < 1.0).tolist())
     for free, full in _faces(k, t + 1, capped):
@@ -108,7 +111,12 @@ def _project_block(y: Floats, sources: Floats, limits: Any, pieces: Any) -> tupl
 
 
 def _on_face(
-    y: Floats, sources: Floats, operator: Any, free: list[int], at_cap: list[int], limits: Any
+    y: Floats,
+    sources: Floats,
+    operator: Any,
+    free: list[int],
+    at_cap: list[int],
+    limits: NDArray[Any],
 ) -> tuple[Any, Any]:
     rest = 1.0 - limits.sum()
     last = sources[..., free[-1], :]

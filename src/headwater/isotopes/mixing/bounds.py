@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import BoundsTable
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["feasible_bounds", "fraction_bounds"]
 
@@ -78,7 +81,7 @@ def _corners(s: Floats, y: Floats) -> tuple[Any, Any]:
     return np.where(possible, low, np.nan), np.where(possible, high, np.nan)
 
 
-def _programmes(s: Floats, point: Floats, room: Floats, limits: Any) -> tuple[Any, Any]:
+def _programmes(s: Floats, point: Floats, room: Floats, limits: NDArray[Any]) -> tuple[Any, Any]:
     from scipy.optimize import linprog
 
     k = len(s)
@@ -102,7 +105,7 @@ def feasible_bounds(
     sources: Composition,
     mixtures: Composition,
     *,
-    tolerance: Any = 0.0,
+    tolerance: ArrayLike = 0.0,
     caps: Mapping[str, float] | None = None,
 ) -> BoundsTable:
     """Range of every fraction that the means allow: the exact answer to too many sources.

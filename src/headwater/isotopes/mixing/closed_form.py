@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from headwater.isotopes.mixing._simplex import affine_solve, project
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import MixingTable
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "exact_fractions",
@@ -39,7 +42,7 @@ _PHILLIPS_KOCH = (
 _ROUNDS = 3
 
 
-def exact_fractions(sources: Any, mixtures: Any) -> Any:
+def exact_fractions(sources: ArrayLike, mixtures: ArrayLike) -> Any:
     """Fractions of n sources from n - 1 tracers, not held to 0...1.
 
     Parameters
@@ -436,7 +439,11 @@ def _normal_quantile(p: float) -> float:
 
 
 def _problem(
-    sets: list[Composition], mixtures: Composition, rows: Any, at: Any, weights: Floats | None
+    sets: list[Composition],
+    mixtures: Composition,
+    rows: NDArray[Any],
+    at: NDArray[Any],
+    weights: Floats | None,
 ) -> _Problem:
     y = mixtures.mean[np.ix_(rows, at)]
     own = [sets[0]] * len(rows) if len(sets) == 1 else [sets[i] for i in rows]

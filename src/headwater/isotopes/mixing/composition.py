@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ import pandas as pd
 from headwater.errors import DataError, InputError, nearest
 from headwater.isotopes.excess import d_excess
 from headwater.isotopes.samples import group_label, group_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "Composition",
@@ -450,7 +453,7 @@ def _with_tracers(samples: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame
     return samples
 
 
-def _summary(values: Any) -> tuple[Any, Any, Any]:
+def _summary(values: ArrayLike) -> tuple[Any, Any, Any]:
     there = np.isfinite(values)
     n = there.sum(axis=0)
     mean = np.where(there, values, 0.0).sum(axis=0) / np.where(n > 0, n, np.nan)

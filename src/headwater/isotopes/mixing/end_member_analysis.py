@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from headwater.isotopes.mixing.composition import name_rows
 from headwater.isotopes.mixing.results import EmmaResult
 from headwater.isotopes.mixing.source_checks import in_polygon
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "MixingSpace",
@@ -57,7 +61,7 @@ class MixingSpace:
     eigenvalues: Any
     vectors: Any
 
-    def scores(self, values: Any, rank: int) -> Any:
+    def scores(self, values: ArrayLike, rank: int) -> Any:
         """Return the place of waters in the space of `rank` components, (N, rank)."""
         return (np.asarray(values, dtype=float) - self.centre) / self.scale @ self.vectors[:rank].T
 
@@ -66,7 +70,9 @@ class MixingSpace:
         return scores @ self.vectors[: scores.shape[-1]] * self.scale + self.centre
 
 
-def mixing_space(samples: pd.DataFrame, tracers: Any, *, correlation: bool = True) -> MixingSpace:
+def mixing_space(
+    samples: pd.DataFrame, tracers: Iterable[str], *, correlation: bool = True
+) -> MixingSpace:
     """Principal components of the mixtures.
 
     Parameters
@@ -135,7 +141,7 @@ def _checked(samples: pd.DataFrame, names: tuple[str, ...]) -> Any:
 
 def emma(
     samples: pd.DataFrame,
-    tracers: Any,
+    tracers: Iterable[str],
     *,
     rng: np.random.Generator,
     correlation: bool = True,
@@ -275,7 +281,7 @@ def _cautions(ranks: dict[str, int], p: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def hooper_diagnostics(space: MixingSpace, values: Any) -> pd.DataFrame:
+def hooper_diagnostics(space: MixingSpace, values: ArrayLike) -> pd.DataFrame:
     """Fit of the mixtures by rank: bias, error and structure of the residuals of each tracer.
 
     Parameters
@@ -344,7 +350,7 @@ def hooper_diagnostics(space: MixingSpace, values: Any) -> pd.DataFrame:
 
 
 def screen_hull(
-    space: MixingSpace, values: Any, candidates: pd.DataFrame, *, rank: int
+    space: MixingSpace, values: ArrayLike, candidates: pd.DataFrame, *, rank: int
 ) -> pd.DataFrame:
     """Which rank + 1 of the candidate end members enclose the mixtures best.
 
@@ -406,7 +412,12 @@ def screen_hull(
 
 
 def archetypes(
-    values: Any, count: int, *, rng: np.random.Generator, rounds: int = 500, tolerance: float = 1e-8
+    values: ArrayLike,
+    count: int,
+    *,
+    rng: np.random.Generator,
+    rounds: int = 500,
+    tolerance: float = 1e-8,
 ) -> tuple[Any, Any]:
     """Extreme waters that are themselves mixtures of samples and of which all samples are mixtures.
 
@@ -492,7 +503,7 @@ def _far_apart(x: Floats, count: int, rng: np.random.Generator) -> list[int]:
     return chosen
 
 
-def _onto_simplex(rows: Any) -> Any:
+def _onto_simplex(rows: NDArray[Any]) -> Any:
     """Nearest point of the probability simplex, row by row."""
     ordered = -np.sort(-rows, axis=1)
     sums = np.cumsum(ordered, axis=1) - 1.0

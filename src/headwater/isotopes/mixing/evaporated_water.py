@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,9 @@ from headwater.isotopes.mixing.posterior import unmoved
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior
 from headwater.isotopes.mixing.results import EvaporatedSourceTable, MixingPosterior
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 Kind = Literal["sample", "mean"]
 
@@ -78,7 +81,7 @@ def _line_variance(line: WaterLine, d18O: Floats, kind: str) -> Any:
 
 
 def source_prior(
-    d18O: Any, d2H: Any, line: WaterLine, *, slope: float, kind: Kind
+    d18O: ArrayLike, d2H: ArrayLike, line: WaterLine, *, slope: float, kind: Kind
 ) -> tuple[Any, Any]:
     """Prior of the source's δ18O: where the evaporation line crosses the band of the water line.
 
@@ -520,7 +523,7 @@ def _weigh_mixture(
 
 
 def _mixture_before(
-    centre: Floats, left: Floats, own: Floats, v: Any, rng: np.random.Generator
+    centre: Floats, left: Floats, own: Floats, v: NDArray[Any], rng: np.random.Generator
 ) -> Any:
     """Draw the mixture before evaporation, normal once all else is known."""
     gain = own @ np.linalg.inv(v)

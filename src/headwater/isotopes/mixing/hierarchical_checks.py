@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ from headwater.isotopes.mixing.hierarchical import (
 from headwater.isotopes.mixing.hierarchical_chains import draw_prior, run_chains, within_caps
 from headwater.isotopes.mixing.importance_sampling import PARETO_LIMIT, pareto_smooth
 from headwater.results import TableResult, fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "PredictiveScore",
@@ -96,7 +99,7 @@ def leave_one_out(posterior: HierarchicalPosterior) -> PredictiveScore:
     )
 
 
-def _log_density(cells: Cells, centres: Floats, variances: Floats, rows: Any) -> Any:
+def _log_density(cells: Cells, centres: Floats, variances: Floats, rows: ArrayLike) -> Any:
     """Log density of samples under every draw, (S, rows), in the tracers' own units."""
     cell = cells.cell[rows]
     lower = np.linalg.cholesky(variances.astype(float))[:, cell]
@@ -186,7 +189,9 @@ def grouped_kfold(
     )
 
 
-def _predict_held(cells: Cells, found: dict[str, Any], rows: Any, caps: tuple[float, ...]) -> Any:
+def _predict_held(
+    cells: Cells, found: dict[str, Any], rows: NDArray[Any], caps: tuple[float, ...]
+) -> Any:
     """Log predictive density of samples that a refit has not seen."""
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in found.items()}
     kept = within_caps(flat, caps) if caps else slice(None)

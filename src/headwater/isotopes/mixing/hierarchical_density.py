@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headwater.isotopes.mixing.priors import ilr_basis
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Layout", "draw_values", "log_density", "predict", "split"]
 
@@ -129,7 +132,7 @@ def split(layout: Layout, data: Mapping[str, Any], vector: Any) -> tuple[dict[st
     return values, total
 
 
-def _wishart(root: Any, u: Any) -> tuple[Any, Any]:
+def _wishart(root: NDArray[Any], u: NDArray[Any]) -> tuple[Any, Any]:
     """Return the residual covariance of Bartlett's parameters, and their log density.
 
     As in the engine of groups that stand alone: T + 1 degrees of freedom, so that it does not
@@ -145,7 +148,7 @@ def _wishart(root: Any, u: Any) -> tuple[Any, Any]:
     return factor @ factor.T, own.sum() - 0.5 * dof * (u[t:] ** 2).sum()
 
 
-def _log_global(layout: Layout, data: Mapping[str, Any], z: Any) -> Any:
+def _log_global(layout: Layout, data: Mapping[str, Any], z: NDArray[Any]) -> Any:
     import jax
     import jax.numpy as jnp
 
@@ -294,7 +297,7 @@ def draw_values(
     return drawn
 
 
-def _draw_wishart(root: Any, count: int, rng: np.random.Generator) -> Any:
+def _draw_wishart(root: NDArray[Any], count: int, rng: np.random.Generator) -> Any:
     """Draw residual covariances, (S, T, T)."""
     t = len(root)
     factor = np.tril(rng.standard_normal((count, t, t)), -1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["PARETO_LIMIT", "effective_draws", "pareto_smooth", "resample", "truncated_normal"]
 
@@ -12,7 +15,7 @@ PARETO_LIMIT = 0.7
 """Largest Pareto k at which an importance-sampled answer is trusted (Vehtari et al. 2024)."""
 
 
-def pareto_smooth(log_weights: Any) -> tuple[Any, float]:
+def pareto_smooth(log_weights: ArrayLike) -> tuple[Any, float]:
     """Smooth the largest importance weights, and report how heavy their tail is.
 
     Parameters
@@ -65,7 +68,7 @@ def pareto_smooth(log_weights: Any) -> tuple[Any, float]:
     return weights / weights.sum(), float(k)
 
 
-def _fit_pareto(excess: Any) -> tuple[float, float]:
+def _fit_pareto(excess: NDArray[Any]) -> tuple[float, float]:
     n = len(excess)
     grid = 30 + int(np.sqrt(n))
     b = 1.0 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))
@@ -81,7 +84,7 @@ def _fit_pareto(excess: Any) -> tuple[float, float]:
     return (n * shape + 5.0) / (n + 10.0), -shape / best
 
 
-def effective_draws(weights: Any) -> float:
+def effective_draws(weights: ArrayLike) -> float:
     """Kish's effective number of draws, ``1 / Σ w²`` of normalised weights.
 
     Examples

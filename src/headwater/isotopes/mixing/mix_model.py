@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from headwater.isotopes.mixing._simplex import project
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.results import MixLikelihood
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["bootstrap_means", "estimate_end_members", "improvement_index", "mix_carrera"]
 
@@ -108,7 +111,7 @@ def _weights(values: Floats, sd: Floats) -> Any:
     return 1.0 / np.square(spread)
 
 
-def _check(m: Any) -> None:
+def _check(m: NDArray[Any]) -> None:
     if m.shape[0] > m.shape[1] + 1:
         raise DataError(
             f"{m.shape[0]} end members cannot be distinguished with {m.shape[1]} tracers",
@@ -117,7 +120,7 @@ def _check(m: Any) -> None:
         )
 
 
-def _starts(m: Any) -> list[Any]:
+def _starts(m: NDArray[Any]) -> list[Any]:
     """Return the measured end members, and the same drawn apart."""
     wider = m.mean(axis=0) + 1.15 * (m - m.mean(axis=0))
     return [m, wider]
@@ -131,7 +134,7 @@ class _Stop(NamedTuple):
 
 
 def _climb(
-    s: Floats, m: Any, y: Floats, of_sources: Floats, of_mixtures: Floats, stop: _Stop
+    s: Floats, m: NDArray[Any], y: Floats, of_sources: Floats, of_mixtures: Floats, stop: _Stop
 ) -> tuple[Any, Any, float]:
     root = np.sqrt(of_mixtures)
 
@@ -184,7 +187,7 @@ def _step(s: Floats, f: Floats, data: Any, of_sources: Floats, root: Floats) -> 
     return solved.reshape(k, t)
 
 
-def improvement_index(estimated: Any, true: Any, source_sd: Any) -> float:
+def improvement_index(estimated: ArrayLike, true: ArrayLike, source_sd: ArrayLike) -> float:
     """How much better the estimated end members are than the measured ones (simulations only).
 
     Parameters

@@ -18,6 +18,7 @@ from headwater.isotopes.samples import water
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
 
     from headwater.isotopes.mixing.results import EmmaResult, MixingPosterior
 
@@ -93,7 +94,7 @@ def draw_mixing_diagram(
     return figure
 
 
-def _draw_polygon(axes: Axes, corners: Any) -> None:
+def _draw_polygon(axes: Axes, corners: NDArray[Any]) -> None:
     if len(corners) > 2:
         from scipy.spatial import ConvexHull
 
@@ -110,7 +111,7 @@ def _draw_polygon(axes: Axes, corners: Any) -> None:
     )
 
 
-def _draw_mixtures(axes: Axes, mixtures: Composition, at: Sequence[int], chance: Any) -> None:
+def _draw_mixtures(axes: Axes, mixtures: Composition, at: Sequence[int], chance: ArrayLike) -> None:
     places = mixtures.mean[:, list(at)]
     outside = np.zeros(len(mixtures), dtype=bool)
     if chance is not None:
@@ -246,7 +247,7 @@ def draw_posterior_matrix(posterior: MixingPosterior, mixture: str) -> Figure:
     return figure
 
 
-def _draw_pair(axes: Axes, x: Any, y: Any) -> None:
+def _draw_pair(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:
     edges = np.linspace(0, 1, 41)
     counts, _, _ = np.histogram2d(x, y, bins=(edges, edges))
     axes.pcolormesh(edges, edges, np.ma.masked_equal(counts.T, 0), cmap="Blues")
@@ -255,7 +256,7 @@ def _draw_pair(axes: Axes, x: Any, y: Any) -> None:
     axes.set_ylim(0, 1)
 
 
-def _write_correlation(axes: Axes, x: Any, y: Any) -> None:
+def _write_correlation(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:
     r = float(np.corrcoef(x, y)[0, 1])
     axes.axis("off")
     axes.text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,9 @@ from headwater.isotopes.mixing.priors import (
 from headwater.isotopes.mixing.results import MixingPosterior
 from headwater.isotopes.mixing.source_checks import polygon_test
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["RESIDUALS", "join_posteriors", "mix_posterior", "residual_root", "unmoved"]
 
@@ -416,7 +419,7 @@ def _collect_sets(
     )
 
 
-def _joined(rows: Any, full: Floats, effective: float, tail: float) -> _Answer:
+def _joined(rows: NDArray[Any], full: Floats, effective: float, tail: float) -> _Answer:
     """Summarise the sets together; an interval also holds the middle 90 % of the full set."""
     low, high = np.quantile(rows, [0.025, 0.975], axis=0)
     inner_low, inner_high = np.quantile(full, [0.05, 0.95], axis=0)
@@ -522,7 +525,7 @@ def unmoved(
 
 
 def _parameters(
-    density: Likelihood, u: Any, weights: Floats, label: str, tracers: tuple[str, ...]
+    density: Likelihood, u: NDArray[Any], weights: Floats, label: str, tracers: tuple[str, ...]
 ) -> pd.DataFrame:
     if density.full:
         variance = [density.residual_covariance(u[:, None], j, j)[0] for j in range(len(tracers))]

@@ -15,6 +15,7 @@ from headwater.isotopes.samples import water
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["draw_densities", "draw_matrix", "draw_triangles", "fraction_density"]
 
@@ -25,7 +26,7 @@ _CELLS = 64
 _LEVELS = (0.95, 0.5)
 
 
-def fraction_density(draws: Any, at: Any) -> Any:
+def fraction_density(draws: ArrayLike, at: ArrayLike) -> Any:
     """Density of fractions, which end at 0 and 1.
 
     Parameters
@@ -195,7 +196,7 @@ def _draw_pairs(axes: Axes, groups: list[tuple[str, pd.DataFrame]], a: str, b: s
     axes.set_ylim(0.0, 1.0)
 
 
-def _draw_region(axes: Axes, x: Any, y: Any, colour: str) -> None:
+def _draw_region(axes: Axes, x: NDArray[Any], y: NDArray[Any], colour: str) -> None:
     """Draw what holds 50 and 95 % of the draws, in cells as fine as they are close."""
     from scipy.ndimage import gaussian_filter
 
@@ -291,7 +292,7 @@ def draw_triangles(table: pd.DataFrame, means: pd.DataFrame | None = None) -> Fi
     return figure
 
 
-def _place(p: Any) -> tuple[Any, Any]:
+def _place(p: ArrayLike) -> tuple[Any, Any]:
     """Place fractions: the first source on top, the second on the left, the third on the right."""
     shares = np.asarray(p, dtype=float)
     return shares[..., 2] + 0.5 * shares[..., 0], np.sqrt(0.75) * shares[..., 0]

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import lgamma
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from headwater.errors import DataError, InputError, nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "BoundaryPrior",
@@ -119,7 +122,7 @@ class BoundaryPrior(FractionPrior):
         )
 
 
-def boundary_prior(alpha: Any) -> BoundaryPrior:
+def boundary_prior(alpha: ArrayLike) -> BoundaryPrior:
     """Prior under which fractions can be exactly 0 or 1, for mixtures near a corner.
 
     Parameters
@@ -156,7 +159,7 @@ def boundary_prior(alpha: Any) -> BoundaryPrior:
     return BoundaryPrior("dirichlet", flat.first)
 
 
-def clr_prior(count: int, mean: Any = 0.0, sd: Any = 1.0) -> FractionPrior:
+def clr_prior(count: int, mean: ArrayLike = 0.0, sd: ArrayLike = 1.0) -> FractionPrior:
     """Softmax of independent normals, simmr's prior.
 
     Parameters
@@ -190,7 +193,7 @@ def clr_prior(count: int, mean: Any = 0.0, sd: Any = 1.0) -> FractionPrior:
     return FractionPrior("clr", tuple(means.tolist()), tuple(sds.tolist()))
 
 
-def dirichlet_prior(alpha: Any) -> FractionPrior:
+def dirichlet_prior(alpha: ArrayLike) -> FractionPrior:
     """Dirichlet prior; all α = 1 makes every combination of fractions equally likely.
 
     Parameters
@@ -222,7 +225,7 @@ def dirichlet_prior(alpha: Any) -> FractionPrior:
     return FractionPrior("dirichlet", tuple(values.tolist()))
 
 
-def elicit_prior(mean: Any, sd: float) -> FractionPrior:
+def elicit_prior(mean: ArrayLike, sd: float) -> FractionPrior:
     """Dirichlet prior from what an expert says: mean fractions, and how sure.
 
     Parameters
@@ -326,7 +329,7 @@ class CappedPrior(FractionPrior):
         """Return the prior without its caps."""
         return FractionPrior(self.kind, self.first, self.second)
 
-    def allows(self, p: Any) -> Any:
+    def allows(self, p: ArrayLike) -> Any:
         """Say which fractions, (..., K), keep to the caps."""
         return (np.asarray(p) <= np.array(self.caps)).all(axis=-1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import Identifiability, PolygonTable
 from headwater.results import fingerprint
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["identifiability", "in_polygon", "polygon_test"]
 
@@ -26,7 +29,7 @@ _BLOCK = 200
 _SPREADS = {"sample": "scatter of samples", "mean": "error of means"}
 
 
-def in_polygon(sources: Any, mixtures: Any) -> Any:
+def in_polygon(sources: ArrayLike, mixtures: ArrayLike) -> Any:
     """Whether each mixture lies in the convex hull of the sources.
 
     Parameters

@@ -178,5 +178,5 @@ def _columns(held: list[dict[str, Any]], mapping: Mapping) -> dict[str, list[str
     return {name: [_text(one.get(name)) for one in held] for name in names}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)

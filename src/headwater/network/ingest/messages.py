@@ -111,7 +111,7 @@ def _objects(payload: bytes, mapping: Mapping) -> list[dict[str, Any]]:
     ]
 
 
-def _bytes_of(value: Any) -> bytes:
+def _bytes_of(value: object) -> bytes:
     """Read bytes that a server has written as hexadecimal digits or in base64."""
     if isinstance(value, list):
         return bytes(value)
@@ -125,7 +125,7 @@ def _bytes_of(value: Any) -> bytes:
         raise ValueError("no bytes") from None
 
 
-def nested(held: Any, name: str) -> Any:
+def nested(held: object, name: str) -> Any:
     """Find a member by its name, or by names with dots between that lead into objects and lists.
 
     Parameters
@@ -185,5 +185,5 @@ def _wanted(mapping: Mapping) -> list[str]:
     return named
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -269,7 +269,7 @@ def _series(place: Place, stream: dict[str, Any], root: str) -> tuple[Series, st
     return item, unit
 
 
-def _quoted(id: Any) -> str:
+def _quoted(id: object) -> str:
     return f"'{id}'" if isinstance(id, str) else str(id)
 
 
@@ -314,7 +314,7 @@ def _observations(
     return settle(told, item.key)
 
 
-def _number(result: Any) -> float:
+def _number(result: object) -> float:
     if result is None:
         return float("nan")
     number = float(result) if isinstance(result, int | float | str) else float("inf")

@@ -134,7 +134,7 @@ def _resolved(call: Call, known: dict[str, str]) -> Call:
     return replace(call, path=path, body=body)
 
 
-def _named(value: Any, known: dict[str, str]) -> Any:
+def _named(value: object, known: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {
             name: _id(part, known) if name == "@iot.id" else _named(part, known)
@@ -145,14 +145,14 @@ def _named(value: Any, known: dict[str, str]) -> Any:
     return value
 
 
-def _id(value: Any, known: dict[str, str]) -> Any:
+def _id(value: object, known: dict[str, str]) -> Any:
     if not isinstance(value, str) or value[1:] not in known or value[0] != "$":
         return value
     inside = known[value[1:]].partition("(")[2][:-1]
     return inside[1:-1] if inside.startswith("'") else int(inside)
 
 
-def _call(batch: Call, method: Any, url: Any, body: bytes, content_type: str) -> Call:
+def _call(batch: Call, method: object, url: object, body: bytes, content_type: str) -> Call:
     if not isinstance(method, str) or not isinstance(url, str):
         raise WrongRequest("a request of a batch needs method and url")
     try:

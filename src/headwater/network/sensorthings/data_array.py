@@ -86,7 +86,7 @@ def _kind(multi: bool) -> str:
     return "MultiDatastream" if multi else "Datastream"
 
 
-def create_observations(work: Work, body: Any) -> list[str]:
+def create_observations(work: Work, body: object) -> list[str]:
     """Store tables of observations, all that are sound of them, in one transaction.
 
     Parameters
@@ -230,13 +230,13 @@ class _Features:
     stream: int
     known: dict[Any, int | None] = field(default_factory=dict)
 
-    def of(self, id: Any) -> int | None:
+    def of(self, id: object) -> int | None:
         name = str(id)
         if name not in self.known:
             self.known[name] = self._found(id)
         return self.known[name]
 
-    def _found(self, id: Any) -> int | None:
+    def _found(self, id: object) -> int | None:
         if id is None:
             return feature_of_stream(self.context, self.stream)
         entity: EntitySet = ENTITY_SETS["FeaturesOfInterest"]

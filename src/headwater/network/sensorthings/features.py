@@ -60,7 +60,7 @@ def feature_of_stream(context: Context, stream: int) -> int | None:
     return feature
 
 
-def _found_or_made(context: Context, described: list[Any], geometry: Any) -> int:
+def _found_or_made(context: Context, described: list[Any], geometry: object) -> int:
     name, description, encoding = described
     known = context.session.rows(
         "SELECT id, feature FROM features_of_interest WHERE name = ? AND encoding_type = ?"

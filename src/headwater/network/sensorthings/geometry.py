@@ -53,7 +53,7 @@ _SHAPELY = {
 }
 
 
-def bare_geometry(value: Any) -> Any:
+def bare_geometry(value: object) -> Any:
     """Take the geometry out of a GeoJSON feature; a bare geometry stays as it is.
 
     Examples

@@ -15,7 +15,7 @@ from headwater.network.sensorthings.errors import Conflict, WrongRequest
 __all__ = ["apply_patch"]
 
 
-def apply_patch(document: Any, operations: Any) -> Any:
+def apply_patch(document: object, operations: object) -> Any:
     """Apply operations one after the other; the document given stays as it was.
 
     Parameters
@@ -66,7 +66,7 @@ _NEEDS = {
 }
 
 
-def _apply(document: Any, operation: dict[str, Any]) -> Any:
+def _apply(document: object, operation: dict[str, Any]) -> Any:
     op, path = operation["op"], _pointer(operation["path"])
     if op == "test":
         if _get(document, path) != operation["value"]:
@@ -88,7 +88,7 @@ def _apply(document: Any, operation: dict[str, Any]) -> Any:
     return _add(document, path, value)
 
 
-def _pointer(text: Any) -> list[str]:
+def _pointer(text: object) -> list[str]:
     if not isinstance(text, str) or (text and not text.startswith("/")):
         raise WrongRequest("not a JSON Pointer", found=repr(text)[:60])
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
@@ -105,7 +105,7 @@ def _place(parent: list[Any], name: str, path: list[str], *, last: int) -> int:
     return int(name)
 
 
-def _get(document: Any, path: list[str]) -> Any:
+def _get(document: object, path: list[str]) -> Any:
     for name in path:
         if isinstance(document, dict) and name in document:
             document = document[name]
@@ -116,7 +116,7 @@ def _get(document: Any, path: list[str]) -> Any:
     return document
 
 
-def _remove(document: Any, path: list[str]) -> Any:
+def _remove(document: object, path: list[str]) -> Any:
     if not path:
         return None
     parent = _get(document, path[:-1])
@@ -129,7 +129,7 @@ def _remove(document: Any, path: list[str]) -> Any:
     return document
 
 
-def _add(document: Any, path: list[str], value: Any) -> Any:
+def _add(document: object, path: list[str], value: object) -> Any:
     if not path:
         return value
     parent = _get(document, path[:-1])

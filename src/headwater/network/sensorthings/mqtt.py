@@ -117,7 +117,7 @@ class _Bridge:
             elif isinstance(payload, bytes | bytearray):
                 await asyncio.to_thread(self.create, topic, bytes(payload))
 
-    def learn(self, payload: Any) -> None:
+    def learn(self, payload: object) -> None:
         """Remember a topic that a client subscribes to."""
         text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else str(payload)
         parts = text.split(" ", 3)  # time: client quality topic

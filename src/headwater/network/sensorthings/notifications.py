@@ -73,7 +73,7 @@ def notices_of(
     return found
 
 
-def _payload(value: Any) -> bytes:
+def _payload(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -38,7 +38,7 @@ Json = dict[str, Any]
 _OBSERVATIONS = ENTITY_SETS["Observations"]
 
 
-def as_result(value: Any) -> tuple[float, str | None]:
+def as_result(value: object) -> tuple[float, str | None]:
     """Split a result into its number and its JSON; a number needs no JSON.
 
     Examples
@@ -54,13 +54,13 @@ def as_result(value: Any) -> tuple[float, str | None]:
     return float("nan"), _text(value)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     if value is None:
         return None
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def check_multi(row: Json, properties: Any) -> None:
+def check_multi(row: Json, properties: object) -> None:
     """Insist on as many units and types as observed properties.
 
     Raises
@@ -86,7 +86,7 @@ def multi_size(context: Context, stream: int) -> int:
     return len(json.loads(rows[0][1])) if rows and rows[0][0] else 0
 
 
-def check_results(size: int, result: Any) -> None:
+def check_results(size: int, result: object) -> None:
     """Insist on results of a MultiDatastream that are lists of its size.
 
     Raises

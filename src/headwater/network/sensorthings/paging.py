@@ -53,7 +53,7 @@ class SortKey:
         nulls = f" NULLS {'LAST' if self.descending else 'FIRST'}" if self.nullable else ""
         return fill(f"{{0}}{way}{nulls}", self.sql)
 
-    def after(self, value: Any) -> Sql:
+    def after(self, value: object) -> Sql:
         """Write that this key alone puts a row after the one with the value."""
         bound = Sql("?", (value,))
         if value is None:
@@ -63,7 +63,7 @@ class SortKey:
         smaller = fill("{0} < {1}", self.sql, bound)
         return fill("({0} OR {1} IS NULL)", smaller, self.sql) if self.nullable else smaller
 
-    def same(self, value: Any) -> Sql:
+    def same(self, value: object) -> Sql:
         """Write that the key has the value."""
         if value is None:
             return fill("{0} IS NULL", self.sql)

@@ -252,7 +252,7 @@ def rendered(
     return item
 
 
-def _narrowed(value: Any, name: str, within: Sequence[tuple[str, ...]]) -> Any:
+def _narrowed(value: object, name: str, within: Sequence[tuple[str, ...]]) -> Any:
     """Keep of a property the parts that were selected, in their places."""
     paths = [path[1:] for path in within if path[0] == name]
     if not paths or not isinstance(value, dict):

@@ -52,7 +52,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check_depth(value: Any, depth: int) -> None:
+def _check_depth(value: object, depth: int) -> None:
     if depth > _DEEPEST:
         raise WrongRequest("the body is nested too deeply", found=f"over {_DEEPEST} levels")
     if isinstance(value, str):
@@ -78,14 +78,14 @@ def _check_text(text: str) -> None:
         raise WrongRequest("half a character in a text", found=ascii(text[:40])) from None
 
 
-def as_object(value: Any, what: str) -> Json:
+def as_object(value: object, what: str) -> Json:
     """Insist on a JSON object."""
     if not isinstance(value, dict):
         raise WrongRequest(f"{what} must be a JSON object", found=type(value).__name__)
     return value
 
 
-def read_interval(text: Any, name: str) -> tuple[int, int | None]:
+def read_interval(text: object, name: str) -> tuple[int, int | None]:
     """Read an instant or an interval ``start/end``.
 
     Returns
@@ -115,7 +115,7 @@ def read_interval(text: Any, name: str) -> tuple[int, int | None]:
     return bounds[0], bounds[1] if len(bounds) == 2 else None
 
 
-def _instant(text: Any, name: str) -> int:
+def _instant(text: object, name: str) -> int:
     if not isinstance(text, str):
         raise WrongRequest(f"{name} must be a time of ISO 8601", found=repr(text)[:60])
     try:
@@ -191,7 +191,7 @@ def _checked(entity: EntitySet, entry: Property, value: Any, body: Json) -> dict
     return {entry.column: value}
 
 
-def _check_geometry(entry: Property, value: Any, encoding: Any) -> None:
+def _check_geometry(entry: Property, value: object, encoding: object) -> None:
     if encoding not in _GEOJSON:
         return
     import shapely
@@ -205,11 +205,11 @@ def _check_geometry(entry: Property, value: Any, encoding: Any) -> None:
         raise WrongRequest(f"{entry.name} is no GeoJSON", found=repr(value)[:60])
 
 
-def _objects(value: Any) -> bool:
+def _objects(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(part, dict) for part in value)
 
 
-def _texts(value: Any) -> bool:
+def _texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(part, str) for part in value)
 
 

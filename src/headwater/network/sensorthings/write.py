@@ -41,7 +41,7 @@ Given = dict[str, int]
 _DEEPEST = 12
 
 
-def insert(work: Work, entity: EntitySet, body: Any, given: Given, depth: int = 0) -> Key:
+def insert(work: Work, entity: EntitySet, body: object, given: Given, depth: int = 0) -> Key:
     """Create an entity with all that its body holds.
 
     Parameters
@@ -111,14 +111,14 @@ def _single(
     return _linked(work, ENTITY_SETS[link.target], value, {}, depth)
 
 
-def _linked(work: Work, target: EntitySet, value: Any, given: Given, depth: int) -> int:
+def _linked(work: Work, target: EntitySet, value: object, given: Given, depth: int) -> int:
     value = as_object(value, f"a linked {target.singular}")
     if "@iot.id" in value:
         return _existing(work, target, value["@iot.id"])
     return insert(work, target, value, given, depth + 1)[0]
 
 
-def _existing(work: Work, target: EntitySet, id: Any) -> int:
+def _existing(work: Work, target: EntitySet, id: object) -> int:
     try:
         key = read_key(target, id)
     except NotFound:
@@ -157,7 +157,7 @@ def _back(entity: EntitySet, target: EntitySet) -> Link | None:
 
 
 def link_existing(
-    work: Work, entity: EntitySet, id: int, link: Link, value: Any, depth: int = 0
+    work: Work, entity: EntitySet, id: int, link: Link, value: object, depth: int = 0
 ) -> Key:
     """Create an entity at the end of a link to many, or link one that exists.
 
@@ -216,7 +216,7 @@ def _join(work: Work, entity: EntitySet, id: int, name: str, ids: list[int]) -> 
         raise WrongRequest(f"{name} cannot be linked from {entity.name}", do="Link the other way")
 
 
-def change(work: Work, entity: EntitySet, key: Key, body: Any, *, whole: bool = False) -> None:
+def change(work: Work, entity: EntitySet, key: Key, body: object, *, whole: bool = False) -> None:
     """Change properties and single links of an entity.
 
     Parameters
@@ -280,7 +280,7 @@ def _relinked(work: Work, entity: EntitySet, body: Json) -> dict[str, int]:
     return found
 
 
-def _reference(work: Work, target: EntitySet, value: Any) -> int:
+def _reference(work: Work, target: EntitySet, value: object) -> int:
     value = as_object(value, f"a linked {target.singular}")
     if "@iot.id" not in value:
         do = 'Create it first, then link to it: {"@iot.id": …}'
@@ -355,7 +355,7 @@ def delete_matching(work: Work, place: Place, query: Query) -> int:
             work.context.session.audit("delete", "Observations", stream, {"n": len(chosen)})
 
 
-def referred(body: Any, target: EntitySet) -> Any:
+def referred(body: object, target: EntitySet) -> Any:
     """Read which entity a reference means: ``@iot.id``, or an address in ``@id``.
 
     Examples

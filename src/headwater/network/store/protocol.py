@@ -199,7 +199,11 @@ class Session(ABC):
         )
 
     def audit(
-        self, action: str, entity: str | None = None, entity_id: object = None, detail: Any = None
+        self,
+        action: str,
+        entity: str | None = None,
+        entity_id: object = None,
+        detail: object = None,
     ) -> None:
         """Note in the audit trail who did what to which entity."""
         row = {"time": self.clock(), "actor": self.actor, "action": action, "entity": entity}
@@ -384,7 +388,7 @@ def _name(word: str) -> str:
     return word
 
 
-def _value(column: str, value: Any) -> Any:
+def _value(column: str, value: object) -> Any:
     if column not in JSON_COLUMNS or value is None:
         return value
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,9 @@ from headwater.inference.kendall import score_variance, z_score
 from headwater.inference.persistence import SHORTEST_PERSISTENCE, persistent_limit
 from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, whole_series, words
 from headwater.variation.calendar import cadence, check_time, decimal_years
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Parts",
@@ -126,7 +129,7 @@ def midranks(tile: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(tile), np.nan, ranks)
 
 
-def regular_axis(index: Any, years: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def regular_axis(index: pd.DatetimeIndex, years: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the step of each time among all steps of its cadence, and the years of all steps.
 
     Raises
@@ -151,7 +154,7 @@ def regular_axis(index: Any, years: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return place, np.interp(np.arange(place[-1] + 1), place, years)
 
 
-def _even_places(index: Any, years: np.ndarray, days: float) -> np.ndarray:
+def _even_places(index: pd.DatetimeIndex, years: np.ndarray, days: float) -> np.ndarray:
     steps = _days_between(np.asarray(index)[:1], index) / days
     if np.abs(steps - np.rint(steps)).max() < _OFF:
         return np.rint(steps).astype(int)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,9 @@ from headwater.variation._maps import (
 )
 from headwater.variation.calendar import check_time, decimal_years
 from headwater.variation.trend._tiles import by_tile, per_year, sen_kendall_tile
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["TREND_CLASSES", "ols_trend", "sen_mann_kendall", "trend_class"]
 
@@ -196,7 +199,11 @@ def _sen_kendall_block(
 
 
 def _kendall_maps(
-    data: xr.DataArray, kendall: tuple[Any, ...], slopes: tuple[Any, ...], p: Any, continuity: bool
+    data: xr.DataArray,
+    kendall: tuple[Any, ...],
+    slopes: tuple[Any, ...],
+    p: ArrayLike,
+    continuity: bool,
 ) -> xr.Dataset:
     n, score, ties, tied = kendall
     variance = np.where(n >= 2, score_variance(n, ties), np.nan)

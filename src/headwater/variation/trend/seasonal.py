@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,9 @@ from headwater.errors import DataError, TimeAxisError
 from headwater.variation._maps import Values, as_cube, as_maps, refuse_classes, whole_series, words
 from headwater.variation.calendar import cadence, check_time
 from headwater.variation.trend._tiles import by_tile, finite, normal_level, per_year, standardised
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = [
     "multivariate_mann_kendall",

@@ -36,7 +36,7 @@ def numbers(values: Iterable[float], digits: int = 5) -> list[float | None]:
     return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in map(float, values)]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -53,7 +53,7 @@ def _packed(request: Request, body: bytes, media: str, headers: dict[str, str]) 
 
 
 def answer_json(
-    request: Request, content: Any, *, headers: dict[str, str] | None = None
+    request: Request, content: object, *, headers: dict[str, str] | None = None
 ) -> Response:
     """Answer with JSON that is not kept by anybody on the way."""
     body = json.dumps(
@@ -81,7 +81,7 @@ def answer_csv(
     return _packed(request, body, "text/csv; charset=utf-8", {"Cache-Control": "no-store", **told})
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> Any:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, str) and value[:1] in "=+-@\t\r":

@@ -40,7 +40,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _round(value: Any) -> Any:
+def _round(value: object) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float | np.floating) else value
 
 

@@ -305,7 +305,7 @@ class People:
         with self._writing() as base:
             self._note(base, actor, action, detail)
 
-    def _note(self, base: sqlite3.Connection, actor: str, action: str, detail: Any) -> None:
+    def _note(self, base: sqlite3.Connection, actor: str, action: str, detail: object) -> None:
         base.execute(
             "INSERT INTO audit (time, actor, action, detail) VALUES (?, ?, ?, ?)",
             (self._clock(), actor, action, json.dumps(detail, ensure_ascii=False)),
