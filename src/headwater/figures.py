@@ -286,7 +286,7 @@ def table_figure(table: pd.DataFrame) -> Figure:
         for axes, name in zip(panels[0], values, strict=False):
             _dots(axes, shown, name)
         panels[0, 0].set_yticks(range(len(labels)), labels)
-        panels[0, 0].set_ylim(len(labels) - 0.5, -0.5)
+        panels[0, 0].set_ylim(max(len(labels), 1) - 0.5, -0.5)
         if not values:
             panels[0, 0].set_xticks([])
         more = {"rows": len(table) - len(shown), "columns": len(values) - _MOST_PANELS}

@@ -25,7 +25,8 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 class Result:
     """Base of all results.
 
-    A room's result subclasses :class:`MapResult` or :class:`TableResult` and adds ``plot``.
+    A room's result subclasses :class:`MapResult` or :class:`TableResult`, which draw what they hold
+    plainly, and gives it a picture of its own where that says more.
 
     Attributes
     ----------
@@ -69,7 +70,7 @@ class Result:
         Raises
         ------
         NotImplementedError
-            If the room gives this result no picture of its own.
+            If the result is neither maps nor a table.
         """
         raise NotImplementedError(type(self).__name__)
 
@@ -84,6 +85,13 @@ class MapResult(Result):
     """A result on the grid: a Dataset whose variables have dims (..., y, x)."""
 
     data: xr.Dataset
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the first maps next to each other."""
+        from headwater.figures import drawing_on, maps_figure
+
+        with drawing_on(ax):
+            return maps_figure(self.data)
 
     def to_dataset(self) -> xr.Dataset:
         """Return the maps."""
@@ -102,6 +110,13 @@ class TableResult(Result):
     """
 
     data: pd.DataFrame
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the numbers of the table, row by row."""
+        from headwater.figures import drawing_on, table_figure
+
+        with drawing_on(ax):
+            return table_figure(self.data)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""

@@ -22,6 +22,7 @@ __all__ = [
     "add_scale_bar",
     "add_stipple",
     "add_ticks",
+    "compress",
     "extent_of",
     "foot",
     "map_aspect",
@@ -110,7 +111,7 @@ def add_outline(axes: Axes, outline: Outline | None) -> None:
 def add_stipple(axes: Axes, grid: GeoBox, marked: NDArray[Any]) -> None:
     """Dot the marked cells; on fine grids only every k-th cell, so the density stays true."""
     figure: Any = axes.get_figure()
-    width = axes.get_position().width * figure.get_figwidth() * 72.0
+    width = axes.get_position().width * figure.bbox.width * 72.0 / figure.dpi
     every = max(1, int(np.ceil(_STIPPLE_SPACING * grid.shape[1] / width)))
     lattice = np.zeros(grid.shape, dtype=bool)
     lattice[every // 2 :: every, every // 2 :: every] = True
@@ -168,12 +169,24 @@ def _shifted(axes: Axes, right: float, up: float) -> Any:
     return axes.transAxes + ScaledTranslation(right / 72.0, up / 72.0, figure.dpi_scale_trans)
 
 
+def compress(figure: Figure) -> None:
+    """Let maps, which keep their shape, stand close; a panel of a larger figure follows that."""
+    if not _is_panel(figure):
+        figure.set_layout_engine("compressed")
+
+
+def _is_panel(figure: Any) -> bool:
+    return figure.figure is not figure
+
+
 def settle(figure: Figure) -> None:
     """Place the parts once and for all, and make the figure as large as they need.
 
     The layout engine allots room before maps take their true proportions, so that labels of slim
-    maps can end up outside.
+    maps can end up outside. A panel of a larger figure is left to the layout of that.
     """
+    if _is_panel(figure):
+        return
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()

@@ -98,7 +98,7 @@ def map_figure(
     scale = scale_of(data.values, quantity or str(data.name), center, limits, categories)
     with house_style():
         figure = new_figure(width + 1.6, height + 0.95)
-        figure.set_layout_engine("compressed")
+        cartography.compress(figure)
         axes = figure.add_subplot()
         image = _paint(axes, data, scale, outline, ticks=5 if width > 3 else 3)
         _titles(axes, title, data.attrs.get("n"), width)
@@ -357,7 +357,7 @@ def _panel_axes(data: xr.DataArray, count: int, columns: int) -> tuple[Figure, l
     columns = int(np.ceil(count / rows))
     width, height = _paper_size(geobox_of(data), 5.8 / columns, 7.0 / rows)
     figure = new_figure(columns * width + 1.4, rows * (height + 0.24) + 0.55)
-    figure.set_layout_engine("compressed")
+    cartography.compress(figure)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for spare in axes[count:]:
         spare.remove()
@@ -375,7 +375,7 @@ def _color_bar(figure: Figure, image: AxesImage, scale: Scale, label: str, **pla
     if place.get("ax"):
         place |= {"pad": 0.02, "aspect": 24}
     bar = figure.colorbar(image, extend=scale.extend, **place)
-    room = bar.ax.get_position().height * figure.get_figheight()
+    room = bar.ax.get_position().height * figure.bbox.height / figure.dpi
     bar.set_label(textwrap.fill(label, max(18, int(14 * room))))
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2.5, width=0.6)

@@ -367,8 +367,9 @@ def _write_found(axes: Axes, place: int, found: pd.DataFrame, checked: int) -> N
         weight="bold",
         zorder=3,
     )
-    names = (first["label"], first["period"].replace(">", "-"))
-    where = ", ".join(name for name in names if name)
+    # an empty text comes back from a file as missing
+    names = ("" if pd.isna(one) else str(one) for one in (first["label"], first["period"]))
+    where = ", ".join(name.replace(">", "-") for name in names if name)
     what = shorten(f"{where}: {_spell(first['quantity'])}", 62, placeholder="…")
     axes.text(57.0, place - 0.2, what, va="center", fontsize=7.5)
     change = f"printed {first['printed']}, consistent {first['consistent']}"

@@ -214,7 +214,7 @@ def _whole_years(axes: Axes, years: pd.Series[Any]) -> None:
     axes.set_xticks(ticks[:: max(1, -(-ticks.size // 6))])
 
 
-def _label_ends(axes: Axes, names: list[str], colors: NDArray[Any]) -> None:
+def _label_ends(axes: Axes, names: list[str], colors: np.ndarray) -> None:
     """Write each line's name at its end, moved apart where ends are close."""
     ends = []
     for name, line, color in zip(names, axes.lines, colors, strict=True):
