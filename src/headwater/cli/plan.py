@@ -137,30 +137,33 @@ def list_(
 def show(unit: Annotated[str, typer.Argument(help="Its name.")], plan: _Plan = _FILE) -> None:
     """Show all of a unit: measures, dates, reasons, what is refused, water, and its trail."""
     with report_errors():
-        from headwater.restoration import load_plan, read_profile
+        from headwater.restoration import load_plan
+        from headwater.restoration.amounts import amount_words
         from headwater.restoration.plan import day_text, earthwork_text, water_check
 
         whole = load_plan(plan)
-        line, texts = whole.line(unit), read_profile().texts
+        line = whole.line(unit)
         site = line.unit.site
         typer.echo(
             f"{unit}: {line.state}, grade {site.grade} ({line.advice.confidence:.0%}), "
             f"{line.unit.hectares:.0f} ha, {site.elevation:.0f} m, slope {site.slope:.0f}°"
         )
         for work in line.works:
-            text = texts.get(work.measure, {})
+            text = whole.text(work.measure)
             dates = [day_text(whole.year, day) for day in (work.opens, work.deadline)]
             begin = day_text(whole.year, work.latest_beginning)
             when = f" {dates[0]} to {dates[1]}, begin by {begin}" if dates[1] else ""
-            typer.echo(f"  {text.get('en', work.measure)}{when}")
-            if text:
-                typer.echo(f"    source: {text['source']} ({text['mark']})")
+            typer.echo(f"  {text['en']}{when}")
+            typer.echo(f"    source: {text['source']} ({text['mark']})")
+            yours = amount_words(work.measure, line.unit.amounts, deadline=dates[1])
+            if yours:
+                typer.echo(f"    yours: {yours}")
             if work.design is not None:
                 typer.echo(f"    {earthwork_text(work.design)}")
             if not work.enough:
                 typer.echo("    ! does not fit between opening and deadline in every year")
         for measure, why in line.advice.refused:
-            typer.echo(f"  refused: {texts.get(measure, {}).get('en', measure)}: {why}")
+            typer.echo(f"  refused: {whole.text(measure)['en']}: {why}")
         for reason in (*line.advice.reasons, water_check(line)):
             typer.echo(f"  because: {reason}")
         if line.advice.field_visit_first:

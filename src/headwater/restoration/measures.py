@@ -50,6 +50,11 @@ class Site:
         interval [1].
     override : str
         A person's reason to dig on permafrost.
+    warning : str
+        Where early warning stands: ``watch``, ``warning``, ``confirmed`` or ``restored``; empty
+        where nobody watches, or all is well.
+    warning_share : float
+        Share of the unit where it stands so [1].
     """
 
     grade: str
@@ -67,6 +72,8 @@ class Site:
     capacity_lower: float = float("nan")
     override: str = ""
     thaw_depth: float | None = None
+    warning: str = ""
+    warning_share: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,11 @@ def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
         reasons.append("the cover that stands here is more than its water carries: do not add")
     certain = site.field_visited or site.seasons >= chosen.number("certain_seasons")
     visit = site.grade in ("heavy", "severe") and not certain
+    if site.warning:
+        reasons.append(_warning_words(site))
+    if site.warning == "confirmed" and site.grade in ("none", "light"):
+        visit = True
+        reasons.append("a loss was confirmed where the grade says little: see which is right")
     if visit:
         reasons.append("heavy and severe need a second season or a visit before they are certain")
     if site.soil_depth is None and any("pits" in name for name, _ in refused):
@@ -147,6 +159,17 @@ def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
     return Advice(
         tuple(kept), tuple(refused), tuple(reasons), visit, target, site.grade_probability
     )
+
+
+def _warning_words(site: Site) -> str:
+    where = f" on {site.warning_share:.0%} of the unit" if math.isfinite(site.warning_share) else ""
+    words = {
+        "watch": "early warning: a watch stands",
+        "warning": "early warning: greenness has fallen short and stays so",
+        "confirmed": "early warning: loss of greenness confirmed by a second season",
+        "restored": "early warning: greenness has come back",
+    }
+    return words[site.warning] + where
 
 
 def _target(site: Site, profile: MeasureProfile) -> float:

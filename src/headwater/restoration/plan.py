@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import StudyError, nearest
+from headwater.restoration.amounts import amount_words
 from headwater.restoration.calendar_bands import planting_method
 from headwater.restoration.earthwork_design import EarthworkDesign, design_earthwork
 from headwater.restoration.measures import Advice, advise
@@ -61,7 +62,8 @@ _NEXT: dict[State, tuple[State, ...]] = {
     "done": ("evaluated",),
     "evaluated": (),
 }
-_COST = {"low": 1, "medium": 2, "high": 3}
+_UNKNOWN = {"season": "", "cost": "", "source": "not known", "mark": "not known"}
+_COST = {"": 0, "low": 1, "medium": 2, "high": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,22 @@ class Plan:
         Of the season that it is for.
     profile : str
         Name and version of the profile of measures.
+    texts : mapping of str to mapping
+        What the profile says of each measure that the plan has, so that it can be read without it.
     """
 
     lines: tuple[PlanLine, ...]
     year: int
     profile: str
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def text(self, measure: str) -> Mapping[str, str]:
+        """Give ``en``, ``zh``, ``season``, ``cost``, ``source`` and ``mark`` of a measure."""
+        return (
+            self.texts.get(measure)
+            or read_profile().texts.get(measure)
+            or _UNKNOWN | {"en": measure}
+        )
 
     def line(self, unit: str) -> PlanLine:
         """Find the line of a unit; an unknown name is a `StudyError`."""
@@ -213,7 +226,9 @@ def make_plan(
     Notes
     -----
     Priority = grade (0 to 1) × probability of the grade × share of the largest area's square root ×
-    chance of success (the coming season's water; one half where not forecast).
+    chance of success (the coming season's water; one half where not forecast). A warning raises it
+    by a share of what is left to 1: a number of the profile, times the share of the unit that is
+    warned of.
     """
     check_units(units)
     chosen, how = profile or read_profile(), options or PlanOptions()
@@ -228,11 +243,14 @@ def make_plan(
     advices = [advise(unit.site, chosen) for unit in units]
     works = _works(units, advices, chosen, season, how)
     lines = [
-        PlanLine(unit, advice, _priority(unit, largest), work)
+        PlanLine(unit, advice, _priority(unit, largest, chosen), work)
         for unit, advice, work in zip(units, advices, works, strict=True)
     ]
     ordered = sorted(lines, key=lambda line: (-line.priority, line.unit.name))
-    return Plan(tuple(ordered), year, f"{chosen.name} {chosen.version}")
+    named = {name for line in ordered for name, *_ in line.advice.refused}
+    named |= {name for line in ordered for name in line.advice.measures}
+    texts = {name: chosen.texts[name] for name in chosen.texts if name in named}
+    return Plan(tuple(ordered), year, f"{chosen.name} {chosen.version}", texts)
 
 
 def _works(
@@ -298,10 +316,15 @@ def _design(
     )
 
 
-def _priority(unit: Unit, largest: float) -> float:
-    grade = GRADES.index(unit.site.grade) / (len(GRADES) - 1)
+def _priority(unit: Unit, largest: float, profile: MeasureProfile) -> float:
+    site = unit.site
+    grade = GRADES.index(site.grade) / (len(GRADES) - 1)
     chance = 0.5 if unit.coming_water != unit.coming_water else unit.coming_water
-    return float(grade * unit.site.grade_probability * (unit.hectares / largest) ** 0.5 * chance)
+    own = grade * site.grade_probability * (unit.hectares / largest) ** 0.5 * chance
+    if site.warning in ("warning", "confirmed"):
+        share = site.warning_share if np.isfinite(site.warning_share) else 1.0
+        own += (1 - own) * profile.number(f"priority_of_{site.warning}") * share
+    return float(own)
 
 
 def move_line(
@@ -370,15 +393,12 @@ def day_text(year: int, day: float) -> str:
     return (dt.date(year, 1, 1) + dt.timedelta(days=int(np.floor(day)) - 1)).isoformat()
 
 
-def plan_table(
-    plan: Plan, profile: MeasureProfile | None = None, *, language: str = "en"
-) -> pd.DataFrame:
+def plan_table(plan: Plan, *, language: str = "en") -> pd.DataFrame:
     """Write a plan as a table, a row for each measure of each unit.
 
     Parameters
     ----------
     plan : Plan
-    profile : MeasureProfile, optional
     language : {"en", "zh"}
 
     Returns
@@ -386,25 +406,23 @@ def plan_table(
     DataFrame
         ``unit``, ``hectares``, ``grade``, ``confidence``, ``priority``, ``state``, ``measure``,
         ``season``, ``opens``, ``latest_beginning``, ``deadline``, ``closes_dry`` (dates),
-        ``enough_days``, ``cost_class``, ``target_cover``, ``water_check``, ``field_visit_first``,
-        ``earthwork``, ``reasons``, ``refused``, ``source``. A unit of which every measure is
-        refused has one row without a measure.
+        ``enough_days``, ``cost_class``, ``amounts`` (the user's), ``target_cover``,
+        ``water_check``, ``field_visit_first``, ``warning``, ``earthwork``, ``reasons``,
+        ``refused``, ``source``. A unit of which every measure is refused has one row without a
+        measure.
     """
-    chosen = profile or read_profile()
     rows = []
     for line in plan.lines:
         for work in line.works or (None,):
-            rows.append(_row(plan, line, work, chosen, language))
+            rows.append(_row(plan, line, work, language))
     table = pd.DataFrame(rows)
     table.attrs["units"] = {"hectares": "ha", "confidence": "1", "target_cover": "1"}
     return table
 
 
-def _row(
-    plan: Plan, line: PlanLine, work: Work | None, profile: MeasureProfile, language: str
-) -> dict[str, object]:
+def _row(plan: Plan, line: PlanLine, work: Work | None, language: str) -> dict[str, object]:
     advice = line.advice
-    text: Mapping[str, str] = {} if work is None else profile.texts[work.measure]
+    text: Mapping[str, str] = {} if work is None else plan.text(work.measure)
     at = Work("") if work is None else work
     dates = {
         name: day_text(plan.year, getattr(at, name))
@@ -418,21 +436,29 @@ def _row(
         "confidence": advice.confidence,
         "priority": line.priority,
         "state": line.state,
-        "measure": text.get(language) or text.get("en", ""),
+        "measure": _named(text, language),
         "season": text.get("season", ""),
         **dates,
         "enough_days": at.enough,
         "cost_class": _COST[text["cost"]] if text else 0,
+        "amounts": amount_words(
+            at.measure, line.unit.amounts, deadline=dates["deadline"], language=language
+        ),
         "target_cover": advice.target_cover,
         "water_check": water_check(line),
         "field_visit_first": advice.field_visit_first,
+        "warning": line.unit.site.warning,
         "earthwork": "" if at.design is None else earthwork_text(at.design),
         "reasons": "; ".join(advice.reasons),
         "refused": "; ".join(
-            f"{profile.texts[one].get(language, one)}: {why}" for one, why in advice.refused
+            f"{_named(plan.text(one), language)}: {why}" for one, why in advice.refused
         ),
         "source": source,
     }
+
+
+def _named(text: Mapping[str, str], language: str) -> str:
+    return text.get(language) or text.get("en", "")
 
 
 def earthwork_text(design: EarthworkDesign) -> str:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from headwater.errors import DataError, InputError, ResumeError
 from headwater.restoration.plan import Plan, PlanLine, plan_table, water_check
-from headwater.restoration.profile import MeasureProfile
 from headwater.restoration.units import CRS
 
 __all__ = ["plan_page", "write_plan"]
@@ -23,7 +22,6 @@ def write_plan(
     path: str | Path,
     *,
     language: str = "en",
-    profile: MeasureProfile | None = None,
 ) -> Path:
     """Write a plan as CSV, XLSX, GeoPackage or printable page.
 
@@ -34,8 +32,6 @@ def write_plan(
         Its suffix says which: .csv, .xlsx, .gpkg or .html.
     language : {"en", "zh"}
         Of the names of measures.
-    profile : MeasureProfile, optional
-        That the plan was made with.
 
     Returns
     -------
@@ -60,7 +56,7 @@ def write_plan(
     temporary = target.with_name(f".writing-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _WRITERS[target.suffix](plan, temporary, language, profile)
+        _WRITERS[target.suffix](plan, temporary, language)
         temporary.replace(target)
     except OSError as error:
         raise ResumeError(
@@ -71,7 +67,7 @@ def write_plan(
     return target
 
 
-def plan_page(plan: Plan, *, language: str = "en", profile: MeasureProfile | None = None) -> str:
+def plan_page(plan: Plan, *, language: str = "en") -> str:
     """Compose the page of a plan for print: map, and a block for each unit.
 
     Parameters
@@ -85,7 +81,7 @@ def plan_page(plan: Plan, *, language: str = "en", profile: MeasureProfile | Non
     str
         HTML without scripts, that needs no network.
     """
-    table = plan_table(plan, profile, language=language)
+    table = plan_table(plan, language=language)
     blocks = "".join(_block(line, table[table["unit"] == line.unit.name]) for line in plan.lines)
     counts = pd.Series([line.state for line in plan.lines]).value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
@@ -126,6 +122,7 @@ def _block(line: PlanLine, rows: pd.DataFrame) -> str:
     unit, advice = line.unit, line.advice
     heads = {
         "measure": "Measure",
+        "amounts": "Yours",
         "opens": "From",
         "latest_beginning": "Begin by",
         "deadline": "Done by",
@@ -155,20 +152,20 @@ def _block(line: PlanLine, rows: pd.DataFrame) -> str:
     )
 
 
-def _csv(plan: Plan, path: Path, language: str, profile: MeasureProfile | None) -> None:
-    table = plan_table(plan, profile, language=language)
+def _csv(plan: Plan, path: Path, language: str) -> None:
+    table = plan_table(plan, language=language)
     table.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
 
 
-def _xlsx(plan: Plan, path: Path, language: str, profile: MeasureProfile | None) -> None:
-    plan_table(plan, profile, language=language).to_excel(path, index=False, sheet_name="plan")
+def _xlsx(plan: Plan, path: Path, language: str) -> None:
+    plan_table(plan, language=language).to_excel(path, index=False, sheet_name="plan")
 
 
-def _html(plan: Plan, path: Path, language: str, profile: MeasureProfile | None) -> None:
-    path.write_text(plan_page(plan, language=language, profile=profile), encoding="utf-8")
+def _html(plan: Plan, path: Path, language: str) -> None:
+    path.write_text(plan_page(plan, language=language), encoding="utf-8")
 
 
-def _geopackage(plan: Plan, path: Path, language: str, profile: MeasureProfile | None) -> None:
+def _geopackage(plan: Plan, path: Path, language: str) -> None:
     from pyogrio.raw import write
     from shapely import to_wkb
 
@@ -179,7 +176,7 @@ def _geopackage(plan: Plan, path: Path, language: str, profile: MeasureProfile |
             found="units from a table",
             do="Make the plan of a GeoPackage or GeoJSON of units, or write .csv or .xlsx",
         )
-    table = plan_table(plan, profile, language=language).groupby("unit", sort=False)
+    table = plan_table(plan, language=language).groupby("unit", sort=False)
     joined = {
         name: table[name].agg(lambda texts: "; ".join(str(one) for one in texts if str(one)))
         for name in ("measure", "latest_beginning", "deadline")
@@ -211,7 +208,7 @@ def _geopackage(plan: Plan, path: Path, language: str, profile: MeasureProfile |
     )
 
 
-_Writer = Callable[[Plan, Path, str, MeasureProfile | None], None]
+_Writer = Callable[[Plan, Path, str], None]
 _WRITERS: dict[str, _Writer] = {
     ".csv": _csv,
     ".xlsx": _xlsx,

@@ -230,7 +230,8 @@ def merge_plan(old: Plan | None, new: Plan, *, time: str) -> Plan:
         return new
     moved = {line.unit.name: line for line in old.lines if line.history}
     lines = [_kept(moved.pop(line.unit.name, None), line, time) for line in new.lines]
-    return replace(new, lines=(*lines, *moved.values()))
+    texts = {**old.texts, **new.texts}
+    return replace(new, lines=(*lines, *moved.values()), texts=texts)
 
 
 def _kept(before: PlanLine | None, line: PlanLine, time: str) -> PlanLine:
@@ -261,6 +262,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "headwater_plan": FORMAT,
         "year": plan.year,
         "profile": plan.profile,
+        "measures": {name: dict(text) for name, text in plan.texts.items()},
         "features": [_feature(line) for line in plan.lines],
     }
 
@@ -288,7 +290,7 @@ def plan_from_json(raw: Mapping[str, Any]) -> Plan:
             do="Make it anew, or use the version that wrote it",
         )
     lines = tuple(_line(feature) for feature in raw["features"])
-    return Plan(lines, int(raw["year"]), str(raw["profile"]))
+    return Plan(lines, int(raw["year"]), str(raw["profile"]), dict(raw.get("measures", {})))
 
 
 def _feature(line: PlanLine) -> dict[str, Any]:
@@ -301,6 +303,7 @@ def _feature(line: PlanLine) -> dict[str, Any]:
         "hectares": unit.hectares,
         "coming_water": unit.coming_water,
         "aspect": unit.aspect,
+        "amounts": dict(unit.amounts),
         "site": asdict(unit.site),
         "advice": asdict(line.advice),
         "priority": line.priority,
@@ -335,9 +338,10 @@ def _line(feature: Mapping[str, Any]) -> PlanLine:
             name=own["name"],
             outline=None if outline is None else shapely.geometry.shape(outline),
             hectares=own["hectares"],
-            site=Site(**_numbers(own["site"], ("cover", "capacity", "capacity_lower"))),
+            site=Site(**_numbers(own["site"], _MISSING)),
             coming_water=_number(own["coming_water"]),
             aspect=_number(own["aspect"]),
+            amounts=dict(own.get("amounts", {})),
         ),
         advice=Advice(
             measures=tuple(advice["measures"]),
@@ -355,6 +359,7 @@ def _line(feature: Mapping[str, Any]) -> PlanLine:
     )
 
 
+_MISSING = ("cover", "capacity", "capacity_lower", "warning_share")
 _DAYS = ("opens", "latest_beginning", "deadline", "closes", "closes_dry")
 
 

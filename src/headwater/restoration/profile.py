@@ -49,6 +49,8 @@ _NUMBERS = (
     "pika_control_threshold",
     "target_cover",
     "certain_seasons",
+    "priority_of_warning",
+    "priority_of_confirmed",
     "transplant_above",
     "season_warmth",
     "season_run",

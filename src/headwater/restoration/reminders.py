@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from headwater.restoration.calendar_bands import REMINDERS
 from headwater.restoration.plan import Plan, day_text
-from headwater.restoration.profile import MeasureProfile, read_profile
 
 __all__ = ["Reminder", "due_reminders"]
 
@@ -36,17 +35,13 @@ class Reminder:
     headline: str
 
 
-def due_reminders(
-    plan: Plan, today: dt.date, profile: MeasureProfile | None = None
-) -> tuple[Reminder, ...]:
+def due_reminders(plan: Plan, today: dt.date) -> tuple[Reminder, ...]:
     """List the reminders that are due on a day.
 
     Parameters
     ----------
     plan : Plan
     today : date
-    profile : MeasureProfile, optional
-        Of the names of measures.
 
     Returns
     -------
@@ -54,7 +49,6 @@ def due_reminders(
         For work that is approved and whose latest beginning lies ahead: of the marks of 60, 30 and
         14 days the nearest that has passed. Who looks in late hears of a work once, not thrice.
     """
-    chosen = profile or read_profile()
     found = []
     for line in plan.lines:
         for work in line.works if line.state == "approved" else ():
@@ -66,7 +60,7 @@ def due_reminders(
             if not passed or begin < today:
                 continue
             days = min(passed)
-            words = chosen.texts[work.measure]["en"]
+            words = plan.text(work.measure)["en"]
             found.append(
                 Reminder(
                     key=f"plan-{plan.year}|{line.unit.name}|{work.measure}|{text}|{days}",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headwater.errors import DataError, InputError, StudyError, nearest
+from headwater.restoration.amounts import AMOUNTS, check_sowing_date
 from headwater.restoration.measures import Site
 from headwater.restoration.profile import GRADES
 from headwater.tables import read_table
@@ -37,10 +38,16 @@ _NUMBERS = {
     "capacity": (0.0, 1.0),
     "capacity_lower": (0.0, 1.0),
     "coming_water": (0.0, 1.0),
+    "warning_share": (0.0, 1.0),
+    "seed_rate": (0.0, 1e4),
+    "fertiliser_rate": (0.0, 1e5),
+    "fencing_years": (0.0, 100.0),
     "hectares": (0.0, 1e9),
 }
 _FLAGS = ("permafrost", "field_visited")
-_TEXTS = ("grade", "protection", "override")
+_TEXTS = ("grade", "protection", "override", "warning", "sowing_date")
+_WARNINGS = ("none", "watch", "warning", "confirmed", "restored")
+_OWN_WORDS = {"grade": ("none",), "warning": ("none",)}
 _YES = {"true", "yes", "y", "1", "1.0", "t", "是"}
 _NO = {"false", "no", "n", "0", "0.0", "f", "", "none", "nan", "否"}
 _TABLES = (".csv", ".tsv", ".txt", ".xlsx")
@@ -61,6 +68,9 @@ class Unit:
         Probability that the coming season's water suffices [1]; NaN where not forecast.
     aspect : float
         Clockwise from north; NaN for flat or not known [degrees].
+    amounts : mapping
+        The user's seed, sowing date, fertiliser and fencing:
+        :data:`headwater.restoration.amounts.AMOUNTS`.
     """
 
     name: str
@@ -69,6 +79,7 @@ class Unit:
     site: Site
     coming_water: float = float("nan")
     aspect: float = float("nan")
+    amounts: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,9 @@ def read_units(
     Other attributes that are read: ``grade``, ``grade_probability`` (or ``probability``) [1],
     ``elevation`` [m], ``slope``, ``aspect`` [degrees], ``soil_depth``, ``thaw_depth`` [m],
     ``permafrost``, ``protection``, ``field_visited``, ``seasons``, ``pika_burrows`` [ha-1],
-    ``cover``, ``capacity``, ``capacity_lower``, ``coming_water`` [1], ``hectares``, ``override``.
+    ``cover``, ``capacity``, ``capacity_lower``, ``coming_water`` [1], ``hectares``, ``override``,
+    ``warning``, ``warning_share`` [1], ``seed_rate``, ``fertiliser_rate`` [kg ha-1],
+    ``sowing_date``, ``fencing_years``.
     """
     source = Path(path)
     if source.suffix.lower() in _TABLES:
@@ -189,6 +202,7 @@ def unit_of(record: UnitRecord, computed: Mapping[str, Any] | None = None) -> Un
         site=Site(**site),
         coming_water=float(facts.get("coming_water", math.nan)),
         aspect=float(facts.get("aspect", math.nan)),
+        amounts={name: facts[name] for name in AMOUNTS if name in facts},
     )
 
 
@@ -316,7 +330,10 @@ def _from_table(path: Path, name: str) -> tuple[list[str], list[dict[str, Any]],
         Field(key, "number", spelled.get(key, key.replace("_", "")), "", limits)
         for key, limits in _NUMBERS.items()
     ]
-    wanted += [Field(key, "text", key.replace("_", "")) for key in (*_FLAGS, *_TEXTS)]
+    wanted += [
+        Field(key, "text", key.replace("_", ""), words=_OWN_WORDS.get(key, ()))
+        for key in (*_FLAGS, *_TEXTS)
+    ]
     table = read_table(path, wanted).data
     _require(path, name, [str(column) for column in table])
     names = ["" if _is_missing(each) else str(each).strip() for each in table[name]]
@@ -351,6 +368,16 @@ def _facts(unit: str, row: Mapping[str, Any]) -> dict[str, Any]:
             found=f"'{found['grade']}'",
             do=nearest(found["grade"], GRADES),
         )
+    if found.get("warning", "none") not in _WARNINGS:
+        raise StudyError(
+            f"an unknown warning of the unit '{unit}'",
+            found=f"'{found['warning']}'",
+            do=nearest(found["warning"], _WARNINGS),
+        )
+    if found.get("warning") == "none":
+        found["warning"] = ""
+    if "sowing_date" in found:
+        found["sowing_date"] = check_sowing_date(found["sowing_date"])
     if "seasons" in found:
         found["seasons"] = int(found["seasons"])
     return found

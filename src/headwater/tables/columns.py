@@ -175,15 +175,16 @@ def read_column(
 
 
 def _text(name: str, texts: Sequence[str], found: Match, context: Context) -> Column:
-    words, marks = _words(texts, name, context)
+    words, marks = _words(texts, name, context, found.field.words)
     own = found.field.name
     return Column(own, {own: words}, Recognised(name, own, found.how), marks)
 
 
 def _words(
-    texts: Sequence[str], name: str, context: Context
+    texts: Sequence[str], name: str, context: Context, kept: Sequence[str] = ()
 ) -> tuple[NDArray[np.object_], tuple[MissingCode, ...]]:
-    gone = [text.lower() in _WORDS_MISSING or text in context.options.missing for text in texts]
+    missing = _WORDS_MISSING.difference(kept)
+    gone = [text.lower() in missing or text in context.options.missing for text in texts]
     words = np.array([None if g else text for g, text in zip(gone, texts, strict=True)], object)
     codes = Counter(text for g, text in zip(gone, texts, strict=True) if g)
     return words, tuple(MissingCode(name, code or "empty", n) for code, n in codes.items())

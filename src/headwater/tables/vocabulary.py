@@ -29,6 +29,8 @@ class Field:
         That values are brought to; empty for none, or where they stay in the unit of the file.
     valid : tuple of float, optional
         What is possible; a number such as -9999 outside of it stands for a missing value.
+    words : tuple of str
+        Values that stand for themselves, though elsewhere they mark a missing one, as "none" does.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Field:
     spellings: str
     unit: str = ""
     valid: tuple[float, float] | None = None
+    words: tuple[str, ...] = ()
 
 
 _ALL = (

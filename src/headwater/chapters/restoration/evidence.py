@@ -1,4 +1,4 @@
-"""Grade, cover and carrying capacity of units, from the maps of the chapter on vegetation."""
+"""Grade, cover, carrying capacity and warnings of units, from the maps of other chapters."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from headwater.chapters.restoration.places import mean_of_units
 from headwater.restoration.profile import GRADES
+from headwater.warning.ladder import STATES
 
 if TYPE_CHECKING:
     from headwater.study.model import Study
@@ -47,10 +48,13 @@ def evidence_of_units(context: Context, unit: Ints, cell: Ints, count: int) -> l
     Returns
     -------
     list of dict
-        ``grade``, ``grade_probability``, ``seasons``, ``cover``, ``capacity`` and
-        ``capacity_lower`` of each unit, as far as they are known.
+        ``grade``, ``grade_probability``, ``seasons``, ``cover``, ``capacity``,
+        ``capacity_lower``, ``warning`` and ``warning_share`` of each unit, as far as they are
+        known.
     """
     found: list[dict[str, Any]] = [{} for _ in range(count)]
+    for i, warned in enumerate(_warnings(context, unit, cell, count)):
+        found[i] |= warned
     if not grades_computed(context.study):
         return found
     home = context.results / "vegetation"
@@ -73,6 +77,27 @@ def evidence_of_units(context: Context, unit: Ints, cell: Ints, count: int) -> l
             values = _values(context.load(f"vegetation/{name}").data, variable)
             for i, value in enumerate(mean_of_units(values, unit, cell, count)):
                 found[i] |= {key: float(value)} if np.isfinite(value) else {}
+    return found
+
+
+def _warnings(context: Context, unit: Ints, cell: Ints, count: int) -> list[dict[str, Any]]:
+    """Take the worst state of early warning in each unit, and on which share of its cells it is.
+
+    Cells count that the map shows, of which a set share is false; a restored cell is no worse than
+    one that was never warned of, but worth saying where nothing else stands.
+    """
+    found: list[dict[str, Any]] = [{} for _ in range(count)]
+    at = context.results / "warning" / "states.json"
+    if getattr(context.study, "warning", None) is None or not at.is_file():
+        return found
+    maps = context.load("warning/states").data
+    state, shown = _values(maps, "state"), _values(maps, "shown") == 1
+    known = np.where(state >= 0, 1.0, np.nan)
+    for name in ("restored", "watch", "warning", "confirmed"):
+        here = (state == STATES.index(name)) & (shown | (name == "restored"))
+        shares = mean_of_units(np.where(here, 1.0, 0.0) * known, unit, cell, count)
+        for i in np.flatnonzero(shares > 0):
+            found[i] = {"warning": name, "warning_share": float(shares[i])}
     return found
 
 

@@ -7,9 +7,10 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headwater.errors import StudyError
+from headwater.restoration.amounts import AMOUNTS, check_amounts
 from headwater.study.paths import RelativePath
 
-__all__ = ["RestorationOptions"]
+__all__ = ["RestorationOptions", "amounts_of"]
 
 
 class RestorationOptions(BaseModel):
@@ -71,6 +72,18 @@ class RestorationOptions(BaseModel):
     infiltration: float | None = Field(
         None, ge=0, description="Final infiltration rate of the soil [mm h-1]."
     )
+    seed_rate: dict[str, float] = Field(
+        {}, description='Yours [kg ha-1], by altitude: { "3000-3500" = 20 }; no default.'
+    )
+    sowing_date: dict[str, str] = Field(
+        {}, description='Yours, by altitude: { "3000-3500" = "05-15" }; no default.'
+    )
+    fertiliser_rate: dict[str, float] = Field(
+        {}, description="Yours [kg ha-1], by altitude; no default."
+    )
+    fencing_years: dict[str, float] = Field(
+        {}, description="Yours [years], by altitude; no default."
+    )
     language: Literal["en", "zh"] = Field("en", description="Of the names of measures.")
 
     @model_validator(mode="after")
@@ -89,4 +102,20 @@ class RestorationOptions(BaseModel):
                 found=f"{negative[0]} = {self.durations[negative[0]]:g}",
                 do="Give days from 0",
             )
+        check_amounts(amounts_of(self))
         return self
+
+
+def amounts_of(options: RestorationOptions | None) -> dict[str, dict[str, float | str]]:
+    """Give the user's amounts by field and band of altitude.
+
+    Parameters
+    ----------
+    options : RestorationOptions or None
+
+    Returns
+    -------
+    dict
+        As :func:`headwater.restoration.amounts.amounts_at` takes it.
+    """
+    return {name: dict(getattr(options, name)) for name in AMOUNTS if options is not None}

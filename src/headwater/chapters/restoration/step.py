@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headwater.chapters.restoration.evidence import evidence_of_units, grades_computed
+from headwater.chapters.restoration.options import amounts_of
 from headwater.chapters.restoration.places import (
     cells_of_units,
     choose_places,
@@ -162,7 +163,7 @@ def _run(context: Context) -> Mapping[str, Result]:
     units, left_out = _units(context, records, (unit, cell), season)
     season = replace(season, cautions=(*season.cautions, *left_out))
     plan = _plan(options, units, profile, season)
-    _write(context, plan, profile)
+    _write(context, plan)
     return _results(context, plan, profile, season) | _harvest(plan, options, season, places)
 
 
@@ -170,9 +171,11 @@ def _units(
     context: Context, records: tuple[UnitRecord, ...], pairs: tuple[Any, Any], season: StudySeason
 ) -> tuple[list[Unit], tuple[str, ...]]:
     """Make the units of which enough is known, and say which are left out."""
+    from headwater.restoration.amounts import amounts_at
     from headwater.restoration.units import unit_of
 
     count = len(records)
+    amounts = amounts_of(context.study.restoration)
     maps = {
         name: mean_of_units(context.variable(name).values, *pairs, count)
         for name in ("elevation", "slope")
@@ -185,10 +188,11 @@ def _units(
     seen = evidence_of_units(context, *pairs, count)
     bare = [i for i in range(count) if "grade" not in {**records[i].facts, **seen[i]}]
     kept = [i for i in range(count) if i not in bare] or list(range(count))
-    units = [
-        unit_of(records[i], {name: float(values[i]) for name, values in maps.items()} | seen[i])
-        for i in kept
-    ]
+    units = []
+    for i in kept:
+        known = {name: float(values[i]) for name, values in maps.items()} | seen[i]
+        height = float(records[i].facts.get("elevation", known["elevation"]))
+        units.append(unit_of(records[i], amounts_at(amounts, height) | known))
     names = ", ".join(records[i].name for i in bare)
     words = f"Left out of the plan, for their grade of degradation is not known: {names}."
     return units, (words,) if bare else ()
@@ -211,15 +215,13 @@ def _plan(
     return make_plan(units, profile, year=year, season=season.fits, options=how)
 
 
-def _write(context: Context, plan: Plan, profile: MeasureProfile) -> None:
+def _write(context: Context, plan: Plan) -> None:
     from headwater.restoration import save_plan, write_plan
 
     options = context.study.restoration
     assert options is not None
     for suffix in ("xlsx", "gpkg", "html"):
-        write_plan(
-            plan, context.folder / f"plan.{suffix}", language=options.language, profile=profile
-        )
+        write_plan(plan, context.folder / f"plan.{suffix}", language=options.language)
     save_plan(plan, context.folder / "plan.geojson")
 
 
@@ -237,7 +239,7 @@ def _results(
 
     options = context.study.restoration
     assert options is not None
-    table = plan_table(plan, profile, language=options.language)
+    table = plan_table(plan, language=options.language)
     table.attrs["year"] = plan.year
     found: dict[str, Result] = {
         "plan": PlanTable(
