@@ -1,6 +1,7 @@
 """Vegetation, early warning and restoration in one study: what two find feeds the third."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,19 @@ import shapely
 
 from headwater.chapters import STEPS
 from headwater.errors import StudyError
-from headwater.restoration import load_plan, make_plan, plan_table, read_units
+from headwater.restoration import (
+    load_plan,
+    make_plan,
+    plan_table,
+    read_profile,
+    read_units,
+    save_plan,
+    write_plan,
+)
 from headwater.restoration.amounts import check_amounts
-from headwater.restoration.measures import Site
-from headwater.restoration.units import Unit, unit_of
+from headwater.restoration.measures import Site, advise
+from headwater.restoration.plan import PlanOptions, Work
+from headwater.restoration.units import Unit, UnitRecord, unit_of
 from headwater.study import check, read_study, run
 from headwater.study.demo import _as_dataset, _write_raster
 from headwater.virtual import make_headwater
@@ -154,3 +164,63 @@ def test_a_table_of_units_may_say_where_warnings_stand(tmp_path):
     assert made.line("a").priority == pytest.approx(0.2)  # one half of 40 % of the unit
     assert made.line("a").advice.field_visit_first
     assert made.line("b").priority == 0
+
+
+CASES = [
+    Site(grade, 0.8, height, slope, soil, permafrost=frozen, protection=zone, **more)
+    for grade in ("none", "moderate", "severe")
+    for height in (3300.0, 4150.0, 4600.0)
+    for slope, soil in ((3.0, None), (18.0, 0.4), (18.0, 1.0))
+    for frozen, zone, more in (
+        (True, "", {"pika_burrows": 150.0, "cover": 0.2, "capacity": 0.5, "warning": "watch"}),
+        (False, "core", {"pika_burrows": 100.0, "warning": "warning", "warning_share": 0.4}),
+        (False, "", {"cover": 0.6, "capacity": 0.5, "warning": "confirmed", "thaw_depth": 0.6}),
+        (False, "", {"capacity": 0.5, "capacity_lower": 0.4, "warning": "restored"}),
+    )
+]
+
+
+def test_all_that_a_plan_says_is_said_in_chinese_too(tmp_path):
+    units = [Unit(f"U{i}", None, 10.0, site) for i, site in enumerate(CASES)]
+    made = make_plan(units, year=2027, options=PlanOptions(storm=200.0))
+    table = plan_table(made, language="zh")
+    for name in ("measure", "reasons", "refused", "water_check", "earthwork", "amounts"):
+        left = [text for text in table[name] if re.search(r"[a-z]{3}", text)]
+        assert left == [], name
+    english = plan_table(made)
+    for name in ("reasons", "refused"):
+        assert (english[name].str.count("; ") == table[name].str.count("；")).all()
+    page = write_plan(made, tmp_path / "plan.html", language="zh").read_text(encoding="utf-8")
+    assert "2027 年恢复计划" in page
+    assert not re.search("Measure|Done by|Refused", page)
+
+
+def test_a_page_shows_what_does_not_fit_and_escapes_names(tmp_path):
+    late = Work("revegetation", 120.0, 100.0, 130.0, enough=False)
+    plan = make_plan([Unit("<b>x", None, 10.0, Site("heavy", 0.9, 3500, 5))], year=2027)
+    plan = plan.with_line(replace(plan.lines[0], works=(late,)))
+    page = write_plan(plan, tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "does not fit between opening and deadline" in page
+    assert "Visit the field before work begins." in page
+    assert "&lt;b&gt;x" in page
+    assert "<b>x" not in page
+
+
+def test_a_capacity_from_the_field_is_not_mixed_with_a_computed_bound():
+    record = UnitRecord("a", None, {"capacity": 0.55, "hectares": 9.0})
+    computed = {"grade": "heavy", "elevation": 3500.0, "slope": 5.0, "capacity_lower": 0.69}
+    site = unit_of(record, computed | {"capacity": 0.8}).site
+    assert site.capacity == 0.55
+    assert np.isnan(site.capacity_lower)
+    assert advise(site).target_cover == 0.55
+
+
+def test_a_plan_of_a_profile_of_ones_own_can_be_read_without_it(tmp_path):
+    own = read_profile()
+    texts = {**own.texts, "goats": {**own.texts["monitoring"], "en": "Keep goats out"}}
+    profile = replace(own, texts=texts, measures={**own.measures, "none": ("goats",)})
+    plan = make_plan([Unit("a", None, 10.0, Site("none", 0.9, 3500, 5))], profile, year=2027)
+    back = load_plan(save_plan(plan, tmp_path / "plan.geojson"))
+    for suffix in ("csv", "xlsx", "html"):
+        write_plan(back, tmp_path / f"plan.{suffix}")
+    assert plan_table(back)["measure"].tolist() == ["Keep goats out"]

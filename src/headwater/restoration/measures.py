@@ -175,7 +175,7 @@ def _warning_words(site: Site) -> str:
 def _target(site: Site, profile: MeasureProfile) -> float:
     wanted = profile.number("target_cover")
     ceilings = [one for one in (site.capacity_lower, site.capacity) if math.isfinite(one)]
-    return min(wanted, ceilings[0]) if ceilings else wanted
+    return min([wanted, *ceilings])
 
 
 def _refusal(name: str, site: Site, profile: MeasureProfile) -> str:

@@ -19,6 +19,7 @@ from headwater.restoration.amounts import amount_words
 from headwater.restoration.calendar_bands import planting_method
 from headwater.restoration.earthwork_design import EarthworkDesign, design_earthwork
 from headwater.restoration.measures import Advice, advise
+from headwater.restoration.plan_chinese import in_chinese
 from headwater.restoration.profile import (
     EARTHWORK,
     GRADES,
@@ -405,7 +406,8 @@ def plan_table(plan: Plan, *, language: str = "en") -> pd.DataFrame:
     -------
     DataFrame
         ``unit``, ``hectares``, ``grade``, ``confidence``, ``priority``, ``state``, ``measure``,
-        ``season``, ``opens``, ``latest_beginning``, ``deadline``, ``closes_dry`` (dates),
+        ``season``, ``opens``, ``latest_beginning``, ``deadline``, ``closes``,
+        ``closes_dry`` (dates),
         ``enough_days``, ``cost_class``, ``amounts`` (the user's), ``target_cover``,
         ``water_check``, ``field_visit_first``, ``warning``, ``earthwork``, ``reasons``,
         ``refused``, ``source``. A unit of which every measure is refused has one row without a
@@ -422,11 +424,12 @@ def plan_table(plan: Plan, *, language: str = "en") -> pd.DataFrame:
 
 def _row(plan: Plan, line: PlanLine, work: Work | None, language: str) -> dict[str, object]:
     advice = line.advice
+    say, part = (in_chinese, "；") if language == "zh" else (str, "; ")
     text: Mapping[str, str] = {} if work is None else plan.text(work.measure)
     at = Work("") if work is None else work
     dates = {
         name: day_text(plan.year, getattr(at, name))
-        for name in ("opens", "latest_beginning", "deadline", "closes_dry")
+        for name in ("opens", "latest_beginning", "deadline", "closes", "closes_dry")
     }
     source = f"{text['source']} ({text['mark']})" if text else ""
     return {
@@ -445,13 +448,13 @@ def _row(plan: Plan, line: PlanLine, work: Work | None, language: str) -> dict[s
             at.measure, line.unit.amounts, deadline=dates["deadline"], language=language
         ),
         "target_cover": advice.target_cover,
-        "water_check": water_check(line),
+        "water_check": say(water_check(line)),
         "field_visit_first": advice.field_visit_first,
         "warning": line.unit.site.warning,
-        "earthwork": "" if at.design is None else earthwork_text(at.design),
-        "reasons": "; ".join(advice.reasons),
-        "refused": "; ".join(
-            f"{_named(plan.text(one), language)}: {why}" for one, why in advice.refused
+        "earthwork": "" if at.design is None else say(earthwork_text(at.design)),
+        "reasons": part.join(say(one) for one in advice.reasons),
+        "refused": part.join(
+            f"{_named(plan.text(one), language)}: {say(why)}" for one, why in advice.refused
         ),
         "source": source,
     }

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from headwater.errors import DataError, InputError, ResumeError
-from headwater.restoration.plan import Plan, PlanLine, plan_table, water_check
+from headwater.restoration.plan import Plan, plan_table
+from headwater.restoration.plan_page import plan_page
 from headwater.restoration.units import CRS
 
-__all__ = ["plan_page", "write_plan"]
+__all__ = ["write_plan"]
 
 
 def write_plan(
@@ -67,91 +66,6 @@ def write_plan(
     return target
 
 
-def plan_page(plan: Plan, *, language: str = "en") -> str:
-    """Compose the page of a plan for print: map, and a block for each unit.
-
-    Parameters
-    ----------
-    plan : Plan
-    language : {"en", "zh"}
-    profile : MeasureProfile, optional
-
-    Returns
-    -------
-    str
-        HTML without scripts, that needs no network.
-    """
-    table = plan_table(plan, language=language)
-    blocks = "".join(_block(line, table[table["unit"] == line.unit.name]) for line in plan.lines)
-    counts = pd.Series([line.state for line in plan.lines]).value_counts()
-    states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return (
-        f"<!doctype html><html lang='{language}'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>Restoration plan {plan.year}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>Restoration plan {plan.year}</h1><p>{len(plan.lines)} units: {states}. Measures: "
-        f"{escape(plan.profile)}. Dates are last days; nothing is approved until a person has "
-        f"signed.</p>{_picture(plan)}{blocks}</body></html>\n"
-    )
-
-
-_STYLE = (
-    "body{font:14px/1.4 system-ui,'Noto Sans CJK SC',sans-serif;color:#1f2933;max-width:60rem;"
-    "margin:1rem auto;padding:0 1rem}h1{font-size:1.4rem}"
-    "h2{font-size:1.05rem;margin:1.2rem 0 .2rem}"
-    "table{border-collapse:collapse;width:100%;font-size:.85rem}"
-    "th,td{border-bottom:1px solid #cbd2d9;padding:.25rem .4rem;text-align:left;"
-    "vertical-align:top}svg{max-width:100%;height:auto}.wide{overflow-x:auto}"
-    "section{break-inside:avoid}.small{color:#52606d;font-size:.85rem}"
-    "@page{size:A4;margin:15mm}@media print{body{max-width:none;margin:0;font-size:11px}}"
-)
-
-
-def _picture(plan: Plan) -> str:
-    from headwater.figures import render
-    from headwater.restoration.plots import draw_units
-    from headwater.restoration.results import unit_frame
-
-    if any(line.unit.outline is None for line in plan.lines):
-        return ""
-    drawn = render(draw_units(unit_frame(plan.lines)), "svg").decode()
-    return drawn[drawn.index("<svg") :]
-
-
-def _block(line: PlanLine, rows: pd.DataFrame) -> str:
-    unit, advice = line.unit, line.advice
-    heads = {
-        "measure": "Measure",
-        "amounts": "Yours",
-        "opens": "From",
-        "latest_beginning": "Begin by",
-        "deadline": "Done by",
-        "closes_dry": "Dry year closes",
-        "earthwork": "Size",
-        "source": "Source",
-    }
-    shown = [name for name in heads if (rows[name].astype(str) != "").any()]
-    head = "".join(f"<th>{heads[name]}</th>" for name in shown)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(str(row[name]))}</td>' for name in shown)}</tr>"
-        for row in rows.to_dict("records")
-    )
-    notes = [*advice.reasons, water_check(line)]
-    notes += [f"refused: {text}" for text in rows["refused"].iloc[:1] if text]
-    notes += ["visit the field before work begins"] if advice.field_visit_first else []
-    trail = "; ".join(
-        f"{when} {who}: {state} {why}".strip() for when, who, state, why in line.history
-    )
-    return (
-        f"<section><h2>{escape(unit.name)}: {escape(unit.site.grade)}, {unit.hectares:,.0f} ha, "
-        f"{line.state}</h2><div class='wide'><table><tr>{head}</tr>{body}</table></div>"
-        f"<p class='small'>{escape('. '.join(notes))}.</p>"
-        + (f"<p class='small'>{escape(trail)}</p>" if trail else "")
-        + "<p class='small'>Approved by: ____________________ &nbsp; Date: ____________</p>"
-        "</section>"
-    )
-
-
 def _csv(plan: Plan, path: Path, language: str) -> None:
     table = plan_table(plan, language=language)
     table.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
@@ -191,7 +105,8 @@ def _geopackage(plan: Plan, path: Path, language: str) -> None:
         "state": [line.state for line in lines],
         "priority": [line.priority for line in lines],
         "hectares": [line.unit.hectares for line in lines],
-        "water": [water_check(line) for line in lines],
+        "warning": [line.unit.site.warning for line in lines],
+        "water": table["water_check"].first().tolist(),
     }
     write(
         path,

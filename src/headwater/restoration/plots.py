@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_calendar", "draw_dry_years", "draw_priorities", "draw_units"]
+__all__ = ["GRADE_COLOURS", "draw_calendar", "draw_dry_years", "draw_priorities", "draw_units"]
 
 GRADE_COLOURS = dict(
     zip(GRADES, ("#e8efe0", "#f4d58d", "#e9a15b", "#c8553d", "#7a1f2b"), strict=True)
@@ -136,6 +136,7 @@ def draw_dry_years(table: pd.DataFrame) -> Figure:
             at = float(table.loc[table["dry"], "wetness"].mean())
             wide = np.array([table["wetness"].min(), table["wetness"].max()])
             axes.plot(wide, -shift / at * wide, color=INK, lw=1)
+        axes.margins(0.12)
         axes.axhline(0, color=MUTED, lw=0.6)
         axes.set_xlabel("Water of the year (standard deviations)")
         axes.set_ylabel("Window closes, days from the mean")
@@ -143,13 +144,15 @@ def draw_dry_years(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_units(table: pd.DataFrame) -> Figure:
+def draw_units(table: pd.DataFrame, *, legend: bool = True) -> Figure:
     """Draw units on a map, coloured by grade, numbered by priority.
 
     Parameters
     ----------
     table : DataFrame
         Of :func:`headwater.restoration.results.unit_frame`.
+    legend : bool
+        Whether the figure says which colour is which grade.
 
     Returns
     -------
@@ -176,7 +179,8 @@ def draw_units(table: pd.DataFrame) -> Figure:
         _degrees(axes)
         present = [grade for grade in GRADES if (table["grade"] == grade).any()]
         handles = [Patch(fc=GRADE_COLOURS[one], ec=MUTED, label=one) for one in present]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        if legend:
+            figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 

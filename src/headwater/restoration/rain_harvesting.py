@@ -172,7 +172,7 @@ def earthwork_refusals(
     reasons = []
     low, high = limits.between(f"{one}_slope")
     if not low <= slope <= high:
-        reasons.append(f"slope {slope:g}°: {kind} are for {low:g} to {high:g}°")
+        reasons.append(f"slope {slope:.1f}°: {kind} are for {low:g} to {high:g}°")
     if soil_depth is None:
         reasons.append("soil depth is not known: dig a trial pit first")
     elif soil_depth < deep + limits.number("soil_below_pit"):

@@ -170,7 +170,11 @@ def unit_of(record: UnitRecord, computed: Mapping[str, Any] | None = None) -> Un
     StudyError
         If the grade is unknown.
     """
-    facts = {**_known(computed or {}), **_known(record.facts)}
+    own = _known(record.facts)
+    facts = {**_known(computed or {}), **own}
+    if "capacity" in own and "capacity_lower" not in own:
+        # the bound belongs to the capacity that was computed, not to the one that was given
+        facts.pop("capacity_lower", None)
     missing = [key for key in ("grade", "elevation", "slope") if key not in facts]
     if missing:
         raise DataError(
@@ -184,8 +188,8 @@ def unit_of(record: UnitRecord, computed: Mapping[str, Any] | None = None) -> Un
             found=f"'{facts['grade']}'",
             do=nearest(str(facts["grade"]), GRADES),
         )
-    own = {entry.name for entry in fields(Site)}
-    site = {"grade_probability": 1.0} | {key: v for key, v in facts.items() if key in own}
+    asked = {entry.name for entry in fields(Site)}
+    site = {"grade_probability": 1.0} | {key: v for key, v in facts.items() if key in asked}
     hectares = facts.get("hectares")
     if hectares is None:
         hectares = math.nan if record.outline is None else float(hectares_of([record.outline])[0])
@@ -378,6 +382,12 @@ def _facts(unit: str, row: Mapping[str, Any]) -> dict[str, Any]:
         found["warning"] = ""
     if "sowing_date" in found:
         found["sowing_date"] = check_sowing_date(found["sowing_date"])
+    if found.get("capacity_lower", 0.0) > found.get("capacity", 1.0):
+        raise DataError(
+            f"the unit '{unit}' has a lower bound above its capacity",
+            found=f"capacity_lower {found['capacity_lower']:g}, capacity {found['capacity']:g}",
+            do="Correct one of them",
+        )
     if "seasons" in found:
         found["seasons"] = int(found["seasons"])
     return found

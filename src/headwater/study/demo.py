@@ -81,16 +81,17 @@ units = "data/units.geojson"
 thaw = "air"
 durations = {{ no_till_reseeding = 10, revegetation = 14, transplanting = 14 }}
 """
+_SLOPE = {"slope": 18.0, "soil_depth": 0.9, "cover": 0.2, "capacity": 0.5}
 _UNITS = (
     # name, west, south, east, north as shares of the area's box; grade, probability, what is known
-    ("Desert gate", 0.08, 0.62, 0.20, 0.74, "severe", 0.82, {"soil_depth": 0.7}),
-    ("North slope", 0.30, 0.55, 0.42, 0.68, "heavy", 0.74, {"field_visited": True}),
-    ("Long valley", 0.45, 0.42, 0.60, 0.52, "moderate", 0.66, {"pika_burrows": 210.0}),
-    ("Ice ridge", 0.22, 0.36, 0.32, 0.47, "severe", 0.71, {"permafrost": True, "soil_depth": 0.9}),
-    ("Old pasture", 0.62, 0.28, 0.74, 0.40, "heavy", 0.69, {"cover": 0.35, "capacity": 0.55}),
-    ("River meadow", 0.76, 0.18, 0.88, 0.28, "light", 0.61, {"pika_burrows": 90.0}),
-    ("Core reserve", 0.48, 0.56, 0.58, 0.68, "moderate", 0.58, {"protection": "core"}),
-    ("Steep cut", 0.64, 0.44, 0.70, 0.52, "severe", 0.77, {"soil_depth": 1.0, "seasons": 2}),
+    ("Desert gate", 0.10, 0.66, 0.14, 0.70, "severe", 0.82, _SLOPE | {"cover": 0.15}),
+    ("North slope", 0.34, 0.58, 0.39, 0.63, "heavy", 0.74, {"field_visited": True, "cover": 0.3}),
+    ("Long valley", 0.48, 0.44, 0.56, 0.48, "moderate", 0.66, {"pika_burrows": 210.0}),
+    ("Ice ridge", 0.25, 0.39, 0.29, 0.44, "severe", 0.71, {"permafrost": True, **_SLOPE}),
+    ("Old pasture", 0.66, 0.31, 0.71, 0.36, "heavy", 0.69, {"cover": 0.35, "capacity": 0.55}),
+    ("River meadow", 0.79, 0.21, 0.84, 0.25, "light", 0.61, {"pika_burrows": 90.0}),
+    ("Core reserve", 0.51, 0.60, 0.55, 0.65, "moderate", 0.58, {"protection": "core"}),
+    ("Steep cut", 0.65, 0.46, 0.68, 0.50, "severe", 0.77, _SLOPE | {"slope": 31.0, "seasons": 2}),
 )
 """Management units of the demo, made up like all of it."""
 
