@@ -19,6 +19,8 @@ from headwater.virtual import make_headwater
 DOCS = Path(__file__).parents[1] / "docs" / "simulations" / "restoration.md"
 SEED, REPEATS = 20261128, 1000
 UNITS, YEARS = 20, 3
+DRIFT = 3.0
+"""Points of cover that high ground gains on low ground from one half of the years to the other."""
 NOISES = ((6.0, 3.0, 5.0), (10.0, 5.0, 8.0))
 
 
@@ -89,9 +91,61 @@ def effect_rows(rng: np.random.Generator) -> Iterable[str]:
             )
 
 
+def on_a_mountain(
+    rng: np.random.Generator, effect: float, noise: tuple[float, float, float], how: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cover [points] that falls with altitude, whose years differ by altitude; treated; traits."""
+    between, common, within = noise
+    count = 4 * UNITS
+    height, slope = rng.uniform(3.0, 4.8, count), rng.uniform(0, 30, count)
+    level = 50 - 12 * (height - 3.9) - 0.2 * (slope - 15) + rng.normal(0, between, count)
+    years = rng.normal(0, common, 2 * YEARS) + np.outer(
+        height - 3.9, rng.normal(0, common, 2 * YEARS) + DRIFT * (np.arange(2 * YEARS) >= YEARS)
+    )
+    cover = level[:, None] + years + rng.normal(0, within, years.shape)
+    key = {
+        "at random": rng.random(count),
+        "low ground": height + rng.normal(0, 0.3, count),
+        "steep and high": -height - slope / 20 + rng.normal(0, 0.5, count),
+        "poor": level + rng.normal(0, 2, count),
+    }[how]
+    treated = np.zeros(count, dtype=bool)
+    treated[np.argsort(key)[:UNITS]] = True
+    cover[np.ix_(treated, np.arange(YEARS, 2 * YEARS))] += effect
+    return cover, treated, np.column_stack([1000 * height, slope])
+
+
+def matching_rows(rng: np.random.Generator) -> Iterable[str]:
+    """Rows of the table of matching by altitude and slope, as `headwater plan evaluate` does it."""
+    after = np.arange(2 * YEARS) >= YEARS
+    for how in ("at random", "low ground", "steep and high", "poor"):
+        for match in (False, True):
+            for noise in NOISES:
+                told = []
+                for effect in (0.0, 5.0):
+                    found = held = bias = 0.0
+                    for _ in range(REPEATS):
+                        cover, treated, traits = on_a_mountain(rng, effect, noise, how)
+                        keep = np.ones(len(treated), dtype=bool)
+                        if match:
+                            keep = treated | matched_controls(traits, treated, n_controls=3)
+                        result = estimate_treatment_effect(
+                            cover[keep], treated[keep], after, rng=rng, n_resamples=1
+                        )
+                        found += result.p_value < 0.05
+                        held += result.lower <= effect <= result.upper
+                        bias += result.effect - effect
+                    told += [found / REPEATS, held / REPEATS, bias / REPEATS]
+                words = ", ".join(f"{one:g}" for one in noise)
+                yield (
+                    f"| {how} | {'altitude and slope' if match else 'all others'} | {words} | "
+                    f"{told[0]:.3f} | {told[2]:+.2f} | {told[3]:.3f} | {told[4]:.3f} |"
+                )
+
+
 def deadline_rows() -> Iterable[str]:
     """Rows of the table of deadlines: fitted on some years, tried on those that follow."""
-    bands = ((2000, 3000), (3000, 3700), (3700, 4100), (4100, 4700))
+    bands = ((2000, 3000), (3000, 3700), (3700, 4100), (4100, 4700), (2000, 4700))
     for seed in (1, 2, 3):
         here = make_headwater(seed=seed, years=(1990, 2021), shape=(12, 24))
         air, water = here.cube["temperature"], here.truth.fields["soil_moisture"]
@@ -148,13 +202,16 @@ def main() -> None:
     """Write the page."""
     rng = np.random.default_rng(SEED)
     effects, dry = list(effect_rows(rng)), list(dry_rows(rng))
+    matching = list(matching_rows(np.random.default_rng(SEED + 1)))
     deadlines = list(deadline_rows())
     DOCS.write_text(
         _PAGE.format(
             seed=SEED,
             repeats=REPEATS,
+            drift=DRIFT,
             effects="\n".join(effects),
             dry="\n".join(dry),
+            matching="\n".join(matching),
             deadlines="\n".join(deadlines),
         ),
         encoding="utf-8",
@@ -183,15 +240,32 @@ with, controls matched by cover before are those that looked poor by chance, and
 all evaluations then call harm what is none. `headwater plan evaluate` therefore matches by altitude
 and slope, and never by cover.
 
+## Matching by altitude and slope
+
+20 of 80 units on a mountain of 3000-4800 m are treated. Cover falls by 12 points per km and by 0.2
+per degree of slope; good and bad years differ by altitude as much as they do in the mean; and from
+the years before to those after, high ground gains {drift:g} points per km on low ground. Controls:
+all others, or the three of most alike altitude and slope for each treated unit.
+
+| treated | controls by | noise | false positives | bias without effect | power | held |
+|---|---|---|---|---|---|---|
+{matching}
+
+Matching takes most of the bias away, not all: where all that lies low is treated, nothing untreated
+lies as low. Keep some units of each kind untreated.
+
 ## Deadlines missed
 
 The virtual headwater, 32 years; deadlines (10 % quantile) from the first years of a window, tried
 on all years after it; share of place-years in which the season started before the deadline, by
-altitude [m].
+altitude [m], and of all.
 
-| seed | years fitted | 2000-3000 | 3000-3700 | 3700-4100 | 4100-4700 |
-|---|---|---|---|---|---|
+| seed | years fitted | 2000-3000 | 3000-3700 | 3700-4100 | 4100-4700 | all |
+|---|---|---|---|---|---|---|
 {deadlines}
+
+Of all altitudes together never more than 0.06; one band of one seed stands at 0.11, where two to
+twelve years are left to try.
 
 ## Dry years
 

@@ -18,8 +18,10 @@ import shapely
 
 from headwater.alerts import evaluate, list_alerts
 from headwater.network import open_store
+from headwater.network.entities import Location
 from headwater.restoration import load_plan
 
+from ..unit.platform_house import Browser, platform_over, running, write_results
 from .test_alerts_journey import filled, rules
 
 COMMAND = [sys.executable, "-m", "headwater", "plan"]
@@ -32,6 +34,62 @@ def plan(home, *words, fails=False):
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
+
+
+def station_in(store, longitude, latitude):
+    """Fill a store with a station that dries, at a place."""
+    filled(store, [0.3, 0.09, 0.08])
+    with store.transaction() as session:
+        ((thing,),) = session.rows("SELECT id FROM things")
+        spot = {"type": "Point", "coordinates": [longitude, latitude]}
+        place = session.add(Location(name="here", location=spot))
+        session.insert("things_locations", {"thing_id": thing, "location_id": place})
+
+
+def test_an_alert_ends_in_work_that_people_decide_on_over_http(home):
+    with open_store(str(home / "network.db")) as store:
+        station_in(store, 100.005, 38.005)
+        assert [one.state for one in evaluate(store, rules())] == ["firing"]
+    results = write_results(home / "results")
+    path = results / "restoration" / "plan.geojson"
+    path.parent.mkdir()
+    where = ("--plan", str(path))
+    plan(home, "make", "units.geojson", "--year", "2027", "--alerts", "network.db", *where)
+    names = [f"U{i:02d}" for i in range(6)]
+    with (
+        open_store(str(home / "network.db")) as store,
+        running(platform_over(store, results, anonymous=True)) as url,
+    ):
+        nobody, ranger, editor = Browser(url), Browser(url), Browser(url)
+        assert ranger.sign_in("zhuoma").ok
+        assert editor.sign_in("li").ok
+        (card,) = nobody.get("/api/plans").json()
+        page = f"/api/plans/{card['id']}"
+        shown = nobody.get(page).json()
+        assert shown["lines"][0]["name"] == "U00"
+        reasons = {language: shown["rows"][language][0]["reasons"] for language in ("en", "zh")}
+        assert "alert of its stations: Meadow:" in reasons["en"]
+        assert "监测站报警：Meadow:" in reasons["zh"]
+
+        def move(state, person, comment=""):
+            given = {"units": names, "state": state, "comment": comment}
+            return person.post(f"{page}/moves", given).status_code
+
+        assert move("proposed", nobody) in (401, 403)
+        assert move("proposed", ranger) == 200
+        assert move("approved", ranger) == 403
+        assert move("done", ranger) == 400
+        assert move("approved", editor, "seen on 3 June") == 200
+        assert move("done", ranger) == 200
+    said = plan(home, "evaluate", "cover.csv", "--since", "2028", "--by", "Li", *where)
+    assert "helped" in said
+    steps = [(step[1], step[2]) for step in load_plan(path).line("U00").history]
+    assert steps == [
+        ("zhuoma", "proposed"),
+        ("li", "approved"),
+        ("zhuoma", "done"),
+        ("Li", "evaluated"),
+    ]
 
 
 @pytest.fixture
@@ -58,10 +116,15 @@ def home(tmp_path):
 
 def test_a_warning_ends_in_work_that_is_evaluated(home):
     with open_store(str(home / "network.db")) as store:
-        filled(store, [0.3, 0.09, 0.08])
+        station_in(store, 100.005 + 0.02 * 3, 38.005)
         assert [one.state for one in evaluate(store, rules())] == ["firing"]
 
-    assert "20 units" in plan(home, "make", "units.geojson", "--year", "2027")
+    made = ("make", "units.geojson", "--year", "2027", "--alerts", "network.db")
+    assert "20 units" in plan(home, *made)
+    # the unit around the station comes first, and says why
+    assert load_plan(home / "plan.geojson").lines[0].unit.name == "U03"
+    assert "alert of its stations: Meadow:" in plan(home, "show", "U03")
+    assert "alert" not in plan(home, "show", "U04")
     assert "no plan" in plan(home, "list", "--plan", "other.geojson", fails=True)
     assert "U00" in plan(home, "list")
     shown = plan(home, "show", "U00")
@@ -76,7 +139,7 @@ def test_a_warning_ends_in_work_that_is_evaluated(home):
     plan(home, "decline", "U07", "--by", "Wang", "--comment", "herders need it")
 
     # new advice leaves alone what people have moved
-    assert "7 as people left them" in plan(home, "make", "units.geojson", "--year", "2027")
+    assert "7 as people left them" in plan(home, *made)
     assert load_plan(home / "plan.geojson").line("U07").state == "declined"
 
     for suffix in ("csv", "xlsx", "gpkg", "html"):

@@ -175,7 +175,7 @@ CASES = [
         (True, "", {"pika_burrows": 150.0, "cover": 0.2, "capacity": 0.5, "warning": "watch"}),
         (False, "core", {"pika_burrows": 100.0, "warning": "warning", "warning_share": 0.4}),
         (False, "", {"cover": 0.6, "capacity": 0.5, "warning": "confirmed", "thaw_depth": 0.6}),
-        (False, "", {"capacity": 0.5, "capacity_lower": 0.4, "warning": "restored"}),
+        (False, "", {"capacity": 0.5, "capacity_lower": 0.4, "warning": "restored", "alert": "甲"}),
     )
 ]
 

@@ -12,6 +12,7 @@ from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
     from headwater.restoration.plan import Plan
+    from headwater.restoration.units import UnitRecord
 
 __all__ = [
     "app",
@@ -57,6 +58,10 @@ def make(
         Path | None, typer.Option(help="Profile of measures (YAML), for units alone.")
     ] = None,
     name: Annotated[str, typer.Option(help="Attribute or column that names the units.")] = "name",
+    alerts: Annotated[
+        str | None,
+        typer.Option(help="Store whose open alerts stand with the units around their stations."),
+    ] = None,
 ) -> None:
     """Make a plan, or take new advice into the one that there is; what people moved is kept."""
     with report_errors():
@@ -70,7 +75,9 @@ def make(
         if source.suffix == ".toml":
             new = _of_study(source)
         else:
-            units = [unit_of(record) for record in read_units(source, name=name)]
+            records = read_units(source, name=name)
+            warned = {} if alerts is None else _alerts_of(records, alerts)
+            units = [unit_of(one, {"alert": warned.get(one.name, "")}) for one in records]
             new = make_plan(units, read_profile(measures), year=year or now.year + 1)
         with locked(plan):
             old = load_plan(plan) if plan.exists() else None
@@ -79,6 +86,29 @@ def make(
         moved = sum(bool(line.history) for line in whole.lines)
         kept = f", {moved} as people left them" if moved else ""
         typer.echo(f"Wrote {plan}: {len(whole.lines)} units{kept}. Next: headwater plan list")
+
+
+def _alerts_of(records: tuple[UnitRecord, ...], store: str) -> dict[str, str]:
+    """Name the open alerts of the stations that lie in each unit."""
+    import shapely
+
+    from headwater.alerts.places import places_of_alerts
+    from headwater.cli.network_keep import store_address
+    from headwater.network import open_store
+
+    with open_store(store_address(store)) as opened:
+        places = places_of_alerts(opened)
+    found: dict[str, str] = {}
+    for unit in records:
+        words = [
+            f"{place.station}: {place.headline}"
+            for place in places
+            if unit.outline is not None
+            and unit.outline.covers(shapely.Point(place.longitude, place.latitude))
+        ]
+        if words:
+            found[unit.name] = ", ".join(dict.fromkeys(words))
+    return found
 
 
 def _of_study(file: Path) -> Plan:

@@ -55,6 +55,8 @@ class Site:
         where nobody watches, or all is well.
     warning_share : float
         Share of the unit where it stands so [1].
+    alert : str
+        What stations in the unit are alerting of.
     """
 
     grade: str
@@ -74,6 +76,7 @@ class Site:
     thaw_depth: float | None = None
     warning: str = ""
     warning_share: float = float("nan")
+    alert: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ def advise(site: Site, profile: MeasureProfile | None = None) -> Advice:
     visit = site.grade in ("heavy", "severe") and not certain
     if site.warning:
         reasons.append(_warning_words(site))
+    if site.alert:
+        reasons.append(f"alert of its stations: {site.alert}")
     if site.warning == "confirmed" and site.grade in ("none", "light"):
         visit = True
         reasons.append("a loss was confirmed where the grade says little: see which is right")

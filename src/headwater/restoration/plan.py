@@ -325,6 +325,8 @@ def _priority(unit: Unit, largest: float, profile: MeasureProfile) -> float:
     if site.warning in ("warning", "confirmed"):
         share = site.warning_share if np.isfinite(site.warning_share) else 1.0
         own += (1 - own) * profile.number(f"priority_of_{site.warning}") * share
+    elif site.alert:
+        own += (1 - own) * profile.number("priority_of_warning")
     return float(own)
 
 

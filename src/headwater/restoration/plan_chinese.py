@@ -54,6 +54,7 @@ _PATTERNS = tuple(
             "预警：植被损失经第二个生长季确认{0}",
         ),
         ("early warning: greenness has come back(.*)", "预警：植被已恢复{0}"),
+        ("alert of its stations: (.+)", "监测站报警：{0}"),
         (" on (.+) of the unit", "（占单元 {0}）"),
         (
             "a loss was confirmed where the grade says little: see which is right",

@@ -62,9 +62,8 @@ _ZH = {
     "sign": "批准人：____________________ &nbsp; 日期：____________",
     "stop": "。",
 }
-_COLUMNS = ("measure", "amounts", "opens", "latest_beginning", "deadline", "closes", "closes_dry")
-_COLUMNS = (*_COLUMNS, "earthwork", "source")
 _DATES = ("opens", "latest_beginning", "deadline", "closes", "closes_dry")
+_COLUMNS = ("measure", "amounts", *_DATES, "earthwork", "source")
 _STYLE = (
     "body{font:14px/1.45 system-ui,'Noto Sans CJK SC',sans-serif;color:#1f2933;max-width:64rem;"
     "margin:1rem auto;padding:0 1rem}h1{font-size:1.4rem}"
@@ -105,7 +104,8 @@ def plan_page(plan: Plan, *, language: str = "en") -> str:
     )
     counts = pd.Series([line.state for line in plan.lines]).value_counts()
     listed = [
-        f"{count} {STATES_ZH[state] if words is _ZH else state}" for state, count in counts.items()
+        f"{count} {STATES_ZH[str(state)] if words is _ZH else state}"
+        for state, count in counts.items()
     ]
     states = ("、" if words is _ZH else ", ").join(listed)
     lead = words["lead"].format(n=len(plan.lines), states=states, profile=escape(plan.profile))

@@ -45,7 +45,7 @@ _NUMBERS = {
     "hectares": (0.0, 1e9),
 }
 _FLAGS = ("permafrost", "field_visited")
-_TEXTS = ("grade", "protection", "override", "warning", "sowing_date")
+_TEXTS = ("grade", "protection", "override", "warning", "alert", "sowing_date")
 _WARNINGS = ("none", "watch", "warning", "confirmed", "restored")
 _OWN_WORDS = {"grade": ("none",), "warning": ("none",)}
 _YES = {"true", "yes", "y", "1", "1.0", "t", "是"}
@@ -134,7 +134,7 @@ def read_units(
     ``elevation`` [m], ``slope``, ``aspect`` [degrees], ``soil_depth``, ``thaw_depth`` [m],
     ``permafrost``, ``protection``, ``field_visited``, ``seasons``, ``pika_burrows`` [ha-1],
     ``cover``, ``capacity``, ``capacity_lower``, ``coming_water`` [1], ``hectares``, ``override``,
-    ``warning``, ``warning_share`` [1], ``seed_rate``, ``fertiliser_rate`` [kg ha-1],
+    ``warning``, ``warning_share`` [1], ``alert``, ``seed_rate``, ``fertiliser_rate`` [kg ha-1],
     ``sowing_date``, ``fencing_years``.
     """
     source = Path(path)
