@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from headwater.errors import DataError, InputError, ResumeError
 from headwater.restoration.plan import Plan, plan_table
@@ -72,7 +73,13 @@ def _csv(plan: Plan, path: Path, language: str) -> None:
 
 
 def _xlsx(plan: Plan, path: Path, language: str) -> None:
-    plan_table(plan, language=language).to_excel(path, index=False, sheet_name="plan")
+    table = plan_table(plan, language=language)
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        table.to_excel(book, index=False, sheet_name="plan", freeze_panes=(1, 1))
+        columns = book.sheets["plan"].column_dimensions
+        for place, name in enumerate(table):
+            longest = max(len(str(name)), *(len(str(one)) for one in table[name]))
+            columns[chr(ord("A") + place)].width = min(longest + 2, 60)
 
 
 def _html(plan: Plan, path: Path, language: str) -> None:
@@ -90,24 +97,7 @@ def _geopackage(plan: Plan, path: Path, language: str) -> None:
             found="units from a table",
             do="Make the plan of a GeoPackage or GeoJSON of units, or write .csv or .xlsx",
         )
-    table = plan_table(plan, language=language).groupby("unit", sort=False)
-    joined = {
-        name: table[name].agg(lambda texts: "; ".join(str(one) for one in texts if str(one)))
-        for name in ("measure", "latest_beginning", "deadline")
-    }
-    fields: dict[str, Any] = {
-        "unit": [line.unit.name for line in lines],
-        "grade": [line.unit.site.grade for line in lines],
-        "confidence": [line.advice.confidence for line in lines],
-        "measures": joined["measure"].tolist(),
-        "begin_by": joined["latest_beginning"].tolist(),
-        "done_by": joined["deadline"].tolist(),
-        "state": [line.state for line in lines],
-        "priority": [line.priority for line in lines],
-        "hectares": [line.unit.hectares for line in lines],
-        "warning": [line.unit.site.warning for line in lines],
-        "water": table["water_check"].first().tolist(),
-    }
+    fields = _fields(plan, language)
     write(
         path,
         geometry=np.array([to_wkb(line.unit.outline) for line in lines], dtype=object),
@@ -121,6 +111,30 @@ def _geopackage(plan: Plan, path: Path, language: str) -> None:
         driver="GPKG",
         layer="plan",
     )
+
+
+def _fields(plan: Plan, language: str) -> dict[str, list[Any]]:
+    """Give the attributes of the map: a value for each unit."""
+    lines = plan.lines
+    rows = [part for _, part in plan_table(plan, language=language).groupby("unit", sort=False)]
+    begin = [sorted(text for text in part["latest_beginning"] if text) for part in rows]
+    return {
+        "unit": [line.unit.name for line in lines],
+        "grade": [line.unit.site.grade for line in lines],
+        "confidence": [line.advice.confidence for line in lines],
+        "measures": ["; ".join(_dated(row) for row in part.to_dict("records")) for part in rows],
+        "begin_by": [dates[0] if dates else "" for dates in begin],
+        "state": [line.state for line in lines],
+        "priority": [line.priority for line in lines],
+        "hectares": [line.unit.hectares for line in lines],
+        "warning": [line.unit.site.warning for line in lines],
+        "water": [part["water_check"].iloc[0] for part in rows],
+    }
+
+
+def _dated(row: Mapping[Any, Any]) -> str:
+    days = f" ({row['latest_beginning']} – {row['deadline']})" if row["deadline"] else ""
+    return f"{row['measure']}{days}"
 
 
 _Writer = Callable[[Plan, Path, str], None]
