@@ -11,7 +11,7 @@ import pandas as pd
 
 from headwater.errors import DataError, InputError, ResumeError
 from headwater.restoration.plan import Plan, plan_table
-from headwater.restoration.plan_page import plan_page
+from headwater.restoration.plan_printing import plan_page
 from headwater.restoration.units import CRS
 
 __all__ = ["write_plan"]
