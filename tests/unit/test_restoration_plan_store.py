@@ -28,7 +28,7 @@ from headwater.restoration.measures import Site
 from headwater.restoration.plan import move_line
 from headwater.restoration.plan_store import merge_plan, plan_as_json
 from headwater.restoration.rain_harvesting import HarvestStore
-from headwater.restoration.units import Unit, unit_of
+from headwater.restoration.units import Unit, hectares_of, unit_of
 
 
 def units(grade="severe"):
@@ -248,3 +248,61 @@ def test_fewer_than_five_years_say_nothing_of_dry_years():
     assert math.isnan(found.shift)
     with pytest.raises(DataError, match="do not fit"):
         dry_year_shift(np.ones((4, 3)), [1, 2, 3.0], [1, 2, 3, 4])
+
+
+def features(tmp_path, *shapes):
+    whole = [
+        {
+            "type": "Feature",
+            "properties": {"name": f"U{i}"},
+            "geometry": shapely.geometry.mapping(shape),
+        }
+        for i, shape in enumerate(shapes)
+    ]
+    path = tmp_path / "units.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": whole}))
+    return path
+
+
+def test_a_unit_in_the_hole_of_another_overlaps_nothing(tmp_path):
+    whole, hole = shapely.box(100, 38, 100.1, 38.1), shapely.box(100.04, 38.04, 100.06, 38.06)
+    ring = shapely.MultiPolygon([whole.difference(hole), shapely.box(101, 38, 101.1, 38.1)])
+    records = read_units(features(tmp_path, ring, hole))
+    areas = hectares_of([record.outline for record in records])
+    assert areas[0] == pytest.approx(2 * hectares_of([whole])[0] - areas[1], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (shapely.Point(100, 38), "no area"),
+        (shapely.GeometryCollection([shapely.box(100, 38, 101, 39), shapely.Point(1, 1)]), "area"),
+        (shapely.Polygon([(100, 38), (101, 39), (101, 38), (100, 39)]), "crosses itself"),
+        (shapely.box(500000, 4200000, 501000, 4201000), "nowhere on the Earth"),
+    ],
+)
+def test_outlines_that_are_no_units_are_refused(tmp_path, shape, words):
+    with pytest.raises(DataError, match=words):
+        read_units(features(tmp_path, shape))
+
+
+def test_a_shapefile_that_does_not_say_its_encoding_is_refused(tmp_path):
+    import pyogrio
+
+    path = tmp_path / "units.shp"
+    pyogrio.raw.write(
+        path,
+        np.array([shapely.to_wkb(shapely.box(500000, 4200000, 501000, 4201000))], dtype=object),
+        [np.array(["北坡"], dtype=object)],
+        ["name"],
+        geometry_type="Polygon",
+        crs="EPSG:32647",
+        driver="ESRI Shapefile",
+        encoding="GBK",
+    )
+    path.with_suffix(".cpg").unlink(missing_ok=True)
+    with pytest.raises(InputError, match="how its names are encoded"):
+        read_units(path)
+    (record,) = read_units(path, encoding="GBK")
+    assert record.name == "北坡"
+    assert hectares_of([record.outline])[0] == pytest.approx(100.08, abs=0.01)

@@ -230,9 +230,17 @@ def hectares_of(outlines: Sequence[BaseGeometry]) -> np.ndarray[Any, np.dtype[np
     [97.5]
     """
     from pyproj import Geod
+    from shapely.geometry.polygon import orient
 
     ellipsoid = Geod(ellps="WGS84")
-    areas = [abs(ellipsoid.geometry_area_perimeter(one)[0]) for one in outlines]
+    # the sign of an area is the sense of its ring: without one sense for all, parts cancel
+    areas = [
+        sum(
+            ellipsoid.geometry_area_perimeter(orient(part))[0]
+            for part in getattr(outline, "geoms", [outline])
+        )
+        for outline in outlines
+    ]
     return np.asarray(areas) / 1e4
 
 
@@ -276,6 +284,13 @@ def check_units(units: Sequence[Unit | UnitRecord]) -> None:
                 found=called,
                 do="Correct its polygon",
             )
+        west, south, east, north = outline.bounds
+        if not (west >= -180.0 and east <= 360.0 and south >= -90.0 and north <= 90.0):
+            raise DataError(
+                "a unit that lies nowhere on the Earth",
+                found=f"{called}, from {west:g}, {south:g} to {east:g}, {north:g}",
+                do="Give longitude and latitude, or the reference system of the file",
+            )
     _refuse_overlaps(outlined)
 
 
@@ -310,8 +325,9 @@ def _from_map(
     shapes, columns, system = read_features(path, crs=crs, encoding=encoding)
     _require(path, name, list(columns))
     names = ["" if _is_missing(each) else str(each).strip() for each in columns[name]]
+    _refuse_garbled(path, names, encoding)
     for called, shape in zip(names, shapes, strict=True):
-        if shape is None or shapely.get_dimensions(shape) != 2:
+        if shape is None or shape.geom_type not in ("Polygon", "MultiPolygon"):
             kind = "nothing" if shape is None else shape.geom_type
             raise DataError(
                 f"the unit '{called}' of {path} has no area",
@@ -326,6 +342,20 @@ def _from_map(
         for i in range(len(names))
     ]
     return names, rows, list(shapes)
+
+
+def _refuse_garbled(path: Path, names: Sequence[str], encoding: str | None) -> None:
+    """Refuse names of a shapefile that does not say how they are encoded."""
+    told = (
+        encoding is not None or path.suffix.lower() != ".shp" or path.with_suffix(".cpg").exists()
+    )
+    strange = [name for name in names if not name.isascii()]
+    if strange and not told:
+        raise InputError(
+            f"{path} does not say how its names are encoded",
+            found=f"'{strange[0]}', and no {path.with_suffix('.cpg').name}",
+            do='Write encoding = "GBK" (or the one it has), or save the units as a GeoPackage',
+        )
 
 
 def _from_table(path: Path, name: str) -> tuple[list[str], list[dict[str, Any]], list[Any]]:
@@ -411,8 +441,8 @@ def _number(unit: str, key: str, value: Any) -> float:
         number = math.nan
     if not low <= number <= high:
         raise DataError(
-            f"a {key.replace('_', ' ')} of the unit '{unit}' that cannot be",
-            found=f"{value!r}",
+            f"{key.replace('_', ' ')} of the unit '{unit}' that cannot be",
+            found=f"'{value}'",
             do=f"Give a number from {low:g} to {high:g}",
         )
     return number
