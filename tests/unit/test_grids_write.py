@@ -11,6 +11,7 @@ import xarray as xr
 from headwater.errors import CRSError, GridError, ResumeError
 from headwater.grids import read_area, study_grid, write_geotiff, write_netcdf, write_zarr
 from headwater.grids.geometry import crs_of, grid_coords
+from headwater.grids.write import own_words
 
 GRID = study_grid(resolution=0.5, area=read_area((94, 36, 97, 38)))
 VALUES = np.random.default_rng(5).normal(size=(7, 4, 6)).astype(np.float32)
@@ -177,3 +178,33 @@ def test_what_cannot_be_a_geotiff(tmp_path: Path) -> None:
 def test_a_folder_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ResumeError, match=r"cannot be written. Found: no folder"):
         write_netcdf(cube(), tmp_path / "none" / "p.nc")
+
+
+def test_what_cf_has_no_words_for_is_kept_and_comes_back(tmp_path: Path) -> None:
+    meanings = "none no_start:_the_record_begins_too_late,_or_has_a_gap"
+    maps = xr.Dataset(
+        {
+            "start": (("y", "x"), np.ones((2, 3)), {"units": "day of year"}),
+            "reason": (
+                ("y", "x"),
+                np.ones((2, 3), np.int8),
+                {"units": "1", "flag_values": [0, 1], "flag_meanings": meanings},
+            ),
+            "mean": (
+                ("y", "x"),
+                np.ones((2, 3)),
+                {"units": "degC", "standard_name": "air_temperature", "long_name": "Mean"},
+            ),
+        }
+    )
+    path = write_netcdf(maps, tmp_path / "season.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as file:
+        written = file.load()
+    assert (written["start"].attrs["units"], written["start"].attrs["long_name"]) == ("1", "Start")
+    words = written["reason"].attrs["flag_meanings"].split()
+    assert words == ["none", "no_start_the_record_begins_too_late_or_has_a_gap"]
+    assert written["reason"].attrs["flag_values"].dtype == np.int8
+    assert written["mean"].attrs["units_metadata"] == "temperature: on_scale"
+    back = own_words(written)
+    assert back["start"].attrs["units"] == "day of year"
+    assert back["reason"].attrs["flag_meanings"] == meanings

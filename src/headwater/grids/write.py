@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 import shutil
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +18,16 @@ from headwater import __version__
 from headwater.errors import GridError, ResumeError
 from headwater.grids.geometry import crs_of, geobox_of
 
-__all__ = ["write_geotiff", "write_netcdf", "write_zarr"]
+__all__ = ["own_words", "write_geotiff", "write_netcdf", "write_zarr"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, *_FULL)
 # What is joined before it is written, of all variables together [bytes].
 _GATHERED = 24e6
 _TIMES = ("units", "calendar")
+_OWN = "headwater_"
+"""Before the name of an attribute: as it was, where CF wants it otherwise."""
+_NO_CF_UNITS = ("day of year",)
 _ATTRIBUTES = {"Conventions": "CF-1.11", "history": f"Written by Headwater {__version__}"}
 
 
@@ -58,8 +62,35 @@ def write_netcdf(data: xr.Dataset, path: str | Path) -> Path:
     packed = {"zlib": True, "complevel": 4}
     encoding = {name: packed for name, v in data.data_vars.items() if v.ndim}
     with _whole(Path(path)) as part:
-        _prepared(data, encoding).to_netcdf(part, engine="h5netcdf")
+        _in_cf_words(_prepared(data, encoding)).to_netcdf(part, engine="h5netcdf")
     return Path(path)
+
+
+def own_words(data: xr.Dataset) -> xr.Dataset:
+    """Give variables of a NetCDF file of ours the units and meanings that CF has no words for.
+
+    Parameters
+    ----------
+    data : Dataset
+        Opened from what :func:`write_netcdf` wrote.
+
+    Returns
+    -------
+    Dataset
+        The same, with attributes as they were before writing.
+
+    Examples
+    --------
+    >>> attrs = {"units": "1", "headwater_units": "day of year"}
+    >>> own_words(xr.Dataset({"start": ((), 5, attrs)}))["start"].attrs
+    {'units': 'day of year'}
+    """
+    for variable in data.variables.values():
+        kept = {key: v for key, v in variable.attrs.items() if str(key).startswith(_OWN)}
+        for key, value in kept.items():
+            del variable.attrs[key]
+            variable.attrs[str(key).removeprefix(_OWN)] = value
+    return data
 
 
 def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int]) -> Path:
@@ -282,8 +313,25 @@ def _as_cf(variable: xr.Variable, name: str, known: set[str]) -> None:
     if method.partition(":")[0].strip() not in {"", "area", *known}:
         # A map that was reduced over time: the method stays, as words.
         variable.attrs["comment"] = f"cell_methods {variable.attrs.pop('cell_methods')}"
-    if name in known and not {"long_name", "standard_name"} & variable.attrs.keys():
-        variable.attrs["long_name"] = name.replace("_", " ").capitalize()
+
+
+def _in_cf_words(data: xr.Dataset) -> xr.Dataset:
+    """Write units and meanings as CF allows, names for all, and the kind of temperatures."""
+    bounds = {v.attrs.get("bounds") for v in data.variables.values()}
+    for name, variable in data.variables.items():
+        attrs = variable.attrs
+        if attrs.get("units") in _NO_CF_UNITS:
+            attrs |= {f"{_OWN}units": attrs["units"], "units": "1"}
+        meanings = str(attrs.get("flag_meanings", ""))
+        plain = re.sub(r"[^\w.@+ -]", "", meanings, flags=re.ASCII)
+        if plain != meanings:
+            attrs |= {f"{_OWN}flag_meanings": meanings, "flag_meanings": plain}
+        if "temperature" in str(attrs.get("standard_name", "")):
+            attrs["units_metadata"] = "temperature: on_scale"
+        named = {"long_name", "standard_name"} & attrs.keys()
+        if variable.ndim and not named and name not in bounds:
+            attrs["long_name"] = str(name).replace("_", " ").capitalize()
+    return data
 
 
 def _link_bounds(data: xr.Dataset) -> None:

@@ -160,9 +160,10 @@ def _save_maps(home: Path, name: str, maps: xr.Dataset) -> list[Path]:
 
 
 def _load_maps(path: Path) -> xr.Dataset:
+    from headwater.grids.write import own_words
+
     with xr.open_dataset(path, engine="h5netcdf", decode_coords="all") as maps:
-        loaded: xr.Dataset = maps.load()
-    return loaded
+        return own_words(maps.load())
 
 
 def _save_table(home: Path, name: str, table: pd.DataFrame) -> tuple[list[Path], dict[str, Any]]:

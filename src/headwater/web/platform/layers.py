@@ -119,9 +119,11 @@ def open_values(layer: Layer) -> xr.DataArray:
 def _open(path: Path) -> xr.Dataset:
     import xarray as xr
 
+    from headwater.grids.write import own_words
+
     engine: Any = "zarr" if path.suffix == ".zarr" else "h5netcdf"
     try:
-        return xr.open_dataset(path, engine=engine, decode_coords="all")
+        return own_words(xr.open_dataset(path, engine=engine, decode_coords="all"))
     except (OSError, ValueError, KeyError) as error:
         raise ResumeError(
             "a result that cannot be read",
