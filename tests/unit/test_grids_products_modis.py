@@ -14,6 +14,7 @@ from headwater.grids.geometry import geobox_of
 from headwater.grids.products import quality_counts, read_product
 from headwater.grids.products._hdf4 import SINUSOIDAL
 from headwater.grids.products.modis import read_modis
+from headwater.grids.steps import time_steps
 
 SIDE = 926.625433055833
 TILE = 12  # cells; a real tile of 1 km has 1200
@@ -279,3 +280,58 @@ def test_rasters_of_integers_and_of_floats_are_one_series(tmp_path: Path) -> Non
         read_modis(tmp_path / "*.tif", "lst_day")
     with pytest.raises(GridError, match="sinusoidal"):
         read_modis(raster(tmp_path / "NDVI_2016_033.tif", stored, "EPSG:32647"), "ndvi")
+
+
+def test_evapotranspiration_is_the_amount_of_each_composite(tmp_path: Path) -> None:
+    for day in ("2018001", "2018009", "2018361", "2019001"):
+        values, quality = full(80, "int16"), full(0, "uint8")
+        values[0, 0], quality[0, 0] = 32761, 255  # no vegetation: a code, not 3276 mm
+        quality[0, 1] = 4 << 5  # not produced
+        quality[0, 2] = 3 << 5  # empirical
+        write(
+            tmp_path / f"MOD16A2GF.A{day}.h25v05.061.2021336042222.hdf",
+            {"ET_500m": (values, {"units": "kg/m^2/8day"}), "ET_QC_500m": (quality, {})},
+        )
+    cube = read_product("modis-evapotranspiration", tmp_path / "*.hdf")
+    rain = cube["evapotranspiration"]
+    assert rain.isel(time=0, y=0).values[:4].tolist() == pytest.approx(
+        [np.nan, np.nan, 8.0, 8.0], nan_ok=True
+    )
+    assert rain.attrs["total"] == "sum"
+    days = time_steps(rain).days
+    assert days.tolist() == [8.0, 8.0, 5.0, 8.0]
+
+
+def test_indices_of_viirs_are_read_from_hdf5(tmp_path: Path) -> None:
+    import h5py
+
+    name = "500 m 16 days"
+    values, quality = full(6000, "int16"), full(0, "int8")
+    values[0, 0], quality[0, 0] = -15000, -4
+    quality[0, 1], quality[0, 2], quality[0, 3] = 8, 9, 3
+    fields = "\n".join(
+        f'\t\t\tDataFieldName="{name} {layer}"' for layer in ("NDVI", "pixel reliability")
+    )
+    text = STRUCT.format(
+        rows=TILE,
+        columns=TILE,
+        left=LEFT[25],
+        top=TOP,
+        right=LEFT[25] + TILE * SIDE,
+        bottom=TOP - TILE * SIDE,
+        projection="HE5_GCTP_SNSOID",
+        fields=fields,
+    )
+    path = tmp_path / "VNP13A1.A2018161.h25v05.002.2021336042222.h5"
+    with h5py.File(path, "w") as file:
+        home = "HDFEOS/GRIDS/VIIRS_Grid_16Day_VI_500m/Data Fields"
+        file[f"{home}/{name} NDVI".replace("500 m 16 days", "500_m_16_days")] = values
+        file[f"{home}/500_m_16_days_pixel_reliability"] = quality
+        file["HDFEOS INFORMATION/StructMetadata.0"] = text
+    cube = read_product("viirs-ndvi", path)
+    assert cube["ndvi"].values[0, 0, :5].tolist() == pytest.approx(
+        [np.nan, np.nan, np.nan, 0.6, 0.6], nan_ok=True
+    )
+    counts = quality_counts(cube).iloc[0]
+    assert counts[["not_observed", "frozen_or_snow", "poor_quality"]].tolist() == [1, 1, 1]
+    assert geobox_of(cube["ndvi"]).transform.c == pytest.approx(LEFT[25])

@@ -11,8 +11,8 @@ from pyproj import Transformer
 
 from headwater.errors import GridError, InputError, StudyError, TimeAxisError
 from headwater.grids import read_area
-from headwater.grids.geometry import geobox_of
-from headwater.grids.products import quality_counts
+from headwater.grids.geometry import geobox_of, grid_coords
+from headwater.grids.products import quality_counts, read_product
 from headwater.grids.products.ease2 import ease2_grid
 from headwater.grids.products.smap import read_smap
 
@@ -197,3 +197,46 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     twice.write_bytes(good.read_bytes())
     with pytest.raises(InputError, match="a day is given twice"):
         read_smap([good, twice]).load()
+
+
+def level_4(folder: Path, name: str, values: np.ndarray, *, whole: bool = False) -> Path:
+    grid = ease2_grid(9, (98.0, 38.0, 98.5, 38.4))
+    path = folder / f"SMAP_L4_SM_{name}_Vv7032_001.h5"
+    with h5py.File(path, "w") as file:
+        file["Geophysical_Data/sm_surface"] = values.astype("f4")
+        file["Geophysical_Data/sm_rootzone"] = (values / 2).astype("f4")
+        if not whole:
+            coords = grid_coords(grid)
+            file["x"], file["y"] = coords["x"].values, coords["y"].values
+    return path
+
+
+def test_level_4_stands_at_the_start_of_its_three_hours(tmp_path: Path) -> None:
+    grid = ease2_grid(9, (98.0, 38.0, 98.5, 38.4))
+    values = np.full(grid.shape, 0.3)
+    values[0, :2] = -9999.0, 1.5
+    for hour in ("01", "04"):
+        level_4(tmp_path, f"gph_20170601T{hour}3000", values)
+    for layer, expected in (("surface", 0.3), ("rootzone", 0.15)):
+        cube = read_product(f"smap-l4-{layer}", tmp_path / "*.h5")
+        theta = cube["soil_moisture"]
+        assert [str(when)[:16] for when in theta["time"].values] == [
+            "2017-06-01T00:00",
+            "2017-06-01T03:00",
+        ]
+        assert float(theta.isel(time=0, y=1, x=1)) == pytest.approx(expected)
+        np.testing.assert_allclose(geobox_of(theta).transform, grid.transform)
+    assert quality_counts(cube)["not_observed"].tolist() == [1, 1]
+
+
+def test_level_4_that_is_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GridError, match="9 km EASE-Grid"):
+        read_product(
+            "smap-l4-surface",
+            level_4(tmp_path, "gph_20170601T013000", np.full((3, 4), 0.2), whole=True),
+        )
+    path = tmp_path / "SMAP_L4_SM_aup_20170601T030000_Vv7032_001.h5"
+    with h5py.File(path, "w") as file:
+        file["Analysis_Data/sm_surface_analysis"] = np.zeros((2, 2))
+    with pytest.raises(InputError, match="SPL4SMGP"):
+        read_product("smap-l4-surface", path)

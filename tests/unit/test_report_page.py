@@ -20,7 +20,7 @@ from headwater.figures import new_figure
 from headwater.grids.geometry import grid_coords
 from headwater.grids.plots import map_figure
 from headwater.report.lineage import Lineage, read_lineage
-from headwater.report.page import Chapter, Front, compose_page
+from headwater.report.page import Chapter, Front, _hold_together, compose_page
 from headwater.report.picture import take_picture
 from headwater.report.section import FigureBlock, Section, TableBlock, TextBlock
 
@@ -262,3 +262,16 @@ def test_what_is_said_of_each_quantity_is_said_once_of_all() -> None:
         "NDVI, Air temperature: a mean needs data on 80 % of the area.",
         "One step was left out.",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("read from 20150101.tif and '123456'", "read from 20150101.tif and '123456'"),
+        ("sm_20150.nc, 10000.csv and data/54321", "sm_20150.nc, 10000.csv and data/54321"),
+        ('C:\\12345\\a.tif and "55555"', 'C:\\12345\\a.tif and "55555"'),
+        ("n is 12345.", "n is 12\u202f345."),
+    ],
+)
+def test_numbers_within_names_stay_as_they_are(text: str, shown: str) -> None:
+    assert str(_hold_together(text).unescape()) == shown

@@ -113,6 +113,20 @@ def test_what_is_ambiguous_is_asked(tmp_path: Path) -> None:
     assert str(read["time"].values[0])[:10] == "2001-02-01"
 
 
+@pytest.mark.parametrize("options", [{"units": "mm"}, {"units": "mm", "variable": "tp"}])
+def test_quantities_under_each_other_are_distinguished(tmp_path: Path, options: dict) -> None:
+    lines = lattice(tmp_path / "p.csv", "value").read_text().splitlines()
+    rows = [
+        f"{','.join(line.split(',')[:3])},{name},{float(line.split(',')[3]) + more}"
+        for name, more in (("tp", 0), ("e", 500))
+        for line in lines[1:]
+    ]
+    (tmp_path / "q.csv").write_text("\n".join(["lon,lat,time,short_name,value", *rows]))
+    data = open_points(tmp_path / "q.csv", term("precipitation"), options=options)
+    assert data.isel(time=0).values.tolist() == [[1, 11, 21], [0, 10, 20]]
+    assert "short_name is not tp" in data.attrs["notes"]
+
+
 def test_texts_are_tables_unless_they_are_grids(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("ncols 3\nnrows 2\n")
     (tmp_path / "b.txt").write_text("lon\tlat\tz\n")

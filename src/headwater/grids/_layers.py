@@ -210,7 +210,7 @@ def _times(
     """Read the times of a layer: of its coordinate, or of the file's name."""
     pattern = wish.get("time")
     if "time" not in data.dims:
-        static = not many and (pattern is None or wish.quantity.total == "none")
+        static = wish.quantity.total == "none" or (not many and pattern is None)
         return None if static else times_of_name(path, 1, pattern)
     coordinate = _time_coordinate(dataset, axes["time"])
     if coordinate is not None:

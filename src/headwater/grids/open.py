@@ -18,6 +18,7 @@ from headwater.grids._axes import wrap_longitude
 from headwater.grids._crs import agreed_crs
 from headwater.grids._files import find_files
 from headwater.grids._layers import Layer, Wish, read_centres, read_layer
+from headwater.grids._mosaic import mosaicked, same_places
 from headwater.grids.geometry import geobox_of, grid_coords
 from headwater.grids.stamps import stamp_doubt, stamp_words
 from headwater.grids.steps import bounded_steps, on_steps, time_steps
@@ -108,7 +109,7 @@ def open_grid(
     ----------
     source : path, glob pattern, or list of them
         NetCDF (4 or classic), Zarr, GeoTIFF, ESRI ASCII or PCRaster. Several files are joined along
-        time.
+        time; tiles of one time and lattice are put together.
     quantity : Term
         What the values are, from the glossary.
     chunk_mb : float
@@ -268,6 +269,7 @@ def out_of_range(data: xr.DataArray, quantity: Term | None = None) -> OutOfRange
 
 def _joined(layers: list[Layer]) -> Layer:
     """Join the layers of several files along time, after making sure that they fit."""
+    layers = mosaicked(layers)
     first = layers[0]
     if len(layers) == 1:
         return first
@@ -285,7 +287,7 @@ def _joined(layers: list[Layer]) -> Layer:
                 found=f"{first.path.name} '{first.units}', {layer.path.name} '{layer.units}'",
                 do="Open them apart, or give units for all of them",
             )
-        if not _same_places(first.data, layer.data):
+        if not same_places(first.data, layer.data):
             raise GridError(
                 "the files lie on different grids",
                 found=f"{first.path.name} {_shape(first)}, {layer.path.name} {_shape(layer)}",
@@ -320,13 +322,6 @@ def _refuse_overlap(layers: list[Layer]) -> None:
                 f"{after.path.name} begins {str(following)[:19]}",
                 do="Give each time once: narrow the pattern, or remove one of the files",
             )
-
-
-def _same_places(one: xr.DataArray, other: xr.DataArray) -> bool:
-    if one.sizes["y"] != other.sizes["y"] or one.sizes["x"] != other.sizes["x"]:
-        return False
-    pairs = [(one[axis].values, other[axis].values) for axis in "yx" if axis in one.coords]
-    return all(np.allclose(a, b, rtol=0, atol=1e-3 * np.ptp(a) / a.size) for a, b in pairs)
 
 
 def _shape(layer: Layer) -> str:

@@ -23,7 +23,8 @@ __all__ = ["Chapter", "Front", "compose_page", "file_stem"]
 
 
 # A count of five digits or more, and no part of a code, a path, a DOI or a decimal
-_LONG_COUNT = re.compile(r"(?<![\w./:,−-])[1-9]\d{4,8}(?![\w/:-]|[.,]\d)")
+# A number by itself: not within a name ('20150101.tif', "12345", 2015_10000, a path or a date).
+_LONG_COUNT = re.compile(r"(?<![\w./:,−\\'\"#-])[1-9]\d{4,8}(?![\w/:\\'\"-]|[.,]\w)")
 
 
 @dataclass(frozen=True, slots=True)

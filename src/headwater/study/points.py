@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 from headwater.errors import DataError, InputError
 from headwater.tables import read_table
 from headwater.tables.options import DEFAULTS, ReadingOptions
-from headwater.tables.report import name_rows
+from headwater.tables.report import LeftOut, name_rows
 from headwater.tables.vocabulary import Field, fields_named
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ __all__ = ["is_point_table", "open_points"]
 _TABLES = (".csv", ".tsv", ".xlsx", ".xls")
 _TEXTS = (".txt", ".dat")
 _FIELDS = ("station", "longitude", "latitude", "time", "depth_top", "depth_bottom", "depth")
+_VALUES = "value values val wert 值 数值"
+"""What the numbers of a table are headed with that holds several quantities under each other."""
 _FEWEST = 8
 """Stations below which no variogram can be fitted."""
 _SIDE = 48
@@ -170,8 +173,14 @@ def _read(path: Path, quantity: Term, column: str | None, reading: ReadingOption
     )
     own = Field(quantity.name, "number", spellings)
     known = [name for name in _FIELDS if name != quantity.name]
-    columns = {quantity.name: column} if column else None
-    table = read_table(path, (own, *fields_named(known)), columns=columns, options=reading)
+    table = read_table(path, fields_named(known), options=reading)
+    long = _long(table, {column} if column else set(spellings.split()))
+    if long is None:
+        columns = {quantity.name: column} if column else None
+        table = read_table(path, (own, *fields_named(known)), columns=columns, options=reading)
+    else:
+        sought = (replace(own, spellings=_VALUES), *fields_named(known))
+        table = _rows_of(read_table(path, sought, options=reading), *long)
     lost = [
         name for name in ("longitude", "latitude", quantity.name) if name not in table.data.columns
     ]
@@ -184,6 +193,34 @@ def _read(path: Path, quantity: Term, column: str | None, reading: ReadingOption
             do="Name the column of the values: variable = '...'; places are longitude and latitude",
         )
     return table
+
+
+def _long(table: Table, names: set[str]) -> tuple[str, str] | None:
+    """Find the column that names what each row holds, and the name that is wanted."""
+    heads = {str(name).lower() for name in table.data.columns}
+    if not heads & set(_VALUES.split()):
+        return None
+    found = []
+    for head in table.report.kept:
+        words = table.data[head].dropna()
+        if not pd.api.types.is_numeric_dtype(words):
+            known = {w for w in map(str, words.unique()) if w in names or _plain(w) in names}
+            found += [(head, word) for word in sorted(known)]
+    return found[0] if len(found) == 1 else None
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\W_]+", "", word).lower()
+
+
+def _rows_of(table: Table, head: str, word: str) -> Table:
+    """Keep the rows of one quantity of a table that holds several under each other."""
+    kept = table.data[table.data[head] == word]
+    report = table.report
+    others = LeftOut(f"{head} is not {word}", tuple(table.data.index.difference(kept.index)))
+    left = (*report.left_out, others) if len(others.rows) else report.left_out
+    report = replace(report, n_rows=len(kept), left_out=left)
+    return replace(table, data=kept, report=report)
 
 
 def _gathered(tables: Sequence[Table], files: Sequence[Path], quantity: Term) -> _Points:

@@ -1,4 +1,4 @@
-"""HDF-EOS grids in HDF4 files: layers, their attributes and where their cells lie."""
+"""HDF-EOS grids in HDF4 and HDF5 files: layers, their attributes and where their cells lie."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def grid_of_layer(path: Path, name: str) -> GeoBox:
     texts = sorted(key for key in attributes if key.startswith("StructMetadata."))
     text = "".join(str(attributes[key]) for key in texts)
     for block in re.findall(r"GROUP=GRID_\d+(.*?)END_GROUP=GRID_\d+", text, flags=re.DOTALL):
-        if f'DataFieldName="{name}"' not in block:
+        # HDF5 files of VIIRS write names of layers with blanks here and with underscores there
+        if f'DataFieldName="{name}"'.replace("_", " ") not in block.replace("_", " "):
             continue
         rows, columns = (int(_field(block, rf"{axis}Dim=(\d+)", path)[0]) for axis in "YX")
         corners = [
@@ -74,7 +75,7 @@ def grid_of_layer(path: Path, name: str) -> GeoBox:
             for key in ("UpperLeftPointMtrs", "LowerRightMtrs")
         ]
         projection = _field(block, r"Projection=(\w+)", path)[0]
-        if projection not in ("GCTP_SNSOID", "GCTP_ISINUS"):
+        if projection.removeprefix("HE5_") not in ("GCTP_SNSOID", "GCTP_ISINUS"):
             raise GridError(
                 f"{path} lies on another grid than MODIS's sinusoidal one",
                 found=f"projection {projection}",
@@ -101,8 +102,51 @@ def _field(block: str, pattern: str, path: Path) -> tuple[str, ...]:
     return match.groups()
 
 
+class _Hdf5:
+    """The grids of an HDF-EOS5 file, as the HDF4 library would give them."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._layers = file, {}
+        for grid in file.get("HDFEOS/GRIDS", {}).values():
+            for name, layer in grid.get("Data Fields", {}).items():
+                self._layers[name.replace("_", " ")] = layer
+
+    def datasets(self) -> dict[str, Any]:
+        return self._layers
+
+    def select(self, name: str) -> _Layer5:
+        return _Layer5(self._layers[name])
+
+    def attributes(self) -> dict[str, str]:
+        text = self._file.get("HDFEOS INFORMATION/StructMetadata.0")
+        value = b"" if text is None else text[()]
+        return {"StructMetadata.0": value.decode() if isinstance(value, bytes) else str(value)}
+
+
+class _Layer5:
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+
+    def __getitem__(self, part: Any) -> Any:
+        return self._layer[part]
+
+    def attributes(self) -> dict[str, Any]:
+        return dict(self._layer.attrs)
+
+    def endaccess(self) -> None:
+        """Nothing to end in HDF5."""
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    with path.open("rb") as stream:
+        newer = stream.read(4) == b"\x89HDF"
+    if newer:
+        import h5py
+
+        with _LOCK, h5py.File(path, "r") as file:
+            yield _Hdf5(file)
+        return
     if find_spec("pyhdf") is None:
         raise InputError(
             f"{path.name} is HDF4, which needs the package pyhdf",

@@ -13,6 +13,7 @@ from headwater.grids.products.gldas import read_gldas
 from headwater.grids.products.gridded import GRIDDED, read_gridded
 from headwater.grids.products.modis import read_modis
 from headwater.grids.products.smap import read_smap
+from headwater.grids.products.smap_l4 import read_smap_l4
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +32,14 @@ PRODUCTS: dict[str, tuple[str, Callable[..., xr.Dataset]]] = {
     "gldas-noah": ("soil_moisture", read_gldas),
     "modis-albedo-black": ("albedo", partial(read_modis, layer="albedo_black")),
     "modis-albedo-white": ("albedo", partial(read_modis, layer="albedo_white")),
+    "modis-evapotranspiration": (
+        "evapotranspiration",
+        partial(read_modis, layer="evapotranspiration"),
+    ),
+    "modis-potential-evapotranspiration": (
+        "potential_evapotranspiration",
+        partial(read_modis, layer="potential_evapotranspiration"),
+    ),
     "modis-evi": ("evi", partial(read_modis, layer="evi")),
     "modis-lst-day": ("surface_temperature", partial(read_modis, layer="lst_day")),
     "modis-lst-night": ("surface_temperature", partial(read_modis, layer="lst_night")),
@@ -38,6 +47,10 @@ PRODUCTS: dict[str, tuple[str, Callable[..., xr.Dataset]]] = {
     "modis-reflectance-ndvi": ("ndvi", partial(read_modis, layer="ndvi_of_reflectance")),
     "smap-l3-am": ("soil_moisture", partial(read_smap, overpass="am")),
     "smap-l3-pm": ("soil_moisture", partial(read_smap, overpass="pm")),
+    "smap-l4-rootzone": ("soil_moisture", partial(read_smap_l4, layer="rootzone")),
+    "smap-l4-surface": ("soil_moisture", partial(read_smap_l4, layer="surface")),
+    "viirs-evi": ("evi", partial(read_modis, layer="viirs_evi")),
+    "viirs-ndvi": ("ndvi", partial(read_modis, layer="viirs_ndvi")),
 }
 
 

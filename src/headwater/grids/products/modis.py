@@ -21,6 +21,7 @@ from headwater.grids.products._hdf4 import (
     read_layers,
 )
 from headwater.grids.products._stack import by_date, coded, described, stacked, window
+from headwater.grids.steps import END
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +67,19 @@ def _index_quality(flags: NDArray[Any], limit: float) -> Reasons:
     }
 
 
+def _viirs_quality(flags: NDArray[Any], limit: float) -> Reasons:
+    # Pixel reliability of VNP13: -4 fill, 0 excellent, 1 good, 2 acceptable, 3 marginal, 4 pass,
+    # 5 questionable, 6 poor, 7 cloud shadow, 8 snow or ice, 9 cloud, 10 estimated, 11 mean of
+    # years (recalled, unchecked).
+    return {"frozen_or_snow": flags == 8, "poor_quality": (flags > limit) | (flags < 0)}
+
+
+def _evaporation_quality(flags: NDArray[Any], limit: float) -> Reasons:
+    # ET_QC: bits 5-7 say how leaf area came (0 main method, 1 saturated, 2 and 3 empirical,
+    # 4 not produced; 7 fill).
+    return {"poor_quality": ((flags >> 5) & 7) > limit}
+
+
 def _albedo_quality(flags: NDArray[Any], limit: float) -> Reasons:
     # Mandatory quality: 0 full inversion, 1 magnitude inversion, 255 fill.
     return {"poor_quality": flags > limit}
@@ -85,7 +99,23 @@ def _state_quality(flags: NDArray[Any], limit: float) -> Reasons:
 _HEAT = (0.02, -273.15, 0, (7500, 65535), _temperature_quality, 2.0, "LST error at most {:g} K")
 _INDEX = (1e-4, 0.0, -3000, (-2000, 10000), _index_quality, 1.0, "pixel reliability at most {:g}")
 _SKY = (1e-3, 0.0, 32767, (0, 1000), _albedo_quality, 0.0, "mandatory quality at most {:g}")
+_WATER = (
+    0.1,
+    0.0,
+    32767,
+    (-32767, 32700),
+    _evaporation_quality,
+    3.0,
+    "leaf area code at most {:g}",
+)
+_VIIRS = (1e-4, 0.0, -15000, (-10000, 10000), _viirs_quality, 3.0, "pixel reliability at most {:g}")
 _PRODUCTS = {
+    "evapotranspiration": _Product(term("evapotranspiration"), ("ET_500m", "ET_QC_500m"), *_WATER),
+    "potential_evapotranspiration": _Product(
+        term("potential_evapotranspiration"), ("PET_500m", "ET_QC_500m"), *_WATER
+    ),
+    "viirs_ndvi": _Product(term("ndvi"), ("16 days NDVI", "16 days pixel reliability"), *_VIIRS),
+    "viirs_evi": _Product(term("evi"), ("16 days EVI", "16 days pixel reliability"), *_VIIRS),
     "lst_day": _Product(term("surface_temperature"), ("LST_Day_1km", "QC_Day"), *_HEAT),
     "lst_night": _Product(term("surface_temperature"), ("LST_Night_1km", "QC_Night"), *_HEAT),
     "ndvi": _Product(term("ndvi"), ("16 days NDVI", "16 days pixel reliability"), *_INDEX),
@@ -133,14 +163,18 @@ def read_modis(
     layer : str
         ``lst_day``, ``lst_night`` (MOD11A1, MYD11A1, 8-day A2), ``ndvi``, ``evi`` (MOD13, MYD13),
         ``albedo_white``, ``albedo_black`` (MCD43A3, shortwave), ``ndvi_of_reflectance`` (from
-        bands 1 and 2 of MOD09A1).
+        bands 1 and 2 of MOD09A1), ``evapotranspiration``, ``potential_evapotranspiration``
+        (MOD16A2, MYD16A2 and their gap-filled kin), ``viirs_ndvi``, ``viirs_evi`` (VNP13A1 and
+        VNP13A2, HDF5).
     area : Area, optional
         Keep the cells that touch it.
     limit : float, optional
         The least quality kept. Temperature: largest average error [K] of pixels that are not
         flagged good, default 2. Vegetation indices: largest pixel reliability, 0 good, 1 marginal
-        (default). Albedo: 0 full inversions (default), 1 also magnitude inversions. Reflectance: 0
-        clear sky (default), 1 also clouds.
+        (default); VIIRS: 0 excellent to 3 marginal (default), 6 poor. Albedo: 0 full inversions
+        (default), 1 also magnitude inversions. Reflectance: 0 clear sky (default), 1 also clouds.
+        Evapotranspiration: largest code of how leaf area came, 0 main method to 3 empirical
+        (default).
 
     Returns
     -------
@@ -162,8 +196,9 @@ def read_modis(
 
     Notes
     -----
-    MOD13 files state a scale factor of 10000, by which stored numbers are divided, where others
-    state one to multiply by; the scales here are those of the product guides [1]_ [2]_ [3]_.
+    Evapotranspiration is the amount of each composite [mm]; the last of a year has five or six
+    days. MOD13 files state a scale factor of 10000, by which stored numbers are divided, where
+    others state one to multiply by; the scales here are those of the product guides [1]_ [2]_ [3]_.
 
     References
     ----------
@@ -187,9 +222,19 @@ def read_modis(
     part = window(_union(grids), area)
     read = partial(_read_tiles, grids=grids, names=names, part=part, product=product, limit=least)
     values, quality = stacked(days, read, part)
+    if product.quantity.total == "sum":
+        values, quality = _on_eight_days(values), _on_eight_days(quality)
     label = f"MODIS {layer} ({files[0].name.split('.')[0]})"
     notes = [product.rule.format(least)]
     return described(values, quality, product.quantity, source=files, product=label, notes=notes)
+
+
+def _on_eight_days(data: xr.DataArray) -> xr.DataArray:
+    """Say where composites end: after eight days, or with the year."""
+    start = data["time"].values.astype("datetime64[D]")
+    new_year = (start.astype("datetime64[Y]") + 1).astype("datetime64[D]")
+    end = np.minimum(start + 8, new_year).astype("datetime64[ns]")
+    return data.assign_coords({END: ("time", end)})
 
 
 def _layers(path: Path, product: _Product) -> tuple[str, ...]:
