@@ -46,7 +46,7 @@ STILL = ("elevation", "slope", "vegetation")
 MONTHS = ("month", "dekad", "8 days", "16 days")
 
 
-def mostly(plain: Any, *odd: Any, times: int = 6) -> st.SearchStrategy[Any]:
+def mostly(plain: Any, *odd: Any, times: int = 15) -> st.SearchStrategy[Any]:
     """Draw what is usual, and now and then something odd."""
     return st.sampled_from([plain] * times * max(len(odd), 1) + list(odd))
 
@@ -114,21 +114,21 @@ def inputs(draw: st.DrawFn, name: str, frame: dict[str, Any]) -> dict[str, Any]:
     steps = "still" if still else draw(mostly(frame["steps"], None)) or draw(odd)
     most = {"day": 500, "6 hours": 200, "year": 12, "season": 24, "irregular": 60}.get(steps, 96)
     per_year = {"month": 12, "dekad": 36, "8 days": 46, "16 days": 23, "day": 365}.get(steps, 1)
-    years = draw(st.integers(1, 6))
+    years = draw(mostly(4, 1, 2, 6, times=3))
     count = draw(mostly(min(years * per_year, most), None)) or draw(st.integers(1, most))
-    scale = draw(mostly(1, 2, 0.5, times=2)) if not still else 0.5
+    scale = draw(mostly(1, 2, 0.5, times=4)) if not still else 0.5
     side = frame["size"] * scale
     return {
         "name": name,
         "steps": steps,
-        "start": f"{draw(mostly(2010, 2011, 2012))}-{draw(mostly(1, 7)):02d}-01",
+        "start": f"{draw(mostly(2011, 2010, 2012, times=8))}-{draw(mostly(1, 7)):02d}-01",
         "count": count,
         "rows": max(int(frame["rows"] / scale), 1) if scale != 1 else frame["rows"],
         "columns": max(int(frame["columns"] / scale), 1) if scale != 1 else frame["columns"],
         "size": side,
         "shift": draw(mostly(0.0, 0.03, 1.0)),
-        "missing": draw(mostly(0.0, 0.1, 0.7, times=2)),
-        "without": draw(mostly([], [1, 2], [5, 6, 7, 8, 9, 10], [7], times=3)),
+        "missing": draw(mostly(0.0, 0.1, 0.7, times=6)),
+        "without": draw(mostly([], [1, 2], [5, 6, 7, 8, 9, 10], [7], times=8)),
         "hole": draw(mostly(False, True, times=4)),
         "pattern": draw(mostly("plain", "same in all cells", "same at all times", "rounded")),
         "noise": draw(st.integers(0, 99)),
@@ -137,7 +137,7 @@ def inputs(draw: st.DrawFn, name: str, frame: dict[str, Any]) -> dict[str, Any]:
 
 def some(draw: st.DrawFn, keys: dict[str, st.SearchStrategy[Any]]) -> dict[str, Any]:
     """Draw a value for some of the keys."""
-    chosen = [key for key in keys if draw(st.integers(0, 4)) == 4]
+    chosen = [key for key in keys if draw(st.integers(0, 6)) == 6]
     return {key: draw(keys[key]) for key in chosen}
 
 
@@ -145,7 +145,7 @@ def names_among(names: list[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)
 
 
-COVER = st.sampled_from([0.1, 0.5, 0.8, 1.0])
+COVER = mostly(0.8, 0.1, 0.5, 1.0, times=1)
 METHODS = (
     *("equal", "quantile", "natural", "geometric", "standard_deviation"),
     *("head_tail", "optimal"),
@@ -171,11 +171,17 @@ def tables(draw: st.DrawFn, names: list[str]) -> dict[str, dict[str, Any]]:
     moving = [n for n in names if n not in STILL] or names
     wanted = draw(
         st.lists(
-            st.sampled_from(
-                ["variation", "correlation", "detector", "validation", "samples", "downscaling"]
+            mostly(
+                "variation",
+                "correlation",
+                "detector",
+                "samples",
+                "validation",
+                "downscaling",
+                times=1,
             ),
             min_size=1,
-            max_size=4,
+            max_size=3,
             unique=True,
         )
     )
@@ -226,7 +232,7 @@ def _table(draw: st.DrawFn, table: str, names: list[str], moving: list[str]) -> 
                 "response_season": season,
                 "factor_season": season,
                 "methods": st.lists(st.sampled_from(METHODS), min_size=1, max_size=3, unique=True),
-                "classes": st.sampled_from([[2, 3], [3, 8], [5, 5], [20, 30]]),
+                "classes": mostly([3, 6], [2, 3], [5, 5], [20, 30], times=2),
                 "style": st.sampled_from(["headwater", "gd", "sdsfun"]),
                 "by": st.sampled_from(["q_cv", "q_adjusted", "q"]),
                 "weights": st.sampled_from(["none", "area"]),
@@ -249,12 +255,12 @@ def _table(draw: st.DrawFn, table: str, names: list[str], moving: list[str]) -> 
         return {"trees": 10, "rows": 200, "learners": ["forest"], "twins": 0} | some(
             draw,
             {
-                "of": mostly("soil_moisture", names[-1]),
+                "of": mostly("soil_moisture", names[-1], times=20),
                 "predictors": names_among(names[1:]),
                 "coupling": st.sampled_from(["none", "smooth", "bands"]),
                 "level": st.integers(1, 6),
                 "folds": st.sampled_from(["space", "time", "space-time", "random"]),
-                "fold_count": st.sampled_from([2, 5, 20]),
+                "fold_count": mostly(5, 2, 20, times=2),
                 "residual": st.sampled_from(["soft", "exact", "bilinear", "none"]),
                 "min_covered": st.sampled_from([0.1, 0.9]),
                 "edges": st.sampled_from(["fill", "leave"]),
@@ -328,8 +334,8 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         "steps": draw(
             st.sampled_from(["month", "month", "day", "16 days", "dekad", "8 days", "year"])
         ),
-        "rows": draw(mostly(8, 1, 2, 4, 12, times=1)),
-        "columns": draw(mostly(8, 1, 2, 3, 5, times=1)),
+        "rows": draw(mostly(8, 1, 2, 4, 12, times=4)),
+        "columns": draw(mostly(8, 1, 2, 3, 5, times=4)),
         "size": draw(st.sampled_from([0.25, 0.1, 1 / 24, 1.0])),
     }
     others = draw(
@@ -337,7 +343,7 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
             st.sampled_from([n for n in UNITS if n != "soil_moisture"]), max_size=4, unique=True
         )
     )
-    others = others or ["precipitation"]
+    others = others or ["precipitation", "ndvi"]
     names = draw(mostly(["soil_moisture", *others], None)) or draw(
         st.permutations(["soil_moisture", *others])
     )
@@ -350,10 +356,10 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         {
             "growing_season": st.sampled_from([[5, 9], [11, 2], [7, 7], [1, 12]]),
             "period": mostly(
-                ["2010-01-01", "2012-12-31"],
+                ["2011-01-01", "2014-12-31"],
                 ["2012-06-15", "2012-07-20"],
                 ["2030-01-01", "2030-12-31"],
-                times=2,
+                times=8,
             ),
         },
     )
@@ -363,11 +369,11 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         draw,
         {
             "bbox": mostly(
-                [w, n - reach / 2, w + reach / 2, n],
+                [w, n - reach * 0.8, w + reach * 0.8, n],
                 [w + 0.01, n - 0.03, w + 0.02, n - 0.01],
                 [w + reach / 4, n - reach, w + reach, n],
                 [w + 90, n - 1, w + 91, n],
-                times=2,
+                times=8,
             )
         },
     )
@@ -379,12 +385,12 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         },
     )
     stations = {
-        "count": draw(mostly(3, 0, 1)),
-        "days": draw(mostly(400, 5, 60, times=2)),
+        "count": draw(mostly(5, 0, 1)),
+        "days": draw(mostly(400, 5, 60)),
         "noise": draw(st.integers(0, 9)),
     }
     samples = {
-        "rows": draw(mostly(80, 2, 6, 30, times=2)),
+        "rows": draw(mostly(80, 2, 6, 30, times=5)),
         "noise": draw(st.integers(0, 9)),
         "dates": draw(mostly(True, False)),
     }

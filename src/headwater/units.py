@@ -214,6 +214,7 @@ def _plain(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text.replace("º", "°"))
     plain = re.sub("[\u2212\u2010-\u2015]", "-", plain)
     plain = re.sub("[\u00b7\u22c5\u2219]", " ", plain).replace("×", "x")
+    plain = re.sub(r"\^\{\s*(-?\d+)\s*\}", r"\1", plain).replace("$", " ")  # day^{-1} of LaTeX
     plain = re.sub(r"\bper\b", "/", " ".join(plain.split()))
     if re.fullmatch(r"\[.*\]|\([^()]*\)", plain) and plain[1:-1].strip() not in ("", "-"):
         plain = plain[1:-1].strip()

@@ -270,3 +270,59 @@ def test_a_study_that_is_refused_claims_no_folder(tmp_path: Path) -> None:
         run(read_study(tmp_path / "void.toml", STEPS), STEPS)
     run(read_study(tmp_path / "sm.toml", STEPS), STEPS)
     assert (tmp_path / "results" / "variation" / "summary.csv").exists()
+
+
+@pytest.mark.parametrize(("calendar", "freq"), [("noleap", "D"), ("360_day", "MS")])
+def test_calendars_are_brought_together_by_date(tmp_path: Path, calendar: str, freq: str) -> None:
+    axis = {"start": "2001-01-01", "calendar": calendar, "use_cftime": True}
+    days = xr.date_range(end="2010-12-30", freq=freq, **axis)
+    month = np.array([12 * (day.year - 2001) + day.month - 1 for day in days])
+    save(tmp_path / "model.nc", "t", RAIN[month] / 4, days, units="degC")
+    save(tmp_path / "sm.nc", "sm", THETA, MONTHS, units="m3 m-3")
+    inputs = one("soil_moisture", "sm.nc") + one("temperature", "model.nc")
+    asked = study(tmp_path, inputs, "[variation]\n[correlation]\nlongest_lag = 0\n")
+    lines, table = computed(asked)
+    assert any(f"calendar {calendar} brought to the standard one" in line for line in lines)
+    rows = table[table["variable"] == "temperature"]
+    weights = MONTHS.days_in_month.to_numpy()
+    yearly = (RAIN.mean(axis=(1, 2)) / 4 * weights).reshape(10, 12).sum(1)
+    expected = (yearly / weights.reshape(10, 12).sum(1)).mean()
+    assert value(rows) == pytest.approx(expected, rel=1e-3)
+    maps = xr.open_dataset(asked.results / "correlation" / "with-temperature.nc")
+    assert float(maps["anomaly_r"].median()) > 0.9
+
+
+def test_dates_that_no_other_calendar_has_are_refused(tmp_path: Path) -> None:
+    days = xr.date_range("2001-01-01", periods=720, calendar="360_day", use_cftime=True)
+    save(tmp_path / "model.nc", "t", np.resize(RAIN, (720, 6, 5)), days, units="degC")
+    save(tmp_path / "sm.nc", "sm", THETA, MONTHS, units="m3 m-3")
+    inputs = one("soil_moisture", "sm.nc") + one("temperature", "model.nc")
+    found = survey(study(tmp_path, inputs), STEPS)
+    assert any("2001-02-29" in str(problem) for problem in found.problems)
+
+
+def test_a_climatology_is_a_mean_year(tmp_path: Path) -> None:
+    spans = np.stack([MONTHS[:12] - pd.DateOffset(years=30), NEXT[:12]], axis=1)
+    save(tmp_path / "c.nc", "pre", RAIN[:12], MONTHS[:12], spans, units="mm")
+    with xr.open_dataset(tmp_path / "c.nc", decode_cf=False) as file:
+        data = file.load()
+    data["time"].attrs["climatology"] = data["time"].attrs.pop("bounds")
+    data.to_netcdf(tmp_path / "c.nc", engine="h5netcdf")
+    found = survey(study(tmp_path, one("precipitation", "c.nc")), STEPS)
+    assert any("a mean year" in word for word in found.warnings)
+    total = RAIN[:12].mean(axis=(1, 2)).sum()
+    assert any(f"{total:.3g}"[:2] in line for line in found.lines() if "mm a year" in line)
+
+
+def test_months_that_are_not_there_make_no_year(tmp_path: Path) -> None:
+    summer = np.isin(MONTHS.month, range(4, 11))
+    save(tmp_path / "p.nc", "pre", RAIN[summer], MONTHS[summer], units="mm")
+    found = survey(study(tmp_path, one("precipitation", "p.nc")), STEPS)
+    assert any("those with data (4, 5, 6, 7, 8, 9, 10)" in line for line in found.lines())
+
+
+def test_saturation_is_no_soil_moisture(tmp_path: Path) -> None:
+    saturation = np.clip(THETA * 400, 0, 100)
+    save(tmp_path / "s.nc", "ssm", saturation, MONTHS, units="%")
+    found = survey(study(tmp_path, one("soil_moisture", "s.nc")), STEPS)
+    assert any("more than the pores of mineral soil hold" in word for word in found.warnings)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from headwater.detector import from_table
@@ -84,3 +85,21 @@ def test_heads_over_the_names_and_options() -> None:
     table = read_factors(text, "y", reading=ReadingOptions(missing=("-7",)))
     assert table.data["x"].isna().sum() == 1
     assert table.data["y"].tolist() == [1.5, 2.5, 3.5, 4.5]
+
+
+def test_the_command_keeps_how_the_table_was_read(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from headwater.cli import app
+
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 4, 80)
+    rows = [f"{a + rng.normal():.3f};{a};{'-' if k == 3 else k}" for k, a in enumerate(x)]
+    (tmp_path / "t.csv").write_text("\n".join(["y;x;z", *rows]))
+    words = ["detect", str(tmp_path / "t.csv"), "--y", "y", "--x", "x", "--draws", "99"]
+    words += ["--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    kept = (tmp_path / "out" / "reading.txt").read_text("utf-8")
+    assert "80 rows read" in kept
+    assert "semicolon" in kept

@@ -144,3 +144,8 @@ def test_a_month_needs_its_days() -> None:
     assert convert(31.0, "mm/month", "mm d-1", unit_days=31.0) == 1.0
     assert convert(1.0, "mm d-1", "mm/month", unit_days=31.0) == 31.0
     assert convert(8.0, "kg/m^2/8day", "mm d-1") == 1.0
+
+
+def test_exponents_of_latex_are_read() -> None:
+    assert parse("mm day^{-1}") == parse("mm/day")
+    assert parse("m^{3} m^{-3}") == parse("m3 m-3")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headwater.chapters.validation.reference import daily_reference
+from headwater.chapters.validation.reference import daily_reference, reading_lines
 from headwater.chapters.validation.stations import read_stations
 from headwater.errors import DataError, InputError
 from headwater.tables import ReadingOptions
@@ -53,3 +53,14 @@ def test_units_separators_and_what_is_said_twice(tmp_path: Path) -> None:
     path.write_text(rows.replace("(%)", ""), "utf-8")
     with pytest.raises(InputError, match="or named in the head as soil_moisture"):
         read_stations(path)
+
+
+def test_the_report_of_the_reading_is_kept_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(
+        "station,lon,lat,time,sm (vol%)\nA,99,38,2017-01-01,13.3\nA,99,38,2017-01-02,-\n"
+    )
+    lines = reading_lines(str(path))
+    assert "'sm (vol%)' is soil_moisture (known spelling), vol% converted to m3 m-3" in lines
+    assert "1 × '-' in sm (vol%): missing" in lines
+    assert reading_lines(str(tmp_path / "network.db")) == ()

@@ -66,4 +66,4 @@ def audit(
         clear = [rule for rule in RULES if rule not in set(report.data["rule"])]
         checked = [f"{rule} ({report.checked[rule]})" for rule in clear if report.checked[rule]]
         typer.echo(f"\nClear, with values checked: {', '.join(checked) or 'none'}")
-        write_results(out, {"audit": report})
+        write_results(out, {"audit": report}, reading=claims.reading)

@@ -107,4 +107,5 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
         )
         for line in summary_lines(found):
             typer.echo(line)
-        write_results(out, found.results(), figures_of(found) if out else {})
+        drawn = figures_of(found) if out else {}
+        write_results(out, found.results(), drawn, reading=read.report.lines())

@@ -79,7 +79,11 @@ def warn(sentences: Iterable[str]) -> None:
 
 
 def write_results(
-    out: Path | None, results: Mapping[str, Result], figures: Mapping[str, Any] | None = None
+    out: Path | None,
+    results: Mapping[str, Result],
+    figures: Mapping[str, Any] | None = None,
+    *,
+    reading: Iterable[str] = (),
 ) -> None:
     """Write results and figures into a folder, where one was asked for.
 
@@ -91,6 +95,8 @@ def write_results(
         By file name.
     figures : mapping of callable, optional
         Each returns a figure; default: of every result that can draw itself.
+    reading : iterable of str
+        How the table was read, kept as ``reading.txt``.
     """
     if out is None:
         return
@@ -104,6 +110,9 @@ def write_results(
         drawn = {n: r.plot for n, r in results.items() if type(r).plot is not Result.plot}
     try:
         out.mkdir(parents=True, exist_ok=True)
+        lines = list(reading)
+        if lines:
+            (out / "reading.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         for name, result in results.items():
             save_result(out, name, result)
         for name, draw in drawn.items():

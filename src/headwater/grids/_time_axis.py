@@ -109,9 +109,11 @@ def times_of_variable(
     units = str(coordinate.attrs.get("units", ""))
     if _SINCE.match(units):
         stamps = _since(coordinate, units, coordinate, path)
-        bounds, notes, warnings = _bounds(dataset, coordinate, stamps, path)
         if "climatology" in coordinate.attrs:
-            warnings = (*warnings, "the times are those of a climatology, not of single years")
+            # CF 7.4: its bounds span the years that were averaged, and are no steps
+            words = "the times are those of a climatology, not of single years: a mean year"
+            return Times(stamps, None, (), (words,))
+        bounds, notes, warnings = _bounds(dataset, coordinate, stamps, path)
         return Times(stamps, bounds, notes, warnings)
     return _of_numbers(np.asarray(coordinate.values, dtype=float), units, path)
 
@@ -432,7 +434,7 @@ def _bounds(
 
 
 def _bounds_name(dataset: xr.Dataset, coordinate: xr.Variable) -> tuple[str | None, bool]:
-    declared = coordinate.attrs.get("bounds", coordinate.attrs.get("climatology"))
+    declared = coordinate.attrs.get("bounds")
     if declared in dataset.variables:
         return str(declared), True
     dim = str(coordinate.dims[0])

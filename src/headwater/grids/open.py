@@ -273,13 +273,7 @@ def _joined(layers: list[Layer]) -> Layer:
     first = layers[0]
     if len(layers) == 1:
         return first
-    calendars = {str(layer.data["time"].dt.calendar): layer.path for layer in layers}
-    if len(calendars) > 1:
-        raise TimeAxisError(
-            "the files have different calendars",
-            found="; ".join(f"{path.name} {calendar}" for calendar, path in calendars.items()),
-            do="Convert them to one calendar first",
-        )
+    _refuse_calendars(layers)
     for layer in layers[1:]:
         if layer.units != first.units:
             raise UnitError(
@@ -310,6 +304,16 @@ def _joined(layers: list[Layer]) -> Layer:
         for kind in ("notes", "warnings")
     )
     return replace(first, data=cube, bounds=joined, notes=notes, warnings=warnings)
+
+
+def _refuse_calendars(layers: list[Layer]) -> None:
+    calendars = {str(layer.data["time"].dt.calendar): layer.path for layer in layers}
+    if len(calendars) > 1:
+        raise TimeAxisError(
+            "the files have different calendars",
+            found="; ".join(f"{path.name} {calendar}" for calendar, path in calendars.items()),
+            do="Convert them to one calendar first",
+        )
 
 
 def _refuse_overlap(layers: list[Layer]) -> None:

@@ -23,6 +23,9 @@ _TIMES, _SIDE = 48, 150
 _CHANCE = 1e-9
 """Probability below which ties at the edge of the range are no chance."""
 _FEWEST = 6
+_MONTH = 31.5
+_PORES, _RARE = 0.65, 0.02
+"""Soil moisture above which only peat has pores, and the share of values that noise may bring."""
 _OFTEN_ZERO = ("snow_melt", "lai")
 _CODES = (255.0, 254.0, 127.0, -128.0, 32767.0, -32768.0, 65535.0, -9999.0, 9999.0, -999.0, -99.0)
 
@@ -84,6 +87,9 @@ def overview(data: xr.DataArray, term: Term) -> Overview:
     if term.kind != "continuous":
         return Overview("", tuple(_codes(seen, data)) if term.kind == "categorical" else (), np.nan)
     yearly, text = _yearly(part, values, term)
+    months = _months_with_data(data, term)
+    if months:
+        text = text.replace("a year", f"a year, were all its months as those with data ({months})")
     about = "" if whole or not text else "about "
     return Overview(
         about + text,
@@ -91,8 +97,9 @@ def overview(data: xr.DataArray, term: Term) -> Overview:
             *_repeated(seen, data, term),
             *_still(part, values, data, term),
             *_implausible(yearly, data, term),
+            *_beyond_pores(seen, data, term),
         ),
-        yearly,
+        float("nan") if months else yearly,
     )
 
 
@@ -152,6 +159,32 @@ def _yearly(part: xr.DataArray, values: NDArray[Any], term: Term) -> tuple[float
     known = np.isfinite(means)
     total = float(means[known].sum() / steps.days[known].sum() * 365.25)
     return total, f"{total:.4g} {term.units} a year"
+
+
+def _months_with_data(data: xr.DataArray, term: Term) -> str:
+    """Name the months that have steps, where amounts do not cover a year; else nothing."""
+    if term.total != "sum" or "time" not in data.dims:
+        return ""
+    steps = time_steps(data)
+    if not steps.has_length or float(np.median(steps.days)) > _MONTH:
+        return ""
+    months = np.unique(xr.DataArray(steps.middle, dims="time").dt.month.values)
+    return "" if months.size == 12 else ", ".join(map(str, months.tolist()))
+
+
+def _beyond_pores(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
+    """Warn of soil moisture that no mineral soil has room for: a saturation, or percent of mass."""
+    if term.name != "soil_moisture":
+        return []
+    share = float((seen > _PORES).mean())
+    if share <= _RARE:
+        return []
+    units = data.attrs.get("source_units", "")
+    return [
+        f"{100 * share:.3g} % of values are above {_PORES:g} m3 m-3, more than the pores of "
+        f"mineral soil hold; if '{units}' is a share of the pore space, it is no soil moisture: "
+        "multiply by porosity first, or correct units"
+    ]
 
 
 def _implausible(yearly: float, data: xr.DataArray, term: Term) -> list[str]:

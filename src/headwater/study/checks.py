@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from headwater.errors import DataError, HeadwaterError, StudyError
 from headwater.study.folder import check_owner
 from headwater.study.inputs import (
+    in_one_calendar,
     of_input,
     open_input,
     period_of,
@@ -165,6 +166,7 @@ def survey(
         opened = _try(problems, partial(open_input, study, name, chunk_mb=chunk_mb))
         if opened is not None:
             inputs[name] = opened
+    inputs = _try(problems, partial(in_one_calendar, inputs)) or inputs
     grid = None
     if study.like is None or study.like in inputs:
         grid = _try(problems, lambda: study_geobox(study, inputs, area)) if inputs else None

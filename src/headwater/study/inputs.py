@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from headwater.grids.area import Area
     from headwater.study.model import Study
 
-__all__ = ["of_input", "open_input", "period_of", "read_study_area", "study_geobox"]
+__all__ = [
+    "in_one_calendar",
+    "of_input",
+    "open_input",
+    "period_of",
+    "read_study_area",
+    "study_geobox",
+]
 
+_STANDARD = ("standard", "gregorian", "proleptic_gregorian")
 # What HDF5, GDAL, Blosc and zlib raise where a file is damaged.
 _DAMAGE = (OSError, RuntimeError, EOFError, zlib.error)
 
@@ -123,6 +131,77 @@ def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
         if entry.crs is not None or study.study.crs is None:
             raise
         return open_grid(source, study.term(name), crs=study.study.crs, **options)
+
+
+def in_one_calendar(inputs: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Bring inputs of several calendars to the standard one, by date.
+
+    Parameters
+    ----------
+    inputs : mapping of DataArray
+        From :func:`open_input`.
+
+    Returns
+    -------
+    dict of DataArray
+        The inputs themselves where they share a calendar. Else a step begins and ends on the same
+        dates as before: the last day of February of a year without leap days lasts two days in a
+        leap year. Amounts stay what they were in their own calendar. The notes say so.
+
+    Raises
+    ------
+    InputError
+        If a date does not exist in the standard calendar, such as 30 February.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> axis = dict(start="2020-01-01", periods=3, freq="MS")
+    >>> days = xr.date_range(calendar="noleap", use_cftime=True, **axis)
+    >>> model = xr.DataArray([1.0, 2.0, 3.0], {"time": days}, "time")
+    >>> real = xr.DataArray([1.0, 2.0, 3.0], {"time": xr.date_range(**axis)}, "time")
+    >>> both = in_one_calendar({"model": model, "real": real})
+    >>> str(both["model"]["time"].values[2])[:10]
+    '2020-03-01'
+    """
+    kinds = {
+        name: "standard" if str(data["time"].dt.calendar) in _STANDARD else data["time"].dt.calendar
+        for name, data in inputs.items()
+        if "time" in data.dims
+    }
+    if len(set(kinds.values())) < 2:
+        return dict(inputs)
+    return {
+        name: _by_date(name, data) if kinds.get(name, "standard") != "standard" else data
+        for name, data in inputs.items()
+    }
+
+
+def _by_date(name: str, data: xr.DataArray) -> xr.DataArray:
+    """Give cftime labels the same dates in the standard calendar."""
+    import numpy as np
+
+    from headwater.grids.steps import END
+
+    calendar = str(data["time"].dt.calendar)
+    labels = {}
+    for coordinate in ("time", END):
+        if coordinate not in data.coords:
+            continue
+        texts = [date.isoformat() for date in data[coordinate].values]
+        try:
+            dates = np.array(texts, dtype="datetime64[ns]")
+        except ValueError as error:
+            raise InputError(
+                f"[inputs.{name}]: its calendar has dates that those of other inputs do not have",
+                found=f"calendar {calendar}, {error}",
+                do="Give monthly values, or convert it to the standard calendar, for example with "
+                "xarray's convert_calendar, which asks how",
+            ) from error
+        labels[coordinate] = ("time", dates, data[coordinate].attrs)
+    note = f"calendar {calendar} brought to the standard one by date"
+    notes = "\n".join([*filter(None, [str(data.attrs.get("notes", ""))]), note])
+    return data.assign_coords(labels).assign_attrs(notes=notes)
 
 
 def _of_product(product: str, source: Any, term: Term) -> xr.DataArray:

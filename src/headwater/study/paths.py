@@ -7,10 +7,22 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
+from headwater.errors import StudyError
+
 __all__ = ["RelativePath"]
+
+# What TOML makes of the backslashes in "C:\temp\new", "\rain", "\field" and "\basin".
+_ESCAPED = {"\t": "/t", "\n": "/n", "\r": "/r", "\f": "/f", "\b": "/b"}
 
 
 def _beside_the_file(path: str, info: ValidationInfo) -> str:
+    if any(sign in path for sign in _ESCAPED):
+        meant = "".join(_ESCAPED.get(sign, sign) for sign in path).replace("\\", "/")
+        raise StudyError(
+            "a path with backslashes, which TOML takes for signs of its own",
+            found=ascii(path),
+            do=f'Write paths with forward slashes: "{meant}"',
+        )
     folder = (info.context or {}).get("folder")
     return path if folder is None or "://" in path else str(Path(folder, path).expanduser())
 

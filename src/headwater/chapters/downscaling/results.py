@@ -105,6 +105,7 @@ def downscaling_results(
     dict of Result
         By name.
     """
+    from headwater.chapters.validation.reference import reading_lines
     from headwater.downscaling.results import Importance, StationScores
 
     card = product.card
@@ -131,7 +132,7 @@ def downscaling_results(
             f"{_STATIONS} {card.method}",
             card.references,
             key,
-            card.choices,
+            (*card.choices, *reading_lines(str(options.stations), options.reading)),
             card.cautions,
         )
     found["maps"] = MapResult(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.chapters.downscaling.options import DownscalingOptions
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from headwater.results import Result
     from headwater.study.model import Study
 
-_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 
 __all__ = ["STEP", "predictors_of"]
 
@@ -113,8 +111,7 @@ def _check(
 
 def _read(study: Study) -> str | None:
     """Say how the stations are read; what is wrong with them, the check names."""
-    from headwater.chapters.validation.reference import daily_reference
-    from headwater.chapters.validation.stations import read_stations
+    from headwater.chapters.validation.reference import daily_reference, reading_lines
     from headwater.errors import HeadwaterError
     from headwater.tables import ReadingOptions
 
@@ -124,8 +121,7 @@ def _read(study: Study) -> str | None:
     try:
         reading = options.reading or ReadingOptions()
         daily = daily_reference(options.stations, depth=options.station_depth, reading=reading)
-        table = Path(options.stations).suffix.lower() in _TABLES
-        lines = read_stations(options.stations, reading=reading).report.lines() if table else ()
+        lines = reading_lines(options.stations, reading)
     except HeadwaterError:
         return None
     return "\n  ".join((f"Stations: {daily['station'].nunique()} series", *lines))

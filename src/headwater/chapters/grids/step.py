@@ -13,7 +13,13 @@ import xarray as xr
 from headwater.figures import grouped
 from headwater.glossary import GLOSSARY
 from headwater.results import MapResult, Result, TableResult, fingerprint
-from headwater.study.inputs import of_input, open_input, period_of, study_geobox
+from headwater.study.inputs import (
+    in_one_calendar,
+    of_input,
+    open_input,
+    period_of,
+    study_geobox,
+)
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
@@ -127,9 +133,9 @@ def _options(study: Study) -> Mapping[str, Any] | None:
 
 def _run(context: Context) -> Mapping[str, Result]:
     study = context.study
-    inputs = dict(context.opened) or {
-        name: open_input(study, name, chunk_mb=context.settings.chunk_mb) for name in study.inputs
-    }
+    inputs = dict(context.opened) or in_one_calendar(
+        {name: open_input(study, name, chunk_mb=context.settings.chunk_mb) for name in study.inputs}
+    )
     frame = _frame(context, inputs)
     rows: list[dict[str, Any]] = []
     coverage: dict[str, xr.DataArray] = {}

@@ -24,11 +24,13 @@ __all__ = [
     "daily_reference",
     "is_address",
     "read_reference",
+    "reading_lines",
     "reference_stamp",
     "without_password",
 ]
 
 _PLACE = ["station", "longitude", "latitude"]
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,6 +237,33 @@ def _from_network(address: str, depth: Sequence[float] | None) -> Reference:
 
     with open_store(address) as store:
         return _from_store(store, depth)
+
+
+def reading_lines(path: str, reading: ReadingOptions | None = None) -> tuple[str, ...]:
+    """Say how a table of measurements was read; nothing of folders and stores.
+
+    Parameters
+    ----------
+    path : str
+        As of ``stations`` and ``reference`` in the study file.
+    reading : ReadingOptions, optional
+        What the table leaves open.
+
+    Returns
+    -------
+    tuple of str
+        The lines of its report.
+
+    Raises
+    ------
+    InputError, DataError
+        As :func:`headwater.chapters.validation.stations.read_stations`.
+    """
+    from headwater.chapters.validation.stations import read_stations
+
+    if Path(path).suffix.lower() not in _TABLES:
+        return ()
+    return read_stations(path, reading=reading or ReadingOptions()).report.lines()
 
 
 def _is_store(path: Path) -> bool:
