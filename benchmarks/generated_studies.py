@@ -446,7 +446,8 @@ def write_stations(path: Path, given: dict[str, Any]) -> None:
 def write_samples(path: Path, given: dict[str, Any]) -> None:
     rng = np.random.default_rng(given["noise"])
     size = given["rows"]
-    kinds = rng.choice(["soil", "precipitation", "ground_ice", "snow_melt", "stream"], size)
+    waters = ["soil", "precipitation", "ground_ice", "snow_melt", "stream"]
+    kinds = np.repeat(rng.choice(waters, (size + 1) // 2), 2)[:size]  # a sample is of one water
     heavy = rng.normal(-10, 3, size)
     table = pd.DataFrame(
         {
