@@ -54,6 +54,8 @@ def take_picture(block: FigureBlock, dpi: int = 150) -> Picture:
     -------
     Picture
     """
+    from matplotlib import rc_context
+
     with house_style():
         figure = block.draw()
     _rasterize_maps(figure)
@@ -62,8 +64,10 @@ def take_picture(block: FigureBlock, dpi: int = 150) -> Picture:
         _make_narrow(figure)
     with house_style():
         figure.draw_without_rendering()
-    # Constrained layout costs as much as drawing, and has now been solved.
-    figure.set_layout_engine("none")
+    # Constrained layout costs as much as drawing, and has now been solved. With any engine, even
+    # the one called "none", each saving would draw once more.
+    with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
     box = _inked(figure)
     png, svg = (render(figure, suffix, dpi=dpi, box=box) for suffix in ("png", "svg"))
     return Picture(png, svg, round(box.width * 96), round(box.height * 96))
