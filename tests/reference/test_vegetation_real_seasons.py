@@ -38,7 +38,7 @@ def test_starts_and_thaw_at_golmud_are_those_of_another_hand():
     assert slope == pytest.approx(-2.8, abs=0.2)
 
 
-@pytest.mark.skipif(not PHENOCAM.is_dir(), reason="shared data are absent")
+@pytest.mark.skipif(not PHENOCAM.is_dir(), reason="the data of an AGPL package are not kept here")
 def test_warmth_starts_cold_grasslands_and_not_those_that_wait_for_rain():
     seen = pd.read_csv(PHENOCAM / "onset.csv")
     climate = pd.read_csv(PHENOCAM / "climate_daily.csv.gz")
