@@ -1,15 +1,14 @@
 """Alerts for real: a store, a mail server, a webhook receiver, and senders that are killed."""
 
-import contextlib
+import importlib.util
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -35,52 +34,12 @@ HOUR = 3_600_000_000
 START = 1_780_000_000_000_000
 
 
-@contextlib.contextmanager
-def receiver(answers):
-    """A webhook receiver that keeps what it gets and answers from a list, then 200."""
-    got = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((dict(self.headers), body))
-            self.send_response(answers.pop(0) if answers else 200)
-            self.end_headers()
-            self.wfile.write(b'{"errcode": 0}')
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/hook?key=1", got
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-@contextlib.contextmanager
-def mail_server(port=0):
-    from aiosmtpd.controller import Controller
-    from aiosmtpd.handlers import Message
-
-    got = []
-
-    class Keep(Message):
-        def handle_message(self, message):
-            got.append(message)
-
-    if not port:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-    controller = Controller(Keep(), hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield port, got
-    finally:
-        controller.stop()
+_SPEC = importlib.util.spec_from_file_location(
+    "receivers", Path(__file__).with_name("_receivers.py")
+)
+_RECEIVERS = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_RECEIVERS)
+receiver, mail_server = _RECEIVERS.receiver, _RECEIVERS.mail_server
 
 
 def filled(store, values, start=START):

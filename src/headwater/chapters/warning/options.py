@@ -97,6 +97,13 @@ class WarningOptions(BaseModel):
         description="headwater watch: share of the cells in drought that makes an alert; it ends "
         "below half of that [1].",
     )
+    watch_seasons: int = Field(
+        5,
+        ge=1,
+        le=20,
+        description="headwater watch: seasons for which thresholds hold, before watch_from is to "
+        "be moved on.",
+    )
     channels: tuple[str, ...] = Field(
         ("inbox",),
         description="headwater watch: channels of the rules file that alerts go to.",

@@ -100,6 +100,7 @@ def make_plan(
     *,
     growing_season: tuple[int, int],
     rng: np.random.Generator,
+    n_seasons: int = 1,
 ) -> Plan:
     """Choose the response to water, and calibrate thresholds, on a sample of cells.
 
@@ -110,6 +111,8 @@ def make_plan(
     growing_season : tuple of int
         First and last month.
     rng : numpy.random.Generator
+    n_seasons : int
+        Seasons for which thresholds are to hold at least; more where more have been watched.
 
     Returns
     -------
@@ -145,7 +148,7 @@ def make_plan(
         missing=missing,
         own_times=series.keeps_times(series.days_of(green), options.step),
     )
-    return replace(bare, thresholds=_calibrated(bare, sample, rng))
+    return replace(bare, thresholds=_calibrated(bare, sample, n_seasons, rng))
 
 
 _NO_THRESHOLDS = Thresholds(0.01, 0.5, np.zeros(1), np.ones(1), 0, np.ones((1, 1)), np.ones((1, 2)))
@@ -180,7 +183,7 @@ def _sample_block(
     return next(series.blocks_of(some, own, options.step, 1e9))
 
 
-def _calibrated(plan: Plan, sample: Block, rng: np.random.Generator) -> Thresholds:
+def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator) -> Thresholds:
     """Set thresholds for these dates, gaps and residuals."""
     times = plan.calendar.moved(sample.times)
     past = sample.times < plan.split
@@ -199,9 +202,7 @@ def _calibrated(plan: Plan, sample: Block, rng: np.random.Generator) -> Threshol
     if len(pool) >= 1000:
         chosen = rng.choice(pool, min(_SHOCKS, len(pool)), replace=False)
         shocks = (chosen - chosen.mean()) / chosen.std()
-    year = times[~past].astype("datetime64[Y]")
-    one_season = times[~past][year == year[0]]
-    n_seasons = len(np.unique(year))
+    n_seasons = max(len(np.unique(times[~past].astype("datetime64[Y]"))), least)
     rate = min(plan.options.false_alarms, 0.9 / n_seasons)
     tolerance = Tolerance(
         rate=rate,
@@ -212,8 +213,29 @@ def _calibrated(plan: Plan, sample: Block, rng: np.random.Generator) -> Threshol
         shocks=shocks,
     )
     return calibrate_thresholds(
-        times[past], one_season, rng=rng, tolerance=tolerance, options=plan.calendar.options
+        times[past],
+        _whole_season(times, past, plan),
+        rng=rng,
+        tolerance=tolerance,
+        options=plan.calendar.options,
     )
+
+
+def _whole_season(
+    times: NDArray[np.datetime64], past: NDArray[np.bool_], plan: Plan
+) -> NDArray[np.datetime64]:
+    """Take the dates of the fullest year as those of a year to come.
+
+    The season that is being watched may have just begun.
+    """
+    year = times.astype("datetime64[Y]")
+    known, counts = np.unique(
+        year[season_parts(times, plan.calendar.options) >= 0], return_counts=True
+    )
+    fullest = known[len(known) - 1 - counts[::-1].argmax()]
+    own = times[year == fullest]
+    first = (times[past][-1].astype("datetime64[Y]") + 1).astype("datetime64[D]")
+    return np.asarray(own - fullest.astype("datetime64[D]") + first)
 
 
 def watch_grid(

@@ -185,6 +185,7 @@ def station_standings(
                 options,
                 growing_season=options.growing_season,
                 rng=np.random.default_rng(seed),
+                n_seasons=options.watch_seasons,
             )
         except DataError:
             if series.water is None:

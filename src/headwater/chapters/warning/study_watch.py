@@ -123,6 +123,7 @@ def look_at_study(
             options,
             growing_season=study.growing_season,
             rng=np.random.default_rng([study.seed, 16]),
+            n_seasons=options.watch_seasons,
         )
         state, how = begin_watch(archive, plan, key), "begun"
     else:

@@ -107,7 +107,7 @@ def go_on(state: WatchState, archive: Archive, arrived: Arrived) -> tuple[WatchS
     if first > state.now.last:
         then, now = _followed(archive, state.plan, state.now, state.checkpoint)
         how = "on"
-    elif first > state.checkpoint.last and state.checkpoint.first_season:
+    elif first > state.checkpoint.last:
         then, now = _followed(archive, state.plan, state.checkpoint, state.checkpoint)
         how = "again from the season"
     else:
