@@ -21,6 +21,7 @@ from headwater.warning.baseline import BaselineOptions
 from headwater.warning.charts import Tolerance, new_chart
 from headwater.warning.evaluation import first_alarms
 from headwater.warning.ladder import climb, new_ladder
+from headwater.warning.structural import recursive_residuals, stable_history_start
 
 DATA = Path(__file__).parents[1] / "data"
 MISSING = -9999
@@ -104,3 +105,29 @@ def test_monitoring_equals_strucchange():
             assert found.sigma == pytest.approx(sigma[place], abs=1e-10)
             assert found.process[-1] == pytest.approx(process[place], abs=1e-10)
             assert found.boundary[-1] == pytest.approx(boundary[place], abs=1e-5)
+
+
+def test_history_starts_equal_strucchange_where_it_counts_as_it_does():
+    """strucchange was given a design with two intercepts: it counts six terms and leaves one out.
+
+    Its Rec-CUSUM of place 1 equals ours without the first recursive residual to 1e-10; so do the
+    starts 1, 8, 49, 62, 1 (counted from 1). With all residuals they are 1, 19, 46, 62, 1.
+    """
+    folder = CASES / "nrt_unit_data"
+    design = np.loadtxt(folder / "X.csv", delimiter=",")
+    values = np.loadtxt(folder / "y.csv", delimiter=",")
+    expected = np.loadtxt(folder / "roc_history_result.csv", delimiter=",")
+    paths, starts = [], []
+    for series in values.T:
+        seen = np.isfinite(series)
+        residual = recursive_residuals(series[seen][::-1], design[seen][::-1])[1:]
+        path = np.cumsum(residual) / (residual.std(ddof=1) * np.sqrt(len(residual)))
+        share = np.arange(1, len(path) + 1) / len(path)
+        crossed = np.abs(path) > 0.9478982340418134 * (1 + 2 * share)
+        starts.append(1 + (len(path) - crossed.argmax() if crossed.any() else 0))
+        paths.append(np.append(0.0, path))
+    np.testing.assert_array_equal(starts, expected)
+    reference = np.loadtxt(folder / "efp_result.csv")
+    np.testing.assert_allclose(paths[0], reference, rtol=0, atol=1e-10)
+    ours = [1 + stable_history_start(series, design) for series in values.T]
+    assert ours == [1, 19, 46, 62, 1]

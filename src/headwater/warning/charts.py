@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-SURVIVAL = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
+SURVIVAL = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
 """Shares of healthy places whose highest statistic is kept of a calibration."""
 
 _GRID = (-0.1, 0.05, 0.15, 0.3, 0.45, 0.6, 0.8)
@@ -47,11 +47,13 @@ class Thresholds:
         Estimated memory, and the threshold that keeps the rate there [σ].
     n_simulations : int
         Histories simulated at each point.
-    quantiles : ndarray, shape (n_seasons, n_levels)
+    quantiles : ndarray, shape (n_points, n_seasons, n_levels)
         Highest statistic of a healthy place within so many seasons, as a share of its threshold, at
-        each share of :data:`SURVIVAL` that exceeds it [1].
-    tail : ndarray, shape (n_seasons, 2)
+        each share of :data:`SURVIVAL` that exceeds it, for each memory [1].
+    tail : ndarray, shape (n_points, n_seasons, 2)
         Shape and scale of the generalised Pareto distribution beyond the last of them [1].
+    deviation : ndarray, shape (n_points,)
+        Standard deviation of the estimated memory where the true one is the same [1].
     """
 
     rate: float
@@ -61,6 +63,7 @@ class Thresholds:
     n_simulations: int
     quantiles: Floats
     tail: Floats
+    deviation: Floats
 
     def at(self, rho: ArrayLike) -> Floats:
         """Interpolate the threshold at estimated memories.
@@ -84,27 +87,53 @@ class Thresholds:
         peak : array-like, shape (n_places,)
             Highest statistic of each place since it has been watched, not held back [σ].
         rho : array-like, shape (n_places,)
-            Estimated memory of its residuals [1].
+            Estimated memory of its residuals [1], of all places of a map at once: their scatter
+            by chance is taken out, for among places of one memory those that come high are those
+            whose memory was underestimated.
         n_seasons : int
             Seasons that have been watched, the present one included; from 1.
 
         Returns
         -------
         ndarray, shape (n_places,)
-            Interpolated among the simulations of all memories; beyond the last 0.5 % of them by a
-            generalised Pareto distribution. NaN where either is missing.
+            From the simulations of the two memories next to the estimated one, interpolated; beyond
+            the last 2 % of them by a generalised Pareto distribution. NaN where either is missing.
 
         References
         ----------
         Hosking & Wallis (1987), doi:10.1080/00401706.1987.10488243.
         """
-        season = min(max(n_seasons, 1), len(self.quantiles)) - 1
+        season = min(max(n_seasons, 1), self.quantiles.shape[1]) - 1
+        memory = np.clip(self._shrunk(np.asarray(rho, np.float64)), self.rho[0], self.rho[-1])
         ratio = np.asarray(peak, dtype=np.float64) / self.at(rho)
-        levels, quantiles = np.append(1.0, SURVIVAL), np.append(0.0, self.quantiles[season])
-        inside = np.exp(np.interp(ratio, quantiles, np.log(levels)))
-        shape, scale = self.tail[season]
+        point = np.interp(memory, self.rho, np.arange(len(self.rho)))
+        found = np.full(ratio.shape, np.nan)
+        for lower in range(max(len(self.rho) - 1, 1)):
+            own = (point >= lower) & ((point < lower + 1) | (lower + 2 >= len(self.rho)))
+            if not own.any():
+                continue
+            upper = min(lower + 1, len(self.rho) - 1)
+            below, above = (self._log_survival(ratio[own], at, season) for at in (lower, upper))
+            found[own] = np.exp(below + (point[own] - lower) * (above - below))
+        return found
+
+    def _shrunk(self, rho: Floats) -> Floats:
+        """Draw estimates to their mean, as far as they scatter by chance (empirical Bayes)."""
+        seen = np.isfinite(rho)
+        if not seen.any():
+            return rho
+        mean, spread = float(rho[seen].mean()), float(rho[seen].var())
+        by_chance = float(np.interp(mean, self.rho, self.deviation)) ** 2
+        kept = max(0.0, 1.0 - by_chance / spread) if spread > 0 else 0.0
+        return mean + kept * (rho - mean)
+
+    def _log_survival(self, ratio: Floats, at: int, season: int) -> Floats:
+        levels = np.log(np.append(1.0, SURVIVAL))
+        quantiles = np.append(0.0, self.quantiles[at, season])
+        shape, scale = self.tail[at, season]
         excess = np.maximum(ratio - quantiles[-1], 0.0) / scale
-        beyond = levels[-1] * (1.0 + shape * excess) ** (-1.0 / shape)
+        beyond = levels[-1] - np.log1p(shape * excess) / shape
+        inside = np.interp(ratio, quantiles, levels)
         return np.asarray(np.where(ratio > quantiles[-1], beyond, inside))
 
 
@@ -276,29 +305,47 @@ def calibrate_thresholds(
     threshold = _matched(last, rho, 1 - wanted.rate * wanted.n_seasons)
     quantiles, tail = _survival(samples, rho, threshold)
     return Thresholds(
-        wanted.rate, wanted.allowance, rho, threshold, wanted.n_simulations, quantiles, tail
+        rate=wanted.rate,
+        allowance=wanted.allowance,
+        rho=rho,
+        threshold=threshold,
+        n_simulations=wanted.n_simulations,
+        quantiles=quantiles,
+        tail=tail,
+        deviation=np.array([float(one.std()) for one, _ in samples]),
     )
 
 
 def _survival(
     samples: list[tuple[Floats, Floats]], rho: Floats, threshold: Floats
 ) -> tuple[Floats, Floats]:
-    """Say how high healthy places come, as a share of their threshold.
+    """Say how high healthy places come, as a share of their threshold, for each memory.
 
-    As a share of the threshold one distribution serves all memories, known or estimated.
+    How steep the tail is differs by memory, how it bends hardly: one shape serves all memories, so
+    that it is known from many simulations.
     """
-    ratio = np.concatenate([m / np.interp(e, rho, threshold) for e, m in samples], axis=1)
-    quantiles = np.quantile(ratio, 1 - np.array(SURVIVAL), axis=1).T
-    tail = [_pareto(row, edge) for row, edge in zip(ratio, quantiles[:, -1], strict=True)]
-    return quantiles, np.array(tail)
+    quantiles, excesses = [], []
+    for estimate, maxima in samples:
+        ratio = maxima / np.interp(estimate, rho, threshold)
+        quantiles.append(np.quantile(ratio, 1 - np.array(SURVIVAL), axis=1).T)
+        edges = quantiles[-1][:, -1]
+        excesses.append([row[row > edge] - edge for row, edge in zip(ratio, edges, strict=True)])
+    shape = np.mean([[_shape(one) for one in seasons] for seasons in excesses], axis=0)
+    mean = np.array([[one.mean() for one in seasons] for seasons in excesses])
+    # the scale rises smoothly with memory: what the points scatter about that is chance
+    smooth = np.exp(
+        np.polynomial.polynomial.polyval(
+            rho, np.polynomial.polynomial.polyfit(rho, np.log(mean), 2)
+        )
+    ).T
+    tail = np.stack([np.broadcast_to(shape, mean.shape), smooth * (1 - shape)], axis=-1)
+    return np.array(quantiles), tail
 
 
-def _pareto(ratio: Floats, edge: float) -> tuple[float, float]:
-    """Fit what lies beyond an edge by moments; no steeper than exponential, for the safe side."""
-    excess = ratio[ratio > edge] - edge
+def _shape(excess: Floats) -> float:
+    """Shape of the generalised Pareto distribution by moments; no lighter than exponential."""
     mean, variance = float(excess.mean()), float(excess.var())
-    shape = float(np.clip(0.5 * (1 - mean**2 / variance), 1e-3, 0.4))
-    return shape, mean * (1 - shape)
+    return float(np.clip(0.5 * (1 - mean**2 / variance), 1e-3, 0.4))
 
 
 def _matched(samples: list[tuple[Floats, Floats]], rho: Floats, level: float) -> Floats:

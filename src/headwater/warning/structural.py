@@ -209,7 +209,8 @@ def stable_history_start(values: ArrayLike, design: ArrayLike, *, level: float =
 
     Notes
     -----
-    Reverse-ordered CUSUM of recursive residuals; the boundary is ``λ (1 + 2 t)``.
+    Reverse-ordered CUSUM of recursive residuals; the boundary is ``λ (1 + 2 t)``. R's strucchange
+    leaves the first residual out where it is given an intercept twice, by formula and by column.
 
     References
     ----------

@@ -109,6 +109,7 @@ def save_plan(plan: Plan) -> dict[str, Any]:
             "threshold": limits.threshold.tolist(),
             "quantiles": limits.quantiles.tolist(),
             "tail": limits.tail.tolist(),
+            "deviation": limits.deviation.tolist(),
         },
     }
 
@@ -128,7 +129,7 @@ def load_plan(told: Mapping[str, Any], options: WarningOptions) -> Plan:
     Plan
     """
     limits, form = dict(told["thresholds"]), told["form"]
-    arrays = ("rho", "threshold", "quantiles", "tail")
+    arrays = ("rho", "threshold", "quantiles", "tail", "deviation")
     limits |= {name: np.array(limits[name], dtype=np.float64) for name in arrays}
     months = (int(told["months"][0]), int(told["months"][1]))
     calendar: Calendar = calendar_of(months, options)

@@ -49,7 +49,7 @@ def rehearsal_results(
             plan.thresholds,
             rng=context.rng,
             options=plan.calendar.options,
-            staging=Staging(n_seasons=min(3, plan.thresholds.quantiles.shape[0])),
+            staging=Staging(n_seasons=min(3, plan.thresholds.quantiles.shape[1])),
             groups=groups,
         )
         return {"rehearsal": found, "run-length": _run_length(history, plan, context.rng)}

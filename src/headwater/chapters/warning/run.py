@@ -151,7 +151,16 @@ def make_plan(
     return replace(bare, thresholds=_calibrated(bare, sample, n_seasons, rng))
 
 
-_NO_THRESHOLDS = Thresholds(0.01, 0.5, np.zeros(1), np.ones(1), 0, np.ones((1, 1)), np.ones((1, 2)))
+_NO_THRESHOLDS = Thresholds(
+    rate=0.01,
+    allowance=0.5,
+    rho=np.zeros(1),
+    threshold=np.ones(1),
+    n_simulations=0,
+    quantiles=np.ones((1, 1, 1)),
+    tail=np.ones((1, 1, 2)),
+    deviation=np.zeros(1),
+)
 
 
 def _check_season(
@@ -278,7 +287,11 @@ def watch_grid(
         )
         for name in parts[0]
     }
-    p = np.where(found["reason"] == 0, found["p"], np.nan)
+    # of the whole map at once: what is known of its memory corrects that of each cell
+    known, peak = found["reason"] == 0, found.pop("peak")
+    memory = np.where(known, found["memory"], np.nan)
+    p = plan.thresholds.p_value(np.where(known, peak, np.nan), memory, len(seasons))
+    found["p"] = p
     found["shown"] = field_control(p.ravel(), share=plan.options.map_share).reshape(p.shape)
     table = pd.concat(counts)
     names = ["date", "quantity", "state"]
@@ -302,7 +315,7 @@ def _watch_block(
     later = None if water is None else water[:, ~past]
     seen, monitor = watch_dates(monitor, block.green[~past], times[~past], later)
     monitor = named_reasons(monitor, block.green[past])
-    cells = _cells_of(monitor, plan.thresholds)
+    cells = _cells_of(monitor)
     cells |= _dates_of(seen, block.times[~past])
     cells |= _losses(monitor, block, plan, water)
     year = (times[~past].astype("datetime64[Y]").astype(int) + 1970).astype(int)
@@ -329,13 +342,13 @@ def named_reasons(monitor: Monitor, history: Floats) -> Monitor:
     return replace(monitor, baseline=replace(monitor.baseline, reason=reason))
 
 
-def _cells_of(monitor: Monitor, thresholds: Thresholds) -> dict[str, NDArray[Any]]:
+def _cells_of(monitor: Monitor) -> dict[str, NDArray[Any]]:
     fitted = monitor.baseline
     return {
         "state": monitor.ladder.state,
         "reason": fitted.reason,
         "since": np.where(monitor.ladder.since > -(2**31), monitor.ladder.since, np.nan),
-        "p": thresholds.p_value(monitor.peak, fitted.rho, monitor.n_seasons),
+        "peak": np.asarray(monitor.peak, dtype=np.float64),
         "memory": np.asarray(fitted.rho, dtype=np.float64),
         "n": fitted.n.astype(np.int32),
     }

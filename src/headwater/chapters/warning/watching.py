@@ -309,8 +309,9 @@ def shown_cells(monitor: Monitor, plan: Plan) -> tuple[NDArray[np.bool_], NDArra
     p : ndarray, shape (n_cells,)
     """
     fitted = monitor.baseline
-    p = plan.thresholds.p_value(monitor.peak, fitted.rho, monitor.n_seasons)
-    p = np.where(fitted.reason == 0, p, np.nan)
+    known = fitted.reason == 0
+    peak, memory = (np.where(known, one, np.nan) for one in (monitor.peak, fitted.rho))
+    p = plan.thresholds.p_value(peak, memory, monitor.n_seasons)
     return field_control(p, share=plan.options.map_share), p
 
 
