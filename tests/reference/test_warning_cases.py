@@ -113,7 +113,7 @@ def test_history_starts_equal_strucchange_where_it_counts_as_it_does():
     Its Rec-CUSUM of place 1 equals ours without the first recursive residual to 1e-10; so do the
     starts 1, 8, 49, 62, 1 (counted from 1). With all residuals they are 1, 19, 46, 62, 1.
     """
-    folder = CASES / "nrt_unit_data"
+    folder = DATA / "reference" / "warning" / "strucchange"
     design = np.loadtxt(folder / "X.csv", delimiter=",")
     values = np.loadtxt(folder / "y.csv", delimiter=",")
     expected = np.loadtxt(folder / "roc_history_result.csv", delimiter=",")
