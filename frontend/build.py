@@ -39,7 +39,7 @@ def fingerprint() -> str:
 
 
 def is_built() -> bool:
-    """Tell whether the page stands as it would be built now."""
+    """Return whether the page stands as it would be built now."""
     there = (STATIC / "index.html").is_file() and STAMP.is_file()
     return there and STAMP.read_text(encoding="utf-8") == fingerprint()
 

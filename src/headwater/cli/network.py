@@ -193,7 +193,7 @@ def _write_refused(path: Path | None, lost: list[Refused]) -> None:
 _CONTROLLED = ["station", "series", "n", "doubted", "not checked", "frozen", "findings"]
 
 
-def _show_control(told: list[Controlled]) -> None:
+def _show_control(reported: list[Controlled]) -> None:
     import pandas as pd
 
     rows = [
@@ -210,7 +210,7 @@ def _show_control(told: list[Controlled]) -> None:
                 if flag.name
             ),
         }
-        for one in told
+        for one in reported
     ]
     frame = pd.DataFrame(rows, columns=_CONTROLLED)
     print_table(frame, list(frame.columns), title="Quality control")
@@ -223,9 +223,9 @@ def check(address: _Address = _DEFAULT) -> None:
         from headwater.network import open_store
 
         with open_store(store_address(address)) as store:
-            told = _controlled(store, None)
-            if told:
-                _show_control(told)
+            reported = _controlled(store, None)
+            if reported:
+                _show_control(reported)
             else:
                 typer.echo("All observations have their flags.")
 
@@ -246,10 +246,10 @@ def derive(
         from headwater.network.derived.write import derive as derive_all
 
         with open_store(store_address(address)) as store:
-            told = derive_all(store, offset=offset, root_depth=root_depth)
-        new = sum(one.written.inserted + one.written.updated + one.removed for one in told)
-        values = sum(one.n for one in told)
-        typer.echo(f"{len(told)} derived series of {values} values; {new} changed")
+            reported = derive_all(store, offset=offset, root_depth=root_depth)
+        new = sum(one.written.inserted + one.written.updated + one.removed for one in reported)
+        values = sum(one.n for one in reported)
+        typer.echo(f"{len(reported)} derived series of {values} values; {new} changed")
 
 
 @app.command()
@@ -308,14 +308,14 @@ def pull(
         from headwater.network.ingest.sensorthings_pull import pull as pull_from
 
         with open_store(store_address(address)) as store:
-            told = pull_from(source, store, key=key, since=since, things=things)
-            new = sum(one.written.inserted for one in told)
-            typer.echo(f"{len(told)} series, {new} new observations")
+            reported = pull_from(source, store, key=key, since=since, things=things)
+            new = sum(one.written.inserted for one in reported)
+            typer.echo(f"{len(reported)} series, {new} new observations")
             spans: dict[int, tuple[int, int]] = {}
-            for one in told:
+            for one in reported:
                 _widen(spans, one.spans or {})
-            warn(f"{one.thing} / {one.name}: {one.error}" for one in told if one.error)
-            warn(str(item) for one in told for item in one.refused[:3])
+            warn(f"{one.thing} / {one.name}: {one.error}" for one in reported if one.error)
+            warn(str(item) for one in reported for item in one.refused[:3])
             if not no_check and spans:
                 _show_control(_controlled(store, spans))
 

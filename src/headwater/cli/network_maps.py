@@ -54,17 +54,17 @@ def map_(
         request = MapRequest(of, first or "", last or "", depth, step, offset)  # type: ignore[arg-type]
         known = read_study(study)
         with open_store(address) as store:
-            told = map_network(known, store, request)
+            found = map_network(known, store, request)
         folder = out or known.file.parent / "network-maps"
-        files = write_network_map(folder, request.name, told)
-        maps = int((told.data[of].count(("y", "x")) > 0).sum())
+        files = write_network_map(folder, request.name, found)
+        maps = int((found.data[of].count(("y", "x")) > 0).sum())
         typer.echo(
-            f"{maps} of {told.data.sizes['time']} maps from {told.data.sizes['station']}"
+            f"{maps} of {found.data.sizes['time']} maps from {found.data.sizes['station']}"
             f" places in {folder}:"
         )
         for file in files:
             typer.echo(f"  {file.name}")
-        warn(told.cautions)
+        warn(found.cautions)
 
 
 def pixels(
@@ -79,6 +79,6 @@ def pixels(
         from headwater.study import read_study
 
         with open_store(address) as store:
-            told = write_pixels(read_study(study), store, of)
-        print_table(told.table, list(told.table.columns), title=f"Cells of {told.cube}")
-        warn(told.cautions)
+            found = write_pixels(read_study(study), store, of)
+        print_table(found.table, list(found.table.columns), title=f"Cells of {found.cube}")
+        warn(found.cautions)

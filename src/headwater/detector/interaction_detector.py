@@ -88,7 +88,7 @@ def interaction(
     -----
     The published class (Wang et al. 2010) compares plain q values: see
     :func:`interaction_class`. It has no error rate: crossing always adds strata, so that of 500
-    simulated pairs of pure noise all 500 came out as "enhance, nonlinear". Beside it stand
+    simulated pairs of pure noise all 500 came out as "enhance, nonlinear". Next to it stand
 
     - ``tested``: what the tests below, corrected after Holm over all pairs, show at one minus
       `level`;

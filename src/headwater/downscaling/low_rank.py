@@ -67,7 +67,7 @@ def leading_directions(
     looks : sequence of float
         For each component, about how many observations of a row fall within its memory.
     negligible : float
-        Share of the variance that observations tell which may be left out, as if untold.
+        Share of the variance that observations hold and that may be left out, as if unobserved.
 
     Returns
     -------

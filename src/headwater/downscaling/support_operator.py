@@ -338,11 +338,11 @@ def aggregate_cube(data: xr.DataArray, operator: Support) -> xr.Dataset:
     kept: dict[Any, Any] = {c: v for c, v in data.coords.items() if not {"y", "x"} & set(v.dims)}
     coords = {**kept, **grid_coords(operator.coarse_grid)}
     name = "value" if data.name is None else str(data.name)
-    told = {"long_name": "Share of the cell with values", "units": "1", "kind": "continuous"}
+    reported = {"long_name": "Share of the cell with values", "units": "1", "kind": "continuous"}
     cube = xr.Dataset(
         {
             name: (dims, _mapped(value, operator, np.nan), {**data.attrs, "resampling": "support"}),
-            "seen": (dims, _mapped(seen * operator.covered, operator, 0.0), told),
+            "seen": (dims, _mapped(seen * operator.covered, operator, 0.0), reported),
         },
         coords=coords,
     )

@@ -513,8 +513,8 @@ def _baseline(
 def _beyond(error: Floats, sd: ArrayLike) -> float:
     """Mean square of the error less what the residual field knows of it, where it knows."""
     known = np.isfinite(error)
-    told = np.nan_to_num(np.asarray(sd, dtype=float)[known], nan=0.0)
-    return float((error[known] ** 2).mean() - (told**2).mean()) if known.any() else 0.0
+    reported = np.nan_to_num(np.asarray(sd, dtype=float)[known], nan=0.0)
+    return float((error[known] ** 2).mean() - (reported**2).mean()) if known.any() else 0.0
 
 
 def _calibrated(

@@ -53,7 +53,7 @@ _MESH = {
     "y": {"lat", "latitude", "xlat", "nav_lat", "lat2d", "tlat"},
     "x": {"lon", "longitude", "xlong", "nav_lon", "lon2d", "tlon", "tlong"},
 }
-"""What latitude and longitude of each cell are called where no unit tells them."""
+"""What latitude and longitude of each cell are called where no unit says so."""
 
 
 def axis_of(dataset: xr.Dataset, dim: str) -> xr.Variable | None:

@@ -117,7 +117,7 @@ def _of_bounds(dataset: xr.Dataset, mesh: tuple[xr.Variable, xr.Variable]) -> Co
             [corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]], axis=-1
         )
         if not np.allclose(shared, v, atol=1e-4):
-            return None  # vertices in another order, or cells apart: the centres tell as well
+            return None  # vertices in another order, or cells apart: the centres serve as well
         found.append(corner)
     return Corners(found[1], found[0])
 

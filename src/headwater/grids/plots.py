@@ -54,7 +54,7 @@ def map_figure(
     title : str
         Above the map.
     label : str
-        Beside the colour bar; by default :func:`quantity_label` of `data`.
+        Next to the colour bar; by default :func:`quantity_label` of `data`.
     outline : shapely geometry, or object with ``.geometry``
         Drawn as a line; in the reference system of `data`.
     stipple : DataArray (y, x) of bool, optional

@@ -46,7 +46,7 @@ class ModifiedT:
     p_value : float
         From F(1, dof) [1]; NaN where dof is not positive: too few independent places to say.
     p_naive : float
-        As if all n places were independent [1], to be shown beside, not used.
+        As if all n places were independent [1], to be shown next to it, not used.
     width : float
         Width of the distance classes [unit of the coordinates]; where it follows from a number of
         classes, that of the last map.

@@ -125,8 +125,8 @@ def battery(time: ArrayLike, volts: ArrayLike, *, empty: float = 11.5, days: int
     Examples
     --------
     >>> time = np.arange(20 * 24) * 3_600_000_000
-    >>> told = battery(time, 13.0 - 0.05 * np.arange(480) / 24)
-    >>> round(told.per_day, 3), round(told.days_left, 1)
+    >>> reported = battery(time, 13.0 - 0.05 * np.arange(480) / 24)
+    >>> round(reported.per_day, 3), round(reported.days_left, 1)
     (-0.05, 10.0)
     """
     at, level = np.asarray(time, dtype=np.int64), np.asarray(volts, dtype=float)
@@ -220,8 +220,8 @@ def drift(
     --------
     >>> rng = np.random.default_rng(2)
     >>> time = np.arange(300) * 86_400_000_000
-    >>> told = drift(time, 0.04 * np.arange(300) / 365.25 + rng.normal(0, 0.003, 300), rng=rng)
-    >>> told.drifting, round(told.per_year, 2)
+    >>> reported = drift(time, 0.04 * np.arange(300) / 365.25 + rng.normal(0, 0.003, 300), rng=rng)
+    >>> reported.drifting, round(reported.per_year, 2)
     (True, 0.04)
     """
     at, apart = np.asarray(time, dtype=np.int64), np.asarray(difference, dtype=float)
@@ -246,8 +246,8 @@ def drift(
         noise = np.concatenate([rest[s : s + block] for s in starts])[: rest.size]
         draws[draw] = _sen(years[: noise.size], noise)
     low, high = slope - np.quantile(draws, [0.975, 0.025])
-    told = bool((low > 0 or high < 0) and abs(slope) > least)
-    return Drift(float(slope), float(low), float(high), told, int(days.size))
+    reported = bool((low > 0 or high < 0) and abs(slope) > least)
+    return Drift(float(slope), float(low), float(high), reported, int(days.size))
 
 
 def _sen(years: NDArray[np.float64], value: NDArray[np.float64]) -> float:

@@ -108,7 +108,7 @@ class HttpSender:
     client: Client
 
     def send(self, batch: Sequence[tuple[int, NDArray[np.int64], NDArray[np.float64]]]) -> None:
-        """Send; an observation that is refused is told.
+        """Send; an observation that is refused is reported.
 
         Raises
         ------

@@ -43,7 +43,7 @@ def write_report(
     Returns
     -------
     Path
-        ``report.html``, one file that needs no network. Beside it ``figures/<step>-<name>.png`` and
+        ``report.html``, one file that needs no network. Next to it ``figures/<step>-<name>.png``,
         ``.svg``, and ``tables/<step>-<name>.csv``: unrounded, one heading row of ``name [unit]``.
 
     Raises

@@ -20,7 +20,7 @@ __all__ = ["GRADE_COLOURS", "draw_calendar", "draw_dry_years", "draw_priorities"
 GRADE_COLOURS = dict(
     zip(GRADES, ("#e8efe0", "#f4d58d", "#e9a15b", "#c8553d", "#7a1f2b"), strict=True)
 )
-"""Colours of grades, from the least, also told apart by lightness alone."""
+"""Colours of grades, from the least, also distinguished by lightness alone."""
 
 _LETTERS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = dict(zip((1, 32, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335), _LETTERS, strict=True))

@@ -69,8 +69,8 @@ def save_result(folder: str | Path, name: str, result: Result) -> list[Path]:
     home = Path(folder)
     if isinstance(result, MapResult):
         about_maps = {"comment": result.method, "references": "\n".join(result.references)}
-        told = {key: text for key, text in about_maps.items() if text}
-        files = _save_maps(home, name, result.data.assign_attrs(told))
+        reported = {key: text for key, text in about_maps.items() if text}
+        files = _save_maps(home, name, result.data.assign_attrs(reported))
         about: dict[str, Any] = {}
     elif isinstance(result, TableResult):
         files, about = _save_table(home, name, result.data)

@@ -212,8 +212,8 @@ def _unknown(name: str, texts: Sequence[str], context: Context, typed: bool) -> 
         words, marks = _words(texts, name, context)
         rows, n = context.named(read.unread), int(np.isfinite(read.values).sum())
         first = texts[int(np.flatnonzero(read.unread)[0])]
-        told = f"'{name}' holds {n} numbers and text such as '{first}' ({rows}): kept as text"
-        return Column(name, {name: words}, None, _written(marks), (told,) if n else ())
+        reported = f"'{name}' holds {n} numbers and text such as '{first}' ({rows}): kept as text"
+        return Column(name, {name: words}, None, _written(marks), (reported,) if n else ())
     whole = not read.missing and all(re.fullmatch(r"[-+]?\d{1,15}", text) for text in texts)
     values: Any = read.values.astype(np.int64) if whole else read.values
     return Column(name, {name: values}, None, read.missing, read.guesses, below=_limits(read.below))
@@ -288,9 +288,9 @@ def _declared(name: str, found: Match, context: Context) -> tuple[str, list[str]
     if not entry.unit and text:
         return is_unit(text), []
     if not text:
-        told = f"'({found.remark})' in '{name}' is no unit known here and values were taken in "
+        reported = f"'({found.remark})' in '{name}' is no unit known here and values were taken in "
         missing = entry.unit and found.remark and not given and entry.unit not in ("degree", "‰")
-        return "", [f"{told}{entry.unit}; units settles it"] if missing else []
+        return "", [f"{reported}{entry.unit}; units settles it"] if missing else []
     unit = is_unit(text)
     if not unit:
         raise UnitError(
@@ -378,8 +378,10 @@ def _time(name: str, texts: Sequence[str], found: Match, context: Context) -> Co
     own = found.field.name
     codes = Counter(text for text in texts if is_missing(text, context.options.missing))
     marks = tuple(MissingCode(name, code or "empty", n) for code, n in codes.items())
-    told = Recognised(name, own, found.how, f"order {order}" if order else "")
-    return Column(own, {own: pd.Series(read.values).to_numpy()}, told, marks, read.guesses, read)
+    reported = Recognised(name, own, found.how, f"order {order}" if order else "")
+    return Column(
+        own, {own: pd.Series(read.values).to_numpy()}, reported, marks, read.guesses, read
+    )
 
 
 def _depth(name: str, texts: Sequence[str], found: Match, context: Context) -> Column:
@@ -405,8 +407,8 @@ def _depth(name: str, texts: Sequence[str], found: Match, context: Context) -> C
         as_spelled = replace(found, field=entry, how="spelling")
         parts.append(_number(name, [text.strip() for text in written], as_spelled, context))
         values[own] = parts[-1].values[own]
-    told = parts[0].recognised
-    known = replace(told, name="depth_top and depth_bottom") if told else None
+    reported = parts[0].recognised
+    known = replace(reported, name="depth_top and depth_bottom") if reported else None
     return Column("depth", values, known, parts[0].missing, parts[0].guesses)
 
 
@@ -445,5 +447,5 @@ def _aspect(name: str, texts: Sequence[str], found: Match, context: Context) -> 
         code = next(text for f, text in zip(flat, texts, strict=True) if f)
         marks.append(MissingCode(name, code, empty, "flat"))
     own = found.field.name
-    told = Recognised(name, own, found.how, "" if words else "degree")
-    return Column(own, {own: values}, told, tuple(marks), () if words else guesses)
+    reported = Recognised(name, own, found.how, "" if words else "degree")
+    return Column(own, {own: values}, reported, tuple(marks), () if words else guesses)

@@ -409,8 +409,8 @@ def _meaning(
                 f"{said}thousands, as the file has decimal commas; decimal settles it"
             ]
         mixed = column.str.fullmatch(r"[-+]?[1-9]\d{0,4}").any()
-        told = [f"{said}decimals; decimal settles it"] if mixed else []
-        return Signs(comma, "decimal"), told
+        outcome = [f"{said}decimals; decimal settles it"] if mixed else []
+        return Signs(comma, "decimal"), outcome
     if own.point == own.comma == "decimal":
         return own, [f"both ',' and '.' stand before decimals in {name}"]
     return Signs(comma, point or "decimal"), []

@@ -178,7 +178,7 @@ def parse_times(
     moments = {text: _moment(date) for text, date in settled.items()}
     good = {text: moment for text, moment in moments.items() if moment is not None}
     zoned = {text for text in good if settled[text].offset is not None}
-    shown, used, told = _zones(good, settled, zoned, zone, name)
+    shown, used, outcome = _zones(good, settled, zoned, zone, name)
     values = np.array([shown.get(text, np.datetime64("NaT")) for text in texts], "datetime64[us]")
     return Times(
         values,
@@ -186,7 +186,7 @@ def parse_times(
         np.array([text in zoned for text in texts], bool),
         np.array([text in good and settled[text].clock is not None for text in texts], bool),
         used,
-        (*guesses, *told),
+        (*guesses, *outcome),
     )
 
 
@@ -429,8 +429,10 @@ def _zones(
         local = utc.tz_convert(zone).tz_localize(None).to_numpy("datetime64[us]")
         return {**shown, **dict(zip(zoned, local, strict=True))}, zone, []
     words = ", ".join(sorted(f"{offset / 3600:+g} h" for offset in offsets))
-    told = f"times in {name} name their zone ({words}) and are in UTC; zone brings them to another"
-    return shown, "UTC", [] if offsets == {0.0} else [told]
+    outcome = (
+        f"times in {name} name their zone ({words}) and are in UTC; zone brings them to another"
+    )
+    return shown, "UTC", [] if offsets == {0.0} else [outcome]
 
 
 def check_zone(zone: str | None) -> None:

@@ -116,9 +116,9 @@ def agreement(
         sizes = dict.fromkeys(values, np.nan)
     else:
         found = _Sample(x, y, values, level, independent=interval == "independent")
-        told = found.intervals()
-        bounds = {name: told[name][0] for name in told}
-        sizes = {name: told[name][1] for name in told}
+        reported = found.intervals()
+        bounds = {name: reported[name][0] for name in reported}
+        sizes = {name: reported[name][1] for name in reported}
     n = int(np.isfinite(x).sum())
     rows = [
         (name, values[name], *bounds[name], n, sizes[name], MEASURES[name].unit(units))
@@ -238,27 +238,27 @@ class _Sample:
 
     def _from_means(self) -> dict[str, tuple[Interval, float]]:
         """Measures above 0 (or 1 - measure above 0), on a logarithmic scale."""
-        x, y, told = self.x, self.y, self.values
+        x, y, reported = self.x, self.y, self.values
         square, dy = (x - y) ** 2, y - np.nanmean(y)
         n = int(np.isfinite(x).sum())
-        half, size, _ = self._smooth(square - told["msd"])
-        msd = _on_log_scale(told["msd"], half)
+        half, size, _ = self._smooth(square - reported["msd"])
+        msd = _on_log_scale(reported["msd"], half)
         root = (float(np.sqrt(msd[0])), float(np.sqrt(msd[1])))
-        span = told["rmsd"] / told["nrmsd"] if told["nrmsd"] else np.nan
+        span = reported["rmsd"] / reported["nrmsd"] if reported["nrmsd"] else np.nan
         found: dict[str, tuple[Interval, float]] = {
             "msd": (msd, size),
             "rmsd": (root, size),
             "nrmsd": ((root[0] / span, root[1] / span), size),
             "rss": ((n * msd[0], n * msd[1]), size),
         }
-        half, size, _ = self._smooth(np.abs(x - y) - told["aad"])
-        found["aad"] = _on_log_scale(told["aad"], half), size
+        half, size, _ = self._smooth(np.abs(x - y) - reported["aad"])
+        found["aad"] = _on_log_scale(reported["aad"], half), size
         found["mse_corr"] = self._mse_corr()
         for name, scale in (("nash_sutcliffe", dy**2), ("index_of_agreement", self._potential())):
-            if np.isnan(told[name]):
+            if np.isnan(reported[name]):
                 found[name] = _NO_INTERVAL, np.nan
                 continue
-            rest = 1.0 - told[name]
+            rest = 1.0 - reported[name]
             half, size, _ = self._smooth((square - rest * scale) / float(np.nanmean(scale)))
             low, high = _on_log_scale(rest, half)
             found[name] = (1.0 - high, 1.0 - low), size

@@ -133,9 +133,9 @@ def triple_collocation(
     home = _position(columns, reference)
     data = _complete_rows(frame)
     drawn, size = _resampled(data, rng, n_resamples, length)
-    told = _triplet(_covariance_of(data), home)
+    reported = _triplet(_covariance_of(data), home)
     low, high = _bounds(_triplet(drawn, home), level)
-    table = _quantity_table(columns, data, told, low, high)
+    table = _quantity_table(columns, data, reported, low, high)
     return _collocation(
         table,
         "Triple collocation with a circular block bootstrap",
@@ -287,10 +287,10 @@ def extended_collocation(
     _check_covered(system, columns)
     data = _complete_rows(frame)
     drawn, size = _resampled(data, rng, n_resamples, length)
-    told = system.solve(_covariance_of(data))
+    reported = system.solve(_covariance_of(data))
     low, high = _bounds(system.solve(drawn), level)
     names = [*columns, *(f"{columns[i]} & {columns[j]}" for i, j in pairs)]
-    table = _quantity_table(names, data, told, low, high)
+    table = _quantity_table(names, data, reported, low, high)
     return _collocation(
         table,
         "Extended collocation by least squares with a circular block bootstrap",
@@ -477,7 +477,7 @@ def _bounds(drawn: Floats, level: float) -> tuple[Floats, Floats]:
 
 
 def _quantity_table(
-    names: list[str], data: Floats, told: Floats, low: Floats, high: Floats
+    names: list[str], data: Floats, reported: Floats, low: Floats, high: Floats
 ) -> pd.DataFrame:
     """Lay out the quantities of all products in rows, with their intervals and flags."""
     import pandas as pd
@@ -485,19 +485,19 @@ def _quantity_table(
     n = int(np.isfinite(data[:, 0]).sum())
     columns: dict[str, Any] = {"dataset": names, "n": n}
     for number, quantity in enumerate(_QUANTITIES):
-        columns[quantity] = told[number]
+        columns[quantity] = reported[number]
         columns[f"{quantity}_low"], columns[f"{quantity}_high"] = low[number], high[number]
     table = pd.DataFrame(columns).dropna(axis=1, how="all")
-    table["flag"] = [_flag(told[:, i], low[:, i], "&" in name) for i, name in enumerate(names)]
+    table["flag"] = [_flag(reported[:, i], low[:, i], "&" in name) for i, name in enumerate(names)]
     return table
 
 
-def _flag(told: Floats, low: Floats, pair: bool) -> str:
+def _flag(reported: Floats, low: Floats, pair: bool) -> str:
     if pair:
         return ""
-    if told[4] <= 0:
+    if reported[4] <= 0:
         return "signal variance not positive: the products do not see one truth"
-    if told[0] < 0:
+    if reported[0] < 0:
         return "error variance negative: no error, SNR or R"
     if low[0] < 0:
         return "error variance not distinguished from 0"

@@ -339,21 +339,21 @@ def _choices(options: ScorecardOptions) -> tuple[str, ...]:
 
 
 def _cautions(left_out: int, options: ScorecardOptions, frame: pd.DataFrame) -> tuple[str, ...]:
-    told = []
+    reported = []
     if left_out:
-        told.append(f"Left out {left_out} times: a station in a group with too few pairs.")
+        reported.append(f"Left out {left_out} times: a station in a group with too few pairs.")
     if frame.shape[1] > 1:
-        told.append(
+        reported.append(
             "Stations near each other err together: an interval over stations may be narrow."
         )
     years = (frame.index.max() - frame.index.min()).days / 365.25
     if SERIES[2] in options.series and years < 3:
-        told.append(
+        reported.append(
             f"A mean year of {years:.1f} years holds their events; anomalies from it are too small."
         )
     if options.interval == "independent":
-        told.append("Intervals assume independent values; those of soil moisture are not.")
-    return tuple(told)
+        reported.append("Intervals assume independent values; those of soil moisture are not.")
+    return tuple(reported)
 
 
 def _paired_series(
@@ -407,7 +407,7 @@ def _group_rows(
 ) -> tuple[pd.DataFrame | None, int]:
     """Return the rows of one group, and how many of its stations have too few pairs."""
     enough = [name for name in x.columns if x[name].notna().sum() >= max(options.min_pairs, 8)]
-    told = [
+    reported = [
         agreement(
             x[name],
             y[name],
@@ -420,19 +420,19 @@ def _group_rows(
         for name in enough
     ]
     short = x.shape[1] - len(enough)
-    if not told:
+    if not reported:
         return None, short
-    if len(told) == 1:
-        return told[0].assign(stations=1), short
-    return _over_stations(told, options.level), short
+    if len(reported) == 1:
+        return reported[0].assign(stations=1), short
+    return _over_stations(reported, options.level), short
 
 
-def _over_stations(told: list[pd.DataFrame], level: float) -> pd.DataFrame:
+def _over_stations(reported: list[pd.DataFrame], level: float) -> pd.DataFrame:
     from scipy.special import stdtrit
 
     # Correlations are averaged on Fisher's scale, where their spread does not depend on them.
-    fisher = told[0]["measure"].isin(["pearson", "spearman", "kendall"]).to_numpy()
-    every = np.array([table["value"].to_numpy() for table in told])
+    fisher = reported[0]["measure"].isin(["pearson", "spearman", "kendall"]).to_numpy()
+    every = np.array([table["value"].to_numpy() for table in reported])
     inner = np.where(fisher, every.clip(-1.0 + _TINY, 1.0 - _TINY), 0.0)
     every = np.where(fisher, np.arctanh(inner), every)
     count = np.isfinite(every).sum(axis=0)
@@ -444,14 +444,14 @@ def _over_stations(told: list[pd.DataFrame], level: float) -> pd.DataFrame:
     value, low, high = (
         np.where(fisher, np.tanh(bound), bound) for bound in (mean, mean - half, mean + half)
     )
-    kinds = [MEASURES[name] for name in told[0]["measure"]]
+    kinds = [MEASURES[name] for name in reported[0]["measure"]]
     from_zero = np.array([kind.best == 0.0 and kind.name != "bias" for kind in kinds])
     to_one = np.array([kind.best == 1.0 for kind in kinds])
-    return told[0].assign(
+    return reported[0].assign(
         value=value,
         low=np.where(from_zero, np.maximum(low, 0.0), low),
         high=np.where(to_one, np.minimum(high, 1.0), high),
-        n=sum(table["n"] for table in told),
+        n=sum(table["n"] for table in reported),
         n_effective=np.nan,
         stations=count,
     )

@@ -428,14 +428,14 @@ def _best(found: xr.Dataset) -> dict[str, xr.DataArray]:
         for each in (found["r"], found["p_effective"], found["lag"].astype(float))
     )
     any_known = known.any("lag")
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "best_lag": (lag, "1", "Lag of the largest correlation [step]"),
         "best_r": (r, "1", "Largest correlation of all lags"),
         "best_p": (np.minimum(p * found.sizes["lag"], 1.0), "1", "p-value of the largest of all"),
     }
     return {
         name: values.where(any_known).assign_attrs(units=units, long_name=text)
-        for name, (values, units, text) in told.items()
+        for name, (values, units, text) in reported.items()
     }
 
 

@@ -13,7 +13,7 @@ temperature T and ground temperature Tg [°C], every day
     PET        Oudin et al. (2005): (R_e / λρ) (T + 5)⁺ / 100
 
 with capacity C, demand e and ice limit I_max of the place. What a satellite sees is the liquid part
-in a layer of 590 mm, beside 0.044 m3 m-3 that never moves,
+in a layer of 590 mm, next to 0.044 m3 m-3 that never moves,
 
     θ = 0.044 + φ W / 590 ,
 

@@ -118,7 +118,7 @@ def look(store: Store, *, after: int = 0, clock: Callable[[], int] = now) -> Boa
     after : int
         Show stations with a larger ``@iot.id``.
     clock : callable
-        Tells the time [µs].
+        Returns the time [µs].
 
     Returns
     -------
@@ -345,8 +345,10 @@ def judge(quality: str | None) -> tuple[str, str]:
     held = json.loads(quality)
     if not isinstance(held, dict):
         return "unchecked", str(held)
-    bits, told = held.get("bits"), held.get("reasons")
-    words = "; ".join(map(str, told)) if isinstance(told, list) else str(held.get("flag", ""))
+    bits, reported = held.get("bits"), held.get("reasons")
+    words = (
+        "; ".join(map(str, reported)) if isinstance(reported, list) else str(held.get("flag", ""))
+    )
     if not isinstance(bits, int):
         return "unchecked", words or "not checked"
     if bits < 0 or bits & int(Flag.UNCHECKED):

@@ -57,12 +57,12 @@ class Access:
     writing: Literal["key", "open"] = "key"
 
     def open_to(self, role: str) -> bool:
-        """Tell whether this needs no key."""
+        """Return whether this needs no key."""
         return (self.reading if role == "read" else self.writing) == "open"
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a name with or without port means one's own machine.
+    """Return whether a name with or without port means one's own machine.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def _insist_on_own_machine(request: Request, role: str) -> None:
 
 
 class Gate:
-    """The guard in front of an application: who may not come in is told so before the body.
+    """The guard in front of an application: who may not come in is refused before the body is read.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ class Gate:
         ASGI application.
     guard : Guard
     apart : callable, optional
-        Tells which paths are not its own to guard.
+        Says which paths are not its own to guard.
     """
 
     def __init__(

@@ -68,9 +68,9 @@ def add_push(
 
     Notes
     -----
-    The ``Content-Type`` tells the format: ``text/csv``, ``application/geo+json`` or
+    The ``Content-Type`` names the format: ``text/csv``, ``application/geo+json`` or
     ``application/vnd.campbell.toa5``, ``application/zip`` (a download of the International Soil
-    Moisture Network); of others name and content tell it. ``?name=`` is what reports call the file,
+    Moisture Network); of others name and content decide. ``?name=`` is what reports call the file,
     ``?zone=`` the zone of times without one. The answer is JSON:
     ``lines``, ``kept``, ``refused`` (the first 100, each with ``line`` and ``reason``),
     ``refused_count``, ``new``, ``changed``, ``known``, ``notes``. Sending the same again changes
@@ -83,7 +83,7 @@ def add_push(
     def serve(request: Request, body: bytes) -> Response:
         try:
             things = authorise(request, "write")
-            told = take_in(
+            reported = take_in(
                 store,
                 body,
                 request.headers.get("content-type", ""),
@@ -96,7 +96,7 @@ def add_push(
         except HeadwaterError as error:
             answer = refusal(error)
             return JSONResponse(answer.body, answer.status, dict(answer.headers))
-        return JSONResponse(told, 200 if told["kept"] or not told["lines"] else 422)
+        return JSONResponse(reported, 200 if reported["kept"] or not reported["lines"] else 422)
 
     async def push(request: Request) -> Response:
         try:
@@ -127,7 +127,7 @@ def take_in(
     store : Store
     body : bytes
     content_type : str
-        Tells the format.
+        Names the format.
     mapping : Mapping, optional
         For CSV.
     name : str

@@ -115,21 +115,21 @@ def _blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[
 
 
 def _station_blocks(result: Result) -> Iterator[Block]:
-    told = (
+    reported = (
         "Agreement with stations that took no part in the product: those that are written to the "
         "map would praise themselves."
     )
     yield FigureBlock(
         "stations",
         result.plot,
-        f"{told} Marks with 95 % intervals that know of autocorrelation.",
+        f"{reported} Marks with 95 % intervals that know of autocorrelation.",
         "Bias, unbiased RMSD and correlation at each station with intervals.",
     )
     table: Any = result.data
     columns = ["group", "measure", "value", "low", "high", "n", "n_effective", "unit"]
     raw = table[(table["series"] == "raw") & table["measure"].isin(_SHOWN)]
     own = raw[raw["grouping"].isin(["all", "season", "station"])]
-    yield TableBlock("stations", own[columns].reset_index(drop=True), told)
+    yield TableBlock("stations", own[columns].reset_index(drop=True), reported)
 
 
 def _map_blocks(maps: Any, outline: Outline | None) -> Iterator[Block]:

@@ -158,9 +158,11 @@ def _shown(inputs: pd.DataFrame) -> pd.DataFrame:
     from headwater.grids.plots import unit_label
 
     words = inputs.select_dtypes(exclude="number").columns
-    told = inputs.assign(**{name: inputs[name].fillna("") for name in words})
-    said = [name for name in _ORDER if name in told and told[name].astype(str).str.strip().any()]
-    frame = told[said].rename(columns=_HEADINGS)
+    reported = inputs.assign(**{name: inputs[name].fillna("") for name in words})
+    said = [
+        name for name in _ORDER if name in reported and reported[name].astype(str).str.strip().any()
+    ]
+    frame = reported[said].rename(columns=_HEADINGS)
     for name in {"unit found", "unit given", "unit used"} & set(frame):
         frame[name] = [unit_label(str(unit)) for unit in frame[name]]
     units = inputs.attrs.get("units", {})

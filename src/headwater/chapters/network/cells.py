@@ -211,15 +211,15 @@ def _write(
     batch = _observations(id, cube, values)
     gone = outdated_keys(session, id, batch)
     removed = session.delete_observations(id, keys=gone) if gone else 0
-    told: Written = session.write(batch)
+    reported: Written = session.write(batch)
     return {
         "datastream": id,
         "row": properties["row"],
         "column": properties["column"],
         "distance": properties["distance_m"],
         "n": len(batch),
-        "new": told.inserted,
-        "changed": told.updated,
+        "new": reported.inserted,
+        "changed": reported.updated,
         "removed": removed,
     }
 

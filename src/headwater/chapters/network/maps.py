@@ -155,8 +155,10 @@ class NetworkMap(MapResult):
             shown = (cube.fillna(0.0).sum("time") / n.where(n > 0)).assign_attrs(cube.attrs)
             if error:
                 shown.attrs["long_name"] = "Standard error"
-            told = np.unique(self.data["stations"].values[self.data["stations"].values >= _FEWEST])
-            count = f"{told[0]}" if told.size == 1 else f"{told.min()} to {told.max()}"
+            outcome = np.unique(
+                self.data["stations"].values[self.data["stations"].values >= _FEWEST]
+            )
+            count = f"{outcome[0]}" if outcome.size == 1 else f"{outcome.min()} to {outcome.max()}"
             figure = map_figure(
                 shown.rename(cube.name),
                 quantity="cv" if error else self.quantity,
@@ -419,30 +421,32 @@ def _cautions(
     from headwater.glossary import GLOSSARY
 
     seen = np.isfinite(values).sum(axis=1)
-    told = [
+    outcome = [
         "The standard error follows from the variogram and the places of the stations alone; "
         f"leave-one-out errors² are {score['ratio']:.2g} times what it says (n = {score['n']})."
     ]
     if seen.max() < _FEW:
-        told.append(
+        outcome.append(
             f"At most {seen.max()} places report at a time: the variogram is hardly known, and "
             "far from stations the map is little more than their mean."
         )
     if (seen < _FEWEST).any():
-        told.append(f"{(seen < _FEWEST).sum()} of {seen.size} times have no map: too few stations.")
+        outcome.append(
+            f"{(seen < _FEWEST).sum()} of {seen.size} times have no map: too few stations."
+        )
     depths = sorted(set(means.stations["depth"].dropna().round(4)))
     if len(depths) > 1:
-        told.append(f"Stations differ in depth: {', '.join(f'{d:g}' for d in depths)} m.")
+        outcome.append(f"Stations differ in depth: {', '.join(f'{d:g}' for d in depths)} m.")
     shared = len(means.stations) - values.shape[1]
     if shared:
-        told.append(f"{shared} stations share the place of another, and were averaged with it.")
+        outcome.append(f"{shared} stations share the place of another, and were averaged with it.")
     term = GLOSSARY.get(request.quantity)
     if term is not None:
         low, high = term.valid_range
         wrong = int(((data[request.quantity] < low) | (data[request.quantity] > high)).sum())
         if wrong:
-            told.append(f"{wrong} cells lie outside of the possible range; they were left so.")
-    return tuple(told)
+            outcome.append(f"{wrong} cells lie outside of the possible range; they were left so.")
+    return tuple(outcome)
 
 
 def write_network_map(folder: str | Path, name: str, result: NetworkMap) -> Sequence[Path]:

@@ -138,7 +138,7 @@ class _Target:
             return
         ordered = known.sort_values("mean").to_dict("records")
         low, high = ordered[0], ordered[-1]
-        told = [
+        outcome = [
             f"{scope} {row['value']:.3f}"
             for scope, row in (
                 ("of the mean year", self._row("monthly CV", "mean year")),
@@ -147,7 +147,7 @@ class _Target:
             )
             if row is not None and not np.isnan(row["value"])
         ]
-        ratio = f" Coefficient of variation {', '.join(told)}." if told else ""
+        ratio = f" Coefficient of variation {', '.join(outcome)}." if outcome else ""
         yield (
             f"{self.name} is lowest in {_MONTHS[int(low['month']) - 1]} ({low['mean']:.3g}"
             f"{self.units}) and highest in {_MONTHS[int(high['month']) - 1]} ({high['mean']:.3g}"

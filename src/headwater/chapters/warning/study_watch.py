@@ -207,8 +207,8 @@ def _key(study: Study, options: WarningOptions, names: dict[str, str]) -> str:
             found=f"no {study.results / 'grids'}",
             do=f"Compute them with: headwater run {study.file} --until grids",
         )
-    told = options.model_dump(mode="json", exclude={"channels", "rehearsals", "drought_share"})
-    return fingerprint(made, told, names, list(study.growing_season), study.seed)
+    reported = options.model_dump(mode="json", exclude={"channels", "rehearsals", "drought_share"})
+    return fingerprint(made, reported, names, list(study.growing_season), study.seed)
 
 
 def _archived(study: Study, name: str) -> xr.DataArray:

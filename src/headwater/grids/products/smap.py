@@ -176,9 +176,9 @@ def _index(layers: Any, suffix: str, axis: str) -> NDArray[np.int64] | None:
     name = f"EASE_{axis}_index{suffix}"
     if name not in layers or layers[name].ndim != 2:
         return None
-    told = np.asarray(layers[name][:], dtype=np.int64)
-    place = np.indices(told.shape)[0 if axis == "row" else 1]
-    return np.unique((told - place)[told < _FLAG_FILL])
+    reported = np.asarray(layers[name][:], dtype=np.int64)
+    place = np.indices(reported.shape)[0 if axis == "row" else 1]
+    return np.unique((reported - place)[reported < _FLAG_FILL])
 
 
 def _check_rows(path: Path, layers: object, suffix: str) -> None:

@@ -52,8 +52,8 @@ def read_csv(
     >>> from headwater.network.ingest.mapping import parse_mapping
     >>> series = {"column": "VWC", "thing": "A", "property": "soil_moisture", "unit": "vol%"}
     >>> mapping = parse_mapping({"time": {"zone": "UTC"}, "series": [series]})
-    >>> told = read_csv(b"time,VWC\n2024-02-29 00:00,25.1\n2024-02-29 01:00,wet\n", mapping)
-    >>> float(told.data["value"].iloc[0]), told.kept, str(told.refused[0])
+    >>> reported = read_csv(b"time,VWC\n2024-02-29 00:00,25.1\n2024-02-29 01:00,wet\n", mapping)
+    >>> float(reported.data["value"].iloc[0]), reported.kept, str(reported.refused[0])
     (0.251, 1, "line:3: VWC is not a number: 'wet'")
     """
     lines = lines_of(source, whole=whole, encoding=mapping.encoding)
@@ -114,8 +114,8 @@ def read_lines(
         columns |= {key: (text,) * len(rows) for key, text in (constants or {}).items()}
         table = Table(columns, np.array(at, dtype=np.int64), name, units or {})
         part = tabulate(table, mapping)
-        told = tuple(sorted((*part.refused, *refused), key=lambda item: item.line))
-        parts.append(replace(part, lines=part.lines + len(refused), refused=told))
+        reported = tuple(sorted((*part.refused, *refused), key=lambda item: item.line))
+        parts.append(replace(part, lines=part.lines + len(refused), refused=reported))
     return settle(join(parts), name)
 
 

@@ -74,17 +74,17 @@ def read_file(
     """
     from headwater.network.ingest import csv_mapping, geojson, ismn, toa5
 
-    told = format or format_of(source, name=name)
-    if told == "ismn":
+    reported = format or format_of(source, name=name)
+    if reported == "ismn":
         if isinstance(source, bytes) or name_of(source).lower().endswith(".stm"):
             return ismn.read_ismn(source, name=name)
         return ismn.read_ismn_archive(source)
-    if told == "toa5":
+    if reported == "toa5":
         return toa5.read_toa5(source, mapping, zone=zone, name=name, whole=whole)
-    if told == "geojson":
+    if reported == "geojson":
         return geojson.read_geojson(source, _zoned(mapping, zone) if mapping else None, name=name)
-    if told != "csv":
-        raise StudyError("unknown format", found=f"'{told}'", do=nearest(told, FORMATS))
+    if reported != "csv":
+        raise StudyError("unknown format", found=f"'{reported}'", do=nearest(reported, FORMATS))
     if mapping is None or not mapping.rules:
         raise InputError(
             f"{name or name_of(source)} is a CSV file, whose columns could mean anything",

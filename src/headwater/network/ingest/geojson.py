@@ -68,8 +68,8 @@ def read_geojson(
     ... "geometry": {"type": "Point", "coordinates": [99.1, 35.2, 4520]}, "properties":
     ... {"station": "Upper", "time": "2026-07-01T00:00Z", "property": "soil_moisture",
     ... "depth": 0.1, "value": 31, "unit": "vol%"}}]}'''
-    >>> told = read_geojson(text)
-    >>> float(told.data["value"].iloc[0]), told.places["Upper"].elevation
+    >>> reported = read_geojson(text)
+    >>> float(reported.data["value"].iloc[0]), reported.places["Upper"].elevation
     (0.31, 4520.0)
     """
     called = name_of(source) if name is None else name
@@ -84,17 +84,17 @@ def read_geojson(
     observed, places, rest = _apart(features, used, called)
     columns = _columns([feature["properties"] for _, feature in observed], used)
     line = np.array([number for number, _ in observed], dtype=np.int64)
-    told = Reading(empty_frame(), {})
+    reported = Reading(empty_frame(), {})
     if observed:
-        told = tabulate(Table(columns, line, called), used)
-    both = tuple(sorted((*told.refused, *refused, *rest), key=lambda item: item.line))
+        reported = tabulate(Table(columns, line, called), used)
+    both = tuple(sorted((*reported.refused, *refused, *rest), key=lambda item: item.line))
     stations = len(features) - len(observed) - len(rest)
     return settle(
         replace(
-            told,
-            places={**told.places, **places},
+            reported,
+            places={**reported.places, **places},
             lines=len(features) + len(refused),
-            kept=told.kept + stations,
+            kept=reported.kept + stations,
             refused=both,
         ),
         called,

@@ -107,9 +107,9 @@ def read_ismn(source: Source, *, name: str | None = None) -> Reading:
     --------
     >>> text = b"RSMN RSMN Adamclisi 44.1 28.0 158.0 0.00 0.05 'Meter-5TM'\r"
     >>> text += b"2024/12/28 05:00 0.145 D02,D03 M\r2024/12/28 06:00 nothing\r"
-    >>> told = read_ismn(text, name="RSMN_RSMN_Adamclisi_sm_0.0_0.05_Meter-5TM_1_1_"
+    >>> reported = read_ismn(text, name="RSMN_RSMN_Adamclisi_sm_0.0_0.05_Meter-5TM_1_1_"
     ...                             "19500101_20260512.stm")
-    >>> told.data["flag"].tolist(), list(told.series), told.refused[0].line
+    >>> reported.data["flag"].tolist(), list(reported.series), reported.refused[0].line
     (['D02,D03|M'], ['RSMN Adamclisi / Soil moisture at 0.025 m, Meter-5TM 1 1'], 3)
     """
     called = name_of(source) if name is None else PurePosixPath(name).name
@@ -219,7 +219,7 @@ def _reading(
             "line": np.array(line, dtype=np.int64)[good],
         }
     )
-    told = tuple(sorted(refused, key=lambda one: one.line))
+    reported = tuple(sorted(refused, key=lambda one: one.line))
     total = len(rows) + sum(1 for one in refused if "words where" in one.reason)
     return Reading(
         data,
@@ -227,7 +227,7 @@ def _reading(
         {place.name: place},
         lines=total,
         kept=len(good),
-        refused=told,
+        refused=reported,
         notes=notes,
     )
 

@@ -149,15 +149,15 @@ class Reading:
         n = len(self.data) - self.missing
         lost = self.lines - self.kept - self.ignored
         ignored = f", {self.ignored} of no series asked for" if self.ignored else ""
-        told = [
+        reported = [
             f"{self.lines} lines read, {self.kept} kept, {lost} refused{ignored}",
             f"{n} values of {len(self.series)} series, {self.missing} missing"
             + (f", {self.repeated} said twice" if self.repeated else ""),
         ]
-        told += [f"refused {item}" for item in self.refused[:most]]
+        reported += [f"refused {item}" for item in self.refused[:most]]
         if len(self.refused) > most:
-            told.append(f"… and {len(self.refused) - most} more")
-        return (*told, *self.notes)
+            reported.append(f"… and {len(self.refused) - most} more")
+        return (*reported, *self.notes)
 
     def reasons(self) -> Counter[str]:
         """Count refusals by reason, without the words that were found."""

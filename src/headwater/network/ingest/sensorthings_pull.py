@@ -117,7 +117,7 @@ def pull(
     with store.transaction(read_only=True) as session:
         newest = {(one.thing, one.name): one.last for one in list_series(session, derived=True)}
     options = {"$expand": _EXPAND, "$top": "100"} | ({"$filter": things} if things else {})
-    told = []
+    reported = []
     for thing in server.pages(f"{server.root}/Things?{_encoded(options)}"):
         place = _place(thing)
         for stream in _datastreams(server, thing):
@@ -125,8 +125,8 @@ def pull(
             last = newest.get((place.name, name))
             start = None if last is None else last - round(overlap * DAY)
             start = max((at for at in (start, first) if at is not None), default=None)
-            told.append(_pulled(server, store, place, stream, start))
-    return told
+            reported.append(_pulled(server, store, place, stream, start))
+    return reported
 
 
 def _encoded(options: dict[str, str]) -> str:
@@ -310,8 +310,8 @@ def _observations(
             "line": np.array(line, dtype=np.int64),
         }
     )
-    told = Reading(data, {item.key: item}, lines=n, kept=len(times), refused=tuple(refused))
-    return settle(told, item.key)
+    reported = Reading(data, {item.key: item}, lines=n, kept=len(times), refused=tuple(refused))
+    return settle(reported, item.key)
 
 
 def _number(result: object) -> float:

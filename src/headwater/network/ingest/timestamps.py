@@ -52,16 +52,16 @@ def instants(
     (1709179200000000, [1])
     """
     _check_zone(zone)
-    told = pd.Series(list(texts), dtype=object)
+    reported = pd.Series(list(texts), dtype=object)
     if format is None:
-        return _iso(told, zone)
+        return _iso(reported, zone)
     aware = "%z" in format
-    parsed = pd.to_datetime(told, format=format, errors="coerce", exact=True, utc=aware)
+    parsed = pd.to_datetime(reported, format=format, errors="coerce", exact=True, utc=aware)
     wrong = f"not a time of the form {format}: "
-    refused = {int(i): wrong + repr(told.iloc[i]) for i in np.flatnonzero(parsed.isna())}
+    refused = {int(i): wrong + repr(reported.iloc[i]) for i in np.flatnonzero(parsed.isna())}
     if aware:
         return _whole(parsed), refused
-    return _placed(parsed, told, zone, refused)
+    return _placed(parsed, reported, zone, refused)
 
 
 def _check_zone(zone: str | None) -> None:
@@ -75,16 +75,16 @@ def _check_zone(zone: str | None) -> None:
         raise InputError("unknown time zone", found=f"'{zone}'", do=do) from None
 
 
-def _iso(told: pd.Series, zone: str | None) -> tuple[NDArray[np.int64], dict[int, str]]:
+def _iso(reported: pd.Series, zone: str | None) -> tuple[NDArray[np.int64], dict[int, str]]:
     """Read ISO 8601 in bulk, and what bulk reading does not understand one by one."""
-    day_only = told.str.len() <= 10
-    aware = told.str.contains(_ZONED).to_numpy(bool) & ~day_only.to_numpy(bool)
-    time = np.full(len(told), NEVER)
+    day_only = reported.str.len() <= 10
+    aware = reported.str.contains(_ZONED).to_numpy(bool) & ~day_only.to_numpy(bool)
+    time = np.full(len(reported), NEVER)
     refused: dict[int, str] = {}
     for part, known in ((aware, True), (~aware, False)):
         if not part.any():
             continue
-        some = told[part].str.strip()
+        some = reported[part].str.strip()
         parsed = pd.to_datetime(some, format="ISO8601", errors="coerce", utc=known)
         rows = np.flatnonzero(part)
         unread = {int(i): "" for i in np.flatnonzero(parsed.isna())}
@@ -107,19 +107,19 @@ def _alone(text: str, zone: str | None) -> tuple[int, str]:
 
 
 def _placed(
-    parsed: pd.Series, told: pd.Series, zone: str | None, refused: dict[int, str]
+    parsed: pd.Series, reported: pd.Series, zone: str | None, refused: dict[int, str]
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
     """Put local times into their zone; what the clocks repeat or skip is refused."""
     if zone is None:
         good = np.flatnonzero(parsed.notna())
-        refused |= {int(i): f"{_NAIVE}: {told.iloc[i]!r}" for i in good}
+        refused |= {int(i): f"{_NAIVE}: {reported.iloc[i]!r}" for i in good}
         return np.full(len(parsed), NEVER), refused
     local = parsed.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     for i in np.flatnonzero(parsed.notna() & local.isna()):
         moved = parsed.iloc[[int(i)]].dt.tz_localize(zone, ambiguous=False, nonexistent="NaT")
         happens = "does not exist" if moved.isna().iloc[0] else "happens twice"
         why = f"a local time that {happens} in {zone}, for the clocks change"
-        refused[int(i)] = f"{why}: {told.iloc[i]!r}"
+        refused[int(i)] = f"{why}: {reported.iloc[i]!r}"
     return _whole(local.dt.tz_convert("UTC")), refused
 
 

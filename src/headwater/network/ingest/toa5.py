@@ -66,8 +66,8 @@ def read_toa5(
     >>> head = '"TOA5","Upper","CR1000","1","OS","prog","1","hour"\n"TIMESTAMP","RECORD","VWC"\n'
     >>> head += '"TS","RN","m^3/m^3"\n"","","Avg"\n'
     >>> body = '"2024-02-28 23:00:00",7,0.31\n"2024-02-29 00:00:00",9,"NAN"\n'
-    >>> told = read_toa5((head + body).encode(), zone="Etc/GMT-8", name="upper.dat")
-    >>> told.missing, told.notes
+    >>> reported = read_toa5((head + body).encode(), zone="Etc/GMT-8", name="upper.dat")
+    >>> reported.missing, reported.notes
     (1, ('upper.dat:6: 1 record lost before record 9',))
     """
     encoding = mapping.encoding if mapping else None
@@ -84,8 +84,8 @@ def read_toa5(
     units = {column: _UNITS.get(unit, unit) for column, unit in zip(names, head[2], strict=False)}
     facts = {"station": (head[0][1:2] or [""])[0] or called, "table": head[0][-1]}
     used = _ready(mapping, zone, names)
-    told = read_lines(lines, 4, names, used, name=called, units=units, constants=facts)
-    return _without_records(told, called)
+    reported = read_lines(lines, 4, names, used, name=called, units=units, constants=facts)
+    return _without_records(reported, called)
 
 
 def _ready(mapping: Mapping | None, zone: str | None, names: tuple[str, ...]) -> Mapping:
@@ -107,15 +107,17 @@ def _ready(mapping: Mapping | None, zone: str | None, names: tuple[str, ...]) ->
     )
 
 
-def _without_records(told: Reading, name: str) -> Reading:
+def _without_records(reported: Reading, name: str) -> Reading:
     """Take the record numbers out, and say what they and the clock show."""
-    keys = {key for key, item in told.series.items() if item.quantity == "record"}
-    numbers = told.data["series"].isin(keys)
-    records = told.data[numbers].sort_values("line")
-    series = {key: item for key, item in told.series.items() if key not in keys}
-    data = told.data[~numbers].reset_index(drop=True)
+    keys = {key for key, item in reported.series.items() if item.quantity == "record"}
+    numbers = reported.data["series"].isin(keys)
+    records = reported.data[numbers].sort_values("line")
+    series = {key: item for key, item in reported.series.items() if key not in keys}
+    data = reported.data[~numbers].reset_index(drop=True)
     data["series"] = data["series"].cat.set_categories(list(series))
-    return replace(told, data=data, series=series, notes=(*told.notes, *_notes(records, name)))
+    return replace(
+        reported, data=data, series=series, notes=(*reported.notes, *_notes(records, name))
+    )
 
 
 def _notes(records: pd.DataFrame, name: str) -> list[str]:

@@ -74,8 +74,8 @@ def departures(values: Floats, *, window: int = 60 * 24, step: int = 24) -> Floa
     >>> common = 0.2 + 0.05 * np.sin(np.arange(400) / 20)
     >>> values = common[:, None] * [1.0, 1.2, 0.8] + rng.normal(0, 0.003, (400, 3))
     >>> values[350, 1] += 0.1
-    >>> told = departures(values, window=200, step=10)
-    >>> bool(told[350, 1] > 10), bool(np.nanmax(np.abs(told[:350])) < 6)
+    >>> reported = departures(values, window=200, step=10)
+    >>> bool(reported[350, 1] > 10), bool(np.nanmax(np.abs(reported[:350])) < 6)
     (True, True)
     """
     if values.ndim != 2 or values.shape[1] < 2:
@@ -84,7 +84,7 @@ def departures(values: Floats, *, window: int = 60 * 24, step: int = 24) -> Floa
             found=f"an array of shape {values.shape}",
             do="Give at least two series at the same times",
         )
-    told = np.full(values.shape, np.nan)
+    reported = np.full(values.shape, np.nan)
     believed = values.copy()
     for start in range(step, values.shape[0], step):
         past = believed[max(0, start - window) : start]
@@ -92,9 +92,9 @@ def departures(values: Floats, *, window: int = 60 * 24, step: int = 24) -> Floa
         if len(past) < min(window, start) or len(past) < 2 * _LEAST:
             continue
         for series in range(values.shape[1]):
-            told[here, series] = _departure(past, values[here], series)
-        believed[here][np.abs(np.nan_to_num(told[here])) > _FAR] = np.nan
-    return told
+            reported[here, series] = _departure(past, values[here], series)
+        believed[here][np.abs(np.nan_to_num(reported[here])) > _FAR] = np.nan
+    return reported
 
 
 def _departure(past: Floats, now: Floats, series: int) -> Floats:
@@ -117,8 +117,8 @@ def _departure(past: Floats, now: Floats, series: int) -> Floats:
     total, count = weight.sum(axis=1), (weight > 0).sum(axis=1)
     joined = _weighted_median(predicted, weight)
     with np.errstate(invalid="ignore", divide="ignore"):
-        told: Floats = (now[:, series] - joined) / np.sqrt(count / total)
-    return told
+        reported: Floats = (now[:, series] - joined) / np.sqrt(count / total)
+    return reported
 
 
 def _weighted_median(value: Floats, weight: Floats) -> Floats:
@@ -181,7 +181,7 @@ def departures_from_baseline(
     return scaled
 
 
-def doubtful(told: Floats, *, factor: float = 5.0, lasting: int = 3) -> NDArray[np.bool_]:
+def doubtful(reported: Floats, *, factor: float = 5.0, lasting: int = 3) -> NDArray[np.bool_]:
     """Doubt observations that depart by more than `factor` for `lasting` times in a row.
 
     A rain cell that wets one station alone departs too, but for no longer than the front takes to
@@ -189,7 +189,7 @@ def doubtful(told: Floats, *, factor: float = 5.0, lasting: int = 3) -> NDArray[
 
     Parameters
     ----------
-    told : ndarray, shape (times, series)
+    reported : ndarray, shape (times, series)
         From :func:`departures`.
     factor : float
         Standard errors.
@@ -205,7 +205,7 @@ def doubtful(told: Floats, *, factor: float = 5.0, lasting: int = 3) -> NDArray[
     >>> doubtful(np.array([[9.0], [0.0], [8.0], [9.0], [7.0]]), lasting=3)[:, 0]
     array([False, False,  True,  True,  True])
     """
-    far = np.abs(np.nan_to_num(told)) > factor
+    far = np.abs(np.nan_to_num(reported)) > factor
     runs = np.zeros(far.shape, dtype=np.int64)
     for row in range(len(far)):
         runs[row] = np.where(far[row], (runs[row - 1] if row else 0) + 1, 0)

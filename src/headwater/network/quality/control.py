@@ -124,7 +124,7 @@ class QualityControl:
         value : array_like, shape (n,)
             Soil moisture [m3 m-3]; NaN where missing, which is left out of the answer.
         soil_temperature, air_temperature : array_like, shape (n,), optional
-            Beside the sensor [°C]; NaN where missing.
+            Next to the sensor [°C]; NaN where missing.
         rain : array_like, shape (n,), optional
             Rain since the observation before [mm]; NaN where missing.
 
@@ -136,7 +136,7 @@ class QualityControl:
         Raises
         ------
         DataError
-            If times do not rise, lengths differ, or the cadence cannot be told.
+            If times do not rise, lengths differ, or the cadence cannot be determined.
         """
         held = self._held
         columns = _columns(time, value, soil_temperature, air_temperature, rain)
@@ -162,16 +162,16 @@ class QualityControl:
         ground = np.concatenate([held.ground, np.full(n - first, np.nan)])
         gap = _GAP * float(self.cadence or 0.0)
         _Scan(columns, rules, gap, (first, settled), self._lasting, flags, ground).run()
-        told = flags.copy()
-        told[settled:] = 0  # a pair of spikes may have reached over
-        _Scan(columns, rules, gap, (settled, n), self._lasting.copy(), told, ground).run()
+        reported = flags.copy()
+        reported[settled:] = 0  # a pair of spikes may have reached over
+        _Scan(columns, rules, gap, (settled, n), self._lasting.copy(), reported, ground).run()
         # in the buffer stays what the first observation not settled may look back at
         keep = min(settled, int(np.searchsorted(hours, last - delay - rules.memory)))
         self._held = _Held(
             columns[:, keep:], ground[keep:settled], flags[keep:settled], settled - keep, held.rain
         )
         time = np.rint(hours[first:] * _HOUR).astype(np.int64)
-        return Flagged(time, told[first:], np.arange(first, n) < settled)
+        return Flagged(time, reported[first:], np.arange(first, n) < settled)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -325,7 +325,7 @@ def flag_series(
     cadence : float, optional
         Usual time between observations [h]; default: the median.
     soil_temperature, air_temperature, rain : array_like, shape (n,), optional
-        Beside the sensor [°C, °C, mm since the observation before]. Without temperature frost and
+        Next to the sensor [°C, °C, mm since the observation before]. Without temperature frost and
         thaw cannot be known; without rain nothing is accused of rising without it.
 
     Returns

@@ -158,11 +158,11 @@ def known_feature(context: Context, stream: int, row: Json, feature: int | None)
     if feature is None:
         return None
     names = ("time_end", "result_time")
-    told = [row["time"] if row.get(name) is None else row[name] for name in names]
+    reported = [row["time"] if row.get(name) is None else row[name] for name in names]
     rows = context.session.rows(
         "SELECT feature_id FROM observations WHERE datastream_id = ? AND time = ?"
         " AND coalesce(time_end, time) = ? AND coalesce(result_time, time) = ? ORDER BY received",
-        (stream, row["time"], *told),
+        (stream, row["time"], *reported),
     )
     return rows[0][0] if rows else feature
 

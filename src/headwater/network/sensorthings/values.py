@@ -2,8 +2,8 @@
 
 A fragment is fixed text with its parameters: values never become text.
 
-JSON and results of observations have no fixed kind: beside a number they are read as numbers,
-beside text as text, and what is stored as something else counts as null.
+JSON and results of observations have no fixed kind: next to a number they are read as numbers,
+next to text as text, and what is stored as something else counts as null.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def open_store(
     wait : float
         How long to wait for another writer, or for the server to come back [s].
     archive : str or Path, optional
-        Folder of closed months; default: beside the SQLite file, with ``.archive`` at its end;
+        Folder of closed months; default: next to the SQLite file, with ``.archive`` at its end;
         none for PostgreSQL.
     clock : callable
         Gives the time of receipt [µs since 1970-01-01T00:00Z].

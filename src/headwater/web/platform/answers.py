@@ -76,9 +76,11 @@ def answer_csv(
     writer.writerow(columns)
     writer.writerows([[_cell(value) for value in row] for row in rows])
     named = "".join(c if c.isalnum() or c in "-_." else "-" for c in name if c.isascii())
-    told = {"Content-Disposition": f'attachment; filename="{named or "table"}.csv"'}
+    reported = {"Content-Disposition": f'attachment; filename="{named or "table"}.csv"'}
     body = b"\xef\xbb\xbf" + text.getvalue().encode()
-    return _packed(request, body, "text/csv; charset=utf-8", {"Cache-Control": "no-store", **told})
+    return _packed(
+        request, body, "text/csv; charset=utf-8", {"Cache-Control": "no-store", **reported}
+    )
 
 
 def _cell(value: object) -> Any:

@@ -99,8 +99,8 @@ def _alert(
     request: Request, person: Viewer, key: Annotated[str, Query(max_length=300)]
 ) -> Response:
     store = house_of(request).store
-    told = _told(_one(store, key), _streams(store))
-    return answer_json(request, {**told, "evidence": read_evidence(store, key)})
+    reported = _told(_one(store, key), _streams(store))
+    return answer_json(request, {**reported, "evidence": read_evidence(store, key)})
 
 
 @router.post("/alerts/acknowledge", summary="Say that I see to an alert")
@@ -122,10 +122,13 @@ def _silences(request: Request, person: Viewer) -> Response:
             (now(),),
         )
     names = ("id", "rule", "station", "reason", "author", "created", "expires")
-    told = [dict(zip(names, row, strict=True)) for row in rows]
+    reported = [dict(zip(names, row, strict=True)) for row in rows]
     return answer_json(
         request,
-        [{**one, "created": iso(one["created"]), "expires": iso(one["expires"])} for one in told],
+        [
+            {**one, "created": iso(one["created"]), "expires": iso(one["expires"])}
+            for one in reported
+        ],
     )
 
 
@@ -190,15 +193,15 @@ def _message(one: Alert, stream: Stream | None, instruction: str) -> CapAlert:
 @router.get("/rules", summary="The rules that watch the stations")
 def _rules(request: Request, person: Viewer) -> Response:
     rules = house_of(request).rules
-    told = [one.model_dump(mode="json") for one in rules.rule] if rules else []
-    return answer_json(request, told)
+    reported = [one.model_dump(mode="json") for one in rules.rule] if rules else []
+    return answer_json(request, reported)
 
 
 @router.post("/rules/try", summary="What a rule would have sent on all that the store holds")
 def _try(request: Request, rule: AlertRule, person: Editor) -> Response:
     found = replay_store(house_of(request).store, rule)
-    told = [
+    reported = [
         {"time": iso(one.time), "kind": one.kind, "event": one.event, "station": station}
         for station, one in found
     ]
-    return answer_json(request, {"messages": told[:1000], "count": len(told)})
+    return answer_json(request, {"messages": reported[:1000], "count": len(reported)})

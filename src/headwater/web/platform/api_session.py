@@ -62,8 +62,8 @@ async def _sign_in(request: Request, given: _SignIn) -> Response:
     session = await run_in_threadpool(house.people.sign_in, given.name, given.password, address)
     if before:  # whatever key the browser brought is worth nothing from now on
         await run_in_threadpool(house.people.sign_out, before)
-    told = {"name": session.person.name, "role": session.person.role, "token": session.token}
-    answer = answer_json(request, told)
+    reported = {"name": session.person.name, "role": session.person.role, "token": session.token}
+    answer = answer_json(request, reported)
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, session.key, httponly=True, samesite="lax", secure=secure, path="/")
     return answer

@@ -34,13 +34,13 @@ def _stations(
     with house.store.transaction(read_only=True) as session:
         streams = {one.id: one for one in list_series(session)}
     grid = house.shelf.study(study).grid if study else None
-    told = [_station(view, streams) for view in views]
-    for one in told:
+    reported = [_station(view, streams) for view in views]
+    for one in reported:
         known = grid is not None and one["longitude"] is not None
         if grid is not None and known:
             at = grid.to_picture(one["longitude"], one["latitude"])[0]
             one["column"], one["row"] = float(at[0]), float(at[1])
-    return answer_json(request, told)
+    return answer_json(request, reported)
 
 
 def _all(store: Store) -> list[StationView]:
@@ -117,17 +117,17 @@ def _series(
         return answer_json(request, {"name": streams[0].thing, "series": [], "step": "as sent"})
     start = newest - round(days * DAY)
     often = max(one.count for one in streams) > _MOST_POINTS and days > 60
-    told = [_points(store, one, start, newest + 1, daily=often) for one in streams]
+    reported = [_points(store, one, start, newest + 1, daily=often) for one in streams]
     step = "daily means" if often else "as sent"
     if format == "csv":
         rows = [
             (iso(int(1e6 * at)), one["name"], one["depth"], value, one["unit"], flag)
-            for one in told
+            for one in reported
             for at, value, flag in zip(one["times"], one["values"], one["flags"], strict=True)
         ]
         columns = ("time (UTC)", "series", "depth [m]", "value", "unit", "flag")
         return answer_csv(request, streams[0].thing, columns, rows)
-    return answer_json(request, {"name": streams[0].thing, "series": told, "step": step})
+    return answer_json(request, {"name": streams[0].thing, "series": reported, "step": step})
 
 
 def _points(store: Store, one: Stream, start: int, end: int, *, daily: bool) -> dict[str, Any]:

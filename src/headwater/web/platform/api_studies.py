@@ -143,7 +143,7 @@ def _one_layer(request: Request, study: str, layer: str, person: Viewer) -> Resp
     house = house_of(request)
     found, one = _layer(house, study, layer)
     legend = house.shelf.legend(found, one)
-    told = {
+    reported = {
         **_entry(one),
         "scale": legend.scale.scale,
         "offset": legend.scale.offset,
@@ -155,7 +155,7 @@ def _one_layer(request: Request, study: str, layer: str, person: Viewer) -> Resp
         "block": BLOCK_DAYS,
         "times": _dates(one),
     }
-    return answer_json(request, told)
+    return answer_json(request, reported)
 
 
 def _dates(layer: Layer) -> list[str] | None:
@@ -302,10 +302,10 @@ def _explain(
     if water is not None and water.cube:
         series = read_series(water, place)
         usual, day = climatology(series), _day(series, date)
-    told = explain(found, place, series, usual, day)
+    reported = explain(found, place, series, usual, day)
     return answer_json(
         request,
-        [{"kind": one.kind, "text": list(one.text), "source": one.source} for one in told],
+        [{"kind": one.kind, "text": list(one.text), "source": one.source} for one in reported],
     )
 
 

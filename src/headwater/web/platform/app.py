@@ -49,7 +49,7 @@ class Platform:
 
 
 def is_of_platform(path: str) -> bool:
-    """Tell whether an address is the platform's, which asks for accounts and not for keys.
+    """Return whether an address is the platform's, which asks for accounts and not for keys.
 
     Examples
     --------
@@ -110,13 +110,13 @@ def _described(request: Request) -> Response:
     from fastapi.openapi.utils import get_openapi
     from starlette.responses import JSONResponse
 
-    told = get_openapi(
+    found = get_openapi(
         title="Headwater platform",
         version=headwater.__version__,
         description="What the page in the browser asks for; SensorThings is at /v1.1.",
         routes=request.app.routes,
     )
-    return JSONResponse(told)
+    return JSONResponse(found)
 
 
 async def _refused(request: Request, error: Any) -> Response:

@@ -222,8 +222,8 @@ def _selections(maps: xr.Dataset, name: str) -> Iterator[tuple[Selection, str]]:
 def _mask_of(maps: xr.Dataset, name: str) -> str:
     """Name the variable that says where a map is significant."""
     mask = "anomaly_significant" if name == "anomaly_r" else "significant"
-    told = name in {"slope", "ols_slope", "r", "anomaly_r", "best_r"} and mask in maps.data_vars
-    return mask if told and maps[mask].dims == maps[name].dims else ""
+    reported = name in {"slope", "ols_slope", "r", "anomaly_r", "best_r"} and mask in maps.data_vars
+    return mask if reported and maps[mask].dims == maps[name].dims else ""
 
 
 def legend_of(layer: Layer, correlations: Sequence[Layer] = ()) -> Legend:

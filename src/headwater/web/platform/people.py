@@ -63,7 +63,7 @@ class Person:
     role: PersonRole
 
     def may(self, role: str) -> bool:
-        """Tell whether this role is within reach."""
+        """Return whether this role is within reach."""
         return PEOPLE_ROLES.index(self.role) >= PEOPLE_ROLES.index(role)
 
 

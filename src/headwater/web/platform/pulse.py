@@ -1,4 +1,4 @@
-"""What has just changed, told to all browsers that watch: one look a second serves them all."""
+"""What has just changed, sent to all browsers that watch: one look a second serves them all."""
 
 from __future__ import annotations
 

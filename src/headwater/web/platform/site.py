@@ -61,7 +61,7 @@ def _built() -> dict[str, _File]:
 
 
 def is_built() -> bool:
-    """Tell whether this installation holds the front end."""
+    """Return whether this installation holds the front end."""
     return "index.html" in _built()
 
 

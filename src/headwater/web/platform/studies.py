@@ -87,7 +87,7 @@ class Study:
     ----------
     id, name : str
     results : Path
-        Never told to anybody.
+        Never shown to anybody.
     fingerprint : str
         Of all its finished steps.
     grid : Grid
@@ -168,7 +168,7 @@ class Shelf:
 
     @property
     def places(self) -> dict[str, Path]:
-        """Results folders by name; never told to anybody."""
+        """Results folders by name; never shown to anybody."""
         return dict(self._places)
 
     def study(self, name: str) -> Study:
