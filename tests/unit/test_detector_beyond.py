@@ -236,12 +236,10 @@ def test_shapes_are_no_factor(rows, shows) -> None:
     shapes = Shapes(rows.drop(columns=["y", "x"]).assign(geometry=object()))
     found = from_table(shapes, "theta", classes=(4, 4))
     assert set(found.factor.data["factor"]) == {"rain", "ndvi"}
-    # the search is drawn in test_detector_detect.py, over more numbers of classes
-    for name in set(figures_of(found)) - {"optimal"}:
-        data = found.results()[name].data
-        shows(
-            figures_of(found)[name](), abs(data[["difference"]]) if name == "ecological" else data
-        )
+    # two factors make one pair; figures of pairs and of the search are in test_detector_detect.py
+    assert {"factor", "risk", "interaction", "ecological"} <= set(figures_of(found))
+    for name in ("factor", "risk"):
+        shows(figures_of(found)[name](), found.results()[name].data)
 
 
 def test_a_table_says_what_is_wrong(rows) -> None:
