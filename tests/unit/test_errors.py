@@ -14,7 +14,7 @@ LEAVES = [
     for name in errors.__all__
     if name.endswith("Error") and name not in {"HeadwaterError", "ProblemsError"}
 ]
-CODES = {"StudyError": 2, "DataError": 4, "ResumeError": 5}
+CODES = {"StudyError": 2, "DataError": 4, "ResumeError": 5, "ClusterError": 6}
 
 
 @pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.__name__)

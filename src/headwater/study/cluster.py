@@ -139,7 +139,7 @@ def lost_errors() -> tuple[type[BaseException], ...]:
     from concurrent.futures import CancelledError
 
     from distributed.client import FutureCancelledError
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     return (CancelledError, Stopped, FutureCancelledError, CommClosedError, TimeoutError)
 
