@@ -51,7 +51,7 @@ class Weather(NamedTuple):
     cover: np.ndarray
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, error_model="numpy")
 def _drain(
     water: float, full: float, field: float, steady: float, leak: float, beta: float, days: float
 ) -> Any:
@@ -74,7 +74,7 @@ def _drain(
     return after, days - inside, water - after - steady * inside
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, error_model="numpy")
 def _fall(water: float, low: float, high: float, least: float, most: float, days: float) -> Any:
     """Fall through a branch whose loss rises from least (at low) to most (at high) with water."""
     rate = (most - least) / (high - low)
@@ -90,7 +90,7 @@ def _fall(water: float, low: float, high: float, least: float, most: float, days
     return low - offset + (water - low + offset) * math.exp(-rate * days), 0.0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, error_model="numpy")
 def _laio_day(water: float, marks: Any, rates: Any, days: float) -> Any:
     """Return water and leakage after some days of Laio's loss function.
 
@@ -113,7 +113,7 @@ def _laio_day(water: float, marks: Any, rates: Any, days: float) -> Any:
     return water, leaked
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def laio_dry_down(water: float, marks: Any, rates: Any, days: float, power: float) -> Any:
     """Return water, leakage and the mean of static stress over some days, integrated in steps."""
     steps = max(8, math.ceil(8.0 * days))
@@ -128,7 +128,7 @@ def laio_dry_down(water: float, marks: Any, rates: Any, days: float, power: floa
     return water, leaked, stress
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, error_model="numpy")
 def _fao_day(water: float, top: float, marks: Any, plant: float, bare: float, supply: float) -> Any:
     """Return water, depletion of the topsoil, transpiration, evaporation and leakage of FAO-56."""
     _, field, _, wilting, dry = marks
@@ -145,7 +145,7 @@ def _fao_day(water: float, top: float, marks: Any, plant: float, bare: float, su
     return water - lost, min(_TEW, top + lost), used, lost, leaked
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bucket_days(weather: Any, table: Any, begin: Any, laio: Any, wanted: NDArray[Any]) -> Any:
     """Step every cell through the days.
 
@@ -187,7 +187,7 @@ def bucket_days(weather: Any, table: Any, begin: Any, laio: Any, wanted: NDArray
     return out, state, sums
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, error_model="numpy")
 def _lose(water: float, marks: Any, rates: Any, plant: float) -> Any:
     """Return water, transpiration, evaporation and leakage of a day of Laio's loss function."""
     before, most, leaked = water, rates[0], 0.0
@@ -200,7 +200,7 @@ def _lose(water: float, marks: Any, rates: Any, plant: float) -> Any:
     return water, used, lost - used, leaked
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, error_model="numpy")
 def _cell_day(now: Any, here: Any, table: NDArray[Any], j: int, laio: bool) -> Any:
     """Step one cell through a day; return stores, fluxes, and liquid, water content and stress."""
     rain, air, demand, cover = now
@@ -238,7 +238,7 @@ def _cell_day(now: Any, here: Any, table: NDArray[Any], j: int, laio: bool) -> A
     return (snow, water, top, ground), (used, evaporated, runoff, leaked), seen
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lowest_reserves(
     liquid: NDArray[Any], shape: Any, marks: NDArray[Any], starts: NDArray[Any], spell: int
 ) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
 __all__ = ["crossing_rows", "first_run_rows", "roughness_rows", "whittaker_rows"]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _whittaker(values: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:
     """Solve (W + λ D₂ᵀD₂) z = W y for one series by LDLᵀ of a matrix with five diagonals."""
     n = values.shape[0]
@@ -44,7 +46,7 @@ def _whittaker(values: np.ndarray, weights: np.ndarray, strength: float) -> np.n
     return z
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def whittaker_rows(
     values: np.ndarray, weights: np.ndarray, strength: np.ndarray, longest: int
 ) -> np.ndarray:
@@ -69,20 +71,24 @@ def whittaker_rows(
         for i in range(first, last + 1):
             if weights[j, i] > 0.0:
                 if i - before - 1 <= longest:
-                    out[j, before : i + 1] = z[before : i + 1]
+                    for k in range(before, i + 1):
+                        out[j, k] = z[k]
                 else:
                     out[j, before], out[j, i] = z[before], z[i]
                 before = i
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def roughness_rows(values: np.ndarray, weights: np.ndarray, strengths: np.ndarray) -> np.ndarray:
     """Return (rows, strengths, 2): log of misfit and of roughness of each row at each λ."""
     rows, n = values.shape
     out = np.full((rows, strengths.shape[0], 2), np.nan)
     for j in range(rows):
-        if (weights[j] > 0.0).sum() < 5:
+        count = 0
+        for i in range(n):
+            count += 1 if weights[j, i] > 0.0 else 0
+        if count < 5:
             continue
         for k in range(strengths.shape[0]):
             z = _whittaker(values[j], weights[j], strengths[k])
@@ -92,18 +98,18 @@ def roughness_rows(values: np.ndarray, weights: np.ndarray, strengths: np.ndarra
                     misfit += weights[j, i] * (values[j, i] - z[i]) ** 2
                 if i < n - 2:
                     rough += (z[i] - 2.0 * z[i + 1] + z[i + 2]) ** 2
-            out[j, k, 0] = np.log(max(misfit, 1e-300))
-            out[j, k, 1] = np.log(max(rough, 1e-300))
+            out[j, k, 0] = math.log(max(misfit, 1e-300))
+            out[j, k, 1] = math.log(max(rough, 1e-300))
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _crossing(series: np.ndarray, start: int, step: int, level: float) -> float:
     """Walk from the peak until the series falls below a level; NaN at a gap or the end."""
     i = start
     while 0 <= i + step < series.shape[0]:
         here, there = series[i], series[i + step]
-        if np.isnan(there):
+        if math.isnan(there):
             return np.nan
         if there < level:
             return float(i + step * (here - level) / (here - there))
@@ -111,7 +117,7 @@ def _crossing(series: np.ndarray, start: int, step: int, level: float) -> float:
     return np.nan
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def crossing_rows(
     smooth: np.ndarray, bounds: np.ndarray, threshold: float, least: float
 ) -> np.ndarray:
@@ -128,7 +134,7 @@ def crossing_rows(
             series = smooth[j, bounds[year] : bounds[year + 1]]
             peak, low = -1, np.inf
             for i in range(series.shape[0]):
-                if not np.isnan(series[i]):
+                if not math.isnan(series[i]):
                     low = min(low, series[i])
                     if peak < 0 or series[i] > series[peak]:
                         peak = i
@@ -144,16 +150,16 @@ def crossing_rows(
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _lowest(series: np.ndarray, start: int, step: int) -> float:
     low, i = series[start], start
-    while 0 <= i < series.shape[0] and not np.isnan(series[i]):
+    while 0 <= i < series.shape[0] and not math.isnan(series[i]):
         low = min(low, series[i])
         i += step
     return float(low)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _fill_season(out: np.ndarray, series: np.ndarray, peak: int, threshold: float) -> None:
     """Write start, peak, end, both slopes and the reason of one season of one cell."""
     out[1], out[6] = peak, 0.0
@@ -162,16 +168,16 @@ def _fill_season(out: np.ndarray, series: np.ndarray, peak: int, threshold: floa
         base = _lowest(series, peak, step)
         level = base + threshold * (series[peak] - base)
         place = _crossing(series, peak, step, level)
-        if np.isnan(place) or series[peak] - base <= 0.5 * out[5]:
+        if math.isnan(place) or series[peak] - base <= 0.5 * out[5]:
             out[6] = 3.0 + side if out[6] == 0.0 else out[6]
             continue
-        near = int(np.floor(place))
+        near = int(math.floor(place))
         near = min(max(near, 0), series.shape[0] - 2)
         out[2 * side] = place
         out[3 + side] = series[near + 1] - series[near]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def first_run_rows(
     values: np.ndarray, threshold: float, length: int, above: bool, start: int
 ) -> np.ndarray:
@@ -186,7 +192,7 @@ def first_run_rows(
         run, missing = 0, 0
         for i in range(start, n):
             value = values[j, i]
-            if np.isnan(value):
+            if math.isnan(value):
                 run, missing = 0, missing + 1
                 continue
             held = value >= threshold if above else value < threshold

@@ -22,6 +22,7 @@ __all__ = [
     "check_ndvi",
     "dates",
     "in_rows",
+    "plain_array",
     "quantiles_of",
     "times_of",
     "year_bounds",
@@ -75,11 +76,22 @@ def in_rows(compute: Callable[..., Rows], data: ArrayLike, *others: Any) -> Any:
 
 def _ravelled(compute: Callable[..., Rows], *blocks: Any) -> Rows:
     shape = np.broadcast_shapes(*(np.shape(block) for block in blocks))
-    rows = [
-        np.ascontiguousarray(np.broadcast_to(block, shape), dtype=np.float64).reshape(-1, shape[-1])
-        for block in blocks
-    ]
+    rows = [plain_array(block, shape).reshape(-1, shape[-1]) for block in blocks]
     return compute(*rows).reshape(shape)
+
+
+def plain_array(values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Give an array a shape, in rows and open to writing, copied only where it is not.
+
+    Kernels are compiled anew for arrays that are read-only or in another order.
+
+    Examples
+    --------
+    >>> plain_array(1.0, (2,)).flags.writeable
+    True
+    """
+    whole = values if np.shape(values) == shape else np.broadcast_to(values, shape)
+    return np.require(whole, np.float64, ["C", "W"])
 
 
 def times_of(data: ArrayLike) -> pd.DatetimeIndex:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from headwater.errors import DataError
 from headwater.vegetation import _bucket_kernels as kernels
+from headwater.vegetation._series import plain_array
 
 __all__ = ["Balance", "Soil", "Weather", "dry_down", "soil_table", "water_balance"]
 
@@ -318,7 +319,7 @@ def _filled(weather: Weather) -> tuple[Weather, tuple[int, ...]]:
                 do="Give rain, air, demand and cover of the same days",
             )
         whole = part if part.shape[1:] == shape else np.reshape(part, (days, *(1,) * len(shape)))
-        flat.append(np.ascontiguousarray(np.broadcast_to(whole, (days, *shape))).reshape(days, -1))
+        flat.append(plain_array(whole, (days, *shape)).reshape(days, -1))
     return Weather(*flat), shape
 
 

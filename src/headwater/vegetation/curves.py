@@ -205,10 +205,11 @@ def _curves(
     group: _Group, rng: np.random.Generator, level: float, n_resamples: int
 ) -> pd.DataFrame:
     sums, settings = _group_sums(group)
-    errors = np.array(
-        [[kernels.validated(one, by, True).sum() for by in (False, True)] for one in sums]
-    )
-    plain = kernels.validated(sums[0], True, False).sum()
+    by_year = np.zeros((len(sums), 2, group.sizes[1]))
+    for one, into in zip(sums, by_year, strict=True):
+        kernels.validated(one, into)
+    errors = by_year.sum(axis=-1)
+    plain = kernels.plain_errors(sums[0]).sum()
     best, by_class = np.unravel_index(int(errors.argmin()), errors.shape)
     years = group.sizes[1]
     counts = rng.multinomial(years, np.full(years, 1.0 / years), size=n_resamples)
