@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "isotopes": {"inference", "tables"},
     "downscaling": {"inference", "grids", "validation"},
     "validation": {"inference", "grids"},
-    "vegetation": {"inference", "grids"},
+    "vegetation": {"inference", "grids", "validation"},
     "warning": {"inference", "grids", "vegetation"},
     "restoration": {"inference", "grids", "tables", "vegetation", "warning"},
     "network": {"tables"},

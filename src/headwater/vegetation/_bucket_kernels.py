@@ -9,7 +9,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["FIELDS", "SERIES", "Weather", "bucket_days", "laio_dry_down", "lowest_reserves"]
+__all__ = [
+    "FIELDS",
+    "NO_RUNOFF",
+    "SERIES",
+    "Weather",
+    "bucket_days",
+    "laio_dry_down",
+    "lowest_reserves",
+]
 
 FIELDS = (
     "root_depth",
@@ -26,11 +34,15 @@ FIELDS = (
     "unfrozen",
     "memory",
     "snow_factor",
+    "runoff_power",
 )
 """Rows of the table of parameters, in order."""
 
 SERIES = ("liquid", "water", "transpiration", "evaporation", "runoff", "leakage", "snow", "stress")
 """Series that `bucket_days` can write, in order."""
+
+NO_RUNOFF = 500.0
+"""From this exponent on nothing runs off before the soil is full."""
 
 _TILE = 512
 _TEW, _REW, _DEPLETION = 18.0, 6.0, 0.6
@@ -219,7 +231,12 @@ def _cell_day(now: Any, here: Any, table: NDArray[Any], j: int, laio: bool) -> A
     ground += (air + 1.0 - ground) / table[12, j]
     liquid = min(1.0, max(table[11, j], 0.5 + 0.5 * ground))
     supply = rain - snowfall + melt
-    runoff = max(0.0, water + supply - marks[0])
+    runoff = 0.0
+    if supply > 0.0:
+        power = table[14, j]
+        if power < NO_RUNOFF:
+            runoff = supply * min(1.0, max(water, 0.0) / marks[0]) ** power
+        runoff = max(runoff, water + supply - marks[0])
     before = water + supply - runoff
     plant = demand * table[8, j] * cover * liquid
     bare = demand * table[9, j] * (1.0 - cover) * liquid

@@ -171,7 +171,7 @@ def _fill_season(out: np.ndarray, series: np.ndarray, peak: int, threshold: floa
         if math.isnan(place) or series[peak] - base <= 0.5 * out[5]:
             out[6] = 3.0 + side if out[6] == 0.0 else out[6]
             continue
-        near = int(math.floor(place))
+        near = math.floor(place)
         near = min(max(near, 0), series.shape[0] - 2)
         out[2 * side] = place
         out[3 + side] = series[near + 1] - series[near]

@@ -59,6 +59,9 @@ class Soil:
         Time in which the ground follows the air [d].
     snow_factor : float or ndarray
         Melt [mm degC-1 d-1].
+    runoff_power : float or ndarray
+        Of the share of supply that runs off before the soil is full, (water / porosity) ^ power;
+        default: none does.
     """
 
     field_capacity: Any
@@ -75,6 +78,7 @@ class Soil:
     unfrozen: Any = 0.15
     memory: Any = 18.0
     snow_factor: Any = 3.0
+    runoff_power: Any = kernels.NO_RUNOFF
 
     def with_values(self, **values: Any) -> Soil:
         """Return a soil with other values of some parameters."""
@@ -145,7 +149,8 @@ def water_balance(
 
     Notes
     -----
-    Rain is snow below 0 °C in part and melts by degree days. A supply above saturation runs off.
+    Rain is snow below 0 °C in part and melts by degree days. Of rain and melt (water / porosity)^b
+    runs off, as in the model HBV, and what is above saturation.
     Laio: loss rises from 0 at the hygroscopic point to `bare_loss` at wilting and to PET (k_t C +
     k_e (1 − C)) at the stress point; above field capacity leaks K (e^{β(s − s_fc)} − 1) / (e^{β(1 −
     s_fc)} − 1). Each day is solved exactly. In frozen ground all losses shrink with the liquid
@@ -158,7 +163,9 @@ def water_balance(
     Laio, F., Porporato, A., Ridolfi, L. and Rodriguez-Iturbe, I. (2001). Plants in water-controlled
     ecosystems: active role in hydrologic processes and response to water stress. II. Adv. Water
     Resour. 24, 707-723. doi:10.1016/S0309-1708(01)00005-7. Allen, R. G., et al. (1998), FAO 56,
-    chapters 7 and 8.
+    chapters 7 and 8. Bergström, S. and Lindström, G. (2015). Interpretation of runoff processes in
+    hydrological modelling: experience from the HBV approach. Hydrol. Process. 29, 3535-3545.
+    doi:10.1002/hyp.10510 (recalled, unchecked).
 
     Examples
     --------

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from headwater.errors import DataError
+from headwater.vegetation import _bucket_kernels as kernels
+from headwater.vegetation._least_squares import Fitted, fit_cells, to_scale, to_values
 from headwater.vegetation.bucket import Loss, Soil, Weather, water_balance
 
 __all__ = ["BOUNDS", "CalibratedSoil", "calibrate_soil"]
@@ -20,15 +22,24 @@ Floats = NDArray[np.float64]
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "field_capacity": (0.06, 0.42),
     "wilting_share": (0.08, 0.85),
-    "transpiration": (0.2, 2.5),
+    "transpiration": (0.2, 4.0),
     "conductivity": (0.5, 2000.0),
+    "unfrozen": (0.02, 0.98),
+    "runoff_power": (0.2, 20.0),
 }
 """What is fitted and between which limits; ``wilting_share`` is wilting point by field capacity."""
 
+_LOGS = ("conductivity", "runoff_power")
+"""Fitted on the scale of their logarithms."""
+
 _BLOCK = 2048
 _WARM_UP = 60
-_STEP = 0.02
-_PRIOR_SD = 2.0
+_PRIOR_SD = np.array([2.0, 2.0, 2.0, 2.0, 2.0, 2.0])
+"""Of each parameter of BOUNDS on the scale of the fit."""
+_NO_RUNOFF_SD = np.array([2.0, 2.0, 2.0, 2.0, 2.0, 0.01])
+_RUNOFF, _RUNOFF_START = 5, 3.0
+_GOOD, _GAIN = 0.8, 0.05
+"""R² below which runoff is fitted too, and what that must add to R²."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +93,7 @@ def calibrate_soil(
     iterations: int = 8,
     min_values: int = 60,
 ) -> CalibratedSoil:
-    """Fit field capacity, wilting point, transpiration and conductivity of every cell.
+    """Fit field capacity, wilting point, demand, drainage, frost and runoff of every cell.
 
     Parameters
     ----------
@@ -113,9 +124,13 @@ def calibrate_soil(
     Notes
     -----
     Parameters are fitted on a logit scale between :data:`BOUNDS`, with a weak normal prior (sd 2)
-    about the soil given, which decides only where the observations say nothing. The covariance is
-    that of least squares with as many observations as n (1 − ρ) / (1 + ρ), ρ being the lag-1
-    autocorrelation of the residuals. The first 60 days warm up and are left out.
+    about the soil given, which decides only where the observations say nothing; a start outside
+    the bounds is moved to them. Evaporation of bare ground keeps its ratio to transpiration.
+    Runoff before the soil is full is fitted only where R² stays below 0.8 without it and rises by
+    0.05 or more: from soil water alone it can hardly be distinguished from what plants drink. Such
+    cells begin anew from the median soil of all.
+    Observations count as n (1 − ρ) / (1 + ρ), ρ being the lag-1 autocorrelation of the residuals.
+    The first 60 days warm up and are left out.
 
     Examples
     --------
@@ -155,14 +170,14 @@ def calibrate_soil(
     return _calibrated(soil, joined, count.reshape(shape), enough & ~constant, level)
 
 
-def _columns(part: ArrayLike, cells: slice, shape: tuple[int, ...]) -> Any:
+def _columns(part: ArrayLike, cells: slice | NDArray[np.int64], shape: tuple[int, ...]) -> Any:
     values = np.asarray(part)
     if values.ndim == 1:
         return values
     return values.reshape(len(values), -1)[:, cells]
 
 
-def _part_of(soil: Soil, cells: slice, shape: tuple[int, ...]) -> Soil:
+def _part_of(soil: Soil, cells: slice | NDArray[np.int64], shape: tuple[int, ...]) -> Soil:
     names = [name for name in Soil.__dataclass_fields__ if np.ndim(getattr(soil, name))]
     own = {name: np.broadcast_to(getattr(soil, name), shape).ravel()[cells] for name in names}
     return soil.with_values(**own)
@@ -176,70 +191,43 @@ def _fit_block(
     start = _scaled(soil).reshape(len(BOUNDS), -1)
     prior = np.broadcast_to(start, (len(BOUNDS), cells)).copy()
 
-    def misfit(values: Floats) -> Floats:
-        tried = _soil_of(soil, values, (cells,))
-        return used - water_balance(weather, tried, loss=loss).series["liquid"]
+    def misfit_of(own: NDArray[np.int64]) -> Any:
+        block = Weather(*(_columns(part, own, (cells,)) for part in weather))
+        part = _part_of(soil, own, (cells,))
 
-    at, damping = prior.copy(), np.full(cells, 1e-2)
-    errors = misfit(at)
-    n = np.isfinite(used).sum(axis=0)
-    variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
-    for _ in range(iterations):
-        slopes = _slopes(misfit, at, errors)
-        weight = 1.0 / variance
-        gradient = np.nansum(slopes * errors, axis=1) * weight - (at - prior) / _PRIOR_SD**2
-        normal = _normal(slopes, weight)
-        lifted = normal * (1.0 + damping[:, None, None] * np.eye(len(at)))
-        step = np.linalg.solve(lifted, gradient.T[..., None])[..., 0].T
-        tried = np.clip(at + np.clip(step, -1.5, 1.5), -6.0, 6.0)
-        other = misfit(tried)
-        better = _cost(other, tried - prior, weight) < _cost(errors, at - prior, weight)
-        at, errors = np.where(better, tried, at), np.where(better, other, errors)
-        damping = np.clip(np.where(better, damping / 5.0, damping * 8.0), 1e-6, 1e6)
-        variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
-    lag = _lag1(errors)
-    worth = np.maximum(n * (1.0 - lag) / (1.0 + lag), 5.0)
-    inflated = 1.0 / (variance * np.maximum(n, 1) / worth)
-    covariance = np.linalg.inv(_normal(_slopes(misfit, at, errors), inflated))
+        def misfit(values: Floats) -> Floats:
+            tried = _soil_of(part, values, (own.size,))
+            return used[:, own] - water_balance(block, tried, loss=loss).series["liquid"]
+
+        return misfit
+
+    given = np.min(soil.runoff_power) < kernels.NO_RUNOFF
+    fitted = fit_cells(
+        misfit_of(np.arange(cells)), prior, _PRIOR_SD if given else _NO_RUNOFF_SD, iterations
+    )
     known = np.isfinite(used)
-    mean = np.where(known, used, 0.0).sum(axis=0) / np.maximum(n, 1)
-    spread = np.where(known, (used - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n, 1)
-    spreads: Floats = np.asarray(np.moveaxis(covariance, 0, -1), dtype=np.float64)
-    return at, spreads, variance, spread, worth
+    n = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, used, 0.0).sum(axis=0) / n
+    spread = np.where(known, (used - mean) ** 2, 0.0).sum(axis=0) / n
+    poor = np.flatnonzero((fitted.square > (1.0 - _GOOD) * spread) & (known.sum(axis=0) > 0))
+    if poor.size and not given:
+        again = np.repeat(np.median(fitted.at, axis=1, keepdims=True), poor.size, axis=1)
+        again[_RUNOFF] = to_scale(np.array(_RUNOFF_START), *BOUNDS["runoff_power"], logs=True)
+        second = fit_cells(misfit_of(poor), again, _PRIOR_SD, iterations)
+        fitted = _better(fitted, second, poor, spread)
+    return fitted.at, fitted.spread, fitted.square, spread, fitted.worth
 
 
-def _slopes(misfit: Any, at: Floats, errors: Floats) -> Floats:
-    """Differentiate the model by each parameter, shape (parameters, days, cells)."""
-    found = []
-    for k in range(len(at)):
-        moved = at.copy()
-        moved[k] += _STEP
-        found.append((errors - misfit(moved)) / _STEP)
-    return np.stack(found)
-
-
-def _normal(slopes: Floats, weight: Floats) -> Floats:
-    """Sum products of slopes and add the prior, shape (cells, parameters, parameters)."""
-    known = np.nan_to_num(slopes)
-    products = np.einsum("itc,jtc->cij", known, known) * weight[:, None, None]
-    return np.asarray(products + np.eye(len(slopes)) / _PRIOR_SD**2)
-
-
-def _cost(errors: Floats, away: Floats, weight: Floats) -> Floats:
-    return np.asarray(np.nansum(errors**2, axis=0) * weight + (away**2).sum(axis=0) / _PRIOR_SD**2)
-
-
-def _lag1(errors: Floats) -> Floats:
-    """Lag-1 autocorrelation of residuals whose days may be missing."""
-    both = np.isfinite(errors[1:]) & np.isfinite(errors[:-1])
-    known = np.isfinite(errors)
-    mean = np.where(known, errors, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, errors - mean, 0.0)
-    pairs = np.maximum(both.sum(axis=0), 1)
-    product = (centred[1:] * centred[:-1]).sum(axis=0) / pairs
-    n = np.maximum(np.isfinite(errors).sum(axis=0), 1)
-    square = np.maximum((centred**2).sum(axis=0) / n, 1e-30)
-    return np.clip(np.where(both.sum(axis=0) > 5, product / square, 0.0), 0.0, 0.995)
+def _better(first: Fitted, second: Fitted, poor: NDArray[np.int64], spread: Floats) -> Fitted:
+    """Take the second fit of poor cells where it explains clearly more."""
+    gain = (first.square[poor] - second.square) / np.maximum(spread[poor], 1e-30)
+    taken = gain > _GAIN
+    at, covariance = first.at.copy(), np.array(first.spread)
+    square, worth = first.square.copy(), first.worth.copy()
+    own = poor[taken]
+    at[:, own], covariance[..., own] = second.at[:, taken], second.spread[..., taken]
+    square[own], worth[own] = second.square[taken], second.worth[taken]
+    return Fitted(at, covariance, square, worth)
 
 
 def _scaled(soil: Soil) -> Floats:
@@ -250,36 +238,38 @@ def _scaled(soil: Soil) -> Floats:
         "wilting_share": np.asarray(soil.wilting_point, dtype=np.float64) / field,
         "transpiration": np.asarray(soil.transpiration, dtype=np.float64),
         "conductivity": np.asarray(soil.conductivity, dtype=np.float64),
+        "unfrozen": np.asarray(soil.unfrozen, dtype=np.float64),
+        "runoff_power": np.asarray(soil.runoff_power, dtype=np.float64),
     }
-    rows = []
-    for name, (low, high) in BOUNDS.items():
-        value = np.log(values[name]) if name == "conductivity" else values[name]
-        bounds = (np.log(low), np.log(high)) if name == "conductivity" else (low, high)
-        share = np.clip((value - bounds[0]) / (bounds[1] - bounds[0]), 0.01, 0.99)
-        rows.append(np.log(share / (1.0 - share)))
+    rows = [
+        to_scale(values[name], low, high, logs=name in _LOGS)
+        for name, (low, high) in BOUNDS.items()
+    ]
     return np.stack(np.broadcast_arrays(*rows))
 
 
 def _unscaled(at: Floats) -> dict[str, Floats]:
-    found = {}
-    for row, (name, (low, high)) in zip(at, BOUNDS.items(), strict=True):
-        share = 1.0 / (1.0 + np.exp(-row))
-        if name == "conductivity":
-            found[name] = np.exp(np.log(low) + share * (np.log(high) - np.log(low)))
-        else:
-            found[name] = low + share * (high - low)
-    return found
+    return {
+        name: to_values(row, low, high, logs=name in _LOGS)
+        for row, (name, (low, high)) in zip(at, BOUNDS.items(), strict=True)
+    }
 
 
 def _soil_of(soil: Soil, at: Floats, shape: tuple[int, ...]) -> Soil:
     values = _unscaled(at)
     field = values["field_capacity"]
     porosity = np.maximum(np.broadcast_to(soil.porosity, shape).ravel(), field + 0.02)
+    # what is wrong of the demand is wrong for plants and bare ground alike
+    ratio = np.asarray(soil.evaporation, dtype=np.float64) / soil.transpiration
+    dryness = np.broadcast_to(ratio, shape).ravel()
     return soil.with_values(
         field_capacity=field.reshape(shape),
         wilting_point=(values["wilting_share"] * field).reshape(shape),
         transpiration=values["transpiration"].reshape(shape),
+        evaporation=(values["transpiration"] * dryness).reshape(shape),
         conductivity=values["conductivity"].reshape(shape),
+        unfrozen=values["unfrozen"].reshape(shape),
+        runoff_power=values["runoff_power"].reshape(shape),
         porosity=porosity.reshape(shape),
         stress_point=None,
         hygroscopic_point=None,

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 
 _FEWEST_YEARS = 5
 _DRAWS = 6
+_LEAST_R2 = 0.3
+_BLOCK_DAYS = "blocks and days"
 _BRIDGED = 5
 """Days without weather that are bridged by their neighbours."""
 
@@ -59,15 +61,15 @@ def carried(
         return {}
     side = max(1, int(np.ceil(np.sqrt(ground.cells.size / options.capacity.most_blocks))))
     block, like = _block_of_cells(ground, side)
-    weather, present, years, filled = block_weather(context, roles, ground, block, side)
+    weather, present, years = block_weather(context, roles, ground, side, notes)
     if len(np.unique(years)) < _FEWEST_YEARS:
         notes.add("too few whole years for a carrying capacity", len(np.unique(years)), "years")
         return {}
-    notes.add("of weather bridged by their neighbours", filled, "blocks and days")
     found = _capacity(context, roles, weather, present, years, side)
     if found is None:
         notes.add("no carrying capacity: no block has whole weather and soil water", 1, "result")
         return {}
+    _leave_out_misfits(found, notes)
     fields = {name: ("cell", values[block[ground.cells]]) for name, values in found.items()}
     data = on_grid(xr.Dataset(fields), ground.cells, like)
     for name in ("capacity", "low", "high", "present"):
@@ -102,8 +104,8 @@ def _block_of_cells(ground: Ground, side: int) -> tuple[NDArray[np.int64], xr.Da
 
 
 def block_weather(
-    context: Context, roles: Roles, ground: Ground, block: NDArray[np.int64], side: int
-) -> tuple[Weather, Floats, NDArray[np.int64], int]:
+    context: Context, roles: Roles, ground: Ground, side: int, notes: Notes
+) -> tuple[Weather, Floats, NDArray[np.int64]]:
     """Average the weather and the cover of blocks, over whole years.
 
     Returns
@@ -114,8 +116,6 @@ def block_weather(
         Cover at full season, mean of the recent years [1].
     years : ndarray (days,)
         Year of each day.
-    filled : int
-        Days and blocks whose weather was bridged.
     """
     from headwater.vegetation.bucket import Weather
     from headwater.vegetation.steps import mean_blocks
@@ -128,17 +128,19 @@ def block_weather(
         for pick, place in ((max, 0), (min, -1))
     )
     days = pd.date_range(start, end, freq="D")
-    days = days[(days >= _first_of_year(start)) & (days <= _last_of_year(end))]
+    days = pd.DatetimeIndex(days[(days >= _first_of_year(start)) & (days <= _last_of_year(end))])
     parts, filled = [], 0
     for one in (rain, air):
         frame = pd.DataFrame(one.values.reshape(len(one), -1), times_of(one).normalize())
         whole = frame.reindex(days)
         bridged = whole.interpolate(limit=_BRIDGED, limit_area="inside")
         filled += int((whole.isna() & bridged.notna()).sum().sum())
-        parts.append(bridged.to_numpy())
-    demand = _demand(context, roles, air, days, parts[1], side)
-    course, present = _course(context, ground, days, block)
-    return Weather(parts[0], parts[1], demand, course), present, days.year.to_numpy(), filled
+        parts.append(bridged)
+    notes.add("of weather bridged by their neighbours", filled, _BLOCK_DAYS)
+    demand = _demand(context, roles, air, parts[1], side, notes)
+    course, present = _course(context, ground, days, _block_of_cells(ground, side)[0])
+    wet, warm = (np.asarray(part, dtype=np.float64) for part in parts)
+    return Weather(wet, warm, demand, course), present, days.year.to_numpy()
 
 
 def _first_of_year(day: pd.Timestamp) -> pd.Timestamp:
@@ -155,9 +157,9 @@ def _demand(
     context: Context,
     roles: Roles,
     air: xr.DataArray,
-    days: pd.DatetimeIndex,
-    warm: Floats,
+    warm: pd.DataFrame,
     side: int,
+    notes: Notes,
 ) -> Floats:
     """Take potential evapotranspiration from the study, or from temperature; never negative."""
     from headwater.grids.geometry import geobox_of
@@ -170,16 +172,21 @@ def _demand(
     if roles.demand is not None and typical_step(context.variable(roles.demand)) <= 1:
         given = mean_blocks(context.variable(roles.demand), side)
         frame = pd.DataFrame(given.values.reshape(len(given), -1), times_of(given).normalize())
-        whole = frame.reindex(days).interpolate(limit=_BRIDGED, limit_area="inside")
-        return np.maximum(np.asarray(whole, dtype=np.float64), 0.0)
+        whole = frame.reindex(warm.index).interpolate(limit=_BRIDGED, limit_area="inside")
+        values = np.asarray(whole, dtype=np.float64)
+        notes.add("of negative evaporative demand set to 0", int((values < 0).sum()), _BLOCK_DAYS)
+        return np.maximum(values, 0.0)
     crs = geobox_of(context.variable(str(roles.temperature))).crs
     x, y = np.meshgrid(air["x"].values, air["y"].values)
     if crs is not None and not crs.geographic:
         from pyproj import Transformer
 
         y = Transformer.from_crs(crs.to_wkt(), 4326, always_xy=True).transform(x, y)[1]
-    top = extraterrestrial_radiation(y.ravel()[None], days.day_of_year.to_numpy()[:, None])
-    return np.asarray(reference_evapotranspiration(warm, warm, top, method="oudin"))
+    top = extraterrestrial_radiation(
+        y.ravel()[None], pd.DatetimeIndex(warm.index).day_of_year.to_numpy()[:, None]
+    )
+    mean = warm.to_numpy()
+    return np.asarray(reference_evapotranspiration(mean, mean, top, method="oudin"))
 
 
 def _course(
@@ -259,6 +266,20 @@ def _capacity(
     for name, values in at.items():
         out[name][usable] = values
     return out
+
+
+def _leave_out_misfits(found: dict[str, Floats], notes: Notes) -> None:
+    """Give no capacity where the bucket explains little of the soil water that was seen."""
+    misfit = found["r2"] < _LEAST_R2
+    notes.add(
+        f"without a capacity: the bucket explains less than {100 * _LEAST_R2:.0f} % of the "
+        "variance of their soil water",
+        int(misfit.sum()),
+        "blocks",
+    )
+    for name, values in found.items():
+        if name not in ("r2", "present"):
+            found[name] = np.where(misfit, np.nan, values)
 
 
 def _result(options: Any, data: xr.Dataset, side: int, r2: float) -> kinds.CapacityMap:

@@ -1,0 +1,164 @@
+"""Fits a model of many cells at once, each by itself: Levenberg-Marquardt with a weak prior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Fitted", "fit_cells", "to_scale", "to_values"]
+
+Floats = NDArray[np.float64]
+
+_STEP = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What was fitted, on the scale of the fit.
+
+    Attributes
+    ----------
+    at : ndarray, shape (parameters, cells)
+        Estimates.
+    spread : ndarray, shape (parameters, parameters, cells)
+        Covariances.
+    square : ndarray, shape (cells,)
+        Mean square of the residuals.
+    worth : ndarray, shape (cells,)
+        How many independent observations those of a cell are worth.
+    """
+
+    at: Floats
+    spread: Floats
+    square: Floats
+    worth: Floats
+
+
+def fit_cells(
+    misfit: Callable[[Floats], Floats], start: Floats, prior_sd: Floats, iterations: int
+) -> Fitted:
+    """Fit the parameters of every cell.
+
+    Parameters
+    ----------
+    misfit : callable
+        From parameters (parameters, cells) to observed less modelled values (times, cells), NaN
+        where nothing was observed.
+    start : ndarray, shape (parameters, cells)
+        Where the fit begins, and the middle of the normal prior.
+    prior_sd : ndarray, shape (parameters,)
+        Its standard deviations.
+    iterations : int
+        Steps.
+
+    Returns
+    -------
+    Fitted
+
+    Notes
+    -----
+    Residuals count as n (1 − ρ) / (1 + ρ) observations, ρ being their lag-1 autocorrelation,
+    against the prior and in the covariance.
+    """
+    inverse = prior_sd[:, None] ** -2.0
+    at, damping = start.copy(), np.full(start.shape[1], 1e-2)
+    errors = misfit(at)
+    n = np.isfinite(errors).sum(axis=0)
+    variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
+
+    def cost(left: Floats, tried: Floats, weight: Floats) -> Floats:
+        away = ((tried - start) ** 2 * inverse).sum(axis=0)
+        return np.asarray(np.nansum(left**2, axis=0) * weight + away)
+
+    for _ in range(iterations):
+        # days resemble each other: they weigh what they are worth, or the prior would not count
+        weight = _worth(errors, n) / (np.maximum(n, 1) * variance)
+        slopes = _slopes(misfit, at, errors)
+        gradient = np.nansum(slopes * errors, axis=1) * weight - (at - start) * inverse
+        normal = _normal(slopes, weight, inverse)
+        lifted = normal * (1.0 + damping[:, None, None] * np.eye(len(at)))
+        step = np.linalg.solve(lifted, gradient.T[..., None])[..., 0].T
+        tried = np.clip(at + np.clip(step, -1.5, 1.5), -6.0, 6.0)
+        other = misfit(tried)
+        better = cost(other, tried, weight) < cost(errors, at, weight)
+        at, errors = np.where(better, tried, at), np.where(better, other, errors)
+        damping = np.clip(np.where(better, damping / 5.0, damping * 8.0), 1e-6, 1e6)
+        variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
+    worth = _worth(errors, n)
+    inflated = worth / (variance * np.maximum(n, 1))
+    covariance: Any = np.linalg.inv(_normal(_slopes(misfit, at, errors), inflated, inverse))
+    spread = np.asarray(np.moveaxis(covariance, 0, -1), dtype=np.float64)
+    return Fitted(at, spread, variance, worth)
+
+
+def to_scale(values: Floats, low: float, high: float, *, logs: bool = False) -> Floats:
+    """Bring values to the scale of the fit, what lies outside the bounds just inside them.
+
+    Examples
+    --------
+    >>> float(to_scale(np.array(10.0), 1.0, 100.0, logs=True))
+    0.0
+    """
+    if logs:
+        values, low, high = np.log(values), float(np.log(low)), float(np.log(high))
+    share = np.clip((values - low) / (high - low), 0.01, 0.99)
+    return np.asarray(np.log(share / (1.0 - share)))
+
+
+def to_values(at: Floats, low: float, high: float, *, logs: bool = False) -> Floats:
+    """Bring a row of the scale of the fit back between its bounds.
+
+    Examples
+    --------
+    >>> round(float(to_values(np.array(0.0), 1.0, 100.0, logs=True)), 9)
+    10.0
+    """
+    share = 1.0 / (1.0 + np.exp(-at))
+    if logs:
+        return np.asarray(np.exp(np.log(low) + share * (np.log(high) - np.log(low))))
+    return np.asarray(low + share * (high - low))
+
+
+def _slopes(misfit: Callable[[Floats], Floats], at: Floats, errors: Floats) -> Floats:
+    """Differentiate the model by each parameter, shape (parameters, times, cells)."""
+    found = np.empty((len(at), *errors.shape))
+    for k in range(len(at)):
+        moved = at.copy()
+        moved[k] += _STEP
+        np.subtract(errors, misfit(moved), out=found[k])
+        found[k] /= _STEP
+    return found
+
+
+def _normal(slopes: Floats, weight: Floats, inverse: Floats) -> Floats:
+    """Sum products of slopes and add the prior, shape (cells, parameters, parameters)."""
+    count = len(slopes)
+    found = np.empty((slopes.shape[2], count, count))
+    known = np.nan_to_num(slopes)
+    for i in range(count):
+        for j in range(i, count):
+            found[:, i, j] = found[:, j, i] = np.einsum("tc,tc->c", known[i], known[j]) * weight
+    return found + np.eye(count) * inverse[:, 0]
+
+
+def _worth(errors: Floats, n: NDArray[np.int64]) -> Floats:
+    """How many independent observations those of each cell are worth."""
+    lag = _lag1(errors)
+    return np.asarray(np.maximum(n * (1.0 - lag) / (1.0 + lag), 5.0))
+
+
+def _lag1(errors: Floats) -> Floats:
+    """Lag-1 autocorrelation of residuals whose days may be missing."""
+    both = np.isfinite(errors[1:]) & np.isfinite(errors[:-1])
+    known = np.isfinite(errors)
+    n = known.sum(axis=0)
+    mean = np.where(known, errors, 0.0).sum(axis=0) / np.maximum(n, 1)
+    centred = np.where(known, errors - mean, 0.0)
+    pairs = np.maximum(both.sum(axis=0), 1)
+    product = (centred[1:] * centred[:-1]).sum(axis=0) / pairs
+    square = np.maximum((centred**2).sum(axis=0) / np.maximum(n, 1), 1e-30)
+    return np.clip(np.where(both.sum(axis=0) > 5, product / square, 0.0), 0.0, 0.995)
