@@ -149,3 +149,25 @@ def test_what_cannot_be_calibrated_is_refused():
         calibrate_soil(np.full((500, 6), 0.2), weather(days=500), soil())
     with pytest.raises(DataError, match="no soil can be calibrated"):
         calibrate_soil(np.full((500, 6), np.nan), weather(days=500), soil())
+
+
+def test_runoff_before_the_soil_is_full_keeps_mass_and_takes_from_the_soil():
+    drives = weather()
+    plain = water_balance(drives, soil(), keep=KEEP)
+    shed = water_balance(drives, soil().with_values(runoff_power=1.0), keep=KEEP)
+    assert shed.residual < 1e-10
+    assert (shed.sums["runoff"] > plain.sums["runoff"] + 100).all()
+    assert (shed.sums["transpiration"] < plain.sums["transpiration"]).all()
+
+
+def test_calibration_adds_runoff_and_frost_only_where_soil_water_asks_for_them():
+    drives, rng = weather(days=1461, cells=8, seed=4), np.random.default_rng(7)
+    shed = np.arange(8) % 2 == 0
+    power = np.where(shed, 0.4, 500.0)
+    true = soil(8).with_values(runoff_power=power, unfrozen=0.7, conductivity=20.0)
+    seen = water_balance(drives, true).series["liquid"] + rng.normal(0, 0.008, drives.rain.shape)
+    fit = calibrate_soil(seen, drives, Soil(0.25, 0.10))
+    assert (fit.r2 > 0.75).all()
+    assert np.median(np.abs(fit.soil.unfrozen - 0.7)) < 0.1
+    # without runoff in the truth none is fitted
+    assert (fit.soil.runoff_power[~shed] > 10).all()

@@ -7,6 +7,8 @@ import pytest
 import xarray as xr
 
 from headwater.chapters import SECTIONS, STEPS
+from headwater.chapters.vegetation.capacity import _leave_out_misfits
+from headwater.chapters.vegetation.run import Notes
 from headwater.errors import HeadwaterError
 from headwater.report import write_report
 from headwater.study import check, load_result, read_study, run
@@ -77,7 +79,7 @@ def test_all_results_are_there_and_come_back_as_they_were_saved(done: Path) -> N
     names = {path.stem for path in (done / "vegetation").glob("*.json")} - {"step"}
     assert names >= {
         *("cover", "season", "warm-season", "bands", "end-values", "notes"),
-        *("response", "curves", "capacity", "grade"),
+        *("response", "curves", "capacity", "forecast", "grade"),
     }
     for name in names:
         result = load_result(done, f"vegetation/{name}")
@@ -176,3 +178,26 @@ def test_ndvi_of_one_season_or_one_map_is_refused_by_check(files: Path, tmp_path
     (tmp_path / "study.toml").write_text(text)
     study = read_study(tmp_path / "study.toml", STEPS)
     assert any("whole season" in str(problem) for problem in check(study, STEPS))
+
+
+def test_forecasts_name_their_zones_and_say_where_they_have_no_skill(done: Path) -> None:
+    table = load_result(done, "vegetation/forecast").data
+    assert set(table["quantity"]) == {"water", "cover"}
+    assert sorted(set(table["lead"])) == list(range(1, 9))
+    assert (table["years"] == 6).all()
+    known = table.dropna(subset=["median"])
+    assert len(known) > 0.5 * len(table)
+    assert (known["low"] <= known["median"]).all()
+    assert (known["median"] <= known["high"]).all()
+    assert known["median"].between(0, 1).all()
+
+
+def test_blocks_that_the_bucket_does_not_explain_get_no_capacity_and_are_counted() -> None:
+    found = {name: np.array([0.5, 0.6, 0.7]) for name in ("capacity", "low", "over")}
+    found["r2"] = np.array([0.9, 0.1, np.nan])
+    found["present"] = np.array([0.4, 0.4, 0.4])
+    notes = Notes()
+    _leave_out_misfits(found, notes)
+    np.testing.assert_array_equal(np.isnan(found["capacity"]), [False, True, False])
+    assert found["present"].tolist() == [0.4, 0.4, 0.4]
+    assert notes.rows[0][1:] == (1, "blocks")

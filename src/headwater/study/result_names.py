@@ -93,6 +93,7 @@ HOME_OF_RESULT = {
     "TrendMap": "headwater.variation.results",
     "TwinSkill": "headwater.downscaling.results",
     "UnitTable": "headwater.restoration.results",
+    "VegetationForecast": "headwater.vegetation.results",
     "VegetationNotes": "headwater.vegetation.results",
     "WorkCalendar": "headwater.restoration.results",
     "ZoneSeries": "headwater.variation.results",

@@ -34,6 +34,8 @@ _NEAR = 9
 _LEAST_VALUES = 10
 _PAST = 6
 _RESAMPLES = 500
+_BETWEEN = 3
+"""Pentads from one start that is scored to the next."""
 _MARKS = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 
 
@@ -295,7 +297,7 @@ def _hindcast(
     record: Record, months: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Score each year by the others: (3, years, leads, zones) of mean CRPS, and starts, each."""
-    starts = [p for p in range(1, PENTADS - 1, 2) if _month(p) + 1 in months]
+    starts = [p for p in range(1, PENTADS - 1, _BETWEEN) if _month(p) + 1 in months]
     shape = (2, 4, len(record.years), LEADS, record.cover.shape[-1])
     total = np.zeros(shape)
     for year in range(len(record.years)):

@@ -23,6 +23,7 @@ __all__ = [
     "cover_map",
     "degraded_map",
     "effect_maps",
+    "forecast_fans",
     "grade_map",
     "response_curves",
     "season_map",
@@ -201,3 +202,38 @@ def degraded_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
         long_name="Probability of moderate or worse", units="%"
     )
     return map_figure(found, quantity="cv", outline=outline, limits=(0.0, 100.0))
+
+
+def forecast_fans(table: pd.DataFrame) -> Figure:
+    """Draw the fans of :class:`headwater.vegetation.results.VegetationForecast`."""
+    zones = list(dict.fromkeys(table["zone"]))
+    with house_style():
+        figure = new_figure(1.6 + 1.9 * max(len(zones), 2), 4.6)
+        panels = figure.subplots(2, len(zones), sharex=True, sharey="row", squeeze=False)
+        for row, (quantity, words) in enumerate(
+            (("cover", "Cover"), ("water", "Root-zone water (m³ m⁻³)"))
+        ):
+            for column, zone in enumerate(zones):
+                own = table[(table["zone"] == zone) & (table["quantity"] == quantity)]
+                _fan(panels[row, column], own)
+            panels[row, 0].set_ylabel(words)
+        for column, zone in enumerate(zones):
+            panels[0, column].set_title(str(zone), fontsize="small")
+            panels[1, column].set_xlabel("Pentads ahead")
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=4)
+    return figure
+
+
+def _fan(axes: Any, own: pd.DataFrame) -> None:
+    """Draw one fan, with a cross at leads without skill beyond doubt."""
+    at, color = own["lead"], CATEGORY[2]
+    axes.fill_between(at, own["low"], own["high"], color=color, alpha=0.2, lw=0, label="5 to 95 %")
+    axes.fill_between(
+        at, own["lower"], own["upper"], color=color, alpha=0.4, lw=0, label="25 to 75 %"
+    )
+    axes.plot(at, own["median"], color=color, label="median")
+    axes.plot(at, own["normal"], color=MUTED, ls="--", lw=0.9, label="mean of the season")
+    axes.plot(at, own["observed"], "o", ms=3, color=INK, label="seen afterwards")
+    without = own[~(own["skill_low"] > 0)]
+    axes.plot(without["lead"], without["median"], "x", ms=5, color=CATEGORY[5], label="no skill")

@@ -23,6 +23,7 @@ __all__ = [
     "ResponseCurves",
     "ResponseMap",
     "SeasonMap",
+    "VegetationForecast",
     "VegetationNotes",
 ]
 
@@ -167,6 +168,22 @@ class CapacityMap(MapResult):
 
         with drawing_on(ax):
             return plots.capacity_scatter(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VegetationForecast(TableResult):
+    """Cover and root-zone water 1 to 8 pentads ahead, with the skill that such forecasts had.
+
+    Columns: as of :func:`headwater.vegetation.forecast.forecast_vegetation`, ``zone`` by name.
+    """
+
+    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+        """Draw a fan for each zone and quantity."""
+        from headwater.vegetation import plots
+
+        del outline
+        with drawing_on(ax):
+            return plots.forecast_fans(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

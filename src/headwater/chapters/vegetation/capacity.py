@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from headwater.study.step import Context
     from headwater.vegetation.bucket import Weather
 
-__all__ = ["block_weather", "carried"]
+__all__ = ["Blocks", "block_weather", "carried"]
 
 Floats = NDArray[np.float64]
 
@@ -30,10 +31,38 @@ _BRIDGED = 5
 """Days without weather that are bridged by their neighbours."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Weather, cover and soil water of blocks of cells.
+
+    Attributes
+    ----------
+    block : ndarray of int, shape (cells,)
+        Block of every cell of the map.
+    side : int
+        Cells along a side.
+    weather : Weather
+        (days, blocks) each; ``cover`` relative to full season.
+    present : ndarray, shape (blocks,)
+        Cover at full season [1].
+    years : ndarray of int, shape (days,)
+        Year of each day.
+    water : ndarray, shape (days, blocks)
+        Soil water as seen [m3 m-3].
+    """
+
+    block: NDArray[np.int64]
+    side: int
+    weather: Weather
+    present: Floats
+    years: NDArray[np.int64]
+    water: Floats
+
+
 def carried(
     context: Context, roles: Roles, ground: Ground, notes: Notes
-) -> dict[str, kinds.CapacityMap]:
-    """Compute the densest cover that water carries, where the study has what it takes.
+) -> dict[str, kinds.CapacityMap | kinds.VegetationForecast]:
+    """Compute what water carries, and forecast, where the study has what it takes.
 
     Parameters
     ----------
@@ -49,7 +78,7 @@ def carried(
     Returns
     -------
     dict
-        ``capacity``, or nothing.
+        ``capacity`` and ``forecast``, or what of them can be computed.
     """
     options = context.study.vegetation
     assert options is not None
@@ -62,19 +91,34 @@ def carried(
     side = max(1, int(np.ceil(np.sqrt(ground.cells.size / options.capacity.most_blocks))))
     block, like = _block_of_cells(ground, side)
     weather, present, years = block_weather(context, roles, ground, side, notes)
+    water = _observed(context, roles, years, side)
+    blocks = Blocks(block, side, weather, present, years, water)
+    from headwater.chapters.vegetation.forecast import forecasts
+
+    ahead = forecasts(context, roles, ground, blocks, notes)
     if len(np.unique(years)) < _FEWEST_YEARS:
         notes.add("too few whole years for a carrying capacity", len(np.unique(years)), "years")
-        return {}
-    found = _capacity(context, roles, weather, present, years, side)
+        return {**ahead}
+    found = _capacity(context, blocks)
     if found is None:
         notes.add("no carrying capacity: no block has whole weather and soil water", 1, "result")
-        return {}
+        return {**ahead}
     _leave_out_misfits(found, notes)
     fields = {name: ("cell", values[block[ground.cells]]) for name, values in found.items()}
     data = on_grid(xr.Dataset(fields), ground.cells, like)
     for name in ("capacity", "low", "high", "present"):
         data[name].attrs = {"long_name": f"Cover at full season, {name}", "units": "1"}
-    return {"capacity": _result(options, data, side, float(np.nanmedian(found["r2"])))}
+    return {"capacity": _result(options, data, side, float(np.nanmedian(found["r2"]))), **ahead}
+
+
+def _observed(context: Context, roles: Roles, years: NDArray[np.int64], side: int) -> Floats:
+    """Average soil water of blocks as seen, on all days of some years."""
+    from headwater.vegetation.steps import mean_blocks
+
+    seen = mean_blocks(context.variable(str(roles.water)), side)
+    frame = pd.DataFrame(seen.values.reshape(len(seen), -1), times_of(seen).normalize())
+    days = pd.date_range(f"{years[0]}-01-01", f"{years[-1]}-12-31")
+    return np.asarray(frame.reindex(days), dtype=np.float64)
 
 
 def _lacking(context: Context, roles: Roles) -> str:
@@ -221,28 +265,17 @@ def _course(
     return course, np.clip(present, 0.0, 1.0)
 
 
-def _capacity(
-    context: Context,
-    roles: Roles,
-    weather: Weather,
-    present: Floats,
-    years: NDArray[np.int64],
-    side: int,
-) -> dict[str, Floats] | None:
+def _capacity(context: Context, blocks: Blocks) -> dict[str, Floats] | None:
     """Calibrate the soil of each block, and find the cover that it carries."""
     from headwater.vegetation.bucket import Soil
     from headwater.vegetation.calibration import calibrate_soil
     from headwater.vegetation.capacity import Exhaustion, Scenario, carrying_capacity
-    from headwater.vegetation.steps import mean_blocks
 
     options = context.study.vegetation
     assert options is not None
     assert options.capacity is not None
-    own = options.capacity
-    seen = mean_blocks(context.variable(str(roles.water)), side)
-    frame = pd.DataFrame(seen.values.reshape(len(seen), -1), times_of(seen).normalize())
-    days = pd.date_range(f"{years[0]}-01-01", f"{years[-1]}-12-31")
-    observed = frame.reindex(days).to_numpy()
+    own, weather, present, years = options.capacity, blocks.weather, blocks.present, blocks.years
+    observed = blocks.water
     # liquid water is what plants drink: out of season it may be frozen
     observed = np.where(weather.cover > 0.3, observed, np.nan)
     whole = np.isfinite(np.stack([part.sum(axis=0) for part in weather[:3]])).all(axis=0)

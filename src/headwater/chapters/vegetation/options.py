@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from headwater.errors import StudyError
@@ -91,6 +93,15 @@ class VegetationOptions(BaseModel):
     capacity: CapacityOptions | None = Field(
         default_factory=lambda: CapacityOptions.model_validate({}),
         description="Carrying capacity; needs soil water, precipitation and temperature.",
+    )
+
+    forecast: bool = Field(
+        True, description="Forecast cover and root-zone water; needs what the capacity needs."
+    )
+    forecast_from: date | None = Field(
+        None,
+        description="Last day that the forecast knows; default: the first of the middle month of "
+        "the last growing season.",
     )
 
     @field_validator("peak_months", "months")

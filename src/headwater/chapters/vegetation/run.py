@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from headwater.study.step import Context
     from headwater.vegetation.cover import EndValues
 
-__all__ = ["Ground", "Notes", "cover_of", "describe_vegetation"]
+__all__ = ["Ground", "Notes", "bands_of", "cover_of", "describe_vegetation"]
 
 _FEWEST_VALUES = 20
 _SAMPLE = 500
@@ -99,7 +99,7 @@ def describe_vegetation(context: Context) -> Mapping[str, Result]:
         found |= _responses(context, options, roles, ground, notes)
     from headwater.chapters.vegetation.capacity import carried
 
-    context.progress(0.7, "carrying capacity")
+    context.progress(0.7, "carrying capacity and forecast")
     found |= carried(context, roles, ground, notes)
     rows = pd.DataFrame(notes.rows, columns=["what", "count", "of"]).astype({"count": "int64"})
     found["notes"] = kinds.VegetationNotes(rows, "What was left out, guessed or not computed.")
@@ -390,7 +390,7 @@ def _by_band(
     seasons: xr.Dataset,
     warm: xr.Dataset | None,
 ) -> kinds.GrowthSeasons | None:
-    labels, names = _bands(context, roles, options)
+    labels, names = bands_of(context, roles, options)
     if labels is None:
         return None
     columns = {name: seasons[name] for name in ("start", "peak", "end")}
@@ -411,9 +411,10 @@ def _by_band(
     return kinds.GrowthSeasons(table, "Mean season of the cells of each elevation band and year.")
 
 
-def _bands(
+def bands_of(
     context: Context, roles: Roles, options: VegetationOptions
 ) -> tuple[Any, tuple[str, ...]]:
+    """Label the cells of the map by elevation band, None without an elevation; and their names."""
     from headwater.grids.zones import elevation_bands
 
     elevation = still_map(context, roles.elevation)
@@ -525,7 +526,7 @@ def _curves(
     groups: list[tuple[str, Any, dict[int, str]]] = []
     if ground.types is not None:
         groups.append(("type", ground.types, {k: f"type {k:g}" for k in ground.ends.table.index}))
-    labels, names = _bands(context, roles, options)
+    labels, names = bands_of(context, roles, options)
     if labels is not None:
         groups.append(("elevation", labels, dict(enumerate(names))))
     groups = groups or [("area", np.zeros(ground.ndvi.like.size), {0: "area"})]

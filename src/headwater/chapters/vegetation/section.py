@@ -71,8 +71,32 @@ def _headline(found: Mapping[str, Any]) -> Iterator[str]:
         yield _share_sentence(found["response"].data)
     if "capacity" in found:
         yield _capacity_sentence(found["capacity"].data)
+    if "forecast" in found:
+        yield from _skill_sentences(found["forecast"].data)
     if "grade" in found:
         yield _grade_sentence(found["grade"].data)
+
+
+def _skill_sentences(table: pd.DataFrame) -> Iterator[str]:
+    """Say how far ahead forecasts beat the mean of the season, and where they do not."""
+    for quantity, words in (("water", "root-zone water"), ("cover", "cover")):
+        own = table[table["quantity"] == quantity]
+        skill = own.groupby("lead")["skill"].median()
+        sure = own.assign(sure=own["skill_low"] > 0).groupby("lead")["sure"].mean()
+        n = f"n = {own['zone'].nunique()} zones, {int(own['years'].max())} years"
+        leads = [int(lead) for lead in sure.index if sure[lead] > 0.5]
+        if leads:
+            yield (
+                f"Forecasts of {words} beat the mean of the season at leads of "
+                f"{', '.join(map(str, leads))} pentads in most zones (skill "
+                f"{skill.iloc[0]:.2f} at one pentad, {skill.iloc[-1]:.2f} at {skill.index[-1]}; "
+                f"medians, {n}); at other leads they have no skill beyond doubt."
+            )
+        else:
+            yield (
+                f"Forecasts of {words} have no skill beyond doubt at any lead (skill "
+                f"{skill.iloc[0]:.2f} at one pentad; median, {n}): use the mean of the season."
+            )
 
 
 def _share_sentence(data: Any) -> str:
@@ -132,6 +156,8 @@ def _blocks(found: Mapping[str, Any], outline: Outline | None) -> Iterator[Block
         yield from _response_blocks(found, outline)
     if "capacity" in found:
         yield from _capacity_blocks(found["capacity"], outline)
+    if "forecast" in found:
+        yield from _forecast_blocks(found["forecast"])
     if "grade" in found:
         yield from _grade_blocks(found["grade"], outline)
     yield TableBlock(
@@ -227,6 +253,28 @@ def _capacity_blocks(capacity: Any, outline: Any) -> Iterator[Block]:
         "dashed line there is more than water carries.",
         "Present cover against carrying capacity.",
         wide=False,
+    )
+
+
+def _forecast_blocks(forecast: Any) -> Iterator[Block]:
+    table: pd.DataFrame = forecast.data
+    first = table["date"].min()
+    yield _figure(
+        "forecast",
+        forecast,
+        None,
+        f"Cover and root-zone water 1 to {int(table['lead'].max())} pentads ahead, from "
+        f"{pd.Timestamp(first):%d %B %Y} on, by the weather of other years. Crosses mark leads "
+        "without skill against the mean of the season beyond doubt; dots are what was seen "
+        "afterwards, which the forecast did not know.",
+        "Fans of forecasts by elevation band.",
+    )
+    names = ["zone", "quantity", "lead", "crps", "skill", "skill_low", "skill_high"]
+    yield TableBlock(
+        "vegetation-forecast-skill",
+        table[[*names, "skill_persistence", "years", "starts"]],
+        "Skill of forecasts, 1 − CRPS / CRPS of the reference: against the mean of the season with "
+        "95 % intervals, and against persistence.",
     )
 
 
