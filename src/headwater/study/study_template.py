@@ -176,6 +176,7 @@ _EXAMPLES = {
     "vegetation.baseline": "[2001, 2010]",
     "vegetation.recent": "[2019, 2021]",
     "vegetation.field_plot": '"plots"',
+    "vegetation.forecast_from": '"2021-07-01"',
     "detector.strata": '{ elevation = { method = "natural", count = 6 } }',
 }
 

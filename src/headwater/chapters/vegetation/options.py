@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from headwater.chapters.warning.options import Day
 from headwater.errors import StudyError
 
 __all__ = ["CapacityOptions", "VegetationOptions"]
@@ -98,7 +97,7 @@ class VegetationOptions(BaseModel):
     forecast: bool = Field(
         True, description="Forecast cover and root-zone water; needs what the capacity needs."
     )
-    forecast_from: date | None = Field(
+    forecast_from: Day | None = Field(
         None,
         description="Last day that the forecast knows; default: the first of the middle month of "
         "the last growing season.",
