@@ -64,7 +64,8 @@ def test_cover_that_is_noise_has_no_skill():
     found = forecast((cover.copy(data=noise), water, weather, days))
     green = found[found["quantity"] == "cover"]
     assert green["skill"].mean() < 0.1
-    assert (green["skill_low"] < 0.0).all()
+    # eight intervals of 95 %: one may miss by chance
+    assert (green["skill_low"] > 0.0).sum() <= 1
 
 
 def test_the_future_of_the_year_is_not_used():
