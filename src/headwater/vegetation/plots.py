@@ -12,6 +12,7 @@ from headwater.figures import CATEGORY, INK, MUTED, house_style, new_figure
 from headwater.grids.plots import map_figure, map_panels
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from headwater.figures import Outline
@@ -225,7 +226,7 @@ def forecast_fans(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _fan(axes: Any, own: pd.DataFrame) -> None:
+def _fan(axes: Axes, own: pd.DataFrame) -> None:
     """Draw one fan, with a cross at leads without skill beyond doubt."""
     at, color = own["lead"], CATEGORY[2]
     axes.fill_between(at, own["low"], own["high"], color=color, alpha=0.2, lw=0, label="5 to 95 %")

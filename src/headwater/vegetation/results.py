@@ -177,7 +177,7 @@ class VegetationForecast(TableResult):
     Columns: as of :func:`headwater.vegetation.forecast.forecast_vegetation`, ``zone`` by name.
     """
 
-    def plot(self, ax: Axes | None = None, *, outline: Any = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw a fan for each zone and quantity."""
         from headwater.vegetation import plots
 
