@@ -189,7 +189,7 @@ def test_a_second_run_is_refused_and_an_interrupt_keeps_what_is_done(study: Path
 
     os.kill(process.pid, signal.SIGINT)
     os.kill(process.pid, signal.SIGCONT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Interrupted. Kept: " in told
     assert "grids" in told

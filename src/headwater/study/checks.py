@@ -185,7 +185,10 @@ def survey(
     if grid is not None:
         for step in wanted:
             _gather(problems, partial(step.check, study, inputs, grid, period))
-            notes += step.notes(study, inputs, grid, period)
+            # what hinders a note once something is wrong is that same thing
+            hindered = [] if problems else problems
+            write_notes = partial(step.notes, study, inputs, grid, period)
+            notes += _try(hindered, partial(_listed, write_notes)) or []
     if rehearsed and not problems:
         from headwater.study.rehearsal import rehearse
 
@@ -282,6 +285,10 @@ def _try(problems: list[HeadwaterError], act: Callable[[], _T]) -> _T | None:
     except HeadwaterError as error:
         problems.append(error)
         return None
+
+
+def _listed(lines: Callable[[], Iterable[str]]) -> list[str]:
+    return list(lines())
 
 
 def _gather(problems: list[HeadwaterError], act: Callable[[], Iterable[HeadwaterError]]) -> None:
