@@ -119,6 +119,11 @@ def facts_of(profile):
     one = np.array([150.0])
     fitted = SeasonDays(one, one, one, one, one, one, one, one > 0)
     found.append(work_days("winter", fitted, duration=5, profile=profile))
+    warned = [
+        Unit("a", None, 10.0, Site("light", 0.9, 3500, 5, warning="warning")),
+        Unit("b", None, 10.0, Site("light", 0.9, 3500, 5, warning="confirmed")),
+    ]
+    found += [line.priority for line in make_plan(warned, profile, year=2027).lines]
     return [str(one) for one in found]
 
 

@@ -67,6 +67,19 @@ def make_MixLikelihood(folder: Path) -> Result:
     return mix_carrera(*parts)
 
 
+def make_VegetationForecast(folder: Path) -> Result:
+    from headwater.vegetation.results import VegetationForecast
+
+    del folder
+    rows = pd.DataFrame({"zone": "low", "quantity": ["cover"] * 4 + ["water"] * 4})
+    rows["lead"] = [1, 2, 3, 4] * 2
+    for share, name in enumerate(("low", "lower", "median", "upper", "high"), start=1):
+        rows[name] = 0.1 * share
+    rows["normal"], rows["observed"] = 0.32, 0.28
+    rows["skill"], rows["skill_low"] = 0.3, 0.1
+    return VegetationForecast(rows, "Weather of other years.")
+
+
 def make_HierarchicalPosterior(folder: Path) -> Result:
     from headwater.isotopes.mixing.hierarchical import HierarchicalPosterior
 

@@ -88,13 +88,17 @@ def test_bad_values_are_told(home: Path, kind: type, words: str, data: xr.DataAr
     assert found[0].do
 
 
-def test_mixed_calendars_are_told(home: Path) -> None:
-    data = cube(units="mm", time=np.arange(20))
-    data["time"].attrs = {"units": "days since 2020-01-01", "calendar": "noleap"}
+@pytest.mark.parametrize(("calendar", "wrong"), [("noleap", False), ("360_day", True)])
+def test_mixed_calendars_are_brought_together_where_dates_exist(
+    home: Path, calendar: str, wrong: bool
+) -> None:
+    # the one leaves out 29 February, the other has a thirtieth
+    data = cube(units="mm", time=np.arange(100))
+    data["time"].attrs = {"units": "days since 2020-01-01", "calendar": calendar}
     data["time"].encoding = {}
     found = problems(home, save(home, data))
-    assert [type(problem) for problem in found] == [TimeAxisError]
-    assert "calendar" in str(found[0])
+    assert [type(problem) for problem in found] == [InputError] * wrong
+    assert all("calendar 360_day" in str(problem) for problem in found)
 
 
 def test_missing_and_unreadable_files_are_told(home: Path) -> None:

@@ -124,9 +124,8 @@ def test_problems_are_told_before_anything_is_computed(home: Path) -> None:
     assert finished_steps(home / "results") == []
     assert {entry.name for entry in (home / "results").iterdir()} == {
         ".lock",
-        ".study",
         "headwater.log",
-    }
+    }, "a run that is refused does not claim the folder"
     assert "nowhere.nc" in (home / "results" / "headwater.log").read_text()
 
 

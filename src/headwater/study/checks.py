@@ -166,11 +166,13 @@ def survey(
         opened = _try(problems, partial(open_input, study, name, chunk_mb=chunk_mb))
         if opened is not None:
             inputs[name] = opened
-    inputs = _try(problems, partial(in_one_calendar, inputs)) or inputs
+    alike = _try(problems, partial(in_one_calendar, inputs))
+    inputs = inputs if alike is None else alike
     grid = None
     if study.like is None or study.like in inputs:
         grid = _try(problems, lambda: study_geobox(study, inputs, area)) if inputs else None
-    period = _try(problems, lambda: period_of(study, inputs))
+    # calendars that differ are reported already
+    period = _try([] if alike is None else problems, lambda: period_of(study, inputs))
     region = area if area is not None or grid is None else _box(grid)
     overviews: dict[str, Overview] = {}
     for name, data in inputs.items():
@@ -185,10 +187,7 @@ def survey(
     if grid is not None:
         for step in wanted:
             _gather(problems, partial(step.check, study, inputs, grid, period))
-            # what hinders a note once something is wrong is that same thing
-            hindered = [] if problems else problems
-            write_notes = partial(step.notes, study, inputs, grid, period)
-            notes += _try(hindered, partial(_listed, write_notes)) or []
+            notes += _notes(problems, partial(step.notes, study, inputs, grid, period))
     if rehearsed and not problems:
         from headwater.study.rehearsal import rehearse
 
@@ -287,8 +286,9 @@ def _try(problems: list[HeadwaterError], act: Callable[[], _T]) -> _T | None:
         return None
 
 
-def _listed(lines: Callable[[], Iterable[str]]) -> list[str]:
-    return list(lines())
+def _notes(problems: list[HeadwaterError], write: Callable[[], Iterable[str]]) -> list[str]:
+    """Write the notes of a step; what hinders one once something is wrong is that same thing."""
+    return _try([] if problems else problems, lambda: list(write())) or []
 
 
 def _gather(problems: list[HeadwaterError], act: Callable[[], Iterable[HeadwaterError]]) -> None:
