@@ -33,7 +33,6 @@ _RIDGE = 5.0
 _NEAR = 9
 _LEAST_VALUES = 10
 _PAST = 6
-_RESAMPLES = 500
 _BETWEEN = 3
 """Pentads from one start that is scored to the next."""
 _MARKS = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
@@ -96,17 +95,19 @@ def forecast_vegetation(
     from the present anomaly, the water of the 30 days before and that of the days ahead, by ridge
     regression on other years within 45 days of the date, for the sign changes in summer; what the
     regression left is drawn. Skill is 1 − CRPS / CRPS of the reference (Hersbach 2000) over
-    all starts of the season, each year forecast by what the others say; its interval is a
-    bootstrap over years. Climatology: values of the other years in the same pentad and its
-    neighbours; persistence: the present anomaly with the changes of other years. The soil is that
-    of the whole record, which a year that is scored has had a part in.
+    all starts of the season, each year forecast by what the others say; its interval is
+    Student's t of a ratio over years (Cochran 1977, section 6.4). Climatology: values of the other
+    years in the same pentad and its neighbours; persistence: the present anomaly with the changes
+    of other years. The soil is that of the whole record, which a year that is scored has had a part
+    in.
 
     References
     ----------
     Day, G. N. (1985). Extended streamflow forecasting using NWSRFS. J. Water Resour. Plan. Manag.
     111, 157-170. doi:10.1061/(ASCE)0733-9496(1985)111:2(157). Hersbach, H. (2000). Decomposition of
     the continuous ranked probability score for ensemble prediction systems. Weather Forecast. 15,
-    559-570. doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2 (citations recalled, unchecked)
+    559-570. doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2. Cochran, W. G. (1977). Sampling
+    Techniques, 3rd ed., Wiley (citations recalled, unchecked)
     """
     record = record_of(cover, water, weather, days, soil)
     years = record.years
@@ -135,7 +136,7 @@ def forecast_vegetation(
                 date = january + pd.Timedelta(days=5 * at + 2)
                 row = {"zone": zone, "quantity": quantity, "lead": lead, "date": date}
                 row |= _fan_row(values, members, place, at, zone)
-                rows.append(row | _skill(scores[k][:, :, lead - 1, zone], level, rng))
+                rows.append(row | _skill(scores[k][:, :, lead - 1, zone], level))
     return pd.DataFrame(rows)
 
 
@@ -329,23 +330,28 @@ def _score(members: Floats, truth: Floats) -> Floats:
     return found
 
 
-def _skill(scores: Floats, level: float, rng: np.random.Generator) -> dict[str, float]:
-    """Skill against both references with intervals, from sums (4, years) of scores and starts."""
-    own, usual, held, n = scores
+def _skill(scores: Floats, level: float) -> dict[str, float]:
+    """Skill against both references with intervals, from sums (4, years) of scores and starts.
+
+    A bootstrap of the few years that there are would be too narrow; the error of a ratio of sums
+    follows from what each year leaves of it (Cochran 1977, section 6.4), by Student's t.
+    """
+    from scipy.special import stdtrit
+
+    own, usual, held, n = scores[:, scores[3] > 0]
     found = {
         "crps": float(own.sum() / n.sum()) if n.sum() else np.nan,
-        "years": int((n > 0).sum()),
+        "years": len(n),
         "starts": int(n.sum()),
     }
-    drawn = rng.integers(0, len(own), (_RESAMPLES, len(own)))
-    tail = 0.5 - level / 2.0
     for name, other in (("skill", usual), ("skill_persistence", held)):
         with np.errstate(invalid="ignore", divide="ignore"):
-            found[name] = float(1.0 - own.sum() / other.sum())
-            draws = 1.0 - own[drawn].sum(axis=1) / other[drawn].sum(axis=1)
-        known = draws[np.isfinite(draws)]
-        low, high = np.quantile(known, (tail, 1.0 - tail)) if known.size else (np.nan, np.nan)
-        found |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+            ratio = own.sum() / other.sum()
+            left = own - ratio * other
+            error = np.sqrt(len(n) / (len(n) - 1.0) * (left**2).sum()) / other.sum()
+        reach = float(stdtrit(len(n) - 1.0, 0.5 + level / 2.0) * error) if len(n) > 1 else np.nan
+        found[name] = float(1.0 - ratio)
+        found |= {f"{name}_low": found[name] - reach, f"{name}_high": found[name] + reach}
     return found
 
 
