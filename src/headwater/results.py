@@ -58,6 +58,11 @@ class Result:
         own = [(entry.name, getattr(self, entry.name)) for entry in fields(self)]
         object.__setattr__(self, "fingerprint", fingerprint(type(self).__name__, own))
 
+    @property
+    def has_own_figure(self) -> bool:
+        """Whether it draws more than its plain maps or its table."""
+        return type(self).plot not in (Result.plot, MapResult.plot, TableResult.plot)
+
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the result.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from headwater.results import Result
 
+
 __all__ = ["print_table", "warn", "write_results"]
 
 _MOST_ROWS = 60
@@ -102,12 +103,11 @@ def write_results(
         return
     from headwater.errors import ResumeError
     from headwater.figures import render
-    from headwater.results import Result
     from headwater.study import save_result
 
     drawn = figures
     if drawn is None:
-        drawn = {n: r.plot for n, r in results.items() if type(r).plot is not Result.plot}
+        drawn = {n: r.plot for n, r in results.items() if r.has_own_figure}
     try:
         out.mkdir(parents=True, exist_ok=True)
         lines = list(reading)

@@ -17,10 +17,11 @@ from headwater.detector.sample import Sample, read_sample
 from headwater.detector.search_options import METHODS, Criterion
 from headwater.errors import DataError, nearest
 from headwater.glossary import Kind
-from headwater.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from headwater.results import Result
 
 __all__ = ["figures_of", "from_table", "on_lattice", "summary_lines", "table_sample"]
 
@@ -300,7 +301,7 @@ def figures_of(found: Detection) -> dict[str, Callable[[], Figure]]:
     for name, result in found.results().items():
         placed = name != "maps" or "spatial_ref" in result.data.coords
         searched = name != "optimal" or not result.data["chosen"].all()
-        if type(result).plot is not Result.plot and placed and searched:
+        if result.has_own_figure and placed and searched:
             drawn[name] = result.plot
     return drawn
 

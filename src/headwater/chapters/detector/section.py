@@ -9,7 +9,7 @@ import pandas as pd
 
 from headwater.figures import grouped, p_text
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
-from headwater.results import Result, TableResult
+from headwater.results import Result
 
 if TYPE_CHECKING:
     from headwater.grids.area import Area
@@ -323,7 +323,7 @@ def _further_blocks(results: Mapping[str, Result], outline: Area | None) -> Iter
                 "Where on the map each factor explains the response.",
             )
             continue
-        if type(result).plot not in (Result.plot, TableResult.plot):
+        if result.has_own_figure:
             yield FigureBlock(f"detector-{name}", result.plot, caption, result.method)
         yield TableBlock(f"detector-{name}", result.data, caption)
 
