@@ -303,7 +303,7 @@ def test_what_is_kept_says_how_it_was_made(done: Path) -> None:
 
 def test_check_says_that_fewer_folds_are_made_than_asked_for(tmp_path: Path) -> None:
     """The coarse cells of 12 x 20 lie in four squares, too few for five folds."""
-    path = write_satellite_demo(tmp_path, seed=3, shape=(12, 20), days=slice(100, 120))
+    path = write_satellite_demo(tmp_path, seed=3, shape=(12, 20), days=slice(100, 160))
     found = survey(read_study(path), STEPS)
     assert found.problems == ()
     assert [note for note in found.lines() if note.startswith("Held-out folds:")] == [*found.notes]
