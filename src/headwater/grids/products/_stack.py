@@ -29,6 +29,7 @@ __all__ = [
     "coded",
     "cropped",
     "described",
+    "open_hdf5",
     "quality_counts",
     "stacked",
     "window",
@@ -216,3 +217,17 @@ def _refuse_repeated(cube: xr.Dataset) -> None:
                 found=f"{str(before)[:19]}, then {str(after)[:19]}",
                 do="Keep one file for each day",
             )
+
+
+def open_hdf5(path: Path, product: str) -> Any:
+    """Open a file of a product as HDF5, or say that it is none."""
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read as HDF5",
+            found=str(error).splitlines()[0][:200],
+            do=f"Check whether the file is a complete {product} file",
+        ) from error

@@ -13,7 +13,7 @@ import xarray as xr
 from headwater.errors import GridError, InputError, StudyError, nearest
 from headwater.glossary import term
 from headwater.grids._files import find_files
-from headwater.grids.products._stack import by_date, coded, described, stacked, window
+from headwater.grids.products._stack import by_date, coded, described, open_hdf5, stacked, window
 from headwater.grids.products.ease2 import ease2_grid
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_smap"]
 
+_PRODUCT = "SMAP Level 3"
 _GROUPS = {
     "am": ("Soil_Moisture_Retrieval_Data_AM", ""),
     "pm": ("Soil_Moisture_Retrieval_Data_PM", "_pm"),
@@ -128,25 +129,12 @@ def read_smap(
     )
 
 
-def _open(path: Path) -> Any:
-    import h5py
-
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read as HDF5",
-            found=str(error).splitlines()[0][:200],
-            do="Check whether the file is a complete SMAP Level 3 file",
-        ) from error
-
-
 def _grid_of(path: Path, group: str, suffix: str, wanted: Sequence[str], *, rows: bool) -> GeoBox:
     """Find out which cells of EASE-Grid 2.0 a file holds, after making sure of its layers.
 
     Whole files are of one layout, so that row numbers (`rows`) are read of one file only.
     """
-    with _open(path) as file:
+    with open_hdf5(path, _PRODUCT) as file:
         if group not in file:
             raise InputError(
                 f"{path} has no group '{group}'",
@@ -236,7 +224,7 @@ def _read_day(files: tuple[Path, ...], rules: _Rules) -> NDArray[np.float32]:
             found=", ".join(path.name for path in files),
             do="Keep the newest of them",
         )
-    with _open(files[0]) as file:
+    with open_hdf5(files[0], _PRODUCT) as file:
         layers, part = file[rules.group], (rules.rows, rules.columns)
         values = np.asarray(layers[f"soil_moisture{rules.suffix}"][part], dtype=np.float32)
         flags = {
@@ -274,7 +262,7 @@ def _notes(path: Path, rules: _Rules, overpass: str) -> list[str]:
         notes.append("retrieval_qual_flag not used: values of any quality are kept")
     else:
         notes.append(f"retrieval_qual_flag in {', '.join(map(str, rules.keep))}")
-    with _open(path) as file:
+    with open_hdf5(path, _PRODUCT) as file:
         layers = file[rules.group]
         known = [n for n in ("surface_flag", "surface_temperature") if n + rules.suffix in layers]
     if rules.frozen:

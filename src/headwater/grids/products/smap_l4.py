@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,7 +13,7 @@ import xarray as xr
 from headwater.errors import GridError, InputError, StudyError, nearest
 from headwater.glossary import term
 from headwater.grids._files import find_files
-from headwater.grids.products._stack import by_date, coded, described, stacked, window
+from headwater.grids.products._stack import by_date, coded, described, open_hdf5, stacked, window
 from headwater.grids.products.ease2 import ease2_grid
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_smap_l4"]
 
+_PRODUCT = "SMAP Level 4"
 _LAYERS = {"surface": "sm_surface", "rootzone": "sm_rootzone"}
 _GROUP = "Geophysical_Data"
 _FILL, _VALID = -9999.0, (0.0, 0.9)
@@ -109,23 +110,10 @@ def read_smap_l4(
     )
 
 
-def _open(path: Path) -> Any:
-    import h5py
-
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read as HDF5",
-            found=str(error).splitlines()[0][:200],
-            do="Check whether the file is a complete SMAP Level 4 file",
-        ) from error
-
-
 def _grid_of(path: Path, layer: str) -> GeoBox:
     """Find which cells of the 9 km grid a file holds: all, or those that its x and y name."""
     whole = ease2_grid(9)
-    with _open(path) as file:
+    with open_hdf5(path, _PRODUCT) as file:
         if f"{_GROUP}/{layer}" not in file:
             raise InputError(
                 f"{path} holds no {layer}",
@@ -157,7 +145,7 @@ def _read(files: tuple[Path, ...], what: _Part) -> NDArray[np.float32]:
             found=", ".join(path.name for path in files),
             do="Keep the newest of them",
         )
-    with _open(files[0]) as file:
+    with open_hdf5(files[0], _PRODUCT) as file:
         stored = np.asarray(file[f"{_GROUP}/{what.layer}"][what.rows, what.columns], np.float32)
     low, high = _VALID
     empty = ~(stored > _FILL / 2)
