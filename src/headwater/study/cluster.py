@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from headwater.settings import Settings
 
-__all__ = ["Cluster", "blocks_that_kill", "computing", "lost_errors"]
+__all__ = ["Cluster", "blocks_that_kill", "lost_errors"]
 
 _PATIENCE = 60
 """How long a scheduler that was lost, or a first worker, is waited for [s]."""
@@ -36,6 +36,14 @@ _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "FSSPEC_", "GS_")
 class Cluster:
     """Threads of this process, or the client of a Dask scheduler; it can be renewed when lost.
 
+    Parameters
+    ----------
+    settings : Settings
+        A scheduler's address wins over a number of local worker processes, that over a client of
+        Dask that is open in this session, and that over threads of this process.
+    paths : iterable of str
+        Files and folders that all workers must see: inputs and results.
+
     Attributes
     ----------
     about : str
@@ -43,15 +51,21 @@ class Cluster:
     spread : bool
         Whether other processes compute.
 
+    Raises
+    ------
+    ClusterError
+        On entering, if the scheduler does not answer, has no worker, or its workers lack the
+        package, have other versions, too little memory, or do not see the paths.
+
     Examples
     --------
     >>> from headwater.settings import Settings
-    >>> with computing(Settings(threads=2)) as cluster:
+    >>> with Cluster(Settings(threads=2)) as cluster:
     ...     cluster.about
     '2 threads'
     """
 
-    def __init__(self, settings: Settings, paths: Iterable[str]) -> None:
+    def __init__(self, settings: Settings, paths: Iterable[str] = ()) -> None:
         self._settings = settings
         self._paths = tuple(paths)
         self._open = ExitStack()
@@ -59,7 +73,12 @@ class Cluster:
         self.spread = False
 
     def __enter__(self) -> Self:
-        self._connect(_ANSWER)
+        try:
+            self._connect(_ANSWER)
+        except BaseException:
+            # who is refused on entering is not left: end the processes that were started
+            self._open.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,31 +123,6 @@ class Cluster:
         # without Bokeh there is no dashboard
         link = f"; dashboard {client.dashboard_link}" if client.dashboard_link else ""
         self.about = f"{count} on {where}{link}"
-
-
-def computing(settings: Settings, paths: Iterable[str] = ()) -> Cluster:
-    """Choose where blocks are computed, and see that it can be used.
-
-    Parameters
-    ----------
-    settings : Settings
-        A scheduler's address wins over a number of local worker processes, that over a client of
-        Dask that is open in this session, and that over threads of this process.
-    paths : iterable of str
-        Files and folders that all workers must see: inputs and results.
-
-    Returns
-    -------
-    Cluster
-        To be entered.
-
-    Raises
-    ------
-    ClusterError
-        On entering, if the scheduler does not answer, has no worker, or its workers lack the
-        package, have other versions, too little memory, or do not see the paths.
-    """
-    return Cluster(settings, paths)
 
 
 def lost_errors() -> tuple[type[BaseException], ...]:

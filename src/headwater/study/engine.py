@@ -17,7 +17,7 @@ from headwater.errors import InputError, ProblemsError, StudyError, nearest
 from headwater.results import fingerprint
 from headwater.settings import Settings, resolve
 from headwater.study.checks import check, survey
-from headwater.study.cluster import Cluster, blocks_that_kill, computing, lost_errors
+from headwater.study.cluster import Cluster, blocks_that_kill, lost_errors
 from headwater.study.folder import (
     check_owner,
     claim,
@@ -181,7 +181,7 @@ def _run_steps(
     earlier = _earlier_records(this.results)
     records: list[StepRecord] = []
     idle = all(step.name in keep for step in steps)
-    with computing(Settings() if idle else this.settings, _paths(this)) as cluster:
+    with Cluster(Settings() if idle else this.settings, _paths(this)) as cluster:
         log.info("computed by %s", cluster.about)
         if cluster.spread:
             this.progress(steps[0].name, 0.0, cluster.about)
