@@ -1,5 +1,3 @@
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,14 +90,6 @@ def test_missing_file_and_wrong_mapping(tmp_path) -> None:
         read_samples(path, columns={"delta": "a"})
     with pytest.raises(InputError, match="the file has no such column"):
         read_samples(path, columns={"d2H": "b"})
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("openpyxl") is not None, reason="openpyxl is installed here"
-)
-def test_workbook_without_openpyxl_is_a_named_error(tmp_path) -> None:
-    with pytest.raises(InputError, match="Export the sheet as CSV"):
-        read_samples(written(tmp_path, "", "samples.xlsx"))
 
 
 def test_replicates(tmp_path) -> None:

@@ -19,10 +19,9 @@ __all__ = ["Finding", "examine", "run_doctor"]
 _EXTRAS = {
     "archive": "closed months of a network as Parquet files",
     "bayes": "hierarchical mixing of water samples",
+    "cluster": "runs on the workers of a Dask cluster",
     "hdf4": "MODIS tiles as delivered",
-    "mqtt": "observations from a broker",
     "postgres": "a network store on PostgreSQL",
-    "xlsx": "tables of Excel",
 }
 _LEAST_DISK = 2.0
 _LEAST_MEMORY = 4.0

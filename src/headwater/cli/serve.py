@@ -80,8 +80,6 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
     """Open the platform in the browser: studies and stations at /, SensorThings at /v1.1."""
     with report_errors():
         from headwater.network import open_store
-
-        _insist_on_mqtt(mqtt)
         from headwater.network.quality.schedule import run_quality_control
         from headwater.web.platform.watching import run_alerts
         from headwater.web.security import Access, create_service
@@ -163,18 +161,6 @@ def _mapping_beside(store: str) -> Mapping | None:
 
     beside = Path(store).with_suffix(".toml")
     return read_mapping(beside) if "://" not in store and beside.is_file() else None
-
-
-def _insist_on_mqtt(mqtt: str) -> None:
-    from importlib.util import find_spec
-
-    from headwater.errors import InputError
-    from headwater.installation import install_hint
-
-    if mqtt and find_spec("aiomqtt") is None:
-        raise InputError(
-            "a broker needs aiomqtt", found="it is not installed", do=install_hint("mqtt")
-        )
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -127,7 +127,7 @@ class Cluster:
 
 def lost_errors() -> tuple[type[BaseException], ...]:
     """Name the errors by which a lost scheduler shows; none where Dask is not distributed."""
-    if "distributed" not in sys.modules:
+    if sys.modules.get("distributed") is None:
         return ()
     from asyncio import CancelledError as Stopped
     from concurrent.futures import CancelledError
@@ -141,7 +141,7 @@ def lost_errors() -> tuple[type[BaseException], ...]:
 @contextmanager
 def blocks_that_kill(chunk_mb: float) -> Iterator[None]:
     """Say in a sentence that a block has ended every worker that tried it."""
-    if "distributed" not in sys.modules:
+    if sys.modules.get("distributed") is None:
         yield
         return
     from distributed.scheduler import KilledWorker
@@ -170,7 +170,7 @@ def _distributed() -> Any:
 
 def _ambient() -> Any:
     """Find the client that a session has opened, as notebooks of clusters do."""
-    if "distributed" not in sys.modules:
+    if sys.modules.get("distributed") is None:
         return None
     try:
         return _distributed().default_client()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import zipfile
 from io import BytesIO
 from typing import Any
@@ -40,14 +39,8 @@ def read_workbook(
     Raises
     ------
     InputError
-        If openpyxl is not installed, or the sheet does not exist or is empty.
+        If the sheet does not exist or is empty, or the file is no workbook.
     """
-    if importlib.util.find_spec("openpyxl") is None:
-        raise InputError(
-            "workbooks are read only where openpyxl is installed",
-            found=name,
-            do="Export the sheet as CSV, or install openpyxl next to Headwater",
-        )
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
