@@ -259,8 +259,8 @@ def _parts_of_data(value: Any, kind: str) -> Iterator[bytes]:
         yield from _parts([value.name, value.index, value.array, dict(value.attrs)])
     elif kind == "index":
         yield from _parts([list(map(str, value.names)), value.to_numpy()])
-    else:
-        yield from _parts([repr(value.dtype), value.to_numpy()])
+    else:  # by its name, since texts are stored in another way where PyArrow is installed
+        yield from _parts([str(value.dtype), value.to_numpy()])
 
 
 def _parts_of_labelled(value: Any, kind: str) -> Iterator[bytes]:
