@@ -248,7 +248,7 @@ def test_crossings_of_the_printed_lines(report) -> None:
         off = float(row["printed"]) - float(row["consistent"])
         assert off == pytest.approx(sources[row["period"]]["off_published_LMWL_d2H"], abs=0.01)
         assert f"{sources[row['period']]['repro_with_published_LMWL_d18O']:.2f}" in row["reason"]
-        assert "7.90 δ18O + 11.69" in row["reason"]
+        assert "7.90 δ¹⁸O + 11.69" in row["reason"]
 
 
 def test_qilian_annual_means() -> None:

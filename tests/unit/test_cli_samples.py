@@ -56,7 +56,7 @@ def test_summary_tells_means_by_group_and_period(tmp_path: Path) -> None:
     command = ["samples", "summary", file, "--by", "vegetation", "--out", str(out)]
     result = RUN.invoke(app, command)
     assert result.exit_code == 0, result.output
-    for words in ("forest", "meadow", "August", "δ18O mean", "lc-excess sd"):
+    for words in ("forest", "meadow", "August", "δ¹⁸O mean", "lc-excess sd"):
         assert words in told(result)
     written = pd.read_csv(out / "summary.csv")
     soil = table[table["water"] == "soil"]
@@ -111,6 +111,8 @@ def test_report_is_a_page_of_its_own(tmp_path: Path) -> None:
     for words in ("Where the water came from", "36 samples with isotopes", "Sampled", "Table 1"):
         assert words in page
     assert {path.stem for path in (out / "figures").glob("*.png")} == {
+        "samples-boxes",
+        "samples-lines-vegetation",
         "samples-concept",
         "samples-densities",
         "samples-matrix",
@@ -339,7 +341,7 @@ def test_detect_explains_a_column(tmp_path: Path) -> None:
 def test_a_table_without_an_isotope_is_told(tmp_path: Path) -> None:
     file = save(campaign().drop(columns="d18O"), tmp_path)
     result = RUN.invoke(app, ["samples", "check", file])
-    assert "No value of δ18O was found" in told(result)
+    assert "No value of δ¹⁸O was found" in told(result)
     wrong = mix(file)
     assert wrong.exit_code == 4
     assert "no column of the file is known as it" in told(wrong)

@@ -47,7 +47,7 @@ _Mixtures = Annotated[
     list[str] | None, typer.Option("--mixture", help="A water that is mixed; default: soil.")
 ]
 
-_ISOTOPES = {"d18O": "δ18O", "d2H": "δ2H", "d_excess": "d-excess", "lc_excess": "lc-excess"}
+_ISOTOPES = {"d18O": "δ¹⁸O", "d2H": "δ²H", "d_excess": "d-excess", "lc_excess": "lc-excess"}
 _PLACE = {"grouping": "grouping", "label": "group", "period": "period"}
 
 
@@ -100,7 +100,7 @@ def summary(
     set_: _Set = None,
     out: _Out = None,
 ) -> None:
-    """Report means of δ18O, δ2H, d-excess and lc-excess by group and period."""
+    """Report means of δ¹⁸O, δ²H, d-excess and lc-excess by group and period."""
     with report_errors():
         from headwater.chapters.samples.summary import describe
 
@@ -125,7 +125,7 @@ def summary(
         if "excess" in results:
             line = {"slope": "slope", "slope_se": "± se", "intercept": "intercept [‰]"}
             line |= {"r2": "R²", "n": "n"}
-            title = "Regression of d-excess on δ18O"
+            title = "Regression of d-excess on δ¹⁸O"
             print_table(results["excess"].data, {**_PLACE, **line}, title=title)
         if "tests" in results:
             tests = results["tests"].data
@@ -182,7 +182,7 @@ def lines(
             raise DataError(
                 "no line can be fitted",
                 found="fewer than 3 with both isotopes",
-                do="Describe another water with --of, or give its δ2H",
+                do="Describe another water with --of, or give its δ²H",
             )
         _show_lines(found)
         write_results(out, found)
@@ -207,10 +207,10 @@ def _show_lines(found: dict[str, Result]) -> None:
     if "crossings" in found:
         heads = {
             **_PLACE,
-            "d18O": "δ18O [‰]",
+            "d18O": "δ¹⁸O [‰]",
             "d18O_low": "low",
             "d18O_high": "high",
-            "d2H": "δ2H [‰]",
+            "d2H": "δ²H [‰]",
             "status": "status",
             "verdict": "what the line is",
         }
@@ -326,7 +326,7 @@ def report(
 ) -> None:
     """Write a report of the samples: tables, lines, crossings, mixing, cautions."""
     with report_errors() as place:
-        from headwater.chapters import SECTIONS, STEPS
+        from headwater.chapters.listing import OPENING, SECTIONS, STEPS
         from headwater.report import write_report
         from headwater.study import Study, run
 
@@ -336,7 +336,8 @@ def report(
         head = {"name": f"Samples of {file.name}", "results": str(out.absolute())}
         study = Study.model_validate({"study": head, "samples": options.model_dump()})
         run(study, STEPS)
-        typer.echo(f"Report: {write_report(study.results, study, SECTIONS)}")
+        page = write_report(study.results, study, SECTIONS, opening=OPENING)
+        typer.echo(f"Report: {page}")
 
 
 def _mixing(

@@ -345,7 +345,7 @@ def evaporation_slope(
     Parameters
     ----------
     source : tuple of array-like
-        δ18O and δ2H before evaporation [‰ VSMOW].
+        δ¹⁸O and δ²H before evaporation [‰ VSMOW].
     climate : Climate
         The air.
     lost : array-like
@@ -356,7 +356,7 @@ def evaporation_slope(
     Returns
     -------
     array
-        ``(δ2H - δ2H₀) / (δ18O - δ18O₀)`` [1].
+        ``(δ²H - δ²H₀) / (δ¹⁸O - δ¹⁸O₀)`` [1].
 
     Notes
     -----

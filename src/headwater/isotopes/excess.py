@@ -29,7 +29,7 @@ def d_excess(d18O: Any, d2H: Any) -> Any:
 
     Notes
     -----
-    ``d = δ2H - 8 δ18O``. It is linear, so the d of two means is the mean of the d.
+    ``d = δ²H - 8 δ¹⁸O``. It is linear, so the d of two means is the mean of the d.
 
     References
     ----------
@@ -52,7 +52,7 @@ def d_excess_sd(d18O_sd: ArrayLike, d2H_sd: ArrayLike, covariance: ArrayLike = 0
     d18O_sd, d2H_sd : array-like
         Standard deviations [‰].
     covariance : array-like
-        Covariance of δ18O and δ2H [‰²]: 0 for independent analytical errors, strongly positive
+        Covariance of δ¹⁸O and δ²H [‰²]: 0 for independent analytical errors, strongly positive
         within a group of samples.
 
     Returns
@@ -74,19 +74,19 @@ def d_excess_sd(d18O_sd: ArrayLike, d2H_sd: ArrayLike, covariance: ArrayLike = 0
 
 
 def lc_excess(d18O: Any, d2H: Any, line: WaterLine) -> Any:
-    """Distance in δ2H above a meteoric water line.
+    """Distance in δ²H above a meteoric water line.
 
     Parameters
     ----------
     d18O, d2H : array-like
         δ [‰ VSMOW].
     line : WaterLine
-        The local meteoric water line ``δ2H = a δ18O + b``.
+        The local meteoric water line ``δ²H = a δ¹⁸O + b``.
 
     Returns
     -------
     array-like
-        ``δ2H - a δ18O - b`` [‰]; evaporated water lies below 0.
+        ``δ²H - a δ¹⁸O - b`` [‰]; evaporated water lies below 0.
 
     References
     ----------
@@ -119,7 +119,7 @@ def lc_excess_normalised(
     Returns
     -------
     array-like
-        ``(δ2H - a δ18O - b) / S``, ``S = √(σ_H² + (a σ_O)²)`` [1].
+        ``(δ²H - a δ¹⁸O - b) / S``, ``S = √(σ_H² + (a σ_O)²)`` [1].
 
     References
     ----------

@@ -29,7 +29,7 @@ Method = Literal["ols", "rma", "ma", "york", "huber", "theil-sen"]
 
 @dataclass(frozen=True, slots=True)
 class WaterLine:
-    """A line ``δ2H = slope δ18O + intercept``.
+    """A line ``δ²H = slope δ¹⁸O + intercept``.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class WaterLine:
     r2 : float
         Squared correlation of the points [1].
     rmse : float
-        Scatter about the line in δ2H, ``√(Σr²/(n-2))`` [‰].
+        Scatter about the line in δ²H, ``√(Σr²/(n-2))`` [‰].
     n : int
         Number of points, 0 for a line that is given.
     method : str
@@ -68,7 +68,7 @@ class WaterLine:
     note: str = ""
 
     def __call__(self, d18O: Any) -> Any:
-        """Return δ2H on the line [‰]."""
+        """Return δ²H on the line [‰]."""
         return self.slope * d18O + self.intercept
 
     def band(
@@ -78,7 +78,7 @@ class WaterLine:
         kind: Literal["confidence", "prediction"] = "confidence",
         level: float = 0.95,
     ) -> tuple[Any, Any]:
-        """Return the low and high edge of the line's band at δ18O.
+        """Return the low and high edge of the line's band at δ¹⁸O.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class WaterLine:
         Returns
         -------
         tuple of array
-            δ2H [‰].
+            δ²H [‰].
 
         Notes
         -----
@@ -173,7 +173,7 @@ class WaterLine:
     def equation(self) -> str:
         """Write the line as people print it."""
         sign = "−" if self.intercept < 0 else "+"
-        return f"δ2H = {self.slope:.2f} δ18O {sign} {abs(self.intercept):.2f}"
+        return f"δ²H = {self.slope:.2f} δ¹⁸O {sign} {abs(self.intercept):.2f}"
 
     def to_row(self) -> dict[str, Any]:
         """Return the line as a row of a table, with the 95 % interval of its slope.
@@ -218,7 +218,7 @@ def fit_line(
     d18O, d2H : array of shape (n,)
         δ [‰ VSMOW]; samples that lack one of the two do not count.
     method : {"ols", "rma", "ma", "york", "huber", "theil-sen"}
-        Estimator. ``rma`` and ``york`` allow for error in δ18O too; ``huber`` and ``theil-sen``
+        Estimator. ``rma`` and ``york`` allow for error in δ¹⁸O too; ``huber`` and ``theil-sen``
         for outliers.
     amount : array of shape (n,), optional
         Precipitation [mm]: weights ``ols``, ``rma`` and ``ma`` (PWLSR, PW-RMA, PW-MA).
@@ -236,7 +236,7 @@ def fit_line(
     StudyError
         If the method is unknown, or lacks or cannot use what was given.
     DataError
-        If there are fewer than three complete samples, or they share one δ18O.
+        If there are fewer than three complete samples, or they share one δ¹⁸O.
 
     References
     ----------
@@ -247,7 +247,7 @@ def fit_line(
     --------
     >>> line = fit_line([-20.0, -10.0, -5.0], [-150.0, -70.0, -31.0])
     >>> line.equation(), line.n
-    ('δ2H = 7.94 δ18O + 9.00', 3)
+    ('δ²H = 7.94 δ¹⁸O + 9.00', 3)
     """
     _check_method(method, amount, d18O_sd, d2H_sd)
     given = {"x": d18O, "y": d2H, "amount": amount, "x_sd": d18O_sd, "y_sd": d2H_sd}
@@ -341,7 +341,7 @@ def _complete(given: dict[str, Any], label: str) -> dict[str, Any]:
     if len(counted) < 3 or np.ptp(counted) == 0 or np.ptp(arrays["y"]) == 0:
         raise DataError(
             f"no line can be fitted to '{label}'",
-            found=f"{len(counted)} complete samples, {len(np.unique(counted))} different δ18O",
+            found=f"{len(counted)} complete samples, {len(np.unique(counted))} different δ¹⁸O",
             do="A line needs three samples or more that differ; widen the group",
         )
     return arrays

@@ -33,7 +33,7 @@ def draw_dual_isotope(
     crossings: pd.DataFrame | None = None,
     by: str = "water",
 ) -> Figure:
-    """Draw δ2H against δ18O with the water lines.
+    """Draw δ²H against δ¹⁸O with the water lines.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def draw_dual_isotope(
     lines : iterable of WaterLine
         Evaporation lines.
     crossings : DataFrame, optional
-        Of a CrossingTable; drawn with δ18O intervals where they may be used.
+        Of a CrossingTable; drawn with δ¹⁸O intervals where they may be used.
     by : str
         Column that gives colour and mark.
 
@@ -78,8 +78,8 @@ def draw_dual_isotope(
         if crossings is not None:
             _draw_crossings(axes, crossings)
         axes.set_ylim(*_heights(whole["d2H"], crossings))
-        axes.set_xlabel("δ18O (‰ VSMOW)")
-        axes.set_ylabel("δ2H (‰ VSMOW)")
+        axes.set_xlabel("δ¹⁸O (‰ VSMOW)")
+        axes.set_ylabel("δ²H (‰ VSMOW)")
         figure.legend(loc="outside right upper")
     return figure
 
@@ -158,8 +158,8 @@ def _draw_crossings(axes: Axes, crossings: pd.DataFrame) -> None:
 
 
 _TITLES = {
-    "d18O": ("δ18O (‰)", CATEGORY[0]),
-    "d2H": ("δ2H (‰)", CATEGORY[2]),
+    "d18O": ("δ¹⁸O (‰)", CATEGORY[0]),
+    "d2H": ("δ²H (‰)", CATEGORY[2]),
     "d_excess": ("d-excess (‰)", CATEGORY[5]),
     "lc_excess": ("lc-excess (‰)", CATEGORY[3]),
 }
@@ -266,7 +266,7 @@ def draw_slopes(table: pd.DataFrame, lmwl: WaterLine | None = None) -> Figure:
         axes.set_yticks(places, labels)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(-0.6, len(table) - 0.4)
-        axes.set_xlabel("Slope of δ2H on δ18O, with 95 % interval")
+        axes.set_xlabel("Slope of δ²H on δ¹⁸O, with 95 % interval")
     return figure
 
 
@@ -384,6 +384,6 @@ def _write_found(axes: Axes, place: int, found: pd.DataFrame, checked: int) -> N
 
 
 def _spell(quantity: str) -> str:
-    for plain, proper in (("d18O", "δ18O"), ("d2H", "δ2H"), ("d_excess", "d-excess"), ("_", " ")):
+    for plain, proper in (("d18O", "δ¹⁸O"), ("d2H", "δ²H"), ("d_excess", "d-excess"), ("_", " ")):
         quantity = quantity.replace(plain, proper)
     return quantity

@@ -34,9 +34,9 @@ def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> Qualit
     Returns
     -------
     QualityReport
-        Rules: ``range`` (impossible for this water), ``sign`` (a lost minus), ``swap`` (δ18O and
-        δ2H exchanged), ``d_excess`` (impossible, or not the one that the table prints),
-        ``precision`` (σ of δ18O above that of δ2H), ``duplicate``, ``depth``, ``date``,
+        Rules: ``range`` (impossible for this water), ``sign`` (a lost minus), ``swap`` (δ¹⁸O and
+        δ²H exchanged), ``d_excess`` (impossible, or not the one that the table prints),
+        ``precision`` (σ of δ¹⁸O above that of δ²H), ``duplicate``, ``depth``, ``date``,
         ``outlier`` (only of kinds with 15 samples or more).
 
     Notes
@@ -140,7 +140,7 @@ def _explain(row: Any, like: Any, o: float, h: float, fits: Callable[..., bool])
                 f"{d_excess(*other):.1f} instead of {d_excess(o, h):.1f} ‰",
             )
     if fits(h, o) and abs(o) > abs(h):
-        return row, "error", "d18O", o, "swap: δ18O and δ2H look exchanged"
+        return row, "error", "d18O", o, "swap: δ¹⁸O and δ²H look exchanged"
     for column, value, (low, high) in (("d18O", o, like.d18O), ("d2H", h, like.d2H)):
         if not low <= value <= high:
             return (
@@ -165,7 +165,7 @@ def _printed(samples: pd.DataFrame, row: Any, d: float) -> Iterator[Doubt]:
     if "d_excess" in samples.columns:
         printed = pd.to_numeric(samples.loc[row, "d_excess"], errors="coerce")
         if np.isfinite(d) and np.isfinite(printed) and abs(printed - d) > 0.5:
-            yield (row, "doubt", "d_excess", float(printed), f"d_excess: δ2H - 8 δ18O is {d:.2f} ‰")
+            yield (row, "doubt", "d_excess", float(printed), f"d_excess: δ²H - 8 δ¹⁸O is {d:.2f} ‰")
 
 
 def _precision(samples: pd.DataFrame) -> Iterator[Doubt]:
@@ -176,7 +176,7 @@ def _precision(samples: pd.DataFrame) -> Iterator[Doubt]:
                 "doubt",
                 "d18O_sd",
                 o,
-                f"precision of δ18O ({o:g} ‰) worse than of δ2H ({h:g} ‰): probably exchanged",
+                f"precision of δ¹⁸O ({o:g} ‰) worse than of δ²H ({h:g} ‰): probably exchanged",
             )
 
 
@@ -283,8 +283,8 @@ def robust_distance(d18O: ArrayLike, d2H: ArrayLike) -> Any:
     Notes
     -----
     Minimum covariance determinant, found by concentration from coordinatewise medians in
-    (δ18O, d-excess), then one reweighting at the 97.5 % point of χ². The distance is the same in
-    (δ18O, δ2H), as the two pairs are linear maps of each other.
+    (δ¹⁸O, d-excess), then one reweighting at the 97.5 % point of χ². The distance is the same in
+    (δ¹⁸O, δ²H), as the two pairs are linear maps of each other.
 
     References
     ----------

@@ -65,7 +65,7 @@ def fit_lines(
     title = next((m for m in table["method"] if m != "given"), method)
     return LineTable(
         table,
-        f"Water lines δ2H on δ18O by {title}{', per ' + ' and '.join(names) if names else ''}",
+        f"Water lines δ²H on δ¹⁸O by {title}{', per ' + ' and '.join(names) if names else ''}",
         (
             "Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331 (DOI recalled, unchecked), "
             "doi:10.1016/j.jhydrol.2014.10.033",

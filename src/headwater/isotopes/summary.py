@@ -116,7 +116,7 @@ def summarise(
     return SampleSummary(
         data,
         f"{'Amount-weighted m' if weighted else 'M'}eans and standard deviations"
-        f"{' per ' + ' and '.join(names) if names else ''}; d-excess = δ2H - 8 δ18O"
+        f"{' per ' + ' and '.join(names) if names else ''}; d-excess = δ²H - 8 δ¹⁸O"
         + (f"; lc-excess from {lmwl.equation()}" if lmwl else ""),
         (
             "Dansgaard (1964), Tellus 16:436, doi:10.3402/tellusa.v16i4.8993",

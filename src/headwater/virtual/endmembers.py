@@ -2,7 +2,7 @@
 
 A source k has in every month and altitude band the mean
 
-    δ18O_k = δ18O_k(4000 m) + Γ_k (z − 4000 m) ,   δ2H_k = 7.90 δ18O_k + 12.43 ‰ + h_k ,
+    δ¹⁸O_k = δ¹⁸O_k(4000 m) + Γ_k (z − 4000 m) ,   δ²H_k = 7.90 δ¹⁸O_k + 12.43 ‰ + h_k ,
 
 z being the middle of the band. Precipitation lies on the meteoric water line (h = 0, the line of Li
 et al. 2024); ground ice lies 9 ‰ below it, for it froze from water that had evaporated; snow melt
@@ -36,14 +36,14 @@ VEGETATION = ("grassland", "meadow", "forest")
 ASPECTS = ("N", "E", "S", "W")
 
 LMWL = {"slope": 7.90, "intercept": 12.43, "sd": 4.0}
-"""Slope, intercept [‰] and scatter of δ2H [‰] of the local meteoric water line."""
+"""Slope, intercept [‰] and scatter of δ²H [‰] of the local meteoric water line."""
 
 SIGNATURE = {
     "precipitation": ({6: -12.5, 8: -14.6, 9: -13.8}, -0.0018, 0.0),
     "ground_ice": ({6: -15.0, 8: -15.4, 9: -15.2}, -0.0012, -9.0),
     "snow_melt": ({6: -18.5, 8: -17.8, 9: -17.2}, -0.0012, 5.0),
 }
-"""By source: δ18O at 4000 m [‰] by month, Γ [‰ m-1] and h [‰]."""
+"""By source: δ¹⁸O at 4000 m [‰] by month, Γ [‰ m-1] and h [‰]."""
 
 _ICE = {6: (0.18, 0.28, 0.20, 0.16), 8: (0.0, 0.08, 0.14, 0.20), 9: (0.0, 0.0, 0.10, 0.16)}
 _SNOW = {6: (0.0, 0.0, 0.12, 0.20), 8: (0.0,) * 4, 9: (0.0,) * 4}
@@ -63,7 +63,7 @@ def band_name(band: tuple[int, int]) -> str:
 
 
 def meteoric(oxygen: Any) -> Any:
-    """δ2H on the meteoric water line [‰] at a δ18O [‰].
+    """δ²H on the meteoric water line [‰] at a δ¹⁸O [‰].
 
     Examples
     --------

@@ -64,7 +64,7 @@ class Truth:
     fractions : DataFrame
         Mean share of each source in soil water by month, altitude band, vegetation and aspect.
     sources : DataFrame
-        Mean δ18O and δ2H of each source by month and altitude band [‰].
+        Mean δ¹⁸O and δ²H of each source by month and altitude band [‰].
     samples : DataFrame
         For each soil, river and supra-permafrost sample: its own shares, the mixture before
         evaporation, its enrichment, and its isotopes without measurement error.

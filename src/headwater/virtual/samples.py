@@ -4,13 +4,13 @@ A soil, river or supra-permafrost water is a mixture of precipitation, ground ic
 has evaporated since:
 
     δ_mix  = Σ_k f_k μ_k + λ                        f_k ≥ 0,  Σ f_k = 1
-    δ18O   = δ18O_mix + E + error,                  E ≥ 0 the enrichment
-    δ2H    = δ2H_mix + s E + error,                 s the slope of evaporation
+    δ¹⁸O   = δ¹⁸O_mix + E + error,                  E ≥ 0 the enrichment
+    δ²H    = δ²H_mix + s E + error,                 s the slope of evaporation
 
 with μ_k the mean of source k in the month and altitude band; f a Dirichlet draw of concentration
 60 around the mean of the month, band, vegetation and aspect (both from `endmembers`); and λ a
 wandering of the input along the meteoric water line, λ_H = 7.90 λ_O, with a standard deviation of
-0.5 ‰ of δ18O. E has the mean 2.2, 1.4, 0.8, 0.4 ‰ from the uppermost layer down, times 1.25 on
+0.5 ‰ of δ¹⁸O. E has the mean 2.2, 1.4, 0.8, 0.4 ‰ from the uppermost layer down, times 1.25 on
 slopes that look south and 0.8 on those that look north; s falls with altitude from 3.4 to 2.8,
 within what the model of Craig and Gordon gives for soils at 0-15 °C and 30-85 % humidity (2.6-4.2).
 
@@ -213,7 +213,7 @@ def _dated(rows: pd.DataFrame, rng: np.random.Generator, year: int, month: int) 
 
 
 def _means(rows: pd.DataFrame, month: int, source: str) -> NDArray[np.float64]:
-    """δ18O and δ2H of a source for every row, shape (rows, 2)."""
+    """δ¹⁸O and δ²H of a source for every row, shape (rows, 2)."""
     means = sources().query("month == @month and source == @source").set_index("band")
     return np.asarray(means.loc[rows["band"], ["d18O", "d2H"]], dtype=np.float64)
 

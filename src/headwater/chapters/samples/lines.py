@@ -303,7 +303,7 @@ def _widened(line: WaterLine) -> WaterLine:
 def _resampled(
     table: pd.DataFrame, options: SamplesOptions, own: pd.DataFrame, rng: np.random.Generator
 ) -> Any:
-    """Bootstrap intervals of δ18O of the crossings, of all samples of a period alone."""
+    """Bootstrap intervals of δ¹⁸O of the crossings, of all samples of a period alone."""
     from headwater.isotopes.intersection import bootstrap_crossing
     from headwater.isotopes.samples import group_label, group_rows
 

@@ -250,5 +250,5 @@ def _draw_loss(axes: Axes, table: pd.DataFrame | None, label: str, period: str) 
         arrowprops={"arrowstyle": "-|>", "color": CATEGORY[5]},
     )
     row = own.iloc[0]
-    words = f"Evaporation\n+{row['enrichment_mean']:.1f} ± {row['enrichment_sd']:.1f} ‰\nof δ18O"
+    words = f"Evaporation\n+{row['enrichment_mean']:.1f} ± {row['enrichment_sd']:.1f} ‰\nof δ¹⁸O"
     axes.text(0.985, 0.85, words, ha="right", va="bottom", fontsize=7, color=INK)

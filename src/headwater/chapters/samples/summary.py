@@ -45,7 +45,7 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
     Returns
     -------
     dict of Result
-        ``table``, ``quality``, ``waters``, ``summary``, ``excess`` (d-excess on δ18O by group, of
+        ``table``, ``quality``, ``waters``, ``summary``, ``excess`` (d-excess on δ¹⁸O by group, of
         all periods and of each), and ``tests`` where groups can be compared.
     """
     from headwater.isotopes import check_quality, summarise
@@ -77,7 +77,7 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
 
 
 def _excess_lines(rows: pd.DataFrame, options: SamplesOptions) -> TableResult:
-    """Regress d-excess on δ18O by group, for all periods together and for each."""
+    """Regress d-excess on δ¹⁸O by group, for all periods together and for each."""
     from headwater.isotopes import fit_line
     from headwater.isotopes.samples import group_rows
 
@@ -96,7 +96,7 @@ def _excess_lines(rows: pd.DataFrame, options: SamplesOptions) -> TableResult:
                 parts.append(front.assign(**{name: getattr(line, name) for name in _EXCESS}))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table.attrs["units"] = {"intercept": "‰", "intercept_se": "‰"}
-    return TableResult(table, "Regression of d-excess on δ18O by least squares.")
+    return TableResult(table, "Regression of d-excess on δ¹⁸O by least squares.")
 
 
 def _tests(rows: pd.DataFrame, options: SamplesOptions) -> Result | None:

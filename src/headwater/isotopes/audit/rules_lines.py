@@ -274,7 +274,7 @@ def _implied(case: Case, meteoric: WaterLine, period: str, o: float, h: float) -
     crossing = (mean_h - slope * mean_o - meteoric.intercept) / (meteoric.slope - slope)
     return (
         f"; the line from the pooled mean through it (slope {slope:.2f}) meets the stated line at "
-        f"δ18O {crossing:.2f} ‰"
+        f"δ¹⁸O {crossing:.2f} ‰"
     )
 
 
@@ -311,7 +311,7 @@ def slopes_of_evaporation(case: Case) -> Found:
 
 
 def _default_envelope(case: Case) -> Envelope:
-    """Evaporation from the stated meteoric line, at the δ18O of the means."""
+    """Evaporation from the stated meteoric line, at the δ¹⁸O of the means."""
     meteoric: Any = _meteoric(case) or WaterLine(8.0, 10.0)
     middle = float(case.means["d18O"].median()) if len(case.means) else -12.0
     return slope_envelope(middle, meteoric(middle))

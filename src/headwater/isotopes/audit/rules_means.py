@@ -100,7 +100,7 @@ def d_excess_of_means(case: Case) -> Found:
         now = float(d_excess(row["d18O"], row["d2H"]))
         if not _agrees(row, now):
             why = (
-                f"mean δ2H - 8 mean δ18O is {now:.2f} ‰, {abs(row['d_excess'] - now):.2f} ‰ from "
+                f"mean δ²H - 8 mean δ¹⁸O is {now:.2f} ‰, {abs(row['d_excess'] - now):.2f} ‰ from "
                 f"the printed one; rounding explains {_tolerance(row):.2f}"
             )
             found.append(_finding("A2", row, "d_excess", f"{now:.2f}", why))
@@ -192,13 +192,13 @@ def hull_misfit(points: Any, target: Any) -> tuple[float, Any]:
 
 
 def precision_swapped(case: Case) -> Found:
-    """A10: analytical precision of δ18O is better than of δ2H."""
+    """A10: analytical precision of δ¹⁸O is better than of δ²H."""
     (o, _), (h, _) = case.fact("precision", "d18O_sd"), case.fact("precision", "d2H_sd")
     if not o > h:
         return int(np.isfinite(o + h)), []
     worse, better = np.hypot(h, 8.0 * o), np.hypot(o, 8.0 * h)
     why = (
-        f"no instrument measures δ18O worse than δ2H; as printed σ of d-excess would be "
+        f"no instrument measures δ¹⁸O worse than δ²H; as printed σ of d-excess would be "
         f"{worse:.1f} ‰, exchanged it is {better:.1f} ‰"
     )
     return 1, [

@@ -52,7 +52,7 @@ _PRINTED = {"d18O", "d2H", "d_excess", "slope", "intercept", "value", "d18O_cros
 
 _CHECKS: dict[str, tuple[str, Callable[[Case], tuple[int, list[Finding]]]]] = {
     "A1": ("sign and range by kind of water", signs_and_ranges),
-    "A2": ("d-excess = δ2H - 8 δ18O, within rounding", d_excess_of_means),
+    "A2": ("d-excess = δ²H - 8 δ¹⁸O, within rounding", d_excess_of_means),
     "A3": ("one period wrong in all groups", whole_period),
     "A4": ("a mean lies on its least-squares line", means_on_lines),
     "A5": ("labels of lines, by the means they pass through", recovered_labels),
@@ -60,7 +60,7 @@ _CHECKS: dict[str, tuple[str, Callable[[Case], tuple[int, list[Finding]]]]] = {
     "A7": ("crossings recomputed; nearly parallel lines", stated_crossings),
     "A8": ("initial waters lie on the stated meteoric line", sources_on_line),
     "A9": ("slopes that evaporation can draw", slopes_of_evaporation),
-    "A10": ("precision of δ18O and δ2H exchanged", precision_swapped),
+    "A10": ("precision of δ¹⁸O and δ²H exchanged", precision_swapped),
     "A11": ("fractions, counts and means of years add up", parts_and_totals),
     "A12": ("sentences about trends and the numbers", trends),
 }

@@ -114,7 +114,7 @@ def simplex_fractions(
         What was measured.
     covariance : array of shape (T, T), optional
         Of the misfit: distance is Mahalanobis distance in it. None takes equal, independent
-        errors, whose answer depends on the choice of tracers (δ2H or d-excess).
+        errors, whose answer depends on the choice of tracers (δ²H or d-excess).
     caps : array of shape (K,), optional
         Largest possible fraction of each source, from its volume [1].
 
@@ -283,7 +283,7 @@ def mix_closed_form(
     caps : mapping of str to float, optional
         Largest fraction of a source, from its available volume [1].
     concentration : mapping of str to array of shape (T,), optional
-        Concentration of each tracer by source, where it differs (solutes; for δ18O and δ2H in
+        Concentration of each tracer by source, where it differs (solutes; for δ¹⁸O and δ²H in
         water it is 1).
     level : float
         Probability of the intervals [1].

@@ -333,7 +333,7 @@ def check_tracers(samples: pd.DataFrame, tracers: Iterable[str]) -> None:
                 f"the tracer {names[j]} is computed from {', '.join(names[i] for i in others)}",
                 found=f"it differs from a linear function of them by at most {off:.2g}, no more "
                 "than rounding makes",
-                do="Leave one of them out (d-excess is δ2H - 8 δ18O)",
+                do="Leave one of them out (d-excess is δ²H - 8 δ¹⁸O)",
             )
 
 
@@ -420,7 +420,7 @@ def _check_spread(sources: Composition, k: int) -> None:
             f"the tracers {', '.join(sources.tracers)} of the source {label} depend on each other "
             f"exactly{where}",
             found="a singular covariance",
-            do="Leave out a tracer that is computed from others (d-excess is δ2H - 8 δ18O), or add "
+            do="Leave out a tracer that is computed from others (d-excess is δ²H - 8 δ¹⁸O), or add "
             "samples: there must be more samples than tracers",
         )
 

@@ -47,7 +47,7 @@ _WIDER = 1.05
 
 @dataclass(frozen=True, slots=True)
 class EnrichmentPrior:
-    """Prior of the enrichment E of δ18O [‰].
+    """Prior of the enrichment E of δ¹⁸O [‰].
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ def _line_variance(line: WaterLine, d18O: Floats, kind: str) -> Any:
 def source_prior(
     d18O: ArrayLike, d2H: ArrayLike, line: WaterLine, *, slope: float, kind: Kind
 ) -> tuple[Any, Any]:
-    """Prior of the source's δ18O: where the evaporation line crosses the band of the water line.
+    """Prior of the source's δ¹⁸O: where the evaporation line crosses the band of the water line.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def evaporated_source(
 
     Notes
     -----
-    ``(δ18O, δ2H) ~ N₂((O + E, H + E S), Σ)``, ``H ~ N(a O + b, s²(O))``, ``O ~ N`` of
+    ``(δ¹⁸O, δ²H) ~ N₂((O + E, H + E S), Σ)``, ``H ~ N(a O + b, s²(O))``, ``O ~ N`` of
     :func:`source_prior`, ``S ~ N(slope)``. Given slope and error, the enrichment is nearly normal:
     it is drawn from that normal within its bounds, and the weights correct the rest.
 
@@ -235,7 +235,7 @@ def evaporated_source(
 def _checked_errors(waters: Composition) -> Any:
     if waters.tracers != ("d18O", "d2H"):
         raise DataError(
-            "the source of evaporated water needs δ18O and δ2H",
+            "the source of evaporated water needs δ¹⁸O and δ²H",
             found=", ".join(waters.tracers),
             do='Compose with ["d18O", "d2H"]',
         )
@@ -243,7 +243,7 @@ def _checked_errors(waters: Composition) -> Any:
     for label, mean, error in zip(waters.labels, waters.mean, errors, strict=True):
         if np.any(np.isnan(mean)):
             raise DataError(
-                f"{label} lacks an isotope{waters.where(label)}", do="Both δ18O and δ2H are needed"
+                f"{label} lacks an isotope{waters.where(label)}", do="Both δ¹⁸O and δ²H are needed"
             )
         if np.linalg.det(error) <= 0.0:
             raise DataError(
@@ -256,7 +256,7 @@ def _checked_errors(waters: Composition) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Beliefs:
-    """What is believed of sources on a line: their δ18O, and how they evaporated."""
+    """What is believed of sources on a line: their δ¹⁸O, and how they evaporated."""
 
     line: WaterLine
     kind: Kind
@@ -273,7 +273,7 @@ def _draw(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, ...]:
-    """Return source δ18O and δ2H, slope, enrichment and log weights, each (N, S)."""
+    """Return source δ¹⁸O and δ²H, slope, enrichment and log weights, each (N, S)."""
     water_line, kind, belief = beliefs.line, beliefs.kind, beliefs.enrichment
     centre, width = beliefs.centre, beliefs.width
     shape = (len(mean), n_resamples)
@@ -283,7 +283,7 @@ def _draw(
     d2H = mean[:, 1:] + lower[:, 1, 0, None] * first + lower[:, 1, 1, None] * second
     s = rng.normal(*beliefs.slope, shape)
     gap = water_line.slope - s
-    # Two normals in E: that the source is on the line, and that its δ18O is near the crossing.
+    # Two normals in E: that the source is on the line, and that its δ¹⁸O is near the crossing.
     on_line = (water_line(d18O) - d2H) / gap
     var_line = _WIDER**2 * _line_variance(water_line, d18O - on_line, kind) / gap**2
     near, var_near = d18O - centre[:, None], np.square(_WIDER * width)[:, None]
@@ -377,7 +377,7 @@ def mix_evaporated(
     slope : tuple of float
         Mean and standard deviation of the slope of evaporation [1].
     enrichment : EnrichmentPrior, optional
-        Uniform between 0 and 15 ‰ of δ18O by default.
+        Uniform between 0 and 15 ‰ of δ¹⁸O by default.
     prior : FractionPrior, optional
         All fractions equally likely by default.
     n_resamples, n_kept : int
@@ -386,7 +386,7 @@ def mix_evaporated(
     Returns
     -------
     MixingPosterior
-        ``parameters`` holds slope, enrichment, and the mixture's δ18O and δ2H before it evaporated.
+        ``parameters`` holds slope, enrichment, and the mixture's δ¹⁸O and δ²H before it evaporated.
 
     Raises
     ------
@@ -395,7 +395,7 @@ def mix_evaporated(
 
     Notes
     -----
-    ``(δ18O, δ2H) ~ N₂(Σ p_k μ_k + E (1, S), Σ p_k² Σ_k + Σ)``: fractions and slope are drawn from
+    ``(δ¹⁸O, δ²H) ~ N₂(Σ p_k μ_k + E (1, S), Σ p_k² Σ_k + Σ)``: fractions and slope are drawn from
     their priors; the enrichment, normal when they are known, is drawn from that normal, and the
     weight is what the data say with the enrichment integrated out.
 
@@ -455,7 +455,7 @@ def mix_evaporated(
 def _checked_mixture(sources: Composition, mixtures: Composition) -> Any:
     if sources.tracers != ("d18O", "d2H") or mixtures.tracers != sources.tracers:
         raise DataError(
-            "evaporation inside the mixing model needs δ18O and δ2H",
+            "evaporation inside the mixing model needs δ¹⁸O and δ²H",
             found=", ".join(mixtures.tracers),
             do='Compose both with ["d18O", "d2H"]',
         )
@@ -463,7 +463,7 @@ def _checked_mixture(sources: Composition, mixtures: Composition) -> Any:
         if np.any(np.isnan(mean)):
             raise DataError(
                 f"{label} lacks an isotope{mixtures.where(label)}",
-                do="Both δ18O and δ2H are needed",
+                do="Both δ¹⁸O and δ²H are needed",
             )
     return np.nan_to_num(mixtures.mean_covariance())
 

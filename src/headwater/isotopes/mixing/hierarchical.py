@@ -131,7 +131,7 @@ def mix_hierarchical(  # noqa: PLR0913 - each option is a choice of the model
         As there.
     evaporation : tuple of float, optional
         Mean and sd of the slope: each cell is enriched by E (1, S), E half-normal of scale
-        5 ‰ of δ18O. Tracers must then be ``d18O`` and ``d2H``.
+        5 ‰ of δ¹⁸O. Tracers must then be ``d18O`` and ``d2H``.
     tau_scale : float
         Scale of the half-normal prior of each effect's standard deviation [log-ratio].
     length : Chains
@@ -209,7 +209,7 @@ def prepare(sources: Composition, samples: pd.DataFrame, effects: Effects, model
         )
     if model.evaporation is not None and sources.tracers != ("d18O", "d2H"):
         raise DataError(
-            "evaporation inside the mixing model needs δ18O and δ2H",
+            "evaporation inside the mixing model needs δ¹⁸O and δ²H",
             found=", ".join(sources.tracers),
             do='Compose with ["d18O", "d2H"]',
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_emma", "draw_fractions", "draw_mixing_diagram", "draw_posterior_matrix"]
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-_NAMES = {"d18O": "δ18O (‰ VSMOW)", "d2H": "δ2H (‰ VSMOW)", "d_excess": "d-excess (‰)"}
+_NAMES = {"d18O": "δ¹⁸O (‰ VSMOW)", "d2H": "δ²H (‰ VSMOW)", "d_excess": "d-excess (‰)"}
 _OUTSIDE = "#D55E00"
 
 
