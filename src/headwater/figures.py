@@ -8,12 +8,14 @@ the functions, so that the command line starts without it.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from headwater.errors import DataError
+from headwater.errors import DataError, StudyError, nearest
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -44,10 +46,13 @@ __all__ = [
     "drawing_on",
     "grouped",
     "house_style",
+    "known_font",
+    "lettering",
     "maps_figure",
     "new_figure",
     "p_text",
     "render",
+    "spell_missing",
     "table_figure",
 ]
 
@@ -68,6 +73,7 @@ COLORMAP = {
     "aspect": "twilight",
     "cv": "PuBuGn",
     "trend": "BrBG",
+    "warming": "RdBu_r",
     "correlation": "RdBu_r",
     "p_value": "viridis",
     "n": "Greys",
@@ -77,9 +83,11 @@ COLORMAP = {
 }
 """Colour map by quantity; anything else takes ``viridis``."""
 
+_NO_GLYPH = "[no font]"
+
 _STYLE: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    # letters of a PDF stay text, in TrueType
+    "pdf.fonttype": 42,
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -102,7 +110,6 @@ _STYLE: dict[str, Any] = {
     "figure.dpi": 100,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "svg.fonttype": "path",
     "svg.hashsalt": "headwater",
     "image.interpolation": "nearest",
 }
@@ -154,15 +161,133 @@ def p_text(p: float) -> str:
     return "p ≤ 0.001" if p <= 0.001 else f"p = {p:.3f}"
 
 
+_FALLBACK = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "WenQuanYi Micro Hei",
+    "SimHei",
+    "Arial Unicode MS",
+)
+"""Families with Chinese letters, of which the first that is installed stands in."""
+
+_FONT: ContextVar[tuple[str, bool]] = ContextVar("font", default=("", False))
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw within Headwater's style, leaving the caller's own untouched."""
     import matplotlib as mpl
     from cycler import cycler
 
+    family, editable = _FONT.get()
     style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=list(CATEGORY))}
+    style["font.family"] = list(_families(family))
+    style["svg.fonttype"] = "none" if editable else "path"
     with mpl.rc_context(style):
         yield
+
+
+@contextmanager
+def lettering(family: str = "", *, editable: bool = False) -> Iterator[None]:
+    """Let figures have letters of another family, or letters that stay text in an SVG.
+
+    Parameters
+    ----------
+    family : str
+        Of an installed font; empty: the house's. Letters it lacks come from others.
+    editable : bool
+        Whether letters of an SVG stay text, which needs the font where it is opened.
+    """
+    token = _FONT.set((family, editable))
+    try:
+        yield
+    finally:
+        _FONT.reset(token)
+
+
+@cache
+def _installed() -> frozenset[str]:
+    from matplotlib.font_manager import fontManager
+
+    return frozenset(entry.name for entry in fontManager.ttflist)
+
+
+@cache
+def _families(first: str) -> tuple[str, ...]:
+    """List the families of a figure: the one asked for, the house's, and one for Chinese."""
+    chinese = [name for name in _FALLBACK if name in _installed()][:1]
+    return tuple(dict.fromkeys(name for name in (first, "DejaVu Sans", *chinese) if name))
+
+
+def known_font(family: str) -> str:
+    """Check that a font is installed.
+
+    Parameters
+    ----------
+    family : str
+        Its family, in any case.
+
+    Returns
+    -------
+    str
+        The family as the font spells it.
+
+    Raises
+    ------
+    StudyError
+        If there is no such font.
+
+    Examples
+    --------
+    >>> known_font("dejavu sans")
+    'DejaVu Sans'
+    """
+    spelled = {name.lower(): name for name in _installed()}
+    if family.lower() not in spelled:
+        raise StudyError(
+            "the font of the figures is not installed",
+            found=f"'{family}'",
+            do=nearest(family, sorted(_installed())),
+        )
+    return spelled[family.lower()]
+
+
+@cache
+def _glyphs(families: tuple[str, ...]) -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    paths = (findfont(FontProperties(family=[name])) for name in families)
+    return frozenset(code for path in paths for code in get_font(path).get_charmap())
+
+
+def spell_missing(figure: Figure) -> str:
+    """Write a word in place of letters that no font has, which would be drawn as boxes.
+
+    Parameters
+    ----------
+    figure : Figure
+        Changed where letters are missing.
+
+    Returns
+    -------
+    str
+        The letters that no installed font has; empty where all can be drawn.
+    """
+    from matplotlib.text import Text
+
+    drawable = _glyphs(_families(_FONT.get()[0]))
+    lost: dict[str, None] = {}
+    for text in figure.findobj(Text):
+        words = text.get_text()
+        missing = {letter for letter in words if ord(letter) not in drawable and letter > " "}
+        if missing and "$" not in words:
+            lost |= dict.fromkeys(sorted(missing))
+            pattern = f"[{re.escape(''.join(missing))}]+"
+            text.set_text(re.sub(pattern, _NO_GLYPH, words))
+    return "".join(lost)
 
 
 _MOST_PANELS, _MOST_ROWS, _LONGEST_LABEL = 4, 40, 40
@@ -230,6 +355,14 @@ def new_figure(width: float = 7.0, height: float = 4.0) -> Figure:
     return figure
 
 
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": "Headwater"},
+    "svg": {"Date": None},
+    "pdf": {"Creator": "Headwater", "CreationDate": None},
+}
+"""Nothing that changes between two renderings of one figure."""
+
+
 def render(figure: Figure, suffix: str, *, dpi: int = 150, box: Bbox | None = None) -> bytes:
     """Render a figure, the same bytes for the same figure.
 
@@ -237,7 +370,7 @@ def render(figure: Figure, suffix: str, *, dpi: int = 150, box: Bbox | None = No
     ----------
     figure : Figure
         The figure.
-    suffix : {"png", "svg"}
+    suffix : {"png", "svg", "pdf"}
         The format.
     dpi : int
         Resolution of a PNG and of images inside an SVG [dots per inch].
@@ -249,7 +382,7 @@ def render(figure: Figure, suffix: str, *, dpi: int = 150, box: Bbox | None = No
     bytes
     """
     buffer = io.BytesIO()
-    metadata = {"Date": None} if suffix == "svg" else {"Software": "Headwater"}
+    metadata = _METADATA[suffix]
     with house_style():
         figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata, bbox_inches=box)
     return buffer.getvalue()

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from headwater.figures import new_figure
+from headwater.report.look import Look
 from headwater.report.page import Chapter, Front
 from headwater.report.picture import take_picture
 from headwater.report.section import FigureBlock, Section, TableBlock
@@ -60,7 +61,7 @@ def report(tmp_path_factory) -> Path:
         references=("Wang et al. (2010). https://doi.org/10.1080/13658810802443457",),
         cautions=("Four factors are few.",),
     )
-    chapter = Chapter(section, {"map": take_picture(blocks[0], dpi=80)})
+    chapter = Chapter(section, {"map": take_picture(blocks[0], Look(dpi=80))})
     front = Front("Soil moisture of a headwater", facts=(("Period", "2017-01-01 to 2021-12-31"),))
     return write_chapters(tmp_path_factory.mktemp("results"), front, [chapter])
 

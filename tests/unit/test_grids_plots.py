@@ -146,7 +146,12 @@ def test_n_label_outline_and_stipples_are_named() -> None:
             stipple=marked,
         )
     )
-    expected = {"n = 1826", "Soil moisture (m³ m⁻³)", "study area", "significant at α(FDR) = 0.10"}
+    expected = {
+        "n = 1826",
+        "Soil moisture (m³\u00a0m⁻³)",
+        "study area",
+        "significant at α(FDR) = 0.10",
+    }
     assert expected <= set(words)
 
 

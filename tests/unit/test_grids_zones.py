@@ -7,7 +7,7 @@ import xarray as xr
 
 from headwater.errors import DataError
 from headwater.grids.zonal import zone_mean
-from headwater.grids.zones import aspect_sectors, class_zones, elevation_bands
+from headwater.grids.zones import aspect_sectors, class_names, class_zones, elevation_bands
 
 
 def grid(values: object, **attrs: str) -> xr.DataArray:
@@ -168,3 +168,11 @@ def test_data_that_does_not_fit_is_refused(spoil, words) -> None:
     zones, area = zones_and_area()
     with pytest.raises(DataError, match=words):
         zone_mean(spoil(cube()), zones, area)
+
+
+def test_flags_name_classes_and_a_class_without_a_name_keeps_its_number() -> None:
+    classes = grid([[1, 2], [3, np.nan]]).assign_attrs(
+        flag_values=[1, 2], flag_meanings="desert alpine_meadow"
+    )
+    assert class_zones(classes, class_names(classes)).names == ("desert", "alpine meadow", "3")
+    assert class_names(classes.assign_attrs(flag_meanings="desert")) == {}

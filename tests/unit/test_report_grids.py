@@ -13,6 +13,7 @@ from headwater.chapters.grids.section import make_section
 from headwater.grids import read_area
 from headwater.grids.geometry import grid_coords
 from headwater.report.front import front_of
+from headwater.report.look import Look
 from headwater.report.picture import take_picture
 from headwater.report.section import FigureBlock, TableBlock, TextBlock
 from headwater.results import MapResult, Result, TableResult
@@ -137,7 +138,7 @@ def test_every_figure_can_be_drawn(found):
     blocks = make_section(found, outline).blocks
     figures = [block for block in blocks if isinstance(block, FigureBlock)]
     assert [block.name for block in figures] == ["elevation", "soil_class", "coverage"]
-    assert all(len(take_picture(block, dpi=50).png) > 3000 for block in figures)
+    assert all(len(take_picture(block, Look(dpi=50)).files["png"]) > 3000 for block in figures)
     assert "3 classes" in figures[1].caption
 
 

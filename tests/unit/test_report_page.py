@@ -20,6 +20,7 @@ from headwater.figures import new_figure
 from headwater.grids.geometry import grid_coords
 from headwater.grids.plots import map_figure
 from headwater.report.lineage import Lineage, read_lineage
+from headwater.report.look import Look
 from headwater.report.page import Chapter, Front, _hold_together, compose_page
 from headwater.report.picture import take_picture
 from headwater.report.section import FigureBlock, Section, TableBlock, TextBlock
@@ -87,7 +88,7 @@ def source() -> str:
         Chapter(
             section,
             {
-                block.name: take_picture(block, dpi=60)
+                block.name: take_picture(block, Look(dpi=60))
                 for block in section.blocks
                 if isinstance(block, FigureBlock)
             },
@@ -181,9 +182,9 @@ def test_maps_are_images_inside_an_svg_and_text_stays_vector():
         figure.subplots().pcolormesh(np.arange(12000.0).reshape(100, 120))
         return figure
 
-    picture = take_picture(FigureBlock("map", mesh, "", ""), dpi=60)
-    assert len(picture.svg) < 100_000
-    assert b"<image" in picture.svg
+    picture = take_picture(FigureBlock("map", mesh, "", ""), Look(dpi=60))
+    assert len(picture.files["svg"]) < 100_000
+    assert b"<image" in picture.files["svg"]
     assert picture.data_uri.startswith("data:image/svg+xml;base64,")
 
 
@@ -193,18 +194,18 @@ def test_an_svg_too_heavy_for_the_page_gives_way_to_the_png():
         figure.subplots().plot(*np.random.default_rng(1).random((2, 60_000)), "-")
         return figure
 
-    picture = take_picture(FigureBlock("cloud", cloud, "", ""), dpi=60)
+    picture = take_picture(FigureBlock("cloud", cloud, "", ""), Look(dpi=60))
     kind, content = picture.data_uri.split(";base64,")
     assert kind == "data:image/png"
-    assert base64.b64decode(content) == picture.png
+    assert base64.b64decode(content) == picture.files["png"]
 
 
 def test_a_figure_for_half_a_row_is_laid_out_anew_so_that_its_text_stays_readable():
     def broad():
         return new_figure(7, 4)
 
-    narrow = take_picture(FigureBlock("n", broad, "", "", wide=False), dpi=60)
-    wide = take_picture(FigureBlock("w", broad, "", ""), dpi=60)
+    narrow = take_picture(FigureBlock("n", broad, "", "", wide=False), Look(dpi=60))
+    wide = take_picture(FigureBlock("w", broad, "", ""), Look(dpi=60))
     assert wide.width == 7 * 96
     assert narrow.width < 5 * 96
     assert narrow.height < wide.height
@@ -219,8 +220,8 @@ def test_the_labels_of_a_tall_map_are_not_cut_off():
     def tall():
         return map_figure(data)
 
-    picture = take_picture(FigureBlock("tall", tall, "", "", wide=False), dpi=100)
-    pixels = imread(io.BytesIO(picture.png))[..., :3]
+    picture = take_picture(FigureBlock("tall", tall, "", "", wide=False), Look(dpi=100))
+    pixels = imread(io.BytesIO(picture.files["png"]))[..., :3]
     assert pixels[:, [0, 1, -2, -1]].min() == 1.0
     assert pixels[[0, 1, -2, -1]].min() == 1.0
 

@@ -70,6 +70,7 @@ def test_page_figures_and_tables_are_written(results, study):
     for words in ("<h1>Qilian</h1>", "Inputs were aligned.", "One grid.", "What to distrust"):
         assert words in page
     assert sorted(file.name for file in (results / "figures").iterdir()) == [
+        "drawn.json",
         "grids-coverage.png",
         "grids-coverage.svg",
         "grids-elevation.png",

@@ -67,12 +67,12 @@ def run_with_progress(
 
 def draw_report(study: Study, settings: Settings) -> Path:
     """Draw the report, and say where it is."""
-    from headwater.chapters import SECTIONS
+    from headwater.chapters.listing import OPENING, SECTIONS
     from headwater.report import write_report
 
     started = time.perf_counter()
     typer.echo("Drawing the report", err=True)
-    page = write_report(study.results, study, SECTIONS, dpi=settings.dpi)
+    page = write_report(study.results, study, SECTIONS, opening=OPENING, dpi=settings.dpi)
     typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
     return page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -151,21 +152,21 @@ def draw_risk(table: pd.DataFrame) -> Figure:
     units = unit_label(table.attrs.get("units", {}).get("mean", ""))
     with house_style():
         # one scale for all panels, so that a weak factor looks weak
-        figure, panels = _panels(len(names), height=0.9 + 0.24 * most, columns=2, sharex=True)
+        figure, panels = _panels(len(names), height=0.6 + 0.2 * most, columns=2, sharex=True)
         for axes, name in zip(panels, names, strict=True):
             own = table[table["factor"] == name]
             places = np.arange(len(own))
             axes.hlines(places, own["low"], own["high"], color=CATEGORY[4], linewidth=3)
             axes.plot(own["mean"], places, "o", color=CATEGORY[0], markersize=5)
-            texts = [
-                f"{row['name']}  n = {grouped(row['n'])}  {row['letters']}"
-                for row in own.to_dict("records")
-            ]
-            axes.set_yticks(places, texts)
+            axes.set_yticks(places, [_interval(str(name)) for name in own["name"]])
+            axes.tick_params(axis="y", length=0)
+            _write_counts(axes, own)
             axes.margins(x=0.08, y=0.12)
             axes.grid(axis="x", color="#e3e6ea", linewidth=0.7)
             axes.set_axisbelow(True)
             axes.set_title(labels_of(table, [name])[0])
+        engine: Any = figure.get_layout_engine()
+        engine.set(w_pad=0.12)
         label = f"Mean {response_of(table)} with its interval" + (f" ({units})" if units else "")
         figure.supxlabel(label, fontsize=9, color=INK)
     return figure
@@ -193,6 +194,28 @@ def draw_risk_maps(maps: xr.Dataset, outline: Outline | None = None) -> Figure:
     stacked.attrs = {"long_name": words, "units": layers[0].attrs["units"]}
     titles = [layer.attrs["long_name"].partition(" by ")[2].partition(",")[0] for layer in layers]
     return map_panels(stacked, titles=titles, columns=3, quantity="soil_moisture", outline=outline)
+
+
+_INTERVAL = re.compile(r"[(\[]\s*(\S+), (\S+?)\s*[)\]]")
+
+
+def _interval(name: str) -> str:
+    """Write a stratum as readers do: "185 to 260.2"; classes stay what they are called."""
+    found = _INTERVAL.fullmatch(name)
+    return f"{found[1]} to {found[2]}".replace("-", "−") if found else name
+
+
+def _write_counts(axes: Axes, own: pd.DataFrame) -> None:
+    """Write n of each stratum, and the letters of those that do not differ, at its right."""
+    for place, row in enumerate(own.to_dict("records")):
+        axes.annotate(
+            f"n = {grouped(row['n'])}  {row['letters']}",
+            (1.02, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=7,
+            color=MUTED,
+        )
 
 
 def _panels(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from headwater.figures import Outline
 
-__all__ = ["draw_map", "map_figure", "map_panels", "quantity_label", "unit_label"]
+__all__ = ["draw_map", "map_figure", "map_panels", "quantity_label", "unit_label", "wrapped"]
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WORDS = {"degC": "°C", "degree": "°", "1": "", "-": "", "percent": "%"}
@@ -376,7 +376,7 @@ def _color_bar(figure: Figure, image: AxesImage, scale: Scale, label: str, **pla
         place |= {"pad": 0.02, "aspect": 24}
     bar = figure.colorbar(image, extend=scale.extend, **place)
     room = bar.ax.get_position().height * figure.bbox.height / figure.dpi
-    bar.set_label(textwrap.fill(label, max(18, int(14 * room))))
+    bar.set_label(wrapped(label, max(18, int(14 * room))))
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2.5, width=0.6)
     if scale.ticks:
@@ -385,6 +385,29 @@ def _color_bar(figure: Figure, image: AxesImage, scale: Scale, label: str, **pla
     values: Any = image.get_array()
     if np.ma.getmaskarray(values).all():
         bar.set_ticks([])
+
+
+def wrapped(label: str, width: int) -> str:
+    r"""Break a label into lines, but not within its unit.
+
+    Parameters
+    ----------
+    label : str
+        Words, and a unit in round brackets.
+    width : int
+        Letters in a line, at most.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> wrapped("Soil moisture of the growing season (m³ m⁻³)", 26).splitlines()[-1]
+    'season (m³\xa0m⁻³)'
+    """
+    held = re.sub(r"\([^()]*\)", lambda found: found[0].replace(" ", "\u00a0"), label)
+    return textwrap.fill(held, width, break_long_words=False)
 
 
 def _category_legend(figure: Figure, scale: Scale, values: NDArray[Any]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Zones",
     "aspect_sectors",
+    "class_names",
     "class_zones",
     "cross",
     "elevation_bands",
@@ -162,6 +163,33 @@ def aspect_sectors(aspect: xr.DataArray, *, count: Literal[4, 8] = 4) -> Zones:
         )
     codes = np.floor(values / (360.0 / count) + 0.5) % count
     return _zones(codes, aspect, _WINDS[count].split(), None, "aspect", 0)
+
+
+def class_names(classes: xr.DataArray) -> dict[float, str]:
+    """Read the names of classes from the flags of CF.
+
+    Parameters
+    ----------
+    classes : DataArray
+        With ``attrs["flag_values"]`` and ``attrs["flag_meanings"]``, words of a name joined by
+        underscores.
+
+    Returns
+    -------
+    dict of float to str
+        Empty where there are none, or their numbers differ.
+
+    Examples
+    --------
+    >>> attrs = {"flag_values": [1, 2], "flag_meanings": "desert alpine_meadow"}
+    >>> class_names(xr.DataArray([1.0, 2.0], attrs=attrs))
+    {1.0: 'desert', 2.0: 'alpine meadow'}
+    """
+    codes = np.atleast_1d(classes.attrs.get("flag_values", []))
+    names = str(classes.attrs.get("flag_meanings", "")).split()
+    if len(codes) != len(names):
+        return {}
+    return {float(code): name.replace("_", " ") for code, name in zip(codes, names, strict=True)}
 
 
 def class_zones(classes: xr.DataArray, names: Mapping[float, str] | None = None) -> Zones:

@@ -29,11 +29,12 @@ _LONG_COUNT = re.compile(r"(?<![\w./:,−\\'\"#-])[1-9]\d{4,8}(?![\w/:\\'\"-]|[.
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What stands on top: the study's title, its summary and its facts as (label, words)."""
+    """What stands on top: title, summary, facts as (label, words), and the figure that opens it."""
 
     title: str
     summary: str = ""
     facts: tuple[tuple[str, str], ...] = ()
+    opening: tuple[FigureBlock, Picture] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,14 @@ def compose_page(front: Front, chapters: Iterable[Chapter], lineage: Lineage) ->
     )
     environment.filters["hold"] = _hold_together
     counter = _Counter()
+    opening = None
+    if front.opening is not None:
+        counter.figures += 1
+        block, picture = front.opening
+        opening = _Figure(counter.figures, block.name, block, picture)
     return environment.get_template("report.html.j2").render(
         front=front,
+        opening=opening,
         chapters=[(chapter, _rows(chapter, counter)) for chapter in chapters],
         cited={chapter.section.name: _numbers(chapter, numbered) for chapter in chapters},
         references=_distinct(numbered),

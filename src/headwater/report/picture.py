@@ -1,12 +1,14 @@
-"""How a figure becomes pictures: drawn once, laid out once, rendered as PNG and SVG."""
+"""How a figure becomes pictures: drawn once, laid out once, rendered in each format."""
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headwater.figures import house_style, render
+from headwater.figures import house_style, lettering, render, spell_missing
+from headwater.report.look import Look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,51 +28,86 @@ _MOST_CELLS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A rendered figure, with its size on the page [CSS pixel]."""
+    """A rendered figure by format, its size on the page [CSS pixel], and what is wrong with it.
 
-    png: bytes
-    svg: bytes
+    Attributes
+    ----------
+    files : mapping of bytes
+        By format: png, svg, pdf.
+    width, height : int
+        On the page [CSS pixel].
+    key : str
+        Of all that it was drawn from, so that it need not be drawn again.
+    lost : str
+        Letters that no installed font has.
+    """
+
+    files: Mapping[str, bytes]
     width: int
     height: int
+    key: str = ""
+    lost: str = ""
 
     @property
     def data_uri(self) -> str:
         """The picture inside the page: the SVG, or the PNG where the SVG is too heavy."""
-        kind, content = ("svg+xml", self.svg) if len(self.svg) <= _MOST_SVG else ("png", self.png)
-        return f"data:image/{kind};base64,{b64encode(content).decode()}"
+        light = len(self.files["svg"]) <= _MOST_SVG if "svg" in self.files else False
+        suffix = "svg" if light or "png" not in self.files else "png"
+        kind = {"svg": "svg+xml", "png": "png"}[suffix]
+        return f"data:image/{kind};base64,{b64encode(self.files[suffix]).decode()}"
 
 
-def take_picture(block: FigureBlock, dpi: int = 150) -> Picture:
-    """Draw a figure block and render it both ways.
+def take_picture(block: FigureBlock, look: Look | None = None, *, key: str = "") -> Picture:
+    """Draw a figure block and render it in every format asked for.
 
     Parameters
     ----------
     block : FigureBlock
         Its `draw` is called once.
-    dpi : int
-        Resolution of the PNG and of images inside the SVG [dots per inch].
+    look : Look, optional
+        Formats, resolution, width and letters. The page shows an SVG or, where that is heavy, a
+        PNG; both are made where the formats have neither.
+    key : str
+        Of what it is drawn from.
 
     Returns
     -------
     Picture
     """
+    look = look or Look()
+    with lettering(look.font, editable=look.editable_text):
+        with house_style():
+            figure = block.draw()
+        lost = spell_missing(figure)
+        _rasterize_maps(figure)
+        _hold_labels_of_maps(figure)
+        _set_width(figure, look.inches(wide=block.wide), wide=block.wide)
+        _lay_out(figure)
+        box = _inked(figure)
+        files = {kind: render(figure, kind, dpi=look.dpi, box=box) for kind in _needed(look)}
+        if "png" not in files and len(files["svg"]) > _MOST_SVG:
+            files["png"] = render(figure, "png", dpi=look.dpi, box=box)
+    return Picture(files, round(box.width * 96), round(box.height * 96), key, lost)
+
+
+def _needed(look: Look) -> tuple[str, ...]:
+    """List the formats to render: the page needs one that a browser shows."""
+    shown = {"png", "svg"} & set(look.formats)
+    return tuple(dict.fromkeys((*look.formats, *(() if shown else ("svg",)))))
+
+
+def _lay_out(figure: Figure) -> None:
+    """Solve the layout once, and break labels that turn out too long."""
     from matplotlib import rc_context
 
     with house_style():
-        figure = block.draw()
-    _rasterize_maps(figure)
-    _hold_labels_of_maps(figure)
-    if not block.wide:
-        _make_narrow(figure)
-    with house_style():
         figure.draw_without_rendering()
+        if _wrap_labels(figure):
+            figure.draw_without_rendering()
     # Constrained layout costs as much as drawing, and has now been solved. With any engine, even
     # the one called "none", each saving would draw once more.
     with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
         figure.set_layout_engine(None)
-    box = _inked(figure)
-    png, svg = (render(figure, suffix, dpi=dpi, box=box) for suffix in ("png", "svg"))
-    return Picture(png, svg, round(box.width * 96), round(box.height * 96))
 
 
 def _inked(figure: Figure) -> Bbox:
@@ -100,8 +137,26 @@ def _hold_labels_of_maps(figure: Figure) -> None:
         figure.set_layout_engine("compressed")
 
 
-def _make_narrow(figure: Figure) -> None:
-    """Lay the figure out anew for half a row, where scaling it down would make its text tiny."""
+def _wrap_labels(figure: Figure) -> bool:
+    """Break the labels of scales that are longer than their scale; say whether there were any."""
+    from headwater.grids.plots import wrapped
+
+    long = False
+    for axes in figure.axes:
+        label = axes.yaxis.label
+        text, room = label.get_text(), axes.get_window_extent().height
+        if text and room > 0 and (length := label.get_window_extent().height) > 1.05 * room:
+            fits = max(12, int(0.95 * len(text) * room / length))
+            plain = " ".join(text.split("\n"))
+            label.set_text(wrapped(plain, fits))
+            long = long or label.get_text() != text
+    return long
+
+
+def _set_width(figure: Figure, inches: float | None, *, wide: bool) -> None:
+    """Lay the figure out anew for its place, where scaling it would make its text tiny."""
     width, height = figure.get_size_inches()
-    if width > _HALF:
-        figure.set_size_inches(_HALF, height * _HALF / width + _FRAME)
+    if inches is None and (wide or width <= _HALF):
+        return
+    to = inches or _HALF
+    figure.set_size_inches(to, height * to / width + (_FRAME if to < width else 0.0))

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from headwater.grids.area import Area
     from headwater.results import Result
 
-__all__ = ["Block", "FigureBlock", "MakeSection", "Section", "TableBlock", "TextBlock"]
+__all__ = [
+    "Block",
+    "FigureBlock",
+    "MakeOpening",
+    "MakeSection",
+    "Section",
+    "TableBlock",
+    "TextBlock",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +110,6 @@ class Section:
 
 MakeSection = Callable[[Mapping[str, "Result"], "Area | None"], Section]
 """``make(results, outline)`` turns the results of a step into its chapter."""
+
+MakeOpening = Callable[[Mapping[str, Mapping[str, "Result"]], "Area | None"], FigureBlock | None]
+"""``make(results, outline)`` turns the results of all steps into the figure on top, if any."""

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headwater.report.drawn import INDEX, index_of, kept_pictures, key_of
 from headwater.report.front import front_of
 from headwater.report.lineage import read_lineage
+from headwater.report.look import look_of
 from headwater.report.page import Chapter, Front, compose_page, file_stem
 from headwater.report.picture import take_picture
-from headwater.report.section import FigureBlock, MakeSection, Section, TableBlock
+from headwater.report.section import (
+    FigureBlock,
+    MakeOpening,
+    MakeSection,
+    Section,
+    TableBlock,
+)
 from headwater.report.table import table_csv
 from headwater.results import MapResult
 
 if TYPE_CHECKING:
     from headwater.grids.area import Area
+    from headwater.report.look import Look
+    from headwater.report.picture import Picture
     from headwater.results import Result
     from headwater.study import Study
 
@@ -24,7 +36,12 @@ __all__ = ["write_chapters", "write_report"]
 
 
 def write_report(
-    results: str | Path, study: Study, sections: Mapping[str, MakeSection], *, dpi: int = 150
+    results: str | Path,
+    study: Study,
+    sections: Mapping[str, MakeSection],
+    *,
+    opening: MakeOpening | None = None,
+    dpi: int = 150,
 ) -> Path:
     """Write the report of everything that has finished.
 
@@ -37,14 +54,18 @@ def write_report(
     sections : mapping of callable
         What makes each chapter, by the name of its step, in reading order:
         :data:`headwater.chapters.SECTIONS`.
+    opening : callable, optional
+        What makes the figure on top: :data:`headwater.chapters.listing.OPENING`.
     dpi : int
-        Resolution of PNG figures [dots per inch].
+        Resolution of PNG figures where the study file gives none [dots per inch].
 
     Returns
     -------
     Path
         ``report.html``, one file that needs no network. Next to it ``figures/<step>-<name>.png``,
         ``.svg``, and ``tables/<step>-<name>.csv``: unrounded, one heading row of ``name [unit]``.
+        Figures are drawn again only where their results changed; ``figures/drawn.json`` says from
+        what each was drawn.
 
     Raises
     ------
@@ -59,10 +80,16 @@ def write_report(
         finished = finished_steps(home)
         loaded = {step: _load(home, step) for step in sections if step in finished}
         outline = _outline(read_study_area(study), loaded)
+        look = look_of(study, dpi)
+        draw = partial(_draw, home, outline, look)
         chapters = [
-            _chapter(sections[step](found, outline), found, dpi) for step, found in loaded.items()
+            _chapter(sections[step](found, outline), {step: found}, draw)
+            for step, found in loaded.items()
         ]
         front = front_of(study, loaded.get("grids"), loaded.get("samples"))
+        block = opening(loaded, outline) if opening else None
+        if block is not None:
+            front = replace(front, opening=(block, draw({block.name: block}, loaded)[block.name]))
         return write_chapters(home, front, chapters)
 
 
@@ -85,7 +112,7 @@ def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> 
     """
     from headwater.study.results_io import write_whole
 
-    _replace_folder(results / "figures", _figure_files(chapters))
+    _replace_folder(results / "figures", _figure_files(front, chapters))
     _replace_folder(results / "tables", _table_files(chapters))
     page = compose_page(front, chapters, read_lineage(results))
     path = results / "report.html"
@@ -113,17 +140,48 @@ def _lasting(folder: Path) -> dict[str, Result]:
     return maps
 
 
-def _chapter(section: Section, results: Mapping[str, Result], dpi: int) -> Chapter:
-    pictures = {
-        block.name: take_picture(block, dpi)
-        for block in section.blocks
-        if isinstance(block, FigureBlock)
-    }
+def _chapter(
+    section: Section,
+    found: Mapping[str, Mapping[str, Result]],
+    draw: Callable[[Mapping[str, FigureBlock], Mapping[str, Mapping[str, Result]]], Any],
+) -> Chapter:
+    blocks = [block for block in section.blocks if isinstance(block, FigureBlock)]
+    drawn = draw({file_stem(section, block): block for block in blocks}, found)
     gathered: dict[str, Any] = {
-        name: tuple(text for result in results.values() for text in getattr(result, name))
+        name: tuple(
+            text
+            for results in found.values()
+            for result in results.values()
+            for text in getattr(result, name)
+        )
         for name in ("choices", "references", "cautions")
     }
-    return Chapter(section, pictures, **gathered)
+    lost = "".join(dict.fromkeys("".join(picture.lost for picture in drawn.values())))
+    if lost:
+        gathered["cautions"] += (
+            f"No font here has the letters {lost}: figures say '[no font]' in their place. Install "
+            "a font that has them, for Chinese Noto Sans CJK, and draw the report again.",
+        )
+    return Chapter(
+        section, {block.name: drawn[file_stem(section, block)] for block in blocks}, **gathered
+    )
+
+
+def _draw(
+    home: Path,
+    outline: Area | None,
+    look: Look,
+    blocks: Mapping[str, FigureBlock],
+    found: Mapping[str, Mapping[str, Result]],
+) -> dict[str, Picture]:
+    """Draw figures by file name, but those that are drawn already from the same results."""
+    results = (result for step in found.values() for result in step.values())
+    key = key_of([home / step for step in found], results, outline, look)
+    kept = kept_pictures(home / "figures", key)
+    return {
+        stem: kept[stem] if stem in kept else take_picture(block, look, key=key)
+        for stem, block in blocks.items()
+    }
 
 
 def _outline(area: Area | None, loaded: Mapping[str, Mapping[str, Result]]) -> Area | None:
@@ -140,14 +198,22 @@ def _outline(area: Area | None, loaded: Mapping[str, Mapping[str, Result]]) -> A
     return area if area is None or first is None else area.to_crs(crs_of(first))
 
 
-def _figure_files(chapters: Iterable[Chapter]) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for chapter in chapters:
-        for block in chapter.section.blocks:
-            if isinstance(block, FigureBlock):
-                stem, picture = file_stem(chapter.section, block), chapter.pictures[block.name]
-                files |= {f"{stem}.png": picture.png, f"{stem}.svg": picture.svg}
-    return files
+def _figure_files(front: Front, chapters: Iterable[Chapter]) -> dict[str, bytes]:
+    pictures = {
+        file_stem(chapter.section, block): chapter.pictures[block.name]
+        for chapter in chapters
+        for block in chapter.section.blocks
+        if isinstance(block, FigureBlock)
+    }
+    if front.opening is not None:
+        block, picture = front.opening
+        pictures[block.name] = picture
+    files = {
+        f"{stem}.{kind}": content
+        for stem, picture in pictures.items()
+        for kind, content in picture.files.items()
+    }
+    return files | {INDEX: index_of(pictures)}
 
 
 def _table_files(chapters: Iterable[Chapter]) -> dict[str, bytes]:

@@ -54,6 +54,7 @@ units = "m"
 
 [inputs.vegetation]
 path = "data/vegetation.tif"
+classes = {{ 1 = "desert", 2 = "grassland", 3 = "meadow", 4 = "forest", 5 = "bare" }}
 
 [variation]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from headwater.chapters.warning.options import WarningOptions
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
 from headwater.study.paths import RelativePath
+from headwater.study.report_options import ReportOptions
 from headwater.tables import ReadingOptions
 from headwater.units import parse
 
@@ -265,6 +267,11 @@ class InputTable(Table):
         description="How it comes onto the study grid; default: mean where the file is finer, "
         "else bilinear; for classes mode where finer, else nearest.",
     )
+    classes: dict[str, str] = Field(
+        {},
+        description='Names of classes by their number, for figures and tables: { "1" = "desert", '
+        '"2" = "meadow" }; a class without one is called by its number.',
+    )
     georeference: Georeference | None = Field(
         None, description="File with the right coordinates, where the file's own are wrong."
     )
@@ -323,6 +330,18 @@ class InputTable(Table):
                 do=f"Remove {', '.join(given)}, or the product",
             )
         return self
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, classes: dict[str, str]) -> dict[str, str]:
+        wrong = [code for code in classes if not re.fullmatch(r"-?\d+", code)]
+        if wrong:
+            raise StudyError(
+                "classes are named by their numbers",
+                found=f"classes with '{wrong[0]}'",
+                do='Write them as { "1" = "desert", "2" = "meadow" }',
+            )
+        return classes
 
     @field_validator("quantity")
     @classmethod
@@ -390,6 +409,7 @@ class Study(Table):
     warning: WarningOptions | None = None
     samples: SamplesOptions | None = None
     restoration: RestorationOptions | None = None
+    report: ReportOptions = Field(default_factory=lambda: ReportOptions.model_validate({}))
     settings: dict[str, Any] = {}
 
     _file: Path = PrivateAttr(default=Path("study.toml"))

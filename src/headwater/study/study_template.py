@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from headwater.errors import StudyError
 from headwater.study.model import AreaTable, GridTable, InputTable, Study, StudyTable
+from headwater.study.report_options import ReportOptions
 from headwater.study.results_io import write_whole
 
 __all__ = ["default_text", "keys_of", "template", "write_template"]
@@ -22,6 +23,7 @@ _HEAD = """\
 #   headwater run     computes, goes on after a crash, and draws the report
 # A line that starts with "# key = …" shows a key's default, or an example of it.
 """
+_REPORT = "How the report and its figures look; none of it changes a result."
 _SETTINGS = """\
 # How the study is computed; none of it changes a result. The environment (HEADWATER_WORKERS and
 # so on) and the command line win over this table.
@@ -95,6 +97,7 @@ _EXAMPLES = {
     "grid.like": '"soil_moisture"',
     "grid.resolution": "0.05",
     "grid.crs": '"EPSG:4326"',
+    "inputs.classes": '{ "1" = "desert", "2" = "meadow" }',
     "inputs.product": '"smap-l3-am"',
     "inputs.variable": '"sm"',
     "inputs.units": '"m3 m-3"',
@@ -150,6 +153,8 @@ _EXAMPLES = {
     "samples.of": '["soil"]',
     "samples.groups": '["layer", "altitude_band", "vegetation", "aspect_sector"]',
     "samples.mixing": '{ sources = ["precipitation", "ground_ice", "snow_melt"] }',
+    "report.dpi": "300",
+    "report.font": '"Arial"',
     "restoration.units": '"data/units.gpkg"',
     "restoration.crs": '"EPSG:4326"',
     "restoration.encoding": '"GBK"',
@@ -239,6 +244,7 @@ def template() -> str:
         _introduced("warning", _WARNING),
         _introduced("samples", _SAMPLES),
         _introduced("restoration", _RESTORATION),
+        f"# {_REPORT}\n" + _table("report", ReportOptions, commented=True),
         _SETTINGS,
     ]
     return "\n".join(parts)

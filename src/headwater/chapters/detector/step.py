@@ -77,18 +77,13 @@ def _run(context: Context) -> Mapping[str, Result]:
     assert options is not None
     response, factors = _named(context.study, options)
     reduced = _reduce_all(context, response, factors)
-    maps = {name: one.map for name, one in reduced.items()}
-    if options.weights == "area":
-        from headwater.grids import cell_area
-
-        maps["cell_area"] = cell_area(maps[response])
+    maps = _weighed({name: one.map for name, one in reduced.items()}, response, options)
     context.progress(0.7, "search for the best strata")
-    weights = "cell_area" if options.weights == "area" else None
     sample = read_sample(
         xr.Dataset({name: _bare(one) for name, one in maps.items()}),
         response,
         factors,
-        weights=weights,
+        weights="cell_area" if "cell_area" in maps else None,
     )
     search = _search(options, sample)
     found = detect_sample(
@@ -102,7 +97,8 @@ def _run(context: Context) -> Mapping[str, Result]:
         further=options.also,
         style=options.style,
     )
-    results = found.with_choices(tuple(one.note for one in reduced.values())).results()
+    noted = found.with_choices(tuple(one.note for one in reduced.values()))
+    results = _with_class_names(noted.results(), maps)
     if options.series != "none" and reduced[response].series is not None:
         context.progress(0.9, "q through time")
         cubes = {
@@ -251,6 +247,41 @@ def _too_little(name: str, season: Season, study: Study, options: DetectorOption
 def _bare(one: xr.DataArray) -> xr.DataArray:
     """Keep the coordinates that all maps share."""
     return one.drop_vars([name for name in one.coords if name not in ("y", "x", "spatial_ref")])
+
+
+def _weighed(
+    maps: dict[str, xr.DataArray], response: str, options: DetectorOptions
+) -> dict[str, xr.DataArray]:
+    """Add the area of cells, where they are to count by it."""
+    if options.weights != "area":
+        return maps
+    from headwater.grids import cell_area
+
+    return maps | {"cell_area": cell_area(maps[response])}
+
+
+def _with_class_names(
+    results: dict[str, Result], maps: Mapping[str, xr.DataArray]
+) -> dict[str, Result]:
+    """Call classes by the names that the study file gives them."""
+    from dataclasses import replace
+
+    from headwater.grids.zones import class_names
+
+    named = {
+        factor: {f"{code:g}": name for code, name in class_names(one).items()}
+        for factor, one in maps.items()
+    }
+    found = dict(results)
+    for key, columns in (("risk", ["name"]), ("contrasts", ["name_1", "name_2"])):
+        table: Any = found[key].data.copy()
+        for factor, names in named.items():
+            own = table["factor"] == factor
+            for column in columns:
+                table.loc[own, column] = table.loc[own, column].replace(names)
+        table.attrs = dict(found[key].data.attrs)
+        found[key] = replace(found[key], data=table)
+    return found
 
 
 def _scheme(given: StrataOptions) -> Scheme:

@@ -147,8 +147,10 @@ def _codes(data: xr.DataArray) -> NDArray[Any]:
 
 def _draw(data: xr.DataArray, outline: Area | None) -> Figure:
     from headwater.grids.plots import map_figure
+    from headwater.grids.zones import class_names
 
-    names = {code: f"{code:g}" for code in _codes(data)}
+    known = class_names(data)
+    names = {code: known.get(float(code), f"{code:g}") for code in _codes(data)}
     classes = names if data.attrs.get("kind") == "categorical" else None
     return map_figure(data, outline=outline, categories=classes)
 

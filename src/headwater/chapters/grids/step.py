@@ -309,10 +309,19 @@ def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
         key: v for key, v in aligned.attrs.items() if key not in ("notes", "warnings", "stored")
     }
     described = aligned.rename(name)
-    described.attrs = kept
+    described.attrs = kept | _flags(context.study, name)
     write_zarr(described.to_dataset(), path, chunks=blocks)
     stored: xr.Dataset = xr.open_zarr(path, decode_coords="all")
     return stored[name]
+
+
+def _flags(study: Study, name: str) -> dict[str, Any]:
+    """Names of classes as CF has them: a list of numbers, and names without blanks."""
+    named = study.inputs[name].classes if name in study.inputs else {}
+    if not named:
+        return {}
+    words = ("_".join(name.split()) or code for code, name in named.items())
+    return {"flag_values": [int(code) for code in named], "flag_meanings": " ".join(words)}
 
 
 def _in_area(data: Any, frame: _Frame) -> Any:
