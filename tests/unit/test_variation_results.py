@@ -60,6 +60,19 @@ def draws(shows):
     return check
 
 
+def test_every_month_of_the_record_has_its_area_mean(cubes, draws):
+    monthly = cubes["month"]
+    found = findings.monthly_series(monthly)
+    table = found.data
+    assert len(table) == monthly.sizes["time"]
+    assert table["time"].iloc[1] == pd.Timestamp("2017-02-01")
+    weights = findings.cell_area(monthly).where(np.isfinite(monthly[1]))
+    expected = float((monthly[1] * weights).sum() / weights.sum())
+    assert table["mean"].iloc[1] == pytest.approx(expected, rel=1e-6)
+    assert (table["cell_low"] < table["mean"]).all()
+    draws(found, "mean")
+
+
 def test_the_mean_year_finds_its_months(cubes, draws):
     cycle = findings.seasonal_cycle(cubes["month"])
     table = cycle.data

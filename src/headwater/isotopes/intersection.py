@@ -33,7 +33,7 @@ class Crossing:
     covariance : float
         Of the two [‰²].
     d18O_low, d18O_high : float
-        Fieller's interval of δ18O [‰]; NaN where it is not finite.
+        Fieller's interval of δ¹⁸O [‰]; NaN where it is not finite.
     level : float
         Of that interval [1].
     slope_gap, slope_gap_se : float
@@ -123,7 +123,7 @@ def intersect(
     near = abs(gap) < least_gap
     reason = (
         f"the slopes differ by only {abs(gap):.2f}: a change of 0.1 in one moves the crossing by "
-        f"{abs(d18O) * 0.1 / abs(gap):.1f} ‰ or more in δ18O"
+        f"{abs(d18O) * 0.1 / abs(gap):.1f} ‰ or more in δ¹⁸O"
         if near
         else ""
     )
@@ -219,7 +219,7 @@ def bootstrap_crossing(
     Parameters
     ----------
     meteoric, evaporated : array of shape (n, 2)
-        δ18O and δ2H [‰ VSMOW] of the two sets; incomplete rows do not count.
+        δ¹⁸O and δ²H [‰ VSMOW] of the two sets; incomplete rows do not count.
     rng : Generator
         Random numbers.
     n_resamples : int
@@ -232,9 +232,9 @@ def bootstrap_crossing(
     Returns
     -------
     points : array of shape (n_resamples, 2)
-        δ18O and δ2H of each crossing [‰].
+        δ¹⁸O and δ²H of each crossing [‰].
     interval : tuple of float
-        Percentiles of δ18O [‰].
+        Percentiles of δ¹⁸O [‰].
 
     Examples
     --------

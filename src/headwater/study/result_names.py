@@ -52,6 +52,7 @@ HOME_OF_RESULT = {
     "MixingPosterior": "headwater.isotopes.mixing.results",
     "MixingTable": "headwater.isotopes.mixing.results",
     "MonthlyCorrelation": "headwater.variation.results",
+    "MonthlySeries": "headwater.variation.results",
     "NetworkMap": "headwater.chapters.network.maps",
     "OptimalResult": "headwater.detector.results",
     "PairSeriesResult": "headwater.detector.results",

@@ -34,6 +34,8 @@ __all__ = [
 
 _MONTHS = "JFMAMJJASOND"
 _MOST_BARS = 12
+_WARMING = {"°C": "warming", "K": "warming"}
+"""Trends of temperature go from blue to red, those of water from brown to green."""
 _ROW = 0.24
 """Height of a zone in the heat map [inch]."""
 
@@ -188,7 +190,7 @@ def band_lines(table: pd.DataFrame) -> Figure:
 
     zones = list(dict.fromkeys(table["zone"]))
     # the bright end of the map would be lost on white
-    colors = colormaps["plasma"](np.linspace(0.0, 0.62, len(zones)))
+    colors = colormaps["viridis"](np.linspace(0.0, 0.86, len(zones)))
     yearly = (
         "year" if table.loc[table["period"] == "year", "mean"].notna().any() else ("growing_season")
     )
@@ -307,7 +309,7 @@ def trend_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     units = unit_label(str(data["slope"].attrs.get("units", "")))
     return map_figure(
         data["slope"],
-        quantity="trend",
+        quantity=_WARMING.get(units.split()[0] if units else "", "trend"),
         label=f"Trend, Sen's slope ({units})",
         outline=outline,
         stipple=_marks(data["significant"]),

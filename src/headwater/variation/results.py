@@ -25,6 +25,7 @@ __all__ = [
     "CorrelationPanels",
     "LagPanels",
     "MonthlyCorrelation",
+    "MonthlySeries",
     "SeasonMaps",
     "SeasonalCycle",
     "SeasonalCycles",
@@ -86,6 +87,22 @@ class AnnualSeries(TableResult):
 
         with drawing_on(ax):
             return plots.annual_series(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MonthlySeries(TableResult):
+    """The area mean of every month of the record.
+
+    Columns: ``time`` (first day of the month), ``mean``, ``cell_low``, ``cell_high`` (middle 80 %
+    of cells), ``cells``, ``coverage``.
+    """
+
+    def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
+        """Draw the months one after the other, with the spread of cells."""
+        from headwater.variation import series_plots
+
+        with drawing_on(ax):
+            return series_plots.monthly_panels([self.data])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

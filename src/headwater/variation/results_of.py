@@ -28,6 +28,7 @@ __all__ = [
     "annual_series",
     "bands_through_time",
     "cv_map",
+    "monthly_series",
     "season_maps",
     "seasonal_cycle",
     "seasonal_cycles",
@@ -151,6 +152,43 @@ def annual_series(
         "Mean over the area of every year and growing season, cells weighted by their area.",
         fingerprint=fingerprint(dict(yearly), min_coverage),
         choices=(_coverage_choice(first, min_coverage),),
+    )
+
+
+def monthly_series(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> results.MonthlySeries:
+    """Describe every month of an area.
+
+    Parameters
+    ----------
+    monthly : DataArray (time, y, x)
+        One value per month, on a grid with a reference system.
+    min_coverage : float
+        Least share [1] of the area with data in a month.
+
+    Returns
+    -------
+    MonthlySeries
+
+    Raises
+    ------
+    TimeAxisError, DataError
+        As :func:`headwater.variation.series.area_series`.
+    """
+    found = area_series(monthly, cell_area(monthly), min_coverage=min_coverage).load()
+    index = check_time(monthly)
+    rows = []
+    for i, (year, month) in enumerate(zip(index.year, index.month, strict=True)):
+        spread = _middle(monthly.isel(time=i).values)
+        mean, coverage, cells = (float(found[k][i]) for k in ("mean", "coverage", "n"))
+        first = pd.Timestamp(year=int(year), month=int(month), day=1)
+        rows.append((first, mean, *spread, int(cells), coverage))
+    columns = ["time", "mean", "cell_low", "cell_high", "cells", "coverage"]
+    table = _table(monthly, rows, columns, columns[1:4])
+    return results.MonthlySeries(
+        table,
+        "Mean over the area of every month, cells weighted by their area.",
+        fingerprint=fingerprint(monthly, min_coverage),
+        choices=(_coverage_choice(monthly, min_coverage),),
     )
 
 

@@ -34,6 +34,8 @@ __all__ = [
 _MONTHS = "January February March April May June July August September October November December"
 _MONTH = dict(enumerate(_MONTHS.split(), start=1))
 _MOST_LINES = 6
+_VAGUE = 0.5
+"""An interval of cover wider than this says little about a single block."""
 
 
 def cover_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
@@ -127,7 +129,7 @@ def response_curves(table: pd.DataFrame) -> Figure:
             axes.set_visible(False)
         for axes in panels[max(0, len(months) - columns) : len(months)]:
             axes.set_xlabel("Remembered soil water (m³ m⁻³)")
-        panels[0].set_ylim(max(0.0, table["low"].min()), min(1.0, table["high"].max()))
+        panels[0].set_ylim(max(-0.02, table["low"].min()), min(1.02, table["high"].max()))
         figure.supylabel("Cover", fontsize=9, color=INK)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower left", ncols=3)
@@ -139,6 +141,9 @@ def capacity_maps(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     names = ("capacity", "low", "present")
     titles = ["Water carries", "Do not plant denser than", "Present cover"]
     stacked = xr.concat([data[name] for name in names], "panel").rename("cover")
+    wide = data["high"] - data["low"] > _VAGUE
+    vague = xr.concat([wide, wide, xr.zeros_like(wide)], "panel")
+    vague.attrs = {"long_name": f"95 % interval wider than {_VAGUE:g}"}
     return map_panels(
         stacked,
         titles=titles,
@@ -146,6 +151,7 @@ def capacity_maps(data: xr.Dataset, outline: Outline | None = None) -> Figure:
         quantity="ndvi",
         label="Cover at full season",
         outline=outline,
+        stipple=vague if bool(vague.any()) else None,
         limits=(0.0, 1.0),
     )
 
@@ -175,8 +181,9 @@ def capacity_scatter(data: xr.Dataset) -> Figure:
                 label=f"{name} ({len(rows)} blocks)",
             )
         axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls="--")
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
+        # points at the ends stay whole
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("Cover that water carries, with 95 % interval")
         axes.set_ylabel("Present cover at peak season")
         figure.legend(loc="outside lower left", ncols=1)
@@ -202,14 +209,14 @@ def degraded_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     found = (100.0 * data["degraded"]).assign_attrs(
         long_name="Probability of moderate or worse", units="%"
     )
-    return map_figure(found, quantity="cv", outline=outline, limits=(0.0, 100.0))
+    return map_figure(found, quantity="degradation", outline=outline, limits=(0.0, 100.0))
 
 
 def forecast_fans(table: pd.DataFrame) -> Figure:
     """Draw the fans of :class:`headwater.vegetation.results.VegetationForecast`."""
     zones = list(dict.fromkeys(table["zone"]))
     with house_style():
-        figure = new_figure(1.6 + 1.9 * max(len(zones), 2), 4.6)
+        figure = new_figure(min(1.6 + 1.7 * max(len(zones), 2), 9.0), 4.4)
         panels = figure.subplots(2, len(zones), sharex=True, sharey="row", squeeze=False)
         for row, (quantity, words) in enumerate(
             (("cover", "Cover"), ("water", "Root-zone water (m³ m⁻³)"))
@@ -219,11 +226,17 @@ def forecast_fans(table: pd.DataFrame) -> Figure:
                 _fan(panels[row, column], own)
             panels[row, 0].set_ylabel(words)
         for column, zone in enumerate(zones):
-            panels[0, column].set_title(str(zone), fontsize="small")
-            panels[1, column].set_xlabel("Pentads ahead")
+            panels[0, column].set_title(str(zone), fontsize=9)
+            panels[1, column].set_xticks(_leads(table["lead"].max()))
+        figure.supxlabel("Pentads ahead", fontsize=9, color=INK)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower left", ncols=4)
     return figure
+
+
+def _leads(last: int) -> range:
+    """Choose the leads that are written below a narrow panel."""
+    return range(1, int(last) + 1, 1 if last <= 4 else 2)
 
 
 def _fan(axes: Axes, own: pd.DataFrame) -> None:

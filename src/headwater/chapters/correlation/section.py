@@ -183,6 +183,13 @@ def _month_blocks(results: Mapping[str, Result], outline: Outline | None) -> Ite
         name = _lower(str(about["factor_name"]))
         least, most = int(about["n_least"]), int(about["n_most"])
         years = f"{most}" if least == most else f"{least} to {most}"
+        if not bool(result.data["significant"].any()):
+            # correlations over a handful of years would only look like a finding
+            yield TextBlock(
+                f"Month by month over the years (n = {years}), correlation with {name} is "
+                f"significant in no cell and is not drawn. {about['statement']}"
+            )
+            continue
         yield _figure(
             key,
             result,

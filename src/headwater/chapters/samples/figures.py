@@ -23,8 +23,8 @@ __all__ = [
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 _WORDS = {
-    "d18O": "δ18O (‰)",
-    "d2H": "δ2H (‰)",
+    "d18O": "δ¹⁸O (‰)",
+    "d2H": "δ²H (‰)",
     "d_excess": "d-excess (‰)",
     "lc_excess": "lc-excess (‰)",
 }
@@ -47,7 +47,7 @@ def draw_means_by_group(table: pd.DataFrame) -> Figure:
     """
     from scipy.special import stdtrit
 
-    # δ2H goes with δ18O; what they differ in is the excess
+    # δ²H goes with δ¹⁸O; what they differ in is the excess
     there = [n for n in _WORDS if f"{n}_mean" in table and table[f"{n}_mean"].notna().any()]
     names = [n for n in there if n != "d2H" or "d18O" not in there]
     with house_style():
@@ -91,7 +91,7 @@ def draw_lines_by_group(
     ).replace([np.inf, -np.inf], np.nan)
     with house_style():
         figure, panels = _grid(table, 1 if crossings is None else 2)
-        _draw_row(panels[0], values, "Slope of δ2H on δ18O")
+        _draw_row(panels[0], values, "Slope of δ²H on δ¹⁸O")
         if crossings is not None:
             _draw_crossings(panels[1], crossings)
         marks: list[Artist] = []
@@ -122,7 +122,7 @@ def _draw_references(
 def _draw_crossings(row: Any, table: pd.DataFrame) -> None:
     values = table.assign(middle=table["d18O"], low=table["d18O_low"], high=table["d18O_high"])
     hollow = (table["status"] != "ok") | table["verdict"].str.startswith("mixing")
-    _draw_row(row, values, "Crossing, δ18O (‰)", hollow)
+    _draw_row(row, values, "Crossing, δ¹⁸O (‰)", hollow)
     usable = values[~hollow]
     if not usable.empty:
         low, high = usable["low"].quantile(0.05), usable["high"].quantile(0.95)
@@ -224,6 +224,7 @@ def draw_shares(table: pd.DataFrame) -> Figure:
             part = table[table["source"] == source]
             _draw_bars(row, part, CATEGORY[k % 8], _title(source))
         _finish(figure, panels, table, legend=False)
+        _name_shades(figure, table)
     return figure
 
 
@@ -235,7 +236,7 @@ def _draw_bars(row: Any, table: pd.DataFrame, colour: str, words: str) -> None:
         value, low, high = (
             part[name].to_numpy(dtype=float) for name in ("fraction", "low", "high")
         )
-        shade = [0.35 + 0.6 * periods.index(p) / max(len(periods) - 1, 1) for p in part["period"]]
+        shade = [_shade(periods, period) for period in part["period"]]
         for at, v, a, b, depth in zip(place, value, low, high, shade, strict=True):
             axes.bar(at, v, width=0.92 * width, color=colour, alpha=depth, linewidth=0)
             axes.vlines(at, a, b, color=INK, linewidth=1.0)
@@ -246,6 +247,21 @@ def _draw_bars(row: Any, table: pd.DataFrame, colour: str, words: str) -> None:
         axes.set_ylim(0.0, 1.0)
         axes.grid(axis="y", color=MUTED, alpha=0.2, linewidth=0.6)
     row[0].set_ylabel(words)
+
+
+def _shade(periods: list[str], period: object) -> float:
+    """Opacity of a period's bars: the later, the darker."""
+    return 0.35 + 0.6 * periods.index(str(period)) / max(len(periods) - 1, 1)
+
+
+def _name_shades(figure: Figure, table: pd.DataFrame) -> None:
+    from matplotlib.patches import Patch
+
+    periods = list(dict.fromkeys(table["period"]))
+    if len(periods) < 2:
+        return
+    handles = [Patch(color=INK, alpha=_shade(periods, p), lw=0, label=p) for p in periods]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(periods), 6))
 
 
 def _title(name: object) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from headwater.chapters.samples import figures, mixing_figures
+from headwater.chapters.samples import figures, mixing_figures, site_figures
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
         Of the step ``samples``; only ``table``, ``quality``, ``waters`` and ``summary`` are always
         there.
     outline : Area or None
-        Not used.
+        The study area, drawn around the sites.
 
     Returns
     -------
@@ -55,6 +55,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
         title="Where the water came from",
         headline=tuple(_headline(results)),
         blocks=(
+            *_site_blocks(results, outline),
             *_sample_blocks(results),
             *_line_blocks(results),
             *_crossing_blocks(results),
@@ -118,6 +119,19 @@ def _mixing_headline(table: pd.DataFrame) -> Iterator[str]:
         yield f"{place}: {shares}; 95 % intervals, n = {int(rows['n'].iloc[0])}."
 
 
+def _site_blocks(results: Mapping[str, Result], outline: Area | None) -> Iterator[Block]:
+    """Show where waters were taken, where coordinates are known."""
+    table: pd.DataFrame = results["table"].data
+    if {"longitude", "latitude"} <= set(table) and table["longitude"].notna().any():
+        known = int(table[["longitude", "latitude"]].notna().all(axis=1).sum())
+        yield FigureBlock(
+            "sites",
+            partial(site_figures.draw_sites, table, outline),
+            f"Where {known} of {len(table)} samples were taken; larger marks hold more samples.",
+            "Map of sampling sites by water.",
+        )
+
+
 def _sample_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     samples, waters, summary = results["table"], results["waters"].data, results["summary"]
     n = int(samples.data[["d18O", "d2H"]].notna().all(axis=1).sum())
@@ -125,7 +139,7 @@ def _sample_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         yield FigureBlock(
             "dual-isotope",
             partial(_dual_isotope, results),
-            f"δ2H against δ18O of {n} samples with the global and the local meteoric water line "
+            f"δ²H against δ¹⁸O of {n} samples with the global and the local meteoric water line "
             "and the lines of the waters that are described.",
             "Waters in the plane of the two isotopes.",
         )
@@ -135,17 +149,19 @@ def _sample_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         "All waters: mean, standard deviation (sd), standard error (se) and number of values (n).",
         4,
     )
+    if n:
+        yield _box_figure(samples.data)
     if len(summary.data) > 1:
         yield FigureBlock(
             "means",
             partial(figures.draw_means_by_group, summary.data),
             f"Means by group and period with 95 % intervals; {int(summary.data['n'].min())} to "
             f"{int(summary.data['n'].max())} samples each, taken as independent.",
-            "Means of δ18O, δ2H, d-excess and lc-excess by group and period.",
+            "Means of δ¹⁸O, δ²H, d-excess and lc-excess by group and period.",
         )
     yield TableBlock("table-1", _lean(summary.data), "Means by group and period.", 4)
     if "excess" in results:
-        words = "Regression of d-excess on δ18O by group, of all periods and of each."
+        words = "Regression of d-excess on δ¹⁸O by group, of all periods and of each."
         yield TableBlock("excess", _pick(results["excess"].data, [*_PLACE, *_FIT]), words)
     if "tests" in results:
         tests: pd.DataFrame = results["tests"].data
@@ -157,6 +173,16 @@ def _sample_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
             "Whether groups or periods differ: Welch's analysis of variance (p mean) and "
             "Kruskal-Wallis (p rank). All pairs are in samples/tests.csv of the results.",
         )
+
+
+def _box_figure(table: pd.DataFrame) -> FigureBlock:
+    return FigureBlock(
+        "boxes",
+        partial(site_figures.draw_boxes, table),
+        "Isotopes of each water: boxes hold the middle half of samples, whiskers reach 1.5 times "
+        "as far, points lie beyond; n: samples.",
+        "Box plots of isotopes by water.",
+    )
 
 
 def _lean(table: pd.DataFrame) -> pd.DataFrame:
@@ -204,8 +230,9 @@ def _line_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
         yield TableBlock("meteoric", _pick(results["meteoric"].data, columns), words)
     if (lines["status"] == "ok").sum() > 1:
         yield _line_figure(results, lines[lines["status"] == "ok"])
+        yield from _panel_blocks(results, lines[lines["status"] == "ok"])
     columns = [*_PLACE, *_LINE, "status"]
-    yield TableBlock("table-2", _pick(lines, columns), "Water lines δ2H = slope δ18O + intercept.")
+    yield TableBlock("table-2", _pick(lines, columns), "Water lines δ²H = slope δ¹⁸O + intercept.")
     if "slopes" in results:
         tests: pd.DataFrame = results["slopes"].data
         whole = tests[tests["group_a"] == "all groups"]
@@ -237,6 +264,21 @@ def _line_figure(results: Mapping[str, Result], fitted: pd.DataFrame) -> FigureB
     )
 
 
+def _panel_blocks(results: Mapping[str, Result], fitted: pd.DataFrame) -> Iterator[Block]:
+    """Draw the lines of each grouping over the samples that they describe."""
+    table: pd.DataFrame = results["table"].data
+    soil = table["water"] == "soil"
+    described = table[soil] if soil.any() else table
+    lmwl: Any = results["meteoric"].lines()[0] if "meteoric" in results else None  # type: ignore[attr-defined]
+    for grouping in site_figures.group_columns(fitted, described):
+        yield FigureBlock(
+            f"lines-{grouping.replace('_', '-')}",
+            partial(site_figures.draw_lines_in_panels, described, fitted, grouping, lmwl),
+            f"Samples and their lines by {_words(grouping)}; numbers: slope and n of each line.",
+            f"Water lines in panels by {_words(grouping)}.",
+        )
+
+
 def _crossing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     if "crossings" not in results:
         return
@@ -253,8 +295,8 @@ def _crossing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     yield TableBlock(
         "crossings",
         _pick(table, [*_PLACE, "n", *points, "slope_gap", "status", "verdict"]),
-        "Crossings: δ18O with intervals by Fieller (low, high) "
-        "and by bootstrap (boot), δ2H, and what the line is.",
+        "Crossings: δ¹⁸O with intervals by Fieller (low, high) "
+        "and by bootstrap (boot), δ²H, and what the line is.",
     )
     if "initial" in results:
         initial: pd.DataFrame = results["initial"].data
@@ -263,7 +305,7 @@ def _crossing_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
             "initial",
             _pick(shown, [*_PLACE, "quantity", "mean", "sd", "low", "high", "n"]),
             "Water before evaporation on the meteoric line "
-            "(δ18O, δ2H) and enrichment since, in ‰, along slopes that evaporation can have.",
+            "(δ¹⁸O, δ²H) and enrichment since, in ‰, along slopes that evaporation can have.",
         )
 
 
@@ -362,7 +404,7 @@ def _concept(results: Mapping[str, Result]) -> FigureBlock:
         partial(mixing_figures.draw_concept, results["mixing"].data, lost),
         "Where the water came from, period by period: width of an arrow by the mean share of its "
         "source, with its 95 % interval"
-        + (", and what evaporation has since done to δ18O." if evaporation is not None else "."),
+        + (", and what evaporation has since done to δ¹⁸O." if evaporation is not None else "."),
         "Concept diagram of the sources of the water by period.",
     )
 

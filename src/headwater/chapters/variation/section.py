@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
+from headwater.variation.series_plots import monthly_panels, yearly_panels
 
 if TYPE_CHECKING:
     from headwater.figures import Outline
@@ -44,9 +45,9 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
     Parameters
     ----------
     results : mapping of Result
-        ``summary``, ``cycles``, and by variable ``<name>-cycle``, ``-years``, ``-bands``,
-        ``-zones``, ``-season``, ``-trend``, ``-breaks``, ``-adjusted``, ``-cv_interannual`` and
-        ``-cv_monthly``.
+        ``summary``, ``cycles``, and by variable ``<name>-cycle``, ``-months``, ``-years``,
+        ``-bands``, ``-zones``, ``-season``, ``-trend``, ``-breaks``, ``-adjusted``,
+        ``-cv_interannual`` and ``-cv_monthly``.
     outline : Area or None
         The study area, in the reference system of the maps.
 
@@ -63,6 +64,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
     }
     chapter = _Target(str(target), table[table["variable"] == target], own, outline)
     blocks = [*chapter.blocks()]
+    blocks[1:1] = _whole_record(results, [str(target)])
     if others:
         blocks += _surroundings(results, others, outline)
     blocks.append(
@@ -258,7 +260,7 @@ class _Target:
             f"Trend map. {data.attrs['statement']}",
             wide=False,
         )
-        if int(data["p"].count()):
+        if bool(data["significant"].any()):
             yield FigureBlock(
                 f"{self.target}-trend-p",
                 partial(result.plot_p, outline=self.outline),
@@ -325,6 +327,33 @@ class _Target:
         return name if name.isupper() else name[0].lower() + name[1:]
 
 
+def _whole_record(results: Mapping[str, Result], names: list[str]) -> Iterator[Block]:
+    """Show every month of the record, of all the named variables that have months."""
+    tables = [results[f"{name}-months"].data for name in names if f"{name}-months" in results]
+    if tables:
+        months = max(len(table) for table in tables)
+        yield FigureBlock(
+            "months" if len(names) > 1 else f"{names[0]}-months",
+            partial(monthly_panels, tables),
+            f"Every month of the record ({months}): area means, with the middle 80 % of cells.",
+            "Monthly series of the whole record.",
+        )
+
+
+def _season_maps(
+    results: Mapping[str, Result], name: str, outline: Outline | None
+) -> Iterator[Block]:
+    if f"{name}-season" in results:
+        maps: Any = results[f"{name}-season"]
+        words = results[f"{name}-years"].data.attrs["long_name"]
+        yield FigureBlock(
+            f"{name}-season",
+            partial(maps.plot, outline=outline),
+            f"{words}: growing-season values of {maps.data.sizes['year']} years under one scale.",
+            f"Maps of growing-season {words} by year.",
+        )
+
+
 def _surroundings(
     results: Mapping[str, Result], others: list[str], outline: Outline | None
 ) -> Iterator[Block]:
@@ -336,6 +365,17 @@ def _surroundings(
             "Mean years of all variables, as in the first figure.",
             "Mean years of all variables in small panels.",
         )
+    yield from _whole_record(results, others)
+    if len(others):
+        yield FigureBlock(
+            "years",
+            partial(yearly_panels, [results[f"{name}-years"].data for name in others]),
+            "The other variables: area means of years and growing seasons; lines: middle 80 % of "
+            "cells.",
+            "Years of the other variables in panels.",
+        )
+    for name in others:
+        yield from _season_maps(results, name, outline)
     for name in others:
         trend: Any = results[f"{name}-trend"]
         words = results[f"{name}-years"].data.attrs["long_name"]

@@ -169,7 +169,7 @@ def _zones(context: Context, options: VariationOptions) -> Zones | None:
 
 def _divisions(context: Context, bands: Zones | None) -> dict[str, Zones]:
     """Divide the area by all that it can be divided by: elevation, aspect, classes."""
-    from headwater.grids.zones import aspect_sectors, class_zones
+    from headwater.grids.zones import aspect_sectors, class_names, class_zones
 
     known, found = context.study.variables, {}
     if bands is not None:
@@ -181,7 +181,7 @@ def _divisions(context: Context, bands: Zones | None) -> dict[str, Zones]:
             classes = _still(context, name)
             # NaN - NaN compares as False: nothing to divide by
             if float(classes.max() - classes.min()) < _MOST_CLASSES:
-                found[str(classes.attrs["long_name"])] = class_zones(classes)
+                found[str(classes.attrs["long_name"])] = class_zones(classes, class_names(classes))
     return found
 
 
@@ -283,6 +283,7 @@ def _describe(
     found: dict[str, Result] = {"years": findings.annual_series(years, min_coverage=least)}
     if monthly is not None:
         found["cycle"] = findings.seasonal_cycle(monthly, min_coverage=least)
+        found["months"] = findings.monthly_series(monthly, min_coverage=least)
     if zones is not None and monthly is not None:
         found["bands"] = findings.bands_through_time(monthly, years, zones, min_coverage=least)
     if "growing_season" in years:

@@ -328,7 +328,6 @@ def _cover_result(peak: xr.Dataset, last: tuple[int, int], choices: tuple[str, .
     data["years"] = data["years"].where(data["years"] > 0).astype(float)
     for name, words in (("peak", "Cover at peak season"), ("cover", "Cover at peak season")):
         data[name].attrs = {"long_name": words, "units": "1"}
-    data["cover"].attrs["n"] = f"{last[0]} to {last[1]}"
     data["cover_sd"].attrs = {"long_name": "Standard deviation between years", "units": "1"}
     data.attrs |= {"recent": f"{last[0]}-{last[1]}"}
     return kinds.CoverMap(

@@ -344,7 +344,7 @@ def _draw_triangle(axes: Axes, sources: list[str]) -> None:
             va="bottom" if k == 0 else "top",
             fontsize=9,
         )
-    axes.set_xlim(-0.18, 1.18)
+    axes.set_xlim(-0.34, 1.34)
     axes.set_ylim(-0.28, 1.02)
     axes.set_aspect("equal")
 
