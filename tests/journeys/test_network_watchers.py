@@ -252,7 +252,7 @@ def test_an_unexpected_fault_of_a_worker_ends_the_process(tmp_path: Path) -> Non
             mapping,
             folder=folder,
             broker=None,
-            tell=tell,
+            report=tell,
             control_every=1,
             interval=0.1,
             pattern="*.csv",

@@ -116,7 +116,7 @@ def test_what_is_no_address(text):
 
 def test_a_service_that_is_not_there_is_told_after_some_patience():
     told = []
-    client = Client("http://127.0.0.1:9/v1.1", patience=0.5, tell=told.append)
+    client = Client("http://127.0.0.1:9/v1.1", patience=0.5, report=told.append)
     with pytest.raises(DataError, match="headwater serve"):
         client.ask("GET", "Things")
     assert told[0].startswith("waiting for the service")

@@ -1,7 +1,7 @@
 """Alerts in the store: states, events, evidence, silences, and the messages they put in the outbox.
 
 All of one evaluation happens in one transaction: a message is in the outbox exactly when the event
-that it tells of is in the store.
+that it reports is in the store.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 inactive → pending (debounce) → firing → recovering (hysteresis, minimum hold) → inactive; missing
 data wait for their own grace. Acknowledging, silencing and escalating do not change whether
-something is wrong, so they are kept beside this state, not in it.
+something is wrong, so they are kept next to this state, not in it.
 """
 
 from __future__ import annotations

@@ -117,15 +117,15 @@ def _change(variation: Mapping[str, Result], target: str) -> Any:
     by_name = {str(row["statistic"]): row for row in own.to_dict("records")}
     best = "trend (Sen, Mann-Kendall for AR(1))"
     trend = by_name.get(best) or by_name.get("trend (Sen, Mann-Kendall)")
-    told = "too few years for a trend"
+    verdict = "too few years for a trend"
     if trend is not None and not np.isnan(trend["value"]):
         sure = "significant" if trend["p"] <= 0.05 else "not significant"
-        told = f"trend {sure} ({p_text(trend['p'])}, n = {trend['n']} years)"
-    words = f"change: area means of years and growing seasons; {told}."
-    return words, partial(_draw_change, table=table, told=told)
+        verdict = f"trend {sure} ({p_text(trend['p'])}, n = {trend['n']} years)"
+    words = f"change: area means of years and growing seasons; {verdict}."
+    return words, partial(_draw_change, table=table, verdict=verdict)
 
 
-def _draw_change(axes: Axes, table: pd.DataFrame, told: str) -> None:
+def _draw_change(axes: Axes, table: pd.DataFrame, verdict: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     from headwater.grids.plots import unit_label
@@ -138,7 +138,7 @@ def _draw_change(axes: Axes, table: pd.DataFrame, told: str) -> None:
     axes.margins(y=0.25)
     unit = unit_label(str(table.attrs["units"]["mean"]))
     axes.set_ylabel(unit, fontsize=8)
-    axes.set_title(f"Change: {told}", fontsize=9)
+    axes.set_title(f"Change: {verdict}", fontsize=9)
     axes.legend(loc="upper right", ncols=2)
 
 

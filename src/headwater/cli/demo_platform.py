@@ -179,7 +179,7 @@ def _play(stations: list[Station], first: int, port: int, stop: threading.Event)
     from headwater.network.replay import HttpSender, play
 
     time.sleep(1.0)
-    client = Client(service_url(f"http://127.0.0.1:{port}"), None, 60.0, tell=lambda words: None)
+    client = Client(service_url(f"http://127.0.0.1:{port}"), None, 60.0, report=lambda words: None)
     try:
         for _ in play(stations, client, HttpSender(client), start=first, speed=_SPEED):
             if stop.is_set():

@@ -114,7 +114,7 @@ def _today(day: str | None) -> tuple[np.datetime64, int | None]:
 
 
 def _look_of(file: Path, folder: Path | None) -> _Look:
-    """Tell a study file from a mapping by its tables."""
+    """Distinguish a study file from a mapping by its tables."""
     import tomllib
 
     from headwater.errors import InputError, StudyError

@@ -289,7 +289,7 @@ def watch(
                 zone=zone,
                 interval=interval,
                 control_every=control_every,
-                tell=typer.echo,
+                report=typer.echo,
             )
 
 

@@ -58,7 +58,7 @@ def run_replay(
 
         first, last = _days(start, until)
         client = Client(
-            service_url(http), key, _PATIENCE, tell=lambda words: typer.echo(words, err=True)
+            service_url(http), key, _PATIENCE, report=lambda words: typer.echo(words, err=True)
         )
         client.ask("GET", "")  # before anything is computed
         played = _virtual(first, last, stations, seed=seed, minutes=minutes)

@@ -159,8 +159,8 @@ def _mapping_beside(store: str) -> Mapping | None:
 
     from headwater.network.ingest.mapping import read_mapping
 
-    beside = Path(store).with_suffix(".toml")
-    return read_mapping(beside) if "://" not in store and beside.is_file() else None
+    file = Path(store).with_suffix(".toml")
+    return read_mapping(file) if "://" not in store and file.is_file() else None
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -115,9 +115,9 @@ def _bar_mover(bars: Bars, titles: dict[str, str]) -> Callable[[str, float, str]
 def _line_printer() -> Callable[[str, float, str], None]:
     begun: set[str] = set()
 
-    def tell(step: str, fraction: float, what: str) -> None:
+    def show(step: str, fraction: float, what: str) -> None:
         if step not in begun or fraction >= 1.0:
             typer.echo(f"{step}: {what}", err=True)
         begun.add(step)
 
-    return tell
+    return show

@@ -43,7 +43,7 @@ def run(
     *,
     folder: Path | None,
     broker: str | None,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     control_every: float,
     client_id: str | None = None,
     **options: Any,
@@ -56,7 +56,7 @@ def run(
     mapping : Mapping, optional
     folder : Path, optional
     broker : str, optional
-    tell : callable
+    report : callable
         Is given a line of text now and then.
     control_every : float
         Seconds.
@@ -68,28 +68,28 @@ def run(
     stop, new, failed = threading.Event(), _New(), list[BaseException]()
     tasks: list[Callable[[], None]] = []
     if folder is not None:
-        tasks.append(lambda: _folder(store, mapping, folder, stop, new, tell, **options))
+        tasks.append(lambda: _folder(store, mapping, folder, stop, new, report, **options))
     if broker is not None:
         name, here = client_id, broker
-        told = partial(_add_taken, new, tell)
-        tasks.append(lambda: _broker(store, mapping, here, name, stop, told))
+        on_taken = partial(_add_taken, new, report)
+        tasks.append(lambda: _broker(store, mapping, here, name, stop, on_taken))
     threads = [threading.Thread(target=_guarded, args=(failed, stop, task)) for task in tasks]
     # a service is stopped by SIGTERM, which must not cut a transaction of ours short
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     for thread in threads:
         thread.start()
-    tell(f"Watching {' and '.join(str(one) for one in (folder, broker) if one)}; Ctrl-C to stop")
+    report(f"Watching {' and '.join(str(one) for one in (folder, broker) if one)}; Ctrl-C to stop")
     try:
         while not stop.wait(control_every):
-            _control(store, new, tell)
+            _control(store, new, report)
     except KeyboardInterrupt:
-        tell("Stopping")
+        report("Stopping")
     finally:
         stop.set()
         for thread in threads:
             thread.join()
         signal.signal(signal.SIGTERM, before)
-        _control(store, new, tell)
+        _control(store, new, report)
     if failed:
         raise failed[0]
 
@@ -112,29 +112,29 @@ def _folder(
     folder: Path,
     stop: threading.Event,
     new: _New,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     **options: Any,
 ) -> None:
     from headwater.network.ingest.folder import watch
 
-    def told(arrival: Arrival) -> None:
+    def show(arrival: Arrival) -> None:
         if arrival.reading is None or arrival.loaded is None:
-            tell(f"{arrival.path.name}: {arrival.error}")
+            report(f"{arrival.path.name}: {arrival.error}")
             return
         written = arrival.loaded.written
-        tell(f"{arrival.path.name}: {arrival.reading.report()[0]}; {written.inserted} new")
+        report(f"{arrival.path.name}: {arrival.reading.report()[0]}; {written.inserted} new")
         for line in arrival.reading.report()[2:]:
-            tell(f"  {line}")
+            report(f"  {line}")
         new.add(arrival.loaded.spans)
 
     memory = folder / ".headwater-watch.json"
-    watch(folder, store, mapping, stop=stop, memory=memory, told=told, **options)
+    watch(folder, store, mapping, stop=stop, memory=memory, on_arrival=show, **options)
 
 
-def _add_taken(new: _New, tell: Callable[[str], None], taken: Taken) -> None:
+def _add_taken(new: _New, report: Callable[[str], None], taken: Taken) -> None:
     """Report what of a batch of messages was refused, and note what is to be controlled."""
     for item in taken.refused:
-        tell(f"message {item.line} refused, kept as a dead letter: {item.reason}")
+        report(f"message {item.line} refused, kept as a dead letter: {item.reason}")
     new.add(taken.spans)
 
 
@@ -144,7 +144,7 @@ def _broker(
     broker: str,
     client_id: str | None,
     stop: threading.Event,
-    told: Callable[[Taken], None],
+    on_taken: Callable[[Taken], None],
 ) -> None:
     from headwater.errors import StudyError
     from headwater.network.ingest.mqtt import subscribe
@@ -152,10 +152,10 @@ def _broker(
     if mapping is None:
         raise StudyError("a broker needs a mapping", do="Give one with --map")
 
-    subscribe(broker, mapping, store, stop=stop, told=told, identifier=client_id)
+    subscribe(broker, mapping, store, stop=stop, on_taken=on_taken, identifier=client_id)
 
 
-def _control(store: Store, new: _New, tell: Callable[[str], None]) -> None:
+def _control(store: Store, new: _New, report: Callable[[str], None]) -> None:
     """Control what has come; where the store is away, it waits for the next time."""
     from headwater.network.quality.run import control_store
     from headwater.network.store.protocol import StoreError
@@ -164,10 +164,10 @@ def _control(store: Store, new: _New, tell: Callable[[str], None]) -> None:
     if not spans:
         return
     try:
-        told = control_store(store, spans=spans)
+        controlled = control_store(store, spans=spans)
     except StoreError as error:
         new.add(spans)
-        tell(f"quality control waits: {error}")
+        report(f"quality control waits: {error}")
         return
-    n, doubted = sum(one.n for one in told), sum(one.doubted for one in told)
-    tell(f"controlled {n} observations of {len(told)} series, {doubted} doubted")
+    n, doubted = sum(one.n for one in controlled), sum(one.doubted for one in controlled)
+    report(f"controlled {n} observations of {len(controlled)} series, {doubted} doubted")

@@ -115,6 +115,6 @@ def _cautions(table: pd.DataFrame, limit: float) -> tuple[str, ...]:
             size = f"r = {r:.2f}" if abs(r) >= limit else f"Cramér's V = {v:.2f}"
             words.append(
                 f"{row['factor_1']} and {row['factor_2']} go together ({size}, n = {row['n']}): "
-                "their q values share one pattern, and which of the two drives it cannot be told."
+                "their q values share one pattern, and which of the two drives it stays open."
             )
     return tuple(words)

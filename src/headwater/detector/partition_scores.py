@@ -62,7 +62,7 @@ class Scores:
     q_adjusted: Floats
     q_cv: Floats
 
-    def beside(self, other: Scores) -> Scores:
+    def joined(self, other: Scores) -> Scores:
         """Put further candidates next to these.
 
         Parameters

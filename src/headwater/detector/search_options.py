@@ -187,7 +187,7 @@ class Search:
         """
         first, *others = (layout.scores(responses, weights, anew=anew) for layout in layouts)
         for other in others:
-            first = first.beside(other)
+            first = first.joined(other)
         return first
 
 

@@ -77,7 +77,7 @@ def leading_directions(
     -----
     A K Aᵀ = U Λ Uᵀ; rows U Λ^½ and points K Aᵀ U Λ^−½. For a covariance that is a product of space
     and time, a point given all rows' series depends on the rows of its own day alone, so nothing
-    is lost but the directions left out, and their variance then counts as untold: standard
+    is lost but the directions left out, and their variance then counts as unexplained: standard
     deviations err to the safe side.
 
     Examples
@@ -100,8 +100,8 @@ def leading_directions(
         values, vectors = np.linalg.eigh(whole)
         values = np.maximum(values, 1e-300)
         # what a coefficient that is known says of the rows' field, times how well it is known
-        tells = ((among @ vectors) ** 2).sum(axis=0) / values
-        parted.append((values, vectors, tells / (1.0 + noise.mean() / (values * count))))
+        explained = ((among @ vectors) ** 2).sum(axis=0) / values
+        parted.append((values, vectors, explained / (1.0 + noise.mean() / (values * count))))
     gains = np.concatenate([one[2] for one in parted])
     order = np.argsort(gains, kind="stable")
     lost = np.cumsum(gains[order]) <= max(negligible, 1e-13) * gains.sum()

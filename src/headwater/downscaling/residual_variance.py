@@ -70,8 +70,8 @@ def posterior_variance(
     times : ndarray, shape (n_days,)
         Increasing [d].
     negligible : float
-        Share of the variance given by observations that may be left out, as if untold; zero for an
-        exact answer.
+        Share of the variance given by observations that may be left out, as if unexplained; zero
+        for an exact answer.
     pixels_of_cell : int
         Pixels of a cell at which it is computed; it lies on straight lines between them.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
 
-__all__ = ["amounts_told_apart", "unit_days"]
+__all__ = ["distinguish_amounts", "unit_days"]
 
 # Names that ECMWF gives to accumulated water.
 _ECMWF = {
@@ -45,7 +45,7 @@ _PACKING = 1e-5
 """What the packing of a forecast may take away from an accumulation from hour to hour [m]."""
 
 
-def amounts_told_apart(layer: Layer, quantity: Term, *, given: str | None) -> Layer:
+def distinguish_amounts(layer: Layer, quantity: Term, *, given: str | None) -> Layer:
     """See whether a depth of water is the amount of its step, a rate, or a running sum of the day.
 
     Parameters

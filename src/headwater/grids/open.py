@@ -13,7 +13,7 @@ import xarray as xr
 
 from headwater.errors import GridError, TimeAxisError, UnitError
 from headwater.glossary import GLOSSARY, Term
-from headwater.grids._amounts import amounts_told_apart, unit_days
+from headwater.grids._amounts import distinguish_amounts, unit_days
 from headwater.grids._axes import wrap_longitude
 from headwater.grids._crs import agreed_crs
 from headwater.grids._files import find_files
@@ -196,7 +196,7 @@ def open_layer(layer: Layer, wish: Wish, files: Sequence[Path]) -> xr.DataArray:
         name = files[0].name if len(files) == 1 else f"{len(files)} files from {files[0].name}"
         check_times(layer.data["time"], name)
         layer = _stepped(layer, options.get("stamp"))
-        layer = amounts_told_apart(layer, quantity, given=options.get("units"))
+        layer = distinguish_amounts(layer, quantity, given=options.get("units"))
     data, found, written = layer.data, layer.crs, layer.crs_written
     place = options.get("georeference")
     if place is not None:

@@ -206,13 +206,13 @@ def _repeated(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
     if values.size < 3:
         return []
     found = []
-    for value, count, beside in (
+    for value, count, neighbours in (
         (values[0], counts[0], counts[1:21]),
         (values[-1], counts[-1], counts[-21:-1]),
     ):
         natural = term.zeros and value == 0.0
         limit = value in term.valid_range and term.name in ("albedo", "slope") and value != 0.0
-        if natural or limit or count < _FEWEST or not _beyond_chance(int(count), beside):
+        if natural or limit or count < _FEWEST or not _beyond_chance(int(count), neighbours):
             continue
         number = stored_number(data, float(value))
         key = "missing = …" if number is None else f"missing = {number:g}"
@@ -264,11 +264,11 @@ def _still_by_chance(rates: NDArray[Any], still: NDArray[Any], known: NDArray[An
     return bool(known.sum() * max(ties, 1.0 / others.size) ** (times - 1) > 0.01)
 
 
-def _beyond_chance(count: int, beside: NDArray[Any]) -> bool:
+def _beyond_chance(count: int, neighbours: NDArray[Any]) -> bool:
     from scipy.stats import poisson
 
-    expected = max(float(np.mean(beside)), 1.0)
-    return bool(poisson.sf(count - 1, expected) < _CHANCE) and count > 5 * float(np.max(beside))
+    expected = max(float(np.mean(neighbours)), 1.0)
+    return bool(poisson.sf(count - 1, expected) < _CHANCE) and count > 5 * float(np.max(neighbours))
 
 
 def _codes(seen: NDArray[Any], data: xr.DataArray) -> list[str]:

@@ -106,8 +106,8 @@ def map_figure(
         if scale.names:
             _category_legend(figure, scale, np.asarray(data.values))
         else:
-            beside = axes.inset_axes((1 + 0.12 / width, 0.0, 0.13 / width, 1.0))
-            _color_bar(figure, image, scale, label or quantity_label(data), cax=beside)
+            bar_axes = axes.inset_axes((1 + 0.12 / width, 0.0, 0.13 / width, 1.0))
+            _color_bar(figure, image, scale, label or quantity_label(data), cax=bar_axes)
         cartography.add_scale_bar(axes, grid)
         handles = _foot_handles(data.values, scale, stipple, outline)
         if handles:

@@ -56,14 +56,14 @@ class Client:
         Sent along where there is one.
     patience : float
         How long to try while the service is away, busy or full [s].
-    tell : callable
+    report : callable
         Hears, in words, why it waits.
     """
 
     url: str
     key: str | None = None
     patience: float = 60.0
-    tell: Callable[[str], None] = lambda words: None
+    report: Callable[[str], None] = lambda words: None
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send a request and read the JSON that comes back.
@@ -101,7 +101,7 @@ class Client:
                     do = "Start it with headwater serve, or correct the address"
                     found = f"{self.url}: {words}"
                     raise DataError("the service does not answer", found=found, do=do) from None
-            self.tell(f"waiting for the service: {words}")
+            self.report(f"waiting for the service: {words}")
             time.sleep(min(max(pause, wait), _LONGEST_WAIT))
             pause = min(pause * 2, 5.0)
 

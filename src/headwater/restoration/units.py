@@ -346,11 +346,11 @@ def _from_map(
 
 def _refuse_garbled(path: Path, names: Sequence[str], encoding: str | None) -> None:
     """Refuse names of a shapefile that does not say how they are encoded."""
-    told = (
+    named = (
         encoding is not None or path.suffix.lower() != ".shp" or path.with_suffix(".cpg").exists()
     )
     strange = [name for name in names if not name.isascii()]
-    if strange and not told:
+    if strange and not named:
         raise InputError(
             f"{path} does not say how its names are encoded",
             found=f"'{strange[0]}', and no {path.with_suffix('.cpg').name}",

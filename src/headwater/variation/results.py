@@ -149,7 +149,7 @@ class CVMap(MapResult):
 class TrendMap(MapResult):
     """Trends per cell: Sen's slope and the test to believe, and classes.
 
-    Beside them plain Mann-Kendall (``mann_kendall_p``), least squares (``ols_*``) and the change
+    Next to them plain Mann-Kendall (``mann_kendall_p``), least squares (``ols_*``) and the change
     point (``change_*``). ``data.attrs`` holds ``test``, the test to believe in words, and
     ``statement``, what the field of tests shows.
     """

@@ -452,11 +452,11 @@ def _believed_first(family: xr.Dataset, best: str) -> xr.Dataset:
         [name for name in family if str(name).startswith("change_")]
     )
     plain, line = (family.sel(test=name, drop=True) for name in ("mann_kendall", "ols"))
-    beside = {"mann_kendall_p": plain["p"]}
-    beside |= {f"ols_{name}": line[name] for name in ("slope", "p")}
-    beside |= {str(k): family[k] for k in family if str(k).startswith("change_")}
+    others = {"mann_kendall_p": plain["p"]}
+    others |= {f"ols_{name}": line[name] for name in ("slope", "p")}
+    others |= {str(k): family[k] for k in family if str(k).startswith("change_")}
     known = own if int(own["factor"].count()) else own.drop_vars("factor")
-    found = known.assign(beside)
+    found = known.assign(others)
     found["p"].attrs["long_name"] = f"p-value of {TREND_WORDS[best]}"
     found["mann_kendall_p"].attrs["long_name"] = "p-value of plain Mann-Kendall"
     return found.assign(n=found["n"].astype(np.int32))

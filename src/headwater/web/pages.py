@@ -87,9 +87,9 @@ def add_pages(app: FastAPI, store: Store, *, home: str = "/") -> None:
         ]
         return _page("docs.html.j2", root=root, operations=operations, limits=limits)
 
-    app.add_route(home, _told(live), methods=["GET"], include_in_schema=False)
-    app.add_route("/stations", _told(stations), methods=["GET"], include_in_schema=False)
-    app.add_route("/docs", _told(docs), methods=["GET"], include_in_schema=False)
+    app.add_route(home, _with_refusals(live), methods=["GET"], include_in_schema=False)
+    app.add_route("/stations", _with_refusals(stations), methods=["GET"], include_in_schema=False)
+    app.add_route("/docs", _with_refusals(docs), methods=["GET"], include_in_schema=False)
 
 
 def _root(request: Request) -> str:
@@ -99,10 +99,10 @@ def _root(request: Request) -> str:
         return "/v1.1"
 
 
-def _told(page: Any) -> Any:
+def _with_refusals(page: Any) -> Any:
     """Let a page that cannot be made say so in a sentence."""
 
-    def telling(request: Request) -> Response:
+    def answer_or_refuse(request: Request) -> Response:
         from starlette.responses import JSONResponse
 
         from headwater.errors import HeadwaterError
@@ -115,7 +115,7 @@ def _told(page: Any) -> Any:
             return JSONResponse(answer.body, answer.status, answer.headers)
         return found
 
-    return telling
+    return answer_or_refuse
 
 
 def _after(request: Request) -> int:

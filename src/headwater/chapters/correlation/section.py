@@ -51,16 +51,16 @@ def _headline(table: pd.DataFrame, target: str, maps: Mapping[str, Result]) -> I
     own = table[(table["first"] == target) & table["value"].notna()]
     names = table.attrs.get("long_names", {})
     if not own.empty:
-        strongest = own.reindex(own["value"].abs().sort_values(ascending=False).index).iloc[:3]
-        told = ", ".join(
+        leading = own.reindex(own["value"].abs().sort_values(ascending=False).index).iloc[:3]
+        listed = ", ".join(
             f"{_lower(names.get(row['second'], row['second']))} ({row['statistic']} = "
             f"{row['value']:.2f}, {_honest(row)})"
-            for row in strongest.to_dict("records")
+            for row in leading.to_dict("records")
         )
         low, high = int(own["n"].min()), int(own["n"].max())
         n = f"{low}" if low == high else f"{low} to {high}"
         yield (
-            f"Over the area, {_lower(names.get(target, target))} goes most closely with {told}; "
+            f"Over the area, {_lower(names.get(target, target))} goes most closely with {listed}; "
             f"n = {n} cells, which neighbours make worth fewer."
         )
     for result in maps.values():

@@ -36,7 +36,7 @@ def check_downscaling(
     grid: GeoBox,
     period: tuple[Any, Any] | None,
 ) -> Iterator[HeadwaterError]:
-    """Tell what would stop a downscaling, reading no values of the grids.
+    """Report what would stop a downscaling, reading no values of the grids.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def folds_note(
         days = common_days(moving)[0]
         note = _check_folds(options, days, _support(inputs, grid, options))
     except HeadwaterError:
-        # what stops the step is told as a problem
+        # what stops the step is reported as a problem
         return
     if note:
         yield note

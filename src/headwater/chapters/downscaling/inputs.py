@@ -42,7 +42,7 @@ _FINER = 4.0
 _LONGEST_STEP = 33.0
 """Slow predictors such as NDVI composites may come this many days apart."""
 _LACKING = 0.01
-"""Share of the area that a predictor may lack before a reader is told."""
+"""Share of the area that a predictor may lack without a word to the reader."""
 _STEADY = ("precipitation", "temperature")
 """Moving predictors whose error is not one of every cell by itself."""
 

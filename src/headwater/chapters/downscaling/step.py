@@ -1,4 +1,4 @@
-"""The step "downscaling": coarse satellite soil moisture made finer, with its error told."""
+"""The step "downscaling": coarse satellite soil moisture made finer, with its error."""
 
 from __future__ import annotations
 

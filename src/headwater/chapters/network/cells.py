@@ -268,13 +268,13 @@ def _observations(id: int, cube: _Cube, values: xr.Dataset) -> Observations:
     good = np.isfinite(result)
     time: NDArray[np.int64] = values["time"].values.astype("datetime64[us]").astype(np.int64)
     daily = time.size > 1 and bool((np.median(np.diff(time)) == DAY) and (time % DAY == 0).all())
-    beside = {
+    columns = {
         word: values[name].values[good].astype(float)
         for name, word in ((f"{cube.name}_sd", "sd"), ("days_to_observation", "days_away"))
         if name in values
     }
     parameters = [
-        json.dumps({w: round(float(c[k]), 6) for w, c in beside.items() if np.isfinite(c[k])})
+        json.dumps({w: round(float(c[k]), 6) for w, c in columns.items() if np.isfinite(c[k])})
         for k in range(int(good.sum()))
     ]
     return Observations(
@@ -283,5 +283,5 @@ def _observations(id: int, cube: _Cube, values: xr.Dataset) -> Observations:
         # what is stored as float32 has seven digits
         result=np.round(result[good], 7),
         time_end=time[good] + DAY if daily else None,
-        parameters=parameters if beside else None,  # type: ignore[arg-type]
+        parameters=parameters if columns else None,  # type: ignore[arg-type]
     )

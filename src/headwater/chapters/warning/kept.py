@@ -114,12 +114,12 @@ def save_plan(plan: Plan) -> dict[str, Any]:
     }
 
 
-def load_plan(told: Mapping[str, Any], options: WarningOptions) -> Plan:
+def load_plan(saved: Mapping[str, Any], options: WarningOptions) -> Plan:
     """Read a plan.
 
     Parameters
     ----------
-    told : mapping
+    saved : mapping
         From :func:`save_plan`.
     options : WarningOptions
         As they are now.
@@ -128,20 +128,20 @@ def load_plan(told: Mapping[str, Any], options: WarningOptions) -> Plan:
     -------
     Plan
     """
-    limits, form = dict(told["thresholds"]), told["form"]
+    limits, form = dict(saved["thresholds"]), saved["form"]
     arrays = ("rho", "threshold", "quantiles", "tail", "deviation")
     limits |= {name: np.array(limits[name], dtype=np.float64) for name in arrays}
-    months = (int(told["months"][0]), int(told["months"][1]))
+    months = (int(saved["months"][0]), int(saved["months"][1]))
     calendar: Calendar = calendar_of(months, options)
     return Plan(
         options=options,
         calendar=calendar,
         months=months,
-        split=np.datetime64(told["split"], "D"),
+        split=np.datetime64(saved["split"], "D"),
         form=form and WaterForm(np.array(form[0]), form[1], float(form[2]), int(form[3])),
         thresholds=Thresholds(**limits),
-        missing=float(told["missing"]),
-        own_times=bool(told["own_times"]),
+        missing=float(saved["missing"]),
+        own_times=bool(saved["own_times"]),
     )
 
 
@@ -172,7 +172,7 @@ def save_state(home: Path, state: WatchState) -> None:
         before = _names(home)
         number = 1 + max((int(name.split("-")[1][:-4]) for name in before.values()), default=0)
         files = {name: _written(home, name, number, arrays[name], before) for name in _ARRAYS}
-        told = {
+        saved = {
             "key": state.key,
             "plan": save_plan(state.plan),
             "files": files,
@@ -183,7 +183,7 @@ def save_state(home: Path, state: WatchState) -> None:
             "is_dry": state.is_dry,
             "taken": dict(state.taken),
         }
-        _replace(home / _TEXT, json.dumps(told).encode())
+        _replace(home / _TEXT, json.dumps(saved).encode())
         for old in home.glob("*.npz"):
             if old.name not in files.values():
                 old.unlink(missing_ok=True)
@@ -268,16 +268,16 @@ def load_state(home: Path, key: str, options: WarningOptions) -> WatchState | No
         None where there is none, or where it belongs to other options or another archive.
     """
     try:
-        told = json.loads((home / _TEXT).read_text(encoding="utf-8"))
-        if told["key"] != key:
+        saved = json.loads((home / _TEXT).read_text(encoding="utf-8"))
+        if saved["key"] != key:
             return None
         held = {}
         for name in _ARRAYS:
-            with np.load(home / told["files"][name]) as file:
+            with np.load(home / saved["files"][name]) as file:
                 held[name] = {one: file[one] for one in file.files}
-        plan = load_plan(told["plan"], options)
+        plan = load_plan(saved["plan"], options)
         kept = {
-            name: KeptMonitor(held["history"], held[name], *told[name])
+            name: KeptMonitor(held["history"], held[name], *saved[name])
             for name in ("now", "checkpoint")
         }
     except FileNotFoundError:
@@ -295,9 +295,9 @@ def load_state(home: Path, key: str, options: WarningOptions) -> WatchState | No
     empty = WatchState(key, plan, monitors["now"], monitors["checkpoint"])
     return replace(
         empty,
-        alerts=tuple(OpenAlert(name, rung, _cells(runs)) for name, rung, runs in told["alerts"]),
+        alerts=tuple(OpenAlert(name, rung, _cells(runs)) for name, rung, runs in saved["alerts"]),
         drought=held["drought"]["drought"],
-        drought_day=int(told["drought_day"]),
-        is_dry=bool(told["is_dry"]),
-        taken=told["taken"],
+        drought_day=int(saved["drought_day"]),
+        is_dry=bool(saved["is_dry"]),
+        taken=saved["taken"],
     )

@@ -53,7 +53,7 @@ def _options(study: Study) -> Mapping[str, Any] | None:
 def _check(
     study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: tuple[Any, Any] | None
 ) -> Iterator[HeadwaterError]:
-    """Tell what would leave [warning] without a history, before anything is computed."""
+    """Report what would leave [warning] without a history, before anything is computed."""
     options = study.warning
     if options is None:
         return

@@ -82,8 +82,8 @@ def station_means(
     ... "property": "soil_moisture", "unit": "m3 m-3"}}'''
     >>> with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/net.db") as store:
     ...     _ = load_reading(read_geojson(text), store)
-    ...     told = station_means(store, "soil_moisture", np.array([0, 86_400_000_000]))
-    >>> told.mean.tolist(), told.n.tolist()
+    ...     found = station_means(store, "soil_moisture", np.array([0, 86_400_000_000]))
+    >>> found.mean.tolist(), found.n.tolist()
     ([[0.31]], [[1]])
     """
     chosen = _chosen(store, quantity, depth)

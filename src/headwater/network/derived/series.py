@@ -94,8 +94,8 @@ def period_means(
     Examples
     --------
     >>> time = np.arange(36) * 3_600_000_000
-    >>> told = period_means(time, np.arange(36.0), "day", cadence=1.0)
-    >>> told.mean, told.coverage
+    >>> found = period_means(time, np.arange(36.0), "day", cadence=1.0)
+    >>> found.mean, found.coverage
     (array([11.5,  nan]), array([1. , 0.5]))
     """
     times, values = np.asarray(time, dtype=np.int64), np.asarray(value, dtype=float)
@@ -185,8 +185,8 @@ def root_zone_storage(
 
     Examples
     --------
-    >>> told = root_zone_storage(np.array([[0.2, 0.3]]), [0.1, 0.3], bottom=0.4)
-    >>> told.water, told.weights
+    >>> found = root_zone_storage(np.array([[0.2, 0.3]]), [0.1, 0.3], bottom=0.4)
+    >>> found.water, found.weights
     (array([100.]), array([200., 200.]))
     """
     deep = np.asarray(depths, dtype=float)

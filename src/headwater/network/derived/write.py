@@ -80,7 +80,7 @@ class _Made:
     start: NDArray[np.int64]
     end: NDArray[np.int64]
     value: NDArray[np.float64]
-    beside: list[dict[str, Any]]
+    details: list[dict[str, Any]]
 
 
 def derive(
@@ -127,16 +127,16 @@ def derive(
             raise StudyError("unknown period", found=f"'{period}'", do=f"Known: {known}")
     with store.transaction(read_only=True) as session:
         streams = [one for one in list_series(session) if one.role in _ROLES and one.count > 2]
-    told, daily = [], {}
+    written, daily = [], {}
     for one in streams:
         for made in _means_of(store, one, periods, offset):
-            told.append(_write(store, made, actor))
+            written.append(_write(store, made, actor))
             if made.series.properties["derived"] == "daily mean":
                 daily[one.id] = pd.Series(made.value, index=made.start)
     moist = [one for one in streams if one.role == "soil_moisture" and one.depth is not None]
     moist = [one for one in moist if one.id in daily]
     made_of = _storages(moist, daily, root_depth) + _networks(moist, daily)
-    return told + [_write(store, made, actor) for made in made_of]
+    return written + [_write(store, made, actor) for made in made_of]
 
 
 def _means_of(store: Store, one: Stream, periods: Sequence[Period], offset: float) -> list[_Made]:
@@ -166,14 +166,14 @@ def _means_of(store: Store, one: Stream, periods: Sequence[Period], offset: floa
         good = np.isfinite(means.mean)
         total = means.mean * means.n if adds else means.mean
         what = f"{_WORDS[period]} {'sum' if adds else 'mean'}"
-        beside = [
+        details = [
             {"coverage": round(c, 4), "n": n}
             for c, n in zip(means.coverage[good].tolist(), means.n[good].tolist(), strict=True)
         ]
         start = means.start[good]
         series = _named(one, f"{one.name}, {what}", what, term.units, [one.id])
         made.append(
-            _Made(series, _place(one), start, _end(start, period, offset), total[good], beside)
+            _Made(series, _place(one), start, _end(start, period, offset), total[good], details)
         )
     return made
 
@@ -221,8 +221,8 @@ def _storages(
             continue
         here = [profile[depth] for depth in depths]
         frame = pd.concat([daily[one.id] for one in here], axis=1, sort=True)
-        told = root_zone_storage(frame.to_numpy(), depths, bottom=bottom)
-        good = np.isfinite(told.water)
+        storage = root_zone_storage(frame.to_numpy(), depths, bottom=bottom)
+        good = np.isfinite(storage.water)
         name = f"Water stored above {bottom:g} m, daily"
         series = Series(
             thing=here[0].thing,
@@ -234,12 +234,14 @@ def _storages(
                 "derived": "root zone storage",
                 "from": [one.id for one in here],
                 "bottom": bottom,
-                "weights_mm": [round(w, 3) for w in told.weights],
+                "weights_mm": [round(w, 3) for w in storage.weights],
             },
         )
-        beside = [{"share": round(share, 4)} for share in told.share[good].tolist()]
+        details = [{"share": round(share, 4)} for share in storage.share[good].tolist()]
         start = frame.index.to_numpy(np.int64)[good]
-        made.append(_Made(series, _place(here[0]), start, start + DAY, told.water[good], beside))
+        made.append(
+            _Made(series, _place(here[0]), start, start + DAY, storage.water[good], details)
+        )
     return made
 
 
@@ -258,8 +260,8 @@ def _networks(moist: Sequence[Stream], daily: dict[int, pd.Series[float]]) -> li
 
 
 def _mean_of_network(frame: pd.DataFrame, level: list[Stream], depth: float) -> _Made:
-    told = network_mean(frame.to_numpy(), least=2)
-    good = np.isfinite(told.mean)
+    found = network_mean(frame.to_numpy(), least=2)
+    good = np.isfinite(found.mean)
     series = Series(
         thing=_NETWORK,
         name=f"Soil moisture at {depth:g} m, daily mean of all stations",
@@ -269,14 +271,14 @@ def _mean_of_network(frame: pd.DataFrame, level: list[Stream], depth: float) -> 
         sensor=_SENSOR,
         properties={"derived": "network mean", "from": [one.id for one in level]},
     )
-    beside = [
+    details = [
         {"n": n, "sd": None if np.isnan(sd) else round(sd, 6)}
-        for n, sd in zip(told.n[good].tolist(), told.sd[good].tolist(), strict=True)
+        for n, sd in zip(found.n[good].tolist(), found.sd[good].tolist(), strict=True)
     ]
     start = frame.index.to_numpy(np.int64)[good]
     place = Place(name=_NETWORK, description="All stations together")
     # alternating means stop at 1e-12, which later stations may move
-    return _Made(series, place, start, start + DAY, np.round(told.mean[good], 9), beside)
+    return _Made(series, place, start, start + DAY, np.round(found.mean[good], 9), details)
 
 
 def _stabilities(frame: pd.DataFrame, level: dict[str, Stream], depth: float) -> list[_Made]:
@@ -346,7 +348,7 @@ def _write(store: Store, made: _Made, actor: str | None) -> Derived:
             time=made.start,
             result=made.value,
             time_end=made.end,
-            parameters=[json.dumps(one) for one in made.beside],  # type: ignore[arg-type]
+            parameters=[json.dumps(one) for one in made.details],  # type: ignore[arg-type]
         )
         gone = outdated_keys(session, id, batch)
         removed = session.delete_observations(id, keys=gone) if gone else 0

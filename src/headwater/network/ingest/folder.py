@@ -60,7 +60,7 @@ def watch(
     pattern: str = "*",
     zone: str | None = None,
     interval: float = 5.0,
-    told: Callable[[Arrival], None] | None = None,
+    on_arrival: Callable[[Arrival], None] | None = None,
 ) -> int:
     """Read files of a folder and its folders as they come and grow, until asked to stop.
 
@@ -83,7 +83,7 @@ def watch(
         Of times without one, where the mapping names none.
     interval : float
         Between two looks at the folder [s].
-    told : callable, optional
+    on_arrival : callable, optional
         Is given what became of each file.
 
     Returns
@@ -113,8 +113,8 @@ def watch(
             known[name] = mark
             _remember(memory, known)
             count += 1
-            if told is not None:
-                told(arrival)
+            if on_arrival is not None:
+                on_arrival(arrival)
         before = now
         if stop.wait(interval):
             return count

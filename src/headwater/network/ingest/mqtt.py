@@ -82,7 +82,7 @@ def subscribe(
     *,
     stop: threading.Event,
     identifier: str | None = None,
-    told: Callable[[Taken], None] | None = None,
+    on_taken: Callable[[Taken], None] | None = None,
     pause: float = 1.0,
 ) -> int:
     """Take messages until asked to stop; where the broker or the store is away, wait and go on.
@@ -99,7 +99,7 @@ def subscribe(
     identifier : str, optional
         Name of the session; two subscribers of one name throw each other out. Default: that of the
         mapping, or one made of the host, the store and the topics.
-    told : callable, optional
+    on_taken : callable, optional
         Is given what became of each batch.
     pause : float
         Least time before a connection is tried again, doubled up to a minute [s].
@@ -142,8 +142,8 @@ def subscribe(
                 taken += len(batch)
                 _acknowledge(client, batch)
                 _follow_announced(client, worker)
-                if told is not None:
-                    told(result)
+                if on_taken is not None:
+                    on_taken(result)
     finally:
         client.disconnect()
         client.loop_stop()

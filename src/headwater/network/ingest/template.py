@@ -33,7 +33,7 @@ zone = "Asia/Shanghai"           # of times that carry no offset; UTC, Etc/GMT-8
 
 # Where stations stand; or one [things] for a table of them:
 # [things]
-# file = "stations.csv"          # beside this file
+# file = "stations.csv"          # next to this file
 # name = "{id}"                  # columns in braces
 # latitude = "lat"
 # longitude = "lon"

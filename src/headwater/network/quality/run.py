@@ -138,12 +138,12 @@ def control_store(
     with store.transaction(read_only=True) as session:
         streams = list_series(session)
         new = dict(spans) if spans is not None else uncontrolled(session, streams)
-    told = []
+    written = []
     for stream in streams:
         if stream.id in new and stream.role != "soil_moisture":
             run = _ranged(store, stream, new[stream.id])
             if run is not None:
-                told.append(_write(store, run, actor))
+                written.append(_write(store, run, actor))
     work = _affected(streams, new, reach)
     runs = {}
     for stream in streams:
@@ -155,7 +155,7 @@ def control_store(
         for bit, members in _groups([run.stream for run in runs.values()], streams, neighbours):
             _compare(store, bit, members, runs)
     kept = 0 if consistency else _OWN
-    return told + [_write(store, run, actor, kept) for run in runs.values()]
+    return written + [_write(store, run, actor, kept) for run in runs.values()]
 
 
 def uncontrolled(session: Session, streams: Sequence[Stream]) -> dict[int, tuple[int, int]]:
@@ -190,8 +190,8 @@ def _affected(streams: Sequence[Stream], new: Spans, reach: float) -> dict[int, 
     for stream in streams:
         if stream.role != "soil_moisture":
             continue
-        beside = [other.id for other in companions_of(stream, streams, reach=reach).values()]
-        spans = [new[id] for id in (stream.id, *beside) if id in new]
+        others = [other.id for other in companions_of(stream, streams, reach=reach).values()]
+        spans = [new[id] for id in (stream.id, *others) if id in new]
         if spans and stream.first is not None:
             work[stream.id] = (min(a for a, _ in spans), max(b for _, b in spans))
     return work
@@ -289,18 +289,18 @@ def _moisture(
         return _Run(stream, time, value, range_bits(stream, value), span[0])
     if len(time) < 3:  # too few for anything but the range
         return _Run(stream, time, value, range_bits(stream, value), span[0])
-    beside: dict[str, NDArray[np.float64]] = {}
+    levels: dict[str, NDArray[np.float64]] = {}
     for name, other in companions_of(stream, streams, reach=reach).items():
         at, level = _believed(store, other.id, start, end)
         align = sum_between if name == "rain" else newest_between
-        beside[name] = align(time, at, level)
+        levels[name] = align(time, at, level)
     bits = flag_series(
         time,
         moisture,
         rules=here,
-        soil_temperature=beside.get("soil_temperature"),
-        air_temperature=beside.get("air_temperature"),
-        rain=beside.get("rain"),
+        soil_temperature=levels.get("soil_temperature"),
+        air_temperature=levels.get("air_temperature"),
+        rain=levels.get("rain"),
     )
     return _Run(stream, time, value, bits, span[0] - back)
 
@@ -350,7 +350,7 @@ def _groups(
 ) -> list[tuple[int, list[Stream]]]:
     """Series that are compared: depths of a station, and stations at one depth."""
     moist = [one for one in streams if one.role == "soil_moisture" and one.count]
-    told = {one.id for one in wanted}
+    asked = {one.id for one in wanted}
     groups = []
     for thing in dict.fromkeys(one.thing_id for one in wanted):
         depths = [one for one in moist if one.thing_id == thing and one.depth is not None]
@@ -363,7 +363,7 @@ def _groups(
         by = sorted((distance(first, one), one.id, one) for one in level)
         block = [first, *(one for far, _, one in by[: _BLOCK - 1] if far <= near)]
         left = [one for one in left if one not in block]
-        if len({one.thing_id for one in block}) >= 3 and told & {one.id for one in block}:
+        if len({one.thing_id for one in block}) >= 3 and asked & {one.id for one in block}:
             groups.append((int(Flag.AGAINST_NEIGHBOURS), block))
     return groups
 
@@ -384,8 +384,8 @@ def _compare(store: Store, bit: int, members: list[Stream], runs: dict[int, _Run
         return
     frame = frame.reindex(np.arange(frame.index.min(), frame.index.max() + 1))
     per_day = max(1, round(DAY / step))
-    told = departures(frame.to_numpy(), window=max(60, 60 * per_day), step=max(5, per_day))
-    against = doubtful(departures_from_baseline(told, per_day), lasting=max(3, per_day))
+    found = departures(frame.to_numpy(), window=max(60, 60 * per_day), step=max(5, per_day))
+    against = doubtful(departures_from_baseline(found, per_day), lasting=max(3, per_day))
     for run in ours:
         place = [one.id for one in members].index(run.stream.id)
         row = run.time // step - int(frame.index[0])

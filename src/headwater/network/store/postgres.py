@@ -258,7 +258,7 @@ class PostgreSQLStore(Store):
     ) -> Iterator[PostgreSQLSession]:
         """Open a transaction."""
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "BEGIN"
-        with self._begun(begin) as connection, _told(self.address):
+        with self._begun(begin) as connection, _in_sentences(self.address):
             try:
                 yield PostgreSQLSession(
                     connection,
@@ -322,7 +322,7 @@ class PostgreSQLStore(Store):
         missing = [month for month in months if month not in self._months]
         if not missing or not self._partitioned:
             return
-        with self._making, self._begun("BEGIN") as connection, _told(self.address):
+        with self._making, self._begun("BEGIN") as connection, _in_sentences(self.address):
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             for month in missing:
                 _make_partition(connection, month)
@@ -407,7 +407,7 @@ def _masked(address: str) -> str:
 
 
 @contextmanager
-def _told(address: str) -> Iterator[None]:
+def _in_sentences(address: str) -> Iterator[None]:
     """Say in a sentence what psycopg says in a class."""
     import psycopg
     from psycopg import errors

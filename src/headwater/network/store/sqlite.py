@@ -203,7 +203,7 @@ class SQLiteStore(Store):
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        with _told(self.path):
+        with _in_sentences(self.path):
             connection = sqlite3.connect(
                 self.path,
                 timeout=self._wait,
@@ -233,7 +233,7 @@ class SQLiteStore(Store):
         self, *, read_only: bool = False, actor: str | None = None
     ) -> Iterator[SQLiteSession]:
         """Open a transaction."""
-        with self._pool.lend() as connection, self._turn(read_only), _told(self.path):
+        with self._pool.lend() as connection, self._turn(read_only), _in_sentences(self.path):
             connection.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
             connection.execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
             try:
@@ -269,7 +269,7 @@ class SQLiteStore(Store):
 
     def shrink(self) -> None:
         """Give the room that deleted observations took back to the disk."""
-        with self._pool.lend() as connection, self._turn(False), _told(self.path):
+        with self._pool.lend() as connection, self._turn(False), _in_sentences(self.path):
             connection.execute("PRAGMA query_only = OFF")
             connection.execute("PRAGMA incremental_vacuum").fetchall()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -280,7 +280,7 @@ class SQLiteStore(Store):
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _in_sentences(path: Path) -> Iterator[None]:
     """Say in a sentence what SQLite says in a word."""
     try:
         yield

@@ -50,7 +50,7 @@ def _alerts(
 ) -> Response:
     store = house_of(request).store
     streams = _streams(store)
-    found = [_told(one, streams) for one in list_alerts(store, open_only=not resolved, most=500)]
+    found = [_as_json(one, streams) for one in list_alerts(store, open_only=not resolved, most=500)]
     if format == "csv":
         columns = tuple(found[0]) if found else ("key",)
         return answer_csv(request, "alerts", columns, [tuple(one.values()) for one in found])
@@ -62,7 +62,7 @@ def _streams(store: Store) -> dict[str, Stream]:
         return {str(one.id): one for one in list_series(session, derived=True)}
 
 
-def _told(one: Alert, streams: dict[str, Stream]) -> dict[str, Any]:
+def _as_json(one: Alert, streams: dict[str, Stream]) -> dict[str, Any]:
     stream = streams.get(one.target)
     times = {
         name: None if value is None else iso(value)
@@ -99,7 +99,7 @@ def _alert(
     request: Request, person: Viewer, key: Annotated[str, Query(max_length=300)]
 ) -> Response:
     store = house_of(request).store
-    reported = _told(_one(store, key), _streams(store))
+    reported = _as_json(_one(store, key), _streams(store))
     return answer_json(request, {**reported, "evidence": read_evidence(store, key)})
 
 
@@ -110,7 +110,7 @@ def _acknowledge(
     house = house_of(request)
     found = acknowledge(house.store, key, person.name)
     house.people.note(person.name, "acknowledge", {"alert": key})
-    return answer_json(request, _told(found, _streams(house.store)))
+    return answer_json(request, _as_json(found, _streams(house.store)))
 
 
 @router.get("/silences", summary="Silences that hold, and how they were reasoned")

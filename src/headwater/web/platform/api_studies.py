@@ -232,10 +232,10 @@ def _series(
     usual = climatology(series)
     if format == "csv":
         return _series_csv(request, one, series, usual)
-    return answer_json(request, _series_told(found, one, place, series, usual))
+    return answer_json(request, _series_as_json(found, one, place, series, usual))
 
 
-def _series_told(
+def _series_as_json(
     study: Study, layer: Layer, place: Place, series: Series, usual: Climatology
 ) -> dict[str, Any]:
     return {
