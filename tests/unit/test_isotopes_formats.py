@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.errors import InputError, TimeAxisError
-from headwater.isotopes import read_mixsiar, read_samples
+from headwater.errors import InputError, TimeAxisError, UnitError
+from headwater.isotopes import check_quality, read_mixsiar, read_samples
 from headwater.tables import ReadingOptions
 
 DATA = Path(__file__).parents[1] / "data" / "tables"
@@ -80,9 +80,44 @@ def test_coordinates_of_a_map_are_no_degrees(tmp_path: Path) -> None:
 def test_zeros_for_missing_isotopes_are_told(tmp_path: Path) -> None:
     path = tmp_path / "zeros.csv"
     path.write_text("id,d18O,d2H\na,0,0\nb,0,0\nc,-12,-88\nd,-11,-80\n")
-    assert "2 rows have 0 for both isotopes" in read_samples(path, unit="permil").cautions[0]
+    assert "rows 2, 3: 0 for both isotopes" in read_samples(path).cautions[0]
 
 
 def test_a_file_without_isotopes_names_its_columns() -> None:
     with pytest.raises(InputError, match="no header with δ18O or δ2H"):
         read_samples(DATA / "detector" / "ids.csv")
+
+
+@pytest.mark.parametrize("scale", ["‰ VPDB", "ppm", "×10"])
+def test_other_scales_than_vsmow_are_refused(tmp_path: Path, scale: str) -> None:
+    path = tmp_path / "scale.csv"
+    path.write_text(f"id,d18O ({scale}),d2H (‰ vs. VSMOW)\na,-12,-88\n")
+    with pytest.raises(UnitError, match="not in ‰ of VSMOW"):
+        read_samples(path)
+    path.write_text("id,d18O (‰ VSMOW-SLAP),d2H (‰ vs. VSMOW)\na,-12,-88\n")
+    assert read_samples(path).data["d18O"].tolist() == [-12.0]
+
+
+def test_means_between_samples_are_no_samples_and_directions_no_means(tmp_path: Path) -> None:
+    path = tmp_path / "means.csv"
+    rows = ["A,-12,-88", "B,-11,-80", "Mean (n = 2),-11.5,-84", "SD,0.7,5", "C,-9,-64", "D,-8,-56"]
+    path.write_text("\n".join(("id,d18O,d2H", *rows, "n,4,4", "average,-10,-72")))
+    samples = read_samples(path)
+    assert samples.data["sample_id"].tolist() == ["A", "B", "C", "D"]
+    assert any("rows 4, 5, 8, 9: a summary" in text for text in samples.choices)
+    path.write_text("aspect,d18O,d2H\nN,-12,-88\nS,-11,-80\nSE,-10,-72\n")
+    assert len(read_samples(path).data) == 3
+
+
+def test_turned_places_standards_and_lengths_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "lab.csv"
+    path.write_text(
+        "sample,lat,lon,elevation,amount,d18O,d2H,d-excess\n"
+        "A,100.5,37.5,3.5,0.025,-12,-88,8\nUSGS46,100.6,37.6,3.6,0.01,-11,-80,30\n"
+    )
+    samples = read_samples(path)
+    assert samples.data[["longitude", "latitude"]].values.tolist() == [[100.5, 37.5], [100.6, 37.6]]
+    for part in ("'lat' holds longitudes", "'USGS46' (row 3) looks", "kilometres", "are metres"):
+        assert sum(part in text for text in samples.cautions) == 1
+    found = check_quality(samples.data).data
+    assert found.loc[found["rule"] == "d_excess", "value"].tolist() == [30.0]

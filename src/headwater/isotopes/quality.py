@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_quality", "robust_distance"]
 
+_EXCESS = re.compile(r"d(?:euterium)?ex(?:c|cess)?|dxs|d过量|过量氘|氘过量|氘盈余|氘剩余")
 Doubt = tuple[Any, str, str, Any, str]  # row, severity, column, value, reason
 
 
@@ -93,8 +95,9 @@ def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> Qualit
 
 def _values(samples: pd.DataFrame) -> Iterator[Doubt]:
     """Lost signs and exchanged columns first: they explain the rest."""
-    for row, kind, o, h in zip(
-        samples.index, samples["water"].fillna("any"), samples["d18O"], samples["d2H"], strict=True
+    kinds, printed = samples["water"].astype(object).fillna("any"), _printed(samples)
+    for row, kind, o, h, given in zip(
+        samples.index, kinds, samples["d18O"], samples["d2H"], printed, strict=True
     ):
         like = water(str(kind))
         d = d_excess(o, h)
@@ -121,7 +124,8 @@ def _values(samples: pd.DataFrame) -> Iterator[Doubt]:
                     value,
                     f"range: {like.long_name} has {column} {_between(low, high)}",
                 )
-        yield from _printed(samples, row, d)
+        if np.isfinite(d) and abs(given - d) > 0.5:
+            yield row, "doubt", "d_excess", given, f"d_excess: δ²H - 8 δ¹⁸O is {d:.2f} ‰"
 
 
 def _between(low: float, high: float) -> str:
@@ -160,12 +164,12 @@ def _explain(row: Any, like: Any, o: float, h: float, fits: Callable[..., bool])
     )
 
 
-def _printed(samples: pd.DataFrame, row: Any, d: float) -> Iterator[Doubt]:
-    """Compare with the d-excess that the table itself gives."""
-    if "d_excess" in samples.columns:
-        printed = pd.to_numeric(samples.loc[row, "d_excess"], errors="coerce")
-        if np.isfinite(d) and np.isfinite(printed) and abs(printed - d) > 0.5:
-            yield (row, "doubt", "d_excess", float(printed), f"d_excess: δ²H - 8 δ¹⁸O is {d:.2f} ‰")
+def _printed(samples: pd.DataFrame) -> pd.Series:
+    """Find the d-excess that the table itself gives, under one of its usual names; else NaN."""
+    for name in samples.columns:
+        if _EXCESS.fullmatch(re.sub(r"[(（].*|[\W_]+", "", str(name)).lower()):
+            return pd.to_numeric(samples[name], errors="coerce")
+    return pd.Series(np.nan, samples.index)
 
 
 def _precision(samples: pd.DataFrame) -> Iterator[Doubt]:
@@ -249,7 +253,7 @@ def _dates(samples: pd.DataFrame, latest: str | None) -> Iterator[Doubt]:
 def _outliers(samples: pd.DataFrame) -> Iterator[Doubt]:
     from scipy.special import chdtri
 
-    for kind, rows in samples.groupby(samples["water"].fillna("any"), sort=True):
+    for kind, rows in samples.groupby(samples["water"].astype(object).fillna("any"), sort=True):
         points = rows[["d18O", "d2H"]].dropna()
         n = len(points)
         if n < 15:

@@ -18,7 +18,7 @@ from headwater.results import fingerprint
 from headwater.tables import ReadingOptions, read_table
 from headwater.tables.numbers import is_missing
 from headwater.tables.options import DEFAULTS
-from headwater.tables.report import ReadingReport
+from headwater.tables.report import ReadingReport, name_rows
 from headwater.tables.vocabulary import fields_named
 
 __all__ = ["MixsiarFiles", "average_replicates", "read_mixsiar", "read_samples"]
@@ -44,6 +44,8 @@ _WORDS = {  # what the column `water` may say, next to the names of the list the
     "木质部 茎水 植物 叶水 枝条水",
 }
 _WATER_WORDS = {word: name for name, words in _WORDS.items() for word in words.split()}
+_STANDARD = re.compile(r"\b(?:V?SMOW|SLAP|GISP|USGS|IAEA|LIS-?[A-Z]\b|QA/?QC|QC\b|blank\b)", re.I)
+_UNIT = {"elevation": "m", "amount": "mm"}
 _MIXED_WORDS = {"冰雪融水": "snow_melt", "雪冰融水": "snow_melt", "meltwater": "snow_melt"}
 """Words that stand for two kinds of water."""
 
@@ -129,7 +131,7 @@ def read_samples(
         table = average_replicates(table) if replicates == "mean" else _average_numbered(table)
     if len(table) < before:
         notes.append(f"replicates averaged: {before} rows became {len(table)} samples")
-    report = report.but(*_zeros(table))
+    report = report.but(*_zeros(table), *_standards(table), *_lengths(table, report))
     return SampleTable(
         table,
         f"Samples of {path.name}, {len(table)} rows",
@@ -166,7 +168,7 @@ def _read(
 
 def _with_places(frame: pd.DataFrame, report: ReadingReport) -> tuple[pd.DataFrame, ReadingReport]:
     """Keep coordinates of a map under their own names: they are no degrees."""
-    data = frame
+    data, report = _turned_places(frame, report)
     for name, most in (("longitude", 360.0), ("latitude", 90.0)):
         if name in data and bool((data[name].abs() > most).any()):
             own = next((entry.column for entry in report.recognised if entry.name == name), name)
@@ -177,15 +179,60 @@ def _with_places(frame: pd.DataFrame, report: ReadingReport) -> tuple[pd.DataFra
     return data.copy(), report
 
 
+def _turned_places(
+    frame: pd.DataFrame, report: ReadingReport
+) -> tuple[pd.DataFrame, ReadingReport]:
+    """Exchange longitudes and latitudes that stand under each other's names."""
+    if not {"longitude", "latitude"} <= set(frame.columns):
+        return frame, report
+    east, north = frame["latitude"].abs(), frame["longitude"].abs()
+    if not (east.max() > 90.0 and east.max() <= 360.0 and north.max() <= 90.0):
+        return frame, report
+    turned = frame.assign(longitude=frame["latitude"], latitude=frame["longitude"])
+    named = {entry.name: entry.column for entry in report.recognised}
+    noted = f"'{named['latitude']}' holds longitudes and '{named['longitude']}' latitudes: taken so"
+    return turned, report.but(noted)
+
+
 def _zeros(table: pd.DataFrame) -> tuple[str, ...]:
     """Name rows where both isotopes are exactly 0, as an empty cell is filled."""
     both = (table["d18O"] == 0.0) & (table["d2H"] == 0.0)
-    if both.sum() < 2:
+    if not both.any():
         return ()
     return (
-        f"{both.sum()} rows have 0 for both isotopes and were kept; if that stands for missing "
-        "values, leave the cells empty",
+        f"{name_rows(list(table.index[both]))}: 0 for both isotopes, kept; if that stands for "
+        "missing values, leave the cells empty",
     )
+
+
+def _standards(table: pd.DataFrame) -> tuple[str, ...]:
+    """Name rows that a laboratory measures between samples, by their names."""
+    called = table["sample_id"].astype(str).str.contains(_STANDARD)
+    if not called.any():
+        return ()
+    first = table.loc[called, "sample_id"].iloc[0]
+    return (
+        f"'{first}' ({name_rows(list(table.index[called]))}) looks like a standard of the "
+        "laboratory, not a sample, and was kept; take it out of the file",
+    )
+
+
+def _lengths(table: pd.DataFrame, report: ReadingReport) -> tuple[str, ...]:
+    """Doubt elevations and amounts without a unit that fit another unit better."""
+    unsaid = {entry.name: entry.column for entry in report.recognised if not entry.unit}
+    found = []
+    if (table["elevation"] > 8849.0).any():
+        found.append(
+            f"elevations of up to {table['elevation'].max():g} m: no land is as high; set units"
+        )
+    for name, low, words in (("elevation", 9.0, "kilometres"), ("amount", 1.0, "metres")):
+        values = table[name].abs()
+        if name in unsaid and 0.0 < values.max() < low and (values % 1.0 > 0.0).any():
+            found.append(
+                f"'{unsaid[name]}' names no unit and was taken in {_UNIT[name]}, though no value "
+                f"exceeds {table[name].max():g}; if these are {words}, set units"
+            )
+    return tuple(found)
 
 
 def _waters(
@@ -228,6 +275,9 @@ def _to_permil(table: pd.DataFrame, unit: str | None) -> tuple[pd.DataFrame, lis
     """Recognise fractions (-0.0123) among per mil (-12.3) and refuse a mixture of the two."""
     o, h = table["d18O"], table["d2H"]
     given, both = o.notna() | h.notna(), o.notna() & h.notna()
+    # two exact zeros are what an empty cell was filled with, or the standard itself
+    zero = (o == 0.0) & (h == 0.0)
+    given &= ~zero
     small = (o.abs().fillna(0.0) < 0.08) & (h.abs().fillna(0.0) < 0.6) & given
     # one isotope alone may be near VSMOW by chance, the two together hardly
     suspicious = (small & both).any() or small.sum() > 0.1 * given.sum()

@@ -201,7 +201,8 @@ def _check_waters(column: pd.Series, known: set[str]) -> None:
         raise InputError(
             "unknown kind of water",
             found=f"'{name}' ({_rows(column.index[strange])})",
-            do=f"{nearest(name, sorted(known))}. New kinds may be named with also=['{name}']",
+            do=f"{nearest(name, sorted(known))}. Say which: waters = {{ {name!r} = 'soil' }}; or "
+            f"make it a kind of its own: waters = {{ {name!r} = {name!r} }}",
         )
 
 

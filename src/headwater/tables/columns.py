@@ -30,6 +30,12 @@ _INTERVAL = re.compile(
 )
 _DEEP = 10.0
 """Depths beyond this without a unit are rather centimetres than metres."""
+_OTHER_SCALE = re.compile(r"V?-?PDB2?\b|(?<![a-z])pp[mb]v?(?![a-z])|[×*]\s*10+", re.IGNORECASE)
+"""In the name of a δ, what says that its numbers are not ‰ of VSMOW."""
+_FROM_VPDB = (
+    "Convert it and write the name anew; of oxygen, δ on VSMOW is 1.03092 times δ on VPDB, "
+    "plus 30.92"
+)
 _SLOPES = {
     "北坡": "N",
     "北": "N",
@@ -285,6 +291,17 @@ def _declared(name: str, found: Match, context: Context) -> tuple[str, list[str]
     entry = found.field
     given = context.options.units.get(entry.name) or context.options.units.get(name)
     text = given or found.unit
+    if entry.unit == "‰" and not given and (other := _OTHER_SCALE.search(name)):
+        raise UnitError(
+            f"'{name}' is not in ‰ of VSMOW",
+            found=f"'{other.group()}'",
+            do=(
+                _FROM_VPDB
+                if "PDB" in other.group().upper()
+                else "Convert it and write the name anew"
+            )
+            + f". If it is in ‰ of VSMOW, give units = {{ {entry.name} = '‰' }}",
+        )
     if not entry.unit and text:
         return is_unit(text), []
     if not text:

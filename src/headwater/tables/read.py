@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from typing import Literal
 
 import pandas as pd
@@ -25,11 +26,14 @@ __all__ = ["Table", "read_table"]
 
 _DATE_PARTS = ("year", "month", "day", "day_of_year", "clock")
 _SUMMARY = (
-    "mean average avg sd std stdev se sum total median max maximum min minimum count cv n "
+    "mean average avg total median std stdev maximum minimum "
     "平均 平均值 均值 合计 总计 标准差 最大值 最小值 中位数 mittelwert moyenne"
 )
+_SUMMARY_AMONG = "sd se sum max min count cv n"
 _NOTE = re.compile(r"\D.*[\s:：，。]|^(?:note|source|注|备注|来源)|^\*", re.IGNORECASE)
 _SUMMARIES = frozenset(_SUMMARY.split())
+_SUMMARIES_AMONG = frozenset((*_SUMMARIES, *_SUMMARY_AMONG.split()))
+"""Next to one of the others these are summaries too; alone SE and N are rather directions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,16 +209,18 @@ def _data_rows(rows: Sequence[Row], head: Head, name: str) -> tuple[list[Row], t
     again = [row for row in rows if tuple(row.cells[: len(head.names)]) == head.names]
     body = [row for row in rows if row not in again]
     notes: list[Row] = []
-    summaries: list[Row] = []
+    summaries = _summaries(body) if len(head.names) > 2 else []
+    summed = {row.number for row in summaries}
     while body and len(head.names) > 2:
         last = body[-1]
         filled = [text for text in last.cells if text]
         if len(filled) == 1 and last.cells[0] and _NOTE.search(last.cells[0]):
             notes.append(body.pop())
-        elif len(filled) > 1 and filled[0].lower().strip(" :：.") in _SUMMARIES:
-            summaries.append(body.pop())
+        elif last.number in summed:
+            body.pop()
         else:
             break
+    body = [row for row in body if row.number not in summed]
     found = (
         ("the names again", again),
         ("a note under the table", notes),
@@ -224,6 +230,22 @@ def _data_rows(rows: Sequence[Row], head: Head, name: str) -> tuple[list[Row], t
         LeftOut(why, tuple(sorted(row.number for row in some))) for why, some in found if some
     )
     return even_rows(body, len(head.names), name), left
+
+
+def _summaries(rows: Sequence[Row]) -> list[Row]:
+    """Find rows that sum up others, at the end or between groups, where most rows are others."""
+    found: list[Row] = []
+    for candidate, run in groupby(rows, lambda row: _called(row) in _SUMMARIES_AMONG):
+        some = list(run) if candidate else []
+        if any(_called(row) in _SUMMARIES for row in some):
+            found += some
+    return found if 2 * len(found) <= len(rows) else []
+
+
+def _called(row: Row) -> str:
+    """Read the first word of a row, such as Mean of Mean (n = 12)."""
+    filled = [text for text in row.cells if text]
+    return re.sub(r"[(（\[].*", "", filled[0]).strip(" :：.").lower() if len(filled) > 1 else ""
 
 
 def _assign(
