@@ -14,7 +14,7 @@ export const keepToken = (given: string | null): void => {
 
 export async function ask<T>(path: string, options: RequestInit = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  if (options.body) headers["Content-Type"] = "application/json";
+  if (typeof options.body === "string") headers["Content-Type"] = "application/json";
   if (options.method && token) headers["X-CSRF-Token"] = token;
   let answer: Response;
   try {
@@ -37,6 +37,8 @@ export async function ask<T>(path: string, options: RequestInit = {}): Promise<T
 
 export const send = <T>(method: string, path: string, body?: unknown): Promise<T> =>
   ask<T>(path, body === undefined ? { method } : { method, body: JSON.stringify(body) });
+
+export const sendFile = <T>(path: string, file: Blob): Promise<T> => ask<T>(path, { method: "PUT", body: file });
 
 export interface Session {
   name: string | null;
@@ -63,6 +65,17 @@ export interface StudyCard {
   report?: boolean;
   isotopes?: boolean;
   plan?: string | null;
+  may_run?: boolean;
+  tables?: string[];
+}
+export interface RunProgress {
+  state: "running" | "finished" | "failed" | "stopped";
+  by: string;
+  seconds: number;
+  done: string[];
+  step: string;
+  what: string;
+  lines: string[];
 }
 export interface LayerEntry {
   id: string;
@@ -105,6 +118,12 @@ export interface SeriesAnswer {
   longitude: number;
   latitude: number;
   elevation: number | null;
+  forecast: Forecast | null;
+}
+type Numbers = (number | null)[];
+export interface Forecast {
+  band: string;
+  of: Record<string, { date: string[]; low: Numbers; lower: Numbers; median: Numbers; upper: Numbers; high: Numbers; normal: Numbers; observed: Numbers; skill: Numbers; skill_low?: Numbers }>;
 }
 export interface Sentence {
   kind: string;

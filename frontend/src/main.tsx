@@ -55,24 +55,26 @@ function useAddress(): [Address, (next: Address, replace?: boolean) => void] {
 }
 
 /** Listen to what changes; while the service is away, say so and go on trying. */
-function usePulse(on: boolean): { pulse: number; lost: boolean; alerts: number } {
+function usePulse(on: boolean): { pulse: number; lost: boolean; alerts: number; studies: string } {
   const [pulse, setPulse] = useState(0);
   const [alerts, setAlerts] = useState(0);
   const [lost, setLost] = useState(false);
+  const [studies, setStudies] = useState("");
   useEffect(() => {
     if (!on) return;
     const source = new EventSource("/api/events");
     source.addEventListener("change", (event) => {
-      const told = JSON.parse((event as MessageEvent<string>).data) as { alerts?: number; away?: boolean };
+      const told = JSON.parse((event as MessageEvent<string>).data) as { alerts?: number; away?: boolean; studies?: string };
       setAlerts(told.alerts ?? 0);
       setLost(Boolean(told.away));
+      setStudies(told.studies ?? "");
       setPulse((k) => k + 1);
     });
     source.onopen = () => setLost(false);
     source.onerror = () => setLost(true);
     return () => source.close();
   }, [on]);
-  return { pulse, lost, alerts };
+  return { pulse, lost, alerts, studies };
 }
 
 function App() {
@@ -119,6 +121,7 @@ function App() {
         session,
         embedded: EMBEDDED,
         pulse: watched.pulse,
+        studies: watched.studies,
         go: (page, values = {}) => move({ page, values }),
         set: (values) => {
           // what the hash says now, so that two changes in one moment both stay
@@ -129,7 +132,7 @@ function App() {
         },
         signIn: () => setAsking(true),
       },
-    [language, dark, address, session, watched.pulse],
+    [language, dark, address, session, watched.pulse, watched.studies],
   );
   if (!house) return <main class="starting"><p role="status">{failed || say(language, "loading")}</p></main>;
   const Page = TABS.find(([page]) => page === address.page)?.[2] ?? MapPage;

@@ -33,7 +33,22 @@ const PERCENTILES: [number, string, [string, string]][] = [
   [100.01, "#2f79b5", ["very wet", "很湿"]],
 ];
 const KINDS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c6d31", "#7a7a7a", "#b5c800", "#5d3a9b"];
+const GRADES = ["#cfd8c3", "#f0e0a2", "#eeb25e", "#d9703a", "#8f2118"];
+const STATES = ["#dfe5e8", "#f5d877", "#ee9a3a", "#b8211f", "#4f9d69"];
+const DROUGHT = ["#e9e9e6", "#fbf0a6", "#f8c77a", "#ee8a2e", "#c4231c", "#6b0012"];
+const named = (id: string): string[] | null =>
+  /vegetation\.grade$/.test(id) ? GRADES : /states\.state$/.test(id) ? STATES : /drought_class$/.test(id) ? DROUGHT : null;
 const TREND = ["#91591e", "#e3cb9d", "#f3f0ea", "#b9ddd6", "#2b8078"];
+
+const WATER_COLOURS: Record<string, string> = { soil: "#8a5a2b", precipitation: "#1f78b4", ground_ice: "#41b6c4", snow_melt: "#7b6bb5", glacier_melt: "#5aa0d6", river: "#2c7a52", supra_permafrost: "#c2457c" };
+export const colourOfWater = (water: string): string => WATER_COLOURS[water.replaceAll(" ", "_")] ?? "#777777";
+/** Sources whose shares are drawn as pies. */
+export const WATERS: Record<string, [string, string]> = {
+  precipitation: ["Precipitation", "降水"],
+  ground_ice: ["Ground ice", "地下冰"],
+  snow_melt: ["Snow melt", "融雪"],
+  glacier_melt: ["Glacier melt", "冰川融水"],
+};
 
 export interface Swatch {
   colour: string;
@@ -64,8 +79,9 @@ export function spread(colours: string[], n: number): string[] {
 export function paletteOf(id: string, kind: string): string[] {
   if (kind === "diverging") return DIVERGING[/correlation/.test(id) ? "relation" : "water"]!;
   if (/\.cv(_|$)|\.cv$/.test(id)) return SEQUENTIAL.variation!;
+  if (/degraded$|grade\.damage$/.test(id)) return SEQUENTIAL.variation!;
   if (/temperature/.test(id) && !/detector/.test(id)) return SEQUENTIAL.heat!;
-  if (/ndvi|cover|vegetation/.test(id) && !/detector/.test(id)) return SEQUENTIAL.green!;
+  if (/ndvi|cover|capacity|response|vegetation\.season/.test(id) && !/detector/.test(id)) return SEQUENTIAL.green!;
   if (/elevation/.test(id) && !/detector/.test(id)) return SEQUENTIAL.earth!;
   if (/soil_moisture|precipitation|detector|season/.test(id)) return SEQUENTIAL.water!;
   return SEQUENTIAL.plain!;
@@ -79,7 +95,7 @@ export function swatches(id: string, legend: Legend): Swatch[] {
     const trend = /trend_class/.test(id);
     const ordered = /stratum|change_last/.test(id);
     const n = legend.classes.length;
-    const colours = trend ? TREND : ordered ? spread(SEQUENTIAL.water!, n) : KINDS;
+    const colours = named(id) ?? (trend ? TREND : ordered ? spread(SEQUENTIAL.water!, n) : KINDS);
     return legend.classes.map(([, en, zh], k) => ({
       colour: colours[k % colours.length]!,
       label: [en, zh],
@@ -94,7 +110,8 @@ export function swatches(id: string, legend: Legend): Swatch[] {
       const from = last;
       last = Math.floor(byte(Math.min(upto, 100))) + (upto > 100 ? 1 : 0);
       const range = `${upto > 100 ? "90–100" : `≤ ${upto}`} %`;
-      return { colour, label: [`${label[0]} (${range})`, `${label[1]}（${range}）`], from, to: last - 1 };
+      const plain = id !== "percentile";
+      return { colour, label: plain ? [range, range] : [`${label[0]} (${range})`, `${label[1]}（${range}）`], from, to: last - 1 };
     });
   }
   const edges = legend.breaks;

@@ -170,6 +170,64 @@ export const WORDS = {
   steps: ["Steps", "步骤"],
   seconds: ["s", "秒"],
   runningNow: ["running", "运行中"],
+  calendarOfUnits: ["The work of this year, by unit", "本年度各单元作业"],
+  calendarByBand: ["When to work, by altitude", "各海拔带作业时间"],
+  seasonStarts: ["season starts", "生长季始于"],
+  startRange: ["start of the season, from an early to a late year", "生长季开始，从早年到晚年"],
+  tooShort: ["the window is shorter than the work takes", "时间窗短于作业所需"],
+  extrapolated: ["extrapolated", "外推"],
+  aspect_north: ["north-facing", "阴坡"],
+  aspect_south: ["south-facing", "阳坡"],
+  aspect_side: ["east- or west-facing", "半阴半阳坡"],
+  showPies: ["Where the soil water came from", "土壤水来源"],
+  selected: ["selected", "已选"],
+  dragToSelect: ["Drag over the samples to select some; a row of the table selects its own.", "在图上拖动可框选样品；点击表格行可选中该组样品。"],
+  clearSelection: ["Clear the selection", "清除选择"],
+  findings: ["Findings on the samples", "样品审核发现"],
+  elevationRange: ["elevation", "海拔"],
+  summaryOf: ["In numbers", "主要数值"],
+  sourceOf: ["Source", "依据"],
+  years: ["y", "年"],
+  drySpell: ["10 days or more below it", "连续 10 天以上低于该范围"],
+  forecast: ["Forecast", "预测"],
+  forecastWater: ["Root-zone water", "根区水分"],
+  forecastCover: ["Cover", "盖度"],
+  forecastMedian: ["median of the forecast", "预测中位数"],
+  observedThen: ["observed", "实测"],
+  forecastFrom: ["From", "起报"],
+  forecastKey: ["Bands: 50 % and 90 % of what the weather of other years would bring.", "色带：以往年份天气驱动下的 50% 与 90% 区间。"],
+  forecastSkill: ["Better than the usual with 95 % certainty at leads:", "显著优于气候平均的预见期数："],
+  forecastNoSkill: ["Not surely better than the usual at any lead.", "各预见期均未显著优于气候平均。"],
+  makeUnit: ["Make this a management unit", "设为管理单元"],
+  addUnit: ["Add the unit", "添加单元"],
+  unitAdded: ["The unit has been added; run the study again to plan for it.", "单元已添加；重新运行研究即可纳入计划。"],
+  needEditorForUnit: ["Sign in as an editor to make this area a management unit.", "以编辑身份登录后可将此区域设为管理单元。"],
+  gradeComputed: ["as the study computes it", "由研究计算"],
+  grade_none: ["none", "无退化"],
+  grade_light: ["light", "轻度"],
+  grade_moderate: ["moderate", "中度"],
+  grade_heavy: ["heavy", "重度"],
+  grade_severe: ["severe", "极重度"],
+  startRun: ["Run this study", "运行此研究"],
+  runAgain: ["Run again", "重新运行"],
+  stopRun: ["Stop the run", "停止运行"],
+  runFailed: ["The run stopped with an error", "运行出错停止"],
+  needEditorToRun: ["This study has not been run. Sign in as an editor to run it.", "此研究尚未运行。请以编辑身份登录后运行。"],
+  computing: ["The study is being computed. Its maps appear here as they are finished.", "研究正在计算，完成的图层会陆续出现在这里。"],
+  newSamples: ["New sample table …", "上传样品表…"],
+  checkingSamples: ["The study is checked with the new table …", "正在用新表检查研究…"],
+  samplesTaken: ["The table has been exchanged; run the study again to use it", "样品表已更换；请重新运行研究"],
+  step_grids: ["grids", "栅格对齐"],
+  step_downscaling: ["downscaling", "降尺度"],
+  step_validation: ["validation", "站点检验"],
+  step_variation: ["variation", "时空变化"],
+  step_correlation: ["correlation", "相关分析"],
+  step_detector: ["detector", "地理探测器"],
+  step_vegetation: ["vegetation", "植被"],
+  step_warning: ["warning", "预警"],
+  step_samples: ["water sources", "水源解析"],
+  step_restoration: ["work plan", "恢复计划"],
+  step_report: ["report", "报告"],
   compareTwo: ["Compare two runs", "比较两次运行"],
   difference: ["Difference", "差值"],
   quantity: ["Quantity", "指标"],
@@ -230,6 +288,22 @@ export const number = (language: Language, value: number, digits = 3): string =>
   new Intl.NumberFormat(language === "zh" ? "zh-CN" : "en-GB", {
     maximumSignificantDigits: digits,
   }).format(value);
+
+const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+/** A period in words: months are translated, whatever else stays as it is. */
+export const monthWord = (language: Language, period: string): string => {
+  const at = MONTHS.indexOf(period);
+  return language === "zh" && at >= 0 ? `${at + 1} 月` : period;
+};
+
+/** A day of the year, which may lie in the year before, as a date without its year. */
+export const dayText = (language: Language, year: number, day: number): string =>
+  new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", { day: "numeric", month: "short", timeZone: "UTC" }).format(
+    Date.UTC(year, 0, Math.round(day)),
+  );
+
+/** Seconds as minutes and seconds. */
+export const clock = (seconds: number): string => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 export const date = (language: Language, iso: string): string =>
   new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", {

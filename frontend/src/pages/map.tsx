@@ -1,23 +1,26 @@
 // The map: layers in time, the place that is looked at, and what is known of it.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { block, bytes, type Alert, type Grid, type LayerDetail, type LayerEntry, type Station, type Study, type StudyCard } from "../api";
-import { lookup, readByte, swatches, type Swatch } from "../palette";
+import { colourOfWater, lookup, readByte, swatches, WATERS, type Swatch } from "../palette";
 import { colour, draw, shade, type Mark, type Scene } from "../parts/draw";
 import { PlacePanel } from "../parts/place";
+import { RunBar } from "../parts/run";
 import { Shown, useAsk, useHouse, useSay } from "../parts/ui";
 import { scaleBar, toCell, wholeArea, zoomAt, type Frame, type View } from "../parts/view";
 import { readCorners, writeCorners, type Corners } from "../state";
-import { date, number, pick, unit, type Language } from "../words";
+import { date, monthWord, number, pick, unit, type Language } from "../words";
 
 export function MapPage() {
   const house = useHouse();
   const word = useSay();
-  const studies = useAsk<StudyCard[]>("/api/studies");
+  const studies = useAsk<StudyCard[]>("/api/studies", house.studies);
   return (
     <Shown of={studies}>
       {(list) => {
         const usable = list.filter((one) => (one.layers ?? 0) > 0);
         const id = usable.find((one) => one.id === house.address.values.study)?.id ?? usable[0]?.id;
+        const coming = list.find((one) => !one.problem);
+        if (!id && coming) return <Coming one={coming} />;
         if (!id)
           return (
             <section class="empty">
@@ -33,8 +36,20 @@ export function MapPage() {
   );
 }
 
+/** A study without a map yet. */
+function Coming({ one }: { one: StudyCard }) {
+  const word = useSay();
+  return (
+    <section class="empty">
+      <h1>{one.name}</h1>
+      {(one.running?.length ?? 0) > 0 && <p>{word("computing")}</p>}
+      <RunBar one={one} />
+    </section>
+  );
+}
+
 function OneStudy({ id, list }: { id: string; list: StudyCard[] }) {
-  const study = useAsk<Study>(`/api/studies/${id}`);
+  const study = useAsk<Study>(`/api/studies/${id}`, list.find((one) => one.id === id)?.fingerprint);
   return <Shown of={study}>{(value) => <MapOf study={value} list={list} />}</Shown>;
 }
 
@@ -151,8 +166,29 @@ function LayerChoice({ study, list, first, second }: { study: Study; list: Study
         <input type="range" min="10" max="100" step="5" value={values.o ?? "90"} onInput={(e) => house.set({ o: e.currentTarget.value })} />
       </label>
       <label class="check"><input type="checkbox" checked={values.stations !== "0"} onChange={(e) => house.set({ stations: e.currentTarget.checked ? null : "0" })} /> {word("showStations")}</label>
-      <label class="check"><input type="checkbox" checked={values.plan === "1"} onChange={(e) => house.set({ plan: e.currentTarget.checked ? "1" : null })} /> {word("showPlan")}</label>
+      {study.finished?.includes("restoration") && <label class="check"><input type="checkbox" checked={values.plan === "1"} onChange={(e) => house.set({ plan: e.currentTarget.checked ? "1" : null })} /> {word("showPlan")}</label>}
+      {study.isotopes && <PieChoice study={study} />}
     </section>
+  );
+}
+
+function PieChoice({ study }: { study: Study }) {
+  const house = useHouse();
+  const word = useSay();
+  const period = house.address.values.pies;
+  const { periods } = usePies(study, period);
+  return (
+    <>
+      <label class="check"><input type="checkbox" checked={Boolean(period)} onChange={(e) => house.set({ pies: e.currentTarget.checked ? "1" : null })} /> {word("showPies")}</label>
+      {period && periods.length > 0 && (
+        <div class="pie-choice">
+          <div class="segments small" role="group" aria-label={word("periodWord")}>
+            {periods.map((one, k) => <button key={one} aria-pressed={one === period || (!periods.includes(period) && k === 0)} onClick={() => house.set({ pies: one })}>{monthWord(house.language, one)}</button>)}
+          </div>
+          <ul class="work-key">{Object.entries(WATERS).map(([name, both]) => <li key={name}><span class="swatch round" ref={(e) => e?.style.setProperty("--swatch", colourOfWater(name))} /> {pick(house.language, both)}</li>)}</ul>
+        </div>
+      )}
+    </>
   );
 }
 
@@ -275,6 +311,24 @@ function useRings(study: Study, shown: boolean): Scene["rings"] {
   );
 }
 
+interface Band { label: string; column: number; row: number; of: { period: string; source: string; median: number }[] }
+
+/** Pies of the sources of soil water, one for each altitude band, in the period asked for. */
+function usePies(study: Study, period: string | undefined): { pies: Scene["pies"]; periods: string[] } {
+  const bands = useAsk<Band[]>(period && study.isotopes ? `/api/studies/${study.id}/sources/bands` : null);
+  return useMemo(() => {
+    const found = period ? (bands.value ?? []) : [];
+    const periods = [...new Set(found.flatMap((band) => band.of.map((one) => one.period)))];
+    const chosen = periods.includes(period ?? "") ? period : periods[0];
+    const pies = found.map((band) => ({
+      ...band,
+      label: band.label,
+      parts: band.of.filter((one) => one.period === chosen).map((one) => ({ share: one.median, colour: colourOfWater(one.source) })),
+    }));
+    return { pies: pies.filter((pie) => pie.parts.length > 0), periods };
+  }, [bands.value, period]);
+}
+
 function Board({ study, first, second, a, b, day }: BoardProps) {
   const house = useHouse();
   const word = useSay();
@@ -290,6 +344,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
   const [sketch, setSketch] = useState<[number, number][] | null>(null);
   const marks = useMarks(study);
   const rings = useRings(study, values.plan === "1");
+  const { pies } = usePies(study, values.pies);
   const frame: Frame = { columns: grid.columns, rows: grid.rows, stretch: grid.stretch, ...size };
   const at = view ?? wholeArea(frame);
 
@@ -304,7 +359,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
   useEffect(() => {
     void bytes(`/api/studies/${study.id}/relief`)
       .then((found) => {
-        shade(sheets.current.relief, grid.columns, grid.rows, found);
+        shade(sheets.current.relief, found);
         setRelief(true);
       })
       .catch(() => undefined);
@@ -325,9 +380,11 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
       second: b && second ? sheets.current.b : null,
       divide: Number(values.swipe ?? 50) / 100,
       opacity: Number(values.o ?? 90) / 100,
+      light: house.dark ? 0.45 : 0.55,
       outline: grid.outline,
       marks: values.stations === "0" ? [] : marks,
       rings,
+      pies,
       place: readCorners(values.at),
       cursor,
       sketch: sketch ?? [],
@@ -336,7 +393,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
     draw(canvas.current!, scene);
     canvas.current!.dataset.day = day ?? "";
     canvas.current!.dataset.drawn = String(performance.now() - started);
-  }, [size, view, relief, a, b, first, second, values.swipe, values.o, values.at, values.stations, marks, rings, cursor, sketch, house.dark, day]);
+  }, [size, view, relief, a, b, first, second, values.swipe, values.o, values.at, values.stations, marks, rings, pies, cursor, sketch, house.dark, day]);
 
   const point = (event: MouseEvent): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();

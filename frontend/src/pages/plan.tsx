@@ -1,18 +1,19 @@
 // The work plan: a calendar, the units by priority, and who approves or declines what.
 import { useState } from "preact/hooks";
 import { Refusal, send } from "../api";
+import { BandCalendar, Months, Track, type CalendarRow } from "../parts/calendar";
 import { Dialog, may, Problem, Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
 import { date, number, sayValue } from "../words";
 
 interface PlanCard { id: string; year?: number; units?: number; states?: Record<string, number>; problem?: string }
 interface Unit { name: string; hectares: number; grade: string; elevation: number | null; priority: number; state: string; field_visit_first: boolean; history: [string, string, string, string][] }
 interface Row { unit: string; measure: string; season: string; opens: string | null; deadline: string | null; closes_dry: string | null; water_check: string; reasons: string; refused: string; source: string; target_cover: number | null; earthwork?: string }
-interface Plan extends PlanCard { lines: Unit[]; rows: { en: Row[]; zh: Row[] } }
+interface Plan extends PlanCard { lines: Unit[]; rows: { en: Row[]; zh: Row[] }; calendar: CalendarRow[] }
 
 export function PlanPage() {
   const house = useHouse();
   const word = useSay();
-  const plans = useAsk<PlanCard[]>("/api/plans");
+  const plans = useAsk<PlanCard[]>("/api/plans", house.studies);
   return (
     <Shown of={plans}>
       {(list) => {
@@ -29,7 +30,7 @@ function OnePlan({ id, list }: { id: string; list: PlanCard[] }) {
   const house = useHouse();
   const word = useSay();
   const [turn, setTurn] = useState(0);
-  const plan = useAsk<Plan>(`/api/plans/${id}`, turn);
+  const plan = useAsk<Plan>(`/api/plans/${id}`, `${house.studies}${turn}`);
   const [moving, setMoving] = useState<{ unit: Unit; state: string } | null>(null);
   const again = () => setTurn((k) => k + 1);
   return (
@@ -47,6 +48,7 @@ function OnePlan({ id, list }: { id: string; list: PlanCard[] }) {
           </header>
           <p>{Object.entries(value.states ?? {}).map(([state, n]) => <Tag key={state} kind={state}>{sayValue(house.language, "plan", state)} {n}</Tag>)}</p>
           {!may(house.session, "editor") && <p class="note">{word("needEditor")}</p>}
+          {value.calendar.length > 0 && <BandCalendar rows={value.calendar} year={value.year!} />}
           <Calendar plan={value} />
           <ul class="cards units">
             {[...value.lines].sort((a, b) => b.priority - a.priority).map((unit) => (
@@ -73,12 +75,12 @@ function UnitCard({ unit, rows, onMove }: { unit: Unit; rows: Row[]; onMove: (st
   return (
     <article class="card flat">
       <header class="bar">
-        <h2>{unit.name} <small>{number(house.language, unit.hectares)} ha{unit.elevation !== null && ` · ${number(house.language, unit.elevation, 4)} m`} · {word("grade")}: {unit.grade}</small></h2>
+        <h2>{unit.name} <small>{number(house.language, unit.hectares)} ha{unit.elevation !== null && ` · ${number(house.language, unit.elevation, 4)} m`} · {word("grade")}: {sayValue(house.language, "grade", unit.grade)}</small></h2>
         <Tag kind={unit.state}>{sayValue(house.language, "plan", unit.state)}</Tag>
       </header>
       <div class="wide-table" tabIndex={0} role="group">
         <table>
-          <thead><tr><th scope="col">{word("measure")}</th><th scope="col">{word("season")}</th><th scope="col">{word("opens")}</th><th scope="col">{word("deadline")}</th><th scope="col">{word("source")}</th></tr></thead>
+          <thead><tr><th scope="col">{word("measure")}</th><th scope="col">{word("season")}</th><th scope="col">{word("opens")}</th><th scope="col">{word("deadline")}</th><th scope="col">{word("sourceOf")}</th></tr></thead>
           <tbody>
             {rows.map((row) => (
               <tr key={row.measure}><th scope="row">{row.measure || word("none")}</th><td>{row.season}</td><td>{row.opens ? date(house.language, row.opens) : "–"}</td><td>{row.deadline ? date(house.language, row.deadline) : "–"}</td><td><small>{row.source}</small></td></tr>
@@ -130,26 +132,30 @@ function MoveForm({ plan, unit, state, onClose, onDone }: { plan: string; unit: 
   );
 }
 
-/** Work with dates as bars over the months, by unit. */
+/** Work with dates as bars over the months, a row for each unit. */
 function Calendar({ plan }: { plan: Plan }) {
   const house = useHouse();
   const word = useSay();
   const rows = plan.rows[house.language].filter((row) => row.opens && row.deadline);
   if (!rows.length) return null;
   const start = Date.UTC(plan.year!, 0, 1);
-  const share = (iso: string) => Math.min(100, Math.max(0, ((Date.parse(`${iso.slice(0, 10)}T00:00:00Z`) - start) / 86400000 / 365) * 100));
-  const months = Array.from({ length: 12 }, (_, k) => new Intl.DateTimeFormat(house.language === "zh" ? "zh-CN" : "en-GB", { month: "short", timeZone: "UTC" }).format(Date.UTC(2021, k, 1)));
+  const day = (iso: string) => (Date.parse(`${iso.slice(0, 10)}T00:00:00Z`) - start) / 86400000 + 1;
+  const work = (row: Row) => plan.calendar.find((one) => one.name.includes(row.measure))?.work ?? "";
+  const units = [...new Set(rows.map((row) => row.unit))];
   return (
-    <section class="calendar" aria-label={word("calendar")}>
-      <h2>{word("calendar")}</h2>
-      <div class="months" aria-hidden="true"><span />{months.map((name) => <span key={name}>{name}</span>)}</div>
-      <ul>
-        {rows.map((row) => (
-          <li key={`${row.unit}${row.measure}`}>
-            <span class="what">{row.unit} <small>{row.measure}</small></span>
-            <span class="track"><span class="work" ref={(e) => { e?.style.setProperty("left", `${share(row.opens!)}%`); e?.style.setProperty("width", `${Math.max(0.8, share(row.deadline!) - share(row.opens!))}%`); }} /><span class="visually-hidden">{date(house.language, row.opens!)} – {date(house.language, row.deadline!)}</span></span>
-          </li>
-        ))}
+    <section class="bands" aria-label={word("calendarOfUnits")}>
+      <h2>{word("calendarOfUnits")}</h2>
+      <Months />
+      <ul class="band-rows tight">
+        {units.map((unit) => {
+          const line = plan.lines.find((one) => one.name === unit)!;
+          return (
+            <li key={unit}>
+              <span class="what"><strong>{unit}</strong> <small>{line.elevation !== null && `${number(house.language, line.elevation, 4)} m · `}{sayValue(house.language, "grade", line.grade)}</small></span>
+              <Track bars={rows.filter((row) => row.unit === unit).map((row) => ({ work: work(row), from: day(row.opens!), to: day(row.deadline!), label: `${row.measure}: ${date(house.language, row.opens!)} – ${date(house.language, row.deadline!)}` }))} />
+            </li>
+          );
+        })}
       </ul>
     </section>
   );

@@ -1,10 +1,11 @@
 // Where the water came from: the samples in their plane, the lines, and fractions by group.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { StudyCard } from "../api";
+import { colourOfWater } from "../palette";
 import { Shown, useAsk, useHouse, useSay } from "../parts/ui";
-import { pick, sayValue } from "../words";
+import { monthWord, number, pick, sayValue } from "../words";
 
-interface Sample { sample_id: string; water: string; month: string; d18O: number | null; d2H: number | null; elevation: number | null; altitude_band: string | null; vegetation: string | null }
+interface Sample { sample_id: string; water: string; month: string; d18O: number | null; d2H: number | null; elevation: number | null; altitude_band: string | null; vegetation: string | null; aspect_sector: string | null; layer: string | null }
 interface WaterLine { grouping: string; label: string; period: string; slope: number; intercept: number; n: number; status: string }
 interface Fraction { grouping: string; label: string; period: string; source: string; median: number; low: number; high: number; n: number }
 interface Sources {
@@ -14,11 +15,11 @@ interface Sources {
   lines: WaterLine[];
   waters: { water: string; group: string; n: number; d18O_mean: number; d2H_mean: number }[];
   fractions: Fraction[];
+  findings: { sample_id: string; rule: string; severity: string; column: string; reason: string }[];
   verdicts: { label: string; period: string; verdict: string; reason: string }[];
   words: Record<string, [string, string]>;
 }
-const COLOURS: Record<string, string> = { soil: "#8a5a2b", precipitation: "#1f78b4", ground_ice: "#41b6c4", snow_melt: "#7b6bb5", glacier_melt: "#5aa0d6", river: "#2c7a52", supra_permafrost: "#c2457c" };
-const colourOf = (water: string): string => COLOURS[water.replaceAll(" ", "_")] ?? "#777777";
+const colourOf = colourOfWater;
 
 export function SourcesPage() {
   const house = useHouse();
@@ -45,21 +46,83 @@ export function SourcesPage() {
   );
 }
 
+/** Samples that are looked at in the plane, the table and the list at once. */
+interface Picked { ids: Set<string>; name: string }
+
+/** The soil samples that a row of the fractions rests on. */
+export function samplesOf(samples: Sample[], grouping: string, label: string, period: string): Set<string> {
+  const field = (one: Sample): string | null => (grouping === "all" ? label : ((one as unknown as Record<string, string | null>)[grouping] ?? null));
+  const own = samples.filter((one) => one.water === "soil" && field(one) === label && (period === "all" || one.month === period));
+  return new Set(own.map((one) => one.sample_id));
+}
+
+const mean = (values: (number | null)[]): number | null => {
+  const known = values.filter((v): v is number => v !== null);
+  return known.length ? known.reduce((sum, v) => sum + v, 0) / known.length : null;
+};
+
+function Selection({ value, picked, onClear }: { value: Sources; picked: Picked; onClear: () => void }) {
+  const house = useHouse();
+  const word = useSay();
+  const own = value.samples.filter((one) => picked.ids.has(one.sample_id));
+  const waters = [...new Set(own.map((one) => one.water))];
+  const show = (v: number | null) => (v === null ? "–" : v.toFixed(1).replace("-", "−"));
+  return (
+    <section class="selection" aria-live="polite">
+      <header class="bar"><h2>{own.length} {word("samples")} {word("selected")} <small>{picked.name}</small></h2><button class="plain" onClick={onClear}>{word("clearSelection")}</button></header>
+      <div class="wide-table" tabIndex={0} role="group" aria-label={word("selected")}>
+        <table>
+          <thead><tr><th scope="col">{word("samples")}</th><th scope="col" class="number">n</th><th scope="col" class="number">δ¹⁸O [‰]</th><th scope="col" class="number">δ²H [‰]</th><th scope="col">{word("elevationRange")}</th></tr></thead>
+          <tbody>
+            {waters.map((water) => {
+              const part = own.filter((one) => one.water === water);
+              const heights = part.map((one) => one.elevation).filter((v): v is number => v !== null);
+              return (
+                <tr key={water}>
+                  <th scope="row"><span class="swatch round" ref={(e) => e?.style.setProperty("--swatch", colourOf(water))} /> {pick(house.language, value.words[water] ?? [water, water])}</th>
+                  <td class="number">{part.length}</td>
+                  <td class="number">{show(mean(part.map((one) => one.d18O)))}</td>
+                  <td class="number">{show(mean(part.map((one) => one.d2H)))}</td>
+                  <td>{heights.length ? `${number(house.language, Math.min(...heights), 4)}–${number(house.language, Math.max(...heights), 4)} m` : "–"}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Findings({ value }: { value: Sources }) {
+  const word = useSay();
+  if (!value.findings.length) return null;
+  return (
+    <details class="fold">
+      <summary>{word("findings")} ({value.findings.length})</summary>
+      <ul>{value.findings.slice(0, 100).map((one) => <li key={`${one.sample_id}${one.column}${one.rule}`}><strong>{one.sample_id}</strong> {one.column}: {one.reason}</li>)}</ul>
+    </details>
+  );
+}
+
 function OfStudy({ id }: { id: string }) {
   const found = useAsk<Sources>(`/api/studies/${id}/sources`);
   const word = useSay();
+  const [picked, setPicked] = useState<Picked | null>(null);
   return (
     <Shown of={found}>
       {(value) => (
         <div class="two">
           <section>
             <h2>{word("biplot")} <small>{value.n} {word("samples")}</small></h2>
-            <Biplot value={value} />
+            <Biplot value={value} picked={picked} onPick={setPicked} />
             <p class="links"><a href={`/api/studies/${id}/sources/samples.csv`} download>{word("csv")}</a></p>
           </section>
           <section>
-            <Fractions value={value} />
+            <Fractions value={value} picked={picked} onPick={setPicked} />
             <p class="links"><a href={`/api/studies/${id}/sources/fractions.csv`} download>{word("csv")}</a></p>
+            {picked && <Selection value={value} picked={picked} onClear={() => setPicked(null)} />}
+            <Findings value={value} />
           </section>
         </div>
       )}
@@ -67,21 +130,46 @@ function OfStudy({ id }: { id: string }) {
   );
 }
 
-function Biplot({ value }: { value: Sources }) {
+function Biplot({ value, picked, onPick }: { value: Sources; picked: Picked | null; onPick: (picked: Picked | null) => void }) {
   const house = useHouse();
   const word = useSay();
   const canvas = useRef<HTMLCanvasElement>(null);
   const waters = useMemo(() => [...new Set(value.samples.map((one) => one.water))], [value]);
   const [shown, setShown] = useState<Set<string>>(() => new Set(waters));
   const [width, setWidth] = useState(0);
+  const [box, setBox] = useState<[number, number, number, number] | null>(null);
   useEffect(() => {
     const seen = new ResizeObserver(([entry]) => setWidth(Math.round(entry!.contentRect.width)));
     seen.observe(canvas.current!.parentElement!);
     return () => seen.disconnect();
   }, []);
   useEffect(() => {
-    if (width) paint(canvas.current!, width, value, shown, house.dark);
-  }, [value, shown, width, house.dark]);
+    if (width) paint(canvas.current!, width, value, shown, house.dark, picked?.ids ?? null, box);
+  }, [value, shown, width, house.dark, picked, box]);
+  const place = (event: PointerEvent): [number, number] => {
+    const home = canvas.current!.getBoundingClientRect();
+    return [event.clientX - home.left, event.clientY - home.top];
+  };
+  const start = (event: PointerEvent) => {
+    canvas.current!.setPointerCapture(event.pointerId);
+    const at = place(event);
+    setBox([...at, ...at]);
+  };
+  const move = (event: PointerEvent) => box && setBox([box[0], box[1], ...place(event)]);
+  const end = () => {
+    if (!box) return;
+    setBox(null);
+    const [left, right] = [Math.min(box[0], box[2]), Math.max(box[0], box[2])];
+    const [top, bottom] = [Math.min(box[1], box[3]), Math.max(box[1], box[3])];
+    if (right - left < 4 && bottom - top < 4) return onPick(null);
+    const { X, Y } = axesOf(value, width);
+    const inside = value.samples.filter((one) => {
+      if (one.d18O === null || one.d2H === null || !shown.has(one.water)) return false;
+      const [x, y] = [X(one.d18O), Y(one.d2H)];
+      return x >= left && x <= right && y >= top && y <= bottom;
+    });
+    onPick(inside.length ? { ids: new Set(inside.map((one) => one.sample_id)), name: "" } : null);
+  };
   const toggle = (water: string) => {
     const next = new Set(shown);
     if (!next.delete(water)) next.add(water);
@@ -99,11 +187,12 @@ function Biplot({ value }: { value: Sources }) {
           </button>
         ))}
       </div>
-      <div class="canvas-chart"><canvas ref={canvas} role="img" aria-label={word("biplot")} /></div>
+      <div class="canvas-chart brush"><canvas ref={canvas} role="img" aria-label={word("biplot")} onPointerDown={start} onPointerMove={move} onPointerUp={end} onPointerCancel={() => setBox(null)} /></div>
+      <p class="note">{word("dragToSelect")}</p>
       <ul class="plain-list lines">
         {line && <li><span class="stroke solid" /> {word("lmwl")}: δ²H = {line.slope.toFixed(2)} δ¹⁸O {line.intercept < 0 ? "−" : "+"} {Math.abs(line.intercept).toFixed(1)} (n = {line.n})</li>}
         {evaporation.map((one) => (
-          <li key={one.period}><span class="stroke dashed" /> {word("lel")}, {one.period}: {one.slope.toFixed(2)} δ¹⁸O {one.intercept < 0 ? "−" : "+"} {Math.abs(one.intercept).toFixed(1)} (n = {one.n})</li>
+          <li key={one.period}><span class="stroke dashed" /> {word("lel")}, {monthWord(house.language, one.period)}: {one.slope.toFixed(2)} δ¹⁸O {one.intercept < 0 ? "−" : "+"} {Math.abs(one.intercept).toFixed(1)} (n = {one.n})</li>
         ))}
         <li><span class="stroke poly" /> {word("polygonSources")}</li>
       </ul>
@@ -111,14 +200,9 @@ function Biplot({ value }: { value: Sources }) {
   );
 }
 
-function paint(canvas: HTMLCanvasElement, width: number, value: Sources, shown: Set<string>, dark: boolean) {
+/** Where values lie on the plane. */
+function axesOf(value: Sources, width: number) {
   const height = Math.min(460, Math.max(300, width * 0.72));
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = width * ratio;
-  canvas.height = height * ratio;
-  canvas.style.height = `${height}px`;
-  const c = canvas.getContext("2d")!;
-  c.setTransform(ratio, 0, 0, ratio, 0, 0);
   const points = value.samples.filter((one) => one.d18O !== null && one.d2H !== null);
   const xs = points.map((one) => one.d18O!);
   const ys = points.map((one) => one.d2H!);
@@ -127,6 +211,17 @@ function paint(canvas: HTMLCanvasElement, width: number, value: Sources, shown: 
   const [y0, y1] = [Math.floor(Math.min(...ys) / 10) * 10 - 10, Math.ceil(Math.max(...ys) / 10) * 10 + 10];
   const X = (v: number) => box.left + ((v - x0) / (x1 - x0)) * (box.right - box.left);
   const Y = (v: number) => box.bottom - ((v - y0) / (y1 - y0)) * (box.bottom - box.top);
+  return { height, points, box, x0, x1, y0, y1, X, Y };
+}
+
+function paint(canvas: HTMLCanvasElement, width: number, value: Sources, shown: Set<string>, dark: boolean, picked: Set<string> | null, brush: [number, number, number, number] | null) {
+  const { height, points, box, x0, x1, y0, y1, X, Y } = axesOf(value, width);
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  canvas.style.height = `${height}px`;
+  const c = canvas.getContext("2d")!;
+  c.setTransform(ratio, 0, 0, ratio, 0, 0);
   const ink = dark ? "#c3ccd6" : "#46515e";
   c.font = "12px system-ui, sans-serif";
   c.fillStyle = ink;
@@ -146,13 +241,21 @@ function paint(canvas: HTMLCanvasElement, width: number, value: Sources, shown: 
   c.beginPath();
   c.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
   c.clip();
-  c.globalAlpha = 0.55;
-  for (const one of points) {
+  // what is selected comes last, so that it lies on top
+  const ordered = picked ? [...points].sort((a, b) => Number(picked.has(a.sample_id)) - Number(picked.has(b.sample_id))) : points;
+  for (const one of ordered) {
     if (!shown.has(one.water)) continue;
+    const chosen = picked?.has(one.sample_id) ?? false;
+    c.globalAlpha = chosen ? 0.95 : picked ? 0.13 : 0.55;
     c.fillStyle = colourOf(one.water);
     c.beginPath();
-    c.arc(X(one.d18O!), Y(one.d2H!), 2.4, 0, 7);
+    c.arc(X(one.d18O!), Y(one.d2H!), chosen ? 3.4 : 2.4, 0, 7);
     c.fill();
+    if (chosen && picked!.size < 400) {
+      c.strokeStyle = ink;
+      c.lineWidth = 0.7;
+      c.stroke();
+    }
   }
   c.globalAlpha = 1;
   c.strokeStyle = ink;
@@ -163,7 +266,7 @@ function paint(canvas: HTMLCanvasElement, width: number, value: Sources, shown: 
   c.strokeStyle = colourOf("soil");
   for (const one of value.lines.filter((l) => l.grouping === "all" && l.status === "ok")) segment(c, X(x0), Y(one.slope * x0 + one.intercept), X(x1), Y(one.slope * x1 + one.intercept));
   c.setLineDash([]);
-  const corners = value.waters.filter((one) => one.water !== "soil" && one.water !== "river" && shown.has(one.water));
+  const corners = value.waters.filter((one) => isSource(value, one.water) && shown.has(one.water));
   c.strokeStyle = ink;
   c.lineWidth = 1.2;
   if (corners.length > 2) {
@@ -182,6 +285,18 @@ function paint(canvas: HTMLCanvasElement, width: number, value: Sources, shown: 
     c.strokeStyle = ink;
   }
   c.restore();
+  if (brush) {
+    c.strokeStyle = ink;
+    c.setLineDash([4, 3]);
+    c.strokeRect(brush[0], brush[1], brush[2] - brush[0], brush[3] - brush[1]);
+    c.setLineDash([]);
+  }
+}
+
+/** Whether the mixing took this water for a source; without a mixing, all but soil and rivers. */
+function isSource(value: Sources, water: string): boolean {
+  const named = new Set(value.fractions.map((one) => one.source.replaceAll(" ", "_")));
+  return named.size ? named.has(water.replaceAll(" ", "_")) : water !== "soil" && water !== "river";
 }
 
 function segment(c: CanvasRenderingContext2D, x: number, y: number, toX: number, toY: number) {
@@ -191,7 +306,7 @@ function segment(c: CanvasRenderingContext2D, x: number, y: number, toX: number,
   c.stroke();
 }
 
-function Fractions({ value }: { value: Sources }) {
+function Fractions({ value, picked, onPick }: { value: Sources; picked: Picked | null; onPick: (picked: Picked | null) => void }) {
   const house = useHouse();
   const word = useSay();
   const groupings = [...new Set(value.fractions.map((one) => one.grouping))];
@@ -206,7 +321,7 @@ function Fractions({ value }: { value: Sources }) {
       <h2>{word("fractions")}</h2>
       <div class="row-of-labels">
         <label>{word("groupBy")} <select value={chosen} onChange={(e) => house.set({ by: e.currentTarget.value, period: null })}>{groupings.map((one) => <option key={one} value={one}>{sayValue(house.language, "by", one).replace(/^by_/, "")}</option>)}</select></label>
-        {periods.length > 1 && <label>{word("periodWord")} <select value={period} onChange={(e) => house.set({ period: e.currentTarget.value })}>{periods.map((one) => <option key={one} value={one}>{one}</option>)}</select></label>}
+        {periods.length > 1 && <label>{word("periodWord")} <select value={period} onChange={(e) => house.set({ period: e.currentTarget.value })}>{periods.map((one) => <option key={one} value={one}>{monthWord(house.language, one)}</option>)}</select></label>}
       </div>
       <div class="wide-table" tabIndex={0} role="group">
         <table class="fractions">
@@ -216,8 +331,8 @@ function Fractions({ value }: { value: Sources }) {
             {labels.map((label) => {
               const own = rows.filter((one) => one.label === label);
               return (
-                <tr key={label}>
-                  <th scope="row">{label}</th>
+                <tr key={label} class={picked?.name === `${label}, ${period}` ? "picked" : ""}>
+                  <th scope="row"><button class="plain link" aria-pressed={picked?.name === `${label}, ${period}`} onClick={() => onPick(picked?.name === `${label}, ${period}` ? null : { ids: samplesOf(value.samples, chosen, label, period), name: `${label}, ${period}` })}>{label === "all" ? word("all") : label}</button></th>
                   {own.map((one) => <td key={one.source}><Whisker one={one} /><b>{Math.round(one.median * 100)}</b> <small>{Math.round(one.low * 100)}–{Math.round(one.high * 100)} %</small></td>)}
                   <td class="number">{own[0]!.n}</td>
                 </tr>

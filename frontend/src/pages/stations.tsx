@@ -156,7 +156,7 @@ function SoilChart({ series }: { series: Points[] }) {
   if (!props) return null;
   return (
     <>
-      <Chart {...props} />
+      <Chart of={props} />
       <p class="key"><span class="frost" /> {word("frozenShade")}{props.levels!.length > 0 && <> · <span class="level" /> {word("threshold")}</>}</p>
     </>
   );

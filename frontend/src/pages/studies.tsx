@@ -1,13 +1,14 @@
 // Studies: the runs that are served, their reports, and two of them compared.
 import { useState } from "preact/hooks";
 import type { StudyCard } from "../api";
-import { Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
+import { RunBar, SampleUpload } from "../parts/run";
+import { may, Shown, useAsk, useHouse, useSay } from "../parts/ui";
 import { number, pick, unit } from "../words";
 
 export function StudiesPage() {
   const word = useSay();
   const house = useHouse();
-  const studies = useAsk<StudyCard[]>("/api/studies");
+  const studies = useAsk<StudyCard[]>("/api/studies", house.studies);
   return (
     <Shown of={studies}>
       {(list) => {
@@ -42,17 +43,18 @@ function Card({ one }: { one: StudyCard }) {
   const total = one.steps?.reduce((sum, step) => sum + (step.seconds ?? 0), 0) ?? 0;
   return (
     <article class="card flat">
-      <h2>{one.name} {one.running?.map((step) => <Tag key={step} kind="pending">{word("runningNow")}: {step}</Tag>)}</h2>
+      <h2>{one.name}</h2>
       <p class="note">
         {one.shape && `${one.shape[0]} × ${one.shape[1]} ${word("cells")} · `}{one.layers} {word("layersWord")}
-        {began && ` · ${began.slice(0, 16).replace("T", " ")} UTC`} · Headwater {one.version} · {number(house.language, total, 3)} {word("seconds")}
+        {began && ` · ${began.slice(0, 16).replace("T", " ")} UTC`}{one.version && ` · Headwater ${one.version}`}{total > 0 && ` · ${number(house.language, total, 3)} ${word("seconds")}`}
       </p>
-      <p class="steps">{one.finished?.map((step) => <Tag key={step} kind="good">✓ {step}</Tag>)}</p>
+      <RunBar one={one} />
       <p class="actions">
         <a class="button" href={`#/map?study=${one.id}`}>{word("map")}</a>
         {one.isotopes && <a class="button" href={`#/sources?study=${one.id}`}>{word("sources")}</a>}
         {one.report ? <button onClick={() => house.set({ report: one.id })}>{word("openReport")}</button> : <span class="note">{word("noReport")}</span>}
       </p>
+      {one.isotopes && one.may_run && may(house.session, "editor") && <SampleUpload id={one.id} />}
     </article>
   );
 }

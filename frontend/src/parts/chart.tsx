@@ -26,16 +26,25 @@ export interface ChartProps {
   height?: number;
   /** Spans of time that are shaded [s]. */
   shaded?: [number, number][];
+  shade?: string;
   levels?: { value: number; label: string }[];
-  marker?: number | null;
-  onPick?: (time: number) => void;
+  /** Points in time with a word each [s]. */
+  events?: { at: number; label: string }[];
 }
 
-export function Chart(props: ChartProps) {
+/** A chart; the day that is looked at and the span that is shown move without drawing it anew. */
+export function Chart({ of: props, marker = null, span = null }: { of: ChartProps; marker?: number | null; span?: [number, number] | null }) {
   const place = useRef<HTMLDivElement>(null);
+  const drawn = useRef<uPlot | null>(null);
+  const day = useRef(marker);
+  day.current = marker;
   useEffect(() => {
     const home = place.current!;
-    const chart = new uPlot(options(props, home.clientWidth || 600), data(props), home);
+    const began = performance.now();
+    const chart = new uPlot(options(props, home.clientWidth || 600, day), data(props), home);
+    drawn.current = chart;
+    if (span) chart.setScale("x", { min: span[0], max: span[1] });
+    home.dataset.drawn = String(performance.now() - began);
     const seen = new ResizeObserver(() => {
       if (home.clientWidth && home.clientWidth !== chart.width)
         chart.setSize({ width: home.clientWidth, height: chart.height });
@@ -43,16 +52,23 @@ export function Chart(props: ChartProps) {
     seen.observe(home);
     return () => {
       seen.disconnect();
+      drawn.current = null;
       chart.destroy();
     };
   }, [props]);
+  useEffect(() => {
+    drawn.current?.redraw(false);
+  }, [marker]);
+  useEffect(() => {
+    if (span) drawn.current?.setScale("x", { min: span[0], max: span[1] });
+  }, [span?.[0], span?.[1]]);
   return <div class="chart" ref={place} role="img" aria-label={props.label} />;
 }
 
 const data = (props: ChartProps): uPlot.AlignedData =>
   [props.times, ...props.lines.map((line) => line.values)] as uPlot.AlignedData;
 
-function options(props: ChartProps, width: number): uPlot.Options {
+function options(props: ChartProps, width: number, day: { current: number | null }): uPlot.Options {
   const ink = props.dark ? "#c3ccd6" : "#46515e";
   const grid = props.dark ? "#2b3540" : "#e3e8ed";
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: "12px system-ui" };
@@ -73,13 +89,14 @@ function options(props: ChartProps, width: number): uPlot.Options {
       ...props.lines.map((line) => series(line)),
     ],
     bands: (props.bands ?? []).map((band) => ({ series: [band.upper, band.lower] as [number, number], fill: band.colour })),
-    hooks: { drawClear: [(chart) => shades(chart, props)], draw: [(chart) => levels(chart, props, ink)] },
+    hooks: { drawClear: [(chart) => shades(chart, props)], draw: [(chart) => levels(chart, props, ink, day.current)] },
   };
 }
 
 function series(line: Line): uPlot.Series {
   return {
     label: line.label,
+    class: line.hidden ? "unsaid" : undefined,
     stroke: line.colour,
     width: line.width ?? 1.6,
     dash: line.dash,
@@ -105,7 +122,7 @@ function tick(at: number, step: number, language: string): string {
 
 function shades(chart: uPlot, props: ChartProps) {
   const c = chart.ctx;
-  c.fillStyle = props.dark ? "rgba(120,150,220,.16)" : "rgba(74,95,168,.12)";
+  c.fillStyle = props.shade ?? (props.dark ? "rgba(120,150,220,.16)" : "rgba(74,95,168,.12)");
   for (const [from, to] of props.shaded ?? []) {
     const x = chart.valToPos(from, "x", true);
     const end = chart.valToPos(to, "x", true);
@@ -114,7 +131,7 @@ function shades(chart: uPlot, props: ChartProps) {
   }
 }
 
-function levels(chart: uPlot, props: ChartProps, ink: string) {
+function levels(chart: uPlot, props: ChartProps, ink: string, marker: number | null) {
   const c = chart.ctx;
   const ratio = window.devicePixelRatio || 1;
   c.save();
@@ -129,11 +146,20 @@ function levels(chart: uPlot, props: ChartProps, ink: string) {
     line(c, chart.bbox.left, y, chart.bbox.left + chart.bbox.width, y);
     c.fillText(level.label, chart.bbox.left + 6 * ratio, y - 4 * ratio);
   }
-  if (props.marker != null) {
-    const x = chart.valToPos(props.marker, "x", true);
+  const right = chart.bbox.left + chart.bbox.width;
+  c.setLineDash([2 * ratio, 3 * ratio]);
+  for (const event of props.events ?? []) {
+    const x = chart.valToPos(event.at, "x", true);
+    if (x < chart.bbox.left || x > right) continue;
+    line(c, x, chart.bbox.top, x, chart.bbox.top + chart.bbox.height);
+    const wide = c.measureText(event.label).width;
+    c.fillText(event.label, x + wide + 8 * ratio > right ? x - wide - 4 * ratio : x + 4 * ratio, chart.bbox.top + 12 * ratio);
+  }
+  if (marker != null) {
+    const x = chart.valToPos(marker, "x", true);
     c.setLineDash([]);
     c.strokeStyle = ink;
-    if (x >= chart.bbox.left && x <= chart.bbox.left + chart.bbox.width)
+    if (x >= chart.bbox.left && x <= right)
       line(c, x, chart.bbox.top, x, chart.bbox.top + chart.bbox.height);
   }
   c.restore();

@@ -23,9 +23,12 @@ export interface Scene {
   /** Share of the width that shows the first layer. */
   divide: number;
   opacity: number;
+  /** Strength of the relief. */
+  light: number;
   outline: [number, number][][];
   marks: Mark[];
   rings: { ring: [number, number][]; state: string; name: string }[];
+  pies: { column: number; row: number; label: string; parts: { share: number; colour: string }[] }[];
   place: Corners | null;
   cursor: [number, number] | null;
   sketch: [number, number][];
@@ -50,14 +53,19 @@ export function colour(target: HTMLCanvasElement, columns: number, rows: number,
   context.putImageData(image, 0, 0);
 }
 
-export function shade(target: HTMLCanvasElement, columns: number, rows: number, bytes: Uint8Array): void {
+/** Draw the relief: rows and columns as four bytes each, then a byte for each pixel. */
+export function shade(target: HTMLCanvasElement, sent: Uint8Array): void {
+  const head = new DataView(sent.buffer, sent.byteOffset, 8);
+  const [rows, columns, bytes] = [head.getUint32(0, true), head.getUint32(4, true), sent.subarray(8)];
   target.width = columns;
   target.height = rows;
   const context = target.getContext("2d")!;
   const image = context.createImageData(columns, rows);
   for (let k = 0; k < bytes.length; k++) {
-    image.data[4 * k] = image.data[4 * k + 1] = image.data[4 * k + 2] = 120 + 0.5 * bytes[k]!;
-    image.data[4 * k + 3] = bytes[k] ? 255 : 0;
+    image.data[4 * k] = image.data[4 * k + 1] = image.data[4 * k + 2] = 255;
+    if (bytes[k]! < 180) image.data[4 * k] = image.data[4 * k + 1] = image.data[4 * k + 2] = 0;
+    // brighter or darker than flat ground, so that colours below keep their hue
+    image.data[4 * k + 3] = bytes[k] ? Math.min(255, Math.abs(bytes[k]! - 180) * 1.5) : 0;
   }
   context.putImageData(image, 0, 0);
 }
@@ -73,21 +81,56 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene): void {
   c.clearRect(0, 0, frame.width, frame.height);
   const [x, y] = toScreen(view, frame, 0, 0);
   const [w, h] = [frame.columns * view.zoom, frame.rows * view.zoom * frame.stretch];
-  if (scene.relief) {
-    c.globalAlpha = 0.35;
-    c.imageSmoothingEnabled = true;
-    c.drawImage(scene.relief, x, y, w, h);
-  }
   c.imageSmoothingEnabled = false;
   c.globalAlpha = scene.opacity;
   const edge = scene.second ? frame.width * scene.divide : frame.width;
   if (scene.first) clipped(c, 0, edge, frame.height, () => c.drawImage(scene.first!, x, y, w, h));
   if (scene.second)
     clipped(c, edge, frame.width, frame.height, () => c.drawImage(scene.second!, x, y, w, h));
+  if (scene.relief) {
+    c.globalAlpha = scene.light;
+    c.imageSmoothingEnabled = true;
+    c.drawImage(scene.relief, x, y, w, h);
+  }
   c.globalAlpha = 1;
   drawLines(c, scene);
   if (scene.second) drawDivide(c, edge, frame.height, scene);
+  drawPies(c, scene);
   drawMarks(c, scene);
+}
+
+const RADIUS = 19;
+
+function drawPies(c: CanvasRenderingContext2D, scene: Scene) {
+  c.font = "600 11px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
+  c.textAlign = "center";
+  c.textBaseline = "middle";
+  for (const pie of scene.pies) {
+    const [x, y] = toScreen(scene.view, scene.frame, pie.column, pie.row);
+    let from = -Math.PI / 2;
+    const whole = pie.parts.reduce((sum, part) => sum + part.share, 0) || 1;
+    for (const part of pie.parts) {
+      const to = from + (2 * Math.PI * part.share) / whole;
+      c.beginPath();
+      c.moveTo(x, y);
+      c.arc(x, y, RADIUS, from, to);
+      c.closePath();
+      c.fillStyle = part.colour;
+      c.fill();
+      from = to;
+    }
+    c.beginPath();
+    c.arc(x, y, RADIUS, 0, 7);
+    c.strokeStyle = "#fff";
+    c.lineWidth = 2;
+    c.stroke();
+    c.lineWidth = 3.5;
+    c.strokeStyle = scene.ink.halo;
+    c.strokeText(pie.label, x, y + RADIUS + 9);
+    c.fillStyle = scene.ink.line;
+    c.fillText(pie.label, x, y + RADIUS + 9);
+  }
+  c.textAlign = "left";
 }
 
 function clipped(c: CanvasRenderingContext2D, from: number, to: number, high: number, paint: () => void) {

@@ -13,6 +13,8 @@ export interface House {
   embedded: boolean;
   /** Count of changes that the service has told of. */
   pulse: number;
+  /** Changes when a study does. */
+  studies: string;
   go(page: string, values?: Record<string, string>): void;
   set(values: Record<string, string | null>): void;
   signIn(): void;
@@ -35,7 +37,7 @@ export interface Loaded<T> {
 }
 
 /** Ask for a value, and again when the path or the pulse changes; the old one stays until then. */
-export function useAsk<T>(path: string | null, pulse = 0): Loaded<T> {
+export function useAsk<T>(path: string | null, pulse: number | string = 0): Loaded<T> {
   const [found, setFound] = useState<{ path: string; value: T } | null>(null);
   const [error, setError] = useState<Refusal | null>(null);
   const [turn, setTurn] = useState(0);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import typer
 
@@ -19,12 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["choose_rule", "run_demo_platform"]
 
 _MAKING: dict[str, Any] = {"shape": (30, 69), "resolution": 0.12}
-_YEARS = (2019, 2021)
+_YEARS = (2012, 2021)
+_DETECTOR = """\
+[detector]                # little is drawn here, so that the whole study takes half a minute
+methods = ["quantile"]
+classes = [4, 6]
+draws = 199
+series = "none"
+"""
 _STATIONS = 5
 _DAY = 86_400_000_000
 _BEFORE = 2.2
 """Days of the record that are played fast, before the stations go on at the pace of the world."""
-_SPEED = 1200.0
+_SPEED = 2400.0
 _RULE = """\
 [[rule]]
 name = "virtual-threshold"
@@ -53,16 +62,16 @@ def run_demo_platform(
     stop = threading.Event()
     store = out / "live" / "network.db"
     with report_errors():
-        _study(out, seed)
+        file = _study(out, seed)
         store.parent.mkdir(exist_ok=True)
         stations, first = _stations(seed)
         (store.parent / "alerts.toml").write_text(choose_rule(stations, first), encoding="utf-8")
-        _sign_up(store)
-    player = threading.Thread(target=_play, args=(stations, first, port, stop), daemon=True)
-    player.start()
+        passwords = _sign_up(store)
+    for work, given in ((_play, (stations, first)), (_compute, (passwords, file))):
+        threading.Thread(target=work, args=(*given, port, stop), daemon=True).start()
     try:
         run_serve(
-            studies=[out],
+            studies=[file],
             port=port,
             store=str(store),
             open_=True,
@@ -74,45 +83,87 @@ def run_demo_platform(
         stop.set()
 
 
-def _sign_up(store: Path) -> None:
+def _sign_up(store: Path) -> dict[str, str]:
     """Make accounts for this time, and print their passwords."""
     from headwater.cli.people import open_people
 
     people = open_people(str(store), None)
-    for role in ("ranger", "editor"):
-        password = secrets.token_urlsafe(9)
-        people.add(role, password, role)
-        typer.echo(f"Sign in as    {role}, password {password}")
+    roles: tuple[Literal["ranger", "editor"], ...] = ("ranger", "editor")
+    passwords: dict[str, str] = {role: secrets.token_urlsafe(9) for role in roles}
+    for role in roles:
+        people.add(role, passwords[role], role)
+        typer.echo(f"Sign in as    {role}, password {passwords[role]}")
     people.close()
+    return passwords
 
 
-def _study(out: Path, seed: int) -> None:
-    """Make the study, unless an earlier demo has left it complete; then only what is new runs."""
-    from headwater.cli.study_run import run_with_progress, settings_of
-    from headwater.study import read_study
+def _study(out: Path, seed: int) -> Path:
+    """Write the study, unless an earlier demo has left it; the platform runs what is new in it."""
     from headwater.study.demo import write_demo
 
-    done = (out / "results" / "provenance.json").is_file()
-    file = out / "study.toml" if done else write_demo(out, seed=seed, making=_making(_YEARS))
-    study = read_study(file)
-    if done:
-        return
-    typer.echo("Computing the study of a virtual headwater …", err=True)
-    run_with_progress(study, settings_of(study))
-    _propose(study.results)
+    if (out / "data" / "truth.nc").is_file() and (out / "study.toml").is_file():
+        return out / "study.toml"
+    typer.echo(f"Writing a virtual headwater to {out} …", err=True)
+    file = write_demo(out, seed=seed, making=_making(_YEARS))
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("[detector]\n", _DETECTOR, 1), encoding="utf-8")
+    return file
 
 
-def _propose(results: Path) -> None:
+def _compute(passwords: dict[str, str], file: Path, port: int, stop: threading.Event) -> None:
+    """Run the study as an editor would from the browser, then put some of its plan forward."""
+    try:
+        editor = _SignedIn(port, "editor", passwords["editor"])
+        study = editor.ask("GET", "/api/studies")[0]["id"]
+        editor.ask("POST", f"/api/studies/{study}/run", {})
+        while not stop.wait(1.0):
+            last = editor.ask("GET", f"/api/studies/{study}/run")["last"]
+            if last["state"] != "running":
+                break
+        if last["state"] == "finished" and not _is_worked_on(editor, study):
+            ranger = _SignedIn(port, "ranger", passwords["ranger"])
+            _propose(ranger, study)
+    except OSError as error:
+        typer.echo(f"The study was not run: {error}", err=True)
+
+
+def _is_worked_on(someone: _SignedIn, study: str) -> bool:
+    states = someone.ask("GET", f"/api/plans/{study}").get("states", {})
+    return set(states) != {"draft"}
+
+
+def _propose(ranger: _SignedIn, study: str) -> None:
     """Put the first units of the plan forward, so that there is something to approve."""
-    from headwater.restoration import change_plan, load_plan
+    rows = ranger.ask("GET", f"/api/plans/{study}")["rows"]["en"]
+    names = list(dict.fromkeys(row["unit"] for row in rows if row["measure"]))[:2]
+    move = {"units": names, "state": "proposed", "comment": "made up, like all of this"}
+    ranger.ask("POST", f"/api/plans/{study}/moves", move)
 
-    path = results / "restoration" / "plan.geojson"
-    if not path.is_file():
-        return
-    names = [line.unit.name for line in load_plan(path).lines if line.advice.measures][:2]
-    if names:
-        words = "made up, like all of this"
-        change_plan(path, tuple(names), "proposed", person="ranger", comment=words)
+
+class _SignedIn:
+    """Somebody at the platform, by the same addresses as a browser."""
+
+    def __init__(self, port: int, name: str, password: str) -> None:
+        self._root = f"http://127.0.0.1:{port}"
+        self._opener = build_opener(HTTPCookieProcessor())
+        self._token = ""
+        for left in reversed(range(60)):
+            try:
+                given = {"name": name, "password": password}
+                self._token = self.ask("POST", "/api/session", given)["token"]
+                return
+            except OSError:
+                if not left:
+                    raise
+                time.sleep(0.5)
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Ask, and read the answer."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "X-CSRF-Token": self._token}
+        request = Request(self._root + path, data, headers, method=method)
+        with self._opener.open(request, timeout=60) as answer:
+            return json.load(answer)
 
 
 def _making(years: tuple[int, int]) -> dict[str, Any]:

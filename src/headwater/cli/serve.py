@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,6 +105,7 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
             _announce_platform(platform)
             threading.Thread(target=app.state.house.shelf.warm, daemon=True).start()
             with (
+                closing(app.state.house.runs),
                 run_quality_control(opened, control_every),
                 run_alerts(opened, platform.rules, rules_every),
             ):
@@ -132,10 +134,12 @@ def _platform(
     from headwater.web.platform.app import Platform
     from headwater.web.platform.studies import find_results
 
+    found = {one: find_results(one) for one in studies}
     read: Rules | None = None if rules is None else read_rules(rules)
     return Platform(
         people=people,
-        studies=[find_results(one) for one in studies],
+        studies=list(found.values()),
+        files={results: one.resolve() for one, results in found.items() if one.is_file()},
         rules=read,
         anonymous=host in _LOCAL,
         embed=tuple(embed or ()),

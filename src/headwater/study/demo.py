@@ -97,6 +97,8 @@ _UNITS = (
 """Management units of the demo, made up like all of it."""
 
 
+_WATCHED_FROM = 2017
+"""Last first year that leaves three years before those in which cover is lost."""
 _WARNING = """
 [warning]                 # patches lose cover from 2020 on (data/truth.nc)
 watch_from = "2020-01-01"
@@ -139,7 +141,8 @@ def write_demo(
     """
     home = Path(out)
     # a shorter record has no history that could be watched against
-    watched = "" if small or making else _WARNING
+    years = (making or {}).get("years", (2020, 2021) if small else (2017, 2021))
+    watched = _WARNING if years[0] <= _WATCHED_FROM else ""
     data = _empty_home(home, _FIRST_LINE + _STUDY.format(seed=seed, warning=watched))
     _write_data(data, seed=seed, making=making or (_SMALL if small else {}))
     # Half a gigabyte in reference cycles would otherwise stay while the study runs.

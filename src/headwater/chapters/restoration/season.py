@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.chapters.restoration.places import Places, daily_series
-from headwater.errors import StudyError, nearest
+from headwater.errors import DataError, StudyError, nearest
 
 if TYPE_CHECKING:
     from headwater.chapters.restoration.options import RestorationOptions
@@ -173,7 +173,10 @@ def _fits(
     aspect = None
     if "aspect" in context.study.variables:
         aspect = places.pick(context.variable("aspect")).values
-    return fit_seasons(windows, elevation, aspect, dry_shift=dry_shift, shift=shift)
+    try:
+        return fit_seasons(windows, elevation, aspect, dry_shift=dry_shift, shift=shift)
+    except DataError:  # starts of three years, yet ends of fewer: the cautions say so
+        return None
 
 
 def _dry_years(
@@ -242,7 +245,7 @@ def _cautions(
     found = []
     years = windows.sizes["year"]
     if fits is None:
-        found.append(f"There is no calendar: seasons start in fewer than 3 of {years} years.")
+        found.append(f"There is no calendar: fewer than 3 of {years} years have a whole season.")
     elif years < 10:
         found.append(
             f"The calendar rests on {years} years; deadlines from fewer than ten are uncertain."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -162,7 +163,7 @@ def _run(context: Context) -> Mapping[str, Result]:
     context.progress(0.7, "plan")
     units, left_out = _units(context, records, (unit, cell), season)
     season = replace(season, cautions=(*season.cautions, *left_out))
-    plan = _plan(options, units, profile, season)
+    plan = _worked_on(context, _plan(options, units, profile, season))
     _write(context, plan)
     return _results(context, plan, profile, season) | _harvest(plan, options, season, places)
 
@@ -213,6 +214,18 @@ def _plan(
     )
     year = options.year or season.last_year + 1
     return make_plan(units, profile, year=year, season=season.fits, options=how)
+
+
+def _worked_on(context: Context, plan: Plan) -> Plan:
+    """Keep what people have decided on the plan of an earlier run."""
+    from headwater.restoration import load_plan
+    from headwater.restoration.plan_store import merge_plan
+
+    before = context.results / "restoration" / "plan.geojson"
+    if not before.is_file():
+        return plan
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    return merge_plan(load_plan(before), plan, time=now)
 
 
 def _write(context: Context, plan: Plan) -> None:

@@ -13,12 +13,18 @@ from starlette.responses import Response
 from headwater.network.sensorthings.errors import NotFound
 from headwater.web.platform.answers import answer_csv, answer_json
 from headwater.web.platform.gate import Viewer, house_of
+from headwater.web.platform.grid import Grid
+from headwater.web.platform.sentences import band_of
 from headwater.web.platform.wording import word
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/studies", tags=["sources"])
-_SAMPLE = ("sample_id", "water", "month", "d18O", "d2H", "elevation", "altitude_band", "vegetation")
+_SAMPLE = (
+    *("sample_id", "water", "month", "d18O", "d2H", "elevation"),
+    *("altitude_band", "vegetation", "aspect_sector", "layer"),
+)
+_FINDING = ("sample_id", "rule", "severity", "column", "reason")
 _FRACTION = ("grouping", "label", "period", "source", "median", "low", "high", "n", "status")
 _LINE = ("grouping", "label", "period", "slope", "intercept", "slope_se", "n", "method", "status")
 _MOST = 20_000
@@ -71,11 +77,39 @@ def _sources(request: Request, study: str, person: Viewer) -> Response:
             "lines": _rows(_table(folder, "lines", _LINE)),
             "waters": _rows(waters),
             "fractions": _rows(fractions),
-            "findings": _rows(_table(folder, "quality", ("check", "n", "share", "note")).head(50)),
+            "findings": _rows(_table(folder, "quality", _FINDING).head(200)),
             "verdicts": _rows(_table(folder, "verdicts", ("label", "period", "verdict", "reason"))),
             "words": {name: list(word(name)) for name in sorted(names)},
         },
     )
+
+
+@router.get("/{study}/sources/bands", summary="Fractions by altitude band, and where it lies")
+def _bands(request: Request, study: str, person: Viewer) -> Response:
+    grid = house_of(request).shelf.study(study).grid
+    table = _table(_folder(request, study), "mixing", _FRACTION)
+    table = table[table["grouping"] == "altitude_band"]
+    found = []
+    for label, rows in table.groupby("label", sort=False):
+        at = _heart(grid, str(label))
+        if at is not None:
+            found.append({"label": str(label), "column": at[0], "row": at[1], "of": _rows(rows)})
+    return answer_json(request, found)
+
+
+def _heart(grid: Grid | None, label: str) -> tuple[float, float] | None:
+    """Find the cell of a band that is farthest from its edges, to draw the band's pie there."""
+    from scipy.ndimage import distance_transform_edt
+
+    edges = band_of(label)
+    if grid is None or grid.elevation is None or edges is None:
+        return None
+    own = grid.inside & (grid.elevation >= edges[0]) & (grid.elevation < edges[1])
+    if not own.any():
+        return None
+    far = distance_transform_edt(np.pad(own, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(far.argmax()), own.shape)
+    return float(column) + 0.5, float(row) + 0.5
 
 
 @router.get("/{study}/sources/{table}.csv", summary="A table of the samples' chapter as CSV")

@@ -13,7 +13,9 @@ from headwater.network.sensorthings.errors import NotFound, WrongRequest
 from headwater.web.platform.answers import answer_block, answer_csv, answer_json, numbers
 from headwater.web.platform.gate import House, Viewer, house_of
 from headwater.web.platform.layers import Layer, open_values
+from headwater.web.platform.relief import relief_of
 from headwater.web.platform.sentences import explain
+from headwater.web.platform.sentences_vegetation import forecast_of
 from headwater.web.platform.series import (
     Climatology,
     Place,
@@ -185,7 +187,7 @@ def _block(
     )
 
 
-@router.get("/{study}/relief", summary="Shaded relief as uint8, gzipped")
+@router.get("/{study}/relief", summary="Shaded relief: rows, columns, pixels; gzipped")
 def _relief(request: Request, study: str, person: Viewer) -> Response:
     import gzip
 
@@ -195,7 +197,14 @@ def _relief(request: Request, study: str, person: Viewer) -> Response:
     if grid is None:
         raise NotFound("this study has no map yet", do="Wait until its first step has finished")
     key = f"{found.fingerprint}/relief"
-    packed = house.shelf.cache.get(key, lambda: gzip.compress(grid.relief().tobytes()))
+    file = house.shelf.files.get(study)
+
+    def make() -> bytes:
+        shaded = relief_of(grid, file)
+        shape = np.array(shaded.shape, dtype="<u4").tobytes()
+        return gzip.compress(shape + shaded.tobytes(), compresslevel=6)
+
+    packed = house.shelf.cache.get(key, make)
     return answer_block(request, packed, f"{found.fingerprint}-relief", fixed=False)
 
 
@@ -251,7 +260,8 @@ def _series_as_json(
             "middle": numbers(usual.middle),
             "high": numbers(usual.high),
         },
-        **_where(study, place),
+        **(where := _where(study, place)),
+        "forecast": None if where["elevation"] is None else forecast_of(study, where["elevation"]),
     }
 
 

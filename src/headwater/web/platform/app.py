@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ class Platform:
     people : People
     studies : sequence of Path
         Results folders.
+    files : mapping of Path to Path
+        Study files by their results folders, for those that have never been run; of the others
+        the results themselves say which file they are of.
     rules : Rules or None
         That watch the stations.
     anonymous : bool
@@ -43,6 +46,7 @@ class Platform:
 
     people: People
     studies: Sequence[Path] = ()
+    files: Mapping[Path, Path] = field(default_factory=dict)
     rules: Rules | None = None
     anonymous: bool = False
     embed: tuple[str, ...] = ()
@@ -75,6 +79,7 @@ def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
     from headwater.web.platform import (
         api_alerts,
         api_plans,
+        api_runs,
         api_session,
         api_sources,
         api_stations,
@@ -84,21 +89,24 @@ def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
     from headwater.web.platform.gate import House
     from headwater.web.platform.plans import Plans
     from headwater.web.platform.pulse import Pulse
+    from headwater.web.platform.runs import Runs
     from headwater.web.platform.site import add_site
     from headwater.web.platform.studies import Shelf
 
-    shelf = Shelf(platform.studies)
+    shelf = Shelf(platform.studies, files=platform.files)
+    runs = Runs(lambda: shelf.files)
     app.state.house = House(
         store=store,
         shelf=shelf,
         plans=Plans(lambda: shelf.places),
         people=platform.people,
-        pulse=Pulse(store),
+        pulse=Pulse(store, lambda: f"{shelf.look()} {runs.going()}"),
+        runs=runs,
         rules=platform.rules,
         anonymous=platform.anonymous,
     )
     people_and_studies = (api_session, api_studies, api_summary, api_sources)
-    for module in (*people_and_studies, api_stations, api_alerts, api_plans):
+    for module in (*people_and_studies, api_runs, api_stations, api_alerts, api_plans):
         app.include_router(module.router)
     app.add_route("/api/openapi.json", _described, methods=["GET"])
     add_site(app, embed=platform.embed)

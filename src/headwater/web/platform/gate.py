@@ -15,6 +15,7 @@ from headwater.network.store.protocol import Store
 from headwater.web.platform.people import NOBODY, People, Person, Session
 from headwater.web.platform.plans import Plans
 from headwater.web.platform.pulse import Pulse
+from headwater.web.platform.runs import Runs
 from headwater.web.platform.studies import Shelf
 from headwater.web.security import is_local
 
@@ -52,6 +53,8 @@ class House:
         Of the studies that have one.
     pulse : Pulse
         What has just changed.
+    runs : Runs
+        Of the studies whose files are here.
     rules : Rules or None
         That watch the stations.
     anonymous : bool
@@ -63,6 +66,7 @@ class House:
     people: People
     plans: Plans
     pulse: Pulse
+    runs: Runs
     rules: Rules | None = None
     anonymous: bool = False
 

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Grid", "read_grid"]
 
-_SUN = (np.radians(315.0), np.radians(45.0))
-"""Azimuth and altitude of the light of the shaded relief [rad]."""
-
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -109,25 +106,6 @@ class Grid:
             if value:
                 rings += [[list(map(float, at)) for at in ring] for ring in shape["coordinates"]]
         return sorted(rings, key=len, reverse=True)[:200]
-
-    def relief(self) -> NDArray[np.uint8]:
-        """Shade the land as by a light from the north-west; 0 where no elevation is known."""
-        if self.elevation is None:
-            return np.full(self.shape, 180, dtype=np.uint8)
-        z = np.where(np.isfinite(self.elevation), self.elevation, np.nanmean(self.elevation))
-        size = self.km * 1000.0
-        south, east = np.gradient(z.astype(np.float64), size * self.stretch, size)
-        # relief of kilometre-wide cells is gentle: steepened so that it can be seen
-        steep = max(1.0, 0.35 / max(float(np.hypot(south, east).mean()), 1e-6))
-        slope = np.arctan(steep * np.hypot(south, east))
-        azimuth, altitude = _SUN
-        facing = np.arctan2(-east, south)
-        light = np.sin(altitude) * np.cos(slope) + np.cos(altitude) * np.sin(slope) * np.cos(
-            azimuth - facing
-        )
-        shaded = np.clip(light * 254 + 1, 1, 255)
-        found: NDArray[np.uint8] = np.where(np.isfinite(self.elevation), shaded, 0).astype(np.uint8)
-        return found
 
 
 def read_grid(layer: Layer, results: Path) -> Grid:

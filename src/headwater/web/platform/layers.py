@@ -6,28 +6,40 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headwater.errors import HeadwaterError, ResumeError
 from headwater.results import fingerprint
 from headwater.study.folder import finished_steps
 from headwater.web.platform.quantise import Scale, nice_breaks
-from headwater.web.platform.wording import GROUPS, class_of, title_of, word
+from headwater.web.platform.wording import CODES, GROUPS, NAMED, class_of, title_of, word
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Layer", "Legend", "correlations", "find_layers", "legend_of", "open_values"]
+__all__ = [
+    "Layer",
+    "Legend",
+    "correlations",
+    "find_layers",
+    "legend_of",
+    "open_values",
+    "read_map",
+]
 
 Kind = Literal["continuous", "diverging", "percentile", "classes"]
 Selection = tuple[tuple[str, int], ...]
 _SAMPLES = 12
 """Times of a cube that are looked at to choose its scale."""
 _MOST_CLASSES = 24
-_DIVERGING = re.compile(r"(trend\.(ols_)?slope|\.(anomaly_|best_)?r(\..+)?|change_shift|anomaly)$")
+_DIVERGING = re.compile(
+    r"(states\.loss|states\.water_part|ssi|trend\.(ols_)?slope|\.(anomaly_|best_)?r(\..+)?|change_shift|anomaly)$"
+)
 _PLAIN = re.compile(
     r"(^|_)(p|n|z|sd|se|smallest_p|n_effective|p_effective|significant)$|_(low|high)$|concentr"
 )
@@ -125,11 +137,49 @@ def _open(path: Path) -> xr.Dataset:
     try:
         return own_words(xr.open_dataset(path, engine=engine, decode_coords="all"))
     except (OSError, ValueError, KeyError) as error:
-        raise ResumeError(
-            "a result that cannot be read",
-            found=f"{path.parent.name}/{path.name}: {type(error).__name__}",
-            do="Wait until the run has finished, or run the study again",
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ResumeError:
+    return ResumeError(
+        "a result that cannot be read",
+        found=f"{path.parent.name}/{path.name}: {type(error).__name__}",
+        do="Wait until the run has finished, or run the study again",
+    )
+
+
+@lru_cache(maxsize=24)
+def read_map(layer: Layer) -> NDArray[np.float32]:
+    """Read a whole map, or take the one that was read before.
+
+    Of NetCDF files only the one variable is opened: xarray looks at all of them, which takes a
+    tenth of a second.
+
+    Raises
+    ------
+    KeyError
+        If the file has no such variable.
+    ResumeError
+        If it is gone or half-written.
+    """
+    if layer.path.suffix != ".nc" or layer.select:
+        return np.asarray(open_values(layer).values, dtype=np.float32)
+    import h5py
+
+    try:
+        with h5py.File(layer.path, "r") as file:
+            held = file[layer.variable]
+            values, attrs = held[...].astype(np.float32), dict(held.attrs)
+    except OSError as error:
+        raise _unreadable(layer.path, error) from error
+    fill = attrs.get("_FillValue")
+    if fill is not None:
+        values[values == np.float32(np.ravel(fill)[0])] = np.nan
+    scale, offset = (
+        np.ravel(attrs.get(k, d))[0] for k, d in (("scale_factor", 1), ("add_offset", 0))
+    )
+    found: NDArray[np.float32] = (values * scale + offset).astype(np.float32)
+    return found
 
 
 def find_layers(results: Path) -> tuple[Layer, ...]:
@@ -263,6 +313,9 @@ def _classes(values: xr.DataArray, sample: Any) -> tuple[tuple[float, str, str],
     if flags is not None and words:
         pairs = zip(np.atleast_1d(np.asarray(flags)), str(words).split(), strict=False)
         return tuple((float(value), *class_of(name)) for value, name in pairs)
+    codes = CODES.get(str(values.name))
+    if codes is not None:
+        return tuple((float(k), *class_of(name)) for k, name in enumerate(codes))
     found = np.unique(sample[np.isfinite(sample)])
     if values.dtype.kind == "b":
         return tuple((float(v), "yes" if v else "no", "是" if v else "否") for v in found)
@@ -279,6 +332,9 @@ def _group(step: str, stem: str, name: str, part: str) -> str:
     if step == "variation":
         return "change" if stem.startswith("soil_moisture") else "further"
     known = {"correlation": "drivers", "detector": "drivers", "downscaling": "water"}
+    if step in {"vegetation", "warning"}:
+        parts = (step, stem) if name == stem else (step, stem, name)
+        return step if ".".join(parts) in NAMED else "further"
     group = known.get(step, step)
     return group if group in GROUPS else "further"
 
@@ -302,6 +358,14 @@ def _derived(found: Sequence[Layer]) -> list[Layer]:
         print_ = fingerprint(water.fingerprint, "percentile")
         made.append(replace(water, id="percentile", title=title, units="%", kind="percentile"))
         made[-1] = replace(made[-1], derived="percentile", fingerprint=print_)
+    green = next((one for one in found if one.id == "grids.ndvi" and one.cube), None)
+    if green is not None:
+        title = ("NDVI percentile", "NDVI 百分位")
+        print_ = fingerprint(green.fingerprint, "percentile")
+        made.append(replace(green, id="ndvi_percentile", title=title, group="vegetation"))
+        made[-1] = replace(
+            made[-1], units="%", kind="percentile", derived="percentile", fingerprint=print_
+        )
     factors = correlations(found)
     if len(factors) > 1:
         title = ("Leading factor of the anomalies", "距平的主导因子")
@@ -324,5 +388,6 @@ _FIRST = (
 
 
 def _rank(layer: Layer) -> tuple[int, int, str]:
-    first = _FIRST.index(layer.id) if layer.id in _FIRST else len(_FIRST)
+    order = (*_FIRST, *NAMED)
+    first = order.index(layer.id) if layer.id in order else len(order)
     return list(GROUPS).index(layer.group), first, layer.title[0]

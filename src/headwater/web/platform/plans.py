@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from headwater.network.sensorthings.errors import NotFound
+from headwater.network.sensorthings.errors import Conflict, NotFound
 from headwater.restoration.plan import Plan, State
 
 __all__ = ["Plans"]
@@ -72,9 +72,14 @@ class Plans:
         ------
         StudyError
             If a step is not allowed, or lacks its comment.
+        Conflict
+            If the study is making a new plan just now, which could miss the decision.
         """
         from headwater.restoration import change_plan
 
+        if (self._path(name).parent.parent / ".running-restoration").exists():
+            do = "Decide in a minute, on the new plan"
+            raise Conflict("a new plan is being made", found=f"'{name[:60]}'", do=do)
         return change_plan(self._path(name), units, state, person=person, comment=comment)
 
     def table(self, name: str, language: str) -> list[dict[str, Any]]:

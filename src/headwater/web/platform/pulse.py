@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from headwater.network.store.protocol import Store, StoreError
@@ -24,10 +24,12 @@ class Pulse:
     Parameters
     ----------
     store : Store
+    studies : callable
+        Gives a text that changes when a study does.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, studies: Callable[[], str] = str) -> None:
+        self._store, self._studies = store, studies
         self._lock = threading.Lock()
         self._seen: tuple[float, dict[str, Any]] = (-_EVERY, {})
         self.watchers = 0
@@ -39,8 +41,8 @@ class Pulse:
         Returns
         -------
         dict
-            ``observations``, ``newest`` [µs], ``alerts`` (firing), ``events``, ``away`` where the
-            store does not answer.
+            ``observations``, ``newest`` [µs], ``alerts`` (firing), ``events``, ``studies``;
+            ``away`` where the store does not answer.
         """
         with self._lock:
             at, found = self._seen
@@ -63,6 +65,7 @@ class Pulse:
         except StoreError:
             return {"away": True}
         return {
+            "studies": self._studies(),
             "observations": int(count),
             "newest": newest,
             "alerts": int(open_),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from headwater.warning.percentiles import DROUGHT_CLASSES, day_of_year, drought_class
-from headwater.web.platform.layers import Layer, correlations, open_values
+from headwater.web.platform.layers import Layer, correlations, read_map
+from headwater.web.platform.sentences_vegetation import vegetation_sentences
 from headwater.web.platform.series import Climatology, Place, Series
 from headwater.web.platform.studies import Study
 from headwater.web.platform.wording import word
 
-__all__ = ["Sentence", "explain"]
+__all__ = ["Sentence", "band_of", "explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Sentence:
 
     Attributes
     ----------
-    kind : {"now", "usual", "trend", "driver", "pattern", "sources"}
+    kind : {"now", "usual", "trend", "driver", "pattern", "sources", "warning", "vegetation"}
     text : tuple of str
         In English and Chinese.
     source : str
@@ -66,6 +67,7 @@ def explain(
     found += _drivers(study, place)
     found += _pattern(study)
     found += _sources(study, place)
+    found += [Sentence(*said) for said in vegetation_sentences(study, place)]
     return found
 
 
@@ -119,9 +121,7 @@ def _usual(series: Series) -> Iterator[Sentence]:
 
 
 def _mean_of(layer: Layer, place: Place, variable: str = "") -> float:
-    from dataclasses import replace
-
-    values = open_values(replace(layer, variable=variable) if variable else layer).values
+    values = read_map(replace(layer, variable=variable) if variable else layer)
     held = np.asarray(values[place.rows, place.columns], dtype=float)
     known = np.isfinite(held)
     if not known.any():
@@ -205,7 +205,14 @@ def _pattern(study: Study) -> Iterator[Sentence]:
     yield Sentence("pattern", text, "detector/factor")
 
 
-def _band_of(label: str) -> tuple[float, float] | None:
+def band_of(label: str) -> tuple[float, float] | None:
+    """Read the edges of a band of elevation from its name [m].
+
+    Examples
+    --------
+    >>> band_of("3000–3500 m")
+    (3000.0, 3500.0)
+    """
     found = re.findall(r"\d+(?:\.\d+)?", label.replace(",", ""))
     return (float(found[0]), float(found[1])) if len(found) >= 2 else None
 
@@ -218,7 +225,7 @@ def _sources(study: Study, place: Place) -> Iterator[Sentence]:
     z = float(np.nanmean(grid.elevation[place.rows, place.columns]))
     bands = table[table["grouping"] == "altitude_band"]
     for label, rows in bands.groupby("label"):
-        edges = _band_of(str(label))
+        edges = band_of(str(label))
         if edges is None or not edges[0] <= z < edges[1]:
             continue
         for period, part in rows.groupby("period", sort=False):

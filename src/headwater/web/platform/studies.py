@@ -8,7 +8,7 @@ import threading
 import time
 import tomllib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from headwater.web.platform.layers import (
 )
 from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import NODATA, encode, encode_classes
+from headwater.web.platform.runs import study_file_of
 
 __all__ = ["BLOCK_DAYS", "Shelf", "Study", "find_results"]
 
@@ -58,7 +59,11 @@ def find_results(path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If nothing there was ever run.
+        If a folder holds neither results nor a study file.
+
+    Notes
+    -----
+    A study file that was never run is shown too, so that it can be run from the browser.
     """
     given = Path(path).expanduser()
     if given.is_file():
@@ -66,10 +71,8 @@ def find_results(path: str | Path) -> Path:
             table = tomllib.loads(given.read_text(encoding="utf-8-sig")).get("study", {})
         except (ValueError, OSError) as error:
             raise InputError(f"{given} is no study file", found=str(error)[:200]) from None
-        places = [given.parent / str(table.get("results", "results"))]
-    else:
-        places = [given, given / "results"]
-    for place in places:
+        return (given.parent / str(table.get("results", "results"))).resolve()
+    for place in (given, given / "results"):
         if (place / "provenance.json").is_file() or any(place.glob("*/step.json")):
             return place.resolve()
     raise InputError(
@@ -142,10 +145,15 @@ class Shelf:
     ----------
     places : sequence of Path
         Results folders.
+    files : mapping of Path to Path
+        Study files by results folders, where the results do not yet say so themselves.
     """
 
-    def __init__(self, places: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, places: Sequence[Path] = (), *, files: Mapping[Path, Path] | None = None
+    ) -> None:
         self._places: dict[str, Path] = {}
+        self._files = dict(files or {})
         for place in places:
             self._places[self._free_name(place)] = place
         self._seen: dict[str, tuple[float, str, Study]] = {}
@@ -170,6 +178,20 @@ class Shelf:
     def places(self) -> dict[str, Path]:
         """Results folders by name; never shown to anybody."""
         return dict(self._places)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Study files by name, of those studies whose file is here; never shown to anybody."""
+        found = {
+            name: self._files.get(place) or study_file_of(place)
+            for name, place in self._places.items()
+        }
+        return {name: file for name, file in found.items() if file is not None}
+
+    def look(self) -> str:
+        """Give a text that changes when any study does, with what is running in it."""
+        running = [one.name for place in self._places.values() for one in place.glob(".running-*")]
+        return fingerprint([_fingerprint_of(one) for one in self._places.values()], sorted(running))
 
     def study(self, name: str) -> Study:
         """Open a study, or take the look of a moment ago.
@@ -197,7 +219,7 @@ class Shelf:
                 return study
             now = _fingerprint_of(self._places[name])
             if study is None or now != print_:
-                study = _open_study(name, self._places[name], now)
+                study = _open_study(name, self._places[name], now, self.files.get(name))
             self._seen[name] = (time.monotonic(), now, study)
             return study
 
@@ -264,23 +286,23 @@ def _fingerprint_of(results: Path) -> str:
     return fingerprint(cards, report.exists())
 
 
-def _open_study(name: str, results: Path, print_: str) -> Study:
-    about = _about(results)
+def _open_study(name: str, results: Path, print_: str, file: Path | None) -> Study:
+    about = _about(results, file)
     layers = {one.id: one for one in find_layers(results)}
     grid = read_grid(next(iter(layers.values())), results) if layers else None
     return Study(name, about.pop("name") or name, results, print_, grid, layers, about)
 
 
-def _about(results: Path) -> dict[str, Any]:
-    """Read what provenance says; a run that has not finished has written none."""
+def _about(results: Path, file: Path | None) -> dict[str, Any]:
+    """Read what provenance says, or the study file where no step has finished yet."""
     try:
         card = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         card = {}
     text = str(card.get("study_file", {}).get("text", ""))
     try:
-        table = tomllib.loads(text)
-    except ValueError:
+        table = tomllib.loads(text or (file.read_text(encoding="utf-8-sig") if file else ""))
+    except (OSError, ValueError):
         table = {}
     steps = card.get("steps", [])
     done = finished_steps(results)
@@ -297,6 +319,7 @@ def _about(results: Path) -> dict[str, Any]:
             if isinstance(step, dict)
         ],
         "finished": done,
+        "may_run": file is not None,
         "running": sorted(one.name.removeprefix(".running-") for one in results.glob(".running-*")),
         "report": (results / "report.html").is_file(),
         "tables": [key for key in table if key not in {"study", "area", "grid", "inputs"}],

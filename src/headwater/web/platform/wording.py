@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GROUPS", "class_of", "title_of", "word"]
+__all__ = ["CODES", "GROUPS", "NAMED", "class_of", "title_of", "word"]
 
 GROUPS: dict[str, tuple[str, str]] = {
     "water": ("Soil water", "土壤水分"),
@@ -24,7 +24,7 @@ _WORDS = {
     "surface_temperature": ("Surface temperature", "地表温度"),
     "soil_temperature": ("Soil temperature", "土壤温度"),
     "evapotranspiration": ("Evapotranspiration", "蒸散"),
-    "ndvi": ("NDVI", "植被指数 NDVI"),
+    "ndvi": ("NDVI", "NDVI"),
     "elevation": ("Elevation", "海拔"),
     "slope": ("Slope", "坡度"),
     "aspect": ("Aspect", "坡向"),
@@ -37,6 +37,32 @@ _WORDS = {
     "glacier melt": ("Glacier melt", "冰川融水"),
     "supra permafrost": ("Supra-permafrost water", "冻结层上水"),
 }
+NAMED = {
+    "warning.states.state": ("State of warning", "预警状态"),
+    "warning.states.loss": ("Loss of greenness", "绿度损失"),
+    "warning.states.water_part": ("Part of the loss that water explains", "水分可解释的损失"),
+    "warning.drought.drought_class": ("Drought at the end of the record", "记录末期干旱等级"),
+    "warning.drought.percentile": ("Soil water percentile, last pentad", "末候土壤水分百分位"),
+    "warning.drought.ssi": ("Standardised soil moisture index", "标准化土壤水分指数"),
+    "vegetation.cover": ("Cover at peak season", "盛期植被盖度"),
+    "vegetation.grade": ("Grade of degradation", "退化等级"),
+    "vegetation.grade.damage": ("Loss of cover", "盖度损失"),
+    "vegetation.grade.degraded": ("Probability of degradation", "退化概率"),
+    "vegetation.capacity": ("Cover that the water carries", "水分承载盖度"),
+    "vegetation.response.share": ("Share of greenness that water explains", "水分解释的绿度比例"),
+    "vegetation.response.memory": ("Memory of soil water", "土壤水分记忆时长"),
+    "vegetation.season.mean_start": ("Start of the season", "生长季开始日"),
+    "vegetation.season.mean_peak": ("Peak of the season", "生长季峰值日"),
+    "vegetation.season.mean_end": ("End of the season", "生长季结束日"),
+    "vegetation.warm-season.mean_start": ("Start of the warm season", "温暖季开始日"),
+    "vegetation.warm-season.mean_end": ("End of the warm season", "温暖季结束日"),
+}
+"""Maps of vegetation and warning that people ask for, in order; all others are further ones."""
+CODES = {
+    "state": ("none", "watch", "warning", "confirmed", "restored"),
+    "drought_class": ("none", "D0", "D1", "D2", "D3", "D4"),
+}
+"""Names of classes that are places in a list, where the file does not name them."""
 _KINDS = {
     "cv_interannual.cv": ("interannual variability (CV)", "年际变异系数"),
     "cv_monthly.cv": ("seasonal variability (CV)", "季节变异系数"),
@@ -45,6 +71,7 @@ _KINDS = {
     "season.yearly": ("growing season", "生长季"),
     "trend.slope": ("trend (Sen)", "趋势（Sen）"),
     "trend.ols_slope": ("trend (least squares)", "趋势（最小二乘）"),
+    "cv_monthly.mean": ("mean", "平均"),
     "trend.trend_class": ("class of trend", "趋势类别"),
     "trend.change_last": ("last year before the change", "突变前最后一年"),
     "trend.change_shift": ("size of the change", "突变幅度"),
@@ -64,6 +91,11 @@ _CLASSES = {
     "warning": ("warning", "预警"),
     "confirmed": ("confirmed", "确认"),
     "restored": ("restored", "已恢复"),
+    "D0": ("D0 abnormally dry", "D0 异常偏干"),
+    "D1": ("D1 moderate drought", "D1 中度干旱"),
+    "D2": ("D2 severe drought", "D2 重度干旱"),
+    "D3": ("D3 extreme drought", "D3 极端干旱"),
+    "D4": ("D4 exceptional drought", "D4 异常干旱"),
 }
 
 
@@ -113,6 +145,9 @@ def title_of(step: str, stem: str, name: str, part: str, long_name: str) -> tupl
 
 
 def _title(step: str, stem: str, name: str, long_name: str) -> tuple[str, str]:
+    named = NAMED.get(".".join((step, stem) if name == stem else (step, stem, name)))
+    if named:
+        return named
     quantity, _, kind = stem.partition("-")
     known = _KINDS.get(f"{kind}.{name}")
     if known:
@@ -121,19 +156,27 @@ def _title(step: str, stem: str, name: str, long_name: str) -> tuple[str, str]:
     if step == "correlation" and quantity == "with":
         return _of_factor(kind, "of anomalies" if name == "anomaly_r" else "")
     if step == "detector" and name.endswith(("_mean", "_stratum")):
-        factor, _, what = name.rpartition("_")
-        own = word(factor)
-        if what == "mean":
-            return f"Mean by stratum of {own[0]}", f"按{own[1]}分层的均值"
-        return f"Strata of {own[0]}", f"{own[1]}分层"
+        return _of_strata(*name.rsplit("_", 1))
     if step == "grids":
         own = word(name)
         return (f"Valid share, {own[0]}", f"{own[1]}有效比例") if stem == "coverage" else own
     return long_name, long_name
 
 
+def _of_strata(factor: str, what: str) -> tuple[str, str]:
+    own = word(factor)
+    if what == "mean":
+        return f"Mean by stratum of {_lower(own[0])}", f"按{own[1]}分层的均值"
+    return f"Strata of {_lower(own[0])}", f"{own[1]}分层"
+
+
+def _lower(name: str) -> str:
+    """Write a name within a sentence; an abbreviation stays as it is."""
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
+
+
 def _of_factor(factor: str, of: str) -> tuple[str, str]:
     own = word(factor)
     if of:
-        return f"Correlation with {own[0]}, {of}", f"与{own[1]}的距平相关"
-    return f"Correlation with {own[0]}", f"与{own[1]}的相关"
+        return f"Correlation with {_lower(own[0])}, {of}", f"与{own[1]}的距平相关"
+    return f"Correlation with {_lower(own[0])}", f"与{own[1]}的相关"
