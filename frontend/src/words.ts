@@ -187,6 +187,27 @@ export const WORDS = {
   elevationRange: ["elevation", "海拔"],
   summaryOf: ["In numbers", "主要数值"],
   sourceOf: ["Source", "依据"],
+  role_soil_moisture: ["soil moisture", "土壤水分"],
+  role_soil_temperature: ["soil temperature", "土壤温度"],
+  role_air_temperature: ["air temperature", "气温"],
+  role_temperature: ["air temperature", "气温"],
+  role_precipitation: ["precipitation", "降水"],
+  role_battery_voltage: ["battery", "电池电压"],
+  role_relative_humidity: ["relative humidity", "相对湿度"],
+  quality_good: ["good", "良好"],
+  quality_state: ["frozen or thawing", "冻结或融化"],
+  quality_doubt: ["doubtful", "存疑"],
+  quality_silent: ["silent", "无信号"],
+  quality_unchecked: ["unchecked", "未检查"],
+  quality_none: ["no value yet", "暂无数值"],
+  rule: ["Rule", "规则"],
+  station: ["Station", "站点"],
+  season_any: ["any time", "不限"],
+  season_winter: ["winter", "冬季"],
+  season_growing_season: ["growing season", "生长季"],
+  season_start_of_season: ["start of season", "生长季初"],
+  season_before_the_start_of_season: ["before the start of season", "生长季开始前"],
+  season_before_the_rains: ["before the rains", "雨季前"],
   years: ["y", "年"],
   drySpell: ["10 days or more below it", "连续 10 天以上低于该范围"],
   forecast: ["Forecast", "预测"],
@@ -288,6 +309,15 @@ export const number = (language: Language, value: number, digits = 3): string =>
   new Intl.NumberFormat(language === "zh" ? "zh-CN" : "en-GB", {
     maximumSignificantDigits: digits,
   }).format(value);
+
+/** A series by its quantity and depth; as it calls itself where its quantity has no word here. */
+export const seriesName = (language: Language, one: { name: string; role: string; depth: number | null }): string => {
+  if (language === "en" || !isWord(`role_${one.role}`)) return one.name;
+  return `${say(language, `role_${one.role}` as Word)}${one.depth === null ? "" : `，${+(one.depth * 100).toFixed(1)} cm`}`;
+};
+
+export const qualityWord = (language: Language, one: { kind: string; brief: string }): string =>
+  language === "en" || !isWord(`quality_${one.kind}`) ? one.brief : say(language, `quality_${one.kind}` as Word);
 
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 /** A period in words: months are translated, whatever else stays as it is. */

@@ -12,7 +12,7 @@ from headwater.warning.percentiles import seasonal_percentile
 from headwater.web.platform.layers import find_layers
 from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import Scale, encode, nice_breaks
-from headwater.web.platform.studies import Shelf, find_results
+from headwater.web.platform.studies import BLOCK_DAYS, Shelf, find_results
 
 from .platform_house import COLUMNS, ROWS, Browser, platform_over, running, water, write_results
 
@@ -44,7 +44,7 @@ def maps_of(browser, study, id, number=0):
 
 def test_a_block_gives_the_values_back_to_half_a_step(browser, study) -> None:
     told, maps, raw = maps_of(browser, study, "grids.soil_moisture", number=2)
-    truth = water().values[128:192]
+    truth = water().values[2 * BLOCK_DAYS : 3 * BLOCK_DAYS]
     assert maps.shape == truth.shape
     assert (maps[:, :2, :2] == told["nodata"]).all()
     inside = (maps > told["below"]) & (maps < told["above"])
@@ -66,9 +66,9 @@ def test_an_address_without_the_right_hash_is_not_kept_for_ever(browser, study) 
 
 def test_the_last_block_is_shorter_and_there_is_none_after_it(browser, study) -> None:
     days = water().sizes["time"]
-    _, maps, _ = maps_of(browser, study, "grids.soil_moisture", number=days // 64)
-    assert len(maps) == days % 64
-    url = f"/api/studies/{study}/layers/grids.soil_moisture/blocks/{days // 64 + 1}"
+    _, maps, _ = maps_of(browser, study, "grids.soil_moisture", number=days // BLOCK_DAYS)
+    assert len(maps) == days % BLOCK_DAYS
+    url = f"/api/studies/{study}/layers/grids.soil_moisture/blocks/{days // BLOCK_DAYS + 1}"
     assert browser.get(url).status_code == 404
 
 

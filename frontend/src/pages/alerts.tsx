@@ -1,8 +1,10 @@
 // Alerts: the inbox, one alert with its evidence, silences, rules and what they would have sent.
-import { useState } from "preact/hooks";
-import { Refusal, send, type Alert } from "../api";
+import { useMemo, useState } from "preact/hooks";
+import { Refusal, send, type Alert, type Points } from "../api";
+import { Chart, type ChartProps } from "../parts/chart";
 import { Dialog, may, Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
-import { number, sayValue, unit } from "../words";
+import { number, sayValue, seriesName, unit } from "../words";
+import { frozen } from "./stations";
 
 export function AlertsPage() {
   const house = useHouse();
@@ -81,7 +83,7 @@ function OneAlert({ id }: { id: string }) {
             <div><dt>{word("raised")}</dt><dd>{clock(one.raised)} UTC</dd></div>
             {one.resolved && <div><dt>{word("resolvedAt")}</dt><dd>{clock(one.resolved)} UTC</dd></div>}
             {one.acknowledged_by && <div><dt>{word("seenBy")}</dt><dd>{one.acknowledged_by}</dd></div>}
-            <div><dt>{word("stations")}</dt><dd>{one.station_id !== null ? <a href={`#/stations?id=${one.station_id}`}>{one.station}</a> : one.station}</dd></div>
+            <div><dt>{word("station")}</dt><dd>{one.station_id !== null ? <a href={`#/stations?id=${one.station_id}`}>{one.station}</a> : one.station}</dd></div>
             {one.depth !== null && <div><dt>{word("depth")}</dt><dd>{+(one.depth * 100).toFixed(1)} cm</dd></div>}
           </dl>
           <div class="actions">
@@ -92,9 +94,10 @@ function OneAlert({ id }: { id: string }) {
           </div>
           {wrong && <p class="wrong" role="alert">{wrong}</p>}
           <h3>{word("evidence")}</h3>
+          {one.station_id !== null && <Trace alert={one} />}
           <div class="wide-table" tabIndex={0} role="group">
             <table>
-              <thead><tr><th scope="col">{word("time")}</th><th scope="col">{word("state")}</th><th scope="col" class="number">{word("value")}</th><th scope="col">{word("rules")}</th></tr></thead>
+              <thead><tr><th scope="col">{word("time")}</th><th scope="col">{word("state")}</th><th scope="col" class="number">{word("value")}</th><th scope="col">{word("rule")}</th></tr></thead>
               <tbody>
                 {one.evidence.map((e) => (
                   <tr key={`${e.recorded}${e.kind}`}>
@@ -112,6 +115,36 @@ function OneAlert({ id }: { id: string }) {
       )}
     </Shown>
   );
+}
+
+/** The series that set the alert off, with the threshold and when it was passed. */
+function Trace({ alert }: { alert: Alert & { evidence: Evidence[] } }) {
+  const house = useHouse();
+  const word = useSay();
+  const found = useAsk<{ series: Points[] }>(`/api/stations/${alert.station_id}/series?days=30`, house.pulse);
+  const props: ChartProps | null = useMemo(() => {
+    const one = found.value?.series.find((series) => series.role === alert.quantity && series.depth === alert.depth && series.times.length);
+    if (!one) return null;
+    const rule = alert.evidence.find((e) => e.rule)?.rule ?? {};
+    const level = (rule.below ?? rule.above) as number | null | undefined;
+    const at = (iso: string) => Date.parse(iso) / 1000;
+    return {
+      times: one.times,
+      lines: [{ label: one.name, values: one.values, colour: house.dark ? "#8ecbff" : "#1f78b4" }],
+      levels: level == null ? [] : [{ value: level, label: word("threshold") }],
+      events: [
+        { at: at(alert.raised), label: word("kind_raised") },
+        ...(alert.resolved ? [{ at: at(alert.resolved), label: word("kind_resolved") }] : []),
+      ],
+      shaded: frozen(one),
+      unit: unit(one.unit),
+      label: `${alert.headline}: ${seriesName(house.language, one)}`,
+      dark: house.dark,
+      language: house.language,
+      height: 240,
+    };
+  }, [found.value, alert.key, alert.resolved, house.dark, house.language]);
+  return props && <Chart of={props} />;
 }
 
 function ruleText(rule: Record<string, unknown>): string {

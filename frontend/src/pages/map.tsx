@@ -8,7 +8,7 @@ import { RunBar } from "../parts/run";
 import { Shown, useAsk, useHouse, useSay } from "../parts/ui";
 import { scaleBar, toCell, wholeArea, zoomAt, type Frame, type View } from "../parts/view";
 import { readCorners, writeCorners, type Corners } from "../state";
-import { date, monthWord, number, pick, unit, type Language } from "../words";
+import { date, monthWord, number, pick, sayValue, unit, type Language } from "../words";
 
 export function MapPage() {
   const house = useHouse();
@@ -130,6 +130,7 @@ function LayerChoice({ study, list, first, second }: { study: Study; list: Study
   const house = useHouse();
   const word = useSay();
   const { values } = house.address;
+  const own = list.find((one) => one.id === study.id);
   const groups = Object.entries(study.groups).filter(([key]) => study.layers.some((one) => one.group === key));
   const options = groups.map(([key, names]) => (
     <optgroup key={key} label={pick(house.language, names)}>
@@ -148,6 +149,7 @@ function LayerChoice({ study, list, first, second }: { study: Study; list: Study
         </label>
       )}
       <h1 class="study-name">{study.name}</h1>
+      {own?.running?.[0] && <p class="note coming" role="status"><span class="spin" aria-hidden="true" /> {word("runningNow")}: {sayValue(house.language, "step", own.running[0])}</p>}
       <label>{word("layer")}
         <select value={first} onChange={(e) => house.set({ layer: e.currentTarget.value })}>{options}</select>
       </label>
@@ -393,6 +395,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
     draw(canvas.current!, scene);
     canvas.current!.dataset.day = day ?? "";
     canvas.current!.dataset.drawn = String(performance.now() - started);
+    if (scene.first) canvas.current!.dataset.painted ??= String(performance.now());
   }, [size, view, relief, a, b, first, second, values.swipe, values.o, values.at, values.stations, marks, rings, pies, cursor, sketch, house.dark, day]);
 
   const point = (event: MouseEvent): [number, number] => {

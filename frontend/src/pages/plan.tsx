@@ -83,7 +83,7 @@ function UnitCard({ unit, rows, onMove }: { unit: Unit; rows: Row[]; onMove: (st
           <thead><tr><th scope="col">{word("measure")}</th><th scope="col">{word("season")}</th><th scope="col">{word("opens")}</th><th scope="col">{word("deadline")}</th><th scope="col">{word("sourceOf")}</th></tr></thead>
           <tbody>
             {rows.map((row) => (
-              <tr key={row.measure}><th scope="row">{row.measure || word("none")}</th><td>{row.season}</td><td>{row.opens ? date(house.language, row.opens) : "–"}</td><td>{row.deadline ? date(house.language, row.deadline) : "–"}</td><td><small>{row.source}</small></td></tr>
+              <tr key={row.measure}><th scope="row">{row.measure || word("none")}</th><td>{sayValue(house.language, "season", row.season.replaceAll(" ", "_")).replaceAll("_", " ")}</td><td>{row.opens ? date(house.language, row.opens) : "–"}</td><td>{row.deadline ? date(house.language, row.deadline) : "–"}</td><td><small>{row.source}</small></td></tr>
             ))}
           </tbody>
         </table>

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { Points, Station } from "../api";
 import { Chart, type ChartProps, type Line } from "../parts/chart";
 import { Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
-import { number, sayValue, unit } from "../words";
+import { number, qualityWord, sayValue, seriesName, unit } from "../words";
 
 const ICON: Record<string, string> = { good: "✓", doubt: "▲", silent: "–", none: "○", state: "❄", unchecked: "○" };
 const COLOURS = ["#1f78b4", "#d95f02", "#1b9e77", "#7570b3", "#a6761d", "#666666"];
@@ -76,17 +76,17 @@ function OneStation({ station }: { station: Station }) {
           <a class="button" href={`${path}&format=csv`} download>{word("csv")}</a>
         </div>
       </header>
-      {station.series.length > 0 && <Shown of={series}>{(value) => <SoilChart series={value.series} />}</Shown>}
+      {station.series.length > 0 && <Shown of={series}>{(value) => <SoilChart series={value.series} station={station.name} />}</Shown>}
       <div class="wide-table" tabIndex={0} role="group">
         <table>
           <thead><tr><th scope="col">{word("observed")}</th><th scope="col" class="number">{word("latest")}</th><th scope="col">{word("time")}</th><th scope="col">{word("quality")}</th></tr></thead>
           <tbody>
             {station.series.map((one) => (
               <tr key={one.id}>
-                <th scope="row">{one.name}</th>
+                <th scope="row">{seriesName(house.language, one)}</th>
                 <td class="number"><b>{one.value}</b> <small>{one.unit}</small></td>
                 <td>{one.time}</td>
-                <td><Tag kind={one.kind}><span aria-hidden="true">{ICON[one.kind]}</span> {one.brief}</Tag></td>
+                <td><Tag kind={one.kind}><span aria-hidden="true">{ICON[one.kind]}</span> {qualityWord(house.language, one)}</Tag></td>
               </tr>
             ))}
           </tbody>
@@ -121,9 +121,13 @@ export function frozen(one: Points): [number, number][] {
   return spans;
 }
 
-interface Rule { name: string; quantity: string; below: number | null; above: number | null }
+interface Rule { name: string; quantity: string; below: number | null; above: number | null; stations: string[] }
 
-function SoilChart({ series }: { series: Points[] }) {
+/** Whether a rule watches a station; its patterns have * and ?. */
+export const watches = (rule: { stations: string[] }, station: string): boolean =>
+  rule.stations.some((one) => new RegExp(`^${one.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".")}$`).test(station));
+
+function SoilChart({ series, station }: { series: Points[]; station: string }) {
   const house = useHouse();
   const word = useSay();
   const rules = useAsk<Rule[]>("/api/rules");
@@ -140,7 +144,7 @@ function SoilChart({ series }: { series: Points[] }) {
     }));
     if (rain) lines.unshift({ label: word("precipitation"), values: columns.at(-1)!, colour: house.dark ? "rgba(120,180,255,.5)" : "rgba(50,110,180,.45)", bars: true, scale: "second" });
     const levels = (rules.value ?? [])
-      .filter((rule) => rule.quantity === "soil_moisture")
+      .filter((rule) => rule.quantity === "soil_moisture" && watches(rule, station))
       .map((rule) => ({ value: (rule.below ?? rule.above)!, label: rule.name }));
     return {
       times, lines, levels,

@@ -27,7 +27,7 @@ export function StudiesPage() {
                 <iframe title={`${open.name}: ${word("report")}`} src={`/api/studies/${open.id}/report`} sandbox="allow-scripts allow-popups" />
               </section>
             )}
-            {list.filter((one) => !one.problem).length > 0 && <Compare list={list.filter((one) => !one.problem)} />}
+            {list.filter((one) => (one.layers ?? 0) > 0).length > 0 && <Compare list={list.filter((one) => (one.layers ?? 0) > 0)} />}
           </>
         );
       }}
@@ -65,17 +65,18 @@ function Compare({ list }: { list: StudyCard[] }) {
   const word = useSay();
   const [one, setOne] = useState(list[0]!.id);
   const [other, setOther] = useState((list[1] ?? list[0]!).id);
-  const a = useAsk<Row[]>(`/api/studies/${one}/summary`);
-  const b = useAsk<Row[]>(`/api/studies/${other}/summary`);
   const house = useHouse();
+  const a = useAsk<Row[]>(`/api/studies/${one}/summary`, house.studies);
+  const b = useAsk<Row[]>(`/api/studies/${other}/summary`, house.studies);
+  const two = list.length > 1;
   const choose = (value: string, set: (id: string) => void, label: string) => (
     <label>{label} <select value={value} onChange={(e) => set(e.currentTarget.value)}>{list.map((s) => <option key={s.id} value={s.id}>{s.name} ({s.id})</option>)}</select></label>
   );
   const show = (row: Row | undefined) => (!row || row.value === null ? "–" : `${number(house.language, row.value, 4)}`);
   return (
     <section class="compare">
-      <h2>{word("compareTwo")}</h2>
-      <div class="row-of-labels">{choose(one, setOne, "A")}{choose(other, setOther, "B")}</div>
+      <h2>{word(two ? "compareTwo" : "summaryOf")}</h2>
+      {two && <div class="row-of-labels">{choose(one, setOne, "A")}{choose(other, setOther, "B")}</div>}
       <Shown of={a}>
         {(left) => (
           <Shown of={b}>
@@ -84,7 +85,7 @@ function Compare({ list }: { list: StudyCard[] }) {
               return (
                 <div class="wide-table" tabIndex={0} role="group">
                   <table>
-                    <thead><tr><th scope="col">{word("quantity")}</th><th scope="col" class="number">A</th><th scope="col" class="number">B</th><th scope="col" class="number">{word("difference")}</th></tr></thead>
+                    <thead><tr><th scope="col">{word("quantity")}</th><th scope="col" class="number">{two ? "A" : word("value")}</th>{two && <><th scope="col" class="number">B</th><th scope="col" class="number">{word("difference")}</th></>}</tr></thead>
                     <tbody>
                       {keys.map((key) => {
                         const [p, q] = [left.find((r) => r.key === key), right.find((r) => r.key === key)];
@@ -94,8 +95,8 @@ function Compare({ list }: { list: StudyCard[] }) {
                           <tr key={key}>
                             <th scope="row">{pick(house.language, row.label)} {unit(row.units) && <small>[{unit(row.units)}]</small>}</th>
                             <td class="number">{show(p)} {p?.n != null && <small>n = {p.n}</small>}</td>
-                            <td class="number">{show(q)} {q?.n != null && <small>n = {q.n}</small>}</td>
-                            <td class="number">{gap === null ? "–" : number(house.language, gap, 3)}</td>
+                            {two && <><td class="number">{show(q)} {q?.n != null && <small>n = {q.n}</small>}</td>
+                            <td class="number">{gap === null ? "–" : number(house.language, gap, 3)}</td></>}
                           </tr>
                         );
                       })}

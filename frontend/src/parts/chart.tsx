@@ -41,10 +41,11 @@ export function Chart({ of: props, marker = null, span = null }: { of: ChartProp
   useEffect(() => {
     const home = place.current!;
     const began = performance.now();
-    const chart = new uPlot(options(props, home.clientWidth || 600, day), data(props), home);
+    const wanted = options(props, home.clientWidth || 600, day);
+    wanted.hooks!.ready = [() => (home.dataset.drawn = String(performance.now() - began))];
+    const chart = new uPlot(wanted, data(props), home);
     drawn.current = chart;
     if (span) chart.setScale("x", { min: span[0], max: span[1] });
-    home.dataset.drawn = String(performance.now() - began);
     const seen = new ResizeObserver(() => {
       if (home.clientWidth && home.clientWidth !== chart.width)
         chart.setSize({ width: home.clientWidth, height: chart.height });

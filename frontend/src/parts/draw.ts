@@ -99,12 +99,12 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene): void {
   drawMarks(c, scene);
 }
 
-const RADIUS = 19;
 
 function drawPies(c: CanvasRenderingContext2D, scene: Scene) {
   c.font = "600 11px system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
   c.textAlign = "center";
   c.textBaseline = "middle";
+  const radius = Math.max(9, Math.min(19, scene.frame.width * 0.028));
   for (const pie of scene.pies) {
     const [x, y] = toScreen(scene.view, scene.frame, pie.column, pie.row);
     let from = -Math.PI / 2;
@@ -113,22 +113,22 @@ function drawPies(c: CanvasRenderingContext2D, scene: Scene) {
       const to = from + (2 * Math.PI * part.share) / whole;
       c.beginPath();
       c.moveTo(x, y);
-      c.arc(x, y, RADIUS, from, to);
+      c.arc(x, y, radius, from, to);
       c.closePath();
       c.fillStyle = part.colour;
       c.fill();
       from = to;
     }
     c.beginPath();
-    c.arc(x, y, RADIUS, 0, 7);
+    c.arc(x, y, radius, 0, 7);
     c.strokeStyle = "#fff";
     c.lineWidth = 2;
     c.stroke();
     c.lineWidth = 3.5;
     c.strokeStyle = scene.ink.halo;
-    c.strokeText(pie.label, x, y + RADIUS + 9);
+    c.strokeText(pie.label, x, y + radius + 9);
     c.fillStyle = scene.ink.line;
-    c.fillText(pie.label, x, y + RADIUS + 9);
+    c.fillText(pie.label, x, y + radius + 9);
   }
   c.textAlign = "left";
 }

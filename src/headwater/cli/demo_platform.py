@@ -118,9 +118,9 @@ def _compute(passwords: dict[str, str], file: Path, port: int, stop: threading.E
         editor.ask("POST", f"/api/studies/{study}/run", {})
         while not stop.wait(1.0):
             last = editor.ask("GET", f"/api/studies/{study}/run")["last"]
-            if last["state"] != "running":
+            if last["state"] != "running" or "restoration" in last["done"]:
                 break
-        if last["state"] == "finished" and not _is_worked_on(editor, study):
+        if "restoration" in last["done"] and not _is_worked_on(editor, study):
             ranger = _SignedIn(port, "ranger", passwords["ranger"])
             _propose(ranger, study)
     except OSError as error:

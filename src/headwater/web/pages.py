@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from headwater.web.description import describe
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["add_pages", "render"]
 
 _POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:;"
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; img-src data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
@@ -88,8 +89,17 @@ def add_pages(app: FastAPI, store: Store, *, home: str = "/") -> None:
         return _page("docs.html.j2", root=root, operations=operations, limits=limits)
 
     app.add_route(home, _with_refusals(live), methods=["GET"], include_in_schema=False)
+    app.add_route("/live.js", _script, methods=["GET"], include_in_schema=False)
     app.add_route("/stations", _with_refusals(stations), methods=["GET"], include_in_schema=False)
     app.add_route("/docs", _with_refusals(docs), methods=["GET"], include_in_schema=False)
+
+
+def _script(request: Request) -> Response:
+    from starlette.responses import Response
+
+    text = files("headwater.web").joinpath("templates", "live.js").read_text(encoding="utf-8")
+    headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    return Response(text, media_type="text/javascript", headers=headers)
 
 
 def _root(request: Request) -> str:

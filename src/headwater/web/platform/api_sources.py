@@ -28,6 +28,8 @@ _FINDING = ("sample_id", "rule", "severity", "column", "reason")
 _FRACTION = ("grouping", "label", "period", "source", "median", "low", "high", "n", "status")
 _LINE = ("grouping", "label", "period", "slope", "intercept", "slope_se", "n", "method", "status")
 _MOST = 20_000
+_APART = 0.2
+"""Share of the map's width by which pies lie apart, where their bands allow it."""
 _CHOICES = {"samples": "table", "fractions": "mixing", "lines": "lines"}
 
 
@@ -89,16 +91,18 @@ def _bands(request: Request, study: str, person: Viewer) -> Response:
     grid = house_of(request).shelf.study(study).grid
     table = _table(_folder(request, study), "mixing", _FRACTION)
     table = table[table["grouping"] == "altitude_band"]
-    found = []
+    found: list[dict[str, Any]] = []
     for label, rows in table.groupby("label", sort=False):
-        at = _heart(grid, str(label))
+        at = _heart(grid, str(label), [(one["column"], one["row"]) for one in found])
         if at is not None:
             found.append({"label": str(label), "column": at[0], "row": at[1], "of": _rows(rows)})
     return answer_json(request, found)
 
 
-def _heart(grid: Grid | None, label: str) -> tuple[float, float] | None:
-    """Find the cell of a band that is farthest from its edges, to draw the band's pie there."""
+def _heart(
+    grid: Grid | None, label: str, taken: list[tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Find a cell deep within a band, and apart from those of others, to draw its pie there."""
     from scipy.ndimage import distance_transform_edt
 
     edges = band_of(label)
@@ -108,6 +112,10 @@ def _heart(grid: Grid | None, label: str) -> tuple[float, float] | None:
     if not own.any():
         return None
     far = distance_transform_edt(np.pad(own, 1))[1:-1, 1:-1]
+    down, across = np.indices(own.shape)
+    for column, row in taken:
+        apart = np.hypot(across + 0.5 - column, (down + 0.5 - row) * grid.stretch)
+        far *= np.clip(apart / (_APART * own.shape[1]), 0.0, 1.0) ** 2
     row, column = np.unravel_index(int(far.argmax()), own.shape)
     return float(column) + 0.5, float(row) + 0.5
 

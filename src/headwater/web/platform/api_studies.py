@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ from headwater.web.platform.series import (
     climatology,
     read_series,
 )
-from headwater.web.platform.studies import BLOCK_DAYS, Study
+from headwater.web.platform.studies import Study, block_days
 from headwater.web.platform.wording import GROUPS
 
 __all__ = ["REPORT_POLICY", "router"]
@@ -154,12 +155,13 @@ def _one_layer(request: Request, study: str, layer: str, person: Viewer) -> Resp
         "below": 0,
         "above": 252,
         "classes": [list(entry) for entry in legend.classes],
-        "block": BLOCK_DAYS,
+        "block": block_days(found.grid.shape) if found.grid else 1,
         "times": _dates(one),
     }
     return answer_json(request, reported)
 
 
+@lru_cache(maxsize=200)
 def _dates(layer: Layer) -> list[str] | None:
     if not layer.cube or layer.derived == "dominant":
         return None
@@ -169,7 +171,7 @@ def _dates(layer: Layer) -> list[str] | None:
 
 @router.get(
     "/{study}/layers/{layer}/blocks/{number}",
-    summary="Maps of 64 days as uint8, gzipped; with ?v=hash they can be kept for ever",
+    summary="Maps of some days as uint8, gzipped; with ?v=hash they can be kept for ever",
 )
 def _block(
     request: Request,

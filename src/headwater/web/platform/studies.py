@@ -32,10 +32,12 @@ from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import NODATA, encode, encode_classes
 from headwater.web.platform.runs import study_file_of
 
-__all__ = ["BLOCK_DAYS", "Shelf", "Study", "find_results"]
+__all__ = ["BLOCK_DAYS", "Shelf", "Study", "block_days", "find_results"]
 
-BLOCK_DAYS = 64
-"""Maps of one block."""
+BLOCK_DAYS = 32
+"""Maps of one block at most: the first view of a page is below 300 kB with it."""
+_BLOCK_CELLS = 800_000
+"""Cells of one block, so that it comes soon on a slow line however large the grid is."""
 _FRESH = 3.0
 """So long a look at a results folder is believed [s]."""
 _MOST_CACHED = 96_000_000
@@ -80,6 +82,17 @@ def find_results(path: str | Path) -> Path:
         found=str(given),
         do=f"Run the study first, with: headwater run {given if given.is_file() else 'study.toml'}",
     )
+
+
+def block_days(shape: tuple[int, int]) -> int:
+    """Say how many maps a block holds.
+
+    Examples
+    --------
+    >>> block_days((72, 166)), block_days((720, 1660))
+    (32, 1)
+    """
+    return max(1, min(BLOCK_DAYS, _BLOCK_CELLS // (shape[0] * shape[1])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +244,8 @@ class Shelf:
                 for layer in list(study.layers.values())[:2]:
                     self.legend(study, layer)
                     times = open_values(layer).sizes.get("time", 1)
-                    self.block(study, layer, (times - 1) // BLOCK_DAYS if layer.cube else 0)
+                    days = block_days(study.grid.shape) if study.grid else 1
+                    self.block(study, layer, (times - 1) // days if layer.cube else 0)
             except (HeadwaterError, OSError, ValueError):
                 continue
 
@@ -335,8 +349,9 @@ def _block(study: Study, layer: Layer, legend: Legend, number: int) -> Any:
         _insist(number, 1)
         return _still(layer, legend, values)
     n = int(values.sizes["time"])
-    _insist(number, -(-n // BLOCK_DAYS))
-    first, last = number * BLOCK_DAYS, min(n, (number + 1) * BLOCK_DAYS)
+    days = block_days((values.sizes["y"], values.sizes["x"]))
+    _insist(number, -(-n // days))
+    first, last = number * days, min(n, (number + 1) * days)
     if layer.derived == "percentile":
         return _differences(encode(_percentiles(values, first, last), legend.scale))
     return _differences(_encoded(legend, values.isel(time=slice(first, last)).values))
