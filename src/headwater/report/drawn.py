@@ -65,7 +65,7 @@ def _content_of(folder: Path) -> str:
 def _program() -> str:
     """Fingerprint Headwater's own files by their sizes and times, which costs no reading."""
     home = Path(__file__).parents[1]
-    files = sorted(path for path in home.rglob("*.py") if path.is_file())
+    files = sorted(path for path in home.rglob("*") if path.suffix in {".py", ".po"})
     facts = [(str(path.relative_to(home)), path.stat()) for path in files]
     return fingerprint([(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts])
 

@@ -33,6 +33,8 @@ class Look:
         Family of letters; empty: the house's.
     editable_text : bool
         Whether letters of an SVG stay text.
+    language : str
+        Of their words: en, zh.
     """
 
     dpi: int = 150
@@ -40,6 +42,7 @@ class Look:
     width: str = "page"
     font: str = ""
     editable_text: bool = False
+    language: str = "en"
 
     def inches(self, *, wide: bool) -> float | None:
         """Width that a figure must have [inch]; None where the page decides."""
@@ -69,4 +72,11 @@ def look_of(study: Study, dpi: int) -> Look:
     """
     wanted = study.report
     font = known_font(wanted.font) if wanted.font else ""
-    return Look(wanted.dpi or dpi, wanted.format, wanted.width, font, wanted.editable_text)
+    return Look(
+        wanted.dpi or dpi,
+        wanted.format,
+        wanted.width,
+        font,
+        wanted.editable_text,
+        wanted.language,
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.figures import grouped
 from headwater.report.citation import Reference, number_references
+from headwater.report.language import ENGLISH, Translator
 from headwater.report.section import FigureBlock, TableBlock, TextBlock
 from headwater.report.table import TableView, table_csv, view_table
 
@@ -91,7 +92,12 @@ class _Counter:
     tables: int = 0
 
 
-def compose_page(front: Front, chapters: Iterable[Chapter], lineage: Lineage) -> str:
+def compose_page(
+    front: Front,
+    chapters: Iterable[Chapter],
+    lineage: Lineage,
+    translator: Translator = ENGLISH,
+) -> str:
     """Compose the report.
 
     Parameters
@@ -102,6 +108,8 @@ def compose_page(front: Front, chapters: Iterable[Chapter], lineage: Lineage) ->
         In reading order.
     lineage : Lineage
         Versions, hashes and times.
+    translator : Translator
+        Of the language of the page; methods, choices and cautions stay in English.
 
     Returns
     -------
@@ -120,6 +128,7 @@ def compose_page(front: Front, chapters: Iterable[Chapter], lineage: Lineage) ->
         lstrip_blocks=True,
     )
     environment.filters["hold"] = _hold_together
+    environment.globals.update(_=translator, word=translator.word, language=translator.language)
     counter = _Counter()
     opening = None
     if front.opening is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headwater.figures import house_style, lettering, render, spell_missing
+from headwater.report.language import translate_figure, translator_of
 from headwater.report.look import Look
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def take_picture(block: FigureBlock, look: Look | None = None, *, key: str = "")
     with lettering(look.font, editable=look.editable_text):
         with house_style():
             figure = block.draw()
+        translate_figure(figure, translator_of(look.language))
         lost = spell_missing(figure)
         _rasterize_maps(figure)
         _hold_labels_of_maps(figure)

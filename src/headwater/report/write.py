@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.report.drawn import INDEX, index_of, kept_pictures, key_of
 from headwater.report.front import front_of
+from headwater.report.language import ENGLISH, Translator, translator_of
 from headwater.report.lineage import read_lineage
 from headwater.report.look import look_of
 from headwater.report.page import Chapter, Front, compose_page, file_stem
@@ -90,10 +91,12 @@ def write_report(
         block = opening(loaded, outline) if opening else None
         if block is not None:
             front = replace(front, opening=(block, draw({block.name: block}, loaded)[block.name]))
-        return write_chapters(home, front, chapters)
+        return write_chapters(home, front, chapters, translator_of(look.language))
 
 
-def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> Path:
+def write_chapters(
+    results: Path, front: Front, chapters: Sequence[Chapter], translator: Translator = ENGLISH
+) -> Path:
     """Write chapters as a page, with their figures and tables next to it.
 
     Parameters
@@ -104,6 +107,8 @@ def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> 
         What stands on top.
     chapters : sequence of Chapter
         In reading order.
+    translator : Translator
+        Of the language of the page.
 
     Returns
     -------
@@ -114,7 +119,7 @@ def write_chapters(results: Path, front: Front, chapters: Sequence[Chapter]) -> 
 
     _replace_folder(results / "figures", _figure_files(front, chapters))
     _replace_folder(results / "tables", _table_files(chapters))
-    page = compose_page(front, chapters, read_lineage(results))
+    page = compose_page(front, chapters, read_lineage(results), translator)
     path = results / "report.html"
     write_whole(path, lambda to: to.write_text(page, encoding="utf-8"))
     return path

@@ -1,0 +1,71 @@
+"""The report in Chinese: whatever the demo's report says in headings, captions, tables, figures."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from headwater.figures import new_figure
+from headwater.report.language import ENGLISH, Translator, translate_figure, translator_of
+from headwater.report.lineage import Lineage
+from headwater.report.page import Front, compose_page
+
+WORDS = Path(__file__).with_name("report_words.txt").read_text(encoding="utf-8").splitlines()
+HOLE = re.compile(r"\{\w+\}")
+
+
+@pytest.fixture(scope="module")
+def chinese():
+    return translator_of("zh")
+
+
+def test_nothing_that_the_demo_report_says_lacks_a_translation(chinese):
+    for words in WORDS:
+        chinese(words)
+    assert list(chinese.missing) == []
+
+
+def test_what_stands_in_braces_is_in_both_languages(chinese):
+    for template in chinese.templates:
+        holes = set(re.findall(r"\(\?P<(\w+)>", template.pattern.pattern))
+        assert {hole[1:-1] for hole in HOLE.findall(template.wanted)} == holes
+
+
+def test_a_sentence_is_translated_by_its_template_and_so_are_its_words(chinese):
+    told = chinese("Soil moisture is lowest in March (0.0929 m³ m⁻³) and highest in May (0.13).")
+    assert told == "土壤水分在3月最低（0.0929 m³ m⁻³），在5月最高（0.13）。"
+    assert chinese("2678 samples with isotopes were used: 143 of ground ice, 375 of river.") == (
+        "共使用 2678 个同位素样品：地下冰 143 个、河水 375 个。"
+    )
+
+
+def test_numbers_pass_names_stay_and_the_unknown_is_remembered():
+    here = translator_of("zh")
+    assert here("0.111 m³ m⁻³") == "0.111 m³ m⁻³"
+    first = here("First: Desert gate (severe, probability 82%).")
+    assert first == "首要：Desert gate（极重度，概率 82%）。"
+    assert list(here.names) == ["Desert gate"]
+    assert here("Quite another sentence.") == "Quite another sentence."
+    assert list(here.missing) == ["Quite another sentence."]
+
+
+def test_english_changes_nothing():
+    assert ENGLISH("Soil moisture") == "Soil moisture"
+    assert isinstance(translator_of("en"), Translator)
+
+
+def test_titles_ticks_and_labels_of_a_figure_are_translated(chinese):
+    figure = new_figure()
+    axes = figure.add_subplot()
+    axes.set_xticks([0, 1], ["Elevation", "Slope"])
+    axes.set_title("Precipitation", loc="left")
+    translate_figure(figure, chinese)
+    assert axes.get_title(loc="left") == "降水"
+    assert axes.xaxis.get_major_formatter().format_ticks([0, 1]) == ["高程", "坡度"]
+
+
+def test_the_page_says_its_language_and_speaks_it(chinese):
+    page = compose_page(Front("祁连山"), (), Lineage(), chinese)
+    assert '<html lang="zh">' in page
+    assert "主要结果" in page
+    assert ">Findings<" not in page
