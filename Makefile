@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-network demo-platform test front-end fast lint bench architecture house clean
+.PHONY: demo demo-network demo-platform test front-end fast lint bench architecture checklist house clean
 
 demo: $(VENV)/installed
 	$(BIN)/headwater demo --out headwater-demo --no-open
@@ -34,6 +34,9 @@ docs: $(VENV)/installed-docs
 
 front-end: $(VENV)/installed-test
 	$(BIN)/python frontend/build.py --test
+
+checklist: demo
+	$(BIN)/python docs/make_checklist.py headwater-demo/results
 
 architecture:
 	$(PYTHON) docs/draw_architecture.py
