@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from headwater.warning import fit_baseline, innovations
 from headwater.warning.baseline import BaselineOptions, baseline_design, season_parts
-from headwater.warning.charts import Chart, update_chart
+from headwater.warning.charts import Detector, blank_chart, update_chart
 from headwater.warning.ladder import climb, new_ladder
 
 DAYS = np.arange("2008-01-01", "2018-01-01", 16, dtype="datetime64[D]")
@@ -43,7 +43,7 @@ def test_one_date_at_a_time_gives_the_same_to_the_bit(seed, cut):
     second, end = innovations(memory, values[cut:], LATER[cut:])
     np.testing.assert_array_equal(whole, np.concatenate([first, second]))
     np.testing.assert_array_equal(last.last, end.last)
-    chart = Chart(0.5, np.full(4, 3.0), np.zeros(4))
+    chart = blank_chart(Detector(), np.full(4, 3.0))
     year = LATER.astype("datetime64[Y]").astype(int)
     states, *_ = climb(new_ladder(chart), chart, whole, LATER.astype(int), year)
     part, ladder, held = climb(
@@ -57,7 +57,7 @@ def test_one_date_at_a_time_gives_the_same_to_the_bit(seed, cut):
 def test_the_chart_is_the_running_maximum_of_sums(seed):
     u = np.random.default_rng(seed).standard_normal((30, 3))
     u[np.random.default_rng(seed + 1).random(u.shape) < 0.2] = np.nan
-    path, chart = update_chart(Chart(0.5, np.full(3, np.nan), np.zeros(3)), u)
+    path, chart = update_chart(blank_chart(Detector(), np.full(3, np.nan)), u)
     for place in range(3):
         total = 0.0
         for at, value in enumerate(u[:, place]):

@@ -15,7 +15,7 @@ from headwater.warning import (
     seasonal_percentile,
 )
 from headwater.warning.baseline import REASONS, BaselineOptions
-from headwater.warning.charts import Chart, Tolerance
+from headwater.warning.charts import Detector, Tolerance, blank_chart
 from headwater.warning.drought import FlashRule, moisture_deficit_index, soil_water_deficit_index
 from headwater.warning.evaluation import delay_curve
 from headwater.warning.ladder import LadderRule, climb, new_ladder
@@ -78,12 +78,12 @@ def test_every_place_without_a_baseline_has_a_reason():
         "history not stable",
         "ok",
     ]
-    chart = Chart(0.5, np.where(fitted.reason == 0, 4.0, np.nan), np.zeros(4))
+    chart = blank_chart(Detector(), np.where(fitted.reason == 0, 4.0, np.nan))
     assert new_ladder(chart).state.tolist() == [-1, -1, -1, 0]
 
 
 def test_dates_that_go_back_are_refused():
-    chart = Chart(0.5, np.array([4.0]), np.zeros(1))
+    chart = blank_chart(Detector(), np.array([4.0]))
     _, ladder, chart = climb(new_ladder(chart), chart, [[0.0]], [10], [2020])
     with pytest.raises(DataError, match="checkpoint"):
         climb(ladder, chart, [[0.0]], [5], [2019])
@@ -97,7 +97,7 @@ def test_a_period_whose_median_is_its_maximum_is_named():
 
 
 def test_recovery_withdraws_and_restores():
-    chart = Chart(0.5, np.array([4.0, 4.0]), np.zeros(2))
+    chart = blank_chart(Detector(), np.array([4.0, 4.0]))
     dip = np.array([[-3.0, -3.0]] * 2 + [[0.5, -4.0]] * 6 + [[0.1, -4.0]] * 6 + [[0.1, 0.2]] * 6)
     seasons = [2019] * 8 + [2020] * 6 + [2021] * 6
     states, *_ = climb(new_ladder(chart), chart, dip, np.arange(20), seasons)

@@ -13,7 +13,7 @@ Is vegetation losing more than season and water explain?
 What would others have found?
     :func:`monitor_structure` (BFAST), :func:`critical_slowing_down` (a layer, never an alert).
 How good was it?
-    :func:`score_detector`.
+    :func:`score_detector`, for the alarms of any detector.
 
 How long until a false alarm, and thresholds for one, are in :mod:`headwater.warning.run_length`;
 the options of each function are classes in its module.

@@ -18,6 +18,7 @@ _WORST = 3.0
 
 __all__ = [
     "accumulate_loss",
+    "average_loss",
     "fit_histories",
     "innovate",
 ]
@@ -204,3 +205,17 @@ def accumulate_loss(
                 c = min(max(0.0, c - max(u, -_WORST) - allowance), ceiling[place])
             path[t, place] = c
         statistic[place] = c
+
+
+@numba.jit(**_JIT)
+def average_loss(innovations: Floats, statistic: Floats, smoothing: float, path: Floats) -> None:
+    """One-sided EWMA of losses: Z = max(0, (1 - λ) Z - λ u); `path` as for accumulate_loss."""
+    length, places = innovations.shape
+    for place in range(places):
+        z = statistic[place]
+        for t in range(length):
+            u = innovations[t, place]
+            if np.isfinite(u):
+                z = max(0.0, (1.0 - smoothing) * z - smoothing * max(u, -_WORST))
+            path[t, place] = z
+        statistic[place] = z

@@ -1,8 +1,13 @@
-"""Control charts that watch innovations for losses, one date at a time, with a rate that is set."""
+"""Control charts that watch innovations for losses, one date at a time, with a rate that is set.
+
+A CUSUM for losses that come at once (the default), and an EWMA of long memory for slow trends, each
+one-sided, with one number of state a place and a threshold for the rate of false alarms.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +23,11 @@ from headwater.warning.baseline import (
 
 __all__ = [
     "Chart",
+    "DETECTORS",
+    "Detector",
     "Thresholds",
     "Tolerance",
+    "blank_chart",
     "calibrate_thresholds",
     "new_chart",
     "update_chart",
@@ -33,6 +41,59 @@ _GRID = (-0.1, 0.05, 0.15, 0.3, 0.45, 0.6, 0.8)
 _BATCH = 4000
 
 
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """How innovations u are summed up, each counting x = -max(u, -3).
+
+    Attributes
+    ----------
+    kind : {"cusum", "ewma"}
+        ``cusum``: C = max(0, C + x - k), the quickest for a loss of 2 k that comes at once and
+        stays. ``ewma``: Z = max(0, (1 - λ) Z + λ x), which forgets by itself: with a large λ sudden
+        losses, with a small one slow trends (:data:`DETECTORS`).
+    allowance : float
+        k of the CUSUM, half of the loss of interest [σ].
+    smoothing : float
+        λ of the EWMA, above 0 and at most 1 [1].
+
+    References
+    ----------
+    Page (1954), doi:10.1093/biomet/41.1-2.100; Roberts (1959),
+    doi:10.1080/00401706.1959.10489860.
+    """
+
+    kind: Literal["cusum", "ewma"] = "cusum"
+    allowance: float = 0.5
+    smoothing: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Refuse a detector that cannot be."""
+        known = self.kind in ("cusum", "ewma")
+        if not (known and self.allowance >= 0 and 0 < self.smoothing <= 1):
+            raise StudyError(
+                "a detector that cannot be",
+                found=f"{self.kind}, allowance {self.allowance:g}, smoothing {self.smoothing:g}",
+                do="Choose cusum or ewma, an allowance of 0 or more, and a smoothing above 0 and "
+                "at most 1",
+            )
+
+    def __str__(self) -> str:
+        """Name it with its constant."""
+        if self.kind == "cusum":
+            return f"CUSUM (allowance {self.allowance:g} σ)"
+        return f"EWMA (smoothing {self.smoothing:g})"
+
+
+DETECTORS = {
+    "cusum": Detector(),
+    "ewma": Detector("ewma"),
+    "slow": Detector("ewma", smoothing=0.02),
+}
+"""Detectors by what a study file calls them. ``slow`` is for trends: among CUSUMs of allowance 0 to
+0.5 and EWMAs of 0.02 to 0.15 it finds most losses of 0.1 to 0.3 σ a
+year (docs/simulations/warning.md)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Thresholds:
     """Thresholds by the memory of residuals, for one tolerated rate of false alarms.
@@ -41,8 +102,7 @@ class Thresholds:
     ----------
     rate : float
         Tolerated false alarms per place and season [1].
-    allowance : float
-        Of the CUSUM [σ].
+    detector : Detector
     rho, threshold : ndarray, shape (n_points,)
         Estimated memory, and the threshold that keeps the rate there [σ].
     n_simulations : int
@@ -57,7 +117,7 @@ class Thresholds:
     """
 
     rate: float
-    allowance: float
+    detector: Detector
     rho: Floats
     threshold: Floats
     n_simulations: int
@@ -139,19 +199,18 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """A one-sided CUSUM of losses for many places.
+    """A chart of losses for many places.
 
     Attributes
     ----------
-    allowance : float
-        Half of the loss of interest [σ].
+    detector : Detector
     threshold : ndarray, shape (n_places,)
         Alarm above it [σ]; NaN where there is no baseline.
     statistic : ndarray, shape (n_places,)
-        As the last date left it. It is held at twice the threshold, so that a recovery shows.
+        As the last date left it. A CUSUM is held at twice the threshold, so that a recovery shows.
     """
 
-    allowance: float
+    detector: Detector
     threshold: Floats
     statistic: Floats
 
@@ -170,11 +229,28 @@ def new_chart(baseline: Baseline, thresholds: Thresholds) -> Chart:
     Chart
     """
     threshold = np.where(baseline.reason == 0, thresholds.at(baseline.rho), np.nan)
-    return Chart(thresholds.allowance, threshold, np.zeros(len(threshold)))
+    return blank_chart(thresholds.detector, threshold)
+
+
+def blank_chart(detector: Detector, threshold: ArrayLike) -> Chart:
+    """Begin a chart at zero.
+
+    Parameters
+    ----------
+    detector : Detector
+    threshold : array-like, shape (n_places,)
+        [σ]; NaN where there is no baseline.
+
+    Returns
+    -------
+    Chart
+    """
+    limits = np.asarray(threshold, dtype=np.float64)
+    return Chart(detector, limits, np.zeros(len(limits)))
 
 
 def update_chart(chart: Chart, innovation: ArrayLike) -> tuple[Floats, Chart]:
-    """Take new dates in: ``C_t = max(0, C_(t-1) - max(u_t, -3) - k)``.
+    """Take new dates in, as :class:`Detector` sums them up.
 
     One observation counts for three standard deviations at most, so that a heavy tail or a cloud
     that was not seen raises no alarm alone.
@@ -194,17 +270,24 @@ def update_chart(chart: Chart, innovation: ArrayLike) -> tuple[Floats, Chart]:
     Examples
     --------
     >>> import numpy as np
-    >>> chart = Chart(0.5, np.array([4.0]), np.zeros(1))
+    >>> chart = blank_chart(Detector(), [4.0])
     >>> path, chart = update_chart(chart, [[-2.0], [-2.0], [np.nan], [-2.0], [3.0]])
     >>> path[:, 0].tolist()
     [1.5, 3.0, 3.0, 4.5, 1.0]
+    >>> chart = blank_chart(Detector("ewma", smoothing=0.5), [4.0])
+    >>> path, _ = update_chart(chart, [[-2.0], [-2.0]])
+    >>> path[:, 0].tolist()
+    [1.0, 1.5]
     """
-    from headwater.warning._kernels import accumulate_loss
+    from headwater.warning import _kernels
 
     u = np.ascontiguousarray(innovation, dtype=np.float64)
     statistic, path = chart.statistic.astype(np.float64), np.empty(u.shape)
+    if chart.detector.kind == "ewma":
+        _kernels.average_loss(u, statistic, chart.detector.smoothing, path)
+        return path, replace(chart, statistic=statistic)
     ceiling = 2 * np.where(np.isfinite(chart.threshold), chart.threshold, np.inf).astype(np.float64)
-    accumulate_loss(u, statistic, chart.allowance, ceiling, path)
+    _kernels.accumulate_loss(u, statistic, chart.detector.allowance, ceiling, path)
     return path, replace(chart, statistic=statistic)
 
 
@@ -217,8 +300,7 @@ class Tolerance:
     rate : float
         Tolerated false alarms per place and season: the probability that the chart of a healthy
         place exceeds its threshold within `n_seasons` after the history, divided by `n_seasons`.
-    allowance : float
-        Half of the loss of interest [σ].
+    detector : Detector
     n_seasons : int
         Seasons watched before the history is renewed.
     missing : float
@@ -233,7 +315,7 @@ class Tolerance:
     """
 
     rate: float = 0.01
-    allowance: float = 0.5
+    detector: Detector = field(default_factory=Detector)
     n_seasons: int = 3
     missing: float = 0.0
     n_covariates: int = 0
@@ -306,7 +388,7 @@ def calibrate_thresholds(
     quantiles, tail = _survival(samples, rho, threshold)
     return Thresholds(
         rate=wanted.rate,
-        allowance=wanted.allowance,
+        detector=wanted.detector,
         rho=rho,
         threshold=threshold,
         n_simulations=wanted.n_simulations,
@@ -403,7 +485,7 @@ def _maxima(
     fitted = fit_baseline(values[past], dates.times[past], water[:, past], options=options)
     found, _ = innovations(fitted, values[later], dates.times[later], water[:, later])
     whole = fitted.reason == 0
-    start = Chart(tolerance.allowance, np.full(_BATCH, np.nan), np.zeros(_BATCH))
+    start = blank_chart(tolerance.detector, np.full(_BATCH, np.nan))
     path, _ = update_chart(start, found)
     by_season = path.reshape(-1, dates.n_season, _BATCH).max(axis=1)
     return fitted.rho[whole], np.maximum.accumulate(by_season, axis=0)[:, whole]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
 from headwater.results import TableResult, fingerprint
+from headwater.warning.baseline import (
+    BaselineOptions,
+    baseline_design,
+    fit_baseline,
+    innovations,
+    season_parts,
+)
+from headwater.warning.charts import Thresholds, new_chart, update_chart
+from headwater.warning.structural import monitor_structure
 
 __all__ = [
     "DetectorScores",
     "Survival",
     "delay_curve",
+    "detector_alarms",
     "first_alarms",
     "score_detector",
 ]
@@ -76,6 +87,68 @@ def first_alarms(alarm: ArrayLike, days: ArrayLike) -> Floats:
     table = np.asarray(alarm, dtype=bool)
     first = np.asarray(days, dtype=np.float64)[table.argmax(axis=0)]
     return np.where(table.any(axis=0), first, np.nan)
+
+
+def detector_alarms(
+    detector: Thresholds | Literal["mosum", "cusum"],
+    values: ArrayLike,
+    times: ArrayLike,
+    covariates: ArrayLike | None = None,
+    *,
+    split: np.datetime64,
+    options: BaselineOptions | None = None,
+) -> Floats:
+    """Let any detector watch places, and say when it first alarms.
+
+    Parameters
+    ----------
+    detector : Thresholds, "mosum" or "cusum"
+        A calibrated chart of losses, or one of BFAST's two-sided tests at 95 %
+        (:func:`headwater.warning.monitor_structure`).
+    values, times, covariates
+        History and what follows, as for :func:`headwater.warning.fit_baseline`.
+    split : datetime64
+        First time that is watched.
+    options : BaselineOptions, optional
+
+    Returns
+    -------
+    ndarray, shape (n_places,)
+        Day of the first alarm, days since 1970 [d]; NaN without one. For
+        :func:`score_detector`.
+
+    Examples
+    --------
+    >>> days = np.arange("2010-01-01", "2019-01-01", 16, dtype="datetime64[D]")
+    >>> green = np.random.default_rng(1).normal(0.5, 0.02, (len(days), 2))
+    >>> green[days >= np.datetime64("2018-06-01"), 1] -= 0.1
+    >>> alarm = detector_alarms("mosum", green, days, split=np.datetime64("2018-01-01"))
+    >>> np.isfinite(alarm).tolist()
+    [False, True]
+    """
+    chosen = options or BaselineOptions()
+    x, stamps = np.asarray(values, dtype=np.float64), np.asarray(times, dtype="datetime64[D]")
+    water = np.empty((0, *x.shape)) if covariates is None else np.asarray(covariates, np.float64)
+    past, day = stamps < split, stamps.astype(np.int64)
+    if isinstance(detector, Thresholds):
+        fitted = fit_baseline(x[past], stamps[past], water[:, past], options=chosen)
+        found, fitted = innovations(fitted, x[~past], stamps[~past], water[:, ~past])
+        chart = new_chart(fitted, detector)
+        path, _ = update_chart(chart, found)
+        return first_alarms(path > chart.threshold, day[~past])
+    inside = season_parts(stamps, chosen) >= 0
+    x, water, day = x[inside], water[:, inside], day[inside]
+    design, n_history = baseline_design(stamps[inside], chosen), int((past & inside).sum())
+    alarm = np.full(x.shape[1], np.nan)
+    for place in range(x.shape[1]):
+        own = np.column_stack([design, water[:, :, place].T])
+        seen = np.isfinite(x[:, place]) & np.isfinite(own).all(axis=1)
+        if seen[:n_history].sum() <= own.shape[1]:
+            continue
+        at = monitor_structure(x[:, place], own, n_history, kind=detector).alarm
+        if at >= 0:
+            alarm[place] = day[n_history:][seen[n_history:]][at]
+    return alarm
 
 
 def delay_curve(delay: ArrayLike, found: ArrayLike) -> Survival:

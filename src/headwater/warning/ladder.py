@@ -155,7 +155,8 @@ def climb(
     Examples
     --------
     >>> import numpy as np
-    >>> chart = Chart(0.5, np.array([4.0]), np.zeros(1))
+    >>> from headwater.warning.charts import Detector, blank_chart
+    >>> chart = blank_chart(Detector(), [4.0])
     >>> low = np.full((8, 1), -3.0)
     >>> states, ladder, chart = climb(
     ...     new_ladder(chart), chart, low, np.arange(8), [2019] * 3 + [2020] * 5

@@ -211,10 +211,7 @@ def _one_date(
     u = found[0]
     day = stamp.astype(np.int64)
     _, ladder, chart = climb(monitor.ladder, monitor.chart, found, day, [season], rule=monitor.rule)
-    fresh = np.isfinite(u)
-    with np.errstate(invalid="ignore"):
-        fallen = np.maximum(0.0, monitor.surge - np.maximum(u, -3.0) - chart.allowance)
-    surge = np.where(fresh, fallen, monitor.surge)
+    surge = _unheld(monitor, chart, u)
     later = Monitor(
         baseline=baseline,
         chart=chart,
@@ -226,6 +223,15 @@ def _one_date(
         first_season=monitor.first_season or season,
     )
     return u, _narrow(later)
+
+
+def _unheld(monitor: Monitor, chart: Chart, u: Floats) -> Floats:
+    """Statistic without a ceiling; only a CUSUM has one."""
+    if chart.detector.kind != "cusum":
+        return chart.statistic
+    with np.errstate(invalid="ignore"):
+        fallen = np.maximum(0.0, monitor.surge - np.maximum(u, -3.0) - chart.detector.allowance)
+    return np.where(np.isfinite(u), fallen, monitor.surge)
 
 
 def _check_order(monitor: Monitor, day: NDArray[np.int64], stamps: NDArray[Any]) -> None:

@@ -207,7 +207,7 @@ def unpack_monitor(
     )
     return Monitor(
         baseline=fitted,
-        chart=Chart(thresholds.allowance, threshold.astype(np.float32), now["statistic"]),
+        chart=Chart(thresholds.detector, threshold.astype(np.float32), now["statistic"]),
         ladder=ladder,
         rule=rule or LadderRule(),
         surge=now["surge"],

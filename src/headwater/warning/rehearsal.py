@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from headwater.errors import DataError
 from headwater.results import TableResult, fingerprint
 from headwater.warning.baseline import BaselineOptions, fit_baseline, innovations, season_parts
-from headwater.warning.charts import Chart, Thresholds, update_chart
+from headwater.warning.charts import Thresholds, blank_chart, update_chart
 from headwater.warning.evaluation import first_alarms, score_detector
 from headwater.warning.ladder import LadderRule
 from headwater.warning.monitor import Watched, start_monitor, watch_dates
@@ -379,7 +379,7 @@ def bootstrap_run_length(
     for _ in range(n_draws):
         drawn = rng.integers(len(known), size=n_seasons)
         path = np.concatenate([by_year[one] for one in drawn])
-        start = Chart(thresholds.allowance, threshold, np.zeros(len(rho)))
+        start = blank_chart(thresholds.detector, threshold)
         statistic, _ = update_chart(start, path)
         above = np.asarray(statistic > threshold)
         found: NDArray[np.bool_] = np.asarray(above.any(axis=0))

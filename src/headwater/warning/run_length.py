@@ -69,8 +69,10 @@ def cusum_run_length(threshold: float, *, allowance: float = 0.5, shift: float =
     return float(np.linalg.solve(system, np.ones(len(points)))[0])
 
 
-def ewma_run_length(limit: float, *, memory: float, shift: float = 0.0) -> float:
-    """Compute the average run length of a two-sided EWMA.
+def ewma_run_length(
+    limit: float, *, memory: float, shift: float = 0.0, one_sided: bool = False
+) -> float:
+    """Compute the average run length of an EWMA.
 
     Parameters
     ----------
@@ -80,7 +82,9 @@ def ewma_run_length(limit: float, *, memory: float, shift: float = 0.0) -> float
     memory : float
         λ in ``Z_t = (1 - λ) Z_(t-1) + λ z_t``, above 0 and at most 1 [1].
     shift : float
-        Mean of z [σ].
+        Mean of z, in the direction of the alarm [σ].
+    one_sided : bool
+        Whether Z is not let below 0, as that of :class:`headwater.warning.charts.Detector`.
 
     Returns
     -------
@@ -102,12 +106,16 @@ def ewma_run_length(limit: float, *, memory: float, shift: float = 0.0) -> float
             found=f"limit {limit:g}, memory {memory:g}",
             do="Give a limit above 0 and a memory above 0 and at most 1",
         )
+    from scipy.special import ndtr
+
     edge = limit * np.sqrt(memory / (2 - memory))
-    y, weight = _quadrature(-edge, edge)
+    y, weight = _quadrature(0.0 if one_sided else -edge, edge)
     points = np.append(0.0, y)
     density = _density((y[None, :] - (1 - memory) * points[:, None]) / memory - shift)
     system = np.eye(len(points))
     system[:, 1:] -= density * weight / memory
+    if one_sided:
+        system[:, 0] -= ndtr(-(1 - memory) * points / memory - shift)
     return float(np.linalg.solve(system, np.ones(len(points)))[0])
 
 
@@ -134,27 +142,29 @@ def cusum_threshold(run_length: float, *, allowance: float = 0.5) -> float:
     return _solve(lambda h: cusum_run_length(h, allowance=allowance), run_length)
 
 
-def ewma_limit(run_length: float, *, memory: float = 0.2) -> float:
-    """Find the limit of a two-sided EWMA with a given run length between false alarms.
+def ewma_limit(run_length: float, *, memory: float = 0.2, one_sided: bool = False) -> float:
+    """Find the limit of an EWMA with a given run length between false alarms.
 
     Parameters
     ----------
     run_length : float
         Observations between false alarms, above 2.
-    memory : float
+    memory, one_sided
         As for :func:`ewma_run_length`.
 
     Returns
     -------
     float
-        Limit [standard deviations of the statistic].
+        Limit [standard deviations of the statistic in the long run].
 
     Examples
     --------
     >>> round(ewma_limit(499.68), 3)
     2.962
     """
-    return _solve(lambda limit: ewma_run_length(limit, memory=memory), run_length)
+    return _solve(
+        lambda limit: ewma_run_length(limit, memory=memory, one_sided=one_sided), run_length
+    )
 
 
 def season_alarm_probability(

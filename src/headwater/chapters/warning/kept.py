@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from headwater.chapters.warning.options import WarningOptions
 from headwater.chapters.warning.run import Plan
 from headwater.chapters.warning.series import Calendar, WaterForm, calendar_of
 from headwater.errors import ResumeError
-from headwater.warning.charts import Thresholds
+from headwater.warning.charts import Detector, Thresholds
 from headwater.warning.monitor import Monitor
 from headwater.warning.monitor_state import KeptMonitor, pack_monitor, unpack_monitor
 
@@ -103,7 +103,7 @@ def save_plan(plan: Plan) -> dict[str, Any]:
         "form": form and [form.settings.tolist(), form.words, form.step, form.lags],
         "thresholds": {
             "rate": limits.rate,
-            "allowance": limits.allowance,
+            "detector": asdict(limits.detector),
             "n_simulations": limits.n_simulations,
             "rho": limits.rho.tolist(),
             "threshold": limits.threshold.tolist(),
@@ -129,6 +129,7 @@ def load_plan(saved: Mapping[str, Any], options: WarningOptions) -> Plan:
     Plan
     """
     limits, form = dict(saved["thresholds"]), saved["form"]
+    limits["detector"] = Detector(**limits["detector"])
     arrays = ("rho", "threshold", "quantiles", "tail", "deviation")
     limits |= {name: np.array(limits[name], dtype=np.float64) for name in arrays}
     months = (int(saved["months"][0]), int(saved["months"][1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -55,6 +55,12 @@ class WarningOptions(BaseModel):
         ge=1,
         le=31,
         description="Days that are averaged, where the input has shorter steps [d].",
+    )
+    detector: Literal["cusum", "ewma", "slow"] = Field(
+        "cusum",
+        description="How losses are summed up: `cusum`, the quickest for a loss at once; `ewma`, "
+        "which forgets by itself; `slow`, an EWMA of long memory, the most sensitive to a slow "
+        "trend. Each keeps the rate of false alarms.",
     )
     false_alarms: float = Field(
         0.01,

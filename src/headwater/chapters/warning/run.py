@@ -23,7 +23,7 @@ from headwater.warning import (
     seasonal_percentile,
 )
 from headwater.warning.baseline import REASONS, expected_values, season_parts
-from headwater.warning.charts import Thresholds, Tolerance
+from headwater.warning.charts import DETECTORS, Detector, Thresholds, Tolerance
 from headwater.warning.droughts import drought_watch
 from headwater.warning.monitor import Monitor, Watched, field_control, start_monitor, watch_dates
 
@@ -153,7 +153,7 @@ def make_plan(
 
 _NO_THRESHOLDS = Thresholds(
     rate=0.01,
-    allowance=0.5,
+    detector=Detector(),
     rho=np.zeros(1),
     threshold=np.ones(1),
     n_simulations=0,
@@ -215,6 +215,7 @@ def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator)
     rate = min(plan.options.false_alarms, 0.9 / n_seasons)
     tolerance = Tolerance(
         rate=rate,
+        detector=DETECTORS[plan.options.detector],
         n_seasons=n_seasons,
         missing=min(plan.missing, 0.9),
         n_covariates=0 if plan.form is None else 1,

@@ -166,9 +166,9 @@ def _method(plan: Plan) -> str:
     return (
         f"Greenness of the growing season (days {season[0] + plan.calendar.shift} to "
         f"{season[1] + plan.calendar.shift}) was compared with what season and soil water let "
-        f"expect, fitted in each cell on its history before {plan.split}; a one-sided CUSUM "
-        f"(allowance {limits.allowance:g} σ, threshold {limits.threshold.min():.1f} to "
-        f"{limits.threshold.max():.1f} σ by memory) raises a watch, {limits.rate:g} false ones "
+        f"expect, fitted in each cell on its history before {plan.split}; a one-sided "
+        f"{limits.detector} above {limits.threshold.min():.1f} to "
+        f"{limits.threshold.max():.1f} σ, by memory, raises a watch, {limits.rate:g} false ones "
         "being tolerated per cell and season; a watch that lasts is a warning, and a later season "
         "confirms it or not. "
         f"Maps show the cells of which {plan.options.map_share:.0%} are false on average."
