@@ -265,7 +265,22 @@ def fit_covariance(
     >>> bool(fit.reach < 5), bool(0.8 < fit.weight @ fit.variance < 1.2)
     (True, True)
     """
+    from threadpoolctl import threadpool_limits
+
     present = ~np.isnan(values) & (codes >= 0)
+    # threads of BLAS cost ten times what they save on matrices of 300 units
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _fit_patiently(values, codes, where, present, rng)
+
+
+def _fit_patiently(
+    values: Floats,
+    codes: Codes,
+    where: FieldPlaces,
+    present: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> CovarianceFit:
+    """Fit, and fit units further apart where near ones repeat each other."""
     number = _UNITS
     fit, units = _fit(values, codes, where, present, number, rng)
     best = fit.kernels[int(np.argmax(fit.weight))]

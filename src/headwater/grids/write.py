@@ -353,8 +353,11 @@ def _link_bounds(data: xr.Dataset) -> None:
 
 
 def _store(data: xr.Dataset, path: Path, lengths: Mapping[Hashable, int]) -> None:
+    from numcodecs import Blosc
+
+    squeeze = Blosc(cname="zstd", clevel=3, shuffle=Blosc.SHUFFLE)
     encoding = {
-        name: {"chunks": tuple(lengths[dim] for dim in variable.dims)}
+        name: {"chunks": tuple(lengths[dim] for dim in variable.dims), "compressor": squeeze}
         for name, variable in data.data_vars.items()
         if variable.ndim
     }

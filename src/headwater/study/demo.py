@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["write_demo"]
 
 _MISSING = -9999
+_ZERO_CELSIUS = 273.15
+_PACKED = {"zlib": True, "complevel": 4}
+# Powers of two, since what such steps round still compresses as float32. Each rounds by less than
+# a thirtieth of the noise, or of the variation from day to day.
+_STEP = {"soil_moisture": 2**-10, "ndvi": 2**-10, "temperature": 2**-4, "precipitation": 2**-4}
+# the extent of the study area in cells of 0.07 degrees: the whole demo stays below 150 MB
+_FULL: dict[str, Any] = {"shape": (52, 119), "resolution": 0.07}
 _SMALL: dict[str, Any] = {"years": (2020, 2021), "shape": (10, 16), "resolution": 0.5}
 _FIRST_LINE = "# The virtual headwater: made up, with known truth (data/truth.nc).\n"
 _STUDY = """\
@@ -144,7 +151,7 @@ def write_demo(
     years = (making or {}).get("years", (2020, 2021) if small else (2017, 2021))
     watched = _WARNING if years[0] <= _WATCHED_FROM else ""
     data = _empty_home(home, _FIRST_LINE + _STUDY.format(seed=seed, warning=watched))
-    _write_data(data, seed=seed, making=making or (_SMALL if small else {}))
+    _write_data(data, seed=seed, making=making or (_SMALL if small else _FULL))
     # Half a gigabyte in reference cycles would otherwise stay while the study runs.
     gc.collect()
     return home / "study.toml"
@@ -189,13 +196,18 @@ def _empty_home(home: Path, study: str) -> Path:
 
 def _write_cube(cube: xr.Dataset, data: Path) -> None:
     for year, part in cube["soil_moisture"].groupby("time.year"):
-        _write_packed(part, data / f"soil_moisture_{year}.nc", scale=1e-4)
-    _write_packed(cube["ndvi"], data / "ndvi.nc", scale=1e-4)
-    warm = cube["temperature"] + np.float32(273.15)
+        _write_packed(part, data / f"soil_moisture_{year}.nc")
+    _write_packed(cube["ndvi"], data / "ndvi.nc")
+    warm = cube["temperature"] + np.float32(_ZERO_CELSIUS)
     warm.attrs = cube["temperature"].attrs | {"units": "K"}
-    _as_dataset(warm).to_netcdf(data / "temperature.nc", engine="h5netcdf")
-    rain = _as_dataset(cube["precipitation"])
-    rain.chunk({"time": 365}).to_zarr(data / "precipitation.zarr", mode="w", zarr_format=2)
+    _write_packed(warm, data / "temperature.nc", offset=_ZERO_CELSIUS)
+    # Zarr keeps no float32 attributes, and would be unpacked to float64: rounded in place
+    step = np.float32(_STEP["precipitation"])
+    rain = (cube["precipitation"] / step).round() * step
+    rain.attrs = cube["precipitation"].attrs
+    _as_dataset(rain).chunk({"time": 365}).to_zarr(
+        data / "precipitation.zarr", mode="w", zarr_format=2
+    )
 
 
 def _as_dataset(values: xr.DataArray) -> xr.Dataset:
@@ -208,16 +220,16 @@ def _as_dataset(values: xr.DataArray) -> xr.Dataset:
     return plain.to_dataset()
 
 
-def _write_packed(values: xr.DataArray, path: Path, *, scale: float) -> None:
-    encoding = {
-        "dtype": "int16",
-        # In float32, so that readers unpack to float32 and not to twice the memory.
-        "scale_factor": np.float32(scale),
-        "_FillValue": _MISSING,
-        "zlib": True,
-        "complevel": 1,
-        "chunksizes": (min(73, values.sizes["time"]), *values.shape[1:]),
-    }
+def _packing(name: str, offset: float | None = None) -> dict[str, Any]:
+    # in float32, so that readers unpack to float32 and not to twice the memory
+    scale: dict[str, Any] = {"scale_factor": np.float32(_STEP[name])}
+    moved = {} if offset is None else {"add_offset": np.float32(offset)}
+    return {"dtype": "int16", "_FillValue": _MISSING, **scale, **moved}
+
+
+def _write_packed(values: xr.DataArray, path: Path, *, offset: float | None = None) -> None:
+    blocks = (min(73, values.sizes["time"]), *values.shape[1:])
+    encoding = {**_packing(str(values.name), offset), **_PACKED, "chunksizes": blocks}
     packed = _as_dataset(values)
     packed.to_netcdf(path, engine="h5netcdf", encoding={str(values.name): encoding})
 
@@ -288,4 +300,8 @@ def _write_truth(here: VirtualHeadwater, data: Path) -> None:
         "noise": json.dumps(dict(truth.noise)),
         "drivers": json.dumps(dict(truth.drivers)),
     }
-    truth.fields.assign_attrs(facts).to_netcdf(data / "truth.nc", engine="h5netcdf")
+    encoding = {name: _PACKED for name, field in truth.fields.data_vars.items() if field.ndim}
+    encoding["soil_moisture"] = _packing("soil_moisture") | _PACKED
+    truth.fields.assign_attrs(facts).to_netcdf(
+        data / "truth.nc", engine="h5netcdf", encoding=encoding
+    )
