@@ -12,6 +12,8 @@ import xarray as xr
 from headwater.errors import TimeAxisError
 from headwater.glossary import term
 from headwater.grids import open_grid
+from headwater.grids._time_axis import date_in
+from headwater.grids.plausibility import overview
 from headwater.grids.stamps import stamp_doubt
 from headwater.grids.steps import time_steps
 from headwater.grids.times import in_period
@@ -282,8 +284,6 @@ def test_steps_of_a_year_that_the_file_name_says(tmp_path: Path) -> None:
 
 
 def test_a_name_with_several_dates_asks_which() -> None:
-    from headwater.grids._time_axis import date_in
-
     assert date_in("CHIRPS_v2.0_201507_p05", None, "f")[0] == pd.Timestamp("2015-07-01")
     assert date_in("MOD13A2.A2015177.h25v05", None, "f")[0] == pd.Timestamp("2015-06-26")
     with pytest.raises(TimeAxisError, match="could have several dates"):
@@ -334,3 +334,47 @@ def test_model_months_have_the_days_of_their_calendar(tmp_path: Path) -> None:
     found = open_grid(tmp_path / "a.nc", RAIN)
     assert float(found[1, 0, 0]) == 28.0
     assert float(aggregate(found, "year")["precipitation"][0, 0, 0]) == 365.0
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "date"),
+    [
+        ("sm_01-02-2015", "%d-%m-%Y", "2015-02-01"),
+        ("sm_Apr2015", "%b%Y", "2015-04-01"),
+        ("CHELSA_pr_03_1980_V.2.1", "pr_%m_%Y", "1980-03-01"),
+        ("v20180301_sm_201501", "sm_%Y%m", "2015-01-01"),
+        ("sm_2015-06_v20180301", "sm_%Y-%m", "2015-06-01"),
+    ],
+)
+def test_dates_in_names_that_can_be_misread_are_asked(name: str, pattern: str, date: str) -> None:
+    with pytest.raises(TimeAxisError, match=r"several dates|in an order"):
+        date_in(name, None, "the file")
+    assert str(date_in(name, pattern, "the file")[0])[:10] == date
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["chirps-v2.0.2015", "CRU_TS4.05.2015", "sm_layer1_2015", "SMAP_L4_2015_v7", "sm_2015_1km"],
+)
+def test_versions_and_layers_next_to_a_year_are_no_months(name: str) -> None:
+    assert date_in(name, None, "the file")[1] == "%Y"
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "units", "says"),
+    [
+        ("precipitation", 1.1, "mm", "write units = 'mm d-1'"),
+        ("precipitation", 1.1, "mm/month", ""),
+        ("precipitation", 35.0, "mm", ""),
+        ("precipitation", 350.0, "mm", "write units = '0.1 mm'"),
+        ("temperature", 56.4, "C", "degF"),
+        ("temperature", 31.0, "C", ""),
+    ],
+)
+def test_values_that_hardly_any_land_has_are_doubted(
+    name: str, amount: float, units: str, says: str
+) -> None:
+    values = amount * (1.0 + 0.01 * np.arange(24.0))[:, None, None]
+    data = xr.DataArray(values, {"time": MONTHS}, ("time", "y", "x"), attrs={"source_units": units})
+    warnings = overview(data, term(name)).warnings
+    assert any(says in text for text in warnings) if says else not warnings

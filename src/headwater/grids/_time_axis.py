@@ -22,7 +22,9 @@ TIME_HINT = (
     'time = "%Y%m" (the pattern of dates) or time = "2000-01-01/P1M" (first date and step: P1M, '
     "P1Y, P8D, PT1H, dekad)"
 )
-_FIELDS = {"%Y": r"\d{4}", "%j": r"\d{3}"} | {f"%{field}": r"\d{2}" for field in "mdHMS"}
+_FIELDS = {"%Y": r"\d{4}", "%j": r"\d{3}", "%b": "[A-Za-z]{3}"} | {
+    f"%{field}": r"\d{2}" for field in "mdHMS"
+}
 # Tried in this order; of a form without signs between, the year must be one of these centuries.
 _FORMS = (
     "%Y-%m-%d",
@@ -40,6 +42,14 @@ _FORMS = (
     "%Y",
 )
 _CENTURIES = (1800, 2100)
+_MONTH_NAMES = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+# Day, month or its name next to the year, which the forms above cannot read.
+_OTHER_ORDER = re.compile(
+    rf"(?<![a-z]){_MONTH_NAMES}[-_. ]?\d{{4}}(?!\d)|(?<!\d)\d{{4}}[-_. ]?{_MONTH_NAMES}"
+    r"|(?<![\d.a-z])(?:\d\d?[-_])?[01]?\d[-_ ]\d{4}(?!\d)|(?<![\d.])(?:\d\d\.)?[01]\d\.\d{4}(?!\d)"
+    r"|(?<!\d)\d{4}[-_.][01]?\d(?![\da-z])",
+    re.IGNORECASE,
+)
 _STANDARD = {"standard", "gregorian", "proleptic_gregorian", ""}
 _CALENDARS = {
     "standard",
@@ -140,17 +150,19 @@ def times_of_name(path: Path, steps: int, pattern: str | None) -> Times:
 
 def date_in(text: str, pattern: str | None, label: str) -> tuple[pd.Timestamp, str]:
     """Find the date in a text, and the form in which it stands there."""
-    for form in (pattern,) if pattern else _FORMS:
-        found = _dates_in(text, form, exact=pattern is None)
-        if len(found) == 1 or (found and pattern):
-            return found[0], form
-        if found:
-            raise TimeAxisError(
-                f"{label} could have several dates",
-                found=f"'{text}': {', '.join(str(date)[:10] for date in found)}",
-                do='Write time = "..." for this input with what stands around the date, such as '
-                '"sm_%Y%m"',
-            )
+    found, form = _dates_of(text, pattern)
+    if len(found) == 1 and not (form == "%Y" and not pattern and _OTHER_ORDER.search(text)):
+        return found[0], form
+    if found:
+        dates = ", ".join(str(date)[:10] for date in found)
+        raise TimeAxisError(
+            f"{label} could have several dates"
+            if len(found) > 1
+            else f"the date of {label} is in an order that is not known here",
+            found=f"'{text}': {dates}",
+            do='Write time = "..." for this input with what stands around the date, such as '
+            '"sm_%Y%m" or "%d-%m-%Y"',
+        )
     raise TimeAxisError(
         f"{label} has no date",
         found=f"'{text}', looked for {pattern or ' or '.join(_FORMS)}",
@@ -163,18 +175,35 @@ def is_counted(pattern: str) -> bool:
     return "/" in pattern and "%" not in pattern
 
 
-def _dates_in(text: str, form: str, *, exact: bool) -> list[pd.Timestamp]:
-    expression = re.sub(r"%[YmdjHMS]", lambda part: f"({_FIELDS[part[0]]})", re.escape(form))
-    fields = " ".join(re.findall(r"%[YmdjHMS]", form))
-    found: dict[pd.Timestamp, None] = {}
+def _dates_of(text: str, pattern: str | None) -> tuple[list[pd.Timestamp], str]:
+    """Find all dates that stand apart in a text, and the form of the first."""
+    if pattern:
+        first = [date for _, date in _dates_in(text, pattern, exact=False)][:1]
+        return first, pattern
+    dates: dict[pd.Timestamp, str] = {}
+    taken: list[range] = []
+    for form in _FORMS:
+        if form == "%Y" and dates:  # 2000 may be the size of a cell as well
+            break
+        for span, date in _dates_in(text, form, exact=True):
+            if not any(span.start < one.stop and one.start < span.stop for one in taken):
+                taken.append(span)
+                dates.setdefault(date, form)
+    return list(dates), next(iter(dates.values()), "")
+
+
+def _dates_in(text: str, form: str, *, exact: bool) -> list[tuple[range, pd.Timestamp]]:
+    expression = re.sub(r"%[YmdjHMSb]", lambda part: f"({_FIELDS[part[0]]})", re.escape(form))
+    fields = " ".join(re.findall(r"%[YmdjHMSb]", form))
+    found: list[tuple[range, pd.Timestamp]] = []
     for match in re.finditer(rf"(?<!\d){expression}" + (r"(?!\d)" if exact else ""), text):
         try:
             date = pd.to_datetime(" ".join(match.groups()), format=fields)
         except ValueError:
             continue
         if not exact or _CENTURIES[0] <= date.year <= _CENTURIES[1]:
-            found[date] = None
-    return list(found)
+            found.append((range(*match.span()), date))
+    return found
 
 
 def _texts(coordinate: xr.Variable) -> list[str]:

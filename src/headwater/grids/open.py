@@ -324,7 +324,8 @@ def _refuse_overlap(layers: list[Layer]) -> None:
                 "two files overlap in time",
                 found=f"{before.path.name} ends {str(last)[:19]}, "
                 f"{after.path.name} begins {str(following)[:19]}",
-                do="Give each time once: narrow the pattern, or remove one of the files",
+                do="Give each time once: narrow the pattern, remove one of the files, or write "
+                "time = '...' where a date in their names is not the one that was read",
             )
 
 

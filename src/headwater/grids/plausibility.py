@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,10 @@ _FEWEST = 6
 _MONTH = 31.5
 _PORES, _RARE = 0.65, 0.02
 """Soil moisture above which only peat has pores, and the share of values that noise may bring."""
+_AMOUNTS = {"precipitation": (60.0, 3500.0), "evapotranspiration": (60.0, 2000.0)}
+"""Yearly amounts [mm] that hardly any land lies outside of, though some does."""
+_HOTTEST = 45.0
+"""No mean of a day of the air is higher [degC]."""
 _OFTEN_ZERO = ("snow_melt", "lai")
 _CODES = (255.0, 254.0, 127.0, -128.0, 32767.0, -32768.0, 65535.0, -9999.0, 9999.0, -999.0, -99.0)
 
@@ -97,6 +102,8 @@ def overview(data: xr.DataArray, term: Term) -> Overview:
             *_repeated(seen, data, term),
             *_still(part, values, data, term),
             *_implausible(yearly, data, term),
+            *_unusual(yearly, data, term),
+            *_too_hot(seen, data, term),
             *_beyond_pores(seen, data, term),
         ),
         float("nan") if months else yearly,
@@ -197,6 +204,46 @@ def _implausible(yearly: float, data: xr.DataArray, term: Term) -> list[str]:
     return [
         f"{what} of {yearly:.4g} {term.units}{read} is hardly possible on land ({low:g} to "
         f"{high:g}); correct units, scale, offset or missing of this input, or name its product"
+    ]
+
+
+def _unusual(yearly: float, data: xr.DataArray, term: Term) -> list[str]:
+    """Warn of monthly amounts that are rather those of a day, or tenths of millimetres."""
+    low, high = _AMOUNTS.get(term.name, (0.0, np.inf))
+    possible = term.plausible[0] <= yearly <= term.plausible[1]
+    units = str(data.attrs.get("source_units", ""))
+    if not possible or low <= yearly <= high or "time" not in data.dims or _is_rate(units):
+        return []
+    steps = time_steps(data)
+    if yearly < low and (not steps.has_length or float(np.median(steps.days)) < 5.0):
+        return []
+    what, cause = (
+        ("less", f"those of an average day of each step, write units = '{units} d-1'")
+        if yearly < low
+        else ("more", f"tenths of it, write units = '0.1 {units}'")
+    )
+    return [
+        f"{yearly:.4g} {term.units} a year are {what} than on nearly all land; if the file's "
+        f"numbers in '{units}' are {cause}"
+    ]
+
+
+def _is_rate(units: str) -> bool:
+    return re.search(r"/|per|-1\b", units) is not None
+
+
+def _too_hot(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
+    """Warn of air that no day was as hot as: most likely degrees Fahrenheit."""
+    hottest = float(seen.max())
+    if term.name != "temperature" or hottest <= _HOTTEST or "time" not in data.dims:
+        return []
+    steps = time_steps(data)
+    if not steps.has_length or float(np.median(steps.days)) < 1.0:
+        return []
+    units = data.attrs.get("source_units", "")
+    return [
+        f"a mean of {hottest:.4g} degC (read as '{units}') is more than any day of the air had; "
+        "if the file is in degrees Fahrenheit, write units = 'degF'"
     ]
 
 
