@@ -5,6 +5,11 @@ import os
 import pytest
 from hypothesis import settings
 
+# The workers of the suite are as many as the cores, so that threads of linear algebra on top only
+# wait for each other; set before NumPy is imported, and for the programs that the tests start.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 # HEADWATER_EXAMPLES=300 make test looks longer for what breaks a property
 EXAMPLES = int(os.environ.get("HEADWATER_EXAMPLES", "25"))
 settings.register_profile("headwater", max_examples=EXAMPLES, deadline=None)
