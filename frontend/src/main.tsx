@@ -1,6 +1,6 @@
 // The frame round all pages: navigation, language, theme, who is signed in, what has changed.
 import { render } from "preact";
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask, keepToken, Refusal, send, type Session } from "./api";
 import { AlertsPage } from "./pages/alerts";
 import { MapPage } from "./pages/map";
@@ -166,11 +166,16 @@ function TopBar({ alerts, onLanguage, onTheme, onLeft }: { alerts: number; onLan
   const { session } = house;
   const leave = () => void send("DELETE", "/api/session").finally(onLeft);
   const study = house.address.values.study;
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const here = tabs.current?.querySelector<HTMLElement>("[aria-current]");
+    if (here && tabs.current) tabs.current.scrollLeft = here.offsetLeft - 40; // narrow screens show part of them
+  }, [house.address.page]);
   return (
     <header class="top">
       <a class="skip" href="#content" onClick={(e) => { e.preventDefault(); document.getElementById("content")?.focus(); }}>{word("skip")}</a>
       <a class="brand" href="#/map"><svg viewBox="0 0 32 20" width="30" height="19" aria-hidden="true"><path d="M1 18 11 3l6 9 4-6 10 12z" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linejoin="round" /></svg>Headwater</a>
-      <nav aria-label="Headwater">
+      <nav aria-label="Headwater" ref={tabs}>
         {TABS.map(([page, name]) => (
           <a key={page} href={writeAddress({ page, values: study ? { study } : {} })} aria-current={house.address.page === page ? "page" : undefined}>
             {word(name)}

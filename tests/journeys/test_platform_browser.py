@@ -26,6 +26,7 @@ from headwater.network.times import DAY
 from headwater.web.platform.site import is_built
 
 from ..unit.platform_house import PASSWORD, platform_over, running, write_results
+from ..unit.platform_rooms import BAND, write_rooms
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -34,6 +35,12 @@ PAGES = ("map", "stations", "sources", "alerts", "plan", "studies")
 RULES = {
     "rule": [{"name": "dry", "quantity": "soil_moisture", "below": 0.1, "debounce": 1, "hold": 0}]
 }
+STUDY = """\
+[study]
+name = "Small"
+[restoration]
+units = "units.geojson"
+"""
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -68,7 +75,10 @@ def fill(store) -> None:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
-    results = write_results(folder / "results")
+    results = write_rooms(write_results(folder / "results"))
+    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
+    (results / ".study").write_text("../study.toml\n", encoding="utf-8")
+    (folder / "units.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     with open_store(folder / "n.db") as store:
         fill(store)
         rules = Rules.model_validate(RULES)
@@ -138,17 +148,21 @@ def sign_in(page, name) -> None:
 @pytest.mark.parametrize(
     ("width", "language", "scheme"),
     [
+        # each width with both themes and both languages, each theme with both languages
         (360, "zh-CN", "dark"),
-        (820, "en-GB", "light"),
-        (1500, "zh-CN", "light"),
-        (1500, "en-GB", "dark"),
+        (360, "en-GB", "light"),
+        (820, "en-GB", "dark"),
+        (820, "zh-CN", "light"),
+        (1500, "zh-CN", "dark"),
+        (1500, "en-GB", "light"),
     ],
 )
 def test_every_page_is_without_findings_and_fits_its_width(visit, width, language, scheme) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not there; get it with: python frontend/build.py --test")
     for name in PAGES:
-        page = visit(f"#/{name}", width=width, language=language, scheme=scheme)
+        more = "?at=4.5,3.5&plan=1&pies=June" if name == "map" else ""
+        page = visit(f"#/{name}{more}", width=width, language=language, scheme=scheme)
         settled(page)
         assert axe(page) == [], name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
@@ -184,6 +198,35 @@ def test_the_twin_by_numbers_opens_the_same_cell(visit) -> None:
     page.get_by_label("column", exact=True).fill("4")
     page.get_by_role("button", name="Show").click()
     page.get_by_role("heading", name="Cell 5 / 4").wait_for()
+
+
+def test_an_editor_draws_a_unit_and_approves_the_work_that_a_ranger_proposed(visit) -> None:
+    page = visit("#/plan")
+    settled(page)
+    sign_in(page, "zhuoma")
+    page.get_by_role("button", name="Propose").click()
+    page.get_by_role("button", name="Decide").click()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, "li")
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_label("Comment").fill("seen on the ground")
+    page.get_by_role("button", name="Decide").click()
+    playwright.expect(page.get_by_role("article").get_by_text("approved")).not_to_have_count(0)
+    page.goto(page.url.split("#", maxsplit=1)[0] + "#/map?at=4,3;6,3;6,5;4,5")
+    page.get_by_role("heading", name="Make this a management unit").wait_for()
+    page.get_by_label("Name").fill("East slope")
+    page.locator("select[name=grade]").select_option("heavy")
+    page.get_by_role("button", name="Add the unit").click()
+    page.get_by_text("The unit has been added").wait_for()
+
+
+def test_samples_of_a_row_are_those_that_stand_out_in_the_plane(visit) -> None:
+    page = visit("#/sources")
+    settled(page)
+    page.get_by_role("button", name=BAND).click()
+    page.get_by_role("heading", name="12 samples selected").wait_for()
+    page.get_by_text("Findings on the samples").click()
+    page.get_by_text("far from <b>the others</b>").wait_for()
 
 
 def test_a_ranger_sees_to_an_alert_and_silences_it(visit) -> None:

@@ -113,8 +113,8 @@ def _heart(
         return None
     far = distance_transform_edt(np.pad(own, 1))[1:-1, 1:-1]
     down, across = np.indices(own.shape)
-    for column, row in taken:
-        apart = np.hypot(across + 0.5 - column, (down + 0.5 - row) * grid.stretch)
+    for beside, below in taken:
+        apart = np.hypot(across + 0.5 - beside, (down + 0.5 - below) * grid.stretch)
         far *= np.clip(apart / (_APART * own.shape[1]), 0.0, 1.0) ** 2
     row, column = np.unravel_index(int(far.argmax()), own.shape)
     return float(column) + 0.5, float(row) + 0.5

@@ -16,6 +16,7 @@ from headwater.web.platform.gate import House, Viewer, house_of
 from headwater.web.platform.layers import Layer, open_values
 from headwater.web.platform.relief import relief_of
 from headwater.web.platform.sentences import explain
+from headwater.web.platform.sentences_alerts import alerts_near
 from headwater.web.platform.sentences_vegetation import forecast_of
 from headwater.web.platform.series import (
     Climatology,
@@ -315,6 +316,8 @@ def _explain(
         series = read_series(water, place)
         usual, day = climatology(series), _day(series, date)
     reported = explain(found, place, series, usual, day)
+    where = _where(found, place)
+    reported += alerts_near(house.store, where["longitude"], where["latitude"])
     return answer_json(
         request,
         [{"kind": one.kind, "text": list(one.text), "source": one.source} for one in reported],

@@ -16,7 +16,7 @@ from headwater.web.platform.answers import answer_json
 from headwater.web.platform.gate import Viewer, house_of
 from headwater.web.platform.layers import Layer, open_values
 from headwater.web.platform.studies import Study
-from headwater.web.platform.wording import word
+from headwater.web.platform.wording import lower, word
 
 __all__ = ["router"]
 
@@ -75,7 +75,7 @@ def _factors(study: Study) -> Iterator[Row]:
         return
     for one in table.sort_values("q", ascending=False).to_dict("records"):
         names = word(str(one["factor"]))
-        label = (f"q of {names[0].lower()}", f"{names[1]}的 q 值")
+        label = (f"q of {lower(names[0])}", f"{names[1]}的 q 值")
         yield _row(f"q.{one['factor']}", label, float(one["q"]), "1", int(one["n"]))
 
 
@@ -86,6 +86,6 @@ def _fractions(study: Study) -> Iterator[Row]:
         return
     for one in table[table["grouping"] == "all"].to_dict("records"):
         names, period = word(str(one["source"])), str(one["period"])
-        label = (f"Soil water from {names[0].lower()}, {period}", f"{period} 土壤水来自{names[1]}")
+        label = (f"Soil water from {lower(names[0])}, {period}", f"{period} 土壤水来自{names[1]}")
         key = f"fraction.{period}.{one['source']}"
         yield _row(key, label, 100 * float(one["median"]), "%", int(one["n"]))

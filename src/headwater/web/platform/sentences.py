@@ -16,7 +16,7 @@ from headwater.web.platform.layers import Layer, correlations, read_map
 from headwater.web.platform.sentences_vegetation import vegetation_sentences
 from headwater.web.platform.series import Climatology, Place, Series
 from headwater.web.platform.studies import Study
-from headwater.web.platform.wording import word
+from headwater.web.platform.wording import lower, word
 
 __all__ = ["Sentence", "band_of", "explain"]
 
@@ -27,7 +27,8 @@ class Sentence:
 
     Attributes
     ----------
-    kind : {"now", "usual", "trend", "driver", "pattern", "sources", "warning", "vegetation"}
+    kind : str
+        "now", "usual", "trend", "driver", "pattern", "sources", "warning", "vegetation" or "alert".
     text : tuple of str
         In English and Chinese.
     source : str
@@ -165,7 +166,7 @@ def _drivers(study: Study, place: Place) -> Iterator[Sentence]:
             names = word(layer.path.stem.removeprefix("with-"))
             star, star_zh = ("", "") if sure > 0.5 else (" (not significant)", "（不显著）")
             parts.append(
-                (r, f"{names[0].lower()} r = {r:+.2f}{star}", f"{names[1]} r = {r:+.2f}{star_zh}")
+                (r, f"{lower(names[0])} r = {r:+.2f}{star}", f"{names[1]} r = {r:+.2f}{star_zh}")
             )
     if not parts:
         return
@@ -189,20 +190,29 @@ def _pattern(study: Study) -> Iterator[Sentence]:
     factors = _table(study.results / "detector" / "factor.csv")
     if factors is None or not {"factor", "q", "p_spatial"} <= set(factors):
         return
-    first = factors.sort_values("q", ascending=False).iloc[0]
+    factors = factors.sort_values("q", ascending=False)
+    first, then = factors.iloc[0], _next_factors(factors.iloc[1:4])
     names, q, p = word(str(first["factor"])), float(first["q"]), float(first["p_spatial"])
     chance = float(first.get("q_chance", np.nan))
     sure = "" if p <= 0.05 else ", which chance alone could give"
     sure_zh = "" if p <= 0.05 else "，不能排除偶然"
     within = f", by chance up to {chance:.2f}" if np.isfinite(chance) else ""
     text = (
-        f"Over the whole area the pattern follows {names[0].lower()} most: q = {q:.2f}"
+        f"Over the whole area the pattern follows {lower(names[0])} most: q = {q:.2f}"
         f"{within} (p = {p:.2g} against fields of the same smoothness{sure};"
-        f" n = {int(first['n'])}).",
+        f" n = {int(first['n'])}){then[0]}.",
         f"全区空间格局与{names[1]}最一致：q = {q:.2f}（同等空间平滑度下 p = {p:.2g}{sure_zh}；"
-        f"n = {int(first['n'])}）。",
+        f"n = {int(first['n'])}）{then[1]}。",
     )
     yield Sentence("pattern", text, "detector/factor")
+
+
+def _next_factors(factors: pd.DataFrame) -> tuple[str, str]:
+    if not len(factors):
+        return "", ""
+    parts = [(word(str(one["factor"])), float(one["q"])) for one in factors.to_dict("records")]
+    english = ", ".join(f"{lower(names[0])} {q:.2f}" for names, q in parts)
+    return f"; then {english}", "；其次 " + "，".join(f"{names[1]} {q:.2f}" for names, q in parts)
 
 
 def band_of(label: str) -> tuple[float, float] | None:
@@ -237,7 +247,7 @@ def _source(label: str, period: str, z: float, part: Any) -> Sentence:
     for row in part.to_dict("records"):
         names = word(str(row["source"]))
         share = f"{100 * row['median']:.0f} % ({100 * row['low']:.0f}–{100 * row['high']:.0f})"
-        parts.append(f"{names[0].lower()} {share}")
+        parts.append(f"{lower(names[0])} {share}")
         parts_zh.append(f"{names[1]} {share}")
     n = int(part["n"].iloc[0])
     text = (

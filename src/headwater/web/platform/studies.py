@@ -308,14 +308,14 @@ def _open_study(name: str, results: Path, print_: str, file: Path | None) -> Stu
 
 
 def _about(results: Path, file: Path | None) -> dict[str, Any]:
-    """Read what provenance says, or the study file where no step has finished yet."""
+    """Read what the study file says, or provenance where the file is not here."""
     try:
         card = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         card = {}
     text = str(card.get("study_file", {}).get("text", ""))
     try:
-        table = tomllib.loads(text or (file.read_text(encoding="utf-8-sig") if file else ""))
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig") if file else text)
     except (OSError, ValueError):
         table = {}
     steps = card.get("steps", [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CODES", "GROUPS", "NAMED", "class_of", "title_of", "word"]
+__all__ = ["CODES", "GROUPS", "NAMED", "class_of", "lower", "title_of", "word"]
 
 GROUPS: dict[str, tuple[str, str]] = {
     "water": ("Soil water", "土壤水分"),
@@ -166,17 +166,23 @@ def _title(step: str, stem: str, name: str, long_name: str) -> tuple[str, str]:
 def _of_strata(factor: str, what: str) -> tuple[str, str]:
     own = word(factor)
     if what == "mean":
-        return f"Mean by stratum of {_lower(own[0])}", f"按{own[1]}分层的均值"
-    return f"Strata of {_lower(own[0])}", f"{own[1]}分层"
+        return f"Mean by stratum of {lower(own[0])}", f"按{own[1]}分层的均值"
+    return f"Strata of {lower(own[0])}", f"{own[1]}分层"
 
 
-def _lower(name: str) -> str:
-    """Write a name within a sentence; an abbreviation stays as it is."""
+def lower(name: str) -> str:
+    """Write a name within a sentence; an abbreviation stays as it is.
+
+    Examples
+    --------
+    >>> lower("Air temperature"), lower("NDVI")
+    ('air temperature', 'NDVI')
+    """
     return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
 def _of_factor(factor: str, of: str) -> tuple[str, str]:
     own = word(factor)
     if of:
-        return f"Correlation with {_lower(own[0])}, {of}", f"与{own[1]}的距平相关"
-    return f"Correlation with {_lower(own[0])}", f"与{own[1]}的相关"
+        return f"Correlation with {lower(own[0])}, {of}", f"与{own[1]}的距平相关"
+    return f"Correlation with {lower(own[0])}", f"与{own[1]}的相关"
