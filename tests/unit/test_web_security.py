@@ -6,12 +6,14 @@ import socket
 import threading
 import time
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 
 from headwater.network import open_store
 from headwater.network.keys import RateLimit, issue, revoke
 from headwater.network.sensorthings.context import Limits
+from headwater.web.origin import TrustedProxies
 from headwater.web.security import Access, Gate, Guard, create_service, first_key, is_local
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
@@ -73,7 +75,7 @@ def running(app):
     """Serve in a thread of its own on a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", ws="none")
+        config = uvicorn.Config(app, log_level="critical", ws="none", proxy_headers=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -288,6 +290,42 @@ def test_open_to_this_machine_and_to_no_page_of_another_site(serving):
     sentence(client.get("/v1.1/Things", headers={"Host": "rebound.example.org"}), 403)
     own = {"Origin": "http://localhost:8000"}
     assert client.post("/v1.1/Things", json=station("c"), headers=own).status_code == 201
+
+
+# ---- links ----
+
+
+def test_links_begin_with_what_the_client_cannot_make_up(serving):
+    client = serving(Access())
+    port = urlsplit(client.url).port
+    asked = {
+        f"127.0.0.1:{port}": f"http://127.0.0.1:{port}",
+        f"localhost:{port}": f"http://localhost:{port}",
+        "evil.example.org": f"http://127.0.0.1:{port}",
+        "localhost:1": f"http://127.0.0.1:{port}",
+    }
+    for host, origin in asked.items():
+        headers = {"Host": host, "X-Forwarded-Host": "evil.example.org"}
+        root = client.get("/v1.1", headers=headers).json()
+        assert root["value"][0]["url"] == f"{origin}/v1.1/Things"
+    client = serving(Access(), public="https://water.example.org/")
+    root = client.get("/v1.1", headers={"Host": "evil.example.org"}).json()
+    assert root["value"][0]["url"] == "https://water.example.org/v1.1/Things"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "origin"),
+    [
+        (["127.0.0.0/8"], "https://water.example.org"),
+        (["*"], "https://water.example.org"),
+        (["10.0.0.1"], None),
+    ],
+)
+def test_a_trusted_proxy_says_where_the_service_is(store, proxies, origin):
+    headers = {"X-Forwarded-Host": "water.example.org", "X-Forwarded-Proto": "https"}
+    with running(TrustedProxies(create_service(store), proxies)) as client:
+        url = client.get("/v1.1", headers=headers).json()["value"][0]["url"]
+        assert url == f"{origin or client.url}/v1.1/Things"
 
 
 @pytest.mark.parametrize("access", [Access(), Access(writing="open"), Access(reading="key")])

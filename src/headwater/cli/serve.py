@@ -207,16 +207,16 @@ def _announce(opened: Store, listener: socket.socket, store: str, everybody: boo
 def _run(app: Any, listener: socket.socket, proxies: tuple[str, ...]) -> None:
     import uvicorn
 
+    from headwater.web.origin import TrustedProxies
     from headwater.web.protocol import ImpatientProtocol
 
     config = uvicorn.Config(
-        app,
+        TrustedProxies(app, proxies) if proxies else app,
         http=ImpatientProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=",".join(proxies) or None,
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
         ws="none",
     )

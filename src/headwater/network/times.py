@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from headwater.errors import TimeAxisError
 
-__all__ = ["DAY", "NEVER", "iso", "microseconds", "month_bounds", "months_of"]
+__all__ = [
+    "DAY",
+    "NEVER",
+    "iso",
+    "known_zone",
+    "microseconds",
+    "month_bounds",
+    "months_of",
+    "zone_offset",
+]
 
 #: One day [µs]; a day of UTC has no leap second, as POSIX counts it.
 DAY = 86_400_000_000
@@ -68,11 +77,10 @@ def _placed(moment: datetime, zone: str | None) -> datetime:
     """Put a local time into its zone, where exactly one instant answers to it."""
     if zone is None:
         raise TimeAxisError("a time without a zone", found=moment.isoformat(), do=_DO)
-    try:
-        there = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    there = known_zone(zone)
+    if there is None:
         do = "Use a name of the IANA data base, such as Asia/Shanghai or UTC"
-        raise TimeAxisError("unknown time zone", found=repr(zone), do=do) from None
+        raise TimeAxisError("unknown time zone", found=repr(zone), do=do)
     early, late = (moment.replace(tzinfo=there, fold=fold) for fold in (0, 1))
     if early.utcoffset() != late.utcoffset():
         exists = early.astimezone(UTC).astimezone(there).replace(tzinfo=None) == moment
@@ -83,6 +91,50 @@ def _placed(moment: datetime, zone: str | None) -> datetime:
             do="Log in UTC or standard time, or write the offset with the time",
         )
     return early
+
+
+def known_zone(name: str) -> ZoneInfo | None:
+    """Find a zone of the IANA data base; None where there is none of that name.
+
+    Examples
+    --------
+    >>> known_zone("Asia/Shanghai").key, known_zone("Asia/Nowhere")
+    ('Asia/Shanghai', None)
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last where it names a folder
+        return None
+
+
+def zone_offset(time: int | None, zone: str) -> int | None:
+    """Say how far the local time of a zone is ahead of UTC at an instant.
+
+    Parameters
+    ----------
+    time : int or None
+        Time since 1970-01-01T00:00Z [µs].
+    zone : str
+        Name in the IANA data base.
+
+    Returns
+    -------
+    int or None
+        [µs]; None of no time, and of one outside the years 1 to 9999.
+
+    Examples
+    --------
+    >>> zone_offset(0, "Asia/Shanghai") // 3_600_000_000
+    8
+    """
+    if time is None:
+        return None
+    try:
+        there = (_EPOCH + timedelta(microseconds=time)).astimezone(ZoneInfo(zone))
+    except OverflowError:
+        return None
+    offset = there.utcoffset()
+    return None if offset is None else offset // timedelta(microseconds=1)
 
 
 def iso(time: int) -> str:

@@ -1,4 +1,7 @@
-"""The web application: SensorThings 1.1 under ``/v1.1``, any refusal as JSON with a sentence."""
+"""The web application: SensorThings under ``/v1.1`` and, to read, ``/v2.0``.
+
+Any refusal is JSON with a sentence.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings import Service
 from headwater.network.sensorthings.context import Limits
-from headwater.network.sensorthings.errors import WrongRequest
-from headwater.network.sensorthings.messages import Answer, Call, Role, refusal
+from headwater.network.sensorthings.messages import Answer, Call, Permit, Role, refusal
+from headwater.network.sensorthings.service_2 import answer_2
 from headwater.web.body import take_body
 from headwater.web.description import describe
+from headwater.web.origin import origin_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -28,6 +33,8 @@ __all__ = ["Authorise", "create_app", "everybody"]
 #: Raises a refusal where the client may not do this; returns the things it may write to, None for
 #: all; may set ``request.state.actor``, which goes into the audit trail.
 Authorise = Callable[["Request", Role], frozenset[int] | None]
+
+_Answering = Callable[[Call, Permit], Answer]
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _LOG = logging.getLogger("headwater.web")
@@ -58,7 +65,7 @@ def create_app(
         Called for each request with the role it needs, ``read`` or ``write``.
     public : str
         Address under which the world sees the application, such as ``https://water.example.org``;
-        default: the one that each client asked for.
+        default: where its connection arrived, see :mod:`headwater.web.origin`.
     mqtt : str
         Broker, such as ``mqtt://localhost:1883``; observations are created and announced through
         it while the application runs.
@@ -94,38 +101,36 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    endpoint = _endpoint(service, authorise, public)
+    endpoint = _endpoint(service, authorise, public, "v1.1", service.answer)
+    later = _endpoint(service, authorise, public, "v2.0", partial(answer_2, service))
     app.add_route("/v1.1", endpoint, methods=_METHODS, include_in_schema=False)
     app.add_route("/v1.1/openapi.json", _described(service), methods=["GET"])
     app.add_route("/v1.1/{path:path}", endpoint, methods=_METHODS, include_in_schema=False)
+    app.add_route("/v2.0", later, methods=_METHODS, include_in_schema=False)
+    app.add_route("/v2.0/{path:path}", later, methods=_METHODS, include_in_schema=False)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
     return app
 
 
-def _endpoint(service: Service, authorise: Authorise, public: str) -> Any:
+def _endpoint(
+    service: Service, authorise: Authorise, public: str, version: str, answering: _Answering
+) -> Any:
     from starlette.concurrency import run_in_threadpool
 
     async def endpoint(request: Request) -> Response:
         try:
-            root = f"{public.rstrip('/') or _origin(request)}/v1.1"
+            root = f"{origin_of(request, public)}/{version}"
             body = await take_body(request, service.limits.body, several="requests")
         except HeadwaterError as error:
             return _response(refusal(error))
-        return await run_in_threadpool(_serve, service, authorise, request, root, body)
+        return await run_in_threadpool(_serve, answering, authorise, request, root, body)
 
     return endpoint
 
 
-def _origin(request: Request) -> str:
-    try:
-        return str(request.base_url).rstrip("/")
-    except ValueError:
-        raise WrongRequest("the Host of the request cannot be read") from None
-
-
 def _serve(
-    service: Service, authorise: Authorise, request: Request, root: str, body: bytes
+    answering: _Answering, authorise: Authorise, request: Request, root: str, body: bytes
 ) -> Response:
     path = request.path_params.get("path", "")
     batch = path.strip("/") == "$batch"
@@ -150,7 +155,7 @@ def _serve(
         root=root,
         actor=getattr(request.state, "actor", None),
     )
-    return _response(service.answer(call, permit))
+    return _response(answering(call, permit))
 
 
 def _response(answer: Answer) -> Response:

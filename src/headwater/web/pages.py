@@ -13,8 +13,10 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from headwater.errors import HeadwaterError
 from headwater.web.description import describe
 from headwater.web.live_page import Board, look
+from headwater.web.origin import origin_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -58,7 +60,7 @@ class _Boards:
             return board
 
 
-def add_pages(app: FastAPI, store: Store, *, home: str = "/") -> None:
+def add_pages(app: FastAPI, store: Store, *, home: str = "/", public: str = "") -> None:
     """Add the pages to an application.
 
     Parameters
@@ -69,6 +71,8 @@ def add_pages(app: FastAPI, store: Store, *, home: str = "/") -> None:
         What they show.
     home : str
         Address of the live page.
+    public : str
+        Address under which the world sees the application.
     """
     boards, limits = _Boards(store), app.state.service.limits
 
@@ -79,7 +83,7 @@ def add_pages(app: FastAPI, store: Store, *, home: str = "/") -> None:
         return _page("stations.html.j2", board=boards.board(_after(request)))
 
     def docs(request: Request) -> Response:
-        root = _root(request)
+        root = _root(request, public)
         operations = [
             (method.upper(), path, said["summary"])
             for path, methods in describe(limits)["paths"].items()
@@ -102,10 +106,10 @@ def _script(request: Request) -> Response:
     return Response(text, media_type="text/javascript", headers=headers)
 
 
-def _root(request: Request) -> str:
+def _root(request: Request, public: str) -> str:
     try:
-        return f"{request.base_url}v1.1"
-    except ValueError:  # a Host that is none
+        return f"{origin_of(request, public)}/v1.1"
+    except HeadwaterError:  # a Host that is none
         return "/v1.1"
 
 
@@ -115,7 +119,6 @@ def _with_refusals(page: Any) -> Any:
     def answer_or_refuse(request: Request) -> Response:
         from starlette.responses import JSONResponse
 
-        from headwater.errors import HeadwaterError
         from headwater.network.sensorthings.messages import refusal
 
         try:

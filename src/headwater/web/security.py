@@ -317,7 +317,7 @@ def create_service(
 
     guard = Guard(store, access or Access())
     app = create_app(store, limits=limits, authorise=guard, public=public, mqtt=mqtt)
-    add_pages(app, store, home="/live" if platform else "/")
+    add_pages(app, store, home="/live" if platform else "/", public=public)
     most = app.state.service.limits.body
     add_push(app, store, mapping=mapping, authorise=guard, most=most)
     if platform is not None:

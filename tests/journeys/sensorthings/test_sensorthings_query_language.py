@@ -31,12 +31,24 @@ class TestFilter:
             ("Datastreams/any()", ["one", "two"]),
             ("Datastreams/Observations/any(o: o/result eq 0.52)", ["two"]),
             ("Locations/any(l: l/name eq 'upper meadow') and name eq 'two'", ["two"]),
+            # what does not begin with the variable is of what stands outside
+            ("Datastreams/any(d: startswith(d/name, name) and name ne 'one')", ["two"]),
+            (
+                "Datastreams/any(d: d/Observations/any(o:"
+                " o/result gt properties/slope div 25 and o/phenomenonTime ge d/phenomenonTime))",
+                ["two"],
+            ),
             ("name in ('one', 'three')", ["one"]),
             ("name in ('one','two') and properties/grazed eq true", ["one", "two"]),
         ],
     )
     def test_of_things(self, service, ids, text, names):
         assert sorted(service.names("Things", filter=text)) == names
+
+    @pytest.mark.parametrize("zone", ["'Mars/Base'", "'../etc'", "'Asia'", "'+99:00'", "8"])
+    def test_zones_that_are_none(self, service, ids, zone):
+        text = f"hour(phenomenonTime, {zone}) eq 1"
+        assert "time zone" in service.refused("GET", "Observations", filter=text)
 
     def test_through_a_link_to_one(self, service, ids):
         text = "Datastream/Thing/Locations/any(l: l/name eq 'upper meadow')"
@@ -54,6 +66,14 @@ class TestFilter:
             ("starts(phenomenonTime, 2024-01-01T01:00:00Z/2024-01-01T05:00:00Z)", 2),
             ("finishes(phenomenonTime, 2023-01-01T01:00:00Z/2024-01-01T01:00:00Z)", 2),
             ("result in (0.01, 0.52)", 2),
+            # the calendar of a zone, also where 1 January is still the last of December
+            ("hour(phenomenonTime, 'Asia/Shanghai') eq 9", 2),
+            ("hour(phenomenonTime, '+08:00') eq 9", 2),
+            ("year(phenomenonTime, '-03:30') eq 2023", 5),
+            ("date(phenomenonTime, 'America/Santiago') eq 2023-12-31", 5),
+            ("time(phenomenonTime, 'Europe/Berlin') eq 03:00:00", 1),
+            ("totaloffsetminutes(phenomenonTime, '-03:30') eq -210", 5),
+            ("totaloffsetminutes(phenomenonTime, 'Europe/Berlin') eq 60", 5),
         ],
     )
     def test_of_observations(self, service, ids, text, n):
@@ -62,7 +82,8 @@ class TestFilter:
     @pytest.mark.parametrize(
         "text",
         [
-            "Datastreams/any(d: name eq 'x')",
+            "Datastreams/any(d: e/name eq 'x')",
+            "Datastreams/any(d: Datastreams/any(e: e/name eq 'x'))",
             "Datastreams/any(d)",
             "name/any(d: d eq 1)",
             "name in ()",
@@ -87,6 +108,13 @@ class TestOrderSelectExpand:
             seen += [o["result"] for o in page["value"]]
         assert seen == sorted(seen)
         assert len(seen) == 5
+
+    def test_by_distance(self, service, ids):
+        for way, names in (("", ["two", "one"]), (" desc", ["one", "two"])):
+            order = f"geo.distance(location, geography'POINT(10 45)'){way}"
+            page = service.get("Locations", orderby=order, top=1, expand="Things")
+            page["value"] += service.values(page["@iot.nextLink"])
+            assert [item["Things"][0]["name"] for item in page["value"]] == names
 
     def test_parts_of_properties(self, service, ids):
         found = service.get(f"Things({ids[0]})", select="name,properties/slope")

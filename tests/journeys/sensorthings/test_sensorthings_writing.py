@@ -372,6 +372,25 @@ class TestUpdate:
         )
         assert [entry["Locations"][0]["name"] for entry in past] == ["upper meadow", "below"]
 
+    def test_the_latest_historical_location_moves_the_thing(self, fresh):
+        thing = fresh.post("Things", station(n=0))
+        body = {
+            "time": "2199-01-01T00:00:00Z",
+            "Thing": {"@iot.id": thing},
+            "Locations": [LOCATION | {"name": "planned"}],
+        }
+        fresh.post("HistoricalLocations", body)
+        assert fresh.names(f"Things({thing})/Locations") == ["planned"]
+
+    def test_integers_beyond_what_a_float_holds_are_kept(self, fresh):
+        fresh.post("Things", station(n=0))
+        (stream,) = fresh.values("Datastreams")
+        large = 2**53 + 1
+        path = f"Datastreams({stream['@iot.id']})/Observations"
+        id = fresh.post(path, {"result": large})
+        assert fresh.get(f"Observations('{id}')")["result"] == large
+        assert [o["@iot.id"] for o in fresh.values(path, filter=f"result gt {2**52}")] == [id]
+
     def test_a_historical_location_of_the_past_moves_nothing(self, fresh):
         thing = fresh.post("Things", station(n=0))
         old = {

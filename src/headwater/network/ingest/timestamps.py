@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from headwater.errors import InputError, TimeAxisError
-from headwater.network.times import NEVER, microseconds
+from headwater.network.times import NEVER, known_zone, microseconds
 
 __all__ = ["instants"]
 
@@ -65,14 +65,9 @@ def instants(
 
 
 def _check_zone(zone: str | None) -> None:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        if zone is not None:
-            ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if zone is not None and known_zone(zone) is None:
         do = "Use a name of the IANA data base, such as UTC, Asia/Shanghai or Etc/GMT-8"
-        raise InputError("unknown time zone", found=f"'{zone}'", do=do) from None
+        raise InputError("unknown time zone", found=f"'{zone}'", do=do)
 
 
 def _iso(reported: pd.Series, zone: str | None) -> tuple[NDArray[np.int64], dict[int, str]]:

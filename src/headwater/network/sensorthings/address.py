@@ -8,11 +8,13 @@ OGC 18-088, section 9.2 (resource paths).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from headwater.network.sensorthings.errors import NotFound
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link
+from headwater.network.sensorthings.model_2 import target_of
 
 __all__ = ["Address", "Key", "Step", "identifier", "key_of", "key_text", "read_address", "read_key"]
 
@@ -121,13 +123,15 @@ def read_key(entity: EntitySet, value: object) -> Key:
     return key
 
 
-def read_address(path: str) -> Address:
+def read_address(path: str, sets: Mapping[str, EntitySet] = ENTITY_SETS) -> Address:
     """Read the path of a request below the root of the service.
 
     Parameters
     ----------
     path : str
         Without percent-encoding, with or without a slash at either end.
+    sets : mapping of str to EntitySet
+        What a path may start from.
 
     Returns
     -------
@@ -149,32 +153,32 @@ def read_address(path: str) -> Address:
         raise NotFound("the path is too long", found=f"{len(segments)} segments")
     steps: list[Step] = []
     while segments:
-        step = _step(steps[-1] if steps else None, segments[0])
+        step = _step(steps[-1] if steps else None, segments[0], sets)
         if step is None:
             break
         steps.append(step)
         segments.pop(0)
     if not steps:
-        raise _unknown(path)
-    return _ending(steps, segments, path)
+        raise _unknown(path, sets)
+    return _ending(steps, segments, path, sets)
 
 
-def _unknown(path: str) -> NotFound:
-    do = "Start from one of: " + ", ".join(ENTITY_SETS)
+def _unknown(path: str, sets: Mapping[str, EntitySet]) -> NotFound:
+    do = "Start from one of: " + ", ".join(sets)
     return NotFound("no such address", found=f"'{path[:200]}'", do=do)
 
 
-def _step(previous: Step | None, segment: str) -> Step | None:
+def _step(previous: Step | None, segment: str, sets: Mapping[str, EntitySet]) -> Step | None:
     match = _SEGMENT.fullmatch(segment)
     if match is None:
         return None
     name, inside = match.groups()
     link = None
     if previous is None:
-        entity = ENTITY_SETS.get(name)
+        entity = sets.get(name)
     else:
         link = previous.entity.links.get(name) if previous.single else None
-        entity = ENTITY_SETS[link.target] if link else None
+        entity = target_of(link) if link else None
     if entity is None:
         return None
     if inside is None:
@@ -185,7 +189,9 @@ def _step(previous: Step | None, segment: str) -> Step | None:
     return Step(entity, link, read_key(entity, inside[1:-1] if quoted else inside))
 
 
-def _ending(steps: list[Step], segments: list[str], path: str) -> Address:
+def _ending(
+    steps: list[Step], segments: list[str], path: str, sets: Mapping[str, EntitySet]
+) -> Address:
     tail: Tail = ""
     if segments and segments[-1] in ("$ref", "$value"):
         tail = "$ref" if segments.pop() == "$ref" else "$value"
@@ -196,5 +202,5 @@ def _ending(steps: list[Step], segments: list[str], path: str) -> Address:
         return Address(tuple(steps), (), tail)
     known = {"id", "@iot.id", "@iot.selfLink", *last.entity.properties}
     if tail == "$ref" or not last.single or segments[0] not in known:
-        raise _unknown(path)
+        raise _unknown(path, sets)
     return Address(tuple(steps), tuple(segments), tail)

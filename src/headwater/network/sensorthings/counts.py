@@ -16,6 +16,7 @@ from headwater.network.sensorthings.expression import (
 )
 from headwater.network.sensorthings.filter_to_sql import condition
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link
+from headwater.network.sensorthings.model_2 import target_of
 from headwater.network.sensorthings.paging import linked_to, ready, selection
 from headwater.network.sensorthings.query import Query
 from headwater.network.sensorthings.values import TRUE, Sql, fill
@@ -53,7 +54,7 @@ def count_of(
     """
     query = ready(context, entity, query)
     if entity.name == "Observations":
-        counters = _by_counters(context, query, link, parent)
+        counters = _by_counters(context, entity, query, link, parent)
         if counters is not None:
             done = fill(f"{_SUM} WHERE {{0}}", counters)
             return int(context.session.rows(done.text, done.parameters)[0][0])
@@ -64,7 +65,7 @@ def count_of(
 
 
 def _by_counters(
-    context: Context, query: Query, link: Link | None, parent: int | None
+    context: Context, entity: EntitySet, query: Query, link: Link | None, parent: int | None
 ) -> Sql | None:
     """Write the condition on datastreams whose counters make the count, where there is one."""
     if link is None:
@@ -76,7 +77,7 @@ def _by_counters(
     if query.filter is None:
         return base
     paths = paths_of(query.filter)
-    if not paths or any(path.steps[0] != "Datastream" for path in paths):
+    if entity.version != "1.1" or not paths or any(path.steps[0] != "Datastream" for path in paths):
         return None
     streams = ENTITY_SETS["Datastreams"]
     scope = replace(context.scope(streams), alias="d")
@@ -109,7 +110,7 @@ def counts_of(
     """
     if not parents:
         return {}
-    entity = ENTITY_SETS[link.target]
+    entity = target_of(link)
     marks = Sql(", ".join("?" * len(parents)), tuple(parents))
     if entity.name == "Observations" and source.table == "datastreams" and query.filter is None:
         count = Sql("p.observation_count")

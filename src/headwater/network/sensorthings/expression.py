@@ -26,6 +26,7 @@ __all__ = [
     "Literal",
     "Logic",
     "Not",
+    "OuterPath",
     "Path",
     "paths_of",
     "read_duration",
@@ -58,6 +59,13 @@ class Literal:
 @dataclass(frozen=True, slots=True)
 class Path:
     """A property, reached through links and into JSON: ``Datastream/Thing/properties/slope``."""
+
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OuterPath:
+    """A property, within any and all, of what lies outside of them."""
 
     steps: tuple[str, ...]
 
@@ -113,7 +121,7 @@ class GeometryTable:
     boolean: bool
 
 
-Expression = Literal | Path | Call | Binary | Logic | Not | Lambda | GeometryTable
+Expression = Literal | Path | OuterPath | Call | Binary | Logic | Not | Lambda | GeometryTable
 
 # Deeper or longer than any honest filter, and well below what a data base would choke on.
 _DEEPEST, _LONGEST = 40, 1500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,13 +18,20 @@ from headwater.network.sensorthings.expression import (
     Literal,
     Logic,
     Not,
+    OuterPath,
     Path,
     paths_of,
     with_parts,
 )
 from headwater.network.sensorthings.filter_operators import arithmetic, compared
-from headwater.network.sensorthings.functions import FUNCTIONS, GEOMETRY_FUNCTIONS, TEMPORAL
-from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link, Property
+from headwater.network.sensorthings.functions import (
+    FUNCTIONS,
+    GEOMETRY_FUNCTIONS,
+    TEMPORAL,
+    Function,
+)
+from headwater.network.sensorthings.model import EntitySet, Link, Property
+from headwater.network.sensorthings.model_2 import target_of
 from headwater.network.sensorthings.values import (
     FALSE,
     TRUE,
@@ -34,23 +42,31 @@ from headwater.network.sensorthings.values import (
     joined,
     json_part,
 )
+from headwater.network.sensorthings.zones import offset_of
 from headwater.network.times import microseconds
 
 __all__ = ["Scope", "Target", "condition", "resolve", "row_condition", "sort_values"]
 
 _CLOCKS = frozenset({"now", "mindatetime", "maxdatetime"})
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div", "mod"})
+_HOLDING = frozenset({"json", "geometry", "result", "computed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where an expression is compiled: of which set, in which data base, at what time."""
+    """Where an expression is compiled: of which set, in which data base, at what time.
+
+    Within any and all, `variable` is what stands for an entity of the set, and `outer` is where
+    they stand.
+    """
 
     entity: EntitySet
     dialect: str
     now: int
     alias: str = "t"
     aliases: dict[tuple[str, ...], str] = field(default_factory=dict)
+    variable: str = ""
+    outer: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,7 @@ def resolve(entity: EntitySet, path: Path) -> Target:
     steps = list(path.steps)
     while steps and steps[0] in entity.links:
         links.append(entity.links[steps.pop(0)])
-        entity = ENTITY_SETS[links[-1].target]
+        entity = target_of(links[-1])
         if len(links) > 8:
             raise WrongRequest("a path through too many links", found="/".join(path.steps)[:100])
     if steps in (["id"], ["@iot.id"]):
@@ -96,7 +112,8 @@ def resolve(entity: EntitySet, path: Path) -> Target:
         found = "/".join(path.steps)[:100]
         do = f"{entity.name} have: " + ", ".join(["id", *entity.properties, *entity.links])
         raise WrongRequest("a path to no property", found=f"'{found}'", do=do)
-    if len(steps) > 1 and entry.kind not in ("json", "geometry", "result"):
+    bound = entry.kind in ("interval", "period") and steps[1:] in (["start"], ["end"])
+    if len(steps) > 1 and not bound and entry.kind not in _HOLDING:
         found = "/".join(path.steps)[:100]
         raise WrongRequest(f"'{entry.name}' has nothing inside", found=f"'{found}'")
     return Target(tuple(links), entity, entry, tuple(steps[1:]))
@@ -154,14 +171,13 @@ def _quantified(found: Lambda, scope: Scope) -> Sql:
             do = f"{entity.name} have: " + ", ".join(entity.links)
             raise WrongRequest("any and all follow a link", found=f"'{step[:40]}'", do=do)
         links.append(link)
-        entity = ENTITY_SETS[link.target]
+        entity = target_of(link)
     if links[-1].one:
         raise WrongRequest("any and all are for links to many", found="/".join(found.path.steps))
     aliases = [f"{scope.alias}{k}" for k in range(len(links))]
     sources = [scope.alias, *aliases[:-1]]
     tables = ", ".join(
-        f"{ENTITY_SETS[link.target].table} {alias}"
-        for link, alias in zip(links, aliases, strict=True)
+        f"{target_of(link).table} {alias}" for link, alias in zip(links, aliases, strict=True)
     )
     joins = " AND ".join(
         f"({row_condition(link, source, alias)})"
@@ -169,7 +185,8 @@ def _quantified(found: Lambda, scope: Scope) -> Sql:
     )
     if found.body is None:
         return Sql(f"EXISTS (SELECT 1 FROM {tables} WHERE {joins})")
-    inner = replace(scope, entity=entity, alias=aliases[-1], aliases={})
+    alias, variable = aliases[-1], found.variable
+    inner = Scope(entity, scope.dialect, scope.now, alias, variable=variable, outer=scope)
     body = condition(_without_variable(found.body, found.variable), inner)
     if found.quantifier == "any":
         return fill(f"EXISTS (SELECT 1 FROM {tables} WHERE {joins} AND ({{0}}))", body)
@@ -180,15 +197,16 @@ def _without_variable(expression: Expression, variable: str) -> Expression:
     """Let the paths of a body start at what the variable stands for."""
     if isinstance(expression, Path):
         if expression.steps[0] != variable:
-            raise NotImplementedHere(
-                "properties within any and all begin with their variable",
-                found="/".join(expression.steps)[:100],
-                do=f"Write {variable}/…",
-            )
+            return OuterPath(expression.steps)
         return Path(expression.steps[1:])
     if isinstance(expression, Lambda):
         inner = _without_variable(expression.path, variable)
-        assert isinstance(inner, Path)
+        if not isinstance(inner, Path):
+            raise NotImplementedHere(
+                "any and all within others begin with their variable",
+                found="/".join(expression.path.steps)[:100],
+                do=f"Write {variable}/…",
+            )
         return replace(expression, path=inner)
     return with_parts(expression, lambda part: _without_variable(part, variable))
 
@@ -224,8 +242,8 @@ def _through(
 def _last_link(entity: EntitySet, chain: tuple[str, ...]) -> tuple[Link, EntitySet]:
     link = entity.links[chain[0]]
     for name in chain[1:]:
-        link = ENTITY_SETS[link.target].links[name]
-    return link, ENTITY_SETS[link.target]
+        link = target_of(link).links[name]
+    return link, target_of(link)
 
 
 def row_condition(link: Link, source: str, target: str) -> str:
@@ -235,7 +253,7 @@ def row_condition(link: Link, source: str, target: str) -> str:
         if link.one
         else link.many.format(t=target, key=f"{source}.id")
     )
-    where = ENTITY_SETS[link.target].where
+    where = target_of(link).where
     return f"{text} AND {where.format(t=target)}" if where else text
 
 
@@ -244,20 +262,13 @@ def _truth(expression: Expression, scope: Scope) -> Sql:
 
 
 def _value(expression: Expression, scope: Scope) -> Value:
-    if isinstance(expression, Literal):
-        return _literal(expression)
-    if isinstance(expression, Path):
-        return _path(expression, scope)
-    if isinstance(expression, GeometryTable):
-        return _table(expression, scope)
-    if isinstance(expression, Call):
-        return _call(expression, scope)
-    if isinstance(expression, Binary):
-        return _binary(expression, scope)
-    return Value("boolean", condition(expression, scope))
+    compiled = _COMPILERS.get(type(expression))
+    if compiled is None:
+        return Value("boolean", condition(expression, scope))
+    return compiled(expression, scope)
 
 
-def _literal(literal: Literal) -> Value:
+def _literal(literal: Literal, scope: Scope) -> Value:
     if literal.kind == "boolean":
         return Value("boolean", TRUE if literal.value else FALSE)
     if literal.kind == "null":
@@ -282,16 +293,42 @@ def _path(path: Path, scope: Scope) -> Value:
             text = f"({alias}.datastream_id || '@' || {alias}.time || {variant})"
             return Value("key", Sql(text))
         return Value("number", Sql(f"{alias}.id"))
+    return _column(entry, target.within, alias)
+
+
+def _column(entry: Property, within: tuple[str, ...], alias: str) -> Value:
     column = Sql(f"{alias}.{entry.column}")
+    if entry.kind == "computed":
+        do = "Filter by ObservedProperties/any(o: …) or by properties"
+        raise NotImplementedHere("a path to what is computed", found=entry.name, do=do)
+    if entry.end and within:
+        bound = entry.column if within == ("start",) else entry.end
+        return Value("instant", Sql(f"{alias}.{bound}"))
     if entry.kind == "result":
-        number = None if target.within else Sql(f"{alias}.result_number")
-        return Value("json" if target.within else "result", column, number, target.within)
-    if entry.kind == "geometry" and not target.within:
+        number = None if within else Sql(f"{alias}.result_number")
+        return Value("json" if within else "result", column, number, within)
+    if entry.kind == "geometry" and not within:
         return Value("geometry", column)
     if entry.kind in ("json", "geometry"):
-        return Value("json", column, path=target.within)
+        return Value("json", column, path=within)
     end = Sql(f"{alias}.{entry.end}") if entry.end else None
     return Value(entry.kind, column, end)
+
+
+def _outer(path: OuterPath, scope: Scope) -> Value:
+    """Compile a property of what stands outside of any and all."""
+    outer, steps = scope.outer, path.steps
+    while outer is not None and outer.variable and steps[0] != outer.variable:
+        outer = outer.outer
+    assert outer is not None  # the outermost scope has no variable
+    own = Path(steps[1:] if outer.variable else steps)
+    if resolve(outer.entity, own).links:
+        raise NotImplementedHere(
+            "a link from what is outside of any and all",
+            found="/".join(steps)[:100],
+            do="Name a property of it itself",
+        )
+    return _path(own, outer)
 
 
 def _table(table: GeometryTable, scope: Scope) -> Value:
@@ -320,6 +357,9 @@ def _call(call: Call, scope: Scope) -> Value:
         return _temporal(call, scope)
     name = f"{call.name}/3" if call.name == "substring" and len(call.arguments) == 3 else call.name
     function = FUNCTIONS.get(name)
+    arguments = call.arguments
+    if function is not None and function.takes == ("instant",) and len(arguments) == 2:
+        return _zoned(call, function, scope)
     if function is None:
         if name in GEOMETRY_FUNCTIONS:
             raise NotImplementedHere(f"{name} inside another function")
@@ -327,14 +367,28 @@ def _call(call: Call, scope: Scope) -> Value:
         known |= {*_CLOCKS, *TEMPORAL}
         do = "Known: " + ", ".join(sorted(known))
         raise WrongRequest("an unknown function", found=f"'{call.name[:40]}'", do=do)
-    if len(call.arguments) != len(function.takes):
-        found = f"{len(call.arguments)} arguments"
+    if len(arguments) != len(function.takes):
+        found = f"{len(arguments)} arguments"
         raise WrongRequest(f"{call.name} takes {len(function.takes)}", found=found)
     parts = [
         as_kind(_value(part, scope), kind, scope.dialect)
-        for part, kind in zip(call.arguments, function.takes, strict=True)
+        for part, kind in zip(arguments, function.takes, strict=True)
     ]
     return Value(function.gives, fill(f"({function.template(scope.dialect)})", *parts))
+
+
+def _zoned(call: Call, function: Function, scope: Scope) -> Value:
+    """Compile a function of the calendar that names a time zone (23-019, built-in functions)."""
+    time, zone = call.arguments
+    if not isinstance(zone, Literal) or not isinstance(zone.value, str):
+        do = f"Write {call.name}(phenomenonTime, 'Asia/Shanghai')"
+        raise WrongRequest("a time zone is named by a constant text", do=do)
+    instant = as_kind(_value(time, scope), "instant", scope.dialect)
+    offset = offset_of(instant, zone.value, scope.dialect)
+    if call.name == "totaloffsetminutes":
+        return Value("number", fill("({0} / 60000000)", offset))
+    local = fill("({0} + {1})", instant, offset)
+    return Value(function.gives, fill(f"({function.template(scope.dialect)})", local))
 
 
 def _temporal(call: Call, scope: Scope) -> Value:
@@ -386,6 +440,16 @@ def _by_key(binary: Binary, scope: Scope) -> Value | None:
     return Value("boolean", same if binary.operator == "eq" else fill("NOT {0}", same))
 
 
+_COMPILERS: dict[type, Callable[[Any, Scope], Value]] = {
+    Literal: _literal,
+    Path: _path,
+    OuterPath: _outer,
+    GeometryTable: _table,
+    Call: _call,
+    Binary: _binary,
+}
+
+
 def sort_values(expression: Expression, scope: Scope) -> list[tuple[Sql, bool]]:
     """Compile a term of ``$orderby`` to sort keys, each with whether it can be null.
 
@@ -405,7 +469,7 @@ def sort_values(expression: Expression, scope: Scope) -> list[tuple[Sql, bool]]:
     aliases = {chain: f"n{k}" for k, chain in enumerate(chains)}
     value = _value(expression, replace(scope, aliases=aliases))
     if value.kind == "geometry":
-        raise WrongRequest("$orderby by a geometry", do="Sort by geo.distance in a filter instead")
+        raise WrongRequest("$orderby by a geometry", do="Sort by geo.distance(location, …)")
     if value.kind == "key":
         columns = [Sql(f"{scope.alias}.{column}") for column in targets[0].entity.key]
         return [(column, False) for column in columns]

@@ -15,7 +15,7 @@ from typing import Literal
 
 __all__ = ["ENTITY_SETS", "EntitySet", "Kind", "Link", "Property", "entity_set", "singular_of"]
 
-Kind = Literal["text", "json", "geometry", "instant", "interval", "period", "result"]
+Kind = Literal["text", "json", "geometry", "instant", "interval", "period", "result", "computed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Property:
         As in the standard.
     kind : str
         ``interval`` may be an instant and is half-open; ``period`` is the span of a datastream's
-        observations, closed, and kept by the service.
+        observations, closed, and kept by the service; ``computed`` is made of several columns
+        when it is shown.
     column : str
         Column that holds it, or its start.
     end : str
@@ -77,7 +78,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class EntitySet:
-    """A collection such as Things, with its table."""
+    """A collection such as Things, with its table; `version` is that of the model it is of."""
 
     name: str
     singular: str
@@ -87,6 +88,7 @@ class EntitySet:
     where: str = ""
     key: tuple[str, ...] = ("id",)
     foreign: tuple[str, ...] = field(default=())
+    version: str = "1.1"
 
     @property
     def columns(self) -> tuple[str, ...]:

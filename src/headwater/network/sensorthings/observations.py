@@ -43,12 +43,13 @@ def as_result(value: object) -> tuple[float, str | None]:
 
     Examples
     --------
-    >>> as_result(0.31), as_result("wet")[1]
-    ((0.31, None), '"wet"')
+    >>> as_result(0.31), as_result("wet")[1], as_result(2**53 + 1)[1]
+    ((0.31, None), '"wet"', '9007199254740993')
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
-            return float(value), None
+            number = float(value)
+            return number, None if number == value else str(value)
         except OverflowError:
             raise WrongRequest("a result beyond what can be stored", found="an integer") from None
     return float("nan"), _text(value)

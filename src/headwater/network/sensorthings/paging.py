@@ -109,9 +109,13 @@ def sorting(
 
 def ready(context: Context, entity: EntitySet, query: Query) -> Query:
     """Compute the geospatial functions of a query, once for all its statements."""
-    if query.filter is None:
-        return query
-    return replace(query, filter=with_tables(query.filter, entity, context.session))
+    if query.filter is not None:
+        query = replace(query, filter=with_tables(query.filter, entity, context.session))
+    orders = tuple(
+        replace(order, expression=with_tables(order.expression, entity, context.session))
+        for order in query.orderby
+    )
+    return replace(query, orderby=orders)
 
 
 def selection(

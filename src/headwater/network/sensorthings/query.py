@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl
 
 from headwater.network.sensorthings.errors import NotImplementedHere, WrongRequest
 from headwater.network.sensorthings.expression import Expression, read_expression
-from headwater.network.sensorthings.model import EntitySet, entity_set
+from headwater.network.sensorthings.model import EntitySet
+from headwater.network.sensorthings.model_2 import target_of
 
 __all__ = ["Expansion", "Order", "Query", "read_query", "read_token", "token_of"]
 
@@ -56,8 +57,8 @@ class Query:
     within : tuple of tuple of str
         Of ``$select``: the parts of properties that alone are wanted, such as
         ``("properties", "slope")``.
-    format : {"", "dataArray", "CSV", "GeoJSON"}
-        ``$resultFormat``.
+    format : {"", "dataArray", "CSV", "GeoJSON", "minimal", "none"}
+        ``$resultFormat``; of 2.0 how much metadata ``$format`` asks for, all of it where empty.
     after : tuple or None
         Values of the sort keys of the last row of the page before.
     given : tuple of (str, str)
@@ -128,9 +129,10 @@ def _query(pairs: list[tuple[str, str]], entity: EntitySet, depth: int) -> Query
 
 
 def _with_option(query: Query, name: str, value: str, entity: EntitySet, depth: int) -> Query:
-    reader = _OPTIONS.get(name)
+    options = _OPTIONS if entity.version == "1.1" else _OPTIONS_2
+    reader = options.get(name)
     if reader is None:
-        do = "Known: " + ", ".join(option for option in _OPTIONS if option != "$skiptoken")
+        do = "Known: " + ", ".join(option for option in options if option != "$skiptoken")
         raise WrongRequest("an unknown query option", found=f"'{name[:40]}'", do=do)
     attribute, read = reader
     if name == "$select":
@@ -170,9 +172,21 @@ def _result_format(value: str, entity: EntitySet, depth: int) -> str:
     return "" if found == "default" else found
 
 
+def _media(value: str, entity: EntitySet, depth: int) -> str:
+    """Read ``$format`` of 2.0: JSON with full, minimal or no metadata."""
+    media, _, parameter = value.partition(";")
+    name, _, level = parameter.strip().partition("=")
+    levels = ("full", "minimal", "none")
+    sound = name == "metadata" and level in levels if parameter else True
+    if media.strip() not in ("json", "application/json") or not sound or depth:
+        do = "Write application/json, or application/json;metadata=none"
+        raise NotImplementedHere("an unknown $format", found=f"'{value[:40]}'", do=do)
+    return "" if level == "full" else level
+
+
 def _select(value: str, entity: EntitySet) -> tuple[str, ...]:
     names = tuple(part.strip() for part in value.split(","))
-    known = {"id", "@iot.id", "@iot.selfLink", "*", *entity.properties, *entity.links}
+    known = {"id", "@iot.id", "@iot.selfLink", "@id", "*", *entity.properties, *entity.links}
     for name in names:
         if name.split("/")[0] not in known:
             raise WrongRequest(
@@ -241,8 +255,7 @@ def _follow(
             f"{entity.name} have no '{name[:40]}' to expand",
             do="Known: " + ", ".join(entity.links),
         )
-    target = entity_set(link.target)
-    assert target is not None
+    target = target_of(link)
     if len(steps) > _DEEPEST - depth:
         raise WrongRequest(
             "$expand is nested too deeply", found="/".join(step for step, _ in steps)[:100]
@@ -317,4 +330,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[str, EntitySet, int], Any]]] = {
     "$count": ("count", lambda value, entity, depth: _truth(value)),
     "$resultFormat": ("format", _result_format),
     "$skiptoken": ("after", lambda value, entity, depth: read_token(value)),
+}
+#: What 2.0 has in the place of $resultFormat.
+_OPTIONS_2 = {n: reader for n, reader in _OPTIONS.items() if n != "$resultFormat"} | {
+    "$format": ("format", _media)
 }

@@ -16,7 +16,8 @@ from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.counts import count_of, counts_of
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
 from headwater.network.sensorthings.filter_to_sql import row_condition
-from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link, Property
+from headwater.network.sensorthings.model import EntitySet, Link, Property
+from headwater.network.sensorthings.model_2 import target_of
 from headwater.network.sensorthings.paging import (
     Page,
     Row,
@@ -26,6 +27,7 @@ from headwater.network.sensorthings.paging import (
     read_page,
 )
 from headwater.network.sensorthings.query import Expansion, Query, token_of
+from headwater.network.sensorthings.shape_2 import as_in_2
 from headwater.network.sensorthings.values import TRUE, Sql
 from headwater.network.times import iso
 
@@ -118,7 +120,7 @@ def _moved(context: Context, key: Key) -> Key | None:
 
 def _target(context: Context, place: Place, link: Link) -> Key:
     assert place.key is not None
-    target = ENTITY_SETS[link.target]
+    target = target_of(link)
     keyed = " AND ".join(f"s.{column} = ?" for column in place.entity.key)
     rows = context.session.rows(
         f"SELECT t.id FROM {place.entity.table} s, {target.table} t"
@@ -211,6 +213,8 @@ def rows_of(context: Context, entity: EntitySet, rows: Sequence[Row], query: Que
     """
     hidden = _absent_streams(context, entity, rows)
     items = [rendered(context, entity, row, query, hidden) for row in rows]
+    if entity.version != "1.1":
+        as_in_2(context, entity, rows, items)
     for expansion in query.expand:
         _expand(context, entity, rows, items, expansion)
     return items
@@ -218,7 +222,7 @@ def rows_of(context: Context, entity: EntitySet, rows: Sequence[Row], query: Que
 
 def _absent_streams(context: Context, entity: EntitySet, rows: Sequence[Row]) -> dict[int, str]:
     """Name the link that an observation does not have, by datastream."""
-    if entity.name != "Observations" or not rows:
+    if entity.name != "Observations" or entity.version != "1.1" or not rows:
         return {}
     ids = list({row["datastream_id"] for row in rows})
     marks = ", ".join("?" * len(ids))
@@ -238,7 +242,7 @@ def rendered(
     item: Json = {}
     if chosen is None or chosen & {"id", "@iot.id"}:
         item["@iot.id"] = identifier(key)
-    if chosen is None or "@iot.selfLink" in chosen:
+    if chosen is None or chosen & {"@iot.selfLink", "@id"}:
         item["@iot.selfLink"] = link
     for name, entry in entity.properties.items():
         if chosen is None or name in chosen:
@@ -273,8 +277,8 @@ def _value(entry: Property, row: Row) -> Any:
     value = row[entry.column]
     if entry.kind == "result":
         return json.loads(value) if value is not None else row["result_number"]
-    if value is None:
-        return None
+    if value is None or entry.kind == "computed":
+        return value
     if entry.kind in ("json", "geometry"):
         return json.loads(value)
     if entry.kind in ("interval", "period"):
@@ -301,7 +305,7 @@ def _expand(
             if found is not None:
                 item[link.name] = found
         return
-    target = ENTITY_SETS[link.target]
+    target = target_of(link)
     ids = [row["id"] for row in rows]
     pages = pages_of(context, target, link, ids, query)
     inner = rows_of(context, target, [row for id in ids for row in pages[id].rows], query)
@@ -321,7 +325,7 @@ def _expand(
 
 def _singles(context: Context, link: Link, rows: Sequence[Row], query: Query) -> dict[int, Json]:
     """Read the single targets of many rows, each of them once."""
-    target = ENTITY_SETS[link.target]
+    target = target_of(link)
     ids = sorted({row[f"one {link.name}"] for row in rows} - {None})
     found: dict[int, Json] = {}
     for start in range(0, len(ids), context.limits.page):

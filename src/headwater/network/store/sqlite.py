@@ -37,7 +37,7 @@ from headwater.network.store.protocol import (
 )
 from headwater.network.store.read import kept
 from headwater.network.store.schema import KEY_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS
-from headwater.network.times import NEVER
+from headwater.network.times import NEVER, zone_offset
 
 if TYPE_CHECKING:
     from headwater.network.store.archive import Archive
@@ -219,6 +219,7 @@ class SQLiteStore(Store):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.create_function("zone_offset", 2, zone_offset, deterministic=True)
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
