@@ -14,7 +14,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent / "src" / "headwater"
 PICTURE = HERE / "images" / "architecture.svg"
-GROUND = ("errors", "figures", "glossary", "installation", "results", "settings", "units")
+GROUND = (
+    "errors",
+    "figures",
+    "glossary",
+    "installation",
+    "results",
+    "settings",
+    "storage",
+    "units",
+)
 # From top to bottom: a room imports rooms of lower rows only.
 ROWS = (
     ("cli",),

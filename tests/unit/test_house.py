@@ -9,7 +9,16 @@ from pathlib import Path
 import headwater
 
 SOURCE = Path(headwater.__file__).parent
-GROUND = {"errors", "glossary", "units", "settings", "results", "figures", "installation"}
+GROUND = {
+    "errors",
+    "glossary",
+    "units",
+    "settings",
+    "results",
+    "figures",
+    "installation",
+    "storage",
+}
 SCIENCE = {
     "variation",
     "detector",

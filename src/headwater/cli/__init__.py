@@ -157,9 +157,11 @@ def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
     with report_errors() as place:
         from headwater.study import read_study
         from headwater.study.folder import finished_steps
+        from headwater.study.publication import fetch
 
         study = read_study(file)
         place.append(study.results)
+        fetch(study)
         if not finished_steps(study.results):
             from headwater.errors import ResumeError
 

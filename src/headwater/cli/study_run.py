@@ -62,17 +62,20 @@ def run_with_progress(
     kept = sum(record.skipped for record in records)
     done = len(records) - kept
     words = f"{done} step{'' if done == 1 else 's'} computed" + (f", {kept} kept" if kept else "")
-    typer.echo(f"{words} in {time.perf_counter() - started:.1f} s: {study.results}")
+    place = study.results_url or study.results
+    typer.echo(f"{words} in {time.perf_counter() - started:.1f} s: {place}")
 
 
 def draw_report(study: Study, settings: Settings) -> Path:
     """Draw the report, and say where it is."""
     from headwater.chapters.listing import OPENING, SECTIONS
     from headwater.report import write_report
+    from headwater.study.publication import publish
 
     started = time.perf_counter()
     typer.echo("Drawing the report", err=True)
     page = write_report(study.results, study, SECTIONS, opening=OPENING, dpi=settings.dpi)
+    publish(study)
     typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
     return page
 

@@ -13,6 +13,14 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import GridError, InputError
+from headwater.storage import (
+    RangeFile,
+    find_remote,
+    is_url,
+    local_copy,
+    open_range,
+    read_part,
+)
 
 __all__ = ["find_files", "is_raster", "open_raw"]
 
@@ -26,6 +34,7 @@ _RASTERS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 _PCRASTER = b"RUU CROSS SYSTEM MAP FORMAT"
 _ZIP = b"PK\x03\x04"
+
 _OTHERS = {
     b"\x0e\x03\x13\x01": "HDF4",
     b"GRIB": "GRIB",
@@ -35,8 +44,10 @@ _OTHERS = {
 
 def find_files(source: str | Path | Sequence[str | Path]) -> list[Path]:
     """Files that a path, a glob pattern or a list names, or an error that names the lost one."""
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | os.PathLike):
         return [path for entry in source for path in find_files(entry)]
+    if is_url(source):
+        return find_remote(str(source))
     path = Path(source)
     if path.exists():
         return [path]
@@ -62,10 +73,13 @@ def open_raw(path: Path) -> xr.Dataset:
         kind = _format(path)
         if kind == "raster":
             return _open_raster(path)
+        if is_url(path) and kind not in _RANGES:
+            path = local_copy(path)
         if kind == "zipped zarr":
             return _open_zipped(path)
         options: dict[str, Any] = {"consolidated": _consolidated(path)} if kind == "zarr" else {}
-        return xr.open_dataset(path, engine=kind, decode_cf=False, chunks=None, **options)
+        source = _RANGES[kind](path) if is_url(path) else path
+        return xr.open_dataset(source, engine=kind, decode_cf=False, chunks=None, **options)
     except InputError:
         raise
     except Exception as error:
@@ -79,26 +93,35 @@ def open_raw(path: Path) -> xr.Dataset:
         ) from error
 
 
+def _zarr_store(path: Path) -> Any:
+    from headwater.grids._stores import zarr_store
+
+    return zarr_store(path)
+
+
+_RANGES: dict[str, Any] = {"h5netcdf": lambda path: RangeFile(str(path)), "zarr": _zarr_store}
+"""How what is read in parts is opened by URL; files of other formats are copied first."""
+
+
 def is_raster(dataset: xr.Dataset) -> bool:
     """Whether this is a raster, with bands in place of named dimensions."""
     return bool(dataset.attrs.get("headwater_raster"))
 
 
 def _format(path: Path) -> str:
-    if path.is_dir():
-        if any((path / name).exists() for name in _ZARR):
+    head = _head(path)
+    if head is None:
+        if any(_described(path / name) is not None for name in _ZARR):
             return "zarr"
         raise InputError(
             f"{path} is a folder", found="no Zarr store", do="Name the files, such as 'folder/*.nc'"
         )
-    with path.open("rb") as file:
-        head = file.read(64)
     if head[:4] in _ENGINES:
         return _ENGINES[head[:4]]
     ascii_grid = head.lstrip()[:5].lower() in (b"ncols", b"nrows")
     if head[:4] in _RASTERS or ascii_grid or head.startswith(_PCRASTER):
         return "raster"
-    if head[:4] == _ZIP and _is_zipped_zarr(path):
+    if head[:4] == _ZIP and _is_zipped_zarr(local_copy(path)):
         return "zipped zarr"
     raise InputError(
         f"{path} is in no format that Headwater reads",
@@ -107,11 +130,29 @@ def _format(path: Path) -> str:
     )
 
 
+def _head(path: Path) -> bytes | None:
+    """Read the first bytes of a file; None of a folder."""
+    if is_url(path):
+        # a web server may show a folder as a page
+        return None if path.suffix == ".zarr" else read_part(path, 64)
+    if path.is_dir():
+        return None
+    with path.open("rb") as file:
+        return file.read(64)
+
+
+def _described(path: Path) -> bytes | None:
+    """Read a file of metadata; None where there is none."""
+    if is_url(path):
+        return read_part(path)
+    return path.read_bytes() if path.exists() else None
+
+
 def _consolidated(store: Path) -> bool:
-    described = store / "zarr.json"
-    return (store / ".zmetadata").exists() or (
-        described.exists() and "consolidated_metadata" in json.loads(described.read_text())
-    )
+    if _described(store / ".zmetadata") is not None:
+        return True
+    described = _described(store / "zarr.json")
+    return described is not None and "consolidated_metadata" in json.loads(described)
 
 
 def _is_zipped_zarr(path: Path) -> bool:
@@ -146,8 +187,10 @@ def _open_raster(path: Path) -> xr.Dataset:
     options: dict[str, Any] = (
         {} if path.suffix.lower() in (".tif", ".tiff") else {"DATATYPE": "Float64"}
     )
+    if is_url(path):
+        options["opener"] = open_range
     opened: Any = rioxarray.open_rasterio(
-        path, mask_and_scale=False, parse_coordinates=False, **options
+        str(path), mask_and_scale=False, parse_coordinates=False, **options
     )
     left, dx, skew_x, top, skew_y, dy = map(float, opened.spatial_ref.attrs["GeoTransform"].split())
     if skew_x or skew_y:

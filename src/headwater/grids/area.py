@@ -11,6 +11,7 @@ import numpy as np
 
 from headwater.errors import CRSError, GridError, InputError, nearest
 from headwater.grids._crs import agreed_crs, known_crs
+from headwater.storage import local_copy, path_of
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -150,7 +151,7 @@ def read_area(
     """
     if not isinstance(source, str | Path):
         return _box(source, crs)
-    path = Path(source)
+    path = local_copy(path_of(source))
     layer, fields, geometries, found_crs = _features(path, encoding)
     if where:
         fields = fields if encoding else _decoded(path, fields, where)
@@ -196,7 +197,7 @@ def read_areas(
     CRSError
         As :func:`read_area`.
     """
-    path = Path(source)
+    path = local_copy(path_of(source))
     _, fields, geometries, found_crs = _features(path, None)
     if names is not None and names not in fields:
         raise InputError(
@@ -248,7 +249,7 @@ def read_features(
     CRSError
         As :func:`read_area`.
     """
-    path = Path(source)
+    path = local_copy(path_of(source))
     _, fields, geometries, found_crs = _features(path, encoding)
     system = agreed_crs(found_crs and known_crs(found_crs), True, crs, str(path))
     return geometries, fields, system

@@ -14,6 +14,7 @@ from headwater.errors import DataError, InputError, StudyError, nearest
 from headwater.restoration.amounts import AMOUNTS, check_sowing_date
 from headwater.restoration.measures import Site
 from headwater.restoration.profile import GRADES
+from headwater.storage import local_copy, path_of
 from headwater.tables import read_table
 from headwater.tables.vocabulary import Field
 
@@ -137,7 +138,7 @@ def read_units(
     ``warning``, ``warning_share`` [1], ``alert``, ``seed_rate``, ``fertiliser_rate`` [kg ha-1],
     ``sowing_date``, ``fencing_years``.
     """
-    source = Path(path)
+    source = local_copy(path_of(path))
     if source.suffix.lower() in _TABLES:
         names, rows, outlines = _from_table(source, name)
     else:

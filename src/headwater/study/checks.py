@@ -24,6 +24,7 @@ from headwater.study.inputs import (
     study_geobox,
 )
 from headwater.study.model import Study
+from headwater.study.publication import check_publication
 from headwater.study.read import problems_of
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Survey:
         yield from self.notes
         yield from (f"Warning: {word}" for word in self.warnings)
         yield f"Steps: {', '.join(self.steps)}"
-        yield f"Results: {self.study.results}"
+        yield f"Results: {self.study.results_url or self.study.results}"
 
 
 def check(study: Study, steps: Sequence[Step]) -> list[HeadwaterError]:
@@ -158,7 +159,7 @@ def survey(
     """
     problems: list[HeadwaterError] = []
     wanted = _valid_steps(study, steps, problems)
-    _try(problems, lambda: check_owner(study.results, study.file))
+    _try(problems, partial(_check_results, study))
     area = _try(problems, lambda: read_study_area(study))
     read = [_try(problems, partial(step.read_tables, study)) for step in wanted]
     inputs: dict[str, xr.DataArray] = {}
@@ -196,6 +197,11 @@ def survey(
     return Survey(
         study, tuple(problems), inputs, grid, period, names, tables, overviews, tuple(notes)
     )
+
+
+def _check_results(study: Study) -> None:
+    check_owner(study.results, study.file)
+    check_publication(study)
 
 
 def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from headwater.errors import ClusterError
 from headwater.installation import install_hint
+from headwater.storage import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -116,8 +117,8 @@ class Cluster:
         workers = _workers(client, patience)
         _check_versions(client)
         _check_memory(workers, chosen.chunk_mb)
-        _check_paths(client, self._paths)
         _lend_credentials(client)
+        _check_paths(client, self._paths)
         where = chosen.scheduler or ("the cluster of this session" if ambient else "this machine")
         count = f"{len(workers)} worker{'s' if len(workers) > 1 else ''}"
         # without Bokeh there is no dashboard
@@ -277,14 +278,14 @@ def _check_memory(workers: Mapping[str, Any], chunk_mb: float) -> None:
 def _check_paths(client: Any, paths: Iterable[str]) -> None:
     """See that all workers find inputs and results, since each reads and writes its own blocks."""
     for path in paths:
-        blind = [at for at, there in client.run(os.path.exists, path).items() if not there]
+        blind = [at for at, there in client.run(is_there, path).items() if not there]
         if blind:
             more = f" and {len(blind) - 1} more" if len(blind) > 1 else ""
             raise ClusterError(
                 "workers that do not see the files of the study",
                 found=f"{path} is not on {blind[0]}{more}",
                 do="Keep inputs and results on storage that client and workers share, under one "
-                "path, or give inputs by URL (s3://…)",
+                "path; let workers reach inputs by URL with the credentials of their environment",
             )
 
 

@@ -16,6 +16,7 @@ import headwater
 from headwater.errors import InputError, ProblemsError, StudyError, nearest
 from headwater.results import fingerprint
 from headwater.settings import Settings, resolve
+from headwater.storage import is_url
 from headwater.study.checks import check, survey
 from headwater.study.cluster import Cluster, blocks_that_kill, lost_errors
 from headwater.study.folder import (
@@ -30,6 +31,14 @@ from headwater.study.folder import (
 from headwater.study.inputs import read_study_area
 from headwater.study.memory import MemoryWatch
 from headwater.study.provenance import StepRecord, input_checksums, input_files, write_provenance
+from headwater.study.publication import (
+    check_publication,
+    claim_publication,
+    fetch,
+    publish,
+    publish_step,
+    withdraw,
+)
 from headwater.study.results_io import save_result
 from headwater.study.step import Context, Step
 
@@ -173,11 +182,14 @@ def _run_steps(
 ) -> tuple[StepRecord, ...]:
     inputs = _checksums(this)
     keys = _fingerprints(this.study, wanted_steps(this.study, this.steps), inputs)
+    check_publication(this.study)
+    fetch(this.study, {} if fresh else keys)
     keep = {name for name in keys if not fresh and finished(this.results, name) == keys[name]}
     opened_inputs: Mapping[str, xr.DataArray] = {}
     if any(step.name not in keep for step in steps if not step.needs):
         opened_inputs = _check_first(this)
     claim(this.results, this.study.file)
+    claim_publication(this.study)
     earlier = _earlier_records(this.results)
     records: list[StepRecord] = []
     idle = all(step.name in keep for step in steps)
@@ -194,11 +206,13 @@ def _run_steps(
             else:
                 started = _Started(this, step, keys[step.name], opened_inputs)
                 records.append(_compute_or_renew(started, cluster))
+            publish_step(this.study, step.name)
             write_provenance(
                 this.results, this.study, inputs=inputs, steps=records, command=command
             )
     _drop_outdated(this, keys)
     log.info("finished")
+    publish(this.study)
     return tuple(records)
 
 
@@ -242,9 +256,9 @@ def _check_first(this: _Run) -> Mapping[str, xr.DataArray]:
 
 
 def _paths(this: _Run) -> list[str]:
-    """List what all workers must see: results, and the first file of each input on a disk."""
+    """List what all workers must see: results, and the first file of each input."""
     firsts = [input_files(entry.path)[0] for entry in this.study.inputs.values()]
-    return [str(Path(path).resolve()) for path in (this.results, *firsts)]
+    return [str(path) if is_url(path) else str(path.resolve()) for path in (this.results, *firsts)]
 
 
 def _compute_or_renew(started: _Started, cluster: Cluster) -> StepRecord:
@@ -312,3 +326,4 @@ def _drop_outdated(this: _Run, keys: dict[str, str]) -> None:
         if stale.is_dir() and finished(this.results, step.name) != keys.get(step.name):
             log.info("step %s: results of an earlier study file removed", step.name)
             shutil.rmtree(stale, ignore_errors=True)
+            withdraw(this.study, [step.name])

@@ -31,6 +31,8 @@ from headwater.chapters.vegetation.options import VegetationOptions
 from headwater.chapters.warning.options import WarningOptions
 from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
+from headwater.results import fingerprint
+from headwater.storage import is_url
 from headwater.study.paths import RelativePath
 from headwater.study.report_options import ReportOptions
 from headwater.tables import ReadingOptions
@@ -76,7 +78,9 @@ class StudyTable(Table):
 
     name: str = Field(description="Title of the report.")
     results: RelativePath = Field(
-        "results", validate_default=True, description="Folder of the results."
+        "results",
+        validate_default=True,
+        description="Folder of the results, or a URL (s3://…, gs://…, az://…) to publish them at.",
     )
     crs: CRS | None = Field(
         None,
@@ -432,8 +436,16 @@ class Study(Table):
 
     @property
     def results(self) -> Path:
-        """Folder of the results."""
-        return Path(self.study.results)
+        """Folder of the results; of results at a URL, the one from which they are published."""
+        if self.results_url is None:
+            return Path(self.study.results)
+        mark = fingerprint(self.results_url)[:8]
+        return self.file.parent / f".{self.file.stem}-results-{mark}"
+
+    @property
+    def results_url(self) -> str | None:
+        """URL at which the results are published; None where they stay in a folder."""
+        return self.study.results if is_url(self.study.results) else None
 
     @property
     def period(self) -> tuple[str, str] | None:

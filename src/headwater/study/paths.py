@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pydantic import AfterValidator, ValidationInfo
 
@@ -24,6 +26,8 @@ def _beside_the_file(path: str, info: ValidationInfo) -> str:
             do=f'Write paths with forward slashes: "{meant}"',
         )
     folder = (info.context or {}).get("folder")
+    if path.startswith("file://"):
+        path = url2pathname(urlsplit(path).path)
     return path if folder is None or "://" in path else str(Path(folder, path).expanduser())
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import headwater
 from headwater.errors import InputError
+from headwater.storage import facts, find_remote, is_url
 from headwater.study.results_io import write_whole
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ def input_files(path: str | Sequence[str]) -> list[Path]:
         Only those that exist.
     """
     patterns = [path] if isinstance(path, str) else list(path)
-    named = [Path(pattern) for pattern in patterns]
+    remote = [file for each in patterns if is_url(each) for file in find_remote(each)]
+    named = [Path(pattern) for pattern in patterns if not is_url(pattern)]
     found = (
         [file] if file.exists() else [Path(hit) for hit in sorted(glob.glob(str(file)))]  # noqa: PTH207
         for file in named
     )
-    return [file for files in found for file in files]
+    return [*remote, *(file for files in found for file in files)]
 
 
 def checksum(path: Path) -> dict[str, Any]:
@@ -93,8 +95,11 @@ def checksum(path: Path) -> dict[str, Any]:
     -------
     dict
         ``bytes``, ``sha256``, and ``of``, which says what was hashed: ``"content"``; beyond 1 GB,
-        ``"size, time of change, first and last megabyte"`` of each file.
+        ``"size, time of change, first and last megabyte"`` of each file. By URL, what storage says
+        of names, sizes and states is hashed.
     """
+    if is_url(path):
+        return facts(path)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     size = sum(file.stat().st_size for file in files)
     digest = hashlib.sha256()
@@ -157,7 +162,7 @@ def input_checksums(study: Study) -> dict[str, dict[str, Any]]:
         paths.append(study.area.path)
     files = {file for path in paths for file in input_files(path)}
     try:
-        return {_name(file, study.file.parent): checksum(file) for file in sorted(files)}
+        return {_name(file, study.file.parent): checksum(file) for file in sorted(files, key=str)}
     except OSError as error:
         raise InputError(
             "an input cannot be read", found=str(error), do="Correct its path or its permissions"
@@ -165,6 +170,8 @@ def input_checksums(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def _name(file: Path, folder: Path) -> str:
+    if is_url(file):
+        return str(file)
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
 
 

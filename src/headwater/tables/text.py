@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headwater.errors import InputError
+from headwater.storage import local_copy, path_of
 
 __all__ = ["Source", "Text", "decode", "is_chinese", "name_of", "read_bytes", "read_text"]
 
@@ -45,7 +46,7 @@ class Text:
 
 def name_of(source: Source) -> str:
     """Name a source for messages, without its folder and ``.gz``."""
-    return "" if isinstance(source, bytes) else Path(source).name.removesuffix(".gz")
+    return "" if isinstance(source, bytes) else path_of(source).name.removesuffix(".gz")
 
 
 def read_bytes(source: Source) -> bytes:
@@ -70,7 +71,7 @@ def read_bytes(source: Source) -> bytes:
     >>> read_bytes(gzip.compress(b"a,b"))
     b'a,b'
     """
-    content = source if isinstance(source, bytes) else _content(Path(source))
+    content = source if isinstance(source, bytes) else _content(local_copy(path_of(source)))
     return _unpacked(content, name_of(source)) if content[:2] == b"\x1f\x8b" else content
 
 

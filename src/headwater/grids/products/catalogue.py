@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import StudyError, nearest
+from headwater.grids._files import find_files
 from headwater.grids.products.esacci import read_esa_cci
 from headwater.grids.products.gldas import read_gldas
 from headwater.grids.products.gridded import GRIDDED, read_gridded
 from headwater.grids.products.modis import read_modis
 from headwater.grids.products.smap import read_smap
 from headwater.grids.products.smap_l4 import read_smap_l4
+from headwater.storage import is_url, local_copy
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -96,4 +98,7 @@ def read_product(
         raise StudyError(
             "unknown product", found=f"'{product}'", do=nearest(product, sorted(PRODUCTS))
         )
+    several = [source] if isinstance(source, str | Path) else source
+    if any(map(is_url, several)):
+        source = [local_copy(path) for path in find_files(source)]
     return PRODUCTS[product][1](source, area=area, **options)
