@@ -51,6 +51,7 @@ clean:
 	rm -rf docs/_build docs/api docs/auto_gallery $(VENV) headwater-demo headwater-demo-network headwater-demo-platform frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Headwater needs Python 3.11 or newer. Found: " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml frontend/package-lock.json | $(VENV)/bin/python

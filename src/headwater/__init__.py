@@ -22,7 +22,13 @@ The rooms, in the direction in which data goes:
 Rooms are imported when first named, so ``import headwater`` costs nothing.
 """
 
+import sys
+
 import lazy_loader
+
+if sys.version_info < (3, 11):  # noqa: UP036 - a copy of the sources has no installer that refuses
+    _found = ".".join(map(str, sys.version_info[:3]))
+    raise ImportError(f"Headwater needs Python 3.11 or newer. Found: {_found} ({sys.executable}).")
 
 __version__ = "0.1.0"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from functools import cache
@@ -72,6 +73,55 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     lost = [target for target in targets if not (page.parent / target).exists()]
     assert lost == []
+
+
+SOURCES = sorted((ROOT / "src" / "headwater").rglob("*.py"))
+ADVISED = re.compile(r"(headwater (?:[a-z][a-z-]*)(?: [^.;,:()\"`*]*)?)")
+# with something before it: a text that begins with it is an argument for another program
+OPTION = re.compile(r"\s(--[a-z][a-z-]+)")
+
+
+def messages(source: Path) -> list[str]:
+    """Texts of a module that are no docstrings, what is put into them as one letter."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    texts = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            texts.append(
+                "".join(
+                    str(getattr(v, "value", "X")) if isinstance(v, ast.Constant) else "X"
+                    for v in node.values
+                )
+            )
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = ""
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.append(node.value)
+    return texts
+
+
+def every_option(command: click.Command) -> set[str]:
+    own = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+    parts = getattr(command, "commands", {}).values()
+    return own.union({"--help"}, *(every_option(part) for part in parts))
+
+
+def test_advice_in_messages_can_be_followed() -> None:
+    known, wrong, seen = every_option(program()), {}, 0
+    for source in SOURCES:
+        for text in messages(source):
+            for call in re.findall(r"(?:^|[:,`'] ?|with |by |run )" + ADVISED.pattern, text):
+                words = call.split()
+                if len(words) > 1 and words[1] in program().commands:
+                    seen += 1
+                    why = problem_of(" ".join(word for word in words if word != "X"))
+                    wrong |= {call: why} if why else {}
+            for option in OPTION.findall(text):
+                seen += 1
+                if option not in known:
+                    wrong[f"{source.name}: {option}"] = "no such option"
+    assert seen > 30
+    assert wrong == {}
 
 
 def test_the_table_of_the_first_steps_gives_a_result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,8 @@ from headwater.cli import (
     validate,
 )
 from headwater.cli.errors import report_errors
-from headwater.cli.study_run import draw_report, run_with_progress, settings_of
+from headwater.cli.output import print_json
+from headwater.cli.study_run import draw_report, log_shown, run_with_progress, settings_of
 from headwater.errors import ProblemsError
 
 __all__ = ["app", "main"]
@@ -60,6 +62,9 @@ _Dpi = Annotated[int | None, typer.Option(help="Resolution of PNG figures, in do
 _Level = Annotated[
     str | None, typer.Option(help="Least severe message that the log file keeps: DEBUG, INFO, ….")
 ]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log, too.")]
 _NoReport = Annotated[bool, typer.Option("--no-report", help="Compute, but draw no report.")]
 
 
@@ -97,7 +102,7 @@ def init(
 
 
 @app.command()
-def check(file: _File = Path("study.toml")) -> None:
+def check(file: _File = Path("study.toml"), as_json: _Json = False) -> None:
     """Read all inputs and report every problem at once, before anything is computed."""
     with report_errors():
         from headwater.chapters import STEPS
@@ -105,11 +110,14 @@ def check(file: _File = Path("study.toml")) -> None:
         from headwater.study.checks import survey
 
         found = survey(read_study(file, STEPS), STEPS, rehearsed=True)
-        for line in found.lines():
+        if as_json:
+            print_json(found.facts())
+        for line in () if as_json else found.lines():
             typer.echo(line)
         if found.problems:
             raise ProblemsError(list(found.problems))
-        typer.echo(f"No problems. Next: headwater run {file}")
+        if not as_json:
+            typer.echo(f"No problems. Next: headwater run {file}")
 
 
 @app.command()
@@ -129,9 +137,12 @@ def run(  # noqa: PLR0913 - one flag a setting
     chunk_mb: _Chunk = None,
     dpi: _Dpi = None,
     log_level: _Level = None,
+    as_json: _Json = False,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
 ) -> None:
     """Compute the study; after a crash or an interrupt, go on where it stopped."""
-    with report_errors() as place:
+    with report_errors() as place, log_shown(verbose):
         from headwater.chapters import STEPS
         from headwater.study import read_study
 
@@ -146,13 +157,16 @@ def run(  # noqa: PLR0913 - one flag a setting
             dpi=dpi,
             log_level=log_level,
         )
-        run_with_progress(study, settings, fresh=fresh, until=until)
-        if not no_report:
-            draw_report(study, settings)
+        silent = quiet or as_json
+        steps = run_with_progress(study, settings, fresh=fresh, until=until, quiet=silent)
+        page = None if no_report else draw_report(study, settings, quiet=silent)
+        if as_json:
+            records = [asdict(step) for step in steps]
+            print_json({"results": study.results, "report": page, "steps": records})
 
 
 @app.command()
-def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
+def report(file: _File = Path("study.toml"), dpi: _Dpi = None, quiet: _Quiet = False) -> None:
     """Draw the report again from the results that are there."""
     with report_errors() as place:
         from headwater.study import read_study
@@ -170,7 +184,7 @@ def report(file: _File = Path("study.toml"), dpi: _Dpi = None) -> None:
                 found=str(study.results),
                 do=f"Compute them with: headwater run {file}",
             )
-        draw_report(study, settings_of(study, dpi=dpi))
+        draw_report(study, settings_of(study, dpi=dpi), quiet=quiet)
 
 
 @app.command()
@@ -184,19 +198,22 @@ def demo(
         bool, typer.Option("--small", help="Two years on few cells, for a quick look.")
     ] = False,
     no_report: _NoReport = False,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
 ) -> None:
     """Make a virtual headwater with known truth and run the whole study on it."""
-    with report_errors() as place:
+    with report_errors() as place, log_shown(verbose):
         from headwater.study import read_study
         from headwater.study.demo import write_demo
 
-        typer.echo(f"Writing a virtual headwater to {out}", err=True)
+        if not quiet:
+            typer.echo(f"Writing a virtual headwater to {out}", err=True)
         study = read_study(write_demo(out, seed=seed, small=small))
         place.append(study.results)
         settings = settings_of(study)
-        run_with_progress(study, settings)
+        run_with_progress(study, settings, quiet=quiet)
         if not no_report:
-            page = draw_report(study, settings)
+            page = draw_report(study, settings, quiet=quiet)
             if not no_open:
                 typer.launch(page.as_uri())
 

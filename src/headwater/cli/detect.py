@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.output import warn, write_results
+from headwater.cli.output import print_json, warn, write_results
 
 __all__ = ["run_detect"]
 
@@ -71,6 +71,9 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the tables as JSON for other programs.")
+    ] = False,
 ) -> None:
     """Find which factors explain a column of a table (geographical detector)."""
     with report_errors():
@@ -91,7 +94,7 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
             coordinates=coordinates,
             reading=parse_options(reading or ()),
         )
-        for line in read.report.choices():
+        for line in () if as_json else read.report.choices():
             typer.echo(line)
         warn(read.report.guesses)
         sample = table_sample(read.without(weights), y, coordinates=coordinates, weights=weights)
@@ -105,7 +108,11 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
             further=tuple(method or ()),
             style=style,
         )
-        for line in summary_lines(found):
+        if as_json:
+            tables = {name: one.data for name, one in found.results().items()}
+            print_json({"reading": list(read.report.lines()), **tables})
+        for line in () if as_json else summary_lines(found):
             typer.echo(line)
         drawn = figures_of(found) if out else {}
-        write_results(out, found.results(), drawn, reading=read.report.lines())
+        kept = read.report.lines()
+        write_results(out, found.results(), drawn, reading=kept, quiet=as_json)

@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from headwater.cli.output import print_json
 from headwater.installation import install_command, install_hint, requirements
 
 __all__ = ["Finding", "examine", "run_doctor"]
@@ -139,8 +141,14 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield _fonts()
 
 
-def run_doctor() -> None:
+def run_doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
+) -> None:
     """Look at this machine: what Headwater can use, and what to do about what is missing."""
+    if as_json:
+        found = list(examine(Path.cwd()))
+        print_json([asdict(finding) for finding in found])
+        raise typer.Exit(int(any(finding.state == "problem" for finding in found)))
     marks = {"ok": "ok      ", "optional": "optional", "problem": "PROBLEM "}
     problems = 0
     for finding in examine(Path.cwd()):

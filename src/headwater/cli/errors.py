@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from headwater.errors import HeadwaterError
+from headwater.errors import HeadwaterError, ResumeError
 
 __all__ = ["INTERRUPTED", "report_errors"]
 
@@ -35,6 +36,13 @@ def report_errors() -> Iterator[list[Path]]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except Exception as error:
+        if _is_disk_full(error):
+            typer.echo(
+                f"headwater: the disk is full. Found: {error}. Free some space, or choose another "
+                "folder; what is finished is kept, and the same command goes on from there.",
+                err=True,
+            )
+            raise typer.Exit(ResumeError.exit_code) from None
         log = _keep_traceback(place)
         typer.echo(
             f"headwater: unexpected {type(error).__name__}: {error}\n"
@@ -54,6 +62,18 @@ def _tell_interrupt(place: list[Path]) -> NoReturn:
         words += " The same command goes on from here."
     typer.echo(words, err=True)
     raise typer.Exit(INTERRUPTED)
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, says that nothing more can be written."""
+    full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    while error is not None:
+        # HDF5 and GDAL say it in words alone
+        words = os.strerror(errno.ENOSPC).lower() in str(error).lower()
+        if words or (isinstance(error, OSError) and error.errno in full):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _keep_traceback(place: list[Path]) -> Path:

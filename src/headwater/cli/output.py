@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,37 @@ if TYPE_CHECKING:
     from headwater.results import Result
 
 
-__all__ = ["print_table", "warn", "write_results"]
+__all__ = ["print_json", "print_table", "warn", "write_results"]
 
 _MOST_ROWS = 60
 _WIDEST = 96
+
+
+def print_json(value: object) -> None:
+    """Print a value for other programs: what is missing or infinite as null, times as text.
+
+    Parameters
+    ----------
+    value : mapping or sequence
+        Of texts, numbers, tables and the like.
+    """
+    import json
+
+    typer.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        return _plain(value.to_dict("records"))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
 def print_table(
@@ -85,6 +113,7 @@ def write_results(
     figures: Mapping[str, Any] | None = None,
     *,
     reading: Iterable[str] = (),
+    quiet: bool = False,
 ) -> None:
     """Write results and figures into a folder, where one was asked for.
 
@@ -98,6 +127,8 @@ def write_results(
         Each returns a figure; default: of every result that can draw itself.
     reading : iterable of str
         How the table was read, kept as ``reading.txt``.
+    quiet : bool
+        Whether nothing is printed of it.
     """
     if out is None:
         return
@@ -123,4 +154,5 @@ def write_results(
         raise ResumeError(
             "the folder cannot be written", found=str(error), do="Choose another with --out"
         ) from error
-    typer.echo(f"\nWrote {len(results)} tables and {len(drawn)} figures to {out}")
+    if not quiet:
+        typer.echo(f"\nWrote {len(results)} tables and {len(drawn)} figures to {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
 
     from headwater.settings import Settings
     from headwater.study import Study
+    from headwater.study.provenance import StepRecord
 
-__all__ = ["draw_report", "progress_of", "run_with_progress", "settings_of"]
+__all__ = ["draw_report", "log_shown", "progress_of", "run_with_progress", "settings_of"]
+
+_EVERY = 60.0
+"""Seconds between two lines of progress where nobody watches."""
 
 
 def settings_of(study: Study, **flags: object) -> Settings:
@@ -40,16 +45,21 @@ def settings_of(study: Study, **flags: object) -> Settings:
 
 
 def run_with_progress(
-    study: Study, settings: Settings, *, fresh: bool = False, until: str | None = None
-) -> None:
-    """Compute a study with bars, and say how long it took."""
+    study: Study,
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    until: str | None = None,
+    quiet: bool = False,
+) -> tuple[StepRecord, ...]:
+    """Compute a study with bars, say how long it took, and return the record of each step."""
     from headwater.chapters import STEPS
     from headwater.study import run as run_study
     from headwater.study.engine import wanted_steps
 
     titles = {step.name: step.title for step in wanted_steps(study, STEPS, until)}
     started = time.perf_counter()
-    with progress_of(titles) as progress:
+    with progress_of(titles, quiet=quiet) as progress:
         records = run_study(
             study,
             STEPS,
@@ -62,27 +72,52 @@ def run_with_progress(
     kept = sum(record.skipped for record in records)
     done = len(records) - kept
     words = f"{done} step{'' if done == 1 else 's'} computed" + (f", {kept} kept" if kept else "")
-    place = study.results_url or study.results
-    typer.echo(f"{words} in {time.perf_counter() - started:.1f} s: {place}")
+    if not quiet:
+        place = study.results_url or study.results
+        typer.echo(f"{words} in {time.perf_counter() - started:.1f} s: {place}")
+    return records
 
 
-def draw_report(study: Study, settings: Settings) -> Path:
+@contextmanager
+def log_shown(wanted: bool) -> Iterator[None]:
+    """Show on standard error what the log file keeps, where that is wanted."""
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("headwater")
+    if wanted:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def draw_report(study: Study, settings: Settings, *, quiet: bool = False) -> Path:
     """Draw the report, and say where it is."""
     from headwater.chapters.listing import OPENING, SECTIONS
     from headwater.report import write_report
     from headwater.study.publication import publish
 
     started = time.perf_counter()
-    typer.echo("Drawing the report", err=True)
+    if not quiet:
+        typer.echo("Drawing the report", err=True)
     page = write_report(study.results, study, SECTIONS, opening=OPENING, dpi=settings.dpi)
     publish(study)
-    typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
+    if not quiet:
+        typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
     return page
 
 
 @contextmanager
-def progress_of(titles: dict[str, str]) -> Iterator[Callable[[str, float, str], None]]:
-    """Bars with the time left in a terminal; elsewhere a line when a step starts and ends."""
+def progress_of(
+    titles: dict[str, str], *, quiet: bool = False
+) -> Iterator[Callable[[str, float, str], None]]:
+    """Bars with the time left in a terminal; elsewhere lines, one a minute."""
+    if quiet:
+        yield lambda step, fraction, what: None
+        return
     if not sys.stderr.isatty():
         yield _line_printer()
         return
@@ -115,12 +150,28 @@ def _bar_mover(bars: Bars, titles: dict[str, str]) -> Callable[[str, float, str]
     return move
 
 
-def _line_printer() -> Callable[[str, float, str], None]:
-    begun: set[str] = set()
+def _line_printer(
+    clock: Callable[[], float] = time.monotonic,
+) -> Callable[[str, float, str], None]:
+    """Print when a step starts and ends, and each minute between how far it is."""
+    begun: dict[str, float] = {}
+    said: dict[str, float] = {}
 
-    def show(step: str, fraction: float, what: str) -> None:
-        if step not in begun or fraction >= 1.0:
-            typer.echo(f"{step}: {what}", err=True)
-        begun.add(step)
+    def report(step: str, fraction: float, what: str) -> None:
+        now = clock()
+        first = step not in begun
+        begun.setdefault(step, now)
+        if not first and fraction < 1.0 and now - said[step] < _EVERY:
+            return
+        said[step] = now
+        typer.echo(f"{step}: {what}{_left(fraction, now - begun[step])}", err=True)
 
-    return show
+    return report
+
+
+def _left(fraction: float, passed: float) -> str:
+    """Say how far a step is and how long it still takes, where that can be said."""
+    if passed < _EVERY or not 0.0 < fraction < 1.0:
+        return ""
+    minutes = math.ceil(passed * (1.0 - fraction) / fraction / 60.0)
+    return f" ({fraction:.0%}, about {minutes} min left in this step)"

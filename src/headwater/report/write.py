@@ -223,7 +223,7 @@ def _figure_files(front: Front, chapters: Iterable[Chapter]) -> dict[str, bytes]
 
 def _table_files(chapters: Iterable[Chapter]) -> dict[str, bytes]:
     return {
-        f"{file_stem(chapter.section, block)}.csv": table_csv(block.frame).encode()
+        f"{file_stem(chapter.section, block)}.csv": table_csv(block.frame).encode("utf-8-sig")
         for chapter in chapters
         for block in chapter.section.blocks
         if isinstance(block, TableBlock)

@@ -92,6 +92,32 @@ class Survey:
     def _seen(self, name: str) -> tuple[str, ...]:
         return self.overviews[name].warnings if name in self.overviews else ()
 
+    def facts(self) -> dict[str, Any]:
+        """Give what was found, and what would be done, as plain values for other programs."""
+        return {
+            "study": self.study.name,
+            "inputs": {
+                name: {
+                    "facts": _facts(data),
+                    "values": self.overviews[name].text if name in self.overviews else "",
+                    "notes": _lines_of(data, "notes"),
+                }
+                for name, data in self.inputs.items()
+            },
+            "grid": None
+            if self.grid is None
+            else {"shape": list(self.grid.shape), "resolution": abs(self.grid.resolution.x)},
+            "period": None if self.period is None else [_day(day) for day in self.period],
+            "tables": list(self.tables),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "problems": [
+                {"wrong": one.wrong, "found": one.found, "do": one.do} for one in self.problems
+            ],
+            "steps": list(self.steps),
+            "results": str(self.study.results),
+        }
+
     def lines(self) -> Iterator[str]:
         """Say in words what was found, and what would be done."""
         yield f"Study: {self.study.name}"

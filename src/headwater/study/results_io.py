@@ -172,7 +172,9 @@ def _save_table(home: Path, name: str, table: pd.DataFrame) -> tuple[list[Path],
         raise TypeError(f"table '{name}' needs flat, named columns and a plain row number")
     layout = {str(column): _dtype_as_text(table[column]) for column in table.columns}
     path = home / f"{name}.csv"
-    write_whole(path, lambda to: table.to_csv(to, index=False, lineterminator="\n"))
+    # without its mark, Excel takes UTF-8 for the code page of the machine
+    options: Any = {"index": False, "lineterminator": "\n", "encoding": "utf-8-sig"}
+    write_whole(path, lambda to: table.to_csv(to, **options))
     return [path], {"columns": layout, "attrs": dict(table.attrs)}
 
 
@@ -184,7 +186,7 @@ def _dtype_as_text(column: pd.Series[Any]) -> Any:
 
 
 def _load_table(path: Path, layout: dict[str, Any], attrs: dict[str, Any]) -> pd.DataFrame:
-    raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
     table = pd.DataFrame({name: _as_saved(raw[name], kind) for name, kind in layout.items()})
     table.attrs.update(attrs)
     return table

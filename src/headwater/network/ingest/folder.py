@@ -168,5 +168,5 @@ def _remember(memory: Path, known: dict[str, list[Any]]) -> None:
         part.write_text(json.dumps(known), encoding="utf-8")
         part.replace(memory)
     except OSError as error:
-        do = "Name another place with --memory"
+        do = f"Make {memory.parent} writable: it keeps which files were read"
         raise InputError(f"cannot write {memory}", found=str(error), do=do) from None
