@@ -42,8 +42,8 @@ function Coming({ one }: { one: StudyCard }) {
   return (
     <section class="empty">
       <h1>{one.name}</h1>
-      {(one.running?.length ?? 0) > 0 && <p>{word("computing")}</p>}
       <RunBar one={one} />
+      <p><a href="#/stations">{word("stations")}</a> · <a href="#/alerts">{word("alerts")}</a></p>
     </section>
   );
 }

@@ -50,7 +50,8 @@ export function RunBar({ one }: { one: StudyCard }) {
           {going ? <button onClick={() => act("DELETE")}>{word("stopRun")}</button> : !running && <button class={one.finished?.length ? "" : "primary"} onClick={() => act("POST")}>{word(one.finished?.length ? "runAgain" : "startRun")}</button>}
         </p>
       )}
-      {one.may_run && !editor && !one.finished?.length && !running && <p class="note">{word("needEditorToRun")}</p>}
+      {(running || going) && !one.layers && <p>{word("computing")}</p>}
+      {one.may_run && !editor && !one.finished?.length && !running && !going && <p class="note">{word("needEditorToRun")}</p>}
     </div>
   );
 }

@@ -37,6 +37,8 @@ Selection = tuple[tuple[str, int], ...]
 _SAMPLES = 12
 """Times of a cube that are looked at to choose its scale."""
 _MOST_CLASSES = 24
+_MOST_RANKED = 400_000_000
+"""Values of a cube of which percentiles are shown: a block of them reads the whole of it."""
 _DIVERGING = re.compile(
     r"(states\.loss|states\.water_part|ssi|trend\.(ols_)?slope|\.(anomaly_|best_)?r(\..+)?|change_shift|anomaly)$"
 )
@@ -349,16 +351,21 @@ def _factor_of(layer: Layer) -> str:
     return found[1] if found else ""
 
 
+def _ranked(layer: Layer) -> bool:
+    """Return whether a cube is small enough for its days to be ranked when they are asked for."""
+    return layer.cube and open_values(layer).size <= _MOST_RANKED
+
+
 def _derived(found: Sequence[Layer]) -> list[Layer]:
     """Layers that are computed from others when they are asked for."""
     made: list[Layer] = []
-    water = next((one for one in found if one.id == "grids.soil_moisture" and one.cube), None)
+    water = next((one for one in found if one.id == "grids.soil_moisture" and _ranked(one)), None)
     if water is not None:
         title = ("Soil moisture percentile", "土壤水分百分位")
         print_ = fingerprint(water.fingerprint, "percentile")
         made.append(replace(water, id="percentile", title=title, units="%", kind="percentile"))
         made[-1] = replace(made[-1], derived="percentile", fingerprint=print_)
-    green = next((one for one in found if one.id == "grids.ndvi" and one.cube), None)
+    green = next((one for one in found if one.id == "grids.ndvi" and _ranked(one)), None)
     if green is not None:
         title = ("NDVI percentile", "NDVI 百分位")
         print_ = fingerprint(green.fingerprint, "percentile")

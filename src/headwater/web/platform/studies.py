@@ -10,6 +10,7 @@ import tomllib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ _FRESH = 3.0
 """So long a look at a results folder is believed [s]."""
 _MOST_CACHED = 96_000_000
 _MOST_LEGENDS = 2000
+_MOST_TOGETHER = 60_000_000
+"""Values that are encoded together because the store keeps them in one piece."""
 _BAND = 25_000_000
 """Values of a cube that are held at once while it is ranked."""
 
@@ -354,7 +357,18 @@ def _block(study: Study, layer: Layer, legend: Legend, number: int) -> Any:
     first, last = number * days, min(n, (number + 1) * days)
     if layer.derived == "percentile":
         return _differences(encode(_percentiles(values, first, last), legend.scale))
+    length = int((values.encoding.get("chunks") or (1,))[0])
+    together = length * values.sizes["y"] * values.sizes["x"] <= _MOST_TOGETHER
+    if together and first // length == (last - 1) // length:
+        at = first // length * length
+        return _differences(_of_chunk(layer, legend, at, length)[first - at : last - at])
     return _differences(_encoded(legend, values.isel(time=slice(first, last)).values))
+
+
+@lru_cache(maxsize=3)
+def _of_chunk(layer: Layer, legend: Legend, first: int, length: int) -> Any:
+    """Encode all days that the store keeps in one piece: reading one of them reads them all."""
+    return _encoded(legend, open_values(layer).isel(time=slice(first, first + length)).values)
 
 
 def _differences(coded: Any) -> Any:
