@@ -3,10 +3,7 @@
 import importlib.util
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -184,58 +181,6 @@ def test_what_is_given_up_is_shown(store):
     done = deliver(store, sender(wanted), owner="a", rng=np.random.default_rng(1))
     assert done.dead == 1
     assert [one.channel for one in dead_messages(store)] == ["hook"]
-
-
-CHILD = """
-import os, sys
-import numpy as np
-from headwater.alerts import deliver
-from headwater.alerts.outbox import OutboxMessage
-from headwater.network import open_store
-
-def send(message):
-    with open(sys.argv[2], "a") as log:
-        log.write(message.key + "\\n")
-        log.flush()
-        os.fsync(log.fileno())
-    if np.random.default_rng().random() < 0.3:
-        os.kill(os.getpid(), 9)  # between the server's OK and our mark
-
-with open_store(sys.argv[1]) as store:
-    deliver(store, send, owner=sys.argv[3], rng=np.random.default_rng(), most=20)
-"""
-
-
-def test_senders_that_are_killed_lose_nothing_and_double_only_what_was_unmarked(tmp_path):
-    address, log = str(tmp_path / "network.db"), tmp_path / "sent.log"
-    with open_store(address) as store:
-        filled(store, [0.3])
-        with store.transaction() as session:
-            for at in range(60):
-                session.insert(
-                    "alert_outbox",
-                    {
-                        "message_key": f"m{at}",
-                        "channel": "hook",
-                        "alert_key": "a",
-                        "created": 0,
-                        "due": 0,
-                        "attempts": 0,
-                        "status": "waiting",
-                        "detail": {},
-                    },
-                )
-    kills = 0
-    for _ in range(200):
-        done = subprocess.run([sys.executable, "-c", CHILD, address, str(log), "one"], check=False)
-        kills += done.returncode == -signal.SIGKILL
-        with open_store(address) as store, store.transaction(read_only=True) as session:
-            if not session.rows("SELECT 1 FROM alert_outbox WHERE status = 'waiting'"):
-                break
-    sent = log.read_text().split()
-    assert {f"m{at}" for at in range(60)} == set(sent), "a message was lost"
-    assert kills > 0, "nothing was killed"
-    assert len(sent) - 60 <= kills, "a message was doubled although it had been marked"
 
 
 def escalating(url, **more):

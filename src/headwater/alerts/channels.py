@@ -204,8 +204,14 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> bytes:
     if not url.startswith(("https://", "http://")):
         raise InputError("a webhook without http", found=url[:80], do="Give an http(s) address")
     request = urllib.request.Request(url, body, headers)  # the scheme is checked above
+    until = time.monotonic() + _TIMEOUT
+    text = b""
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-        text: bytes = answer.read(65536)
+        # each read may take as long as the timeout: a receiver that trickles must not hold us
+        while len(text) < 65536 and (more := answer.read1(4096)):
+            text += more
+            if time.monotonic() > until:
+                raise TimeoutError("the answer timed out: it trickles in")
     return text
 
 

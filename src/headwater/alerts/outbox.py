@@ -43,6 +43,8 @@ PROMISES: Mapping[str, str] = {
 SECOND = 1_000_000
 _LEASE = 60 * SECOND
 _FIRST_WAIT, _LONGEST_WAIT = 10.0, 3600.0
+_FARTHEST = int(2 * _LONGEST_WAIT) * SECOND
+"""No message is put off as far as this: one that is was put off by a clock that was ahead."""
 _MOST_ATTEMPTS = 30
 
 
@@ -96,6 +98,10 @@ def deliver(
 ) -> Delivery:
     """Send what is due, if no other sender does.
 
+    A channel that does not answer in time is left for the rest of the round, so that it holds up no
+    other. Clocks that jump ahead and back again hold nothing up: what was put off farther than any
+    wait is due.
+
     Parameters
     ----------
     store : Store
@@ -116,14 +122,21 @@ def deliver(
     if not _lease(store, owner):
         return Delivery(held=True)
     sent = failed = dead = 0
+    mute = set[str]()
     for message in _due(store, most):
         if not _lease(store, owner):
             return Delivery(sent, failed, dead, held=True)
+        if message.channel in mute:
+            continue
         try:
             send(message)
         except Exception as error:  # a channel may fail in any way; the message must not be lost
             gone = _postpone(store, message, f"{type(error).__name__}: {error}", rng)
             failed, dead = failed + 1, dead + gone
+            if isinstance(error, TimeoutError) or "timed out" in str(error):
+                # the next message would wait as long, and other channels with it
+                mute.add(message.channel)
+                _put_off(store, message.channel)
         else:
             _mark_sent(store, message)
             sent += 1
@@ -159,8 +172,9 @@ def _lease(store: Store, owner: str) -> bool:
         time = session.clock()
         taken = session.execute(
             "UPDATE leases SET owner = ?, until = ? WHERE name = 'outbox'"
-            " AND (owner = ? OR until < ?)",
-            (owner, time + _LEASE, owner, time),
+            " AND (owner = ? OR until < ? OR until > ?)",
+            # a lease that ends later than any can was taken by a clock that was ahead
+            (owner, time + _LEASE, owner, time, time + 2 * _LEASE),
         )
         if taken:
             return True
@@ -179,8 +193,8 @@ def _first_lease(session: Session, owner: str, time: int) -> int:
 def _due(store: Store, most: int) -> list[OutboxMessage]:
     with store.transaction(read_only=True) as session:
         rows = session.rows(
-            f"{_SELECT} WHERE status = 'waiting' AND due <= ? ORDER BY id LIMIT ?",
-            (session.clock(), most),
+            f"{_SELECT} WHERE status = 'waiting' AND (due <= ? OR due > ?) ORDER BY id LIMIT ?",
+            (session.clock(), session.clock() + _FARTHEST, most),
         )
     return [_message(row) for row in rows]
 
@@ -191,6 +205,15 @@ def _mark_sent(store: Store, message: OutboxMessage) -> None:
             "UPDATE alert_outbox SET status = 'sent', attempts = attempts + 1, sent = ?"
             " WHERE id = ? AND status = 'waiting'",
             (session.clock(), message.id),
+        )
+
+
+def _put_off(store: Store, channel: str) -> None:
+    """Let what is due of a channel that does not answer wait, without counting it as tried."""
+    with store.transaction() as session:
+        session.execute(
+            "UPDATE alert_outbox SET due = ? WHERE channel = ? AND status = 'waiting' AND due <= ?",
+            (session.clock() + int(_FIRST_WAIT * SECOND), channel, session.clock()),
         )
 
 
