@@ -202,7 +202,9 @@ def _moved(
     state[((was == 1) | (was == 2)) & (low | healthy)] = 0
     state[((was == 1) | (was == 2)) & later & (score < -rule.confirm)] = 3
     state[(was == 3) & healthy] = 4
-    begins = ((was == 0) | (was == 4)) & high & ~healthy
+    # a chart still high from an old watch raises none again in a healthy season; a place that never
+    # was watched may lose after a good beginning of its season
+    begins = ((was == 0) | (was == 4)) & high & ~(healthy & (ladder.raised > 0))
     state[begins] = 1
     raised[begins] = season
     above = np.where(begins, 1, np.where((state == 0) | (state == 4), 0, above))
