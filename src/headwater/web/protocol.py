@@ -8,6 +8,9 @@ dropped.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import struct
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,6 +19,8 @@ __all__ = ["ImpatientProtocol", "STALL"]
 
 STALL = 20.0
 """Seconds after which a connection is dropped on which nothing moves that should."""
+_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+"""Linger for no time: closing resets the connection."""
 
 
 class ImpatientProtocol(H11Protocol):
@@ -89,4 +94,7 @@ class ImpatientProtocol(H11Protocol):
     def _drop(self) -> None:
         transport: Any = self.transport
         if transport is not None and not transport.is_closing():
+            # what is sent but not taken goes too: the kernel would keep it for minutes
+            held = transport.get_extra_info("socket")
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
