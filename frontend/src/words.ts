@@ -69,6 +69,7 @@ export const WORDS = {
   usualBand: ["usual (10th–90th percentile)", "常年范围（10–90 百分位）"],
   usualMiddle: ["median", "中位数"],
   value: ["value", "数值"],
+  valueHead: ["Value", "数值"],
   seriesCsv: ["Series as CSV", "序列 CSV"],
   shareLink: ["Copy link", "复制链接"],
   copied: ["Copied", "已复制"],
@@ -312,8 +313,8 @@ export const number = (language: Language, value: number, digits = 3): string =>
 
 /** A series by its quantity and depth; as it calls itself where its quantity has no word here. */
 export const seriesName = (language: Language, one: { name: string; role: string; depth: number | null }): string => {
-  if (language === "en" || !isWord(`role_${one.role}`)) return one.name;
-  return `${say(language, `role_${one.role}` as Word)}${one.depth === null ? "" : `，${+(one.depth * 100).toFixed(1)} cm`}`;
+  if (!isWord(`role_${one.role}`)) return one.name.replaceAll("_", " ");
+  return `${say(language, `role_${one.role}` as Word)}${one.depth === null ? "" : `${language === "zh" ? "，" : ", "}${+(one.depth * 100).toFixed(1)} cm`}`;
 };
 
 export const qualityWord = (language: Language, one: { kind: string; brief: string }): string =>

@@ -97,7 +97,7 @@ function OneAlert({ id }: { id: string }) {
           {one.station_id !== null && <Trace alert={one} />}
           <div class="wide-table" tabIndex={0} role="group">
             <table>
-              <thead><tr><th scope="col">{word("time")}</th><th scope="col">{word("state")}</th><th scope="col" class="number">{word("value")}</th><th scope="col">{word("rule")}</th></tr></thead>
+              <thead><tr><th scope="col">{word("time")}</th><th scope="col">{word("state")}</th><th scope="col" class="number">{word("valueHead")}</th><th scope="col">{word("rule")}</th></tr></thead>
               <tbody>
                 {one.evidence.map((e) => (
                   <tr key={`${e.recorded}${e.kind}`}>
@@ -130,7 +130,7 @@ function Trace({ alert }: { alert: Alert & { evidence: Evidence[] } }) {
     const at = (iso: string) => Date.parse(iso) / 1000;
     return {
       times: one.times,
-      lines: [{ label: one.name, values: one.values, colour: house.dark ? "#8ecbff" : "#1f78b4" }],
+      lines: [{ label: seriesName(house.language, one), values: one.values, colour: house.dark ? "#8ecbff" : "#1f78b4" }],
       levels: level == null ? [] : [{ value: level, label: word("threshold") }],
       events: [
         { at: at(alert.raised), label: word("kind_raised") },

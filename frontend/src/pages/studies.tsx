@@ -85,7 +85,7 @@ function Compare({ list }: { list: StudyCard[] }) {
               return (
                 <div class="wide-table" tabIndex={0} role="group">
                   <table>
-                    <thead><tr><th scope="col">{word("quantity")}</th><th scope="col" class="number">{two ? "A" : word("value")}</th>{two && <><th scope="col" class="number">B</th><th scope="col" class="number">{word("difference")}</th></>}</tr></thead>
+                    <thead><tr><th scope="col">{word("quantity")}</th><th scope="col" class="number">{two ? "A" : word("valueHead")}</th>{two && <><th scope="col" class="number">B</th><th scope="col" class="number">{word("difference")}</th></>}</tr></thead>
                     <tbody>
                       {keys.map((key) => {
                         const [p, q] = [left.find((r) => r.key === key), right.find((r) => r.key === key)];

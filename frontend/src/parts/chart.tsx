@@ -136,6 +136,8 @@ function levels(chart: uPlot, props: ChartProps, ink: string, marker: number | n
   const c = chart.ctx;
   const ratio = window.devicePixelRatio || 1;
   c.save();
+  c.textAlign = "left";
+  c.textBaseline = "alphabetic";
   c.strokeStyle = "#c4231c";
   c.fillStyle = ink;
   c.lineWidth = 1.2 * ratio;
