@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import partial
+from functools import partial, wraps
 from html import escape
-from typing import TYPE_CHECKING, Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MapResult", "Result", "TableResult", "fingerprint", "with_fingerprint"]
+__all__ = ["MapResult", "Result", "TableResult", "fingerprint", "of_inputs", "with_fingerprint"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -37,9 +41,10 @@ class Result:
     references : tuple of str
         Citations with DOI.
     fingerprint : str
-        Hash of the inputs and options, from :func:`fingerprint`, joined when the result is made
-        with that of the result itself: its class, data, units, words and the version. Two results
-        that differ never share it.
+        Hash of the inputs and options, by :func:`of_inputs`, joined when the result is made with
+        that of the result itself: its class, data, units, words and the version. Two results that
+        differ never share it, nor do two of different inputs. Of a result of a study, hash of the
+        step that made it, with all that the step depends on, and of the result itself.
     choices : tuple of str
         Every choice that was made on the way, one sentence each.
     cautions : tuple of str
@@ -155,6 +160,47 @@ def with_fingerprint(result: Result, text: str) -> Result:
     return result
 
 
+def of_inputs(function: Callable[P, R]) -> Callable[P, R]:
+    """Let the fingerprint of what a function returns follow every argument of the function.
+
+    Parameters
+    ----------
+    function : callable
+        It returns a :class:`Result`; anything else is returned as it is.
+
+    Returns
+    -------
+    callable
+        The same function. Its result carries a hash of the function's name, of all arguments as
+        they were before the call, those left at their defaults too, and of the result itself.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> @of_inputs
+    ... def count(values, level=0.95):
+    ...     return TableResult(pd.DataFrame({"n": [len(values)]}), "counted")
+    >>> count([1, 2]).fingerprint == count([1, 2], level=0.95).fingerprint
+    True
+    >>> count([1, 2]).fingerprint == count([1, 2], level=0.5).fingerprint
+    False
+    """
+    taken = signature(function)
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound = taken.bind(*args, **kwargs)
+        bound.apply_defaults()
+        # before the call, which draws from random generators
+        key = fingerprint(function.__qualname__, bound.arguments)
+        found = function(*args, **kwargs)
+        if isinstance(found, Result):
+            with_fingerprint(found, fingerprint(key, found.fingerprint))
+        return found
+
+    return called
+
+
 def fingerprint(*inputs: Any) -> str:
     """Hash values with their names and units, options and the version of Headwater.
 
@@ -172,8 +218,8 @@ def fingerprint(*inputs: Any) -> str:
 
     Notes
     -----
-    A lazy array (Dask) is not computed for this: its type, shape, names and units count, and its
-    values through the result that they lead to, whose data are part of its own fingerprint.
+    A lazy array (Dask) is not computed for this: the key of its graph counts, which Dask makes of
+    all that leads to it, and of a file by its path and time of change.
 
     Examples
     --------
@@ -244,7 +290,9 @@ def _parts_of_data(value: Any, kind: str) -> Iterator[bytes]:
     if kind == "generic":
         yield from _parts(value.item())
     elif kind == "lazy":
-        yield f"{value.dtype} {value.shape}".encode()
+        from dask.base import tokenize
+
+        yield f"{value.dtype} {value.shape} {tokenize(value)}".encode()
     elif kind == "array":
         yield f"{value.dtype} {value.shape}".encode()
         whole = np.ascontiguousarray(value)
@@ -260,7 +308,8 @@ def _parts_of_data(value: Any, kind: str) -> Iterator[bytes]:
     elif kind == "index":
         yield from _parts([list(map(str, value.names)), value.to_numpy()])
     else:  # by its name, since texts are stored in another way where PyArrow is installed
-        yield from _parts([str(value.dtype), value.to_numpy()])
+        classes = [getattr(value.dtype, name, None) for name in ("categories", "ordered")]
+        yield from _parts([str(value.dtype), classes, value.to_numpy()])
 
 
 def _parts_of_labelled(value: Any, kind: str) -> Iterator[bytes]:

@@ -393,6 +393,12 @@ def _bridge(
         return 1.0 / seconds if pair == ("energy", "energy flux") else seconds
     raise UnitError(
         "units of different kinds",
-        found=f"'{units}' ({source.dimension}) where '{to}' ({target.dimension}) is needed",
+        found=f"'{units}' ({_kind(units, source)}) where '{to}' ({_kind(to, target)}) is needed",
         do="Correct `units` of this input in the study file, or choose another variable",
     )
+
+
+def _kind(text: str, unit: Unit) -> str:
+    """Name what a unit measures: metres of elevation are no water, though rain falls in them."""
+    own = unit.dimension
+    return "length" if own == "water" and not re.search(r"g|mm|millim|water", text) else own

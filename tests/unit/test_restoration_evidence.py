@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from headwater.chapters import STEPS
-from headwater.errors import StudyError
+from headwater.errors import DataError, StudyError
 from headwater.restoration import (
     load_plan,
     make_plan,
@@ -149,6 +149,13 @@ def test_the_users_amounts_stand_by_their_measures():
 def test_amounts_that_cannot_be_are_refused(bands, words):
     with pytest.raises(StudyError, match=words):
         check_amounts(bands)
+
+
+def test_parts_of_a_season_are_refused(tmp_path):
+    path = tmp_path / "units.csv"
+    path.write_text("name,grade,elevation,slope,hectares,seasons\na,none,3500,5,10,1.7\n")
+    with pytest.raises(DataError, match=r"no whole number. Found: 1\.7"):
+        read_units(path)
 
 
 def test_a_table_of_units_may_say_where_warnings_stand(tmp_path):

@@ -1,13 +1,22 @@
 """A result carries its data, says what it is in a notebook, and knows its inputs by a hash."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
-from headwater.results import MapResult, TableResult, fingerprint, with_fingerprint
+import headwater
+from headwater.results import MapResult, TableResult, fingerprint, of_inputs, with_fingerprint
+from headwater.study.result_names import HOME_OF_RESULT
+
+SOURCES = Path(headwater.__file__).parent
+ROOMS = ("detector", "grids", "isotopes", "validation", "variation", "warning")
 
 
 def test_a_result_shows_what_was_done_and_escapes_it() -> None:
@@ -88,6 +97,57 @@ def test_a_lazy_array_is_not_computed_for_its_fingerprint() -> None:
 
     lazy = dask.zeros((4, 4), chunks=2).map_blocks(boom, dtype=float, meta=np.empty((0, 0)))
     assert fingerprint(xr.DataArray(lazy)) != fingerprint(xr.DataArray(lazy[:2]))
+    assert fingerprint(dask.ones(4)) == fingerprint(dask.ones(4)) != fingerprint(dask.zeros(4))
+
+
+_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from(["", "a", "b", "1"]),
+    st.floats(-2, 2).map(lambda value: np.array([value, 0.0])),
+    st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2),
+    st.lists(st.integers(0, 2), max_size=2).map(tuple),
+)
+
+
+@of_inputs
+def counted(values: object, level: object = 0.95, *, name: object = "q") -> TableResult:
+    """Count to one, whatever is given."""
+    return TableResult(pd.DataFrame({"n": [1]}), "counted")
+
+
+@given(st.tuples(_VALUES, _VALUES, _VALUES), st.tuples(_VALUES, _VALUES, _VALUES))
+def test_any_argument_that_differs_gives_another_fingerprint(
+    one: tuple[object, ...], two: tuple[object, ...]
+) -> None:
+    keys = [counted(a, b, name=c).fingerprint for a, b, c in (one, two)]
+    assert keys[0] == counted(one[0], name=one[2], level=one[1]).fingerprint
+    assert (keys[0] == keys[1]) == (repr(one) == repr(two))
+
+
+def test_generators_count_as_they_were_before_the_call() -> None:
+    def draw(rng: np.random.Generator) -> TableResult:
+        return TableResult(pd.DataFrame({"n": [1 + 0 * rng.integers(9)]}), "drawn")
+
+    rng = np.random.default_rng(1)
+    first, second = (of_inputs(draw)(rng).fingerprint for _ in range(2))
+    assert first == of_inputs(draw)(np.random.default_rng(1)).fingerprint != second
+
+
+def test_every_public_function_with_a_result_takes_the_hash_of_its_inputs() -> None:
+    seen, bare = 0, []
+    for path in (path for room in ROOMS for path in (SOURCES / room).rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            kind = ast.unparse(node.returns).split(".")[-1] if node.returns else ""
+            if kind in HOME_OF_RESULT or kind in ("MapResult", "TableResult"):
+                seen += 1
+                marks = [ast.unparse(mark) for mark in node.decorator_list]
+                bare += [] if "of_inputs" in marks else [f"{path.name}: {node.name}"]
+    assert seen > 50
+    assert not bare
 
 
 def test_two_results_that_differ_never_share_a_fingerprint() -> None:

@@ -6,6 +6,7 @@ is made here.
 """
 
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from headwater.results import MapResult, Result, TableResult
-from headwater.study import load_result
+from headwater.study import load_result, save_result
 from headwater.study.result_names import HOME_OF_RESULT, result_class
 
 SAVED = Path(__file__).parents[1] / "data" / "results-of-every-class.zip"
@@ -223,3 +224,20 @@ def test_text_that_comes_back_as_missing_is_drawn_as_none(folder: Path) -> None:
     assert audit.data["period"].isna().all()
     words = [text.get_text() for axes in audit.plot().axes for text in axes.texts]
     assert any("meadow" in text and "nan" not in text for text in words)
+
+
+@pytest.mark.parametrize("name", sorted(HOME_OF_RESULT))
+def test_every_class_of_results_is_saved_and_comes_back(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    result = example(folder, name)
+    save_result(tmp_path, name, result)
+    again = load_result(tmp_path, name)
+    assert type(again) is type(result)
+    assert again.fingerprint == result.fingerprint
+    for entry in fields(result):
+        one, two = getattr(result, entry.name), getattr(again, entry.name)
+        if isinstance(one, pd.DataFrame):
+            pd.testing.assert_frame_equal(two, one, check_index_type=False)
+        elif isinstance(one, pd.Series):
+            pd.testing.assert_series_equal(two, one, check_index_type=False, check_freq=False)

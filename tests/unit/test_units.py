@@ -149,3 +149,10 @@ def test_a_month_needs_its_days() -> None:
 def test_exponents_of_latex_are_read() -> None:
     assert parse("mm day^{-1}") == parse("mm/day")
     assert parse("m^{3} m^{-3}") == parse("m3 m-3")
+
+
+def test_metres_of_elevation_are_not_called_water() -> None:
+    with pytest.raises(UnitError, match=r"'degC' \(temperature\) where 'm' \(length\)"):
+        convert(1.0, "degC", "m")
+    with pytest.raises(UnitError, match=r"'kg m-2' \(water\)"):
+        convert(1.0, "kg m-2", "degC")

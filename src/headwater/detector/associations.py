@@ -12,13 +12,14 @@ import pandas as pd
 
 from headwater.detector.results import AssociationResult
 from headwater.detector.strata import Strata, as_strata, cross_strata
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 __all__ = ["association"]
 
 Floats = npt.NDArray[np.float64]
 
 
+@of_inputs
 def association(
     strata: Mapping[str, Any],
     values: Mapping[str, npt.ArrayLike] | None = None,
@@ -72,12 +73,6 @@ def association(
         data=table,
         method="Association of the factors: Pearson's r of continuous factors and Cramér's V of "
         "the strata.",
-        fingerprint=fingerprint(
-            *(part.codes for part in partitions.values()),
-            *numbers.values(),
-            tuple(partitions),
-            unit,
-        ),
         choices=("Units are " + ("weighted." if weights is not None else "not weighted."),),
         cautions=_cautions(table, limit),
     )

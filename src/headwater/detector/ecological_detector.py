@@ -20,7 +20,7 @@ from headwater.detector.sample import Missing, same_units
 from headwater.detector.strata import Strata
 from headwater.errors import DataError, StudyError, nearest
 from headwater.inference.multiplicity import holm
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 __all__ = ["EcologicalMethod", "ecological"]
 
@@ -47,6 +47,7 @@ _CAUTIONS = {
 }
 
 
+@of_inputs
 def ecological(
     response: npt.ArrayLike,
     strata: Mapping[str, Any],
@@ -137,9 +138,6 @@ def ecological(
         data=table,
         method=f"Ecological detector: {_WORDS[method]}.",
         references=(WANG2010, HOLM1979),
-        fingerprint=fingerprint(
-            values, *(part.codes for part in partitions.values()), tuple(partitions), method, unit
-        ),
         choices=(
             f"Resampled: {_block_words(by)}, {by.n_resamples} times.",
             "Units are " + ("weighted." if weights is not None else "not weighted."),

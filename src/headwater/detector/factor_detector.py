@@ -30,7 +30,7 @@ from headwater.detector.strata import Strata
 from headwater.detector.stream import is_chunked, stream_sums
 from headwater.errors import DataError
 from headwater.inference.multiplicity import holm
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 __all__ = ["INDEPENDENCE_CAUTION", "factor", "independence_cautions"]
 
@@ -62,6 +62,7 @@ _STATIONARY = (
 )
 
 
+@of_inputs
 def factor(
     response: npt.ArrayLike,
     strata: Mapping[str, Any],
@@ -141,7 +142,6 @@ def factor(
         method="Factor detector: q = 1 - SSW / SST, the share of the response's variance that lies "
         f"between strata; {_P_WORDS[p_method]}.",
         references=(WANG2010, WANG2016, HOLM1979),
-        fingerprint=fingerprint(*units.inputs, (*units.found, p_method, missing, level)),
         choices=(
             "q is adjusted for the number of strata, 1 - (1 - q)(N - 1) / (N - L); the p of the F "
             "test is corrected after Holm.",

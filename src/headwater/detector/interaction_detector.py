@@ -21,7 +21,7 @@ from headwater.detector.sample import Missing, same_units
 from headwater.detector.strata import Singletons, Strata, cross_strata
 from headwater.errors import DataError
 from headwater.inference.multiplicity import holm
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 __all__ = ["INTERACTIONS", "interaction", "interaction_class"]
 
@@ -39,6 +39,7 @@ INTERACTIONS = (
 """The five published classes, from least to most."""
 
 
+@of_inputs
 def interaction(
     response: npt.ArrayLike,
     strata: Mapping[str, Any],
@@ -142,9 +143,6 @@ def interaction(
         method="Interaction detector: q of the strata of two factors crossed, with the class that "
         "tests support and, next to it, the class published by Wang et al. (2010).",
         references=(WANG2010, HOLM1979),
-        fingerprint=fingerprint(
-            values, *(part.codes for part in partitions.values()), tuple(partitions), level, unit
-        ),
         choices=(
             f"Cells of the crossing with one unit were {_SINGLE_CELLS[singletons]}.",
             f"In the published class, q values within {tolerance:g} count as equal.",

@@ -15,7 +15,7 @@ from headwater.detector.references import WANG2010
 from headwater.detector.strata import Strata, as_strata
 from headwater.errors import DataError
 from headwater.figures import drawing_on
-from headwater.results import MapResult, fingerprint
+from headwater.results import MapResult, of_inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +61,7 @@ class WindowQ:
     strata: npt.NDArray[np.int16]
 
 
+@of_inputs
 def local_q(
     response: xr.DataArray,
     strata: Mapping[str, Any],
@@ -145,9 +146,6 @@ def local_q(
         method=f"Local q: share of the variance of {label} between the strata of a factor, in "
         f"windows of {window} × {window} cells around each cell.",
         references=(WANG2010,),
-        fingerprint=fingerprint(
-            values, *(part.codes for part in parts.values()), window, min_units, weights
-        ),
         choices=(
             "The strata are those of the whole map. Windows are cut at its edge; windows with "
             f"fewer than {min_units} units or two strata are left empty; a stratum with fewer than "

@@ -20,13 +20,14 @@ from headwater.detector.search_options import CRITERIA, METHODS, Criterion, Sche
 from headwater.detector.strata import Strata, categories, sectors, stratify
 from headwater.errors import DataError
 from headwater.glossary import Kind
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 __all__ = ["Criterion", "METHODS", "Scheme", "best_strata", "opgd", "without_refused"]
 
 Floats = npt.NDArray[np.float64]
 
 
+@of_inputs
 def opgd(  # noqa: PLR0913 - a search has the options that published studies need
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
@@ -124,7 +125,6 @@ def opgd(  # noqa: PLR0913 - a search has the options that published studies nee
         method="Optimal parameters (OPGD): of all rules and numbers of classes tried for a "
         f"factor, the one with the greatest value of {CRITERIA[by]} was chosen.",
         references=(SONG2020, FISHER1958),
-        fingerprint=fingerprint(values, *(np.asarray(given) for given in factors.values()), by),
         choices=(
             *_sentences(rows, by, min_units),
             _grid_sentence(methods, classes),

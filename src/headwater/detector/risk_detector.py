@@ -29,13 +29,14 @@ from headwater.detector.sample import Missing, Sample, same_units
 from headwater.detector.strata import Strata
 from headwater.errors import DataError
 from headwater.inference.multiplicity import benjamini_hochberg, holm
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 Floats = npt.NDArray[np.float64]
 
 __all__ = ["compact_letters", "contrasts", "risk", "risk_maps"]
 
 
+@of_inputs
 def risk(
     response: npt.ArrayLike,
     strata: Mapping[str, Any],
@@ -109,14 +110,12 @@ def risk(
         f"interval ({_interval_words(resampling)}); strata that share a letter do not differ "
         "(corrected after Holm).",
         references=(WANG2010, HOLM1979),
-        fingerprint=fingerprint(
-            values, *(part.codes for part in partitions.values()), tuple(partitions), level, unit
-        ),
         choices=(_weight_words(weights),),
         cautions=(*refused, *independence_cautions(resampling)),
     )
 
 
+@of_inputs
 def contrasts(
     response: npt.ArrayLike,
     strata: Mapping[str, Any],
@@ -189,9 +188,6 @@ def contrasts(
         method=f"Risk detector: all pairs of strata by {how}, corrected within each factor "
         "after Holm (p_holm) and after Benjamini and Hochberg (p_fdr).",
         references=(WANG2010, HOLM1979, BENJAMINI1995),
-        fingerprint=fingerprint(
-            values, *(part.codes for part in partitions.values()), tuple(partitions), unit, how
-        ),
         choices=(
             _weight_words(weights),
             *([_PROTECTED] if p_factor else []),
@@ -393,6 +389,7 @@ def _letter(at: int) -> str:
     return ascii_lowercase[at % 26] + "\N{PRIME}" * (at // 26)
 
 
+@of_inputs
 def risk_maps(sample: Sample, strata: Mapping[str, Strata], risks: RiskResult) -> RiskMaps:
     """Put strata and their means back on the grid.
 

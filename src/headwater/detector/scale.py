@@ -19,7 +19,7 @@ from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError, nearest
 from headwater.figures import drawing_on
 from headwater.glossary import Kind
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, of_inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,6 +116,7 @@ def coarsen(
     return xr.Dataset(maps, coords=_coords(data, size), attrs=data.attrs)
 
 
+@of_inputs
 def scale_sweep(
     data: xr.Dataset,
     response: str,
@@ -201,14 +202,6 @@ def scale_sweep(
         method="Size of the cells: maps were averaged over larger and larger cells, and q computed "
         f"at each size; chosen was {_RULES[rule]}, by the adjusted q.",
         references=(SONG2020,),
-        fingerprint=fingerprint(
-            *(data[name].values for name in names),
-            tuple(sizes),
-            rule,
-            plan.methods,
-            plan.classes,
-            plan.by,
-        ),
         choices=(
             f"A larger cell needs values on half its area, and a size at least {min_units} units. "
             "Strata were searched anew at each size.",

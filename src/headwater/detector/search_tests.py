@@ -16,13 +16,14 @@ from headwater.detector.references import SONG2020, WAGNER2015
 from headwater.detector.results import SearchResult
 from headwater.detector.search_options import CRITERIA, Search
 from headwater.inference.multiplicity import holm
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 __all__ = ["search_test"]
 
 Floats = npt.NDArray[np.float64]
 
 
+@of_inputs
 def search_test(
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
@@ -117,7 +118,6 @@ def search_test(
         method=f"Search test: the whole search was repeated on {n_resamples} responses made by "
         f"chance ({chance.words}); what decides is {CRITERIA[plan.by]}.",
         references=(SONG2020, WAGNER2015),
-        fingerprint=fingerprint(values, *arrays.values(), plan.by, n_resamples),
     )
 
 

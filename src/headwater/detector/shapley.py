@@ -20,7 +20,7 @@ from headwater.detector.tree import LUO2022, SEARCHED, grow_tree
 from headwater.errors import DataError, StudyError, nearest
 from headwater.figures import drawing_on
 from headwater.glossary import Kind
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,6 +157,7 @@ def shapley_values(factors: list[str], worth: Callable[[Subset], float]) -> Wort
     return Worths(shared, worths)
 
 
+@of_inputs
 def lesh(
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
@@ -213,12 +214,12 @@ def lesh(
     return shares_result(
         worths,
         int((~np.isnan(values)).sum()),
-        fingerprint=fingerprint(values, *map(np.asarray, factors.values()), cp, scale),
         cp=cp,
         scale=scale,
     )
 
 
+@of_inputs
 def crossed_shares(
     response: npt.ArrayLike,
     strata: Mapping[str, Any],
@@ -278,7 +279,6 @@ def crossed_shares(
     return shares_result(
         shapley_values(list(parts), worth),
         int((~np.isnan(values)).sum()),
-        fingerprint=fingerprint(values, *(part.codes for part in parts.values()), scale),
         cp=None,
         scale=scale,
     )
@@ -334,6 +334,7 @@ def tree_worths(
     return values, shapley_values(list(arrays), worth)
 
 
+@of_inputs
 def shares_result(
     worths: Worths, n: int, *, fingerprint: str, cp: float | None, scale: Scale
 ) -> SharesResult:

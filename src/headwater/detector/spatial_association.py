@@ -15,7 +15,7 @@ from headwater.detector.resample import Resampling
 from headwater.detector.strata import Strata, stratify
 from headwater.errors import DataError
 from headwater.figures import drawing_on
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, of_inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -294,6 +294,7 @@ def cpsd(
     return psd(y, strata, weights, unit_weights) / kept if kept > 0 else np.nan
 
 
+@of_inputs
 def spade(
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
@@ -379,15 +380,12 @@ def spade(
         n = int((~np.isnan(y)).sum())
         rows.append({"factor": name, "psmd": found.mean(), "p_value": p, "n": n, **by_classes})
     table = pd.DataFrame(rows).sort_values("psmd", ascending=False, kind="stable")
-    parted = (part.codes for part in given_strata.values())
-    inputs = (values, *map(np.asarray, factors.values()), *parted)
     test = f"p from {resampling.n_resamples} draws: {null.words}" if resampling else "no test"
     return SpadeResult(
         data=table.reset_index(drop=True),
         method="Spatial association detector (SPADE): compensated power of spatial determinant, "
         "mean over numbers of classes.",
         references=(CANG2018,),
-        fingerprint=fingerprint(*inputs, unit_weights, method, tuple(classes)),
         choices=(
             f"Factors parted by the rule {method.replace('_', ' ')} into {min(classes)} to "
             f"{max(classes)} classes{as_given(given_strata)}; {test}.",

@@ -23,7 +23,7 @@ from headwater.detector.spatial_association import (
 from headwater.detector.strata import Strata, compact, stratify
 from headwater.errors import DataError, StudyError, nearest
 from headwater.figures import drawing_on
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, of_inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,6 +75,7 @@ class IdsaResult(TableResult):
             return draw_idsa(self.data)
 
 
+@of_inputs
 def idsa(
     response: npt.ArrayLike,
     factors: Mapping[str, npt.ArrayLike],
@@ -166,14 +167,12 @@ def idsa(
     rows = [field.row(kept, {name: parts[name] for name in names}, overlay) for names in sets]
     table = pd.DataFrame(rows).sort_values("pid", ascending=False, kind="stable")
     chosen = ", ".join(f"{name} {part.requested or part.realised}" for name, part in parts.items())
-    inputs = (y, *arrays.values(), *(part.codes for part in parts.values()), mass)
     rule = f"Factors parted by the rule {method.replace('_', ' ')}{as_given(parted)}"
     return IdsaResult(
         data=table.reset_index(drop=True),
         method="Interactive detector for spatial associations (IDSA): power of zones overlaid "
         f"fuzzily by “{overlay}”, compensated for what they leave of the factors.",
         references=(SONG2021, CANG2018),
-        fingerprint=fingerprint(*inputs, method, tuple(classes), overlay, rise),
         choices=(f"{rule}; classes: {chosen}.", weighted_words(unit_weights)),
         cautions=(_NO_TEST,),
     )

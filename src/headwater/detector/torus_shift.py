@@ -12,7 +12,7 @@ import pandas as pd
 from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.strata import Strata
 from headwater.errors import DataError
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, of_inputs
 
 __all__ = ["ShiftResult", "ShiftTest", "torus_shift_table", "torus_shift_test"]
 
@@ -49,6 +49,7 @@ class ShiftResult(TableResult):
     """The shift test of each factor: factor, q, p_shift, q_chance, shifts."""
 
 
+@of_inputs
 def torus_shift_table(
     response: npt.ArrayLike,
     strata: Mapping[str, Strata],
@@ -97,9 +98,6 @@ def torus_shift_table(
         method="Shift test: share of all shifts of the response's map over the strata, on a torus, "
         "whose adjusted q is at least that observed.",
         references=(UPTON1985,),
-        fingerprint=fingerprint(
-            values, *(part.codes for part in strata.values()), tuple(strata), weights
-        ),
         choices=(
             "Units are not weighted."
             if weights is None

@@ -14,7 +14,7 @@ from headwater.figures import drawing_on
 from headwater.grids.geometry import crs_of, geobox_of, grid_coords, is_geographic
 from headwater.grids.kriging import Kriging, LeaveOneOut
 from headwater.grids.variogram import Variogram, empirical_variogram, fit_variogram
-from headwater.results import MapResult, fingerprint
+from headwater.results import MapResult, fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +55,7 @@ class KrigedMap(MapResult):
             return kriging_plots.kriging_figure(self.data)
 
 
+@of_inputs
 def krige_stations(
     values: xr.DataArray,
     coordinates: ArrayLike,
@@ -141,6 +142,7 @@ def krige_stations(
     )
 
 
+@of_inputs
 def krige_grid(
     data: xr.DataArray, geobox: GeoBox, *, model: str | None = None, neighbours: int = 16
 ) -> KrigedMap:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from headwater.isotopes.evaporation import Climate, evaporation_slope
 from headwater.isotopes.lines import WaterLine
-from headwater.results import TableResult
+from headwater.results import TableResult, of_inputs
 
 __all__ = ["Envelope", "judge_lines", "slope_envelope"]
 
@@ -90,6 +90,7 @@ def slope_envelope(
     return Envelope(float(full.min()), float(full.max()), float(half.max()), words, *moments)
 
 
+@of_inputs
 def judge_lines(lines: Iterable[WaterLine], envelope: Envelope, *, z: float = 1.96) -> TableResult:
     """Say of each fitted line whether evaporation alone can have drawn it.
 

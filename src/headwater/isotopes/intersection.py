@@ -13,6 +13,7 @@ from headwater.errors import StudyError
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.regression import MomentMethod, moment_slope, moments2
 from headwater.isotopes.results import CrossingTable
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -169,6 +170,7 @@ def _first_order(lmwl: WaterLine, lel: WaterLine, d18O: float, gap: float) -> tu
     return tuple(float(part) for part in parts)
 
 
+@of_inputs
 def crossings(lmwl: WaterLine, lines: Iterable[WaterLine], **options: Any) -> CrossingTable:
     """Intersect a meteoric line with many evaporation lines.
 

@@ -12,7 +12,7 @@ import pandas as pd
 from headwater.isotopes.excess import d_excess
 from headwater.isotopes.results import QualityReport
 from headwater.isotopes.samples import water
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,7 @@ _EXCESS = re.compile(r"d(?:euterium)?ex(?:c|cess)?|dxs|d过量|过量氘|氘过�
 Doubt = tuple[Any, str, str, Any, str]  # row, severity, column, value, reason
 
 
+@of_inputs
 def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> QualityReport:
     """Look for what cannot be, and what is unlikely, in a sample table.
 
@@ -88,7 +89,6 @@ def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> Qualit
     return QualityReport(
         table,
         f"Quality of {len(samples)} samples: {errors} errors, {len(table) - errors} doubts",
-        fingerprint=fingerprint(samples["d18O"], samples["d2H"]),
         choices=("Nothing was removed: the rows are named for you to decide",),
     )
 

@@ -14,7 +14,7 @@ import pandas as pd
 from headwater.errors import DataError, InputError, UnitError, nearest
 from headwater.isotopes.results import SampleTable
 from headwater.isotopes.samples import COLUMNS, NUMBERS, WATERS, check_samples
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 from headwater.tables import ReadingOptions, read_table
 from headwater.tables.numbers import is_missing
 from headwater.tables.options import DEFAULTS
@@ -50,6 +50,7 @@ _MIXED_WORDS = {"冰雪融水": "snow_melt", "雪冰融水": "snow_melt", "meltw
 """Words that stand for two kinds of water."""
 
 
+@of_inputs
 def read_samples(
     path: Path | str,
     *,
@@ -135,7 +136,6 @@ def read_samples(
     return SampleTable(
         table,
         f"Samples of {path.name}, {len(table)} rows",
-        fingerprint=fingerprint(table["d18O"], table["d2H"], tuple(table["water"].astype(str))),
         choices=(*report.choices(), *notes),
         cautions=report.guesses,
     )

@@ -14,11 +14,12 @@ from headwater.inference.multiplicity import holm
 from headwater.isotopes.lines import Method, WaterLine, fit_line
 from headwater.isotopes.results import LineTable, SlopeTests
 from headwater.isotopes.samples import group_label, group_rows
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 __all__ = ["equal_slopes", "fit_lines"]
 
 
+@of_inputs
 def fit_lines(
     samples: pd.DataFrame, by: Iterable[str] = (), *, method: Method = "ols", weighted: bool = False
 ) -> LineTable:
@@ -75,6 +76,7 @@ def fit_lines(
     )
 
 
+@of_inputs
 def equal_slopes(samples: pd.DataFrame, by: Iterable[str], *, level: float = 0.95) -> SlopeTests:
     """Test whether the lines of groups are parallel (analysis of covariance), then each pair.
 

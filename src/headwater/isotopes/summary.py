@@ -15,7 +15,7 @@ from headwater.isotopes.excess import d_excess, d_excess_sd, lc_excess, lc_exces
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.results import GroupTests, SampleSummary
 from headwater.isotopes.samples import group_label, group_rows
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,7 @@ def add_excess(samples: pd.DataFrame, lmwl: WaterLine | None = None) -> pd.DataF
     return table
 
 
+@of_inputs
 def summarise(
     samples: pd.DataFrame,
     by: Iterable[str] = (),
@@ -163,6 +164,7 @@ def _moments(values: NDArray[Any], weight: NDArray[Any]) -> dict[str, float]:
     }
 
 
+@of_inputs
 def compare_groups(
     samples: pd.DataFrame,
     by: str,

@@ -420,8 +420,14 @@ def _facts(unit: str, row: Mapping[str, Any]) -> dict[str, Any]:
             do="Correct one of them",
         )
     if "seasons" in found:
-        found["seasons"] = int(found["seasons"])
+        found["seasons"] = _whole(found["seasons"], f"seasons of the unit '{unit}'")
     return found
+
+
+def _whole(value: float, what: str) -> int:
+    if value != round(value):
+        raise DataError(f"the {what} are no whole number", found=f"{value:g}", do="Count them anew")
+    return round(value)
 
 
 def _known(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import headwater
 from headwater.errors import InputError, ProblemsError, StudyError, nearest
-from headwater.results import fingerprint
+from headwater.results import Result, fingerprint, with_fingerprint
 from headwater.settings import Settings, resolve
 from headwater.storage import is_url
 from headwater.study.checks import check, survey
@@ -246,6 +246,12 @@ def _fingerprints(
     return keys
 
 
+def _marked(result: Result, key: str, name: str) -> Result:
+    """Give a result the hash of its step, and so of all files and options that it depends on."""
+    own = (type(result).__name__, result.method, result.choices, result.cautions)
+    return with_fingerprint(result, fingerprint(key, name, own))
+
+
 def _check_first(this: _Run) -> Mapping[str, xr.DataArray]:
     found = survey(this.study, this.steps, chunk_mb=this.settings.chunk_mb)
     for problem in found.problems:
@@ -294,7 +300,7 @@ def _compute(started: _Started) -> StepRecord:
             opened=started.inputs,
         )
         for name, result in step.run(context).items():
-            save_result(folder, name, result)
+            save_result(folder, name, _marked(result, key, name))
         replace_folder(folder, step.name, key)
     record = StepRecord(
         name=step.name,

@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,8 @@ import xarray as xr
 
 from headwater.errors import ResumeError
 from headwater.results import MapResult, Result, TableResult, with_fingerprint
+from headwater.study.result_fields import as_saved, dtype_as_text, pack, unpack
 from headwater.study.result_names import result_class
-
-if TYPE_CHECKING:
-    from pandas.api.extensions import ExtensionDtype
 
 __all__ = ["load_result", "save_result", "write_whole"]
 
@@ -78,9 +76,11 @@ def save_result(folder: str | Path, name: str, result: Result) -> list[Path]:
         raise TypeError(f"{type(result).__name__} is neither a MapResult nor a TableResult")
     about |= {"class": type(result).__name__}
     about |= {
-        entry.name: getattr(result, entry.name) for entry in fields(result) if entry.name != "data"
+        entry.name: pack(getattr(result, entry.name))
+        for entry in fields(result)
+        if entry.name != "data"
     }
-    text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     card = home / f"{name}.json"
     write_whole(card, lambda path: path.write_text(text, encoding="utf-8"))
     return [*files, card]
@@ -124,20 +124,8 @@ def load_result(results: str | Path, key: str) -> Result:
         layout = about.pop("columns")
         data = _load_table(stem.with_name(f"{stem.name}.csv"), layout, about.pop("attrs"))
     saved = str(about.get("fingerprint", ""))
-    found = kind(data=data, **{name: _tuples(value) for name, value in about.items()})
+    found = kind(data=data, **{name: unpack(value) for name, value in about.items()})
     return with_fingerprint(found, saved)
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError(f"a result's field must be text, numbers or tuples, not {type(value).__name__}")
-
-
-def _tuples(value: object) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _save_maps(home: Path, name: str, maps: xr.Dataset) -> list[Path]:
@@ -170,7 +158,7 @@ def _save_table(home: Path, name: str, table: pd.DataFrame) -> tuple[list[Path],
     flat = isinstance(table.index, pd.RangeIndex) and table.columns.nlevels == 1
     if not flat or not all(isinstance(column, str) for column in table.columns):
         raise TypeError(f"table '{name}' needs flat, named columns and a plain row number")
-    layout = {str(column): _dtype_as_text(table[column]) for column in table.columns}
+    layout = {str(column): dtype_as_text(table[column]) for column in table.columns}
     path = home / f"{name}.csv"
     # without its mark, Excel takes UTF-8 for the code page of the machine
     options: Any = {"index": False, "lineterminator": "\n", "encoding": "utf-8-sig"}
@@ -178,30 +166,8 @@ def _save_table(home: Path, name: str, table: pd.DataFrame) -> tuple[list[Path],
     return [path], {"columns": layout, "attrs": dict(table.attrs)}
 
 
-def _dtype_as_text(column: pd.Series[Any]) -> Any:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        categories = column.cat.categories
-        return {"categories": list(categories), "ordered": bool(column.cat.ordered)}
-    return str(column.dtype)
-
-
 def _load_table(path: Path, layout: dict[str, Any], attrs: dict[str, Any]) -> pd.DataFrame:
     raw = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    table = pd.DataFrame({name: _as_saved(raw[name], kind) for name, kind in layout.items()})
+    table = pd.DataFrame({name: as_saved(raw[name], kind) for name, kind in layout.items()})
     table.attrs.update(attrs)
     return table
-
-
-def _as_saved(column: pd.Series[Any], kind: Any) -> pd.Series[Any]:
-    if isinstance(kind, dict):
-        numeric = all(isinstance(entry, int | float) for entry in kind["categories"])
-        values = pd.to_numeric(column) if numeric else column
-        dtype: ExtensionDtype = pd.CategoricalDtype(kind["categories"], ordered=kind["ordered"])
-        return values.astype(dtype)
-    if kind.startswith("datetime64"):
-        return pd.to_datetime(column, format="ISO8601").astype(kind)
-    if kind.startswith("timedelta64"):
-        return pd.to_timedelta(column).astype(kind)
-    if kind in {"bool", "boolean"}:
-        return column.map({"True": True, "False": False}).astype(kind)
-    return column.astype(kind)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headwater.errors import DataError, nearest
 from headwater.figures import drawing_on
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, fingerprint, of_inputs
 from headwater.validation.measures import raised
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Collocation(TableResult):
             return draw_collocation(self.data)
 
 
+@of_inputs
 def triple_collocation(
     frame: pd.DataFrame,
     *,
@@ -224,6 +225,7 @@ _EXTENDED = (
 )
 
 
+@of_inputs
 def extended_collocation(
     frame: pd.DataFrame,
     *,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from headwater.errors import DataError, nearest
 from headwater.figures import drawing_on
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, fingerprint, of_inputs
 from headwater.validation.agreement_intervals import agreement
 from headwater.validation.anomalies import long_term_anomalies, short_term_anomalies
 from headwater.validation.effective_size import fit_persistence
@@ -185,6 +185,7 @@ class StationMeasures(TableResult):
             return draw_stations(self.data, outline=outline)
 
 
+@of_inputs
 def scorecard(
     product: pd.DataFrame,
     reference: pd.DataFrame,

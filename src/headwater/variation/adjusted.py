@@ -12,7 +12,7 @@ from headwater.errors import DataError
 from headwater.grids.geometry import cell_area
 from headwater.inference import fdr
 from headwater.inference.significance import field_statement
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 from headwater.variation import results
 from headwater.variation._maps import name_of, words
 from headwater.variation.breaks import after_regression, structural_breaks
@@ -39,6 +39,7 @@ _EVANS = (
 _COLUMNS = ["of", "time", "low", "high", "shift", "p", "plain_p", "n"]
 
 
+@of_inputs
 def break_table(
     yearly: xr.DataArray,
     rain: xr.DataArray | None = None,
@@ -93,7 +94,6 @@ def break_table(
         "Breaks of the yearly area mean by dynamic programming (Bai and Perron), their number by "
         "the BIC of what an autoregression leaves; p of Pettitt's test, values may persist.",
         references=_BAI,
-        fingerprint=fingerprint(yearly, rain, max_breaks, min_coverage),
         cautions=(
             "The BIC finds breaks in noise, too: a break counts where p of a change is small.",
         ),
@@ -115,6 +115,7 @@ def _rows(
     ] or [shared | dict.fromkeys(("time", "low", "high", "shift"), np.nan)]
 
 
+@of_inputs
 def adjusted_trend_map(
     yearly: xr.DataArray, rain: xr.DataArray, *, alpha: float = 0.05
 ) -> results.AdjustedTrend:
@@ -163,7 +164,6 @@ def adjusted_trend_map(
         f"Trend of the residuals of a regression on {words(rain)}, cell by cell (RESTREND), by the "
         "Mann-Kendall test for AR(1) series.",
         references=(_EVANS,),
-        fingerprint=fingerprint(yearly, rain, alpha),
         cautions=(
             f"A trend that {words(rain)} shares counts as its effect: the residual trend is then "
             "too small.",

@@ -11,7 +11,7 @@ import xarray as xr
 from headwater.errors import TimeAxisError
 from headwater.inference import fdr
 from headwater.inference.significance import field_statement
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 from headwater.variation import results
 from headwater.variation._blocks import in_blocks
 from headwater.variation._maps import name_of, words
@@ -54,6 +54,7 @@ _LEAST_YEARS = 3
 _FEW_YEARS = 10
 
 
+@of_inputs
 def correlation_map(
     first: xr.DataArray, second: xr.DataArray, *, alpha: float = 0.05
 ) -> results.CorrelationMap:
@@ -104,7 +105,6 @@ def correlation_map(
         data,
         _YEARLY if by_year else METHOD,
         references=(REFERENCES["bretherton"], REFERENCES["fdr"]),
-        fingerprint=fingerprint(first, second, alpha),
         choices=(
             "p of correlation maps counts the effective number of months, from the lag-1 "
             "autocorrelation of both series; the mean year of anomalies costs eleven months more.",
@@ -138,6 +138,7 @@ def _counts(n: xr.DataArray, known: xr.DataArray) -> dict[str, int]:
     return {"n_least": int(low), "n_median": round(float(middle)), "n_most": int(high)}
 
 
+@of_inputs
 def correlation_panels(
     maps: Mapping[str, results.CorrelationMap],
 ) -> results.CorrelationPanels:
@@ -305,6 +306,7 @@ def _best_lag(first: xr.DataArray, second: xr.DataArray, *, longest: int) -> xr.
     return found[["best_lag", "best_r", "best_p"]]
 
 
+@of_inputs
 def correlation_matrix(
     maps: Mapping[str, xr.DataArray], *, choices: Sequence[str] = ()
 ) -> results.CorrelationMatrix:
@@ -342,7 +344,6 @@ def correlation_matrix(
         "Correlation of every pair of maps over the cells that both have, tested with the number "
         "of independent cells.",
         references=(REFERENCES["mardia"], REFERENCES["dutilleul"]),
-        fingerprint=fingerprint(dict(maps)),
         choices=(*rules, *choices),
         cautions=(
             "A gradient across the whole area leaves few independent cells: two maps that share "

@@ -15,7 +15,7 @@ from headwater.grids.zonal import zone_quantiles
 from headwater.grids.zones import Zones
 from headwater.inference import fdr, moments
 from headwater.inference.significance import field_statement
-from headwater.results import fingerprint
+from headwater.results import of_inputs
 from headwater.variation import cv, results
 from headwater.variation._maps import name_of, words
 from headwater.variation.calendar import check_time
@@ -55,6 +55,7 @@ _TESTED = {
 }
 
 
+@of_inputs
 def seasonal_cycle(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> results.SeasonalCycle:
     """Describe the mean year of an area.
 
@@ -89,11 +90,11 @@ def seasonal_cycle(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> resul
     return results.SeasonalCycle(
         table,
         "Mean of each month over the area (cells weighted by their area), then over the years.",
-        fingerprint=fingerprint(monthly, min_coverage),
         choices=(_coverage_choice(monthly, min_coverage),),
     )
 
 
+@of_inputs
 def seasonal_cycles(cycles: Mapping[str, results.SeasonalCycle]) -> results.SeasonalCycles:
     """Gather the mean years of several variables.
 
@@ -115,6 +116,7 @@ def seasonal_cycles(cycles: Mapping[str, results.SeasonalCycle]) -> results.Seas
     return results.SeasonalCycles(table, next(iter(cycles.values())).method)
 
 
+@of_inputs
 def annual_series(
     yearly: Mapping[str, xr.DataArray], *, min_coverage: float = 0.8
 ) -> results.AnnualSeries:
@@ -150,11 +152,11 @@ def annual_series(
     return results.AnnualSeries(
         table,
         "Mean over the area of every year and growing season, cells weighted by their area.",
-        fingerprint=fingerprint(dict(yearly), min_coverage),
         choices=(_coverage_choice(first, min_coverage),),
     )
 
 
+@of_inputs
 def monthly_series(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> results.MonthlySeries:
     """Describe every month of an area.
 
@@ -187,11 +189,11 @@ def monthly_series(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> resul
     return results.MonthlySeries(
         table,
         "Mean over the area of every month, cells weighted by their area.",
-        fingerprint=fingerprint(monthly, min_coverage),
         choices=(_coverage_choice(monthly, min_coverage),),
     )
 
 
+@of_inputs
 def bands_through_time(
     monthly: xr.DataArray,
     yearly: Mapping[str, xr.DataArray],
@@ -244,11 +246,11 @@ def bands_through_time(
     return results.BandSeries(
         table,
         "Means over elevation bands, cells weighted by their area.",
-        fingerprint=fingerprint(monthly, dict(yearly), zones, min_coverage),
         choices=(f"Elevation bands: {', '.join(zones.names)}.",),
     )
 
 
+@of_inputs
 def zone_seasons(
     monthly: xr.DataArray, divisions: Mapping[str, Zones], *, min_coverage: float = 0.8
 ) -> results.ZoneSeries:
@@ -308,7 +310,6 @@ def zone_seasons(
         joined,
         "Means of every month over the zones of the area, cells weighted by their area, then over "
         "the years.",
-        fingerprint=fingerprint(monthly, dict(divisions), min_coverage),
         choices=(
             f"{words(monthly)}: the mean of a zone needs data on {100 * min_coverage:.0f} % of its "
             "area that ever has data.",
@@ -316,6 +317,7 @@ def zone_seasons(
     )
 
 
+@of_inputs
 def season_maps(season: xr.DataArray) -> results.SeasonMaps:
     """Gather growing-season maps of every year, and their mean.
 
@@ -346,10 +348,10 @@ def season_maps(season: xr.DataArray) -> results.SeasonMaps:
     return results.SeasonMaps(
         data,
         "Growing-season values of every year, and their mean over the years.",
-        fingerprint=fingerprint(season),
     )
 
 
+@of_inputs
 def cv_map(cube: xr.DataArray, scope: str) -> results.CVMap:
     """Map the coefficient of variation.
 
@@ -375,11 +377,11 @@ def cv_map(cube: xr.DataArray, scope: str) -> results.CVMap:
     return results.CVMap(
         data,
         f"Coefficient of variation of {of}: standard deviation (ddof 1) by mean.",
-        fingerprint=fingerprint(cube, scope),
         choices=(f"The scope is {scope}: CVs of other scopes are other quantities.",),
     )
 
 
+@of_inputs
 def trend_map(
     yearly: xr.DataArray, *, alpha: float = 0.05, wilks: bool = False, neighbours: int = 0
 ) -> results.TrendMap:
@@ -433,7 +435,6 @@ def trend_map(
         "Sen's slope and the Mann-Kendall test, on the calendar's time axis: "
         f"{_TESTED[best]}; plain Mann-Kendall and least squares with it; Pettitt's change point.",
         references=(*family.references, REFERENCES["fdr"]),
-        fingerprint=fingerprint(yearly, alpha, wilks, neighbours),
         choices=(
             "p of plain Mann-Kendall is exact for up to 30 values, ties or none, else normal with "
             "continuity and ties corrected.",

@@ -11,6 +11,7 @@ import xarray as xr
 
 from headwater.errors import DataError
 from headwater.grids.geometry import cell_area
+from headwater.results import of_inputs
 from headwater.variation import cv
 from headwater.variation._maps import name_of
 from headwater.variation.mean_year import climatology
@@ -30,6 +31,7 @@ _TRENDS = {
 Row = dict[str, Any]
 
 
+@of_inputs
 def summary_table(rows: list[Row], *, left_out: Sequence[str] = ()) -> Summary:
     """Gather rows of :func:`key_figures` into one table.
 

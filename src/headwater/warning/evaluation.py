@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, fingerprint, of_inputs
 from headwater.warning.baseline import (
     BaselineOptions,
     baseline_design,
@@ -179,6 +179,7 @@ def delay_curve(delay: ArrayLike, found: ArrayLike) -> Survival:
     return Survival(steps, waiting)
 
 
+@of_inputs
 def score_detector(
     alarm_day: ArrayLike,
     event_day: ArrayLike,

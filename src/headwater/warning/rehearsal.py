@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, fingerprint, of_inputs
 from headwater.warning.baseline import BaselineOptions, fit_baseline, innovations, season_parts
 from headwater.warning.charts import Thresholds, blank_chart, update_chart
 from headwater.warning.evaluation import first_alarms, score_detector
@@ -122,6 +122,7 @@ class RunLength:
     n_alarms: int
 
 
+@of_inputs
 def rehearse(
     history: History,
     thresholds: Thresholds,

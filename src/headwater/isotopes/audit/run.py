@@ -31,7 +31,7 @@ from headwater.isotopes.audit.rules_means import (
 from headwater.isotopes.audit.tables import NEEDS, Case, Claims, Finding, prepare
 from headwater.isotopes.envelope import Envelope
 from headwater.isotopes.results import AuditReport
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 from headwater.tables import ReadingOptions, read_table
 from headwater.tables.numbers import plain
 from headwater.tables.options import DEFAULTS
@@ -69,6 +69,7 @@ RULES: dict[str, str] = {rule: words for rule, (words, _) in _CHECKS.items()}
 """The twelve rules, each in a line."""
 
 
+@of_inputs
 def audit_tables(claims: Claims, *, envelope: Envelope | None = None) -> AuditReport:
     """Audit printed summary tables.
 

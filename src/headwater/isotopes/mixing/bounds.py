@@ -13,7 +13,7 @@ from headwater.isotopes._arrays import Flags, Floats
 from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import BoundsTable
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -101,6 +101,7 @@ def _programmes(s: Floats, point: Floats, room: Floats, limits: NDArray[Any]) ->
     return np.array(answers[:k]), np.array(answers[k:])
 
 
+@of_inputs
 def feasible_bounds(
     sources: Composition,
     mixtures: Composition,

@@ -15,7 +15,7 @@ from headwater.isotopes._arrays import Flags, Floats, Places
 from headwater.isotopes.mixing._simplex import affine_solve, project
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import MixingTable
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -264,6 +264,7 @@ class _Problem:
         return scaled + np.einsum("nk,nktu->ntu", f**2, spread)
 
 
+@of_inputs
 def mix_closed_form(
     sources: Composition | Mapping[str, Composition],
     mixtures: Composition,

@@ -17,7 +17,7 @@ from headwater.isotopes.mixing.closed_form import simplex_fractions
 from headwater.isotopes.mixing.composition import name_rows
 from headwater.isotopes.mixing.results import EmmaResult
 from headwater.isotopes.mixing.source_checks import in_polygon
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -139,6 +139,7 @@ def _checked(samples: pd.DataFrame, names: tuple[str, ...]) -> Any:
     return values
 
 
+@of_inputs
 def emma(
     samples: pd.DataFrame,
     tracers: Iterable[str],

@@ -22,7 +22,7 @@ from headwater.isotopes.mixing.importance_sampling import (
 from headwater.isotopes.mixing.posterior import unmoved
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior
 from headwater.isotopes.mixing.results import EvaporatedSourceTable, MixingPosterior
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -138,6 +138,7 @@ def source_prior(
     return crossing, np.sqrt(tilt**2 + 4.0 * steep * level) / steep
 
 
+@of_inputs
 def evaporated_source(
     waters: Composition,
     line: WaterLine,
@@ -353,6 +354,7 @@ def _summarise(waters: Composition, at: int, drawn: list[Any]) -> pd.DataFrame:
     ]
 
 
+@of_inputs
 def mix_evaporated(
     sources: Composition,
     mixtures: Composition,

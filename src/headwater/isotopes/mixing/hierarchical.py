@@ -17,7 +17,7 @@ from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_cap
 from headwater.isotopes.mixing.posterior import RESIDUALS, Residual
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior, held_by_caps
 from headwater.isotopes.mixing.results import MixingPosterior
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 __all__ = [
     "Effects",
@@ -96,6 +96,7 @@ class HierarchicalPosterior(MixingPosterior):
     variances: Any = None
 
 
+@of_inputs
 def mix_hierarchical(  # noqa: PLR0913 - each option is a choice of the model
     sources: Composition,
     samples: pd.DataFrame,

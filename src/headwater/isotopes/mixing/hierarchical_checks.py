@@ -21,7 +21,7 @@ from headwater.isotopes.mixing.hierarchical import (
 )
 from headwater.isotopes.mixing.hierarchical_chains import draw_prior, run_chains, within_caps
 from headwater.isotopes.mixing.importance_sampling import PARETO_LIMIT, pareto_smooth
-from headwater.results import TableResult, fingerprint
+from headwater.results import TableResult, fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -59,6 +59,7 @@ class PredictiveScore(TableResult):
     se: float = float("nan")
 
 
+@of_inputs
 def leave_one_out(posterior: HierarchicalPosterior) -> PredictiveScore:
     """Score a model by samples it has not seen, by Pareto-smoothed leave-one-out.
 
@@ -110,6 +111,7 @@ def _log_density(cells: Cells, centres: Floats, variances: Floats, rows: ArrayLi
     return -0.5 * np.square(white).sum(axis=-1) - logs - units
 
 
+@of_inputs
 def grouped_kfold(
     sources: Composition,
     samples: pd.DataFrame,

@@ -13,7 +13,7 @@ from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._simplex import project
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.results import MixLikelihood
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -215,6 +215,7 @@ def improvement_index(estimated: ArrayLike, true: ArrayLike, source_sd: ArrayLik
     return float(1.0 / np.mean(np.square(off)))
 
 
+@of_inputs
 def mix_carrera(sources: Composition, mixtures: Composition) -> MixLikelihood:
     """Split mixtures whose end members are uncertain; the more mixtures, the better both are known.
 

@@ -28,7 +28,7 @@ from headwater.isotopes.mixing.priors import (
 )
 from headwater.isotopes.mixing.results import MixingPosterior
 from headwater.isotopes.mixing.source_checks import polygon_test
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,7 @@ _REFERENCES = (
 )
 
 
+@of_inputs
 def mix_posterior(  # noqa: PLR0913 - each option is a choice of the model
     sources: Composition,
     mixtures: Composition,
@@ -171,6 +172,7 @@ def mix_posterior(  # noqa: PLR0913 - each option is a choice of the model
     )
 
 
+@of_inputs
 def join_posteriors(parts: Sequence[MixingPosterior], labels: Sequence[str]) -> MixingPosterior:
     """Put posteriors of different groups of one job into one table.
 

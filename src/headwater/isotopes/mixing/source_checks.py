@@ -13,7 +13,7 @@ from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import Identifiability, PolygonTable
-from headwater.results import fingerprint
+from headwater.results import fingerprint, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,6 +59,7 @@ def in_polygon(sources: ArrayLike, mixtures: ArrayLike) -> Any:
     return inside
 
 
+@of_inputs
 def polygon_test(
     sources: Composition,
     mixtures: Composition,
@@ -160,6 +161,7 @@ def _cautions(table: pd.DataFrame, mixtures: Composition) -> tuple[str, ...]:
     )
 
 
+@of_inputs
 def identifiability(sources: Composition, mixtures: Composition) -> Identifiability:
     """Report how well sources can be distinguished, before anything is fitted.
 

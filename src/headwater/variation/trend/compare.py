@@ -15,7 +15,7 @@ from headwater.errors import StudyError, TimeAxisError, nearest
 from headwater.figures import drawing_on
 from headwater.inference import fdr
 from headwater.inference.persistence import SHORTEST_PERSISTENCE
-from headwater.results import MapResult, fingerprint
+from headwater.results import MapResult, of_inputs
 from headwater.variation._maps import Values, as_cube, name_of, words
 from headwater.variation.calendar import cadence, check_time
 from headwater.variation.change_point import pettitt
@@ -215,6 +215,7 @@ def recommended_trend(data: Values) -> str:
     return "mann_kendall" if step.name == "irregular" else "persistent"
 
 
+@of_inputs
 def trends(
     data: Values,
     methods: Sequence[str] | None = None,
@@ -298,7 +299,6 @@ def trends(
         found,
         "Trend by " + "; ".join(_METHODS[name].label for name in found["test"].values) + ".",
         references=tuple(dict.fromkeys([_SEN, *(_METHODS[m].citation for m in chosen)])),
-        fingerprint=fingerprint(data, tuple(chosen), alpha, wilks, level),
         choices=_choices(data, best, monthly),
         cautions=_cautions(data, best, chosen),
     )
