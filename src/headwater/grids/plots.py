@@ -376,7 +376,7 @@ def _color_bar(figure: Figure, image: AxesImage, scale: Scale, label: str, **pla
         place |= {"pad": 0.02, "aspect": 24}
     bar = figure.colorbar(image, extend=scale.extend, **place)
     room = bar.ax.get_position().height * figure.bbox.height / figure.dpi
-    bar.set_label(wrapped(label, max(18, int(14 * room))))
+    bar.set_label(wrapped(label, max(18, int(14 * room))), labelpad=7)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2.5, width=0.6)
     if scale.ticks:

@@ -105,6 +105,20 @@ class Translator:
             return text
         return self.words.get(text) or self.words.get(text[:1].upper() + text[1:], text)
 
+    def head(self, text: str) -> str:
+        """Translate the head of a column, where a word may mean another thing than in a sentence.
+
+        Parameters
+        ----------
+        text : str
+            In English; the catalogue has it as it is, or after ``"column|"``.
+
+        Returns
+        -------
+        str
+        """
+        return self.words.get(f"column|{text}") or self(text)
+
     def _in_parts(self, text: str) -> str:
         done = []
         for part in _SENTENCE.split(text):

@@ -128,7 +128,9 @@ def compose_page(
         lstrip_blocks=True,
     )
     environment.filters["hold"] = _hold_together
-    environment.globals.update(_=translator, word=translator.word, language=translator.language)
+    environment.globals.update(
+        _=translator, word=translator.word, head=translator.head, language=translator.language
+    )
     counter = _Counter()
     opening = None
     if front.opening is not None:

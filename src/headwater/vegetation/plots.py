@@ -228,7 +228,7 @@ def forecast_fans(table: pd.DataFrame) -> Figure:
         for column, zone in enumerate(zones):
             panels[0, column].set_title(str(zone), fontsize=9)
             panels[1, column].set_xticks(_leads(table["lead"].max()))
-        figure.supxlabel("Pentads ahead", fontsize=9, color=INK)
+        panels[1, len(zones) // 2].set_xlabel("Pentads ahead")
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower left", ncols=4)
     return figure
