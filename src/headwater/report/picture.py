@@ -82,9 +82,13 @@ def take_picture(block: FigureBlock, look: Look | None = None, *, key: str = "")
         translate_figure(figure, translator_of(look.language))
         lost = spell_missing(figure)
         _rasterize_maps(figure)
-        _hold_labels_of_maps(figure)
-        _set_width(figure, look.inches(wide=block.wide), wide=block.wide)
-        _lay_out(figure)
+        resized = _set_width(figure, look.inches(wide=block.wide), wide=block.wide)
+        # maps come with a layout that holds as long as neither their size nor their words change
+        changed = resized or look.language != "en"
+        if changed or not _is_settled(figure) or _wrap_labels(figure):
+            _hold_labels_of_maps(figure)
+            _lay_out(figure)
+        _end_layout(figure)
         box = _inked(figure)
         files = {kind: render(figure, kind, dpi=look.dpi, box=box) for kind in _needed(look)}
         if "png" not in files and len(files["svg"]) > _MOST_SVG:
@@ -100,12 +104,21 @@ def _needed(look: Look) -> tuple[str, ...]:
 
 def _lay_out(figure: Figure) -> None:
     """Solve the layout once, and break labels that turn out too long."""
-    from matplotlib import rc_context
-
     with house_style():
         figure.draw_without_rendering()
         if _wrap_labels(figure):
             figure.draw_without_rendering()
+
+
+def _is_settled(figure: Figure) -> bool:
+    from matplotlib.layout_engine import PlaceHolderLayoutEngine
+
+    return isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine)
+
+
+def _end_layout(figure: Figure) -> None:
+    from matplotlib import rc_context
+
     # Constrained layout costs as much as drawing, and has now been solved. With any engine, even
     # the one called "none", each saving would draw once more.
     with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
@@ -155,10 +168,11 @@ def _wrap_labels(figure: Figure) -> bool:
     return long
 
 
-def _set_width(figure: Figure, inches: float | None, *, wide: bool) -> None:
-    """Lay the figure out anew for its place, where scaling it would make its text tiny."""
+def _set_width(figure: Figure, inches: float | None, *, wide: bool) -> bool:
+    """Resize the figure for its place, where scaling would make its text tiny; say whether."""
     width, height = figure.get_size_inches()
     if inches is None and (wide or width <= _HALF):
-        return
+        return False
     to = inches or _HALF
     figure.set_size_inches(to, height * to / width + (_FRAME if to < width else 0.0))
+    return True
