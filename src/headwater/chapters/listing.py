@@ -13,6 +13,7 @@ from headwater.chapters.downscaling import step as downscaling_step
 from headwater.chapters.grids import section as grids_section
 from headwater.chapters.grids import step as grids_step
 from headwater.chapters.opening import make_opening
+from headwater.chapters.recovered import make_recovered
 from headwater.chapters.restoration import section as restoration_section
 from headwater.chapters.restoration import step as restoration_step
 from headwater.chapters.samples import section as samples_section
@@ -25,10 +26,10 @@ from headwater.chapters.vegetation import section as vegetation_section
 from headwater.chapters.vegetation import step as vegetation_step
 from headwater.chapters.warning import section as warning_section
 from headwater.chapters.warning import step as warning_step
-from headwater.report.section import MakeOpening, MakeSection
+from headwater.report.section import MakeClosing, MakeOpening, MakeSection
 from headwater.study.step import Step
 
-__all__ = ["OPENING", "SECTIONS", "STEPS"]
+__all__ = ["CLOSING", "OPENING", "SECTIONS", "STEPS"]
 
 STEPS: tuple[Step, ...] = (
     grids_step.STEP,
@@ -60,3 +61,6 @@ SECTIONS: Mapping[str, MakeSection] = {
 
 OPENING: MakeOpening = make_opening
 """What makes the figure that opens the report."""
+
+CLOSING: MakeClosing = make_recovered
+"""What makes the chapter that ends the report on data whose truth is known."""

@@ -96,14 +96,16 @@ def log_shown(wanted: bool) -> Iterator[None]:
 
 def draw_report(study: Study, settings: Settings, *, quiet: bool = False) -> Path:
     """Draw the report, and say where it is."""
-    from headwater.chapters.listing import OPENING, SECTIONS
+    from headwater.chapters.listing import CLOSING, OPENING, SECTIONS
     from headwater.report import write_report
     from headwater.study.publication import publish
 
     started = time.perf_counter()
     if not quiet:
         typer.echo("Drawing the report", err=True)
-    page = write_report(study.results, study, SECTIONS, opening=OPENING, dpi=settings.dpi)
+    page = write_report(
+        study.results, study, SECTIONS, opening=OPENING, closing=CLOSING, dpi=settings.dpi
+    )
     publish(study)
     if not quiet:
         typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -113,3 +115,6 @@ MakeSection = Callable[[Mapping[str, "Result"], "Area | None"], Section]
 
 MakeOpening = Callable[[Mapping[str, Mapping[str, "Result"]], "Area | None"], FigureBlock | None]
 """``make(results, outline)`` turns the results of all steps into the figure on top, if any."""
+
+MakeClosing = Callable[[Mapping[str, Mapping[str, "Result"]], "Path"], Section]
+"""``make(results, truth)`` compares the results of all steps with a folder of truth."""

@@ -18,6 +18,7 @@ from headwater.report.page import Chapter, Front, compose_page, file_stem
 from headwater.report.picture import take_picture
 from headwater.report.section import (
     FigureBlock,
+    MakeClosing,
     MakeOpening,
     MakeSection,
     Section,
@@ -42,6 +43,7 @@ def write_report(
     sections: Mapping[str, MakeSection],
     *,
     opening: MakeOpening | None = None,
+    closing: MakeClosing | None = None,
     dpi: int = 150,
 ) -> Path:
     """Write the report of everything that has finished.
@@ -57,6 +59,9 @@ def write_report(
         :data:`headwater.chapters.SECTIONS`.
     opening : callable, optional
         What makes the figure on top: :data:`headwater.chapters.listing.OPENING`.
+    closing : callable, optional
+        What makes the last chapter where the study knows the truth:
+        :data:`headwater.chapters.listing.CLOSING`.
     dpi : int
         Resolution of PNG figures where the study file gives none [dots per inch].
 
@@ -87,6 +92,10 @@ def write_report(
             _chapter(sections[step](found, outline), {step: found}, draw)
             for step, found in loaded.items()
         ]
+        if closing and study.report.truth:
+            section = closing(loaded, Path(study.report.truth))
+            bare: dict[str, dict[str, Result]] = {step: {} for step in loaded}
+            chapters.append(_chapter(section, bare, draw))
         front = front_of(study, loaded.get("grids"), loaded.get("samples"))
         block = opening(loaded, outline) if opening else None
         if block is not None:

@@ -88,6 +88,9 @@ absent = {{ August = ["snow_melt"], September = ["snow_melt"] }}
 units = "data/units.geojson"
 thaw = "air"
 durations = {{ no_till_reseeding = 10, revegetation = 14, transplanting = 14 }}
+
+[report]                  # ends with what was recovered of the truth
+truth = "data"
 """
 _SLOPE = {"slope": 18.0, "soil_depth": 0.9, "cover": 0.2, "capacity": 0.5}
 _UNITS = (

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headwater.study.paths import RelativePath
+
 __all__ = ["ReportOptions"]
 
 
@@ -33,6 +35,11 @@ class ReportOptions(BaseModel):
     )
     font: str | None = Field(
         None, description="Family of the letters in figures, which must be installed."
+    )
+    truth: RelativePath | None = Field(
+        None,
+        description="Folder with the truth of a virtual headwater, which the report then ends "
+        "with: what was recovered.",
     )
     editable_text: bool = Field(
         False,

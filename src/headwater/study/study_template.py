@@ -155,6 +155,7 @@ _EXAMPLES = {
     "samples.mixing": '{ sources = ["precipitation", "ground_ice", "snow_melt"] }',
     "report.dpi": "300",
     "report.font": '"Arial"',
+    "report.truth": '"data"',
     "restoration.units": '"data/units.gpkg"',
     "restoration.crs": '"EPSG:4326"',
     "restoration.encoding": '"GBK"',
