@@ -248,11 +248,10 @@ def _work(restoration: Mapping[str, Result]) -> Any:
 
 
 def _draw_work(axes: Axes, table: pd.DataFrame) -> None:
-    from matplotlib import colormaps
     from matplotlib.patches import Patch
 
-    grades = ("none", "light", "moderate", "heavy", "severe")
-    shades = dict(zip(grades, colormaps["YlOrRd"](np.linspace(0.08, 0.95, 5)), strict=True))
+    from headwater.restoration.plots import GRADE_COLOURS as shades
+
     places = np.arange(len(table))[::-1]
     colors = [shades.get(str(grade), MUTED) for grade in table["grade"]]
     axes.barh(places, table["priority"], color=colors, height=0.66)
@@ -260,7 +259,7 @@ def _draw_work(axes: Axes, table: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("priority", fontsize=8)
     axes.set_title("Where to work first", fontsize=9)
-    there = [grade for grade in grades if grade in set(table["grade"])]
+    there = [grade for grade in shades if grade in set(table["grade"])]
     handles = [Patch(facecolor=shades[grade], label=grade) for grade in there]
     axes.legend(handles=handles, loc="lower right", handlelength=1.0)
 

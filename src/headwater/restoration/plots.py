@@ -14,6 +14,7 @@ from headwater.restoration.profile import GRADES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from shapely.geometry.base import BaseGeometry
 
 __all__ = ["GRADE_COLOURS", "draw_calendar", "draw_dry_years", "draw_priorities", "draw_units"]
 
@@ -144,7 +145,9 @@ def draw_dry_years(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_units(table: pd.DataFrame, *, legend: bool = True) -> Figure:
+def draw_units(
+    table: pd.DataFrame, *, legend: bool = True, area: BaseGeometry | None = None
+) -> Figure:
     """Draw units on a map, coloured by grade, numbered by priority.
 
     Parameters
@@ -153,6 +156,8 @@ def draw_units(table: pd.DataFrame, *, legend: bool = True) -> Figure:
         Of :func:`headwater.restoration.results.unit_frame`.
     legend : bool
         Whether the figure says which colour is which grade.
+    area : geometry, optional
+        Outline of the study area, in degrees, drawn as a line.
 
     Returns
     -------
@@ -163,7 +168,9 @@ def draw_units(table: pd.DataFrame, *, legend: bool = True) -> Figure:
 
     with house_style():
         shapes = shapely.from_wkt(table["outline"].to_numpy(dtype=object))
-        west, south, east, north = shapely.total_bounds(shapes)
+        west, south, east, north = shapely.total_bounds(
+            [*shapes, *([] if area is None else [area])]
+        )
         stretch = 1 / np.cos(np.radians((south + north) / 2))
         width = 7.0
         tall = float(np.clip(width * (north - south) * stretch / (east - west), 2.2, 7.0))
@@ -174,6 +181,8 @@ def draw_units(table: pd.DataFrame, *, legend: bool = True) -> Figure:
             _outline(axes, shape, GRADE_COLOURS[grade])
             if len(table) <= 60:
                 _number(axes, shape, place, grade)
+        for part in shapely.get_parts(area) if area is not None else ():
+            axes.plot(*part.exterior.xy, color=INK, lw=0.9)
         axes.set_aspect(stretch)
         axes.autoscale_view()
         _degrees(axes)

@@ -17,6 +17,7 @@ from headwater.results import TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from shapely.geometry.base import BaseGeometry
 
 __all__ = [
     "DryYearTable",
@@ -74,18 +75,20 @@ class DryYearTable(TableResult):
 class UnitTable(TableResult):
     """Management units with outline (WKT, longitude and latitude), grade, priority and water."""
 
-    def plot(self, ax: Axes | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, *, area: BaseGeometry | None = None) -> Figure:
         """Draw the units on a map.
 
         Parameters
         ----------
         ax : Axes, optional
             Where to draw.
+        area : geometry, optional
+            Outline of the study area, in degrees.
         """
         from headwater.restoration.plots import draw_units
 
         with drawing_on(ax):
-            return draw_units(self.data)
+            return draw_units(self.data, area=area)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
         ``plan`` and ``units``; where the record suffices ``calendar`` and ``dry-years``; where it
         is severe ``rain-harvesting``.
     outline : Area or None
-        Not used: units have outlines of their own.
+        The study area, drawn around the units.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
         name="restoration",
         title="Restoration",
         headline=tuple(_headline(results)),
-        blocks=tuple(_blocks(results)),
+        blocks=tuple(_blocks(results, outline)),
         methods=tuple(dict.fromkeys(one.method for one in every if one.method)),
         references=tuple(dict.fromkeys(text for one in every for text in one.references)),
         cautions=tuple(dict.fromkeys(text for one in every for text in one.cautions)),
@@ -103,12 +104,14 @@ def _dry_words(table: pd.DataFrame) -> str:
     )
 
 
-def _blocks(results: Mapping[str, Result]) -> Iterator[Block]:
-    units, plan = results["units"], results["plan"]
+def _blocks(results: Mapping[str, Result], outline: Area | None) -> Iterator[Block]:
+    units: Any = results["units"]
+    plan = results["plan"]
+    area = None if outline is None else outline.to_crs("EPSG:4326").geometry
     frame: pd.DataFrame = units.data
     yield FigureBlock(
         "map",
-        units.plot,
+        partial(units.plot, area=area),
         f"Management units by grade, numbered by priority; n = {len(frame)} units.",
         "Map of management units by grade of degradation.",
     )
