@@ -91,20 +91,35 @@ def top(
 @app.command()
 def init(
     file: _File = Path("study.toml"),
+    template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Make a folder for a kind of study: qilian, three-rivers, network, samples, "
+            "downscaling or warning.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a study file in which every key is explained."""
+    """Write a study file in which every key is explained, or the folder of a kind of study."""
     with report_errors():
+        from headwater.study.layouts import write_layout
         from headwater.study.study_template import write_template
 
-        write_template(file, force=force)
-        typer.echo(f"Wrote {file}. Fill in your files, then: headwater check {file}")
+        if template is None:
+            write_template(file, force=force)
+            typer.echo(f"Wrote {file}. Fill in your files, then: headwater check {file}")
+            return
+        folder = file.with_suffix("") if file.suffix == ".toml" else file
+        for path, what in write_layout(folder, template, force=force).items():
+            typer.echo(f"{folder / path}: {what}")
+        typer.echo(f"Put these files there, then: headwater check {folder / 'study.toml'}")
 
 
 @app.command()
 def check(file: _File = Path("study.toml"), as_json: _Json = False) -> None:
     """Read all inputs and report every problem at once, before anything is computed."""
-    with report_errors():
+    with report_errors(file.parent / "data" / "README.md"):
         from headwater.chapters import STEPS
         from headwater.study import read_study
         from headwater.study.checks import survey
@@ -142,7 +157,7 @@ def run(  # noqa: PLR0913 - one flag a setting
     verbose: _Verbose = False,
 ) -> None:
     """Compute the study; after a crash or an interrupt, go on where it stopped."""
-    with report_errors() as place, log_shown(verbose):
+    with report_errors(file.parent / "data" / "README.md") as place, log_shown(verbose):
         from headwater.chapters import STEPS
         from headwater.study import read_study
 

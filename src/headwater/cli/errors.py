@@ -21,13 +21,21 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def report_errors() -> Iterator[list[Path]]:
-    """Turn what goes wrong into a few words and an exit code; yields the place of the log."""
+def report_errors(*notes: Path) -> Iterator[list[Path]]:
+    """Turn what goes wrong into a few words and an exit code; yields the place of the log.
+
+    Parameters
+    ----------
+    *notes : Path
+        Files that help, named where they are there.
+    """
     place: list[Path] = []
     try:
         yield place
     except HeadwaterError as error:
         typer.echo(f"headwater: {error}", err=True)
+        for note in filter(Path.is_file, notes):
+            typer.echo(f"What belongs where is in {note}", err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         _tell_interrupt(place)
