@@ -236,7 +236,8 @@ class _Scan:
         low = (int(Flag.LOW_PLATEAU), int(Flag.DROP), frozen)
         _kernels.low_plateaus(hours, value, span, rules.plateau, low, lasting.low, flags)
         limits = (rules.plateau, rules.flat, rules.window)
-        high = (int(Flag.HIGH_PLATEAU), int(DOUBTS), frozen)
+        # not of repeats: these are found later, and those of pieces before are known already
+        high = (int(Flag.HIGH_PLATEAU), int(DOUBTS & ~Flag.STUCK), frozen)
         _kernels.high_plateaus(hours, value, span, limits, high, lasting.high, flags)
         repeat = (int(Flag.STUCK), frozen)
         _kernels.stuck(hours, value, span, rules.stuck, repeat, lasting.run, flags)
