@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -45,6 +46,8 @@ class Service:
 
     def __init__(self, store, *words):
         self.store, self.words, self.port = str(store), words, free_port()
+        if self.store.startswith("postgresql"):  # accounts are kept next to a file, else here
+            self.words = (*words, "--people", f"{tempfile.mkdtemp()}/people.db")
         self.url = f"http://127.0.0.1:{self.port}/v1.1"
         with open_store(self.store) as opened:
             self.key = issue(opened, "logger", "write")

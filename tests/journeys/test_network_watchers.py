@@ -1,6 +1,9 @@
 """Watchers of brokers: none loses a message, none stands there doing nothing."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from headwater.network.store.dead_letters import read_letters
 from .test_stations_ingest_journey import Broker, broker, messages, needs_broker, publish, until
 
 __all__ = ["broker"]
+
+HEADWATER = str(Path(sys.executable).with_name("headwater"))
 
 TTN = {
     "end_device_ids": {"device_id": "lse01-a1", "application_ids": {"application_id": "demo"}},
@@ -52,7 +57,7 @@ class Watching:
     def __init__(self, broker: Broker, mapping, store, **options) -> None:
         self.stop, self.error, self.taken = threading.Event(), None, []
         self.arguments = (broker.address, mapping, store)
-        self.options = {"stop": self.stop, "told": self.taken.append, **options}
+        self.options = {"stop": self.stop, "on_taken": self.taken.append, **options}
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self) -> None:
@@ -117,6 +122,48 @@ def test_of_two_watchers_of_one_name_one_ends_with_an_error(broker: Broker, tmp_
             with Watching(broker, mapping_of("siteA"), store, identifier="same") as second:
                 until(lambda: first.error or second.error, 60)
         assert "client id 'same'" in str(first.error or second.error)
+
+
+@needs_broker
+def test_a_watcher_whose_name_is_taken_over_ends_and_goes_on_when_started_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """As a service manager does it: the exit code asks for another start, and nothing is lost."""
+    (tmp_path / "a.toml").write_text(
+        '[mqtt]\ntopics = ["siteA/+"]\ntopic = "siteA/{station}"\nclient_id = "same"\n'
+        '[[series]]\ncolumn = "value"\nthing = "{station}"\nproperty = "soil_moisture"\n'
+        'unit = "vol%"\ndepth = 0.1\n'
+    )
+
+    def watching(store: str) -> subprocess.Popen[str]:
+        words = ["network", "watch", "--broker", broker.address, "--map", "a.toml"]
+        return subprocess.Popen(
+            [HEADWATER, *words, "--store", store],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    stores = ["one.db", "other.db"]
+    running = [watching(store) for store in stores]
+    until(lambda: any(one.poll() is not None for one in running), 60)
+    ended = next(k for k, one in enumerate(running) if one.poll() is not None)
+    error = running[ended].communicate()[1]
+    assert running[ended].returncode == 6, error
+    assert "client id 'same'" in error
+    other = running[1 - ended]
+    assert other.poll() is None
+    other.send_signal(signal.SIGTERM)
+    other.wait(30)
+    publish(broker.port, of_site("siteA", 20))  # while nobody watches: the broker keeps them
+    again = watching(stores[ended])
+    try:
+        with open_store(tmp_path / stores[ended]) as store:
+            until(lambda: store.count() == 20, 60)
+    finally:
+        again.send_signal(signal.SIGTERM)
+        again.wait(30)
 
 
 @needs_broker

@@ -132,7 +132,7 @@ def messages(first: int, n: int, station: str = "A") -> list[tuple[str, bytes]]:
 @contextmanager
 def subscribed(broker: Broker, store: Store, told: list) -> Iterator[None]:
     stop = threading.Event()
-    options = {"stop": stop, "told": told.append}
+    options = {"stop": stop, "on_taken": told.append}
     thread = threading.Thread(
         target=subscribe, args=(broker.address, SOIL, store), kwargs=options, daemon=True
     )
@@ -249,7 +249,7 @@ def watched(folder: Path, store: Store, told: list) -> Iterator[None]:
     stop = threading.Event()
     options = {
         "stop": stop,
-        "told": told.append,
+        "on_arrival": told.append,
         "interval": 0.1,
         "pattern": "*.csv",
         "memory": folder / ".memory.json",

@@ -34,10 +34,13 @@ def people_file(store: str, people: Path | None) -> Path:
     --------
     >>> people_file("field/network.db", None).as_posix()
     'field/network.people.db'
+    >>> people_file("sqlite:///field/network.db", None).as_posix()
+    'field/network.people.db'
     """
     if people is not None:
         return people
-    return Path("headwater.people.db" if "://" in store else Path(store).with_suffix(".people.db"))
+    file = store.removeprefix("sqlite:///").partition("?")[0]
+    return Path("headwater.people.db" if "://" in file else Path(file).with_suffix(".people.db"))
 
 
 def open_people(store: str, people: Path | None) -> People:

@@ -57,13 +57,17 @@ def microseconds(text: str, zone: str | None = None) -> int:
     0
     >>> iso(microseconds("2026-07-01T12:00:00.5", zone="Asia/Shanghai"))
     '2026-07-01T04:00:00.500000Z'
+    >>> iso(microseconds("2026-12-31T24:00Z"))
+    '2027-01-01T00:00:00Z'
     """
     trimmed = text.strip()
     if "." in trimmed:
         trimmed = re.sub(r"(\.\d{6})\d+", r"\1", trimmed)
+    # 24:00 ends a day, as loggers write it (ISO 8601:2004, 4.2.3)
+    midnight = re.sub(r"(?<=[T ])24(?=:00(?::00(?:\.0+)?)?(?:Z|[+-]|$))", "00", trimmed)
     try:
-        moment = datetime.fromisoformat(trimmed)
-    except ValueError:
+        moment = datetime.fromisoformat(midnight) + timedelta(days=midnight != trimmed)
+    except (ValueError, OverflowError):
         raise TimeAxisError("not a time of ISO 8601", found=repr(text), do=_DO) from None
     if moment.tzinfo is None:
         moment = _placed(moment, zone)

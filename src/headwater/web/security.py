@@ -334,8 +334,8 @@ def create_service(
             CORSMiddleware,
             allow_origins=list(origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type"],
-            expose_headers=["Location", "Retry-After"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=["Link", "Location", "Retry-After"],
         )
     return app
 

@@ -39,6 +39,10 @@ class TestFilter:
                 ["two"],
             ),
             ("name in ('one', 'three')", ["one"]),
+            ("'b' in properties/tags and name eq 'one'", ["one"]),
+            ("'c' in properties/tags or 'a' in properties/aspect", []),
+            ("cast(properties/slope, Edm.Decimal) gt 12", ["one", "two"]),
+            ("cast(properties/aspect, Edm.Double) ne null", []),
             ("name in ('one','two') and properties/grazed eq true", ["one", "two"]),
         ],
     )
@@ -66,6 +70,7 @@ class TestFilter:
             ("starts(phenomenonTime, 2024-01-01T01:00:00Z/2024-01-01T05:00:00Z)", 2),
             ("finishes(phenomenonTime, 2023-01-01T01:00:00Z/2024-01-01T01:00:00Z)", 2),
             ("result in (0.01, 0.52)", 2),
+            ("during(phenomenonTime, interval(2024-01-01T00:00:00Z, duration'PT2H'))", 4),
             # the calendar of a zone, also where 1 January is still the last of December
             ("hour(phenomenonTime, 'Asia/Shanghai') eq 9", 2),
             ("hour(phenomenonTime, '+08:00') eq 9", 2),
@@ -88,6 +93,8 @@ class TestFilter:
             "name/any(d: d eq 1)",
             "name in ()",
             "name in 'a'",
+            "1 in name",
+            "cast(name, Edm.Nothing) eq 1",
             "before(phenomenonTime)",
         ],
     )

@@ -275,7 +275,9 @@ def _binary(tokens: _Tokens, level: int) -> Expression:
 
 
 def _membership(tokens: _Tokens, left: Expression) -> Expression:
-    """Read the list after ``in``: equal to any of its members."""
+    """Read the list after ``in``: equal to any of its members; or a list among properties."""
+    if tokens.next[0] == "name" and tokens.next[1] not in _WORDS:
+        return Binary("in", left, _value(tokens))
     tokens.must("(")
     members = _arguments(tokens)
     if not members:
@@ -310,7 +312,7 @@ def _named(tokens: _Tokens) -> Expression:
     if name == "null":
         return Literal(None, "null")
     if tokens.takes("("):
-        return Call(name.lower(), _arguments(tokens))
+        return _called(name.lower(), _arguments(tokens))
     steps = [name]
     while True:
         if tokens.takes("/"):
@@ -328,6 +330,13 @@ def _named(tokens: _Tokens) -> Expression:
             tokens.must("]")
         else:
             return Path(tuple(steps))
+
+
+def _called(name: str, arguments: tuple[Expression, ...]) -> Call:
+    """Make a call; the name of a type, which is not quoted, is no path."""
+    if name == "cast" and len(arguments) == 2 and isinstance(arguments[1], Path):
+        arguments = (arguments[0], Literal("/".join(arguments[1].steps), "text"))
+    return Call(name, arguments)
 
 
 def _lambda(tokens: _Tokens, path: Path, quantifier: str) -> Lambda:

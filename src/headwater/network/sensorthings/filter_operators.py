@@ -8,9 +8,17 @@ interval with the same bounds. What is null compares as false, except with ``nul
 from __future__ import annotations
 
 from headwater.network.sensorthings.errors import WrongRequest
-from headwater.network.sensorthings.values import Sql, Value, as_kind, fill, is_null, joined
+from headwater.network.sensorthings.values import (
+    Sql,
+    Value,
+    as_kind,
+    fill,
+    is_null,
+    joined,
+    json_place,
+)
 
-__all__ = ["arithmetic", "compared"]
+__all__ = ["arithmetic", "compared", "held_in"]
 
 _SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _MIRROR = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge", "eq": "eq", "ne": "ne"}
@@ -47,6 +55,29 @@ def compared(operator: str, left: Value, right: Value, dialect: str) -> Sql:
         parts = [_plain(operator, left, right, kind, dialect) for kind in ("number", "text")]
         return joined(" OR ", parts)
     return _plain(operator, left, right, _common(left, right), dialect)
+
+
+def held_in(value: Value, among: Value, dialect: str) -> Sql:
+    """Compile that a number or text is in a list that stands in JSON.
+
+    Raises
+    ------
+    WrongRequest
+        If it is neither, or the list cannot be one.
+    """
+    if among.kind not in _LOOSE or value.kind not in ("number", "text"):
+        raise WrongRequest(
+            "'in' looks for a number or text in a list",
+            found=f"{value.kind} in {among.kind}",
+            do="Write name in ('a', 'b'), or 'a' in properties/tags",
+        )
+    place = json_place(among.path, dialect)
+    if dialect == "sqlite":
+        listed = "SELECT 1 FROM json_each({0}, {1}) e WHERE json_type({0}, {1}) = 'array'"
+        return fill(f"EXISTS ({listed} AND e.value = {{2}})", among.sql, place, value.sql)
+    type = "TEXT" if value.kind == "text" else "DOUBLE PRECISION"
+    template = "coalesce(jsonb_typeof({0} #> {1}) = 'array' AND {0} #> {1} @> to_jsonb({2}), FALSE)"
+    return fill(template, among.sql, place, fill(f"CAST({{0}} AS {type})", value.sql))
 
 
 def _common(left: Value, right: Value) -> str:

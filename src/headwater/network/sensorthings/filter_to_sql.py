@@ -23,7 +23,7 @@ from headwater.network.sensorthings.expression import (
     paths_of,
     with_parts,
 )
-from headwater.network.sensorthings.filter_operators import arithmetic, compared
+from headwater.network.sensorthings.filter_operators import arithmetic, compared, held_in
 from headwater.network.sensorthings.functions import (
     FUNCTIONS,
     GEOMETRY_FUNCTIONS,
@@ -353,8 +353,9 @@ def _table(table: GeometryTable, scope: Scope) -> Value:
 def _call(call: Call, scope: Scope) -> Value:
     if not call.arguments and call.name in _CLOCKS:
         return Value("instant", Sql("CAST(? AS BIGINT)", (_moment(call.name, scope),)))
-    if call.name in TEMPORAL:
-        return _temporal(call, scope)
+    special = _SPECIAL.get(call.name)
+    if special is not None or call.name in TEMPORAL:
+        return (special or _temporal)(call, scope)
     name = f"{call.name}/3" if call.name == "substring" and len(call.arguments) == 3 else call.name
     function = FUNCTIONS.get(name)
     arguments = call.arguments
@@ -364,7 +365,7 @@ def _call(call: Call, scope: Scope) -> Value:
         if name in GEOMETRY_FUNCTIONS:
             raise NotImplementedHere(f"{name} inside another function")
         known = {*(known for known in FUNCTIONS if "/" not in known), *GEOMETRY_FUNCTIONS}
-        known |= {*_CLOCKS, *TEMPORAL}
+        known |= {*_CLOCKS, *TEMPORAL, *_SPECIAL}
         do = "Known: " + ", ".join(sorted(known))
         raise WrongRequest("an unknown function", found=f"'{call.name[:40]}'", do=do)
     if len(arguments) != len(function.takes):
@@ -403,6 +404,27 @@ def _temporal(call: Call, scope: Scope) -> Value:
     return Value("boolean", fill(f"({TEMPORAL[call.name]})", *bounds))
 
 
+def _cast(call: Call, scope: Scope) -> Value:
+    """Compile ``cast(result, Edm.Decimal)``: what is of another kind is null."""
+    name = call.arguments[-1] if len(call.arguments) == 2 else None
+    kind = _TYPES.get(str(name.value)) if isinstance(name, Literal) else None
+    if kind is None:
+        do = "Write cast(result, Edm.Decimal); known: " + ", ".join(_TYPES)
+        raise WrongRequest("cast takes a value and a type", do=do)
+    return Value(kind, as_kind(_value(call.arguments[0], scope), kind, scope.dialect))
+
+
+def _between(call: Call, scope: Scope) -> Value:
+    """Compile ``interval(start, end or duration)``."""
+    if len(call.arguments) != 2:
+        raise WrongRequest("interval takes 2", found=f"{len(call.arguments)} arguments")
+    first, second = (_value(part, scope) for part in call.arguments)
+    start = as_kind(first, "instant", scope.dialect)
+    if second.kind == "duration":
+        return Value("interval", start, fill("({0} + {1})", start, second.sql))
+    return Value("interval", start, as_kind(second, "instant", scope.dialect))
+
+
 def _moment(name: str, scope: Scope) -> int:
     if name == "now":
         return scope.now
@@ -414,6 +436,8 @@ def _binary(binary: Binary, scope: Scope) -> Value:
     left, right = _value(binary.left, scope), _value(binary.right, scope)
     if binary.operator in _ARITHMETIC:
         return arithmetic(binary.operator, left, right, scope.dialect)
+    if binary.operator == "in":
+        return Value("boolean", held_in(left, right, scope.dialect))
     if "key" in (left.kind, right.kind) and binary.operator in ("eq", "ne"):
         keyed = _by_key(binary, scope)
         if keyed is not None:
@@ -440,6 +464,12 @@ def _by_key(binary: Binary, scope: Scope) -> Value | None:
     return Value("boolean", same if binary.operator == "eq" else fill("NOT {0}", same))
 
 
+_TYPES = {
+    **dict.fromkeys(("Edm.Decimal", "Edm.Double", "Edm.Int32", "Edm.Int64"), "number"),
+    "Edm.String": "text",
+    "Edm.Boolean": "boolean",
+}
+_SPECIAL: dict[str, Callable[[Call, Scope], Value]] = {"cast": _cast, "interval": _between}
 _COMPILERS: dict[type, Callable[[Any, Scope], Value]] = {
     Literal: _literal,
     Path: _path,

@@ -167,7 +167,7 @@ def service_document(root: str) -> Json:
     {'name': 'FeatureTypes', 'url': 'http://host/v2.0/FeatureTypes'}
     """
     functions = {name for name in FUNCTIONS if "/" not in name} | {*GEOMETRY_FUNCTIONS, *TEMPORAL}
-    functions |= {"all", "any", "maxdatetime", "mindatetime", "now"}
+    functions |= {"all", "any", "cast", "interval", "maxdatetime", "mindatetime", "now"}
     return {
         "@context": f"{root}/$metadata",
         "value": [{"name": name, "url": f"{root}/{name}"} for name in ENTITY_SETS_2],

@@ -15,7 +15,18 @@ from typing import Any
 
 from headwater.network.sensorthings.errors import WrongRequest
 
-__all__ = ["FALSE", "Sql", "TRUE", "Value", "as_kind", "fill", "is_null", "joined", "json_part"]
+__all__ = [
+    "FALSE",
+    "Sql",
+    "TRUE",
+    "Value",
+    "as_kind",
+    "fill",
+    "is_null",
+    "joined",
+    "json_part",
+    "json_place",
+]
 
 _PLACE = re.compile(r"\{(\d)\}")
 
@@ -101,13 +112,20 @@ def json_part(value: Value, kind: str, dialect: str) -> Sql:
         place = _sqlite_path(value.path)
         template = f"CASE WHEN json_type({{0}}, {{1}}) {sqlite} THEN json_extract({{0}}, {{1}}) END"
         return fill(template, value.sql, place)
-    place = Sql("CAST(? AS TEXT[])", (list(value.path),))
+    place = json_place(value.path, dialect)
     return fill(
         f"CASE WHEN jsonb_typeof({{0}} #> {{1}}) {postgresql}"
         f" THEN CAST({{0}} #>> {{1}} AS {cast}) END",
         value.sql,
         place,
     )
+
+
+def json_place(path: tuple[str, ...], dialect: str) -> Sql:
+    """Write a place inside JSON as the data base names it."""
+    if dialect == "sqlite":
+        return _sqlite_path(path)
+    return Sql("CAST(? AS TEXT[])", (list(path),))
 
 
 def _sqlite_path(path: tuple[str, ...]) -> Sql:
@@ -127,7 +145,7 @@ def is_null(value: Value, dialect: str, equal: bool = True) -> Sql:
         if dialect == "sqlite":
             missing = fill("json_extract({0}, {1}) IS NULL", value.sql, _sqlite_path(value.path))
         else:
-            place = Sql("CAST(? AS TEXT[])", (list(value.path),))
+            place = json_place(value.path, dialect)
             missing = fill("({0} #>> {1}) IS NULL", value.sql, place)
         return fill("{0} AND {1} IS NULL", missing, value.end) if value.end else missing
     return fill("{0} IS NULL", value.sql)
