@@ -155,7 +155,7 @@ def test_a_watcher_whose_name_is_taken_over_ends_and_goes_on_when_started_again(
     other = running[1 - ended]
     assert other.poll() is None
     other.send_signal(signal.SIGTERM)
-    other.wait(30)
+    other.communicate(timeout=30)
     publish(broker.port, of_site("siteA", 20))  # while nobody watches: the broker keeps them
     again = watching(stores[ended])
     try:
@@ -163,7 +163,7 @@ def test_a_watcher_whose_name_is_taken_over_ends_and_goes_on_when_started_again(
             until(lambda: store.count() == 20, 60)
     finally:
         again.send_signal(signal.SIGTERM)
-        again.wait(30)
+        again.communicate(timeout=30)
 
 
 @needs_broker
