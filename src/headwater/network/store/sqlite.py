@@ -224,7 +224,7 @@ class SQLiteStore(Store):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -8192")
+        connection.execute("PRAGMA cache_size = -2048")  # of each connection
         connection.execute("PRAGMA temp_store = MEMORY")
         columns = ", ".join([*OBSERVATION_COLUMNS.values(), "variant"])
         connection.execute(f"CREATE TEMP TABLE staging ({columns})")
