@@ -178,7 +178,7 @@ function PieChoice({ study }: { study: Study }) {
   const house = useHouse();
   const word = useSay();
   const period = house.address.values.pies;
-  const { periods } = usePies(study, period);
+  const { periods, sources } = usePies(study, period);
   return (
     <>
       <label class="check"><input type="checkbox" checked={Boolean(period)} onChange={(e) => house.set({ pies: e.currentTarget.checked ? "1" : null })} /> {word("showPies")}</label>
@@ -187,7 +187,7 @@ function PieChoice({ study }: { study: Study }) {
           <div class="segments small" role="group" aria-label={word("periodWord")}>
             {periods.map((one, k) => <button key={one} aria-pressed={one === period || (!periods.includes(period) && k === 0)} onClick={() => house.set({ pies: one })}>{monthWord(house.language, one)}</button>)}
           </div>
-          <ul class="work-key">{Object.entries(WATERS).map(([name, both]) => <li key={name}><span class="swatch round" ref={(e) => e?.style.setProperty("--swatch", colourOfWater(name))} /> {pick(house.language, both)}</li>)}</ul>
+          <ul class="work-key">{sources.map((name) => <li key={name}><span class="swatch round" ref={(e) => e?.style.setProperty("--swatch", colourOfWater(name))} /> {pick(house.language, WATERS[name.replaceAll(" ", "_")] ?? [name, name])}</li>)}</ul>
         </div>
       )}
     </>
@@ -316,7 +316,7 @@ function useRings(study: Study, shown: boolean): Scene["rings"] {
 interface Band { label: string; column: number; row: number; of: { period: string; source: string; median: number }[] }
 
 /** Pies of the sources of soil water, one for each altitude band, in the period asked for. */
-function usePies(study: Study, period: string | undefined): { pies: Scene["pies"]; periods: string[] } {
+function usePies(study: Study, period: string | undefined): { pies: Scene["pies"]; periods: string[]; sources: string[] } {
   const bands = useAsk<Band[]>(period && study.isotopes ? `/api/studies/${study.id}/sources/bands` : null);
   return useMemo(() => {
     const found = period ? (bands.value ?? []) : [];
@@ -327,7 +327,7 @@ function usePies(study: Study, period: string | undefined): { pies: Scene["pies"
       label: band.label,
       parts: band.of.filter((one) => one.period === chosen).map((one) => ({ share: one.median, colour: colourOfWater(one.source) })),
     }));
-    return { pies: pies.filter((pie) => pie.parts.length > 0), periods };
+    return { pies: pies.filter((pie) => pie.parts.length > 0), periods, sources: [...new Set(found.flatMap((band) => band.of.map((one) => one.source)))] };
   }, [bands.value, period]);
 }
 
