@@ -12,7 +12,9 @@ import click
 import pytest
 import typer.main
 
+from headwater.chapters import STEPS
 from headwater.cli import app
+from headwater.study import read_study
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -98,6 +100,19 @@ def messages(source: Path) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             texts.append(node.value)
     return texts
+
+
+TOML = re.compile(r"^```toml\n(.*?)^```", re.S | re.M)
+
+
+@pytest.mark.parametrize(
+    "lines", TOML.findall((ROOT / "docs" / "data.md").read_text(encoding="utf-8"))
+)
+def test_lines_of_the_data_guide_are_read(lines: str, tmp_path: Path) -> None:
+    whole = '[study]\nname = "A"\n\n' + lines
+    (tmp_path / "study.toml").write_text(whole, encoding="utf-8")
+    study = read_study(tmp_path / "study.toml", STEPS)
+    assert study.inputs or study.samples
 
 
 def every_option(command: click.Command) -> set[str]:

@@ -16,6 +16,7 @@ from headwater.cli import (
     doctor,
     downscale,
     early_warning,
+    fetch,
     hindcast,
     keys,
     network,
@@ -234,6 +235,7 @@ def demo(
 
 
 # help lists commands in this order: the study first, then single tables
+app.add_typer(fetch.app, name="fetch")
 app.command("downscale")(downscale.run_downscale)
 app.command("twin")(downscale.run_twin)
 app.command("validate")(validate.run_validate)

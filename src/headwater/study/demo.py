@@ -26,8 +26,8 @@ _PACKED = {"zlib": True, "complevel": 4}
 # Powers of two, since what such steps round still compresses as float32. Each rounds by less than
 # a thirtieth of the noise, or of the variation from day to day.
 _STEP = {"soil_moisture": 2**-10, "ndvi": 2**-10, "temperature": 2**-4, "precipitation": 2**-4}
-# the extent of the study area in cells of 0.07 degrees: the whole demo stays below 150 MB
-_FULL: dict[str, Any] = {"shape": (52, 119), "resolution": 0.07}
+# the extent of the study area in cells of 0.075 degrees: the whole demo stays below 150 MB
+_FULL: dict[str, Any] = {"shape": (48, 111), "resolution": 0.075}
 _SMALL: dict[str, Any] = {"years": (2020, 2021), "shape": (10, 16), "resolution": 0.5}
 _FIRST_LINE = "# The virtual headwater: made up, with known truth (data/truth.nc).\n"
 _STUDY = """\
