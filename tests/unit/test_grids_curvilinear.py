@@ -77,6 +77,16 @@ def test_values_stay_where_they_are(tmp_path: Path, data: xr.Dataset) -> None:
     assert mean == pytest.approx((field() * cells).sum() / cells.sum(), abs=2e-4)
 
 
+def test_a_mesh_of_places_wins_over_a_reference_system_that_is_named(tmp_path: Path) -> None:
+    """shared/cases/tried/grids/curvi3: the advice to write crs led to a map at 0 to 0.9° E."""
+    rotated(mapping=False).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    plain = open_grid(tmp_path / "a.nc", THETA)
+    named = open_grid(tmp_path / "a.nc", THETA, crs="EPSG:4326")
+    xr.testing.assert_allclose(plain, named)
+    assert float(named["x"].min()) > LON.min() - 0.2
+    assert float(named["y"].max()) < LAT.max() + 0.2
+
+
 def corners() -> Corners:
     edges = np.append(R, R[-1] + 0.11) - 0.055
     lon, lat = TURN.transform(*np.meshgrid(edges, edges[:41]))

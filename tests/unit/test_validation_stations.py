@@ -64,3 +64,13 @@ def test_the_report_of_the_reading_is_kept_line_by_line(tmp_path: Path) -> None:
     assert "'sm (vol%)' is soil_moisture (known spelling), vol% converted to m3 m-3" in lines
     assert "1 × '-' in sm (vol%): missing" in lines
     assert reading_lines(str(tmp_path / "network.db")) == ()
+
+
+def test_marks_of_quality_zeros_and_overfull_soil_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "flags.csv"
+    rows = [("01", 0.21, "G"), ("02", 0.95, "D01"), ("03", 0.0, "D01"), ("04", 0.22, "G")]
+    lines = [f"A,99.1,38,2017-01-{day},{value},{mark}" for day, value, mark in rows]
+    path.write_text("\n".join(("station,longitude,latitude,time,soil_moisture,flag", *lines)))
+    guesses = read_stations(path).report.guesses
+    for part in ("'flag' (G, D01) looks like", "1 of 4 values are above 0.65", "are exactly 0"):
+        assert sum(part in text for text in guesses) == 1

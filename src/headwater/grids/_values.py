@@ -71,6 +71,8 @@ def packing_of(
     if scale == 0.0:
         notes.append("a scale factor of zero is not used")
         scale = 1.0
+    if 0.0 in fills:
+        notes.append("0 means no value, as the file says; where 0 is an amount, correct the file")
     unsigned = str(attrs.get("_Unsigned", "")).lower() == "true" and kind == "i"
     valid, unpacked_range = _valid(variable, given, path, scale, offset)
     if valid or unpacked_range:

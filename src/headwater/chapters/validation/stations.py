@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,9 @@ __all__ = [
 
 _COLUMNS = ("station", "longitude", "latitude", "time", "soil_moisture")
 _FIELDS = fields_named((*_COLUMNS, "depth_top", "depth_bottom", "depth"))
+_FLAG = re.compile(r"(?<![a-z])(?:flags?|q[ac]|quality|qflag|质量|标记)(?![a-z])", re.IGNORECASE)
+_PORES = 0.65
+"""Soil moisture above which only peat has pores [m3 m-3]."""
 _PLACE = ["station", "longitude", "latitude"]
 
 
@@ -286,7 +290,33 @@ def _checked(
     timed = table.times["time"]
     if reading.zone is None and bool((timed.timed & ~timed.zoned).any()):
         report = report.but("times name no zone and were taken as UTC; zone settles it")
-    return frame, report
+    return frame, report.but(*_flags_unread(data), *_doubted(value))
+
+
+def _flags_unread(data: pd.DataFrame) -> tuple[str, ...]:
+    """Report columns that judge the values, which nothing here reads."""
+    named = [str(name) for name in data.columns if _FLAG.search(str(name))]
+    seen = {name: list(map(str, data[name].dropna().unique()[:4])) for name in named}
+    return tuple(
+        f"'{name}' ({', '.join(marks)}) looks like a mark of quality and was not used: all rows "
+        "were kept; leave the doubted ones out of the table"
+        for name, marks in seen.items()
+        if len(marks) > 1
+    )
+
+
+def _doubted(value: pd.Series) -> tuple[str, ...]:
+    """Report values that hardly any soil has, and exact zeros."""
+    cases = (
+        (value > _PORES, f"above {_PORES:g} m3 m-3, more than the pores of mineral soil hold"),
+        (value == 0.0, "exactly 0"),
+    )
+    return tuple(
+        f"{int(some.sum())} of {int(value.notna().sum())} values are {words}; where they stand for "
+        "missing ones, set missing"
+        for some, words in cases
+        if some.any()
+    )
 
 
 def _in_utc(path: str | Path, time: pd.Series, zone: str) -> pd.Series:
