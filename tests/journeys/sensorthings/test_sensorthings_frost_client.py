@@ -99,6 +99,47 @@ def test_sends_data_arrays(fresh):
     assert [item["result"] for item in fresh.values("Observations")] == [0, 1, 2, 3, 4]
 
 
+class Units(list):
+    """Units of several quantities: the client asks the list itself for what it sends."""
+
+    def __getstate__(self):
+        return [unit.__getstate__() for unit in self]
+
+
+def test_several_quantities_in_one_stream(fresh):
+    service = fsc.SensorThingsService(fresh.url)
+    units = Units(
+        fsc.UnitOfMeasurement(name=name, symbol=name, definition=f"http://x.org/{name}")
+        for name in ("percent", "celsius")
+    )
+    observed = [
+        fsc.ObservedProperty(name=name, definition=f"http://x.org/{name}", description="d")
+        for name in ("soil moisture", "soil temperature")
+    ]
+    thing = fsc.Thing(name="upper", description="station")
+    service.create(thing)
+    stream = fsc.MultiDatastream(
+        name="both",
+        description="d",
+        observation_type="http://x.org/OM_ComplexObservation",
+        multi_observation_data_types=["http://x.org/OM_Measurement"] * 2,
+        unit_of_measurements=units,
+        sensor=fsc.Sensor(name="5TM", description="d", encoding_type="text/plain", metadata="m"),
+        observed_properties=observed,
+        thing=thing,
+    )
+    service.create(stream)
+    hour = "2024-01-01T00:00:00Z/2024-01-01T01:00:00Z"
+    reading = fsc.Observation(phenomenon_time=hour, result=[31.0, 4.5], multi_datastream=stream)
+    service.create(reading)
+    again = service.multi_datastreams().find(stream.id)
+    assert [unit["symbol"] for unit in again.unit_of_measurements] == ["percent", "celsius"]
+    names = [entry.name for entry in again.get_observed_properties().query().list()]
+    assert names == ["soil moisture", "soil temperature"]
+    (found,) = again.get_observations().query().list()
+    assert (found.result, found.phenomenon_time) == ([31.0, 4.5], hour)
+
+
 def test_is_told_what_is_wrong(fresh):
     requests = pytest.importorskip("requests")
     service = fsc.SensorThingsService(fresh.url)

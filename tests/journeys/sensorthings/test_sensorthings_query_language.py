@@ -165,6 +165,40 @@ class TestTables:
         service.refused("GET", "Things", resultFormat="dataArray")
 
 
+class TestMaps:
+    """Requests as QGIS makes them: count by kind of geometry, then pages of an extent."""
+
+    KIND = "{0}/type eq '{1}' or {0}/geometry/type eq '{1}'"
+
+    @pytest.mark.parametrize(
+        ("path", "shape", "n"),
+        [
+            ("Locations", "location", 2),
+            ("FeaturesOfInterest", "feature", 2),
+            ("Datastreams", "observedArea", 2),
+        ],
+    )
+    def test_counts_by_kind_of_geometry(self, service, ids, path, shape, n):
+        for kind, expected in (("Point", n), ("Polygon", 0), ("MultiLineString", 0)):
+            text = self.KIND.format(shape, kind)
+            found = service.get(path, filter=text, top=0, count="true")
+            assert found == {"@iot.count": expected, "value": []}
+
+    def test_reads_pages_of_an_extent_with_what_belongs_to_it(self, service, ids):
+        extent = "Polygon((9 44, 11 44, 11 46, 9 46, 9 44))"
+        kind = self.KIND.format("location", "Point")
+        inner = "$orderby=id;$top=1000;$expand=Datastreams($orderby=id;$top=1000)"
+        found = service.values(
+            "Locations",
+            filter=f"({kind}) and geo.intersects(location, geography'{extent}')",
+            expand=f"Things({inner})",
+            top=200,
+            count="false",
+        )
+        (thing,) = found[0]["Things"]
+        assert (thing["name"], thing["Datastreams"][0]["name"]) == ("two", "two sm10")
+
+
 class TestReferencesAndDeletes:
     def test_links_are_made_and_undone(self, fresh):
         thing = fresh.post("Things", station("one", n=0))
