@@ -1,6 +1,8 @@
 """A run computes what has changed, keeps the rest, and leaves nothing half-done."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +228,23 @@ def test_alignment_follows_kind_and_cell(
     source: float, target: float, kind: str, method: str
 ) -> None:
     assert default_alignment(source, target, kind) == method
+
+
+def test_variables_that_were_finished_when_a_run_died_are_not_computed_again(home: Path) -> None:
+    (home / "study.toml").write_text(TEXT)
+    dying = (
+        "import os, sys\n"
+        "from headwater.chapters import STEPS\n"
+        "from headwater.study import read_study, run\n"
+        "die = lambda step, fraction, what: os._exit(9) if what == 'elevation' else None\n"
+        "run(read_study(sys.argv[1]), STEPS, progress=die)\n"
+    )
+    gone = subprocess.run([sys.executable, "-c", dying, str(home / "study.toml")], check=False)
+    assert gone.returncode == 9
+    chunk = "soil_moisture.zarr/soil_moisture/0.0.0"
+    written = (home / "results" / ".running-grids" / chunk).stat()
+    run(parse_study(TEXT, home / "study.toml"), STEPS, until="grids")
+    kept = (home / "results" / "grids" / chunk).stat()
+    assert (kept.st_ino, kept.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+    assert not list((home / "results").glob(".[rl]*-grids"))
+    assert not (home / "results" / "grids" / ".key").exists()

@@ -137,6 +137,19 @@ def check(file: _File = Path("study.toml"), as_json: _Json = False) -> None:
 
 
 @app.command()
+def estimate(file: _File = Path("study.toml"), *, chunk_mb: _Chunk = None) -> None:
+    """Estimate blocks, bytes, memory and hours for 1 to 1000 workers, before computing."""
+    with report_errors():
+        from headwater.chapters import STEPS
+        from headwater.study import read_study
+        from headwater.study.cost import estimate as estimate_study
+
+        study = read_study(file, STEPS)
+        for line in estimate_study(study, STEPS, settings_of(study, chunk_mb=chunk_mb)).lines():
+            typer.echo(line)
+
+
+@app.command()
 def run(  # noqa: PLR0913 - one flag a setting
     file: _File = Path("study.toml"),
     *,

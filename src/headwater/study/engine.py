@@ -288,7 +288,8 @@ def _compute(started: _Started) -> StepRecord:
     log.info("step %s: started", step.name)
     begun, clock = dt.datetime.now().astimezone(), time.perf_counter()
     this.progress(step.name, 0.0, step.title)
-    with running_folder(this.results, step.name) as folder, MemoryWatch() as memory:
+    home = running_folder(this.results, step.name, key, lost=lost_errors())
+    with home as folder, MemoryWatch() as memory:
         context = Context(
             study=this.study,
             settings=this.settings,

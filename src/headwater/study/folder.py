@@ -30,7 +30,9 @@ log = logging.getLogger("headwater")
 
 _LOG, _LOCK, _CARD = "headwater.log", ".lock", "step.json"
 _OWNER = ".study"
-_RUNNING, _OLD, _WRITING = ".running-", ".old-", ".writing-"
+_RUNNING, _OLD, _WRITING, _LEFT = ".running-", ".old-", ".writing-", ".left-"
+_KEY = ".key"
+"""In the folder of a running step: the fingerprint that it will have."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PATIENCE = 20
 
@@ -88,7 +90,9 @@ def held(results: Path) -> Iterator[None]:
             do="Wait until it has finished, or give this study another results folder",
         ) from error
     try:
-        for mark in (_RUNNING, _OLD, _WRITING):
+        for leftover in results.glob(f"{_RUNNING}*"):
+            _leave(leftover)
+        for mark in (_OLD, _WRITING):
             for leftover in results.glob(f"{mark}*"):
                 _remove(leftover)
         with _full_told():
@@ -217,7 +221,9 @@ def _logging(path: Path, level: str) -> Iterator[None]:
 
 
 @contextmanager
-def running_folder(results: Path, step: str) -> Iterator[Path]:
+def running_folder(
+    results: Path, step: str, fingerprint: str = "", *, lost: tuple[type[BaseException], ...] = ()
+) -> Iterator[Path]:
     """Give a step its folder under a temporary name, gone again if the step does not finish.
 
     Parameters
@@ -226,19 +232,50 @@ def running_folder(results: Path, step: str) -> Iterator[Path]:
         The results folder.
     step : str
         The step's name.
+    fingerprint : str
+        Hash of all that the step depends on.
+    lost : tuple of exception types
+        Errors after which the same step will go on.
 
     Yields
     ------
     Path
-        An empty folder.
+        A folder; empty but for the whole Zarr stores of a run with the same fingerprint that died
+        or was lost.
     """
     folder = results / f"{_RUNNING}{step}"
     _remove(folder)
     folder.mkdir()
+    if fingerprint:
+        (folder / _KEY).write_text(fingerprint, encoding="utf-8")
+        _restore(results / f"{_LEFT}{step}", folder)
     try:
         yield folder
+    except lost:
+        _leave(folder)
+        raise
     finally:
         _remove(folder)
+
+
+def _leave(folder: Path) -> None:
+    """Keep what a step had finished when its run died, under a name by which it may be restored."""
+    left = folder.with_name(folder.name.replace(_RUNNING, _LEFT, 1))
+    _remove(left)
+    if (folder / _KEY).exists() and any(folder.glob("[!.]*.zarr")):
+        folder.replace(left)
+    else:
+        _remove(folder)
+
+
+def _restore(left: Path, folder: Path) -> None:
+    """Take over the stores of a step with the same fingerprint; a store has its name when whole."""
+    key = left / _KEY
+    if key.exists() and key.read_text(encoding="utf-8") == (folder / _KEY).read_text("utf-8"):
+        for store in left.glob("[!.]*.zarr"):
+            log.info("%s: %s kept from the run that died", folder.name, store.name)
+            store.replace(folder / store.name)
+    _remove(left)
 
 
 def replace_folder(folder: Path, step: str, fingerprint: str) -> None:
@@ -253,6 +290,7 @@ def replace_folder(folder: Path, step: str, fingerprint: str) -> None:
     fingerprint : str
         Hash of all that the step depends on.
     """
+    (folder / _KEY).unlink(missing_ok=True)
     names = sorted(entry.name for entry in folder.iterdir())
     card = {"step": step, "fingerprint": fingerprint, "files": names}
     (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

@@ -310,7 +310,8 @@ def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
     }
     described = aligned.rename(name)
     described.attrs = kept | _flags(context.study, name)
-    write_zarr(described.to_dataset(), path, chunks=blocks)
+    if not path.exists():  # else from a run of the same step that died
+        write_zarr(described.to_dataset(), path, chunks=blocks)
     stored: xr.Dataset = xr.open_zarr(path, decode_coords="all")
     return stored[name]
 
