@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headwater.study.model import Study
     from headwater.study.step import Step
 
-__all__ = ["WORKERS", "Cost", "Estimate", "estimate"]
+__all__ = ["Cost", "Estimate", "WORKERS", "estimate"]
 
 WORKERS = (1, 10, 100, 1000)
 """Numbers of workers of one thread for which hours are given."""
