@@ -1,16 +1,18 @@
 """The table [restoration] of a study: units in, calendar, plan and map out; bad input by name."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import shapely
+import xarray as xr
 
 from headwater.chapters import SECTIONS, STEPS
 from headwater.chapters.restoration.evidence import grade_of_shares
 from headwater.errors import HeadwaterError, ProblemsError
-from headwater.restoration import load_plan, season_windows
+from headwater.restoration import change_plan, load_plan, season_windows
 from headwater.study import check, load_result, read_study, run
 from headwater.study.demo import _as_dataset, _write_raster
 from headwater.virtual import make_headwater
@@ -98,6 +100,34 @@ def test_the_step_writes_calendar_units_and_plan(results):
     assert (np.diff(rows["start_median"]) > 0).all()
     years = load_result(results, "restoration/dry-years").data
     assert years["year"].tolist() == list(range(2014, 2022))
+
+
+def test_a_new_run_keeps_what_was_decided_on_the_plan_before(home, results, tmp_path):
+    folder = tmp_path / "again"
+    shutil.copytree(home, folder)
+    plan = folder / "results" / "restoration" / "plan.geojson"
+    change_plan(plan, ("A",), "proposed", person="zhuoma", comment="seen on the ground")
+    write_units(folder, [*UNITS, feature("drawn", 0.5, 0.3)])
+    run(read_study(folder / "study.toml"), STEPS)
+    lines = {line.unit.name: line for line in load_plan(plan).lines}
+    assert {name: line.state for name, line in lines.items() if line.state != "draft"} == {
+        "A": "proposed"
+    }
+    assert lines["A"].history[0][3] == "seen on the ground"
+    assert "drawn" in lines
+
+
+def test_a_record_of_three_years_has_a_plan_without_a_calendar(home, tmp_path):
+    folder = tmp_path / "short"
+    shutil.copytree(home, folder, ignore=shutil.ignore_patterns("results"))
+    for file in folder.glob("*.nc"):
+        with xr.open_dataset(file, engine="h5netcdf") as whole:
+            short = whole.sel(time=slice("2019", "2021")).load()
+        short.to_netcdf(file, engine="h5netcdf")
+    study = read_study(folder / "study.toml")
+    assert check(study, STEPS) == []
+    run(study, STEPS)
+    assert load_plan(study.results / "restoration" / "plan.geojson").lines
 
 
 def test_the_chapter_holds_calendar_plan_and_map(results):
