@@ -44,7 +44,7 @@ def month_means(data: Path, year: int) -> xr.DataArray:
 def fill(folder: Path, name: str, world: Path) -> Path:
     study = folder / "study.toml"
     if name == "downscaling":
-        made = write_satellite_demo(folder / "made", shape=(12, 20), days=slice(150, 190))
+        made = write_satellite_demo(folder / "made", shape=(12, 20), days=slice(150, 220))
         shutil.copytree(made.parent, folder / "data", dirs_exist_ok=True)
     else:
         shutil.copytree(world, folder / "data", dirs_exist_ok=True)
