@@ -6,6 +6,7 @@ import pytest
 
 from headwater.errors import InputError
 from headwater.network.ingest.csv_mapping import read_csv
+from headwater.network.ingest.formats import read_file
 from headwater.network.ingest.ismn import read_ismn
 from headwater.network.ingest.lines import lines_of
 from headwater.network.ingest.mapping import parse_mapping, read_mapping
@@ -62,7 +63,8 @@ def test_a_loggers_file_with_headers_and_garbage_in_between() -> None:
     reading = read_toa5(DATA / "weird.dat", mapping)
     times = reading.data["time"].drop_duplicates()
     assert str(times.max()) == "2021-06-01 18:00:00+00:00"
-    assert len(reading.data["time"].unique()) == 4
+    assert len(times) == 5
+    assert "2021-06-01 16:00:00+00:00" in set(map(str, times))  # 24:00 of the logger's day
     assert len(reading.refused) >= 2
 
 
@@ -89,3 +91,14 @@ def test_messages_of_two_lorawan_servers_give_the_same_value() -> None:
     for reading in (ttn, stack):
         assert reading.data["value"].tolist() == [0.2341]
         assert str(reading.data["time"].iloc[0])[:19] == "2025-07-05 16:16:30"
+
+
+def test_messages_that_a_server_has_saved_are_read_as_files() -> None:
+    """shared/cases/tried/network/ttn.json, as a file: one JSON, or one in each line."""
+    mapping = read_mapping(DATA / "ttn.toml")
+    one = (DATA / "ttn.json").read_bytes().strip()
+    whole = read_file(one, mapping, name="ttn.json")
+    assert whole.data["value"].tolist() == pytest.approx([0.2341])
+    lines = read_file(one + b"\n{broken\n" + one.replace(b"T16:", b"T17:"), mapping, name="a.json")
+    assert (lines.lines, lines.kept) == (3, 2)
+    assert [(item.line, item.source) for item in lines.refused] == [(2, "a.json")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from headwater.errors import InputError, StudyError, nearest
@@ -81,6 +83,8 @@ def read_file(
         return ismn.read_ismn_archive(source)
     if reported == "toa5":
         return toa5.read_toa5(source, mapping, zone=zone, name=name, whole=whole)
+    if reported == "geojson" and mapping is not None and mapping.rules and _is_messages(source):
+        return _saved_messages(source, _zoned(mapping, zone), name or name_of(source))
     if reported == "geojson":
         return geojson.read_geojson(source, _zoned(mapping, zone) if mapping else None, name=name)
     if reported != "csv":
@@ -92,6 +96,27 @@ def read_file(
             do="Write a mapping file (headwater network init makes one), and give it with --map",
         )
     return csv_mapping.read_csv(source, _zoned(mapping, zone), name=name, whole=whole)
+
+
+def _is_messages(source: Source) -> bool:
+    """Whether JSON holds messages of a network server, and no features of a map."""
+    return re.search(r'"type"\s*:\s*"Feature', "".join(lines_of(source))) is None
+
+
+def _saved_messages(source: Source, mapping: Mapping, name: str) -> Reading:
+    """Read messages that a server has saved: one JSON, or one in each line."""
+    from dataclasses import replace
+
+    from headwater.network.ingest.messages import read_messages
+
+    lines = [line for line in lines_of(source) if line.strip()]
+    try:
+        json.loads("".join(lines))
+        parts = ["".join(lines)]
+    except ValueError:
+        parts = lines
+    reading = read_messages([("", part.encode()) for part in parts], replace(mapping, topic=""))
+    return replace(reading, refused=tuple(replace(one, source=name) for one in reading.refused))
 
 
 def _zoned(mapping: Mapping, zone: str | None) -> Mapping:
