@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from benchmarks._pages import write_section
 
 from headwater.warning import calibrate_thresholds, fit_baseline
 from headwater.warning.baseline import BaselineOptions, innovations
@@ -99,19 +100,17 @@ def main() -> None:
     """Write the page."""
     started = time.process_time()
     table = "\n".join(rows())
-    text = PAGE.read_text(encoding="utf-8")
-    head, after = text.partition(BEGIN)[0], text.partition(END)[2]
     words = (
-        f"{BEGIN}\n\n`python -m benchmarks.rates_warning` (seed 2026). Healthy places, 16-day "
+        "`python -m benchmarks.rates_warning` (seed 2026). Healthy places, 16-day "
         f"composites, a growing season of 168 days, 15 % gaps, {SEASONS} seasons watched, 20 000 "
         "places a row. Mean, harmonics, spread and memory are estimated from the history, as they "
         "are from real ones. The rate is what was asked for: alarms per place and season. *Own "
         "residuals*: the threshold is simulated with the innovations of 400 such places, as a "
         "study does by itself.\n\n"
         "| years of history | rate asked | residuals | memory φ | rate measured | ratio |\n"
-        f"|---|---|---|---|---|---|\n{table}\n\n{END}"
+        f"|---|---|---|---|---|---|\n{table}"
     )
-    PAGE.write_text(head + words + after, encoding="utf-8")
+    write_section(PAGE, BEGIN, END, words)
     print(f"{PAGE} in {time.process_time() - started:.0f} CPU s")
 
 

@@ -9,6 +9,7 @@ from headwater.warning.charts import DETECTORS, Detector, Tolerance, blank_chart
 from headwater.warning.evaluation import detector_alarms
 from headwater.warning.monitor import start_monitor, watch_dates
 from headwater.warning.monitor_state import join_monitors, pack_monitor, unpack_monitor
+from headwater.warning.rehearsal import History, raise_thresholds
 from headwater.warning.run_length import ewma_limit, ewma_run_length
 
 DAYS = np.arange("2010-01-01", "2021-01-01", 16, dtype="datetime64[D]")
@@ -95,3 +96,17 @@ def test_run_lengths_of_a_one_sided_average_are_exact():
 def test_what_cannot_be_is_named():
     with pytest.raises(StudyError, match="a detector that cannot be"):
         Detector("ewma", smoothing=0.0)
+
+
+def test_thresholds_are_raised_where_the_form_of_the_response_is_wrong(limits):
+    """Greenness answers water below its mean only; the baseline is linear in it."""
+    water = healthy(3000, 9, memory=0.8)
+    values, past = 2 * np.minimum(water, 0) + healthy(3000, 10, memory=0.0), DAYS < SPLIT
+    history = History(values[past][:, :150], DAYS[past], water[None, past, :150])
+    raised = raise_thresholds(limits["cusum"], history, rng=np.random.default_rng(1))
+    rates = [
+        np.isfinite(detector_alarms(one, values, DAYS, water[None], split=SPLIT)).mean() / 3
+        for one in (limits["cusum"], raised)
+    ]
+    assert rates[0] > 0.045, "0.03 was asked for"
+    assert 0.02 < rates[1] < 0.04

@@ -29,6 +29,7 @@ __all__ = [
     "RunLength",
     "Staging",
     "bootstrap_run_length",
+    "raise_thresholds",
     "rehearse",
 ]
 
@@ -39,6 +40,7 @@ REGIMES = ("abrupt", "gradual", "transient", "climate only")
 the driest years."""
 
 _DIP = 128
+_FEWEST_YEARS, _MOST_RAISED = 5, 2.0
 _FEW = 8
 
 
@@ -399,6 +401,76 @@ def bootstrap_run_length(
         asked=1 / thresholds.rate,
         n_years=len(known),
         n_alarms=alarms,
+    )
+
+
+def raise_thresholds(
+    thresholds: Thresholds,
+    history: History,
+    *,
+    rng: np.random.Generator,
+    options: BaselineOptions | None = None,
+    n_seasons: int = 3,
+    n_draws: int = 60,
+) -> Thresholds:
+    """Raise thresholds where the user's own history alarms more often than was set.
+
+    Simulated residuals have the memory of one step; those of a wrong form of the response, or of
+    water that was left out, are skewed and remember for longer. Each year is compared with a
+    baseline of the others, years are drawn whole into healthy records, and all thresholds are
+    multiplied by what keeps the rate on them.
+
+    Parameters
+    ----------
+    thresholds : Thresholds
+    history : History
+        Of a sample of places.
+    rng : numpy.random.Generator
+    options : BaselineOptions, optional
+    n_seasons : int
+        Seasons of each record.
+    n_draws : int
+        Records.
+
+    Returns
+    -------
+    Thresholds
+        Never lower, and at most twice as high: a history with losses of its own is no measure of
+        what is healthy, so places whose history changes are left out too. As they were with fewer
+        than five years.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from headwater.warning import calibrate_thresholds
+    >>> from headwater.warning.charts import Tolerance
+    >>> rng = np.random.default_rng(1)
+    >>> days = np.arange("2010-01-01", "2018-01-01", 16, dtype="datetime64[D]")
+    >>> limits = calibrate_thresholds(days, days[-23:], rng=rng,
+    ...                               tolerance=Tolerance(n_simulations=2000))
+    >>> healthy = History(rng.standard_normal((len(days), 50)), days)
+    >>> higher = raise_thresholds(limits, healthy, rng=rng)
+    >>> bool(1.0 <= higher.threshold[0] / limits.threshold[0] < 1.2)
+    True
+    """
+    chosen, known = options or BaselineOptions(), np.unique(history.years)
+    if len(known) < _FEWEST_YEARS:
+        return thresholds
+    by_year, rho = _left_out(history, known, chosen)
+    limit: Floats = thresholds.at(rho)
+    whole = fit_baseline(history.values, history.times, history.covariates, options=chosen)
+    usable: NDArray[np.bool_] = np.asarray(np.isfinite(limit) & (whole.reason == 0))
+    highest = []
+    for _ in range(n_draws if usable.any() else 0):
+        path = np.concatenate([by_year[one] for one in rng.integers(len(known), size=n_seasons)])
+        start = blank_chart(thresholds.detector, np.full(len(rho), np.nan))
+        statistic, _ = update_chart(start, path)
+        highest.append((np.asarray(statistic).max(axis=0) / limit)[usable])
+    if not highest:
+        return thresholds
+    needed = float(np.quantile(np.concatenate(highest), 1 - thresholds.rate * n_seasons))
+    return replace(
+        thresholds, threshold=thresholds.threshold * float(np.clip(needed, 1.0, _MOST_RAISED))
     )
 
 

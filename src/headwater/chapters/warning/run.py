@@ -26,6 +26,7 @@ from headwater.warning.baseline import REASONS, expected_values, season_parts
 from headwater.warning.charts import DETECTORS, Detector, Thresholds, Tolerance
 from headwater.warning.droughts import drought_watch
 from headwater.warning.monitor import Monitor, Watched, field_control, start_monitor, watch_dates
+from headwater.warning.rehearsal import History, raise_thresholds
 
 if TYPE_CHECKING:
     from headwater.study.step import Context
@@ -35,6 +36,7 @@ __all__ = ["Plan", "Seen", "make_plan", "named_reasons", "watch_grid"]
 Floats = NDArray[np.float64]
 
 _PENTAD = 5
+_REPLAYED = 400
 _SHOCKS = 20_000
 
 
@@ -222,12 +224,21 @@ def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator)
         n_simulations=max(8_000, int(50 / (rate * n_seasons))),
         shocks=shocks,
     )
-    return calibrate_thresholds(
+    limits = calibrate_thresholds(
         times[past],
         _whole_season(times, past, plan),
         rng=rng,
         tolerance=tolerance,
         options=plan.calendar.options,
+    )
+    some = rng.permutation(sample.green.shape[1])[:_REPLAYED]
+    history = History(
+        sample.green[past][:, some],
+        times[past],
+        None if water is None else water[:, past][:, :, some],
+    )
+    return raise_thresholds(
+        limits, history, rng=rng, options=plan.calendar.options, n_seasons=n_seasons
     )
 
 

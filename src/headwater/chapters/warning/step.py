@@ -169,8 +169,8 @@ def _method(plan: Plan) -> str:
         f"expect, fitted in each cell on its history before {plan.split}; a one-sided "
         f"{limits.detector} above {limits.threshold.min():.1f} to "
         f"{limits.threshold.max():.1f} σ, by memory, raises a watch, {limits.rate:g} false ones "
-        "being tolerated per cell and season; a watch that lasts is a warning, and a later season "
-        "confirms it or not. "
+        "being tolerated per cell and season, on the resampled history too; a watch that lasts is "
+        "a warning, and a later season confirms it or not. "
         f"Maps show the cells of which {plan.options.map_share:.0%} are false on average."
     )
 
