@@ -50,6 +50,16 @@ def make_AdjustedTrend(folder: Path) -> Result:
     return adjusted_trend_map(wet, rain)
 
 
+def make_MonthlySeries(folder: Path) -> Result:
+    from headwater.variation.results_of import monthly_series
+
+    maps = load_result(folder, "TrendMap").data
+    months = pd.date_range("2001-01-01", periods=24, freq="MS")
+    cube = maps["slope"].fillna(0.0).expand_dims(time=months).copy().rename("theta")
+    cube.attrs = {"units": "m3 m-3", "long_name": "Soil moisture"}
+    return monthly_series(cube + xr.DataArray(np.arange(24.0), dims="time"))
+
+
 def make_EmmaResult(folder: Path) -> Result:
     from headwater.isotopes import emma
 

@@ -166,7 +166,8 @@ def draw_risk(table: pd.DataFrame) -> Figure:
             axes.set_axisbelow(True)
             axes.set_title(labels_of(table, [name])[0])
         engine: Any = figure.get_layout_engine()
-        engine.set(w_pad=0.12)
+        if engine is not None:  # a panel of a larger figure has none of its own
+            engine.set(w_pad=0.12)
         label = f"Mean {response_of(table)} with its interval" + (f" ({units})" if units else "")
         figure.supxlabel(label, fontsize=9, color=INK)
     return figure
