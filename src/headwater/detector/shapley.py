@@ -335,9 +335,7 @@ def tree_worths(
 
 
 @of_inputs
-def shares_result(
-    worths: Worths, n: int, *, fingerprint: str, cp: float | None, scale: Scale
-) -> SharesResult:
+def shares_result(worths: Worths, n: int, *, cp: float | None, scale: Scale) -> SharesResult:
     """Put shares into a table.
 
     Parameters
@@ -346,8 +344,6 @@ def shares_result(
         From :func:`shapley_values`.
     n : int
         Units.
-    fingerprint : str
-        Of the inputs.
     cp : float or None
         Price of a cut; None where strata were crossed.
     scale : {"q", "q_adjusted"}
@@ -360,7 +356,7 @@ def shares_result(
     Examples
     --------
     >>> worths = shapley_values(["x"], lambda subset: 0.5)
-    >>> shares_result(worths, 10, fingerprint="", cp=None, scale="q").data["percent"].tolist()
+    >>> shares_result(worths, 10, cp=None, scale="q").data["percent"].tolist()
     [100.0]
     """
     everything = frozenset(worths.shares)
@@ -385,7 +381,6 @@ def shares_result(
         data=table,
         method=f"Shares of the q of {what}, after Shapley: they add up to that q.",
         references=(SHAPLEY1953, LI2023, *(() if cp is None else (LUO2022,))),
-        fingerprint=fingerprint,
         choices=(*pruned, f"What is shared is {_SCALES[scale]}."),
         cautions=(*([] if cp is None else [SEARCHED]), INDEPENDENCE_CAUTION),
     )
@@ -493,7 +488,7 @@ def shegd(
     values, worths = tree_worths(response, factors, kinds=kinds, cp=cp, weights=weights)
     n = int((~np.isnan(values)).sum())
     print_of_inputs = fingerprint(values, *map(np.asarray, factors.values()), cp)
-    shared = shares_result(worths, n, fingerprint=print_of_inputs, cp=cp, scale="q")
+    shared = shares_result(worths, n, cp=cp, scale="q")
     if len(factors) < 2:
         return Heterogeneity(shared, None)
     table = pd.DataFrame([_row(pair, worths, n) for pair in combinations(factors, 2)])
