@@ -142,8 +142,10 @@ def test_figures_without_periods_are_not_empty(home: Path) -> None:
     figures = [block for block in chapter.blocks if isinstance(block, FigureBlock)]
     assert {block.name for block in figures} == {
         "dual-isotope",
+        "boxes",
         "means",
         "lines",
+        "lines-plot",
         "mixing-diagram",
         "stacked",
         "fractions",
