@@ -303,6 +303,7 @@ def test_links_begin_with_what_the_client_cannot_make_up(serving):
         f"localhost:{port}": f"http://localhost:{port}",
         "evil.example.org": f"http://127.0.0.1:{port}",
         "localhost:1": f"http://127.0.0.1:{port}",
+        f"localhost:{port}/evil": f"http://localhost:{port}",
     }
     for host, origin in asked.items():
         headers = {"Host": host, "X-Forwarded-Host": "evil.example.org"}

@@ -55,11 +55,11 @@ def origin_of(request: Request, public: str = "") -> str:
     scheme = str(request.scope["scheme"])
     if request.scope.get(_PROXIED):
         return f"{scheme}://{host}"
-    address, arrived = request.scope.get("server") or ("localhost", None)
+    arrived_at, arrived = request.scope.get("server") or ("localhost", None)
+    address = str(arrived_at).removeprefix("::ffff:")  # IPv4 at a socket of IPv6
     same_port = arrived is None or (port or _PORTS.get(scheme)) == arrived
-    if same_port and name in _names_of(str(address)):
-        return f"{scheme}://{host}"
-    shown = f"[{address}]" if ":" in str(address) else str(address)
+    called = name if same_port and name in _names_of(address) else address
+    shown = f"[{called}]" if ":" in called else called
     return f"{scheme}://{shown}" + (f":{arrived}" if arrived not in (None, _PORTS[scheme]) else "")
 
 
