@@ -2,7 +2,8 @@
 
 The same scans serve both: a stream keeps the hours that rules look back at and the little that
 lasts longer (frost, the repeated value, the highest value), so that a series cut into any pieces
-ends with the flags it has in one piece.
+ends with the flags it has in one piece. The compiled scans are imported where they run, for their
+compiler takes 60 MB, which a service without soil moisture need not hold.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
-from headwater.network.quality import _kernels
 from headwater.network.quality.flags import DOUBTS, Flag
 from headwater.network.quality.rules import Rules
 
@@ -198,6 +198,8 @@ class _Scan:
         self._plateaus()
 
     def _states(self) -> None:
+        from headwater.network.quality import _kernels
+
         hours, value, soil, air, _ = self.columns
         rules, here = self.rules, slice(*self.span)
         _kernels.soil_states(
@@ -214,6 +216,8 @@ class _Scan:
         self.flags[here] |= _range(value[here], rules)
 
     def _steps(self) -> None:
+        from headwater.network.quality import _kernels
+
         hours, value, _, _, rain = self.columns
         rules, span, flags, gap = self.rules, self.span, self.flags, self.gap
         change = (rules.least_change, rules.relative_change, rules.window)
@@ -230,6 +234,8 @@ class _Scan:
         _kernels.rises(hours, value, today, span, least, rise, flags)
 
     def _plateaus(self) -> None:
+        from headwater.network.quality import _kernels
+
         hours, value = self.columns[:2]
         rules, span, lasting, flags = self.rules, self.span, self.lasting, self.flags
         frozen = int(Flag.FROZEN)
