@@ -208,11 +208,6 @@ def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator)
     u, _ = innovations(
         fitted, sample.green[past], times[past], None if water is None else water[:, past]
     )
-    pool = u[np.isfinite(u)]
-    shocks = None
-    if len(pool) >= 1000:
-        chosen = rng.choice(pool, min(_SHOCKS, len(pool)), replace=False)
-        shocks = (chosen - chosen.mean()) / chosen.std()
     n_seasons = max(len(np.unique(times[~past].astype("datetime64[Y]"))), least)
     rate = min(plan.options.false_alarms, 0.9 / n_seasons)
     tolerance = Tolerance(
@@ -222,7 +217,7 @@ def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator)
         missing=min(plan.missing, 0.9),
         n_covariates=0 if plan.form is None else 1,
         n_simulations=max(8_000, int(50 / (rate * n_seasons))),
-        shocks=shocks,
+        shocks=_shocks(u[np.isfinite(u)], rng),
     )
     limits = calibrate_thresholds(
         times[past],
@@ -240,6 +235,14 @@ def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator)
     return raise_thresholds(
         limits, history, rng=rng, options=plan.calendar.options, n_seasons=n_seasons
     )
+
+
+def _shocks(pool: Floats, rng: np.random.Generator) -> Floats | None:
+    """Take a standardised sample of innovations, if there are enough to show their shape."""
+    if len(pool) < 1000:
+        return None
+    chosen = rng.choice(pool, min(_SHOCKS, len(pool)), replace=False)
+    return np.asarray((chosen - chosen.mean()) / chosen.std())
 
 
 def _whole_season(
