@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from headwater.chapters import STEPS
 from headwater.errors import ResumeError
+from headwater.grids import cell_area
 from headwater.study import check, load_result, read_study, run
 from headwater.study.demo import write_demo
 from headwater.study.inputs import open_input
@@ -49,6 +51,13 @@ def test_what_is_read_is_what_was_made(demo: Path) -> None:
     samples = pd.read_csv(demo.parent / "data" / "samples.csv")
     assert len(samples) == len(here.samples)
     assert (demo.parent / "data" / "truth.nc").is_file()
+
+
+def test_the_truth_of_the_demo_has_a_place_on_the_earth(demo: Path) -> None:
+    with xr.open_dataset(demo.parent / "data" / "truth.nc", decode_coords="all") as truth:
+        for name, field in truth.data_vars.items():
+            if {"y", "x"} <= set(field.dims):
+                assert float(cell_area(field).max()) > 1e6, name
 
 
 def test_a_demo_replaces_a_demo_and_nothing_else(demo: Path, tmp_path: Path) -> None:

@@ -303,8 +303,13 @@ def _write_truth(here: VirtualHeadwater, data: Path) -> None:
         "noise": json.dumps(dict(truth.noise)),
         "drivers": json.dumps(dict(truth.drivers)),
     }
-    encoding = {name: _PACKED for name, field in truth.fields.data_vars.items() if field.ndim}
-    encoding["soil_moisture"] = _packing("soil_moisture") | _PACKED
+    placed = _PACKED | {"grid_mapping": "spatial_ref"}
+    encoding = {
+        name: placed if {"y", "x"} <= set(field.dims) else _PACKED
+        for name, field in truth.fields.data_vars.items()
+        if field.ndim
+    }
+    encoding["soil_moisture"] = _packing("soil_moisture") | placed
     truth.fields.assign_attrs(facts).to_netcdf(
         data / "truth.nc", engine="h5netcdf", encoding=encoding
     )
