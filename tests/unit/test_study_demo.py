@@ -57,7 +57,7 @@ def test_the_truth_of_the_demo_has_a_place_on_the_earth(demo: Path) -> None:
     with xr.open_dataset(demo.parent / "data" / "truth.nc", decode_coords="all") as truth:
         for name, field in truth.data_vars.items():
             if {"y", "x"} <= set(field.dims):
-                assert float(cell_area(field).max()) > 1e6, name
+                assert float(cell_area(field).max()) == pytest.approx(2480, rel=0.01), name
 
 
 def test_a_demo_replaces_a_demo_and_nothing_else(demo: Path, tmp_path: Path) -> None:
