@@ -90,7 +90,7 @@ def test_addresses_outside_are_json_too(guarded):
     root = client.url.removesuffix("/v1.1")
     for method, path, status in (
         ("GET", "/", 404),
-        ("GET", "/v2.0/Things", 404),
+        ("GET", "/v3.0/Things", 404),
         ("TRACE", "/v1.1/Things", 405),
     ):
         answer = client.session.request(method, root + path, timeout=10)
