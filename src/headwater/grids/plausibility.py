@@ -209,7 +209,7 @@ def _implausible(yearly: float, data: xr.DataArray, term: Term) -> list[str]:
 
 def _unusual(yearly: float, data: xr.DataArray, term: Term) -> list[str]:
     """Warn of monthly amounts that are rather those of a day, or tenths of millimetres."""
-    low, high = _AMOUNTS.get(term.name, (0.0, np.inf))
+    low, high = _AMOUNTS.get(term.name, (-np.inf, np.inf))
     possible = term.plausible[0] <= yearly <= term.plausible[1]
     units = str(data.attrs.get("source_units", ""))
     if not possible or low <= yearly <= high or "time" not in data.dims or _is_rate(units):
