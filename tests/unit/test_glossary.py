@@ -61,7 +61,7 @@ def test_names_and_symbols_are_unique() -> None:
 
 
 def test_colours_are_of_known_quantities_or_statistics() -> None:
-    statistics = {"cv", "trend", "correlation", "p_value", "n"}
+    statistics = {"cv", "trend", "warming", "correlation", "p_value", "n"}
     states = {"drought", "degradation", "warning_state"}
     assert set(COLORMAP) - set(GLOSSARY) == statistics | states
 
