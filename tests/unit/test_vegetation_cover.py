@@ -217,3 +217,12 @@ def test_start_of_season_has_an_honest_error():
     found = greenness_season(data, noise=0.01)
     inside = abs(found["start"] - clean["start"]) < 1.96 * found["start_sd"]
     assert 0.90 < float(inside.mean()) < 0.995
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.01, 0.03])
+def test_the_strength_that_is_chosen_keeps_the_season(noise):
+    # composites of 16 days on steps of 8: little noise makes the valley beyond the season deeper
+    even = cube(8, noise=noise, cells=(1, 1)).resample(time="8D").mean()
+    smooth = whittaker(even)
+    assert smooth.attrs["strength"] < 50.0
+    assert float(smooth.max() - smooth.min()) > 0.4

@@ -98,13 +98,20 @@ def choose_strength(data: Any, *, weights: Any = None) -> float:
     Returns
     -------
     float
-        λ at which, over up to 256 evenly spaced series, misfit and roughness change least from one
-        λ to the next; the median over series.
+        Over up to 256 evenly spaced series, the median of the least λ at which misfit and roughness
+        change less from one λ to the next than they do at its neighbours.
 
     Raises
     ------
     DataError
         If no series has five values.
+
+    Notes
+    -----
+    The curve has a second valley where the season itself is smoothed away; on series with little
+    noise it is the deeper one, so that the first is taken, and on those without noise the only one:
+    where values left out are predicted with 1.5 times the error of the least λ, the λ that
+    predicts them best is taken.
 
     Examples
     --------
@@ -116,7 +123,8 @@ def choose_strength(data: Any, *, weights: Any = None) -> float:
     values = _sampled(data)
     weight = _weights(values, None if weights is None else _sampled(weights))
     curves = _kernels.roughness_rows(values, weight, STRENGTHS)
-    curves = curves[np.isfinite(curves).all(axis=(1, 2))]
+    fit = np.isfinite(curves).all(axis=(1, 2))
+    curves, values, weight = curves[fit], values[fit], weight[fit]
     if not len(curves):
         raise DataError(
             "λ cannot be chosen",
@@ -125,7 +133,45 @@ def choose_strength(data: Any, *, weights: Any = None) -> float:
         )
     change = np.hypot(*np.moveaxis(np.diff(curves, axis=1), 2, 0))
     middle = 0.5 * (np.log10(STRENGTHS[1:]) + np.log10(STRENGTHS[:-1]))
-    return float(10.0 ** np.median(middle[change.argmin(axis=1)]))
+    chosen = _checked(values, weight, 10.0 ** middle[_first_valley(change)])
+    return float(10.0 ** np.median(np.log10(chosen)))
+
+
+def _first_valley(change: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Find in each row the first value that no neighbour up to two places away undercuts."""
+    wide = np.pad(change, ((0, 0), (2, 2)), constant_values=np.inf)
+    around = np.lib.stride_tricks.sliding_window_view(wide, 5, axis=1).min(axis=2)
+    # the least value of a row is a valley, so that there is always one
+    return np.asarray((change <= around).argmax(axis=1), dtype=np.int64)
+
+
+def _checked(values: Rows, weight: Rows, chosen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Replace λ that smooth the season away by those that predict left-out values best."""
+    least = _held_out(values, weight, np.full(len(values), STRENGTHS[0]))
+    lost = _held_out(values, weight, chosen) > 1.5 * least
+    if not lost.any():
+        return chosen
+    rows, own = values[lost], weight[lost]
+    errors = np.stack([_held_out(rows, own, np.full(len(rows), one)) for one in STRENGTHS])
+    out = chosen.copy()
+    out[lost] = STRENGTHS[errors.argmin(axis=0)]
+    return out
+
+
+def _held_out(values: Rows, weight: Rows, strength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Root mean square error, by series, of every third value predicted by the others."""
+    seen = weight > 0.0
+    fold = np.cumsum(seen, axis=1) % 3
+    total, n = np.zeros(len(values)), np.zeros(len(values))
+    for one in range(3):
+        out = seen & (fold == one)
+        smooth = _kernels.whittaker_rows(
+            values, np.where(out, 0.0, weight), strength, values.shape[1]
+        )
+        known = out & np.isfinite(smooth)
+        total += (np.where(known, smooth - values, 0.0) ** 2).sum(axis=1)
+        n += known.sum(axis=1)
+    return np.asarray(np.sqrt(total / np.maximum(n, 1.0)))
 
 
 def _sampled(data: ArrayLike) -> Rows:
