@@ -91,6 +91,24 @@ def make_VegetationForecast(folder: Path) -> Result:
     return VegetationForecast(rows, "Weather of other years.")
 
 
+def make_CoverSeries(folder: Path) -> Result:
+    from headwater.vegetation.results import CoverSeries
+
+    del folder
+    days = pd.date_range("2001-01-04", periods=6, freq="8D")
+    rows = pd.DataFrame({"place": "meadow", "time": days, "cover": 0.3, "smooth": 0.31})
+    return CoverSeries(rows, "Cover at steps of eight days.")
+
+
+def make_PlaceGrades(folder: Path) -> Result:
+    from headwater.vegetation.results import PlaceGrades
+
+    del folder
+    rows = pd.DataFrame({"place": ["a", "b"], "damage": [12.0, np.nan], "grade": ["light", None]})
+    rows["damage_low"], rows["damage_high"] = rows["damage"] - 5.0, rows["damage"] + 5.0
+    return PlaceGrades(rows, "Loss.", edges=(10.0, 20.0), grades=("none", "light", "moderate"))
+
+
 def make_HierarchicalPosterior(folder: Path) -> Result:
     from headwater.isotopes.mixing.hierarchical import HierarchicalPosterior
 

@@ -26,6 +26,7 @@ from headwater.cli import (
     samples,
     serve,
     validate,
+    vegetation,
 )
 from headwater.cli.errors import report_errors
 from headwater.cli.output import print_json
@@ -253,6 +254,7 @@ app.command("downscale")(downscale.run_downscale)
 app.command("twin")(downscale.run_twin)
 app.command("validate")(validate.run_validate)
 app.command("detect")(detect.run_detect)
+app.command("vegetation")(vegetation.run_vegetation)
 app.command("hindcast")(hindcast.run_hindcast)
 app.command("watch")(early_warning.run_watch)
 app.add_typer(samples.app, name="samples")

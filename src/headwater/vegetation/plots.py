@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from headwater.figures import Outline
+    from headwater.vegetation.results import PlaceGrades
 
 __all__ = [
     "band_seasons",
     "capacity_maps",
     "capacity_scatter",
     "cover_map",
+    "cover_series",
     "degraded_map",
     "effect_maps",
     "forecast_fans",
     "grade_map",
+    "place_grades",
     "response_curves",
     "season_map",
     "share_map",
@@ -42,6 +45,28 @@ def cover_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     """Draw cover at peak season of :class:`headwater.vegetation.results.CoverMap`."""
     cover = data["cover"].assign_attrs(long_name="Cover at peak season", units="1")
     return map_figure(cover, quantity="ndvi", outline=outline, limits=(0.0, 1.0))
+
+
+def cover_series(table: pd.DataFrame) -> Figure:
+    """Draw the series of :class:`headwater.vegetation.results.CoverSeries`, a panel for a place."""
+    # more than a few panels cannot be read; the table has all places
+    places = list(dict.fromkeys(table["place"]))
+    drawn = places[:_MOST_LINES]
+    with house_style():
+        figure = new_figure(7.4, 1.0 + 1.6 * len(drawn))
+        panels = figure.subplots(len(drawn), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, place in zip(panels, drawn, strict=True):
+            own = table[table["place"] == place]
+            axes.plot(own["time"], own["cover"], ".", ms=3, color=MUTED, label="mean of 8 days")
+            axes.plot(own["time"], own["smooth"], color=CATEGORY[2], label="smoothed")
+            axes.set_title(str(place), fontsize=9, loc="left")
+            axes.set_ylim(-0.02, 1.02)
+        figure.supylabel("Cover", fontsize=9, color=INK)
+        if len(places) > len(drawn):
+            figure.supxlabel(f"{len(places) - len(drawn)} more places in the table", fontsize=9)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=2)
+    return figure
 
 
 def season_map(data: xr.Dataset, name: str, outline: Outline | None = None) -> Figure:
@@ -65,7 +90,7 @@ def band_seasons(table: pd.DataFrame) -> Figure:
             ):
                 if first not in own or own[[first, last]].isna().all(axis=None):
                     continue
-                at = place + 0.18 * (2 * shift - 1)
+                at = place + 0.18 * (2 * shift - 1) * ("warm_start" in own)
                 span = own[[first, last]].mean()
                 label = name if place == 0 else None
                 axes.plot(span, [at, at], color=color, lw=5, solid_capstyle="butt", label=label)
@@ -202,6 +227,42 @@ def grade_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:
     return map_figure(
         grade, quantity="degradation", outline=outline, stipple=unsure, categories=names
     )
+
+
+def place_grades(result: PlaceGrades) -> Figure:
+    """Draw damage of each place between the edges of the grades."""
+    table = result.data
+    graded = table[table["damage"].notna()]
+    with house_style():
+        figure = new_figure(7.0, 1.5 + 0.32 * max(len(graded), 2))
+        axes = figure.add_subplot()
+        at = np.arange(len(graded))
+        damage = graded["damage"].to_numpy(np.float64)
+        low, high = (graded[f"damage_{end}"].to_numpy(np.float64) for end in ("low", "high"))
+        width = np.maximum(np.stack([damage - low, high - damage]), 0.0)
+        axes.errorbar(damage, at, xerr=width, fmt="o", ms=4, color=CATEGORY[5], elinewidth=1.2)
+        last = max(float(np.max(high, initial=0.0)), *result.edges, 0.0) * 1.05 + 2.0
+        first = min(float(np.min(low, initial=0.0)), 0.0) * 1.05
+        bounds = [first, *result.edges, last]
+        for name, begin, end in zip(result.grades, bounds, bounds[1:], strict=False):
+            axes.annotate(
+                name,
+                (0.5 * (begin + end), 1.02),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                fontsize=8,
+                color=MUTED,
+            )
+        for edge in result.edges:
+            axes.axvline(edge, color=MUTED, lw=0.8, ls="--")
+        axes.set_xlim(first, last)
+        axes.set_yticks(at, list(graded["place"]))
+        axes.set_ylim(len(graded) - 0.4, -0.6)
+        loss = result.basis == "relative_loss"
+        axes.set_xlabel("Loss of cover at peak season (%)" if loss else "Ground without cover (%)")
+        if len(graded) < len(table):
+            axes.set_title(f"{len(table) - len(graded)} places have no grade", fontsize=9, pad=18)
+    return figure
 
 
 def degraded_map(data: xr.Dataset, outline: Outline | None = None) -> Figure:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CapacityMap",
     "CoverMap",
+    "CoverSeries",
     "EndValueTable",
     "GradeMap",
     "GrowthSeasons",
+    "PlaceGrades",
     "ResponseCurves",
     "ResponseMap",
     "SeasonMap",
@@ -60,6 +62,22 @@ class CoverMap(MapResult):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CoverSeries(TableResult):
+    """Cover of single places in time.
+
+    Columns: ``place``, ``time``, ``cover``, ``smooth`` with ``smooth_error`` (standard deviation of
+    cover about it) and, where cover comes from it, ``ndvi`` [1].
+    """
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the series of up to six places, a panel for each."""
+        from headwater.vegetation import plots
+
+        with drawing_on(ax):
+            return plots.cover_series(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SeasonMap(MapResult):
     """Growing seasons from greenness, or from temperature.
 
@@ -93,10 +111,12 @@ class SeasonMap(MapResult):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GrowthSeasons(TableResult):
-    """Seasons by elevation band and year.
+    """Seasons by elevation band, or place, and year.
 
-    Columns: ``zone``, ``year``, ``start``, ``peak``, ``end`` (from greenness), ``warm_start``,
-    ``warm_end`` (from temperature) [day of year], ``cells``.
+    Columns: ``zone``, ``year``, ``start``, ``peak``, ``end`` (from greenness) [day of year]; of
+    bands also ``warm_start``, ``warm_end`` (from temperature) [day of year] and ``cells``; of
+    places ``start_sd``, ``end_sd`` [d], ``amplitude`` [1], ``n`` (values of the year) and
+    ``reason`` (why there is no start or end).
     """
 
     def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
@@ -135,8 +155,8 @@ class ResponseMap(MapResult):
 class ResponseCurves(TableResult):
     """Response curves of parts of the area.
 
-    Columns: ``by`` (type, elevation or area), ``zone``, ``month``, ``water`` [m3 m-3], ``cover``,
-    ``low``, ``high`` [1], ``form``, ``memory``, ``cells``, ``years``.
+    Columns: ``by`` (type, elevation, area or place), ``zone``, ``month``, ``water`` [m3 m-3],
+    ``cover``, ``low``, ``high`` [1], ``form``, ``memory``, ``cells``, ``years``.
     """
 
     def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
@@ -209,3 +229,34 @@ class GradeMap(MapResult):
 
         with drawing_on(ax):
             return plots.degraded_map(self.data, outline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaceGrades(TableResult):
+    """Degradation grades of single places.
+
+    Columns: ``place``, ``baseline``, ``recent``, ``years_before``, ``years_after``, ``damage``
+    (loss against the baseline, or 100 minus cover) with ``damage_low``, ``damage_high`` [%] (95 %),
+    ``grade``, the probability of each grade ``p_none`` to ``p_severe`` [1], ``certain``,
+    ``seasons`` (heavy or worse by themselves), ``reason`` (why there is no grade).
+
+    Attributes
+    ----------
+    edges : tuple of float
+        Damage at which the grades after the first begin [%].
+    grades : tuple of str
+        Grades of the profile, best first.
+    basis : str
+        What is graded, as of :class:`headwater.vegetation.profiles.GradeProfile`.
+    """
+
+    edges: tuple[float, ...] = ()
+    grades: tuple[str, ...] = ()
+    basis: str = "relative_loss"
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw damage with its interval, place by place, between the edges of the grades."""
+        from headwater.vegetation import plots
+
+        with drawing_on(ax):
+            return plots.place_grades(self)

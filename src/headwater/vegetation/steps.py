@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from headwater.errors import DataError
 from headwater.vegetation._series import dates, times_of
 
-__all__ = ["mean_blocks", "mean_steps"]
+__all__ = ["level_months", "mean_blocks", "mean_steps"]
 
 Floats = NDArray[np.float64]
 
@@ -69,6 +69,51 @@ def mean_steps(
     coords = {name: c for name, c in data.coords.items() if "time" not in c.dims}
     dims = ("time", *(dim for dim in data.dims if dim != "time"))
     return xr.DataArray(mean, {"time": axis, **coords}, dims, data.name, dict(data.attrs))
+
+
+def level_months(data: xr.DataArray) -> xr.DataArray:
+    """Take out how a mean year rises or falls within each month; months keep their means.
+
+    Parameters
+    ----------
+    data : DataArray (time, ...)
+        Cover or NDVI on the days on which it was seen; gaps as NaN.
+
+    Returns
+    -------
+    Same dims as `data`
+        float64.
+
+    Notes
+    -----
+    A model with one mean for each month takes the growth from the first to the last day of May for
+    an anomaly. Each cell's values of a month, of all years, lose their line over the day of the
+    month; fewer than three different days have none.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2001-05-01", "2001-05-16", "2001-05-31", "2002-05-16"])
+    >>> cover = xr.DataArray([0.2, 0.3, 0.4, 0.34], {"time": days}, "time")
+    >>> level_months(cover).values.round(2).tolist()
+    [0.3, 0.3, 0.3, 0.34]
+    """
+    times = times_of(data)
+    ordered = data.transpose("time", ...)
+    values = ordered.values.astype(np.float64).reshape(len(times), -1)
+    day = times.day.to_numpy().astype(np.float64)[:, None]
+    for month in range(1, 13):
+        own = times.month == month
+        if np.unique(day[own]).size < 3:
+            continue
+        part = values[own]
+        seen = np.isfinite(part)
+        n = np.maximum(seen.sum(axis=0), 1)
+        x = np.where(seen, day[own], 0.0)
+        x = np.where(seen, day[own] - x.sum(axis=0) / n, 0.0)
+        square = (x * x).sum(axis=0)
+        slope = (x * np.where(seen, part, 0.0)).sum(axis=0) / np.where(square > 0, square, 1.0)
+        values[own] = part - slope * x
+    return ordered.copy(data=values.reshape(ordered.shape)).transpose(*data.dims)
 
 
 def mean_blocks(data: xr.DataArray, side: int) -> xr.DataArray:

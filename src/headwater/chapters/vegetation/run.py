@@ -24,6 +24,14 @@ from headwater.chapters.vegetation.inputs import (
     typical_step,
 )
 from headwater.chapters.vegetation.step import profile_of
+from headwater.chapters.vegetation.years import (
+    FEWEST_VALUES,
+    LAGGED_DAYS,
+    RESPONSE_DAYS,
+    compared_years,
+    greenest_months,
+    whole_seasons,
+)
 from headwater.errors import DataError
 from headwater.vegetation import results as kinds
 
@@ -35,11 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ground", "Notes", "bands_of", "cover_of", "describe_vegetation"]
 
-_FEWEST_VALUES = 20
 _SAMPLE = 500
-_RESPONSE_DAYS = 16
 _MOST_IN_CURVE = 400
-_LAGGED_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,29 +125,18 @@ def _ground(context: Context, options: VegetationOptions, roles: Roles, notes: N
     types = still_map(context, roles.types)
     kinds_of = None if types is None else types.values.ravel().astype(np.float64)
     sample = ndvi.part(cells[:: max(1, cells.size // _SAMPLE)])
-    months = options.peak_months or _greenest(sample, context.study.growing_season)
+    months = options.peak_months or greenest_months(sample, context.study.growing_season)
     ends, kept = _ends(context, ndvi, cells, kinds_of, months, sample)
     if kinds_of is not None:
         notes.add("of types with too few values for end values", cells.size - kept.size, "cells")
     # the last step may reach into a year of which nothing else is known
-    whole = _whole_seasons(ndvi.times, months)
-    baseline, recent = _spans(options, whole)
+    whole = whole_seasons(ndvi.times, months)
+    baseline, recent = compared_years(options, whole)
     if baseline is None:
         notes.add("too few for a baseline: no grade", len(whole), "seasons")
     return Ground(
         ndvi, kept, kinds_of, ends, choose_strength(sample), months, tuple(whole), baseline, recent
     )
-
-
-def _greenest(sample: xr.DataArray, season: tuple[int, int]) -> tuple[int, ...]:
-    """Find the two neighbouring months of the season that are greenest."""
-    monthly = sample.mean("cell").groupby("time.month").mean()
-    inside = monthly.sel(month=slice(*season))
-    if inside.sizes["month"] < 2:
-        return tuple(int(month) for month in inside["month"].values)
-    pairs = inside.values[1:] + inside.values[:-1]
-    first = int(inside["month"].values[int(np.nanargmax(pairs))])
-    return (first, first + 1)
 
 
 def _ends(
@@ -172,8 +166,8 @@ def _ends(
         )
         own = None if types is None else xr.DataArray(types[cells], dims="cell")
         rng = context.rng
-        full = end_values(peaks, rng=rng, types=own, min_values=_FEWEST_VALUES).table
-        bare = end_values(sample, rng=rng, min_values=_FEWEST_VALUES).table.loc[0]
+        full = end_values(peaks, rng=rng, types=own, min_values=FEWEST_VALUES).table
+        bare = end_values(sample, rng=rng, min_values=FEWEST_VALUES).table.loc[0]
         table = full.assign(bare=bare["bare"], bare_sd=bare["bare_sd"])
         table = table[table["full"] > table["bare"] + 0.02]
         words = (
@@ -190,27 +184,6 @@ def _ends(
     if types is None or set(ends.table.index) == {0}:
         return ends, cells
     return ends, cells[np.isin(types[cells], list(ends.table.index))]
-
-
-def _whole_seasons(times: pd.DatetimeIndex, months: tuple[int, ...]) -> list[int]:
-    """List the years whose peak months all have steps."""
-    by_year = pd.Series(times.month, index=times.year).groupby(level=0).agg(set)
-    return [int(year) for year, seen in by_year.items() if set(months) <= seen]  # type: ignore[call-overload]
-
-
-def _spans(
-    options: VegetationOptions, years: list[int]
-) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """Choose the years of the baseline and the recent ones, where the study file does not."""
-    n = len(years)
-    recent_count = 0 if n < 4 else (1 if n == 4 else 2 if n < 8 else 3)
-    recent = options.recent or ((years[-recent_count], years[-1]) if recent_count else None)
-    if recent is None:
-        return options.baseline, None
-    before = [year for year in years if year < recent[0]]
-    count = max(3, (n + 1) // 2)
-    usual = (before[0], before[: min(count, len(before))][-1]) if len(before) >= 3 else None
-    return options.baseline or usual, recent
 
 
 def _seasons_and_grades(
@@ -485,14 +458,14 @@ def _responses(
     water = cells_of(context, roles.water, step, stamp="end")
     first, last = context.study.growing_season
     months = options.months or tuple(range(first, last + 1))
-    lags = {"lags": max(1, _LAGGED_DAYS // step), "step": float(step)}
+    lags = {"lags": max(1, LAGGED_DAYS // step), "step": float(step)}
     usable = ground.cells[np.isfinite(water.values[:, ground.cells]).any(axis=0)]
     notes.add("with NDVI but without soil water", ground.cells.size - usable.size, "cells")
     if not usable.size:
         return {}
     maps = []
     for part in parts_of(usable):
-        cover = mean_steps(cover_of(ground, part, options.power), _RESPONSE_DAYS).astype(float)
+        cover = mean_steps(cover_of(ground, part, options.power), RESPONSE_DAYS).astype(float)
         fit = fit_response(cover, water.part(part), months=months, **lags)  # type: ignore[arg-type]
         maps.append(fit.maps)
     data = on_grid(xr.concat(maps, "cell"), usable, ground.ndvi.like)
@@ -537,7 +510,7 @@ def _curves(
                 own = np.sort(context.rng.choice(own, _MOST_IN_CURVE, replace=False))
             if own.size == 0:
                 continue
-            cover = mean_steps(cover_of(ground, own, options.power), _RESPONSE_DAYS).astype(float)
+            cover = mean_steps(cover_of(ground, own, options.power), RESPONSE_DAYS).astype(float)
             table = response_curves(
                 cover, water.part(own), rng=context.rng, months=months, n_resamples=200, **lags
             )
