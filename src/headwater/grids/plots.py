@@ -404,7 +404,7 @@ def wrapped(label: str, width: int) -> str:
     Examples
     --------
     >>> wrapped("Soil moisture of the growing season (m³ m⁻³)", 26).splitlines()[-1]
-    'season (m³\xa0m⁻³)'
+    'growing season (m³\xa0m⁻³)'
     """
     held = re.sub(r"\([^()]*\)", lambda found: found[0].replace(" ", "\u00a0"), label)
     return textwrap.fill(held, width, break_long_words=False)

@@ -94,6 +94,7 @@ def resolve(entity: EntitySet, path: Path) -> Target:
 
     Examples
     --------
+    >>> from headwater.network.sensorthings.model import ENTITY_SETS
     >>> things = ENTITY_SETS["Things"]
     >>> resolve(things, Path(("Datastreams", "unitOfMeasurement", "symbol"))).within
     ('symbol',)
@@ -144,6 +145,7 @@ def condition(expression: Expression, scope: Scope) -> Sql:
     Examples
     --------
     >>> from headwater.network.sensorthings.expression import read_expression
+    >>> from headwater.network.sensorthings.model import ENTITY_SETS
     >>> scope = Scope(ENTITY_SETS["Observations"], "sqlite", now=0)
     >>> condition(read_expression("result gt 0.3"), scope)
     Sql(text='(t.result_number > ?)', parameters=(0.3,))
