@@ -451,7 +451,6 @@ def _responses(
         notes.add("too few for a response to water", len(ground.years), "years")
         return {}
     from headwater.vegetation.response import fit_response
-    from headwater.vegetation.steps import mean_steps
 
     assert roles.water is not None
     step = max(WATER_DAYS, int(np.ceil(typical_step(context.variable(roles.water)))))
@@ -465,7 +464,7 @@ def _responses(
         return {}
     maps = []
     for part in parts_of(usable):
-        cover = mean_steps(cover_of(ground, part, options.power), RESPONSE_DAYS).astype(float)
+        cover = _for_response(context, roles, cover_of(ground, part, options.power))
         fit = fit_response(cover, water.part(part), months=months, **lags)  # type: ignore[arg-type]
         maps.append(fit.maps)
     data = on_grid(xr.concat(maps, "cell"), usable, ground.ndvi.like)
@@ -473,8 +472,9 @@ def _responses(
         data[name].attrs |= {"long_name": words}
     result = kinds.ResponseMap(
         data,
-        "Cover at steps of 16 days against soil water of the 60 days before: linear, plateau or "
-        "saturating, one slope or one for each month, chosen by leaving out whole years.",
+        "Cover at steps of up to 16 days, less its mean course within each month, against soil "
+        "water of the 60 days before: linear, plateau or saturating, one slope or one for each "
+        "month, chosen by leaving out whole years.",
         ("Lu et al. (2020), as quoted in doi:10.5194/hess-28-719-2024",),
         cautions=(
             "What water does not explain may be grazing, rodents, disease, warmth or noise.",
@@ -485,12 +485,20 @@ def _responses(
     return found | ({} if curves is None else {"curves": curves})
 
 
+def _for_response(context: Context, roles: Roles, cover: xr.DataArray) -> xr.DataArray:
+    """Average cover in steps of a response; composites, which fill one each, keep their dates."""
+    from headwater.vegetation.steps import level_months, mean_steps
+
+    if typical_step(context.variable(roles.ndvi)) < RESPONSE_DAYS:
+        cover = mean_steps(cover, RESPONSE_DAYS).astype(float)
+    return level_months(cover)
+
+
 def _curves(
     context: Context, options: VegetationOptions, roles: Roles, ground: Ground, about: Any
 ) -> kinds.ResponseCurves | None:
     """Draw response curves by vegetation type and by elevation band."""
     from headwater.vegetation.curves import response_curves
-    from headwater.vegetation.steps import mean_steps
 
     water, usable, months, lags = about
     if len(ground.years) < 4:
@@ -510,7 +518,7 @@ def _curves(
                 own = np.sort(context.rng.choice(own, _MOST_IN_CURVE, replace=False))
             if own.size == 0:
                 continue
-            cover = mean_steps(cover_of(ground, own, options.power), RESPONSE_DAYS).astype(float)
+            cover = _for_response(context, roles, cover_of(ground, own, options.power))
             table = response_curves(
                 cover, water.part(own), rng=context.rng, months=months, n_resamples=200, **lags
             )

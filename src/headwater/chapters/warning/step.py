@@ -327,7 +327,7 @@ def _alerts(
     return found
 
 
-STEP = Step(
+STEP: Step = Step(
     name="warning",
     title="Watch for drought and degradation",
     needs=("grids",),
