@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 from matplotlib.axes import Axes
 
+from headwater.errors import ResumeError
 from headwater.results import MapResult, Result, TableResult
 from headwater.study import load_result, save_result
 from headwater.study.result_names import HOME_OF_RESULT, result_class
@@ -269,3 +270,13 @@ def test_every_class_of_results_is_saved_and_comes_back(
             pd.testing.assert_frame_equal(two, one, check_index_type=False)
         elif isinstance(one, pd.Series):
             pd.testing.assert_series_equal(two, one, check_index_type=False, check_freq=False)
+
+
+@pytest.mark.parametrize(("name", "lost"), [("MixingPosterior", 3), ("TrendMap", 200)])
+def test_a_result_that_was_cut_is_refused(
+    folder: Path, tmp_path: Path, name: str, lost: int
+) -> None:
+    data = save_result(tmp_path, name, example(folder, name))[0]
+    data.write_bytes(data.read_bytes()[:-lost])
+    with pytest.raises(ResumeError, match=rf"no readable result.*{name}.*--fresh"):
+        load_result(tmp_path, name)

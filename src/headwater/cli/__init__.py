@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,9 +29,12 @@ from headwater.cli import (
     vegetation,
 )
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_json
+from headwater.cli.output import print_json, warn
 from headwater.cli.study_run import draw_report, log_shown, run_with_progress, settings_of
 from headwater.errors import ProblemsError
+
+if TYPE_CHECKING:
+    from headwater.study.model import Study
 
 __all__ = ["app", "main"]
 
@@ -214,7 +217,22 @@ def report(file: _File = Path("study.toml"), dpi: _Dpi = None, quiet: _Quiet = F
                 found=str(study.results),
                 do=f"Compute them with: headwater run {file}",
             )
+        _warn_of_unfinished(study, file)
         draw_report(study, settings_of(study, dpi=dpi), quiet=quiet)
+
+
+def _warn_of_unfinished(study: Study, file: Path) -> None:
+    """Name the steps of which the report will have no chapter."""
+    from headwater.chapters import STEPS
+    from headwater.study.engine import wanted_steps
+    from headwater.study.folder import finished_steps
+
+    finished = finished_steps(study.results)
+    names = [step.name for step in wanted_steps(study, STEPS) if step.name not in finished]
+    if names:
+        warn(
+            [f"Not finished, so not in the report: {', '.join(names)}. First: headwater run {file}"]
+        )
 
 
 @app.command()

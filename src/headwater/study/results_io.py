@@ -105,27 +105,35 @@ def load_result(results: str | Path, key: str) -> Result:
     Raises
     ------
     ResumeError
-        If there is no such result, or it is not one of ours.
+        If there is no such result, it is not one of ours, or one of its files was cut.
     """
     card = Path(results) / f"{key}.json"
     try:
         about = json.loads(card.read_text(encoding="utf-8"))
         kind = result_class(about.pop("class"))
+        data: Any = _load_data(card.with_suffix(""), kind, about)
     except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
         raise ResumeError(
             f"no readable result '{key}' in {results}",
             found=f"{type(error).__name__}: {error}",
             do="Run the study again, with --fresh if it does not repair itself",
         ) from error
-    stem = card.with_suffix("")
-    if issubclass(kind, MapResult):
-        data: Any = _load_maps(stem.with_name(f"{stem.name}.nc"))
-    else:
-        layout = about.pop("columns")
-        data = _load_table(stem.with_name(f"{stem.name}.csv"), layout, about.pop("attrs"))
     saved = str(about.get("fingerprint", ""))
     found = kind(data=data, **{name: unpack(value) for name, value in about.items()})
     return with_fingerprint(found, saved)
+
+
+def _load_data(stem: Path, kind: type[Result], about: dict[str, Any]) -> Any:
+    """Read the maps or the table of a card; what belongs to them is taken out of `about`."""
+    if issubclass(kind, MapResult):
+        return _load_maps(stem.with_name(f"{stem.name}.nc"))
+    layout, rows = about.pop("columns"), about.pop("rows", None)
+    path = stem.with_name(f"{stem.name}.csv")
+    table = _load_table(path, layout, about.pop("attrs"))
+    # a table that was cut reads without complaint, and its last number may have lost digits
+    if (rows is not None and len(table) != rows) or not path.read_bytes().endswith(b"\n"):
+        raise ValueError(f"{path.name} is cut short: {len(table)} whole or half rows")
+    return table
 
 
 def _save_maps(home: Path, name: str, maps: xr.Dataset) -> list[Path]:
@@ -163,7 +171,11 @@ def _save_table(home: Path, name: str, table: pd.DataFrame) -> tuple[list[Path],
     # without its mark, Excel takes UTF-8 for the code page of the machine
     options: Any = {"index": False, "lineterminator": "\n", "encoding": "utf-8-sig"}
     write_whole(path, lambda to: table.to_csv(to, **options))
-    return [path], {"columns": layout, "attrs": dict(table.attrs)}
+    return [path], {
+        "columns": layout,
+        "rows": len(table),
+        "attrs": dict(table.attrs),
+    }
 
 
 def _load_table(path: Path, layout: dict[str, Any], attrs: dict[str, Any]) -> pd.DataFrame:
