@@ -337,6 +337,7 @@ def test_overview_and_export(store: Store, tmp_path: Path) -> None:
     assert told.loc["Battery voltage", "battery_days"] == pytest.approx(10.0, abs=0.2)
     assert told["state"].tolist() == ["heard", "heard"]
     assert (series_status(store, at=at + 30 * DAY)["state"] == "silent").all()
+    assert (series_status(store, at=at - 30 * DAY)["state"] == "in the future").all()
     n = write_export(store, tmp_path / "a.csv", quantities=["soil_moisture"], good=True)
     table = pd.read_csv(tmp_path / "a.csv")
     assert n == len(table) == 479

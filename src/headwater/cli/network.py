@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -345,7 +346,9 @@ def status(
             "state": "state",
             "battery_days": "battery [d]",
         }
-        print_table(frame, heads, title="Series")
+        # a shared number of decimals would round soil moisture to that of temperatures
+        values = [f"{value:.4g}" if math.isfinite(value) else "" for value in frame["value"]]
+        print_table(frame.assign(value=values), heads, title="Series")
 
 
 @app.command()
