@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+_LISTED = 600  # characters of a list of known words, of which a damaged file may have any number
+
+
 class HeadwaterError(Exception):
     """Root of all errors that Headwater raises on purpose.
 
@@ -160,6 +163,8 @@ def nearest(word: str, known: Sequence[str], listed: Sequence[str] = ()) -> str:
     """
     import difflib
 
-    listing = "Known: " + (", ".join(listed or sorted(known)) or "none")
+    names = ", ".join(listed or sorted(known))
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in names[:_LISTED])
+    listing = f"Known: {shown or 'none'}{' …' if len(names) > _LISTED else ''}"
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean '{close[0]}'? {listing}" if close else listing

@@ -52,3 +52,10 @@ def test_the_nearest_word_is_suggested_only_when_near() -> None:
     assert nearest("temprature", ["temperature", "ndvi"]).startswith("Did you mean 'temperature'?")
     assert nearest("qqq", ["b", "a"]) == "Known: a, b"
     assert nearest("metr", ["metre", "m"], ["m"]) == "Did you mean 'metre'? Known: m"
+
+
+def test_names_out_of_a_damaged_file_do_not_flood_the_terminal() -> None:
+    listing = nearest("time", ["\x1b[2J" + "x" * 5000])
+    assert len(listing) < 700
+    assert listing.isprintable()
+    assert listing.endswith(" …")
