@@ -16,6 +16,7 @@ from headwater.study.folder import (
     replace_folder,
     running_folder,
 )
+from headwater.study.inputs import of_input
 from headwater.study.provenance import checksum, input_files
 
 
@@ -45,10 +46,12 @@ def test_a_folder_whose_log_cannot_be_written_is_told(tmp_path: Path) -> None:
         opened(tmp_path).__enter__()
 
 
-def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])
+def test_a_full_disk_is_told_as_such(tmp_path: Path, number: int) -> None:
     def fill() -> None:
-        with opened(tmp_path):
-            raise OSError(errno.ENOSPC, "No space left on device")
+        # while the values of an input are written, too: the input is sound
+        with opened(tmp_path), of_input("ndvi"):
+            raise OSError(number, os.strerror(number))
 
     with pytest.raises(ResumeError, match=r"is full.*Make room, then run again"):
         fill()

@@ -288,7 +288,7 @@ def _features(path: Path, encoding: str | None) -> tuple[str, dict[str, Any], An
     import shapely
 
     if not path.exists():
-        raise InputError("no such file", found=str(path), do="Correct the path of the area")
+        raise InputError("no such file", found=str(path), do="Correct this path")
     try:
         layers = pyogrio.list_layers(path)
         polygonal = [name for name, kind in layers if kind and "Polygon" in kind]

@@ -20,7 +20,7 @@ from headwater.grids.geometry import crs_of, geobox_of
 
 __all__ = ["own_words", "write_geotiff", "write_netcdf", "write_zarr"]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, *_FULL)
 # What is joined before it is written, of all variables together [bytes].
 _GATHERED = 24e6

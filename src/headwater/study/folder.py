@@ -15,6 +15,7 @@ from pathlib import Path
 from headwater.errors import ResumeError
 
 __all__ = [
+    "FULL",
     "check_owner",
     "claim",
     "finished",
@@ -33,7 +34,8 @@ _OWNER = ".study"
 _RUNNING, _OLD, _WRITING, _LEFT = ".running-", ".old-", ".writing-", ".left-"
 _KEY = ".key"
 """In the folder of a running step: the fingerprint that it will have."""
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk, a quota or a limit on files answers to one who writes more than they allow."""
 _PATIENCE = 20
 
 
@@ -184,7 +186,7 @@ def _full_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, ResumeError) or error.errno not in _FULL:
+        if isinstance(error, ResumeError) or error.errno not in FULL:
             raise
         raise ResumeError(
             "the results folder is full",

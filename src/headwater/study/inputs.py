@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import CRSError, HeadwaterError, InputError, ResumeError
+from headwater.study.folder import FULL
 from headwater.study.points import is_point_table, open_points
 from headwater.tables.options import DEFAULTS
 
@@ -65,6 +66,8 @@ def of_input(name: str) -> Iterator[None]:
             f"[inputs.{name}]: {error.wrong}", found=error.found, do=error.do
         ) from error
     except _DAMAGE as error:
+        if getattr(error, "errno", None) in FULL:  # the results folder is full, the input sound
+            raise
         raise InputError(
             f"[inputs.{name}]: its values cannot be read",
             found=(str(error).splitlines() or [type(error).__name__])[0][:200],
