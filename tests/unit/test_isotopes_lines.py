@@ -155,3 +155,8 @@ def test_an_interval_without_correlation_is_unbounded() -> None:
     low, high = plain.slope_interval()
     assert (low + high) / 2 == pytest.approx(plain.slope)
     assert high - low == pytest.approx(2 * 4.302653 * plain.slope_se)
+
+
+def test_values_that_do_not_differ_are_the_reason_given() -> None:
+    with pytest.raises(DataError, match=r"4 different δ¹⁸O, 1 different values.*computed from"):
+        fit_line(np.array([-12.0, -11, -10, -9]), np.full(4, 10.0), label="excess")

@@ -341,7 +341,9 @@ def _complete(given: dict[str, Any], label: str) -> dict[str, Any]:
     if len(counted) < 3 or np.ptp(counted) == 0 or np.ptp(arrays["y"]) == 0:
         raise DataError(
             f"no line can be fitted to '{label}'",
-            found=f"{len(counted)} complete samples, {len(np.unique(counted))} different δ¹⁸O",
-            do="A line needs three samples or more that differ; widen the group",
+            found=f"{len(counted)} complete samples, {len(np.unique(counted))} different δ¹⁸O, "
+            f"{len(np.unique(arrays['y']))} different values over them",
+            do="A line needs three samples or more that differ in both; widen the group, and "
+            "look whether one was computed from the other",
         )
     return arrays
