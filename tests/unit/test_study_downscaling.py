@@ -17,7 +17,7 @@ from headwater.study import load_result, parse_study, read_study, run
 from headwater.study.checks import survey
 from headwater.study.satellite_demo import write_satellite_demo
 
-QUICK = "trees = 10\nrows = 800\nlearners = ['forest']\n"
+QUICK = "trees = 10\nrows = 800\nlearners = ['forest']\nfold_count = 3\n"
 QUIET = Settings(threads=1)
 
 
