@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.errors import report_errors
+from headwater.cli.network_keep import existing_store
 
 if TYPE_CHECKING:
-    from headwater.network.store.protocol import Store
+    pass
 
 __all__ = [
     "ack",
@@ -34,13 +35,6 @@ _Store = Annotated[
 ]
 _Rules = Annotated[Path, typer.Option("--rules", help="Rules file (TOML).")]
 _Key = Annotated[str, typer.Argument(help="Of the alert: headwater alerts list.")]
-
-
-def _opened(store: str) -> Store:
-    from headwater.cli.network_keep import store_address
-    from headwater.network import open_store
-
-    return open_store(store_address(store))
 
 
 @app.command()
@@ -76,7 +70,7 @@ def watch(
         wanted = read_rules(rules)
         send, owner = sender(wanted), f"{socket.gethostname()}:{os.getpid()}"
         rng = np.random.default_rng()
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             while True:
                 for alert in evaluate(opened, wanted):
                     typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
@@ -101,7 +95,7 @@ def list_(
         from headwater.alerts.outbox import dead_messages
         from headwater.network.times import iso
 
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             found = list_alerts(opened, open_only=not all_)
             for one in found:
                 typer.echo(f"{one.state:<12} {iso(one.raised)}  {one.headline}  [{one.key}]")
@@ -123,7 +117,7 @@ def show(key: _Key, store: _Store = "network.db") -> None:
         from headwater.alerts.events import read_evidence
         from headwater.errors import InputError
 
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             found = read_evidence(opened, key)
         if not found:
             raise InputError(
@@ -142,7 +136,7 @@ def ack(
     with report_errors():
         from headwater.alerts import acknowledge
 
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             found = acknowledge(opened, key, by)
         typer.echo(f"{found.state}: {found.headline}")
 
@@ -163,7 +157,7 @@ def silence(
         from headwater.network.times import iso
 
         until = now() + int(hours * 3600e6)
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             id = add_silence(opened, reason=reason, until=until, rule=rule, station=station, by=by)
         typer.echo(f"Silence {id} until {iso(until)}")
 
@@ -177,7 +171,7 @@ def try_(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
         from headwater.network.times import iso
 
         wanted = read_rules(rules)
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             for rule in wanted.rule:
                 rows = replay_store(opened, rule)
                 typer.echo(f"{rule.name}: {len(rows)} messages")
@@ -197,7 +191,7 @@ def feed(
     with report_errors():
         from headwater.alerts.feed import atom_feed
 
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             text = atom_feed(opened, address)
         part = out.with_name(f".writing-{out.name}")
         part.write_bytes(text)

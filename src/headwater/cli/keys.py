@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.network_keep import store_address
+from headwater.cli.network_keep import existing_store
 
 if TYPE_CHECKING:
     from headwater.network.keys import Key
-    from headwater.network.store.protocol import Store
 
 __all__ = ["add", "app", "list_", "revoke"]
 
@@ -53,7 +52,7 @@ def add(
         if station and role is _Role.read:
             do = "Leave --station out, or give --role write"
             raise InputError("stations limit what a key writes, not what it reads", do=do)
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             token = keys.issue(
                 opened, name, role.value, stations=station or (), rate_per_minute=rate, days=days
             )
@@ -72,7 +71,7 @@ def list_(store: _Store = "network.db") -> None:
         from headwater.network import keys
         from headwater.network.times import iso
 
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             found = keys.listed(opened)
         rows = [
             {
@@ -96,7 +95,7 @@ def revoke(name: _Name, store: _Store = "network.db") -> None:
         from headwater.network import keys
         from headwater.network.times import iso
 
-        with _opened(store) as opened:
+        with existing_store(store) as opened:
             key = keys.revoke(opened, name)
         when = iso(key.revoked or 0)[:19].replace("T", " ")
         typer.echo(f"The key of '{name}' opens nothing since {when} UTC.")
@@ -111,17 +110,3 @@ def _valid(key: Key) -> str:
     if key.expires is None:
         return "until revoked"
     return f"{'until' if now() < key.expires else 'expired'} {iso(key.expires)[:10]}"
-
-
-def _opened(store: str) -> Store:
-    """Open a store that is there: a misspelt name would make a new one, and keys to nothing."""
-    from pathlib import Path
-
-    from headwater.errors import InputError
-    from headwater.network import open_store
-    from headwater.network.store.open import sqlite_path
-
-    if not store.startswith("postgres") and not sqlite_path(store)[0].exists():
-        do = "Make it with: headwater serve, or name it with --store"
-        raise InputError("there is no such store", found=str(Path(store)), do=do)
-    return open_store(store_address(store))

@@ -11,6 +11,7 @@ import typer
 from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import (
     archive,
+    existing_store,
     letters,
     recall,
     store_address,
@@ -220,15 +221,12 @@ def _show_control(reported: list[Controlled]) -> None:
 @app.command()
 def check(address: _Address = _DEFAULT) -> None:
     """Control the quality of what has no flags yet, and show what was found."""
-    with report_errors():
-        from headwater.network import open_store
-
-        with open_store(store_address(address)) as store:
-            reported = _controlled(store, None)
-            if reported:
-                _show_control(reported)
-            else:
-                typer.echo("All observations have their flags.")
+    with report_errors(), existing_store(address) as store:
+        reported = _controlled(store, None)
+        if reported:
+            _show_control(reported)
+        else:
+            typer.echo("All observations have their flags.")
 
 
 @app.command()
@@ -243,10 +241,9 @@ def derive(
 ) -> None:
     """Write hourly, daily and pentad means, root zone storage, network mean and stability."""
     with report_errors():
-        from headwater.network import open_store
         from headwater.network.derived.write import derive as derive_all
 
-        with open_store(store_address(address)) as store:
+        with existing_store(address) as store:
             reported = derive_all(store, offset=offset, root_depth=root_depth)
         new = sum(one.written.inserted + one.written.updated + one.removed for one in reported)
         values = sum(one.n for one in reported)
@@ -328,10 +325,9 @@ def status(
 ) -> None:
     """Show every series: how many, since when, last heard, last value, how much is doubted."""
     with report_errors():
-        from headwater.network import open_store
         from headwater.network.overview import series_status
 
-        with open_store(store_address(address)) as store:
+        with existing_store(address) as store:
             frame = series_status(store, derived=all_)
             typer.echo(f"{store.count()} observations of {len(frame)} series in {store.address}")
         heads = {
@@ -371,12 +367,11 @@ def export(
 ) -> None:
     """Write observations to a table: one row each, with unit, flag and reasons."""
     with report_errors():
-        from headwater.network import open_store
         from headwater.network.overview import write_export
         from headwater.network.times import microseconds
 
         first, last = (None if text is None else microseconds(text) for text in (start, end))
-        with open_store(store_address(address)) as store:
+        with existing_store(address) as store:
             n = write_export(
                 store,
                 file,
@@ -398,10 +393,9 @@ def backup(
 ) -> None:
     """Copy the store, while it is in use, into a folder with a manifest of hashes."""
     with report_errors():
-        from headwater.network import open_store
         from headwater.network.store.backup import back_up
 
-        with open_store(store_address(address)) as store:
+        with existing_store(address) as store:
             made = back_up(store, folder)
         typer.echo(f"{made.observations} observations in {len(made.files)} files: {folder}")
 

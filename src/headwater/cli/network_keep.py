@@ -13,8 +13,9 @@ from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
     from headwater.network.store.dead_letters import DeadLetter
+    from headwater.network.store.protocol import Store
 
-__all__ = ["archive", "letters", "recall", "store_address", "with_password"]
+__all__ = ["archive", "existing_store", "letters", "recall", "store_address", "with_password"]
 
 _Address = Annotated[
     str, typer.Option("--store", envvar="HEADWATER_STORE", help="A file, or postgresql://….")
@@ -79,6 +80,24 @@ def store_address(address: str) -> str:
     return with_password(address, None, "HEADWATER_STORE_PASSWORD_FILE")
 
 
+def existing_store(address: str) -> Store:
+    """Open a store that is there: a misspelt name would make a new, empty one.
+
+    Raises
+    ------
+    InputError
+        If there is no such store.
+    """
+    from headwater.errors import InputError
+    from headwater.network import open_store
+    from headwater.network.store.open import sqlite_path
+
+    if not address.startswith("postgres") and not sqlite_path(address)[0].exists():
+        do = "Make it with: headwater network init, or headwater serve; or name it with --store"
+        raise InputError("there is no such store", found=str(Path(address)), do=do)
+    return open_store(store_address(address))
+
+
 def archive(
     address: _Address = _DEFAULT,
     before: Annotated[
@@ -90,11 +109,10 @@ def archive(
 ) -> None:
     """Move closed months into Parquet files, from which they are read as before."""
     with report_errors():
-        from headwater.network import open_store
         from headwater.network.store import archive_months
         from headwater.network.times import microseconds
 
-        with open_store(store_address(address)) as store:
+        with existing_store(address) as store:
             if verify:
                 typer.echo(f"{archive_months.verify(store)} files hold what was written")
                 return
@@ -114,12 +132,11 @@ def recall(
 ) -> None:
     """Bring archived months back into the store, to list and filter them over SensorThings."""
     with report_errors():
-        from headwater.network import open_store
         from headwater.network.store import archive_months
         from headwater.network.times import microseconds
 
         first, last = (None if t is None else microseconds(t, "UTC") for t in (start, end))
-        with open_store(store_address(address)) as store:
+        with existing_store(address) as store:
             n = archive_months.recall(store, start=first, end=last)
         typer.echo(f"{n} observations are back in the store")
 
@@ -133,12 +150,11 @@ def letters(
 ) -> None:
     """Show the messages that could not be read; try them again with a mapping, or drop them."""
     with report_errors():
-        from headwater.network import open_store
         from headwater.network.ingest.mapping import read_mapping
         from headwater.network.ingest.mqtt import retry_letters
         from headwater.network.store.dead_letters import drop_letters, read_letters
 
-        with open_store(store_address(address)) as store:
+        with existing_store(address) as store:
             if mapping is not None:
                 kept, left = retry_letters(store, read_mapping(mapping))
                 typer.echo(f"{kept} messages read now, {left} still refused")
