@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-network demo-platform test front-end fast lint bench architecture checklist house clean
+.PHONY: docs demo demo-network demo-platform test front-end fast lint bench architecture checklist house clean
 
 demo: $(VENV)/installed
 	$(BIN)/headwater demo --out headwater-demo --no-open
