@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_json, warn, write_results
+from headwater.cli.output import (
+    Json,
+    Out,
+    Reading,
+    announce_reading,
+    print_json,
+    write_results,
+)
 
 __all__ = ["run_detect"]
 
@@ -63,17 +70,9 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
         int, typer.Option(min=99, help="Responses made by chance, and resamples.")
     ] = 999,
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 1,
-    reading: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="What the file leaves open: dates=dmy, encoding=gbk, missing=x|y; repeat.",
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the tables as JSON for other programs.")
-    ] = False,
+    reading: Reading = None,
+    out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Find which factors explain a column of a table (geographical detector)."""
     with report_errors():
@@ -94,9 +93,7 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
             coordinates=coordinates,
             reading=parse_options(reading or ()),
         )
-        for line in () if as_json else read.report.choices():
-            typer.echo(line)
-        warn(read.report.guesses)
+        announce_reading(read.report, quiet=as_json)
         sample = table_sample(read.without(weights), y, coordinates=coordinates, weights=weights)
         found = detect_sample(
             sample,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_table, warn, write_results
+from headwater.cli.output import Out, print_table, warn, write_results
 from headwater.cli.study_run import draw_report, progress_of, run_with_progress, settings_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run_twin(
         typer.Option(help="Synthetic truths; default: twins of the study file, or 2.", min=2),
     ] = None,
     threads: _Threads = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
+    out: Out = None,
 ) -> None:
     """State what skill to expect of a downscaling before a map is made."""
     with report_errors() as place:

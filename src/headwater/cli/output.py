@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,10 +13,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from headwater.results import Result
+    from headwater.tables.report import ReadingReport
 
 
-__all__ = ["print_json", "print_table", "warn", "write_results"]
+__all__ = [
+    "Json",
+    "Out",
+    "Reading",
+    "announce_reading",
+    "print_json",
+    "print_table",
+    "warn",
+    "write_results",
+]
 
+Out = Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="What the file leaves open: dates=dmy, encoding=gbk, missing=x|y; repeat.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the tables as JSON for other programs.")]
+"""Options that commands which read a table and write results have alike."""
 _MOST_ROWS = 60
 _WIDEST = 96
 
@@ -105,6 +125,20 @@ def warn(sentences: Iterable[str]) -> None:
         typer.echo(
             textwrap.fill(text, _WIDEST, initial_indent="! ", subsequent_indent="  "), err=True
         )
+
+
+def announce_reading(report: ReadingReport, *, quiet: bool = False) -> None:
+    """Print how a table was read, and warn of what was guessed.
+
+    Parameters
+    ----------
+    report : ReadingReport
+    quiet : bool
+        Print only what was guessed.
+    """
+    for line in () if quiet else report.choices():
+        typer.echo(line)
+    warn(report.guesses)
 
 
 def write_results(

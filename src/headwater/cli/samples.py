@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_table, warn, write_results
+from headwater.cli.output import Out, print_table, warn, write_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,6 @@ _Set = Annotated[
         help="A key of [samples] in the study file, as TOML: --set 'altitude=[3000, 3500]'.",
     ),
 ]
-_Out = Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")]
 _Sources = Annotated[
     list[str] | None, typer.Option("--source", help="An end member; repeat for each.")
 ]
@@ -52,7 +51,7 @@ _PLACE = {"grouping": "grouping", "label": "group", "period": "period"}
 
 
 @app.command()
-def check(file: _File, set_: _Set = None, out: _Out = None) -> None:
+def check(file: _File, set_: _Set = None, out: Out = None) -> None:
     """Look for what cannot be, and for what is unlikely; name the rows."""
     with report_errors():
         from headwater.errors import DataError
@@ -98,7 +97,7 @@ def summary(
     period: _Period = "month",
     weighted: Annotated[bool, typer.Option("--weighted", help="Weigh by the amount.")] = False,
     set_: _Set = None,
-    out: _Out = None,
+    out: Out = None,
 ) -> None:
     """Report means of δ¹⁸O, δ²H, d-excess and lc-excess by group and period."""
     with report_errors():
@@ -163,7 +162,7 @@ def lines(
         str | None, typer.Option(help="Slope and intercept of a given meteoric line: 7.9,12.4")
     ] = None,
     set_: _Set = None,
-    out: _Out = None,
+    out: Out = None,
 ) -> None:
     """Fit water lines by group, cross them with the meteoric line, and judge them."""
     with report_errors():
@@ -244,7 +243,7 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
     by: _By = None,
     period: _Period = "month",
     set_: _Set = None,
-    out: _Out = None,
+    out: Out = None,
 ) -> None:
     """Report of which sources each group of waters is mixed, with intervals."""
     with report_errors():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_table, warn, write_results
+from headwater.cli.output import Out, print_table, warn, write_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def run_validate(  # noqa: PLR0913, PLR0917 - a command has the options that its
             help="What the table of stations leaves open: zone=Asia/Shanghai, dates=dmy; repeat.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
+    out: Out = None,
 ) -> None:
     """Compare a product with stations: scores with intervals that know of autocorrelation."""
     with report_errors():

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_json, print_table, warn, write_results
+from headwater.cli.output import (
+    Json,
+    Out,
+    Reading,
+    announce_reading,
+    print_json,
+    print_table,
+    warn,
+    write_results,
+)
 
 if TYPE_CHECKING:
     from headwater.chapters.vegetation.options import VegetationOptions
@@ -116,17 +125,9 @@ def run_vegetation(  # noqa: PLR0913, PLR0917 - a command has the options that i
         str, typer.Option(help="Degradation grades: a profile's name, or your YAML file.")
     ] = "gb19377-cover",
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)] = 1,
-    reading: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="What the file leaves open: dates=dmy, encoding=gbk, missing=x|y; repeat.",
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the tables as JSON for other programs.")
-    ] = False,
+    reading: Reading = None,
+    out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Describe vegetation from a table: cover, seasons, response to soil water, degradation."""
     with report_errors():
@@ -154,9 +155,7 @@ def run_vegetation(  # noqa: PLR0913, PLR0917 - a command has the options that i
             scale=scale,
             reading=parse_options(reading or ()),
         )
-        for line in () if as_json else read.report.choices():
-            typer.echo(line)
-        warn(read.report.guesses)
+        announce_reading(read.report, quiet=as_json)
         found = describe_places(read, options, seed=seed)
         kept = read.report.lines()
         if as_json:
