@@ -14,7 +14,7 @@ from headwater.figures import drawing_on
 from headwater.grids.geometry import crs_of, geobox_of, grid_coords, is_geographic
 from headwater.grids.kriging import Kriging, LeaveOneOut
 from headwater.grids.variogram import Variogram, empirical_variogram, fit_variogram
-from headwater.results import MapResult, fingerprint, of_inputs
+from headwater.results import MapResult, of_inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,9 +136,8 @@ def krige_stations(
         ),
         _method(kriging, "with external drift" if kriging.drifts_ else "ordinary"),
         _REFERENCES,
-        fingerprint(series, np.asarray(coordinates), str(geobox), str(variogram), str(neighbours)),
-        (_said(variogram),),
-        _cautions(series, score),
+        choices=(_said(variogram),),
+        cautions=_cautions(series, score),
     )
 
 
@@ -214,9 +213,8 @@ def krige_grid(
         kriged,
         _method(kriging, "ordinary") + " Cell centres stood for stations.",
         _REFERENCES[:1],
-        fingerprint(cells, str(source), str(geobox), str(variogram), neighbours),
-        (_said(variogram),),
-        (_NOT_FOR_GRIDS,),
+        choices=(_said(variogram),),
+        cautions=(_NOT_FOR_GRIDS,),
     )
 
 

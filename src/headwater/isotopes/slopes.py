@@ -14,7 +14,7 @@ from headwater.inference.multiplicity import holm
 from headwater.isotopes.lines import Method, WaterLine, fit_line
 from headwater.isotopes.results import LineTable, SlopeTests
 from headwater.isotopes.samples import group_label, group_rows
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 __all__ = ["equal_slopes", "fit_lines"]
 
@@ -71,7 +71,6 @@ def fit_lines(
             "Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331 (DOI recalled, unchecked), "
             "doi:10.1016/j.jhydrol.2014.10.033",
         ),
-        fingerprint(samples["d18O"], samples["d2H"], tuple(names), method, weighted),
         cautions=(*refused, *sorted(notes)),
     )
 
@@ -149,7 +148,6 @@ def equal_slopes(samples: pd.DataFrame, by: Iterable[str], *, level: float = 0.9
         table,
         "Analysis of covariance of equal slopes; pairs by Welch's t, adjusted by Holm",
         ("Holm (1979), Scand. J. Stat. 6:65 (no DOI)",),
-        fingerprint(centred, tuple(parts)),
     )
 
 

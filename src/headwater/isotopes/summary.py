@@ -15,7 +15,7 @@ from headwater.isotopes.excess import d_excess, d_excess_sd, lc_excess, lc_exces
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.results import GroupTests, SampleSummary
 from headwater.isotopes.samples import group_label, group_rows
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +123,6 @@ def summarise(
             "Dansgaard (1964), Tellus 16:436, doi:10.3402/tellusa.v16i4.8993",
             "Landwehr & Coplen (2006), IAEA-CN-118/56, 132 (no DOI; recalled, unchecked)",
         ),
-        fingerprint(table["d18O"], table["d2H"], tuple(names), weighted),
         cautions=cautions,
     )
 
@@ -240,7 +239,6 @@ def compare_groups(
             "doi:10.1080/01621459.1952.10483441",
             "Holm (1979), Scand. J. Stat. 6:65 (no DOI)",
         ),
-        fingerprint(samples[quantity], by),
         cautions=(
             "The tests take samples as independent: samples of one profile or one site are "
             "not, and their p-values are too small.",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from headwater.errors import DataError, nearest
 from headwater.figures import drawing_on
-from headwater.results import TableResult, fingerprint, of_inputs
+from headwater.results import TableResult, of_inputs
 from headwater.validation.agreement_intervals import agreement
 from headwater.validation.anomalies import long_term_anomalies, short_term_anomalies
 from headwater.validation.effective_size import fit_persistence
@@ -268,11 +268,12 @@ def scorecard(
         table,
         _method(chosen),
         _REFERENCES,
-        fingerprint(product, reference, repr(chosen)),
-        _choices(chosen),
-        _cautions(left_out, chosen, product),
-        _long(whole, known),
-        None if strata is None else pd.Series({str(k): v for k, v in strata.items()}, dtype=object),
+        choices=_choices(chosen),
+        cautions=_cautions(left_out, chosen, product),
+        pairs=_long(whole, known),
+        strata=None
+        if strata is None
+        else pd.Series({str(k): v for k, v in strata.items()}, dtype=object),
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
-from headwater.results import TableResult, fingerprint, of_inputs
+from headwater.results import TableResult, of_inputs
 from headwater.warning.baseline import (
     BaselineOptions,
     baseline_design,
@@ -245,7 +245,6 @@ def score_detector(
         f"Alarms within {within:g} days of an event are hits; before it early, later late. Delays "
         "are of the Kaplan-Meier curve, in which events not found are censored.",
         ("Kaplan & Meier (1958), doi:10.2307/2281868",),
-        fingerprint(alarm, event, start, end, within, [] if names is None else names.tolist()),
     )
 
 

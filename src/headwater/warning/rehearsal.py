@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
-from headwater.results import TableResult, fingerprint, of_inputs
+from headwater.results import TableResult, of_inputs
 from headwater.warning.baseline import BaselineOptions, fit_baseline, innovations, season_parts
 from headwater.warning.charts import Thresholds, blank_chart, update_chart
 from headwater.warning.evaluation import first_alarms, score_detector
@@ -189,7 +189,6 @@ def rehearse(
         f"and watched for {how.n_seasons} seasons against a baseline of the others; climate only: "
         "the driest years taken out, nothing planted.",
         (),
-        fingerprint(history.values, history.times, how, thresholds.threshold),
         cautions=few if n_years < _FEW else (),
     )
 

@@ -31,7 +31,7 @@ from headwater.isotopes.audit.rules_means import (
 from headwater.isotopes.audit.tables import NEEDS, Case, Claims, Finding, prepare
 from headwater.isotopes.envelope import Envelope
 from headwater.isotopes.results import AuditReport
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 from headwater.tables import ReadingOptions, read_table
 from headwater.tables.numbers import plain
 from headwater.tables.options import DEFAULTS
@@ -113,7 +113,6 @@ def audit_tables(claims: Claims, *, envelope: Envelope | None = None) -> AuditRe
         f"Audit of {claims.title}: {worst} impossible, {len(table) - worst} doubtful, "
         f"{sum(checked.values())} checks by {sum(n > 0 for n in checked.values())} rules",
         (claims.citation,) if claims.citation else (),
-        fingerprint(*(part.to_csv() for part in (case.means, case.lines, case.facts))),
         choices=(
             "Rounding is allowed for twice over; a value with fewer decimals than its column is "
             "taken to have lost trailing zeros",

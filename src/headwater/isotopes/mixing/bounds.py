@@ -13,7 +13,7 @@ from headwater.isotopes._arrays import Flags, Floats
 from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import BoundsTable
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -172,9 +172,8 @@ def feasible_bounds(
         table,
         "Smallest and largest possible fraction of each source, by linear programming.",
         (_REFERENCE,),
-        fingerprint(sources.mean, mixtures.mean, np.asarray(tolerance), dict(caps or {})),
-        tuple(f"{name} may make up at most {cap:g}" for name, cap in (caps or {}).items()),
-        _impossible(mixtures, possible),
+        choices=tuple(f"{name} may make up at most {cap:g}" for name, cap in (caps or {}).items()),
+        cautions=_impossible(mixtures, possible),
     )
 
 

@@ -15,7 +15,7 @@ from headwater.isotopes._arrays import Flags, Floats, Places
 from headwater.isotopes.mixing._simplex import affine_solve, project
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import MixingTable
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -340,9 +340,8 @@ def mix_closed_form(
         "Fractions by least squares on the simplex in the metric of all errors; first-order errors "
         "with the covariance of the tracers (Genereux 1998; Phillips and Gregg 2001).",
         _REFERENCES + ((_PHILLIPS_KOCH,) if concentration else ()),
-        fingerprint(mixtures.mean, *[one.mean for one in sets], dict(caps or {})),
-        tuple(f"{name} may make up at most {cap:g}" for name, cap in (caps or {}).items()),
-        _cautions(table, mixtures),
+        choices=tuple(f"{name} may make up at most {cap:g}" for name, cap in (caps or {}).items()),
+        cautions=_cautions(table, mixtures),
     )
 
 

@@ -17,7 +17,7 @@ from headwater.isotopes.mixing.closed_form import simplex_fractions
 from headwater.isotopes.mixing.composition import name_rows
 from headwater.isotopes.mixing.results import EmmaResult
 from headwater.isotopes.mixing.source_checks import in_polygon
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -231,9 +231,8 @@ def emma(
         f"End-member mixing analysis of the {'correlation' if correlation else 'covariance'} "
         f"matrix of {p} tracers, n = {len(values)}.",
         _REFERENCES,
-        fingerprint(values, correlation, cumulative),
-        (f"cumulative variance: {cumulative:g}", f"parallel analysis: {simulations} simulations"),
-        _cautions(ranks, p),
+        choices=_choices(cumulative, simulations),
+        cautions=_cautions(ranks, p),
         ranks=ranks,
         fit=fit,
         scores=scores,
@@ -260,6 +259,13 @@ def _structure_rank(fit: pd.DataFrame, p: int) -> int:
         if fit.loc[fit["rank"] == rank, "p"].min() * p > 0.05:
             return rank
     return p
+
+
+def _choices(cumulative: float, simulations: int) -> tuple[str, ...]:
+    return (
+        f"cumulative variance: {cumulative:g}",
+        f"parallel analysis: {simulations} simulations",
+    )
 
 
 def _cautions(ranks: dict[str, int], p: int) -> tuple[str, ...]:

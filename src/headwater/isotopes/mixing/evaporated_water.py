@@ -22,7 +22,7 @@ from headwater.isotopes.mixing.importance_sampling import (
 from headwater.isotopes.mixing.posterior import unmoved
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior
 from headwater.isotopes.mixing.results import EvaporatedSourceTable, MixingPosterior
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -223,13 +223,12 @@ def evaporated_source(
         "Source of evaporated water on the meteoric line, by importance sampling of the model of "
         "Bowen et al. (2018); rows of the slope have no unit.",
         (_REFERENCE,),
-        fingerprint(waters.mean, errors, str(line), slope, n_resamples),
-        (
+        choices=(
             f"slope of evaporation {slope[0]:g} ± {slope[1]:g}",
             f"enrichment {belief.kind} ({belief.first:g}, {belief.second:g})",
             f"source is {'one water' if kind == 'sample' else 'the mean of many waters'}",
         ),
-        tuple(f"{row.sample}: {row.status}." for row in silent.itertuples()),
+        cautions=tuple(f"{row.sample}: {row.status}." for row in silent.itertuples()),
     )
 
 
@@ -445,9 +444,8 @@ def mix_evaporated(
         "Posterior fractions of evaporated mixtures by importance sampling of the model of Bowen "
         "et al. (2018).",
         (_REFERENCE,),
-        fingerprint(sources.mean, mixtures.mean, errors, slope, n_resamples),
-        beliefs.choices(),
-        tuple(f"{row.mixture}: {row.status}." for row in silent.itertuples())
+        choices=beliefs.choices(),
+        cautions=tuple(f"{row.mixture}: {row.status}." for row in silent.itertuples())
         + unmoved(rows, beliefs.shares, mixtures.labels, rng),
         draws=rows,
         parameters=pd.concat(parameters, ignore_index=True),

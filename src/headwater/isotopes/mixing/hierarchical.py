@@ -17,7 +17,7 @@ from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_cap
 from headwater.isotopes.mixing.posterior import RESIDUALS, Residual
 from headwater.isotopes.mixing.priors import FractionPrior, dirichlet_prior, held_by_caps
 from headwater.isotopes.mixing.results import MixingPosterior
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 __all__ = [
     "Effects",
@@ -178,9 +178,8 @@ def mix_hierarchical(  # noqa: PLR0913 - each option is a choice of the model
         "Posterior fractions of a hierarchical mixing model in log-ratio space by Hamiltonian "
         f"Monte Carlo; {RESIDUALS[residual]}.",
         _REFERENCES,
-        fingerprint(sources.mean, cells.mean, cells.n, str(effects), residual, length),
-        _choices(model, effects, length),
-        held_by_caps(model.prior, draws, list(dict.fromkeys(table["mixture"]))),
+        choices=_choices(model, effects, length),
+        cautions=held_by_caps(model.prior, draws, list(dict.fromkeys(table["mixture"]))),
         draws=draws,
         parameters=_parameters(flat, sources.tracers),
         overall=overall,

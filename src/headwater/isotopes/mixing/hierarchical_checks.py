@@ -21,7 +21,7 @@ from headwater.isotopes.mixing.hierarchical import (
 )
 from headwater.isotopes.mixing.hierarchical_chains import draw_prior, run_chains, within_caps
 from headwater.isotopes.mixing.importance_sampling import PARETO_LIMIT, pareto_smooth
-from headwater.results import TableResult, fingerprint, of_inputs
+from headwater.results import TableResult, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -184,7 +184,6 @@ def grouped_kfold(
         table,
         f"Cross-validation by {by}, {len(held)} folds.",
         _LOO,
-        fingerprint(sources.mean, cells.mean, by, folds, length),
         cautions=(words + "divergences): run longer chains.",) if doubtful.any() else (),
         elpd=float(elpd.sum()),
         se=float(elpd.std(ddof=1) * np.sqrt(len(samples))),

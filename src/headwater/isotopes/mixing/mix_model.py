@@ -13,7 +13,7 @@ from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._simplex import project
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.results import MixLikelihood
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -279,9 +279,8 @@ def mix_carrera(sources: Composition, mixtures: Composition) -> MixLikelihood:
         table,
         "Fractions and end members by maximum likelihood (MIX, Carrera et al. 2004).",
         (_REFERENCE,),
-        fingerprint(sources.mean, source_sd, mixtures.mean, mixture_sd),
-        ("errors of the tracers taken as independent",),
-        tuple(
+        choices=("errors of the tracers taken as independent",),
+        cautions=tuple(
             f"{row.source} had to move by {row.shift:.1f} standard deviations in {row.tracer}: "
             "it does not fit the mixtures."
             for row in far.itertuples()

@@ -28,7 +28,7 @@ from headwater.isotopes.mixing.priors import (
 )
 from headwater.isotopes.mixing.results import MixingPosterior
 from headwater.isotopes.mixing.source_checks import polygon_test
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,13 +158,8 @@ def mix_posterior(  # noqa: PLR0913 - each option is a choice of the model
         "Posterior fractions of independent groups by Pareto-smoothed importance sampling; "
         f"{RESIDUALS[residual]}.",
         _REFERENCES,
-        fingerprint(
-            [sources.mean, sources.covariance, sources.n],
-            [mixtures.mean, mixtures.covariance, mixtures.n, mixtures.error],
-            [str(model), chosen.describe(), n_resamples, n_kept],
-        ),
-        _choices(density, mixtures, model),
-        _cautions(table, sources, mixtures, rng)
+        choices=_choices(density, mixtures, model),
+        cautions=_cautions(table, sources, mixtures, rng)
         + unmoved(fractions, chosen, mixtures.labels, rng)
         + held_by_caps(density.prior, fractions, mixtures.labels),
         draws=fractions,

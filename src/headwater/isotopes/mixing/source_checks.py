@@ -13,7 +13,7 @@ from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing._simplex import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import Identifiability, PolygonTable
-from headwater.results import fingerprint, of_inputs
+from headwater.results import of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -137,9 +137,8 @@ def polygon_test(
         f"Share of {n_resamples} simulated mixing polygons that hold the mixture (Smith et al. "
         "2013).",
         _REFERENCES,
-        fingerprint(sources.mean, sources.covariance, mixtures.mean, n_resamples),
-        (f"corners drawn from the {_SPREADS[spread]}",),
-        _cautions(table, mixtures),
+        choices=(f"corners drawn from the {_SPREADS[spread]}",),
+        cautions=_cautions(table, mixtures),
     )
 
 
@@ -216,7 +215,6 @@ def identifiability(sources: Composition, mixtures: Composition) -> Identifiabil
         "Whether the tracers distinguish the sources: separation, condition, hull share and "
         "error of one sample.",
         (),
-        fingerprint(sources.mean, sources.covariance, mixtures.mean),
         cautions=tuple(table.loc[table["verdict"] == "bad", "sentence"]),
     )
 
