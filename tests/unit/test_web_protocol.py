@@ -1,5 +1,6 @@
 """Small answers go out at once, and what stalls is dropped."""
 
+import asyncio
 import http.client
 import socket
 import threading
@@ -22,11 +23,14 @@ class Quick(ImpatientProtocol):
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         return
-    more = True
+    more = scope["path"] != "/refused"
+    if not more:
+        await asyncio.sleep(0.2)
     while more:
         more = (await receive()).get("more_body", False)
     body = BIG if scope["path"] == "/big" else b"yes"
-    await send({"type": "http.response.start", "status": 200, "headers": []})
+    headers = [(b"connection", b"close")] if scope["path"] == "/refused" else []
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -110,3 +114,30 @@ def test_small_answers_go_out_without_delay() -> None:
         held = connection.transport.get_extra_info("socket")
         assert held.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         client.close()
+
+
+REFUSED = b"POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n"
+
+
+def test_a_refusal_is_read_by_who_still_sends() -> None:
+    with served(Quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(REFUSED + b"x" * 400_000)  # more than is read ahead
+        time.sleep(0.5)
+        connection.sendall(b"x" * 599_999)
+        answer = b""
+        while part := connection.recv(1000):
+            answer += part
+        assert b"yes" in answer
+
+
+def test_who_never_stops_sending_is_dropped_all_the_same() -> None:
+    with served(Quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(REFUSED)
+        for _ in range(200):
+            time.sleep(0.05)
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                return
+        pytest.fail("still open")

@@ -14,6 +14,7 @@ from headwater.network import open_store
 from headwater.network.keys import RateLimit, issue, revoke
 from headwater.network.sensorthings.context import Limits
 from headwater.web.origin import TrustedProxies
+from headwater.web.protocol import ImpatientProtocol
 from headwater.web.security import Access, Gate, Guard, create_service, first_key, is_local
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
@@ -75,7 +76,9 @@ def running(app):
     """Serve in a thread of its own on a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", ws="none", proxy_headers=False)
+        config = uvicorn.Config(
+            app, http=ImpatientProtocol, log_level="critical", ws="none", proxy_headers=False
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

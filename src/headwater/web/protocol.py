@@ -2,7 +2,7 @@
 
 A logger that lost its link, or somebody who means harm, may open a connection and send half a
 request, or ask for much and read nothing. Each holds memory and a file descriptor until it is
-dropped.
+dropped. Who sends more than is wanted still gets to read why it is refused.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -21,6 +22,37 @@ STALL = 20.0
 """Seconds after which a connection is dropped on which nothing moves that should."""
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 """Linger for no time: closing resets the connection."""
+_FAREWELL = 2.0
+"""Seconds for which what still comes is thrown away, so that the answer can be read."""
+
+
+class _PatientTransport:
+    """A transport that lets the other side read the answer before it closes.
+
+    To close while the other side still sends resets the connection, and the answer is lost on its
+    way (RFC 9112, section 9.6). Our half is closed first, and what comes is thrown away.
+    """
+
+    def __init__(self, transport: asyncio.Transport, sending: Callable[[], bool]) -> None:
+        self._transport, self._sending = transport, sending
+        self.leaving: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more will be answered."""
+        return self.leaving is not None or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close, at once only where the other side has sent all that it has to."""
+        if self.is_closing() or not self._sending() or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        loop = asyncio.get_running_loop()
+        self.leaving = loop.call_later(_FAREWELL, self._transport.abort)
+        self._transport.write_eof()
+        self._transport.resume_reading()
 
 
 class ImpatientProtocol(H11Protocol):
@@ -35,13 +67,17 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
-        super().connection_made(transport)
+        patient: Any = _PatientTransport(transport, self._receiving_body)
+        super().connection_made(patient)
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._expect()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and say what must come next."""
+        transport: Any = self.transport
+        if transport.leaving is not None:
+            return
         super().data_received(data)
         if self._receiving_body():
             self._calm()
@@ -70,9 +106,10 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the limits."""
-        self._calm()
-        if self._unread is not None:
-            self._unread.cancel()
+        transport: Any = self.transport
+        for timer in (self._waiting, self._unread, transport.leaving):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def _receiving_body(self) -> bool:
