@@ -15,6 +15,7 @@ from typing import Literal
 
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.store.protocol import Store, now
+from headwater.network.times import DAY
 
 __all__ = [
     "Key",
@@ -31,8 +32,6 @@ __all__ = [
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = ("read", "write", "admin")
 """Each may do what those before it may."""
-
-_DAY = 86_400_000_000
 
 
 class KeyRefusedError(HeadwaterError, PermissionError):
@@ -145,7 +144,7 @@ def issue(
             "stations": list(stations) or None,
             "rate_per_minute": rate_per_minute,
             "created": created,
-            "expires": created + round(days * _DAY) if days is not None else None,
+            "expires": created + round(days * DAY) if days is not None else None,
         }
         number = session.insert("keys", row)
         session.audit("issue", "keys", number, {"name": name, "role": role})

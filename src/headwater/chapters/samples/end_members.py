@@ -10,6 +10,7 @@ import pandas as pd
 
 from headwater.chapters.samples.results import Answer, Finding
 from headwater.errors import DataError, InputError, nearest
+from headwater.isotopes.excess import d_excess
 from headwater.isotopes.mixing.source_tables import SourceTable
 from headwater.results import Result, TableResult
 
@@ -174,7 +175,7 @@ def with_excess(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     DataFrame
     """
     if "d_excess" in names and "d_excess" not in table:
-        return table.assign(d_excess=table["d2H"] - 8.0 * table["d18O"])
+        return table.assign(d_excess=d_excess(table["d18O"], table["d2H"]))
     return table
 
 
@@ -368,7 +369,7 @@ def _at_height(rows: pd.DataFrame, asked: MixingOptions, height: float) -> tuple
     """Mean of one source at an altitude, the covariance of that mean, and n."""
     tracers = list(asked.tracers)
     if "d_excess" in tracers and "d_excess" not in rows:
-        rows = rows.assign(d_excess=rows["d2H"] - 8.0 * rows["d18O"])
+        rows = rows.assign(d_excess=d_excess(rows["d18O"], rows["d2H"]))
     whole = rows[[*tracers, "elevation"]].dropna()
     z = whole["elevation"].to_numpy(dtype=float)
     if len(z) < _FEWEST or np.ptp(z) < _LEAST_RANGE:

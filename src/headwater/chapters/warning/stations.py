@@ -21,6 +21,7 @@ from headwater.chapters.warning.series import averaged, calendar_of, composites
 from headwater.chapters.warning.standing import SEVERITY, Standing
 from headwater.chapters.warning.watching import Archive, begin_watch, shown_cells
 from headwater.errors import DataError, StudyError
+from headwater.network.times import DAY
 from headwater.warning import seasonal_percentile
 from headwater.warning.baseline import season_parts
 from headwater.warning.droughts import drought_watch
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StationSeries", "read_stations", "station_options", "station_standings"]
 
-_DAY = 86_400_000_000
 _PENTAD = 5
 _GREEN = ("ndvi", "evi", "fractional_cover", "lai")
 _CHINESE = {"watch": "关注", "warning": "预警", "confirmed": "确认退化"}
@@ -126,9 +126,9 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
             found=", ".join(sorted(roles)) or "an empty store",
             do=f"Ingest {water} or a greenness ({', '.join(_GREEN)}), or name them as water and of",
         )
-    first = min(one.first for one in spans if one.first is not None) // _DAY
-    last = max(one.last for one in spans if one.last is not None) // _DAY
-    edges = np.arange(first, last + 2, dtype=np.int64) * _DAY
+    first = min(one.first for one in spans if one.first is not None) // DAY
+    last = max(one.last for one in spans if one.last is not None) // DAY
+    edges = np.arange(first, last + 2, dtype=np.int64) * DAY
     return _joined(store, edges, {"water": water, "green": green}, set(wanted), options.depth)
 
 
@@ -148,7 +148,7 @@ def _joined(
     }
     table = pd.concat([one.stations for one in held.values()]).drop_duplicates("station")
     table = table.sort_values("station").reset_index(drop=True)
-    times = pd.DatetimeIndex((edges[:-1] // _DAY).astype("datetime64[D]").astype("datetime64[ns]"))
+    times = pd.DatetimeIndex((edges[:-1] // DAY).astype("datetime64[D]").astype("datetime64[ns]"))
     found: dict[str, xr.DataArray | None] = {"water": None, "green": None}
     for part, one in held.items():
         values = np.full((len(times), 1, len(table)), np.nan)
