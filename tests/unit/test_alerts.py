@@ -1,14 +1,22 @@
 """Rules, CAP messages and signatures."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from headwater.alerts import read_rules
+from headwater.alerts import channels, deliver, evaluate, list_alerts, read_rules
 from headwater.alerts.cap import CapAlert, CapArea, cap_problems, write_cap
-from headwater.alerts.channels import signature, verify_signature
-from headwater.errors import InputError, ProblemsError
+from headwater.alerts.channels import sender, signature, verify_signature
+from headwater.alerts.rules import Channel, Rules
+from headwater.alerts.template import rules_template
+from headwater.alerts.unwatched import unwatched_rules
+from headwater.errors import InputError, ProblemsError, StudyError
+from headwater.network import open_store
+from headwater.network.ingest.geojson import read_geojson
+from headwater.network.ingest.load import load_reading
 
 # OASIS Open 2010, from IBM/cap resources/CAP-v1.2.xsd at 5f5f07c (Apache-2.0)
 SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "cap" / "CAP-v1.2.xsd"
@@ -128,3 +136,107 @@ def test_a_cancellation_refers_to_the_alert_as_it_was_sent(tmp_path):
     last = next(text for text in texts if "<msgType>Cancel" in text)
     assert "<identifier>dry-3-1-raised</identifier>" in first
     assert "office@reserve.example,dry-3-1-raised,2026-07-01T00:00:00+00:00" in last
+
+
+def many_stations(store, values, start=0):
+    """Write the same readings to stations S0, S1, …, of which a later call adds more readings."""
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [99 + n / 1000, 35.2]},
+            "properties": {
+                "station": f"S{n}",
+                "time": f"2026-07-01T{start + at:02d}:00Z",
+                "value": value,
+                "property": "soil_moisture",
+                "unit": "m3 m-3",
+                "depth": 0.1,
+            },
+        }
+        for n, row in values.items()
+        for at, value in enumerate(row)
+    ]
+    text = json.dumps({"type": "FeatureCollection", "features": features})
+    load_reading(read_geojson(text.encode()), store)
+
+
+def grouping(**more):
+    rule = {"name": "dry", "quantity": "soil_moisture", "below": 0.1, "clear": 0.15}
+    rule |= {"debounce": 1, "hold": 0, "channels": ["inbox", "hook", "cap"], **more}
+    channels = {"hook": {"kind": "webhook", "url": "http://127.0.0.1:9/x"}, "cap": {"kind": "cap"}}
+    return Rules.model_validate({"rule": [rule], "channels": channels})
+
+
+def test_one_message_speaks_for_all_stations_of_an_event(tmp_path):
+    sent = []
+    with open_store(str(tmp_path / "n.db")) as store:
+        many_stations(store, {n: [0.05] for n in range(12)})
+        assert len(evaluate(store, grouping())) == 12
+        deliver(store, sent.append, owner="a", rng=np.random.default_rng(1))
+        by_hook = [one for one in sent if one.channel == "hook"]
+        assert len(by_hook) == 1
+        assert len(by_hook[0].detail["members"]) == 12
+        # cancellations refer to CAP files by name, so each alert has its own
+        assert len([one for one in sent if one.channel == "cap"]) == 12
+        assert len(list_alerts(store)) == 12
+        text = channels._words(Channel(kind="smtp", recipients=("a@b.c",)), by_hook[0])
+        assert text.startswith("Alert: dry: soil moisture at S0, and 11 more\n")
+        assert text.count("\n- ") == 12
+
+
+def test_stations_join_a_message_that_still_waits_and_none_that_has_left(tmp_path):
+    wanted, sent = grouping(group="10 min"), []
+    with open_store(str(tmp_path / "n.db")) as store:
+        many_stations(store, {0: [0.05]})
+        evaluate(store, wanted)
+        many_stations(store, {1: [0.05], 2: [0.3]})
+        evaluate(store, wanted)
+        deliver(store, sent.append, owner="a", rng=np.random.default_rng(1))
+        assert not [one for one in sent if one.channel == "hook"]
+        with store.transaction() as session:
+            session.execute("UPDATE alert_outbox SET due = 0 WHERE status = 'waiting'")
+        deliver(store, sent.append, owner="a", rng=np.random.default_rng(1))
+        many_stations(store, {2: [0.05]}, start=1)
+        evaluate(store, wanted)
+        with store.transaction() as session:
+            session.execute("UPDATE alert_outbox SET due = 0 WHERE status = 'waiting'")
+        deliver(store, sent.append, owner="a", rng=np.random.default_rng(1))
+    counts = [len(one.detail.get("members", [1])) for one in sent if one.channel == "hook"]
+    assert counts == [2, 1]
+
+
+def test_a_channel_that_is_not_there_is_no_inbox(tmp_path):
+    with pytest.raises(StudyError, match="does not have"):
+        grouping().channel("hok")
+    with open_store(str(tmp_path / "n.db")) as store:
+        many_stations(store, {0: [0.05]})
+        evaluate(store, grouping())
+        done = deliver(store, sender(Rules()), owner="a", rng=np.random.default_rng(1))
+        assert (done.sent, done.failed) == (0, 2), "kept until the channel is there again"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"stations": ["Medow*"]}, "names no station"),
+        ({"quantity": "ndvi"}, "no station observes ndvi"),
+        ({"depth": [0.3, 0.5]}, "no series of soil_moisture lies at its depth"),
+    ],
+)
+def test_a_rule_that_watches_nothing_is_named(tmp_path, more, words):
+    with open_store(str(tmp_path / "n.db")) as store:
+        many_stations(store, {0: [0.05]})
+        assert not unwatched_rules(store, grouping(depth=[0.05, 0.2]))
+        (problem,) = unwatched_rules(store, grouping(**more))
+    assert words in str(problem)
+
+
+def test_a_first_rules_file_fits_what_the_store_holds(tmp_path):
+    (tmp_path / "alerts.toml").write_text(rules_template(), encoding="utf-8")
+    assert read_rules(tmp_path / "alerts.toml").rule[0].quantity == "soil_moisture"
+    with open_store(str(tmp_path / "n.db")) as store:
+        many_stations(store, {n: [0.2 + n / 100] for n in range(10)})
+        (tmp_path / "alerts.toml").write_text(rules_template(store), encoding="utf-8")
+        found = read_rules(tmp_path / "alerts.toml")
+        assert not unwatched_rules(store, found)
+    assert 0.2 <= found.rule[0].below < found.rule[0].clear <= 0.22

@@ -13,7 +13,7 @@ import ssl
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ _LINES = {
     "en": "{kind}: {headline}\nTime: {time}\nReference: {key}\n",
     "zh": "{kind}：{headline}\n时间：{time}\n编号：{key}\n",
 }
+_MORE = {"en": "{headline}, and {n} more", "zh": "{headline}等 {n} 处"}
+_MOST_LISTED = 50
 
 
 def sender(rules: Rules) -> Callable[[OutboxMessage], None]:
@@ -151,15 +153,27 @@ def _secret(channel: Channel) -> str:
 
 
 def _words(channel: Channel, message: OutboxMessage) -> str:
-    kind = _KINDS[channel.language].get(message.detail["kind"], message.detail["kind"])
-    headline = message.detail["headline"]
-    kind = _DRILL[channel.language].get(channel.status, "") + kind
-    return _LINES[channel.language].format(
-        kind=kind,
-        headline=message.detail.get(f"headline_{channel.language}", headline),
-        time=message.detail["time"],
-        key=message.alert_key,
+    """Write the text of a message; one that speaks for several alerts lists them."""
+    language = channel.language
+    kind = _KINDS[language].get(message.detail["kind"], message.detail["kind"])
+    kind = _DRILL[language].get(channel.status, "") + kind
+    headline = _headline(language, message.detail)
+    members = [_headline(language, one) for one in message.detail.get("members", ())]
+    if members:
+        # in English the first is one of them; in Chinese the number is that of all
+        n = len(members) - 1 if language == "en" else len(members)
+        headline = _MORE[language].format(headline=headline, n=n)
+    text = _LINES[language].format(
+        kind=kind, headline=headline, time=message.detail["time"], key=message.alert_key
     )
+    lines = [f"- {one}" for one in members[:_MOST_LISTED]]
+    if len(members) > _MOST_LISTED:
+        lines.append(f"- … {len(members) - _MOST_LISTED}")
+    return text + "".join(f"{one}\n" for one in lines)
+
+
+def _headline(language: str, words: Mapping[str, Any]) -> str:
+    return str(words.get(f"headline_{language}", words["headline"]))
 
 
 def _name(message: OutboxMessage) -> str:

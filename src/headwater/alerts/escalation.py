@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import AlertRule, Rules
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import iso
@@ -38,7 +39,7 @@ def escalate(store: Store, rules: Rules, *, now: int | None = None) -> list[str]
         that is acknowledged, resolved or silenced.
     """
     by_name = {rule.name: rule for rule in rules.rule}
-    found = []
+    drafts = list[Draft]()
     with store.transaction(actor="alerts") as session:
         time = session.clock() if now is None else now
         for key, name, headline, raised, station in session.rows(_OPEN):
@@ -53,10 +54,12 @@ def escalate(store: Store, rules: Rules, *, now: int | None = None) -> list[str]
                 "time": iso(time),
                 "raised": iso(raised),
             }
-            sent = [_enqueue(session, key, to, words) for to in rules.reached(rule, time)]
-            if any(sent):
-                session.audit("alert escalated", "alert", key, {"to": list(rule.escalate_to)})
-                found.append(key)
+            for to in rules.reached(rule, time):
+                drafts.append(Draft(key, name, to, rules.channel(to).kind, words))
+        found = list(dict.fromkeys(put_messages(session, drafts)))
+        for key in found:
+            rule = by_name[key.partition("|")[0]]
+            session.audit("alert escalated", "alert", key, {"to": list(rule.escalate_to)})
     return found
 
 
@@ -69,17 +72,3 @@ def _due(rule: AlertRule, age: int) -> bool:
 def _silenced(session: Session, rule: str, station: str, time: int) -> bool:
     rows = session.rows("SELECT rule, station FROM alert_silences WHERE expires > ?", (time,))
     return any(fnmatchcase(rule, one) and fnmatchcase(station, two) for one, two in rows)
-
-
-def _enqueue(session: Session, key: str, channel: str, words: dict[str, str]) -> bool:
-    """Insert by unique key; False where it was there."""
-    import json
-
-    row = (f"{key}|escalated|{channel}", channel, key, session.clock(), session.clock())
-    return bool(
-        session.execute(
-            "INSERT INTO alert_outbox (message_key, channel, alert_key, created, due, attempts,"
-            " status, detail) VALUES (?, ?, ?, ?, ?, 0, 'waiting', ?) ON CONFLICT DO NOTHING",
-            (*row, json.dumps(words)),
-        )
-    )

@@ -7,20 +7,22 @@ that it reports is in the store.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
 from headwater.alerts.lifecycle import INACTIVE, AlertState, Message, Reading, advance
+from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import AlertRule, Rules
 from headwater.errors import InputError
 from headwater.network.inventory import Stream, list_series
 from headwater.network.quality.flags_json import bits_of, doubted
 from headwater.network.store.protocol import Session, Store
 from headwater.network.store.read import read_observations
-from headwater.network.times import iso
+from headwater.network.times import DAY, iso
 
 __all__ = [
     "Alert",
@@ -81,46 +83,108 @@ def evaluate(store: Store, rules: Rules, *, now: int | None = None) -> list[Aler
     """
     with store.transaction(actor="alerts") as session:
         clock = session.clock() if now is None else now
-        streams = list_series(session)
-        states = _states(session)
-        changed: list[Alert] = []
+        streams, states = list_series(session), _states(session)
+        places = [
+            _Place(rule, stream, states.get((rule.name, str(stream.id)), INACTIVE))
+            for rule in rules.rule
+            for stream in streams
+            if rule.watches(stream.thing, stream.role, stream.depth)
+        ]
+        fresh = _fresh_readings(session, places)
+        silences = session.rows(_SILENCES, (clock,))
+        case, moved = _Case(session, rules, silences), list[tuple[_Place, AlertState]]()
+        for place in places:
+            state = place.before
+            for reading in (*fresh(place), Reading(clock)):
+                state, messages = advance(state, reading, place.rule.trigger)
+                for message in messages:
+                    _record(case, place, message, reading)
+            if state != place.before:
+                moved.append((place, state))
+        _keep_states(session, moved)
         for rule in rules.rule:
-            for stream in streams:
-                if not rule.watches(stream.thing, stream.role, stream.depth):
-                    continue
-                before = states.get((rule.name, str(stream.id)), INACTIVE)
-                changed += _advance(session, rules, rule, _Place(stream, before, clock))
-        return changed
+            own = [one for one in case.drafts if one.rule == rule.name]
+            put_messages(session, own, wait=rule.group)
+        return case.changed
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A series that a rule watches, where it stood, and what time it is."""
+    """A series that a rule watches, and where it stood."""
 
+    rule: AlertRule
     stream: Stream
     before: AlertState
-    now: int
+
+    @property
+    def since(self) -> int | None:
+        """First time that has not been taken in [µs]; None where nothing has."""
+        return None if self.before.last_value is None else self.before.last_value + 1
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether something has come since."""
+        last = self.stream.last
+        return last is not None and (self.since is None or last >= self.since)
 
 
-def _advance(session: Session, rules: Rules, rule: AlertRule, place: _Place) -> Iterator[Alert]:
-    stream, state = place.stream, place.before
-    fresh = stream.last is not None and (state.last_value is None or stream.last > state.last_value)
-    readings = list(_readings(session, stream, state)) if fresh else []
-    for reading in (*readings, Reading(place.now)):
-        state, messages = advance(state, reading, rule.trigger)
-        for message in messages:
-            yield _record(session, rules, rule, stream, message, reading)
-    if state != place.before:
-        _keep_state(session, rule, stream, state)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What one evaluation works with, and what it has come to."""
+
+    session: Session
+    rules: Rules
+    silences: Sequence[Sequence[Any]]
+    changed: list[Alert] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
 
 
-def _readings(session: Session, stream: Stream, state: AlertState) -> Iterator[Reading]:
-    start = None if state.last_value is None else state.last_value + 1
-    held = read_observations(session, [stream.id], start, None)
+_Columns = tuple[list[int], list[float], list[bool]]
+
+
+def _fresh_readings(
+    session: Session, places: Sequence[_Place]
+) -> Callable[[_Place], Iterator[Reading]]:
+    """Read what has come since the last time, for all rules of a series at once."""
+    least: dict[int, int | None] = {}
+    for place in places:
+        if place.is_fresh:
+            held = least.setdefault(place.stream.id, place.since)
+            known = held is not None and place.since is not None
+            least[place.stream.id] = min(held or 0, place.since or 0) if known else None
+    together: dict[int, list[int]] = {}
+    for id, start in least.items():
+        if start is not None:
+            # a station that was silent for long must not make us read all others from then on
+            together.setdefault(start // DAY, []).append(id)
+    columns: dict[int, _Columns] = {}
+    for ids in together.values():
+        start = min(one for id in ids if (one := least[id]) is not None)
+        columns |= _columns_of(session, ids, start)
+
+    def of(place: _Place) -> Iterator[Reading]:
+        if not place.is_fresh:
+            return
+        id, since = place.stream.id, place.since
+        # a series that is seen for the first time is read by itself: it may be long
+        own = columns if id in columns else _columns_of(session, [id], None)
+        for time, value, doubtful in zip(*own.get(id, ([], [], [])), strict=True):
+            if since is None or time >= since:
+                # what quality control doubts must not raise an alert of the vegetation
+                yield Reading(time, value, doubtful)
+
+    return of
+
+
+def _columns_of(session: Session, ids: list[int], start: int | None) -> dict[int, _Columns]:
+    held = read_observations(session, ids, start, None)
+    seen = np.isfinite(held.result)
     wrong = doubted(bits_of(held.quality, len(held)))
-    for at in np.flatnonzero(np.isfinite(held.result)):
-        # what quality control doubts must not raise an alert of the vegetation
-        yield Reading(int(held.time[at]), float(held.result[at]), bool(wrong[at]))
+    found: dict[int, _Columns] = {}
+    for id in ids:
+        own = seen & (held.datastream == id)
+        found[id] = (held.time[own].tolist(), held.result[own].tolist(), wrong[own].tolist())
+    return found
 
 
 def _states(session: Session) -> dict[tuple[str, str], AlertState]:
@@ -128,68 +192,55 @@ def _states(session: Session) -> dict[tuple[str, str], AlertState]:
     return {(rule, target): AlertState(**json.loads(text)) for rule, target, text in rows}
 
 
-def _keep_state(session: Session, rule: AlertRule, stream: Stream, state: AlertState) -> None:
-    session.execute(
-        "DELETE FROM alert_states WHERE rule = ? AND target = ?", (rule.name, str(stream.id))
-    )
-    session.insert(
-        "alert_states", {"rule": rule.name, "target": str(stream.id), "detail": asdict(state)}
+def _keep_states(session: Session, moved: Iterable[tuple[_Place, AlertState]]) -> None:
+    session.executemany(
+        "INSERT INTO alert_states (rule, target, detail) VALUES (?, ?, ?)"
+        " ON CONFLICT (rule, target) DO UPDATE SET detail = excluded.detail",
+        [
+            (place.rule.name, str(place.stream.id), json.dumps(asdict(state)))
+            for place, state in moved
+        ],
     )
 
 
-def _record(
-    session: Session,
-    rules: Rules,
-    rule: AlertRule,
-    stream: Stream,
-    message: Message,
-    reading: Reading,
-) -> Alert:
-    key = f"{rule.name}|{stream.id}|{message.event}"
-    headline = _headline(rule, stream, message)
+def _record(case: _Case, place: _Place, message: Message, reading: Reading) -> None:
+    session, rule = case.session, place.rule
+    key = f"{rule.name}|{place.stream.id}|{message.event}"
+    headline = _headline(rule, place.stream, message)
     if message.kind in ("raised", "nodata"):
-        session.insert(
-            "alert_events",
-            {
-                "alert_key": key,
-                "rule": rule.name,
-                "target": str(stream.id),
-                "event": message.event,
-                "kind": message.kind,
-                "severity": rule.severity,
-                "headline": headline,
-                "raised": message.time,
-            },
-        )
+        event = {"alert_key": key, "rule": rule.name, "target": str(place.stream.id)}
+        event |= {"event": message.event, "kind": message.kind, "raised": message.time}
+        session.insert("alert_events", {**event, "severity": rule.severity, "headline": headline})
     else:
         # resolving wins over acknowledging: it is set whatever the state was
         session.execute(
             "UPDATE alert_events SET resolved = ? WHERE alert_key = ? AND resolved IS NULL",
             (message.time, key),
         )
+    _keep_evidence(case, place, key, message, reading)
+    silenced = _silenced(case, place, message.time)
+    found = _alert(session, key)
+    words = {"kind": message.kind, "headline": headline, "severity": rule.severity}
+    words |= {"time": iso(message.time), "raised": iso(found.raised)}
+    for name in rule.channels:
+        way = case.rules.channel(name).kind
+        case.drafts.append(Draft(key, rule.name, name, way, words, silenced is not None))
+    session.audit(f"alert {message.kind}", "alert", key, {"silenced_by": silenced})
+    case.changed.append(found)
+
+
+def _keep_evidence(
+    case: _Case, place: _Place, key: str, message: Message, reading: Reading
+) -> None:
     evidence = {
         "kind": message.kind,
         "value": reading.value,
-        "unit": stream.unit,
+        "unit": place.stream.unit,
         "time": iso(reading.time),
-        "rule": rule.model_dump(mode="json"),
+        "rule": place.rule.model_dump(mode="json"),
     }
-    session.insert(
-        "alert_evidence", {"alert_key": key, "time": session.clock(), "detail": evidence}
-    )
-    silenced = _silenced(session, rule, stream, message.time)
-    found = _alert(session, key)
-    words = _words(message, found, headline)
-    for name in rule.channels:
-        kept = "sent" if rules.channel(name).kind == "inbox" else "waiting"
-        _enqueue(session, name, key, words, status="silenced" if silenced else kept)
-    session.audit(f"alert {message.kind}", "alert", key, {"silenced_by": silenced})
-    return found
-
-
-def _words(message: Message, found: Alert, headline: str) -> dict[str, str]:
-    times = {"time": iso(message.time), "raised": iso(found.raised)}
-    return {"kind": message.kind, "headline": headline, **times}
+    row = {"alert_key": key, "time": case.session.clock(), "detail": evidence}
+    case.session.insert("alert_evidence", row)
 
 
 def _headline(rule: AlertRule, stream: Stream, message: Message) -> str:
@@ -198,31 +249,14 @@ def _headline(rule: AlertRule, stream: Stream, message: Message) -> str:
     return f"{subject} at {stream.thing}{ends[message.kind]}"
 
 
-def _enqueue(
-    session: Session, channel: str, key: str, detail: dict[str, str], *, status: str
-) -> None:
-    row = {
-        "message_key": f"{key}|{detail['kind']}|{channel}",
-        "channel": channel,
-        "alert_key": key,
-        "created": session.clock(),
-        "due": session.clock(),
-        "attempts": 0,
-        "status": status,
-        "detail": detail,
-    }
-    session.insert("alert_outbox", row)
+_SILENCES = "SELECT id, rule, station, expires FROM alert_silences WHERE expires > ? ORDER BY id"
 
 
-def _silenced(session: Session, rule: AlertRule, stream: Stream, time: int) -> int | None:
+def _silenced(case: _Case, place: _Place, time: int) -> int | None:
     """Find a silence by matcher; one that named the members would hide new ones."""
-    from fnmatch import fnmatchcase
-
-    rows = session.rows(
-        "SELECT id, rule, station FROM alert_silences WHERE expires > ? ORDER BY id", (time,)
-    )
-    for id, of_rule, station in rows:
-        if fnmatchcase(rule.name, of_rule) and fnmatchcase(stream.thing, station):
+    for id, rule, station, expires in case.silences:
+        same = fnmatchcase(place.rule.name, rule) and fnmatchcase(place.stream.thing, station)
+        if expires > time and same:
             return int(id)
     return None
 
@@ -407,6 +441,7 @@ def replay_store(store: Store, rule: AlertRule) -> list[tuple[str, Message]]:
     with store.transaction(read_only=True) as session:
         for stream in list_series(session):
             if rule.watches(stream.thing, stream.role, stream.depth):
-                readings = _readings(session, stream, INACTIVE)
+                place = _Place(rule, stream, INACTIVE)
+                readings = _fresh_readings(session, [place])(place)
                 found += [(stream.thing, one) for one in replay_rule(rule, readings)]
     return sorted(found, key=lambda pair: pair[1].time)

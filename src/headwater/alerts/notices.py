@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import Rules
 from headwater.network.store.protocol import Store
 from headwater.network.times import iso
@@ -70,7 +71,7 @@ def post_notices(
     posts it twice, or dies in between and posts it again, posts it once.
     """
     kinds = {name: rules.channel(name).kind for name in channels}
-    new: list[Notice] = []
+    new, drafts = list[Notice](), list[Draft]()
     with store.transaction(actor="plan") as session:
         now = session.clock()
         for notice in notices:
@@ -84,17 +85,9 @@ def post_notices(
             )
             words = {"kind": "reminder", "headline": notice.headline}
             words |= {"time": iso(now), "raised": iso(now)}
-            for name, kind in kinds.items():
-                message = {
-                    "message_key": f"{notice.key}|reminder|{name}",
-                    "channel": name,
-                    "alert_key": notice.key,
-                    "created": now,
-                    "due": now,
-                    "attempts": 0,
-                    "status": "sent" if kind == "inbox" else "waiting",
-                    "detail": words,
-                }
-                session.insert("alert_outbox", message)
+            drafts += [
+                Draft(notice.key, notice.rule, name, kind, words) for name, kind in kinds.items()
+            ]
             session.audit("alert reminder", "alert", notice.key)
+        put_messages(session, drafts)
     return new

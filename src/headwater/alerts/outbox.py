@@ -9,7 +9,7 @@ Message-ID or Idempotency-Key, so that receivers can drop it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,12 @@ from headwater.network.store.protocol import Session, Store
 
 __all__ = [
     "Delivery",
+    "Draft",
     "OutboxMessage",
     "PROMISES",
     "dead_messages",
     "deliver",
+    "put_messages",
 ]
 
 PROMISES: Mapping[str, str] = {
@@ -46,6 +48,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 10.0, 3600.0
 _FARTHEST = int(2 * _LONGEST_WAIT) * SECOND
 """No message is put off as far as this: one that is was put off by a clock that was ahead."""
 _MOST_ATTEMPTS = 30
+_SEVERITIES = ("Minor", "Moderate", "Severe", "Extreme")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class OutboxMessage:
     channel, alert_key : str
     attempts : int
     detail : dict
-        ``kind``, ``headline``, ``time``.
+        ``kind``, ``headline``, ``time``; ``members`` where it speaks for several alerts.
     """
 
     id: int
@@ -86,6 +89,133 @@ class Delivery:
     failed: int = 0
     dead: int = 0
     held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What one alert has to say to one channel.
+
+    Attributes
+    ----------
+    alert_key, rule : str
+    channel : str
+        Its name.
+    way : str
+        Kind of the channel.
+    words : dict
+        ``kind``, ``headline``, ``time``; what else is known of it.
+    silenced : bool
+    """
+
+    alert_key: str
+    rule: str
+    channel: str
+    way: str
+    words: Mapping[str, Any]
+    silenced: bool = False
+
+    @property
+    def key(self) -> str:
+        """Of its message, unique for ever."""
+        return f"{self.alert_key}|{self.words['kind']}|{self.channel}"
+
+
+def put_messages(session: Session, drafts: Iterable[Draft], *, wait: float = 0.0) -> list[str]:
+    """Put messages in the outbox, one for all alerts of a rule that say the same at once.
+
+    Each alert has a row with a key of its own, so that nothing is put in twice; the row of the
+    first speaks for all (``members``), the others are marked as grouped. The inbox keeps each by
+    itself, and so do CAP files, whose cancellations refer to their alerts.
+
+    Parameters
+    ----------
+    session : Session
+        The transaction in which the alerts' events are written.
+    drafts : iterable of Draft
+    wait : float
+        Time for which a message waits for others to join it [s].
+
+    Returns
+    -------
+    list of str
+        Keys of the alerts whose message was new.
+    """
+    now, new = session.clock(), list[str]()
+    groups: dict[tuple[str, str, str], list[Draft]] = {}
+    for one in drafts:
+        status = "silenced" if one.silenced else "sent" if one.way == "inbox" else "waiting"
+        alone = status != "waiting" or one.way == "cap"
+        due = now if alone else now + int(wait * SECOND)
+        if not _insert(session, one, status, due):
+            continue
+        new.append(one.alert_key)
+        if not alone:
+            groups.setdefault((one.rule, one.channel, str(one.words["kind"])), []).append(one)
+    for members in groups.values():
+        _gather(session, members, now if wait else None)
+    return new
+
+
+def _insert(session: Session, one: Draft, status: str, due: int) -> int:
+    words = {**one.words, "rule": one.rule}
+    return session.execute(
+        "INSERT INTO alert_outbox (message_key, channel, alert_key, created, due, attempts,"
+        " status, detail) VALUES (?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            one.key,
+            one.channel,
+            one.alert_key,
+            session.clock(),
+            due,
+            status,
+            json.dumps(words, ensure_ascii=False),
+        ),
+    )
+
+
+def _gather(session: Session, members: list[Draft], waiting_at: int | None) -> None:
+    """Let one message speak for all: one that waits for others, or the first of these."""
+    first = members[0]
+    key, words = first.key, {**first.words, "rule": first.rule}
+    held = None if waiting_at is None else _open_message(session, first, waiting_at)
+    joining = members[1:]
+    if held is not None:
+        (key, words), joining = held, members
+    if not joining:
+        return
+    said = words.get("members") or [_member(words["headline"], first.alert_key, words)]
+    said += [_member(one.words["headline"], one.alert_key, one.words) for one in joining]
+    severities = [words.get("severity"), *(one.words.get("severity") for one in joining)]
+    known = [one for one in severities if one in _SEVERITIES]
+    if known:
+        words["severity"] = max(known, key=_SEVERITIES.index)
+    words["members"] = said
+    text = json.dumps(words, ensure_ascii=False)
+    session.execute("UPDATE alert_outbox SET detail = ? WHERE message_key = ?", (text, key))
+    session.executemany(
+        "UPDATE alert_outbox SET status = 'grouped' WHERE message_key = ?",
+        [(one.key,) for one in joining],
+    )
+
+
+def _member(headline: str, alert: str, words: Mapping[str, Any]) -> dict[str, str]:
+    zh = {"headline_zh": words["headline_zh"]} if words.get("headline_zh") else {}
+    return {"alert": alert, "headline": headline, **zh}
+
+
+def _open_message(session: Session, one: Draft, now: int) -> tuple[str, dict[str, Any]] | None:
+    """Find a message that still waits for others of this rule, channel and kind."""
+    rows = session.rows(
+        "SELECT message_key, detail FROM alert_outbox WHERE channel = ? AND status = 'waiting'"
+        " AND attempts = 0 AND due > ? AND created < ? ORDER BY id",
+        (one.channel, now, now),
+    )
+    for key, text in rows:
+        words = json.loads(text)
+        same = words.get("rule") == one.rule and words.get("kind") == one.words["kind"]
+        if same and key != one.key:
+            return key, words
+    return None
 
 
 def deliver(

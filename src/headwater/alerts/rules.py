@@ -99,6 +99,9 @@ class AlertRule(_Table):
     grace: Seconds | None = Field(None, description="Silence that is a message of its own.")
     severity: Literal["Extreme", "Severe", "Moderate", "Minor"] = "Moderate"
     channels: tuple[str, ...] = Field(("inbox",), description="Names of channels.")
+    group: Seconds = Field(
+        0.0, description="Time a message waits for other stations of its rule to join it."
+    )
     headline: str = Field("", description="What people read first; default: from the rule.")
     instruction: str = Field("", description="What to do.")
     max_age: Seconds = Field(14 * 86400.0, description="Age beyond which nothing escalates.")
@@ -223,8 +226,15 @@ class Rules(_Table):
         return tuple(dict.fromkeys(names))
 
     def channel(self, name: str) -> Channel:
-        """Give a channel by name; ``inbox`` is always there."""
-        return self.channels.get(name) or Channel.model_validate({"kind": "inbox"})
+        """Give a channel by name; ``inbox`` is always there, any other unknown one is an error."""
+        found = self.channels.get(name)
+        if found is None and name != "inbox":
+            raise StudyError(
+                "a channel that the rules file does not have",
+                found=f"'{name}'; it has {', '.join(sorted({'inbox', *self.channels}))}",
+                do=f"Add [channels.{name}] to the rules file, and name that file with --rules",
+            )
+        return found or Channel.model_validate({"kind": "inbox"})
 
 
 def read_rules(path: str | Path) -> Rules:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import Rules
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import iso
@@ -72,6 +73,7 @@ class _Case:
     rule: str
     channels: Mapping[str, str]
     now: int
+    drafts: list[Draft] = field(default_factory=list)
 
 
 def post_standing(
@@ -130,6 +132,7 @@ def post_standing(
             if target not in by_target:
                 kind = (ended or {}).get(target, "resolved")
                 found.append(_ended(case, key, target, kind, headline))
+        put_messages(session, case.drafts)
     return found
 
 
@@ -222,21 +225,10 @@ def _told(case: _Case, key: str, one: Condition, kind: str) -> Posted:
     if "outline" in one.detail:
         words["outline"] = one.detail["outline"]
     silence = _silenced(case, one.target)
-    for name, way in case.channels.items():
-        status = "silenced" if silence else "sent" if way == "inbox" else "waiting"
-        session.execute(
-            "INSERT INTO alert_outbox (message_key, channel, alert_key, created, due, attempts,"
-            " status, detail) VALUES (?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT DO NOTHING",
-            (
-                f"{key}|{kind}|{name}",
-                name,
-                key,
-                session.clock(),
-                session.clock(),
-                status,
-                json.dumps(words, ensure_ascii=False),
-            ),
-        )
+    case.drafts.extend(
+        Draft(key, case.rule, name, way, words, silence is not None)
+        for name, way in case.channels.items()
+    )
     session.audit(f"alert {kind}", "alert", key, {"silenced_by": silence})
     return Posted(key, kind, one.headline)
 

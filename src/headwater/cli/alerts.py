@@ -11,7 +11,8 @@ from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import existing_store
 
 if TYPE_CHECKING:
-    pass
+    from headwater.alerts.rules import Rules
+    from headwater.network.store.protocol import Store
 
 __all__ = [
     "ack",
@@ -19,6 +20,7 @@ __all__ = [
     "channels",
     "check",
     "feed",
+    "init",
     "list_",
     "show",
     "silence",
@@ -38,13 +40,67 @@ _Key = Annotated[str, typer.Argument(help="Of the alert: headwater alerts list."
 
 
 @app.command()
-def check(rules: _Rules = Path("alerts.toml")) -> None:
-    """Check a rules file, and report every problem at once."""
+def init(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> None:
+    """Write a first rules file, with levels from what the store holds; then check and try it."""
+    with report_errors():
+        from headwater.alerts.template import rules_template
+        from headwater.errors import InputError
+
+        if rules.exists():
+            raise InputError(
+                "a rules file is there already", found=str(rules), do="Name another with --rules"
+            )
+        if _is_there(store):
+            with existing_store(store) as opened:
+                text = rules_template(opened)
+        else:
+            text = rules_template()
+            typer.echo(f"No store {store}: the levels in the file are examples", err=True)
+        part = rules.with_name(f".writing-{rules.name}")
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.replace(rules)
+        except OSError as error:
+            raise InputError(
+                f"{rules} cannot be written", found=str(error), do="Name another with --rules"
+            ) from error
+        typer.echo(f"Rules: {rules}")
+        typer.echo("Next: headwater alerts check, then headwater alerts try (nothing is sent)")
+
+
+def _is_there(store: str) -> bool:
+    from headwater.network.store.open import sqlite_path
+
+    return store.startswith("postgres") or sqlite_path(store)[0].exists()
+
+
+def _warn_of_unwatched(store: Store, rules: Rules) -> int:
+    from headwater.alerts.unwatched import unwatched_rules
+
+    found = unwatched_rules(store, rules)
+    for problem in found:
+        typer.echo(str(problem), err=True)
+    return len(found)
+
+
+@app.command()
+def check(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> None:
+    """Check a rules file, alone and against the store, and report every problem at once."""
     with report_errors():
         from headwater.alerts import read_rules
+        from headwater.alerts.unwatched import unwatched_rules
+        from headwater.errors import ProblemsError
 
         found = read_rules(rules)
-        typer.echo(f"{len(found.rule)} rules, {len(found.channels)} channels. No problems.")
+        counts = f"{len(found.rule)} rules, {len(found.channels)} channels"
+        if not _is_there(store):
+            typer.echo(f"{counts}. No problems; there is no store {store} to compare with.")
+            return
+        with existing_store(store) as opened:
+            problems = unwatched_rules(opened, found)
+        if problems:
+            raise ProblemsError(problems)
+        typer.echo(f"{counts}. No problems; each rule watches something in {store}.")
 
 
 @app.command()
@@ -71,6 +127,7 @@ def watch(
         send, owner = sender(wanted), f"{socket.gethostname()}:{os.getpid()}"
         rng = np.random.default_rng()
         with existing_store(store) as opened:
+            _warn_of_unwatched(opened, wanted)
             while True:
                 for alert in evaluate(opened, wanted):
                     typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
@@ -172,6 +229,7 @@ def try_(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
 
         wanted = read_rules(rules)
         with existing_store(store) as opened:
+            _warn_of_unwatched(opened, wanted)
             for rule in wanted.rule:
                 rows = replay_store(opened, rule)
                 typer.echo(f"{rule.name}: {len(rows)} messages")

@@ -49,6 +49,7 @@ def run_watch(
 
         from headwater.alerts import read_rules
         from headwater.alerts.rules import Rules
+        from headwater.alerts.unwatched import unwatched_rules
         from headwater.cli.network_keep import store_address
         from headwater.network import open_store
 
@@ -56,6 +57,8 @@ def run_watch(
         looks = [_look_of(file, folder) for file in files or [Path("study.toml")]]
         stop = threading.Event()
         with open_store(store_address(store)) as opened, _stopped_by_signals(stop):
+            for problem in unwatched_rules(opened, wanted):
+                typer.echo(str(problem), err=True)
             while True:
                 this = _Round(opened, wanted, *_today(day))
                 for look in looks:
