@@ -239,6 +239,9 @@ def fingerprint(*inputs: Any) -> str:
     return digest.hexdigest()[:12]
 
 
+_PLAIN = {type(None), bool, int, float, complex, str, bytes}
+
+
 def _parts(value: object) -> Iterator[bytes]:
     """Take a value apart into bytes that differ wherever the value does."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
@@ -257,6 +260,9 @@ def _parts(value: object) -> Iterator[bytes]:
 
 
 def _sequence(name: str, items: Iterable[Any]) -> Iterator[bytes]:
+    if isinstance(items, list | tuple) and _PLAIN.issuperset(map(type, items)):
+        yield f"{name}{list(items)!r}".encode()  # as distinct as its parts, and far quicker
+        return
     yield f"{name}(".encode()
     for item in items:
         yield from _parts(item)
