@@ -2,8 +2,7 @@
 
 The same scans serve both: a stream keeps the hours that rules look back at and the little that
 lasts longer (frost, the repeated value, the highest value), so that a series cut into any pieces
-ends with the flags it has in one piece. The compiled scans are imported where they run, for their
-compiler takes 60 MB, which a service without soil moisture need not hold.
+ends with the flags it has in one piece.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
+from headwater.network.quality import scans
 from headwater.network.quality.flags import DOUBTS, Flag
 from headwater.network.quality.rules import Rules
 
@@ -178,7 +178,7 @@ class QualityControl:
 class _Scan:
     """One pass of all rules over `span`: the observations, the thresholds, what lasts, the flags.
 
-    The compiled rules write into `flags` and `ground`, which are made for this pass.
+    The rules write into `flags` and `ground`, which are made for this pass.
     """
 
     columns: Floats
@@ -189,6 +189,12 @@ class _Scan:
     flags: Bits
     ground: Floats
 
+    @property
+    def scanned(self) -> scans.Scanned:
+        """What each rule looks at."""
+        hours, value, soil, air, rain = self.columns
+        return scans.Scanned(hours, value, soil, air, rain, self.ground, self.span, self.gap)
+
     def run(self) -> None:
         """Add all bits; later rules read the bits of earlier ones."""
         if self.span[0] >= self.span[1]:
@@ -198,55 +204,41 @@ class _Scan:
         self._plateaus()
 
     def _states(self) -> None:
-        from headwater.network.quality import _kernels
-
-        hours, value, soil, air, _ = self.columns
         rules, here = self.rules, slice(*self.span)
-        _kernels.soil_states(
-            hours,
-            soil,
-            air,
-            self.span,
+        self.ground[here] = scans.soil_states(
+            self.scanned,
             (rules.frost, rules.warm, rules.thaw),
             (int(Flag.FROZEN), int(Flag.THAWING)),
             self.lasting.soil,
             self.flags,
-            self.ground,
         )
-        self.flags[here] |= _range(value[here], rules)
+        self.flags[here] |= _range(self.columns[1, here], rules)
 
     def _steps(self) -> None:
-        from headwater.network.quality import _kernels
-
-        hours, value, _, _, rain = self.columns
-        rules, span, flags, gap = self.rules, self.span, self.flags, self.gap
+        rules, flags, scanned = self.rules, self.flags, self.scanned
         change = (rules.least_change, rules.relative_change, rules.window)
         spike = int(Flag.SPIKE)
-        today = _kernels.rain_before(hours, rain, span, 24.0)
-        lately = _kernels.rain_before(hours, rain, span, max(6.0, gap))
-        _kernels.spikes(hours, value, today, span, change, gap, spike, flags)
-        limits = (*change, max(0.5 * rules.window, 2.0 * gap), rules.depth)
+        today = scans.rain_before(scanned, 24.0)
+        lately = scans.rain_before(scanned, max(6.0, self.gap))
+        scans.spikes(scanned, today, change, spike, flags)
+        limits = (*change, max(0.5 * rules.window, 2.0 * self.gap), rules.depth)
         bits = (int(Flag.DROP), int(Flag.JUMP), spike)
-        _kernels.breaks(hours, value, lately, self.ground, span, limits, gap, bits, flags)
+        scans.breaks(scanned, lately, limits, bits, flags)
         pardon = int(Flag.FROZEN | Flag.THAWING | Flag.SPIKE | Flag.JUMP)
         least = (rules.least_rise, rules.least_rain)
-        rise = (int(Flag.RISE_WITHOUT_WATER), pardon)
-        _kernels.rises(hours, value, today, span, least, rise, flags)
+        scans.rises(scanned, today, least, (int(Flag.RISE_WITHOUT_WATER), pardon), flags)
 
     def _plateaus(self) -> None:
-        from headwater.network.quality import _kernels
-
-        hours, value = self.columns[:2]
-        rules, span, lasting, flags = self.rules, self.span, self.lasting, self.flags
+        rules, lasting, flags, scanned = self.rules, self.lasting, self.flags, self.scanned
         frozen = int(Flag.FROZEN)
         low = (int(Flag.LOW_PLATEAU), int(Flag.DROP), frozen)
-        _kernels.low_plateaus(hours, value, span, rules.plateau, low, lasting.low, flags)
+        scans.low_plateaus(scanned, rules.plateau, low, lasting.low, flags)
         limits = (rules.plateau, rules.flat, rules.window)
         # not of repeats: these are found later, and those of pieces before are known already
         high = (int(Flag.HIGH_PLATEAU), int(DOUBTS & ~Flag.STUCK), frozen)
-        _kernels.high_plateaus(hours, value, span, limits, high, lasting.high, flags)
+        scans.high_plateaus(scanned, limits, high, lasting.high, flags)
         repeat = (int(Flag.STUCK), frozen)
-        _kernels.stuck(hours, value, span, rules.stuck, repeat, lasting.run, flags)
+        scans.stuck(scanned, rules.stuck, repeat, lasting.run, flags)
 
 
 def _range(value: Floats, rules: Rules) -> Bits:
