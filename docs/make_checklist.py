@@ -46,7 +46,7 @@ class Demo:
         return pd.read_csv(self.results / f"{name}.csv")
 
     def figure(self, name: str) -> str:
-        found = (self.results / "figures" / f"{name}.png").is_file()
+        found = (self.results / "figures" / f"{name}.svg").is_file()
         return f"figure `{name}`" if found else f"no figure `{name}` in this demo"
 
 

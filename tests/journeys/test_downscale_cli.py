@@ -76,7 +76,7 @@ def test_the_report_tells_what_to_expect(study: Path, whole: dict[str, bytes]) -
     assert "Expect this, not the agreement with the coarse input" in page
     assert "stations that took no part" in page
     for name in ("mean", "error", "observed", "twin", "importance", "stations"):
-        assert (study.parent / "results" / "figures" / f"downscaling-{name}.png").stat().st_size
+        assert (study.parent / "results" / "figures" / f"downscaling-{name}.svg").stat().st_size
 
 
 def test_killed_without_warning_the_same_command_goes_on_to_the_same_bits(

@@ -138,7 +138,7 @@ def test_every_figure_can_be_drawn(found):
     blocks = make_section(found, outline).blocks
     figures = [block for block in blocks if isinstance(block, FigureBlock)]
     assert [block.name for block in figures] == ["elevation", "soil_class", "coverage"]
-    assert all(len(take_picture(block, Look(dpi=50)).files["png"]) > 3000 for block in figures)
+    assert all(len(take_picture(block, Look()).files["svg"]) > 3000 for block in figures)
     assert "3 classes" in figures[1].caption
 
 

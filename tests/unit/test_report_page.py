@@ -220,7 +220,7 @@ def test_the_labels_of_a_tall_map_are_not_cut_off():
     def tall():
         return map_figure(data)
 
-    picture = take_picture(FigureBlock("tall", tall, "", "", wide=False), Look(dpi=100))
+    picture = take_picture(FigureBlock("tall", tall, "", "", wide=False), Look(100, ("png",)))
     pixels = imread(io.BytesIO(picture.files["png"]))[..., :3]
     assert pixels[:, [0, 1, -2, -1]].min() == 1.0
     assert pixels[[0, 1, -2, -1]].min() == 1.0

@@ -71,9 +71,7 @@ def test_page_figures_and_tables_are_written(results, study):
         assert words in page
     assert sorted(file.name for file in (results / "figures").iterdir()) == [
         "drawn.json",
-        "grids-coverage.png",
         "grids-coverage.svg",
-        "grids-elevation.png",
         "grids-elevation.svg",
     ]
     table = pd.read_csv(results / "tables" / "grids-inputs.csv")
@@ -102,4 +100,4 @@ def test_a_broken_result_leaves_the_old_report_as_it_was(results, study):
     with pytest.raises(ResumeError, match="no readable result 'grids/inputs'"):
         write_report(results, study, SECTIONS)
     assert path.read_bytes() == before
-    assert (results / "figures" / "grids-elevation.png").exists()
+    assert (results / "figures" / "grids-elevation.svg").exists()

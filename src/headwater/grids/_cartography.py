@@ -36,7 +36,7 @@ _ROTATED = 5.0
 _STIPPLE_SPACING = 5.0
 _FOOT = -21.0
 # White around a figure [inch].
-_MARGIN = 0.08
+_MARGIN = 0.04
 
 
 def extent_of(grid: GeoBox) -> tuple[float, float, float, float]:
@@ -187,7 +187,9 @@ def settle(figure: Figure) -> None:
     """
     if _is_panel(figure):
         return
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine("none")
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     size = box.width + 2 * _MARGIN, box.height + 2 * _MARGIN

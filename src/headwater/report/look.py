@@ -38,7 +38,7 @@ class Look:
     """
 
     dpi: int = 150
-    formats: tuple[str, ...] = ("png", "svg")
+    formats: tuple[str, ...] = ("svg",)
     width: str = "page"
     font: str = ""
     editable_text: bool = False

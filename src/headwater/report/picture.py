@@ -85,11 +85,12 @@ def take_picture(block: FigureBlock, look: Look | None = None, *, key: str = "")
         resized = _set_width(figure, look.inches(wide=block.wide), wide=block.wide)
         # maps come with a layout that holds as long as neither their size nor their words change
         changed = resized or look.language != "en"
-        if changed or not _is_settled(figure) or _wrap_labels(figure):
+        settled = _is_settled(figure) and not changed and not _wrap_labels(figure)
+        if not settled:
             _hold_labels_of_maps(figure)
             _lay_out(figure)
         _end_layout(figure)
-        box = _inked(figure)
+        box = figure.bbox_inches if settled else _inked(figure)
         files = {kind: render(figure, kind, dpi=look.dpi, box=box) for kind in _needed(look)}
         if "png" not in files and len(files["svg"]) > _MOST_SVG:
             files["png"] = render(figure, "png", dpi=look.dpi, box=box)
@@ -104,10 +105,14 @@ def _needed(look: Look) -> tuple[str, ...]:
 
 def _lay_out(figure: Figure) -> None:
     """Solve the layout once, and break labels that turn out too long."""
+    engine = figure.get_layout_engine()
+    if engine is None or not figure.axes:
+        return
     with house_style():
-        figure.draw_without_rendering()
+        # the engine by itself: drawing without rendering costs as much again
+        engine.execute(figure)
         if _wrap_labels(figure):
-            figure.draw_without_rendering()
+            engine.execute(figure)
 
 
 def _is_settled(figure: Figure) -> bool:
@@ -126,11 +131,26 @@ def _end_layout(figure: Figure) -> None:
 
 
 def _inked(figure: Figure) -> Bbox:
-    """Find the part of the paper to show: of maps what is inked, since their shape is their own."""
+    """Find the part of the paper to show: of maps what is inked, since their shape is their own.
+
+    Elsewhere only titles and labels of scales can be longer than the layout has room for.
+    """
+    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
-    inked = figure.get_tightbbox()
-    return inked.padded(0.04) if _has_maps(figure) else Bbox.union([figure.bbox_inches, inked])
+    if _has_maps(figure):
+        return figure.get_tightbbox().padded(0.04)
+    words = [
+        text
+        for axes in figure.axes
+        for text in (*axes.get_children(), axes.xaxis.label, axes.yaxis.label)
+        if isinstance(text, Text) and text.get_text() and text.get_visible()
+    ]
+    paper = figure.dpi_scale_trans.inverted()
+    boxes = [
+        text.get_window_extent().transformed(paper) for text in words if not text.get_clip_on()
+    ]
+    return Bbox.union([figure.bbox_inches, *boxes])
 
 
 def _has_maps(figure: Figure) -> bool:

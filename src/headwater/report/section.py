@@ -33,7 +33,7 @@ class FigureBlock:
     Attributes
     ----------
     name : str
-        File name without suffix: ``figures/<name>.png`` and ``.svg``.
+        File name without suffix: ``figures/<name>.svg``, or as ``[report]`` asks.
     draw : callable
         Returns the figure.
     caption : str

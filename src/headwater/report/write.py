@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,8 +70,9 @@ def write_report(
     Returns
     -------
     Path
-        ``report.html``, one file that needs no network. Next to it ``figures/<step>-<name>.png``,
-        ``.svg``, and ``tables/<step>-<name>.csv``: unrounded, one heading row of ``name [unit]``.
+        ``report.html``, one file that needs no network. Next to it ``figures/<step>-<name>.svg``,
+        or in the formats asked for, and ``tables/<step>-<name>.csv``: unrounded, one heading row
+        of ``name [unit]``.
         Figures are drawn again only where their results changed; ``figures/drawn.json`` says from
         what each was drawn.
 
@@ -82,7 +85,7 @@ def write_report(
     from headwater.study.inputs import read_study_area
 
     home = Path(results)
-    with held(home):
+    with held(home), _few_collections():
         finished = finished_steps(home)
         loaded = {step: _load(home, step) for step in sections if step in finished}
         outline = _outline(read_study_area(study), loaded)
@@ -132,6 +135,19 @@ def write_chapters(
     path = results / "report.html"
     write_whole(path, lambda to: to.write_text(page, encoding="utf-8"))
     return path
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Search for unused objects seldom: figures are made of many, and none is long unused."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def _load(home: Path, step: str) -> dict[str, Result]:

@@ -20,7 +20,9 @@ class ReportOptions(BaseModel):
         "en", description="Language of headings, captions and table heads: English or Chinese."
     )
     format: tuple[Literal["png", "svg", "pdf"], ...] = Field(
-        ("png", "svg"), min_length=1, description="Formats of the figures next to the report."
+        ("svg",),
+        min_length=1,
+        description="Formats of the figures next to the report: svg, png, pdf. Each costs time.",
     )
     dpi: int | None = Field(
         None,

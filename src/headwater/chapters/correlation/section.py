@@ -25,7 +25,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
     Parameters
     ----------
     results : mapping of Result
-        ``matrix``; where the target has monthly values also ``panels``, ``with-<factor>``,
+        ``matrix``; where the target has monthly values also ``with-<factor>``,
         ``months-<factor>`` and ``lags``.
     outline : Area or None
         The study area, in the reference system of the maps.
@@ -110,14 +110,6 @@ def _blocks(
             "There are no common months in which correlation over time could be computed."
         )
         return
-    panels: Any = results["panels"]
-    yield FigureBlock(
-        "panels",
-        partial(panels.plot, outline=outline),
-        f"Correlation over time of {panels.data.attrs['of']} with each factor, cell by cell; dots "
-        "where significant after control of the false discovery rate.",
-        "Maps of correlation with each factor.",
-    )
     for key, result in maps.items():
         data: Any = result.data
         yield _figure(
