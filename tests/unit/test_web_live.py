@@ -206,3 +206,15 @@ def test_what_no_rule_knows_is_not_checked(store):
     QualityScheduler(store).check_new()
     shown = only(store, T0 + HOUR)
     assert (shown.kind, shown.quality) == ("unchecked", "not checked")
+
+
+def test_what_a_wrong_clock_sends_is_doubtful_and_a_forecast_is_not(store):
+    id = stream(store)
+    store.write(hours(id, 24))
+    ahead = only(store, at=T0 + 15 * HOUR)
+    assert (ahead.kind, ahead.brief) == ("doubt", "time in the future")
+    assert "by 8 hours" in ahead.quality
+    assert only(store, at=T0 + 22 * HOUR).kind == "unchecked"
+    made = Observations([id], [T0 + 30 * HOUR], [0.2], result_time=[T0 + 14 * HOUR])
+    store.write(made)
+    assert only(store, at=T0 + 15 * HOUR).kind == "unchecked"

@@ -83,7 +83,7 @@ def series_status(store: Store, *, derived: bool = False, at: int | None = None)
 def _state(store: Store, one: Stream, present: int) -> str:
     if one.last is None:
         return "never"
-    if one.last > present + DAY:  # a clock that is wrong would count as heard for years
+    if one.last > present + DAY // 24:  # a clock that is wrong would count as heard for years
         return "in the future"
     recent = store.read([one.id], one.last - 7 * DAY, one.last + 1)
     return silence(recent.time, present).status

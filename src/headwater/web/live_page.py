@@ -16,7 +16,7 @@ from headwater.network.times import DAY, iso
 if TYPE_CHECKING:
     from headwater.network.store.protocol import Session, Store
 
-__all__ = ["Board", "SeriesView", "StationView", "ago", "judge", "look", "sparkline"]
+__all__ = ["Board", "SeriesView", "StationView", "ago", "is_ahead", "judge", "look", "sparkline"]
 
 _PAGE = 50
 _DAYS = 5
@@ -24,6 +24,8 @@ _POINTS = 120
 _WIDTH, _HEIGHT = 168, 34
 _MINUTE = 60_000_000
 _LATE_DAYS = 2
+_AHEAD = DAY // 24
+"""Clocks may differ by so much; one that stands in another time zone differs by more."""
 _QUIET = 12
 """A series is silent after as many of its usual steps, and not before six hours."""
 
@@ -151,7 +153,7 @@ def _series(session: Session, things: list[int], at: int) -> dict[int, list[Seri
         "SELECT d.id, d.thing_id, d.name, d.unit_of_measurement, d.observation_count, d.first_time,"
         " l.time, l.result_number, l.result_json, l.quality,"
         " (SELECT max(o.received) FROM observations o WHERE o.datastream_id = d.id"
-        " AND o.time = l.time), p.name, d.properties"
+        " AND o.time = l.time), p.name, d.properties, d.last_result_time"
         " FROM datastreams d LEFT JOIN latest l ON l.datastream_id = d.id"
         " LEFT JOIN observed_properties p ON p.id = d.observed_property_id"
         f" WHERE d.thing_id IN ({_marks(things)})",
@@ -183,7 +185,7 @@ def _view(
     checked: dict[int, tuple[str, str]],
     at: int,
 ) -> SeriesView:
-    id, _, _, unit, count, first, time, number, other, quality, received, *_ = row
+    id, _, _, unit, count, first, time, number, other, quality, received, _, _, made = row
     seen, until = checked.get(int(id), (quality, ""))
     kind, words = judge(seen)
     points = curves.get(int(id), [])
@@ -192,6 +194,11 @@ def _view(
     silent = _silent(at, time, received, int(count), first)
     if silent and time is not None:
         kind, words = "silent", f"silent for {_span(at - time)}; the last value was {words}"
+    if time is not None and is_ahead(time, made, at):
+        kind, words = (
+            "doubt",
+            f"time in the future: by {_span(time - at)}, check the logger's clock",
+        )
     return SeriesView(
         id=int(id),
         name=label,
@@ -222,6 +229,23 @@ def _silent(at: int, time: int | None, received: int | None, count: int, first: 
     return at - max(time, heard) > grace
 
 
+def is_ahead(time: int, made: int | None, at: int) -> bool:
+    """Say whether an observation is of the future, which only a forecast may be.
+
+    Parameters
+    ----------
+    time, made, at : int
+        Of the observation, of its result (forecasts are made before what they are of), and of the
+        present [µs].
+
+    Examples
+    --------
+    >>> is_ahead(2 * DAY, None, DAY), is_ahead(2 * DAY, DAY, DAY)
+    (True, False)
+    """
+    return time > at + _AHEAD and (made is None or made >= time)
+
+
 def _span(time: int) -> str:
     """Say how long something lasts, in the largest unit of which there are two.
 
@@ -233,7 +257,8 @@ def _span(time: int) -> str:
     for unit, length in (("years", 365.25), ("months", 30.44), ("days", 1.0)):
         if time >= 2 * length * DAY:
             return f"{time / (length * DAY):.0f} {unit}"
-    return f"{time / (DAY / 24):.0f} hours"
+    hours = round(time / (DAY / 24))
+    return "an hour" if hours == 1 else f"{hours} hours"
 
 
 def _checked(session: Session, ids: list[int]) -> dict[int, tuple[str, str]]:

@@ -92,7 +92,11 @@ def test_datastreams_say_what_their_results_are(later):
     assert fields[1]["uom"] == {"label": "degree Celsius", "symbol": "°C"}
     assert both["resultEncoding"] == {"type": "JSONEncoding", "recordsAsArrays": True}
     assert len(both["ObservedProperties"]) == 2
-    later.refused("GET", "Datastreams", filter="resultType/type eq 'Quantity'", status=501)
+    assert later.names("Datastreams", filter="resultType/type eq 'Quantity'") == ["one sm10"]
+    assert later.names("Datastreams", filter="resultType/type eq 'DataRecord'") == ["both"]
+    symbol = UNIT["symbol"]
+    assert later.names("Datastreams", filter=f"resultType/uom/symbol eq '{symbol}'") == ["one sm10"]
+    later.refused("GET", "Datastreams", filter="resultType/fields eq 'x'", status=501)
 
 
 def test_options_nested_in_expand(later):

@@ -21,6 +21,7 @@ from headwater.network.sensorthings.expression import (
     OuterPath,
     Path,
     paths_of,
+    read_expression,
     with_parts,
 )
 from headwater.network.sensorthings.filter_operators import arithmetic, compared, held_in
@@ -270,7 +271,7 @@ def _value(expression: Expression, scope: Scope) -> Value:
     return compiled(expression, scope)
 
 
-def _literal(literal: Literal, scope: Scope) -> Value:
+def _literal(literal: Literal, scope: Scope | None = None) -> Value:
     if literal.kind == "boolean":
         return Value("boolean", TRUE if literal.value else FALSE)
     if literal.kind == "null":
@@ -301,8 +302,7 @@ def _path(path: Path, scope: Scope) -> Value:
 def _column(entry: Property, within: tuple[str, ...], alias: str) -> Value:
     column = Sql(f"{alias}.{entry.column}")
     if entry.kind == "computed":
-        do = "Filter by ObservedProperties/any(o: …) or by properties"
-        raise NotImplementedHere("a path to what is computed", found=entry.name, do=do)
+        return _computed(entry, within, alias)
     if entry.end and within:
         bound = entry.column if within == ("start",) else entry.end
         return Value("instant", Sql(f"{alias}.{bound}"))
@@ -315,6 +315,31 @@ def _column(entry: Property, within: tuple[str, ...], alias: str) -> Value:
         return Value("json", column, path=within)
     end = Sql(f"{alias}.{entry.end}") if entry.end else None
     return Value(entry.kind, column, end)
+
+
+_OF_RESULTS = {
+    ("uom", "label"): "name",
+    ("uom", "symbol"): "symbol",
+    ("uom", "href"): "definition",
+}
+_KIND_OF_RESULTS = (
+    "CASE WHEN {a}.multi = 1 THEN 'DataRecord' WHEN {a}.observation_type LIKE '%/OM_Category%'"
+    " THEN 'Category' WHEN {a}.observation_type LIKE '%/OM_Count%' THEN 'Count'"
+    " WHEN {a}.observation_type LIKE '%/OM_Truth%' THEN 'Boolean' ELSE 'Quantity' END"
+)
+
+
+def _computed(entry: Property, within: tuple[str, ...], alias: str) -> Value:
+    """Compile what 2.0 says of the results of a datastream, from what 1.1 keeps of it."""
+    if entry.name == "resultType" and within in _OF_RESULTS:
+        return Value("json", Sql(f"{alias}.{entry.column}"), path=(_OF_RESULTS[within],))
+    if entry.name == "resultType" and within == ("type",):
+        return Value("text", Sql(_KIND_OF_RESULTS.format(a=alias)))
+    raise NotImplementedHere(
+        "a path to what is computed",
+        found="/".join((entry.name, *within))[:100],
+        do="Filter by resultType/type, resultType/uom/symbol, or ObservedProperties/any(o: …)",
+    )
 
 
 def _outer(path: OuterPath, scope: Scope) -> Value:
@@ -436,6 +461,7 @@ def _moment(name: str, scope: Scope) -> int:
 
 def _binary(binary: Binary, scope: Scope) -> Value:
     left, right = _value(binary.left, scope), _value(binary.right, scope)
+    left, right = _timed(left, binary.left, right), _timed(right, binary.right, left)
     if binary.operator in _ARITHMETIC:
         return arithmetic(binary.operator, left, right, scope.dialect)
     if binary.operator == "in":
@@ -446,6 +472,18 @@ def _binary(binary: Binary, scope: Scope) -> Value:
             return keyed
     said = compared(binary.operator, left, right, scope.dialect)
     return Value("boolean", fill("({0})", said))
+
+
+def _timed(value: Value, expression: Expression, other: Value) -> Value:
+    """Read a text that is compared with a time as a time: many write them in quotes."""
+    quoted = value.kind == "text" and isinstance(expression, Literal)
+    if not quoted or other.kind not in ("instant", "interval", "period", "date"):
+        return value
+    found = read_expression(str(expression.value)) if isinstance(expression, Literal) else None
+    if isinstance(found, Literal) and found.kind in ("instant", "interval", "date"):
+        return _literal(found)
+    do = "Write it as 2026-07-01T00:00:00Z"
+    raise WrongRequest("a time is compared with a text that is none", found=str(found)[:40], do=do)
 
 
 def _by_key(binary: Binary, scope: Scope) -> Value | None:

@@ -66,8 +66,9 @@ FUNCTIONS: dict[str, Function] = {
     "indexof": Function(_TEXTS, "number", "instr({0}, {1}) - 1", "strpos({0}, {1}) - 1"),
     "substring": _same(("text", "number"), "text", f"substr({{0}}, {_FROM})"),
     "substring/3": _same(("text", "number", "number"), "text", f"substr({{0}}, {_FROM}, {_LONG})"),
-    "tolower": _same(_TEXT, "text", "lower({0})"),
-    "toupper": _same(_TEXT, "text", "upper({0})"),
+    # SQLite's own know the letters A to Z only
+    "tolower": Function(_TEXT, "text", "lower_text({0})", "lower({0})"),
+    "toupper": Function(_TEXT, "text", "upper_text({0})", "upper({0})"),
     "trim": _same(_TEXT, "text", "trim({0})"),
     "concat": _same(_TEXTS, "text", "({0} || {1})"),
     "year": _calendar("Y", "YEAR"),

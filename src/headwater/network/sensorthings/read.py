@@ -67,6 +67,10 @@ class Place:
         return linked_to(self.link, self.parent[0])
 
 
+_EXACT = 2.0**53
+"""Below it a float is the number that was sent."""
+
+
 def _keyed(entity: EntitySet, key: Key) -> Sql:
     return Sql(" AND ".join(f"t.{column} = ?" for column in entity.key), key)
 
@@ -276,7 +280,7 @@ def _narrowed(value: object, name: str, within: Sequence[tuple[str, ...]]) -> An
 def _value(entry: Property, row: Row) -> Any:
     value = row[entry.column]
     if entry.kind == "result":
-        return json.loads(value) if value is not None else row["result_number"]
+        return json.loads(value) if value is not None else _number(row["result_number"])
     if value is None or entry.kind == "computed":
         return value
     if entry.kind in ("json", "geometry"):
@@ -287,6 +291,12 @@ def _value(entry: Property, row: Row) -> Any:
             return iso(value)
         return f"{iso(value)}/{iso(end)}"
     return iso(value) if entry.kind == "instant" else value
+
+
+def _number(value: float | None) -> float | int | None:
+    """Write a whole number as one, as the counts and classes that were sent."""
+    whole = value is not None and value.is_integer() and abs(value) < _EXACT
+    return int(value) if whole and value is not None else value
 
 
 def _expand(

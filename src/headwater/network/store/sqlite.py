@@ -220,6 +220,8 @@ class SQLiteStore(Store):
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.create_function("zone_offset", 2, zone_offset, deterministic=True)
+        connection.create_function("lower_text", 1, _lower, deterministic=True)
+        connection.create_function("upper_text", 1, _upper, deterministic=True)
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -310,3 +312,11 @@ def _busy(path: Path) -> StoreBusyError:
     return StoreBusyError(
         "another program has been writing for too long", found=str(path), do="Try again later"
     )
+
+
+def _lower(text: object) -> str | None:
+    return None if text is None else str(text).lower()
+
+
+def _upper(text: object) -> str | None:
+    return None if text is None else str(text).upper()
