@@ -110,7 +110,7 @@ def test_report_is_a_page_of_its_own(tmp_path: Path) -> None:
     page = (out / "report.html").read_text()
     for words in ("Where the water came from", "36 samples with isotopes", "Sampled", "Table 1"):
         assert words in page
-    assert {path.stem for path in (out / "figures").glob("*.png")} == {
+    assert {path.stem for path in (out / "figures").glob("*.svg")} == {
         "samples-boxes",
         "samples-lines-vegetation",
         "samples-concept",
@@ -345,6 +345,15 @@ def test_a_table_without_an_isotope_is_told(tmp_path: Path) -> None:
     wrong = mix(file)
     assert wrong.exit_code == 4
     assert "no column of the file is known as it" in told(wrong)
+
+
+def test_rain_that_lies_on_no_line_leaves_the_rest_of_the_summary(tmp_path: Path) -> None:
+    table = campaign()
+    table.loc[table["water"] == "precipitation", ["d18O", "d2H"]] = (-10.0, -70.0)
+    result = RUN.invoke(app, ["samples", "summary", save(table, tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "No local meteoric water line" in told(result)
+    assert "By group" in told(result)
 
 
 def test_impossible_values_are_told_with_the_fractions(tmp_path: Path) -> None:

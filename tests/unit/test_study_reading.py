@@ -127,6 +127,12 @@ def test_a_missing_file_is_a_problem_of_the_study(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_a_folder_in_place_of_the_file_is_told_with_the_file_in_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    with pytest.raises(ProblemsError, match=r"no study file.*mine\.toml"):
+        read_study(tmp_path)
+
+
 def test_text_that_is_not_utf8_is_told(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_bytes(b'[study]\nname = "\xff"')
     with pytest.raises(ProblemsError, match="cannot be read"):

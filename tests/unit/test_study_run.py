@@ -109,6 +109,20 @@ def test_a_step_no_longer_wanted_is_removed(home: Path) -> None:
     assert finished_steps(home / "results") == ["grids"]
 
 
+def test_a_step_whose_files_were_cut_is_computed_anew(home: Path) -> None:
+    compute(home)
+    table = home / "results" / "correlation" / "matrix.csv"
+    whole = table.read_bytes()
+    table.write_bytes(whole[: len(whole) // 2])
+    assert compute(home) == {"grids": True, "correlation": False}
+    assert table.read_bytes() == whole
+    store = home / "results" / "grids" / "precipitation.zarr"
+    max(filter(Path.is_file, store.rglob("*")), key=lambda file: file.stat().st_size).write_bytes(
+        b""
+    )
+    assert compute(home) == {"grids": False, "correlation": True}
+
+
 def test_until_stops_early_and_keeps_what_is_still_right(home: Path) -> None:
     assert compute(home, until="grids") == {"grids": False}
     compute(home)

@@ -29,7 +29,7 @@ from headwater.cli import (
     vegetation,
 )
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_json, warn
+from headwater.cli.output import has_browser, print_json, warn
 from headwater.cli.study_run import draw_report, log_shown, run_with_progress, settings_of
 from headwater.errors import ProblemsError
 
@@ -262,7 +262,7 @@ def demo(
         run_with_progress(study, settings, quiet=quiet)
         if not no_report:
             page = draw_report(study, settings, quiet=quiet)
-            if not no_open:
+            if not no_open and has_browser():
                 typer.launch(page.as_uri())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +23,7 @@ __all__ = [
     "Out",
     "Reading",
     "announce_reading",
+    "has_browser",
     "print_json",
     "print_table",
     "warn",
@@ -39,6 +42,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the tables as JSON for
 """Options that commands which read a table and write results have alike."""
 _MOST_ROWS = 60
 _WIDEST = 96
+
+
+def has_browser() -> bool:
+    """Say whether a page can be opened here, which a server without a screen cannot."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in screens)
 
 
 def print_json(value: object) -> None:

@@ -94,7 +94,9 @@ def load_plan(path: str | Path) -> Plan:
         return plan_from_json(json.loads(source.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise InputError(
-            "there is no plan", found=str(source), do="Make one with: headwater plan make"
+            "there is no plan",
+            found=str(source),
+            do="Make one with `headwater plan make study.toml`, or name another with --plan",
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):

@@ -23,6 +23,7 @@ from headwater.study.folder import (
     check_owner,
     claim,
     finished,
+    intact,
     log,
     opened,
     replace_folder,
@@ -184,7 +185,7 @@ def _run_steps(
     keys = _fingerprints(this.study, wanted_steps(this.study, this.steps), inputs)
     check_publication(this.study)
     fetch(this.study, {} if fresh else keys)
-    keep = {name for name in keys if not fresh and finished(this.results, name) == keys[name]}
+    keep = {name for name in keys if not fresh and _is_whole(this.results, name, keys[name])}
     opened_inputs: Mapping[str, xr.DataArray] = {}
     if any(step.name not in keep for step in steps if not step.needs):
         opened_inputs = _check_first(this)
@@ -214,6 +215,16 @@ def _run_steps(
     log.info("finished")
     publish(this.study)
     return tuple(records)
+
+
+def _is_whole(results: Path, step: str, key: str) -> bool:
+    """Say whether a step need not be computed; one whose files were cut must be."""
+    if finished(results, step) != key:
+        return False
+    whole = intact(results, step)
+    if not whole:
+        log.warning("step %s: its files are not as they were written; computed anew", step)
+    return whole
 
 
 def _checksums(this: _Run) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ __all__ = [
     "finished",
     "finished_steps",
     "held",
+    "intact",
     "log",
     "opened",
     "replace_folder",
@@ -293,8 +294,8 @@ def replace_folder(folder: Path, step: str, fingerprint: str) -> None:
         Hash of all that the step depends on.
     """
     (folder / _KEY).unlink(missing_ok=True)
-    names = sorted(entry.name for entry in folder.iterdir())
-    card = {"step": step, "fingerprint": fingerprint, "files": names}
+    sizes = {entry.name: _size(entry) for entry in sorted(folder.iterdir())}
+    card = {"step": step, "fingerprint": fingerprint, "files": sorted(sizes), "bytes": sizes}
     (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     final, old = folder.with_name(step), folder.with_name(f"{_OLD}{step}")
     if final.exists():
@@ -324,6 +325,33 @@ def finished(results: Path, step: str) -> str | None:
         return str(card["fingerprint"]) if complete else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def intact(results: Path, step: str) -> bool:
+    """Say whether the files of a finished step are as large as when they were written.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    step : str
+        The step's name.
+
+    Returns
+    -------
+    bool
+        False where a file was cut or changed since; true of a step whose sizes nobody wrote down.
+    """
+    card = json.loads((results / step / _CARD).read_text(encoding="utf-8"))
+    sizes: dict[str, int] = card.get("bytes", {})
+    return all(_size(results / step / name) == size for name, size in sizes.items())
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a store."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
 
 
 def finished_steps(results: Path) -> list[str]:

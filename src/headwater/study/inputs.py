@@ -101,6 +101,14 @@ def open_input(study: Study, name: str, *, chunk_mb: float = 16.0) -> xr.DataArr
         return _opened(study, name, chunk_mb)
 
 
+def _area_if_any(study: Study) -> Area | None:
+    """Read the area for what may do without: the table ``[area]`` answers for its own faults."""
+    try:
+        return read_study_area(study)
+    except InputError:
+        return None
+
+
 def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
     from headwater.grids import open_grid
 
@@ -125,8 +133,9 @@ def _opened(study: Study, name: str, chunk_mb: float) -> xr.DataArray:
     }
     if is_point_table(source):
         reading = entry.reading or DEFAULTS
-        box = None if study.area is None else read_study_area(study)
-        return open_points(source, study.term(name), area=box, reading=reading, options=options)
+        return open_points(
+            source, study.term(name), area=_area_if_any(study), reading=reading, options=options
+        )
     try:
         return open_grid(source, study.term(name), crs=entry.crs, **options)
     except CRSError:

@@ -68,11 +68,19 @@ def _text_of(file: Path) -> str:
             ]
         ) from error
     except (OSError, UnicodeDecodeError) as error:
+        if file.is_dir():
+            raise ProblemsError([_folder_given(file)]) from error
         text_at_all = isinstance(error, UnicodeDecodeError)
         do = "Save it as UTF-8" if text_at_all else "Correct the path, or its permissions"
         raise ProblemsError(
             [StudyError(f"{file} cannot be read", found=str(error), do=do)]
         ) from error
+
+
+def _folder_given(folder: Path) -> StudyError:
+    studies = sorted(folder.glob("*.toml"))
+    do = f"Name the study file: {studies[0]}" if studies else "Name a study file (TOML) in it"
+    return StudyError("a folder is no study file", found=str(folder), do=do)
 
 
 def parse_study(text: str, file: str | Path = "study.toml") -> Study:

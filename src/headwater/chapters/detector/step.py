@@ -215,11 +215,14 @@ def _check(
 
 
 def _has_season(data: xr.DataArray, season: Season, study: Study, options: DetectorOptions) -> bool:
-    """Whether some year has the season; of large inputs by their times alone."""
+    """Whether some year has the season; of large inputs by their times alone.
+
+    So too of what is made finer, which has the days between two overpasses as well.
+    """
     from headwater.variation.aggregation import aggregate_all
 
-    probe = data
-    if data.size > _WHOLE:
+    probe, finer = data, study.downscaling
+    if data.size > _WHOLE or (finer is not None and finer.of == data.name):
         ones = np.ones(data.sizes["time"])
         coords = {name: c for name, c in data.coords.items() if c.dims == ("time",)}
         probe = xr.DataArray(ones, coords, "time", data.name, dict(data.attrs))

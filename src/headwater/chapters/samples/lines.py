@@ -71,7 +71,12 @@ def meteoric_line(
     given: dict[str, Any] = {"amount": rain["amount"]} if wanted.weighted else {}
     if wanted.method == "york":
         given = {"d18O_sd": rain["d18O_sd"], "d2H_sd": rain["d2H_sd"]}
-    return fit_line(rain["d18O"], rain["d2H"], method=wanted.method, label="LMWL", **given), ()
+    try:
+        line = fit_line(rain["d18O"], rain["d2H"], method=wanted.method, label="LMWL", **given)
+    except DataError as error:
+        words = f"none can be fitted to {wanted.water}, {error.found}"
+        return None, (f"No local meteoric water line: {words}. No lc-excess, no crossings.",)
+    return line, ()
 
 
 def line_results(

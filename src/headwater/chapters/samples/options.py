@@ -184,7 +184,8 @@ class MixingOptions(_Options):
             raise StudyError(
                 "mixing needs at least two sources",
                 found=", ".join(self.sources) or "none",
-                do='Name them: sources = ["precipitation", "ground_ice"], or a source_file',
+                do='Name them: sources = ["precipitation", "ground_ice"] or a source_file in the '
+                "study file, --source on the command line",
             )
         gone = {name: 0.0 for names in self.absent.values() for name in names}
         for key, named in (

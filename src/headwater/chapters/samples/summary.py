@@ -51,7 +51,7 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
     from headwater.isotopes import check_quality, summarise
     from headwater.isotopes.summary import add_excess
 
-    lmwl, _ = meteoric_line(samples.data, options)
+    lmwl, no_line = meteoric_line(samples.data, options)
     rows = add_excess(chosen(samples.data, options), lmwl)
     how: dict[str, Any] = {"lmwl": lmwl, "weighted": options.weighted}
     period = period_column(rows, options)
@@ -66,7 +66,9 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
         "table": replace(
             samples, data=add_excess(samples.data, lmwl).rename_axis("row").reset_index()
         ),
-        "quality": replace(check_quality(samples.data), cautions=impossible(samples.data)),
+        "quality": replace(
+            check_quality(samples.data), cautions=(*impossible(samples.data), *no_line)
+        ),
         "waters": summarise(named, ["water"], lmwl=lmwl, weighted=weigh),
         "summary": stacked(first, parts),
     }

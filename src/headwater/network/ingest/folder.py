@@ -101,6 +101,7 @@ def watch(
         raise InputError("no folder to watch", found=str(folder), do="Create it first")
     known = _recalled(memory)
     before: dict[str, list[Any]] = {}
+    refused: dict[str, tuple[list[Any], str]] = {}
     count = 0
     while True:
         now = _seen(folder, pattern, memory)
@@ -113,7 +114,11 @@ def watch(
             known[name] = mark
             _remember(memory, known)
             count += 1
-            if on_arrival is not None:
+            # a file is read once more when it is at rest, which is no reason to refuse it twice
+            answer = (mark[:2], arrival.error)
+            news = not arrival.error or refused.get(name) != answer
+            refused[name] = answer
+            if on_arrival is not None and news:
                 on_arrival(arrival)
         before = now
         if stop.wait(interval):
@@ -146,7 +151,6 @@ def _read(
         _LOG.warning("the store does not take %s yet: %s", path.name, error)
         return None
     except HeadwaterError as error:
-        _LOG.warning("%s: %s", path.name, error)
         return Arrival(path, None, None, str(error))
 
 
