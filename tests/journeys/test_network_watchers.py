@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headwater.alerts import list_alerts
 from headwater.network import open_store
 from headwater.network.ingest.mapping import parse_mapping
 from headwater.network.ingest.mqtt import retry_letters, session_name, subscribe
@@ -307,3 +308,31 @@ def test_an_unexpected_fault_of_a_worker_ends_the_process(tmp_path: Path) -> Non
         )
     with open_store(tmp_path / "net.db") as store:
         assert np.isclose(store.read().result[0], 0.31)
+
+
+@needs_broker
+def test_a_message_raises_its_alert_as_it_comes(broker, tmp_path):
+    (tmp_path / "map.toml").write_text(
+        '[mqtt]\ntopics = ["soil/+"]\ntopic = "soil/{station}"\n[[series]]\ncolumn = "value"\n'
+        'thing = "{station}"\nproperty = "soil_moisture"\nunit = "vol%"\ndepth = 0.1\n'
+    )
+    (tmp_path / "alerts.toml").write_text(
+        '[[rule]]\nname = "dry"\nquantity = "soil_moisture"\nbelow = 0.1\nclear = 0.15\n'
+        "debounce = 1\n"
+    )
+    words = [HEADWATER, "network", "watch", "--broker", broker.address]
+    words += ["--map", "map.toml", "--rules", "alerts.toml"]
+    rows = [{"time": f"2026-07-01T0{h}:00:00Z", "value": v} for h, v in ((1, 30), (2, 5))]
+    with open_store(str(tmp_path / "network.db")) as store:
+        watching = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        try:
+
+            def is_raised() -> bool:
+                # what comes before it has subscribed is lost; what comes twice changes nothing
+                publish(broker.port, [("soil/A", json.dumps(one).encode()) for one in rows])
+                return len(list_alerts(store)) == 1
+
+            until(is_raised)
+        finally:
+            watching.send_signal(signal.SIGTERM)
+            assert watching.wait(20) == 0

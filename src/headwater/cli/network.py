@@ -251,7 +251,7 @@ def derive(
 
 
 @app.command()
-def watch(
+def watch(  # noqa: PLR0913, PLR0917 - a command has the options that its users need
     folder: Annotated[Path | None, typer.Argument(help="Folder that files come into.")] = None,
     broker: Annotated[str | None, typer.Option(help="mqtt://host:1883 to subscribe to.")] = None,
     mapping: _Map = None,
@@ -265,9 +265,14 @@ def watch(
     client_id: Annotated[
         str | None, typer.Option(help="Name of the session at the broker; one for each watcher.")
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", help="Rules of alerts, judged as soon as something comes."),
+    ] = None,
 ) -> None:
     """Take in what comes into a folder, from a broker, or both, until interrupted."""
     with report_errors():
+        from headwater.alerts import read_rules
         from headwater.cli.watch import run
         from headwater.errors import StudyError
         from headwater.network import open_store
@@ -287,6 +292,7 @@ def watch(
                 zone=zone,
                 interval=interval,
                 control_every=control_every,
+                rules=None if rules is None else read_rules(rules),
                 report=typer.echo,
             )
 

@@ -1,4 +1,4 @@
-"""Watch a folder and a broker at once, and control what has come from time to time."""
+"""Watch a folder and a broker at once, control what has come, and raise alerts on it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headwater.alerts.rules import Rules
     from headwater.network.ingest.folder import Arrival
     from headwater.network.ingest.mapping import Mapping
     from headwater.network.ingest.mqtt import Taken
     from headwater.network.store.protocol import Store
 
 __all__ = ["run"]
+
+_ALERTS_EVERY = 10.0
+"""Longest time between two looks at the rules, for silence raises alerts too [s]."""
+_SEND_EVERY = 1.0
 
 
 class _New:
@@ -24,14 +29,17 @@ class _New:
     def __init__(self) -> None:
         self.spans: dict[int, tuple[int, int]] = {}
         self.lock = threading.Lock()
+        self.came = threading.Event()
 
     def add(self, more: dict[int, tuple[int, int]]) -> None:
         with self.lock:
             for id, (first, last) in more.items():
                 old = self.spans.get(id, (first, last))
                 self.spans[id] = (min(old[0], first), max(old[1], last))
+        self.came.set()
 
     def take(self) -> dict[int, tuple[int, int]]:
+        self.came.clear()
         with self.lock:
             taken, self.spans = self.spans, {}
         return taken
@@ -46,6 +54,7 @@ def run(
     report: Callable[[str], None],
     control_every: float,
     client_id: str | None = None,
+    rules: Rules | None = None,
     **options: Any,
 ) -> None:
     """Watch until interrupted or terminated; what has come is controlled once more at the end.
@@ -62,6 +71,8 @@ def run(
         Seconds.
     client_id : str, optional
         Name of the session at the broker.
+    rules : Rules, optional
+        Of alerts: what comes is controlled and judged by them at once, not after `control_every`.
     **options
         ``pattern``, ``zone`` and ``interval`` of the folder.
     """
@@ -73,6 +84,9 @@ def run(
         name, here = client_id, broker
         on_taken = partial(_add_taken, new, report)
         tasks.append(lambda: _broker(store, mapping, here, name, stop, on_taken))
+    if rules is not None:
+        _warn_of_unwatched(store, rules, report)
+        tasks.append(partial(_deliver_until, stop, store, rules, report))
     threads = [threading.Thread(target=_guarded, args=(failed, stop, task)) for task in tasks]
     # a service is stopped by SIGTERM, which must not cut a transaction of ours short
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -80,8 +94,14 @@ def run(
         thread.start()
     report(f"Watching {' and '.join(str(one) for one in (folder, broker) if one)}; Ctrl-C to stop")
     try:
-        while not stop.wait(control_every):
-            _control(store, new, report)
+        while not stop.is_set():
+            if rules is None:
+                stop.wait(control_every)
+            else:
+                new.came.wait(_ALERTS_EVERY)
+            if not stop.is_set():
+                _control(store, new, report)
+                _judge(store, rules, report)
     except KeyboardInterrupt:
         report("Stopping")
     finally:
@@ -90,6 +110,7 @@ def run(
             thread.join()
         signal.signal(signal.SIGTERM, before)
         _control(store, new, report)
+        _judge(store, rules, report)
     if failed:
         raise failed[0]
 
@@ -171,3 +192,55 @@ def _control(store: Store, new: _New, report: Callable[[str], None]) -> None:
         return
     n, doubted = sum(one.n for one in controlled), sum(one.doubted for one in controlled)
     report(f"controlled {n} observations of {len(controlled)} series, {doubted} doubted")
+
+
+def _warn_of_unwatched(store: Store, rules: Rules, report: Callable[[str], None]) -> None:
+    from headwater.alerts.unwatched import unwatched_rules
+
+    for problem in unwatched_rules(store, rules):
+        report(f"until such a station comes: {problem}")
+
+
+def _judge(store: Store, rules: Rules | None, report: Callable[[str], None]) -> None:
+    """Raise and clear alerts on what has come; where the store is away, the next look does."""
+    from headwater.alerts import evaluate
+    from headwater.alerts.escalation import escalate
+    from headwater.network.store.protocol import StoreError
+
+    if rules is None:
+        return
+    try:
+        for alert in evaluate(store, rules):
+            report(f"{alert.state}: {alert.headline} [{alert.key}]")
+        for key in escalate(store, rules):
+            report(f"escalated: {key}")
+    except StoreError as error:
+        report(f"alerts wait: {error}")
+
+
+def _deliver_until(
+    stop: threading.Event, store: Store, rules: Rules, report: Callable[[str], None]
+) -> None:
+    """Send what is due, in a thread of its own: a receiver that is slow holds up no reading."""
+    import os
+    import socket
+
+    import numpy as np
+
+    from headwater.alerts import deliver
+    from headwater.alerts.channels import sender
+    from headwater.network.store.protocol import StoreError
+
+    send, owner = sender(rules), f"{socket.gethostname()}:{os.getpid()}"
+    rng = np.random.default_rng()
+    while True:
+        last = stop.wait(_SEND_EVERY)
+        try:
+            done = deliver(store, send, owner=owner, rng=rng)
+        except StoreError as error:
+            report(f"messages wait: {error}")
+        else:
+            if done.sent or done.failed:
+                report(f"{done.sent} sent, {done.failed} to be sent again")
+        if last:
+            return
