@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from headwater.warning import calibrate_thresholds, score_detector
 from headwater.warning.baseline import BaselineOptions
 from headwater.warning.charts import DETECTORS, Thresholds, Tolerance
 from headwater.warning.evaluation import detector_alarms, first_alarms
+from headwater.warning.memory import pool_memory
 from headwater.warning.monitor import start_monitor, watch_dates
 
 CASES = Path(__file__).parents[1] / "tests" / "data" / "warning" / "alpine"
@@ -109,19 +110,33 @@ def limits(case: Case, kind: str, rate: float, covariates: int) -> Thresholds:
     )
 
 
-def ours(case: Case) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+def pooled(case: Case, water: np.ndarray | None) -> Case:
+    """The case with the memory of its places pooled, as a study does."""
+    past = case.days < case.split
+    memory = pool_memory(
+        case.values[past],
+        case.days[past],
+        None if water is None else water[:, past],
+        rng=np.random.default_rng(3),
+        options=case.options,
+    )
+    return replace(case, options=replace(case.options, memory=memory))
+
+
+def ours(bare: Case) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
     """Our detectors with the alarms that each gives."""
+    dry, wet = pooled(bare, None), pooled(bare, bare.water)
     for rate in (0.01, 0.002):
         for kind in DETECTORS:
-            own = limits(case, kind, rate, 0)
-            yield f"Headwater {kind}, {rate:g}", _watched(case, own, None)
-            if case.water is not None:
-                own = limits(case, kind, rate, 1)
-                yield f"Headwater {kind}, {rate:g}, soil water", _watched(case, own, case.water)
+            own = limits(dry, kind, rate, 0)
+            yield f"Headwater {kind}, {rate:g}", _watched(dry, own, None)
+            if wet.water is not None:
+                own = limits(wet, kind, rate, 1)
+                yield f"Headwater {kind}, {rate:g}, soil water", _watched(wet, own, wet.water)
     for kind in ("mosum", "cusum"):
-        yield f"BFAST {kind} (ours)", _watched(case, kind, None)
-    own = limits(case, "cusum", 0.01, int(case.water is not None))
-    yield "Headwater ladder 0.01, confirmed", lambda: _confirmed(case, own)
+        yield f"BFAST {kind} (ours)", _watched(bare, kind, None)
+    own = limits(wet, "cusum", 0.01, int(wet.water is not None))
+    yield "Headwater ladder 0.01, confirmed", lambda: _confirmed(wet, own)
 
 
 def _watched(case: Case, detector, water) -> Callable[[], np.ndarray]:

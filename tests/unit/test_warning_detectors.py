@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from headwater.errors import StudyError
-from headwater.warning import calibrate_thresholds
+from headwater.warning import calibrate_thresholds, fit_baseline
+from headwater.warning.baseline import BaselineOptions
 from headwater.warning.charts import DETECTORS, Detector, Tolerance, blank_chart, update_chart
 from headwater.warning.evaluation import detector_alarms
+from headwater.warning.memory import pool_memory
 from headwater.warning.monitor import start_monitor, watch_dates
 from headwater.warning.monitor_state import join_monitors, pack_monitor, unpack_monitor
 from headwater.warning.rehearsal import History, raise_thresholds
@@ -110,3 +112,41 @@ def test_thresholds_are_raised_where_the_form_of_the_response_is_wrong(limits):
     ]
     assert rates[0] > 0.045, "0.03 was asked for"
     assert 0.02 < rates[1] < 0.04
+
+
+def test_a_season_lost_in_the_history_does_not_hide_the_next(limits):
+    values = healthy(400, 7, 0.0)
+    past, lost = DAYS < SPLIT, np.datetime64("2013-06-01")
+    inside = np.abs(DAYS - lost) < np.timedelta64(40, "D")
+    clean = fit_baseline(values[past], DAYS[past])
+    values[inside] -= 8.0
+    fitted = fit_baseline(values[past], DAYS[past])
+    assert (fitted.reason == 0).mean() > 0.85
+    assert np.median(fitted.spread / clean.spread) == pytest.approx(1.0, abs=0.05)
+    assert abs(np.median(fitted.rho - clean.rho)) < 0.1
+
+
+def test_places_of_a_map_say_together_what_their_memory_is(limits):
+    values, past = healthy(1000, 8, 0.6), DAYS < SPLIT
+    pooled = pool_memory(values[past], DAYS[past], rng=np.random.default_rng(2))
+    assert pooled.mean == pytest.approx(0.6, abs=0.05)
+    assert pooled.kept < 0.3
+    options = BaselineOptions(memory=pooled)
+    own = calibrate_thresholds(
+        DAYS[past],
+        YEAR,
+        rng=np.random.default_rng(1),
+        tolerance=Tolerance(rate=0.03, n_simulations=4000),
+        options=options,
+    )
+    many = healthy(8000, 5, 0.6)
+    rate = np.isfinite(detector_alarms(own, many, DAYS, split=SPLIT, options=options)).mean() / 3
+    assert 0.024 <= rate <= 0.036
+    values[len(DAYS[past]) + 12 :] -= 2.0
+    with_all = detector_alarms(own, values, DAYS, split=SPLIT, options=options)
+    alone = detector_alarms(limits["cusum"], values, DAYS, split=SPLIT)
+    assert np.isfinite(with_all).mean() >= np.isfinite(alone).mean()
+    # what all places share they are wrong about together
+    shared = np.repeat(healthy(1, 9, 0.6), 50, axis=1)[past]
+    assert pool_memory(shared, DAYS[past], rng=np.random.default_rng(2)).spread > 0.08
+    assert pool_memory(shared[:, :5], DAYS[past], rng=np.random.default_rng(2)) is None

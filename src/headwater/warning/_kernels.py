@@ -16,6 +16,9 @@ _WORST = 3.0
 # One observation counts for three standard deviations at most: heavy tails and undetected clouds
 # must not raise an alarm alone, and a loss that stays shows at the next dates.
 
+_FAR, _TRIMS = 4.0, 3
+# Two dates in a row farther off than so many robust standard deviations are no noise.
+
 __all__ = [
     "accumulate_loss",
     "average_loss",
@@ -74,7 +77,7 @@ def _row(design: Floats, covariates: Floats, t: int, place: int, into: Floats) -
 def fit_histories(
     values: Floats, design: Floats, covariates: Floats, group: Whole, n_groups: int
 ) -> tuple[Floats, Floats, Floats, Whole]:
-    """Fit each place's history by least squares; see ``headwater.warning.baseline``.
+    """Fit each place's history by trimmed least squares; see ``headwater.warning.baseline``.
 
     Returns coefficients (place, term), spread (place, group), rho (place), n (place).
     """
@@ -84,35 +87,92 @@ def fit_histories(
     spread = np.full((places, n_groups), np.nan)
     rho = np.full(places, np.nan)
     n = np.zeros(places, np.int64)
-    matrix = np.empty((size, size))
     right = np.empty(size)
-    row = np.empty(size)
     residual = np.empty(length)
+    used = np.empty(length, np.bool_)
     for place in range(places):
-        matrix[:] = 0.0
-        right[:] = 0.0
         count = 0
         for t in range(length):
-            y = values[t, place]
-            residual[t] = np.nan
-            if np.isfinite(y) and _row(design, covariates, t, place, row):
-                count += 1
-                residual[t] = 0.0
-                for i in range(size):
-                    right[i] += row[i] * y
-                    for j in range(i + 1):
-                        matrix[i, j] += row[i] * row[j]
+            used[t] = np.isfinite(values[t, place])
+            for j in range(covariates.shape[0]):
+                used[t] = used[t] and np.isfinite(covariates[j, t, place])
+            count += used[t]
         n[place] = count
-        if count <= size + 2 or not _cholesky_solve(matrix, right, size):
+        if count <= size + 2:
+            continue
+        solved = _fit_place(values, design, covariates, place, used, right, residual)
+        for _ in range(_TRIMS):
+            if not solved or not _trim(residual, used, size):
+                break
+            solved = _fit_place(values, design, covariates, place, used, right, residual)
+        if not solved:
             continue
         for t in range(length):
-            if np.isfinite(residual[t]):
-                _row(design, covariates, t, place, row)
-                residual[t] = values[t, place] - np.dot(row, right)
+            if not used[t]:
+                residual[t] = np.nan
         _fill_spread(residual, group, size, spread[place])
         rho[place] = _memory(residual, group, spread[place], size)
         coefficients[place] = right
     return coefficients, spread, rho, n
+
+
+@numba.jit(**_JIT)
+def _fit_place(
+    values: Floats,
+    design: Floats,
+    covariates: Floats,
+    place: int,
+    used: Any,
+    right: Floats,
+    residual: Floats,
+) -> bool:
+    """Fit one place on the dates that are used; fill coefficients, and residuals of all dates."""
+    size = len(right)
+    matrix, row = np.zeros((size, size)), np.empty(size)
+    right[:] = 0.0
+    for t in range(len(used)):
+        if used[t] and _row(design, covariates, t, place, row):
+            for i in range(size):
+                right[i] += row[i] * values[t, place]
+                for j in range(i + 1):
+                    matrix[i, j] += row[i] * row[j]
+    if not _cholesky_solve(matrix, right, size):
+        return False
+    for t in range(len(used)):
+        residual[t] = np.nan
+        if np.isfinite(values[t, place]) and _row(design, covariates, t, place, row):
+            residual[t] = values[t, place] - np.dot(row, right)
+    return True
+
+
+@numba.jit(**_JIT)
+def _trim(residual: Floats, used: Any, size: int) -> bool:
+    """Leave neighbouring dates out that both lie far off on one side; False where none change.
+
+    A season of loss in the history would widen the spread, and lend a memory that is none, so that
+    the next loss would not show. Single dates stay: noise with heavy tails has them.
+    """
+    seen = np.isfinite(residual)
+    limit = _FAR * 1.4826 * np.median(np.abs(residual[seen]))
+    far = np.zeros(len(used), np.bool_)
+    before, count = -1, 0
+    for t in range(len(used)):
+        if not seen[t]:
+            continue
+        if before >= 0 and min(abs(residual[t]), abs(residual[before])) > limit:
+            alike = residual[t] * residual[before] > 0.0
+            far[t], far[before] = far[t] or alike, far[before] or alike
+        before = t
+    for t in range(len(used)):
+        count += far[t]
+    # where a tenth or more is far, it is no accident but the history
+    if count > 0.1 * seen.sum() or seen.sum() - count <= size + 2:
+        return False
+    changed = False
+    for t in range(len(used)):
+        changed = changed or (seen[t] and used[t] == far[t])
+        used[t] = seen[t] and not far[t]
+    return changed
 
 
 @numba.jit(**_JIT)

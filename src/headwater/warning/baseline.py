@@ -20,6 +20,7 @@ from headwater.warning.percentiles import day_of_year
 __all__ = [
     "Baseline",
     "BaselineOptions",
+    "PooledMemory",
     "REASONS",
     "baseline_design",
     "expected_values",
@@ -33,6 +34,7 @@ Floats = NDArray[np.float64]
 _BRIDGE = 1.628
 """99 % point of the largest excursion of a Brownian bridge."""
 
+_FARTHEST = 3.0
 _MOST_MEMORY = 0.7
 """More memory than this is taken for a change of the history, not for memory."""
 
@@ -44,6 +46,25 @@ REASONS = (
     "no variation in the history",
 )
 """Why a place has no baseline, by its code."""
+
+
+@dataclass(frozen=True, slots=True)
+class PooledMemory:
+    """What the places of a map say together of the memory of each.
+
+    Attributes
+    ----------
+    mean : float
+        Mean memory of the places [1].
+    spread : float
+        Standard deviation of their true memories, uncertainty of the mean included [1].
+    kept : float
+        Share of the difference from the mean that a place's own estimate keeps [1].
+    """
+
+    mean: float
+    spread: float
+    kept: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,9 @@ class BaselineOptions:
     stable : bool
         Whether a history that changes within itself gives no baseline: the cumulative sum of its
         residuals leaves the 99 % band of a Brownian bridge, widened for their memory.
+    memory : PooledMemory, optional
+        Draws the memory of each place to that of all, as far as it scatters by chance
+        (:func:`headwater.warning.memory.pool_memory`). Default: each has its own estimate.
     """
 
     order: int = 2
@@ -70,6 +94,7 @@ class BaselineOptions:
     n_parts: int = 3
     min_n: int = 24
     stable: bool = True
+    memory: PooledMemory | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that no data meet."""
@@ -172,6 +197,10 @@ def fit_baseline(
 ) -> Baseline:
     """Fit the baseline of each place on its history.
 
+    By least squares, without neighbouring dates that lie more than four robust standard deviations
+    off on the same side, as long as they are less than a tenth: a lost season in the history would
+    hide the next.
+
     Parameters
     ----------
     values : array-like, shape (n_times, n_places)
@@ -210,6 +239,8 @@ def fit_baseline(
     coefficients, spread, rho, n = fit_histories(
         x, baseline_design(times, chosen), water, part, chosen.n_parts
     )
+    if chosen.memory is not None:
+        rho = chosen.memory.mean + chosen.memory.kept * (rho - chosen.memory.mean)
     reason = np.zeros(x.shape[1], dtype=np.int8)
     reason[~np.isfinite(coefficients[:, 0])] = 3
     with np.errstate(invalid="ignore"):
@@ -298,7 +329,8 @@ def _changes(residual: Floats, rho: Floats) -> NDArray[np.bool_]:
     """Whether a history's own residuals drift (OLS-CUSUM test, Ploberger & Krämer 1992)."""
     seen = np.isfinite(residual)
     n = np.maximum(seen.sum(axis=0), 1)
-    total = np.cumsum(np.where(seen, residual, 0.0), axis=0)
+    # a few dates far off were left out of the fit, and are no change either
+    total = np.cumsum(np.where(seen, np.clip(residual, -_FARTHEST, _FARTHEST), 0.0), axis=0)
     bridge = total - total[-1] * np.cumsum(seen, axis=0) / n
     return np.asarray(np.abs(bridge).max(axis=0) > _BRIDGE * np.sqrt(n * (1 + rho) / (1 - rho)))
 

@@ -16,10 +16,12 @@ from headwater.errors import StudyError
 from headwater.warning.baseline import (
     Baseline,
     BaselineOptions,
+    PooledMemory,
     fit_baseline,
     innovations,
     season_parts,
 )
+from headwater.warning.memory import autoregressive
 
 __all__ = [
     "Chart",
@@ -113,7 +115,10 @@ class Thresholds:
     tail : ndarray, shape (n_points, n_seasons, 2)
         Shape and scale of the generalised Pareto distribution beyond the last of them [1].
     deviation : ndarray, shape (n_points,)
-        Standard deviation of the estimated memory where the true one is the same [1].
+        Standard deviation of the estimated memory where the true one is the same [1]; 0 where
+        estimates are drawn to their mean before they are used.
+    memory : ndarray, shape (n_points,)
+        The memory that was simulated, as estimates show it where they are not drawn together [1].
     """
 
     rate: float
@@ -124,6 +129,7 @@ class Thresholds:
     quantiles: Floats
     tail: Floats
     deviation: Floats
+    memory: Floats
 
     def at(self, rho: ArrayLike) -> Floats:
         """Interpolate the threshold at estimated memories.
@@ -164,9 +170,9 @@ class Thresholds:
         Hosking & Wallis (1987), doi:10.1080/00401706.1987.10488243.
         """
         season = min(max(n_seasons, 1), self.quantiles.shape[1]) - 1
-        memory = np.clip(self._shrunk(np.asarray(rho, np.float64)), self.rho[0], self.rho[-1])
+        memory = self._shrunk(np.asarray(rho, np.float64))
         ratio = np.asarray(peak, dtype=np.float64) / self.at(rho)
-        point = np.interp(memory, self.rho, np.arange(len(self.rho)))
+        point = np.interp(memory, self.memory, np.arange(len(self.rho)))
         found = np.full(ratio.shape, np.nan)
         for lower in range(max(len(self.rho) - 1, 1)):
             own = (point >= lower) & ((point < lower + 1) | (lower + 2 >= len(self.rho)))
@@ -183,7 +189,7 @@ class Thresholds:
         if not seen.any():
             return rho
         mean, spread = float(rho[seen].mean()), float(rho[seen].var())
-        by_chance = float(np.interp(mean, self.rho, self.deviation)) ** 2
+        by_chance = float(np.interp(mean, self.memory, self.deviation)) ** 2
         kept = max(0.0, 1.0 - by_chance / spread) if spread > 0 else 0.0
         return mean + kept * (rho - mean)
 
@@ -374,18 +380,24 @@ def calibrate_thresholds(
     """
     chosen, wanted = options or BaselineOptions(), tolerance or Tolerance()
     dates = _dates(history, season, wanted.n_seasons, chosen)
+    pooled = chosen.memory
+    grid = np.array(_GRID) if pooled is None else _around(pooled)
+    weight = np.ones(len(grid))
+    if pooled is not None:
+        weight = np.exp(-0.5 * ((grid - pooled.mean) / pooled.spread) ** 2)
     samples: list[tuple[Floats, Floats]] = []
-    for memory in _GRID:
+    for memory in grid:
         found = [
-            _maxima(dates, memory, rng, wanted, chosen)
+            _maxima(dates, float(memory), rng, wanted, chosen)
             for _ in range(-(-wanted.n_simulations // _BATCH))
         ]
         estimate = np.concatenate([one for one, _ in found])
         samples.append((estimate, np.concatenate([one for _, one in found], axis=1)))
     rho = np.maximum.accumulate(np.array([float(one.mean()) for one, _ in samples]))
     last = [(estimate, maxima[-1]) for estimate, maxima in samples]
-    threshold = _matched(last, rho, 1 - wanted.rate * wanted.n_seasons)
+    threshold = _matched(last, rho, 1 - wanted.rate * wanted.n_seasons, weight)
     quantiles, tail = _survival(samples, rho, threshold)
+    scatter = np.array([float(one.std()) for one, _ in samples])
     return Thresholds(
         rate=wanted.rate,
         detector=wanted.detector,
@@ -394,8 +406,15 @@ def calibrate_thresholds(
         n_simulations=wanted.n_simulations,
         quantiles=quantiles,
         tail=tail,
-        deviation=np.array([float(one.std()) for one, _ in samples]),
+        deviation=scatter if pooled is None else np.zeros(len(rho)),
+        memory=rho if pooled is None else grid,
     )
+
+
+def _around(pooled: PooledMemory) -> Floats:
+    """Memories that the places of a map may have."""
+    low, high = pooled.mean - 2 * pooled.spread, pooled.mean + 2 * pooled.spread
+    return np.linspace(max(low, -0.3), min(high, 0.95), len(_GRID))
 
 
 def _survival(
@@ -430,11 +449,16 @@ def _shape(excess: Floats) -> float:
     return float(np.clip(0.5 * (1 - mean**2 / variance), 1e-3, 0.4))
 
 
-def _matched(samples: list[tuple[Floats, Floats]], rho: Floats, level: float) -> Floats:
+def _matched(
+    samples: list[tuple[Floats, Floats]], rho: Floats, level: float, weight: Floats
+) -> Floats:
     """Raise thresholds together until the rate holds although memory is only estimated."""
     threshold = np.array([float(np.quantile(maximum, level)) for _, maximum in samples])
     threshold = np.maximum.accumulate(threshold)
-    excess = [maximum / np.interp(estimate, rho, threshold) for estimate, maximum in samples]
+    excess = [
+        (maximum / np.interp(estimate, rho, threshold))[: int(np.ceil(share * len(maximum)))]
+        for (estimate, maximum), share in zip(samples, weight / weight.max(), strict=True)
+    ]
     return threshold * float(np.quantile(np.concatenate(excess), level))
 
 
@@ -476,11 +500,11 @@ def _maxima(
     noise = rng.standard_normal(shape)
     if tolerance.shocks is not None:
         noise = rng.choice(tolerance.shocks, shape)
-    values = _autoregressive(noise, memory)
+    values = autoregressive(noise, memory)
     values[rng.random(shape) < tolerance.missing] = np.nan
     water = np.empty((tolerance.n_covariates, *shape))
     for one in range(tolerance.n_covariates):
-        water[one] = _autoregressive(rng.standard_normal(shape), memory)
+        water[one] = autoregressive(rng.standard_normal(shape), memory)
     past, later = slice(None, dates.n_history), slice(dates.n_history, None)
     fitted = fit_baseline(values[past], dates.times[past], water[:, past], options=options)
     found, _ = innovations(fitted, values[later], dates.times[later], water[:, later])
@@ -489,11 +513,3 @@ def _maxima(
     path, _ = update_chart(start, found)
     by_season = path.reshape(-1, dates.n_season, _BATCH).max(axis=1)
     return fitted.rho[whole], np.maximum.accumulate(by_season, axis=0)[:, whole]
-
-
-def _autoregressive(noise: Floats, memory: float) -> Floats:
-    values = noise.copy()
-    scale = np.sqrt(1 - memory**2)
-    for at in range(1, len(values)):
-        values[at] = memory * values[at - 1] + scale * noise[at]
-    return values

@@ -20,6 +20,7 @@ from headwater.chapters.warning.options import WarningOptions
 from headwater.chapters.warning.run import Plan
 from headwater.chapters.warning.series import Calendar, WaterForm, calendar_of
 from headwater.errors import ResumeError
+from headwater.warning.baseline import PooledMemory
 from headwater.warning.charts import Detector, Thresholds
 from headwater.warning.monitor import Monitor
 from headwater.warning.monitor_state import KeptMonitor, pack_monitor, unpack_monitor
@@ -93,13 +94,14 @@ def save_plan(plan: Plan) -> dict[str, Any]:
     -------
     dict
     """
-    limits, form = plan.thresholds, plan.form
+    limits, form, memory = plan.thresholds, plan.form, plan.calendar.options.memory
     return {
         "options": plan.options.model_dump(mode="json"),
         "months": list(plan.months),
         "split": str(plan.split),
         "missing": plan.missing,
         "own_times": plan.own_times,
+        "memory": memory and asdict(memory),
         "form": form and [form.settings.tolist(), form.words, form.step, form.lags],
         "thresholds": {
             "rate": limits.rate,
@@ -110,6 +112,7 @@ def save_plan(plan: Plan) -> dict[str, Any]:
             "quantiles": limits.quantiles.tolist(),
             "tail": limits.tail.tolist(),
             "deviation": limits.deviation.tolist(),
+            "memory": limits.memory.tolist(),
         },
     }
 
@@ -130,10 +133,12 @@ def load_plan(saved: Mapping[str, Any], options: WarningOptions) -> Plan:
     """
     limits, form = dict(saved["thresholds"]), saved["form"]
     limits["detector"] = Detector(**limits["detector"])
-    arrays = ("rho", "threshold", "quantiles", "tail", "deviation")
+    arrays = ("rho", "threshold", "quantiles", "tail", "deviation", "memory")
     limits |= {name: np.array(limits[name], dtype=np.float64) for name in arrays}
     months = (int(saved["months"][0]), int(saved["months"][1]))
-    calendar: Calendar = calendar_of(months, options)
+    bare = calendar_of(months, options)
+    memory = saved["memory"] and PooledMemory(**saved["memory"])
+    calendar: Calendar = replace(bare, options=replace(bare.options, memory=memory))
     return Plan(
         options=options,
         calendar=calendar,

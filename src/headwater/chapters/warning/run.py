@@ -25,6 +25,7 @@ from headwater.warning import (
 from headwater.warning.baseline import REASONS, expected_values, season_parts
 from headwater.warning.charts import DETECTORS, Detector, Thresholds, Tolerance
 from headwater.warning.droughts import drought_watch
+from headwater.warning.memory import pool_memory
 from headwater.warning.monitor import Monitor, Watched, field_control, start_monitor, watch_dates
 from headwater.warning.rehearsal import History, raise_thresholds
 
@@ -36,7 +37,7 @@ __all__ = ["Plan", "Seen", "make_plan", "named_reasons", "watch_grid"]
 Floats = NDArray[np.float64]
 
 _PENTAD = 5
-_REPLAYED = 400
+_REPLAYED, _POOLED = 400, 2000
 _SHOCKS = 20_000
 
 
@@ -150,7 +151,24 @@ def make_plan(
         missing=missing,
         own_times=series.keeps_times(series.days_of(green), options.step),
     )
+    bare = replace(bare, calendar=_pooled(bare, sample, rng))
     return replace(bare, thresholds=_calibrated(bare, sample, n_seasons, rng))
+
+
+def _pooled(plan: Plan, sample: Block, rng: np.random.Generator) -> Calendar:
+    """Let the cells of the sample say together what the memory of each is."""
+    times, water = plan.calendar.moved(sample.times), plan.covariates(sample)
+    past = sample.times < plan.split
+    known = np.flatnonzero(np.isfinite(sample.green[past]).any(axis=0))
+    some = rng.permutation(known)[:_POOLED]
+    memory = pool_memory(
+        sample.green[past][:, some],
+        times[past],
+        None if water is None else water[:, past][:, :, some],
+        rng=rng,
+        options=plan.calendar.options,
+    )
+    return replace(plan.calendar, options=replace(plan.calendar.options, memory=memory))
 
 
 _NO_THRESHOLDS = Thresholds(
@@ -162,6 +180,7 @@ _NO_THRESHOLDS = Thresholds(
     quantiles=np.ones((1, 1, 1)),
     tail=np.ones((1, 1, 2)),
     deviation=np.zeros(1),
+    memory=np.zeros(1),
 )
 
 
