@@ -39,9 +39,9 @@ def written(results: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study on a virtual headwater with 120 days, and its results."""
+    """A study on a virtual headwater with 72 days, and its results."""
     home = tmp_path_factory.mktemp("finer")
-    file = write_satellite_demo(home, seed=3, shape=(16, 28), days=slice(120, 240), stations=12)
+    file = write_satellite_demo(home, seed=3, shape=(16, 28), days=slice(150, 222), stations=12)
     file.write_text(file.read_text() + KEYS)
     return file
 
@@ -147,7 +147,8 @@ def test_what_cannot_be_is_told_before_anything_is_computed(
 ) -> None:
     text = study.read_text().replace('path = "', f'path = "{study.parent}/').replace(KEYS, keys)
     (tmp_path / "study.toml").write_text(text)
-    for command in ("check", "downscale"):
+    # what stops a run at once is found by the same survey: one of them is run to show it
+    for command in ("check", "downscale") if code == 2 else ("check",):
         done = headwater(command, at=tmp_path)
         assert done.returncode == code, done.stderr
         assert words in done.stderr
