@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = [
     "exchanged",
     "find_axes",
     "is_map",
+    "is_place",
     "is_time_name",
     "mesh_of",
     "straightened",
@@ -197,6 +199,17 @@ def mesh_of(dataset: xr.Dataset, axes: dict[str, str]) -> tuple[xr.Variable, xr.
                 still = _unchanging(variable)
                 found |= {} if still is None else {role: still}
     return (found["y"], found["x"]) if len(found) == 2 else None
+
+
+def is_place(
+    name: str, dims: Sequence[str], attrs: Mapping[str, Any], variables: Mapping[str, Any]
+) -> bool:
+    """Whether the numbers of a variable may say where cells lie: a line, a mesh, its corners."""
+    if len(dims) == 1 or units_in(dict(attrs)) in NORTH | _EAST:
+        return True
+    if any(name.lower() in names for names in _MESH.values()):
+        return True
+    return any(getattr(other, "bounds", None) == name for other in variables.values())
 
 
 def _unchanging(variable: xr.Variable) -> xr.Variable | None:

@@ -22,7 +22,7 @@ from headwater.storage import (
     read_part,
 )
 
-__all__ = ["find_files", "is_raster", "open_raw"]
+__all__ = ["find_files", "is_raster", "netcdf_engine", "open_raw"]
 
 _ENGINES = {
     b"\x89HDF": "h5netcdf",
@@ -101,6 +101,14 @@ def _zarr_store(path: Path) -> Any:
 
 _RANGES: dict[str, Any] = {"h5netcdf": lambda path: RangeFile(str(path)), "zarr": _zarr_store}
 """How what is read in parts is opened by URL; files of other formats are copied first."""
+
+
+def netcdf_engine(path: Path) -> str | None:
+    """Name what reads a file of NetCDF on this machine; None of any other."""
+    if is_url(path) or path.is_dir():
+        return None
+    with path.open("rb") as file:
+        return _ENGINES.get(file.read(4))
 
 
 def is_raster(dataset: xr.Dataset) -> bool:

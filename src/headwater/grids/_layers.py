@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,12 @@ from headwater.grids._axes import (
 )
 from headwater.grids._crs import crs_in, known_crs
 from headwater.grids._curvilinear import corners_of, regridded
-from headwater.grids._files import is_raster, open_raw
+from headwater.grids._files import is_raster, netcdf_engine, open_raw
+from headwater.grids._many import Run, Timing, runs_of
 from headwater.grids._time_axis import (
     TIME_HINT,
     Times,
+    bounds_name,
     date_in,
     is_counted,
     times_of_name,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
 
-__all__ = ["Layer", "Wish", "read_centres", "read_layer"]
+__all__ = ["Layer", "Wish", "read_centres", "read_layers"]
 
 
 _EXPERIMENTS = 2
@@ -74,9 +76,76 @@ class Layer:
     warnings: tuple[str, ...] = ()
 
 
-def read_layer(path: Path, wish: Wish, *, many: bool) -> Layer:
+def read_layers(files: Sequence[Path], wish: Wish) -> list[Layer]:
+    """Read the layers that are wished for; files that differ only in times and values make one."""
+    if len(files) == 1:
+        return [_layer(open_raw(files[0]), files[0], wish, many=False)]
+    first = open_raw(files[0])
+    timing = _timing(first, files[0], wish)
+    if timing is None:
+        return [_layer(open_raw(path), path, wish, many=True) for path in files]
+    layers = [_of_run(run, timing, wish) for run in runs_of(files, timing)]
+    if len(layers) < len(files) and not _follow(layers):
+        return [_layer(open_raw(path), path, wish, many=True) for path in files]
+    return layers
+
+
+def _timing(dataset: xr.Dataset, path: Path, wish: Wish) -> Timing | None:
+    """Find where a file of many keeps its times; None where each is to be read on its own."""
+    if wish.quantity.total == "none" or netcdf_engine(path) is None:
+        return None
+    name = _choose(dataset, wish.get("variable"), path)
+    if dataset[name].dtype.kind not in "iuf":
+        return None
+    dim = find_axes(dataset, name).get("time")
+    if dim is None:
+        return None if "time" in dataset.dims else Timing()
+    coordinate = _time_coordinate(dataset, dim)
+    if coordinate is None:
+        return Timing(dim)
+    counted = " since " in units_in(coordinate.attrs) and wish.get("time") is None
+    if not counted or coordinate.dims != (dim,) or "climatology" in coordinate.attrs:
+        return None
+    counts = next(str(key) for key, v in dataset.variables.items() if v is coordinate)
+    bounds, _ = bounds_name(dataset, coordinate)
+    return Timing(dim, counts, bounds or "")
+
+
+def _of_run(run: Run, timing: Timing, wish: Wish) -> Layer:
+    """Read the layer of files that share a layout."""
+    path, raw = run.paths[0], open_raw(run.paths[0])
+    if len(run.paths) == 1:
+        return _layer(raw, path, wish, many=True)
+    name = _choose(raw, wish.get("variable"), path)
+    joined = run.dataset(raw, name, timing)
+    if not timing.counts:
+        stamps, notes = _dated(run, wish.get("time"))
+        dim = timing.dim or "time"
+        joined = joined.assign_coords({dim: (dim, stamps, {"notes": notes})})
+    return _layer(
+        joined, path, replace(wish, options={**wish.options, "variable": name}), many=True
+    )
+
+
+def _dated(run: Run, pattern: str | None) -> tuple[Any, str]:
+    """Date the files of a run by their names."""
+    sizes = zip(run.paths, run.sizes, strict=True)
+    found = [times_of_name(path, size, pattern) for path, size in sizes]
+    notes = dict.fromkeys(note for times in found for note in times.notes)
+    return np.concatenate([times.stamps for times in found]), "\n".join(notes)
+
+
+def _follow(layers: Sequence[Layer]) -> bool:
+    """Whether each time comes after all before it, in the layers as they would be joined."""
+    times = [layer.data["time"].values for layer in layers if "time" in layer.data.dims]
+    if len({type(each[0]) for each in times}) > 1 or len(times) < len(layers):
+        return True  # these are refused with their own words
+    stamps = np.concatenate(sorted(times, key=lambda each: each[0]))
+    return bool((stamps[1:] > stamps[:-1]).all())
+
+
+def _layer(dataset: xr.Dataset, path: Path, wish: Wish, *, many: bool) -> Layer:
     """Read the layer that is wished for, giving it a time where it is one of many."""
-    dataset = open_raw(path)
     name = _choose(dataset, wish.get("variable"), path)
     bent: str | None = None
     if wish.get("georeference") is None:  # else the right places are in another file
@@ -230,7 +299,8 @@ def _as_times(
     dataset: xr.Dataset, coordinate: xr.Variable, pattern: str | None, path: Path
 ) -> Times:
     if coordinate.dtype.kind == "M":
-        return Times(np.asarray(coordinate.values))
+        notes = str(coordinate.attrs.get("notes", "")).splitlines()
+        return Times(np.asarray(coordinate.values), notes=tuple(notes))
     return times_of_variable(dataset, coordinate, pattern, path)
 
 

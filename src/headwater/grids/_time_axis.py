@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from headwater.errors import TimeAxisError
 from headwater.grids.steps import days_between, plus_days
 
-__all__ = ["TIME_HINT", "Times", "date_in", "is_counted", "times_of_name", "times_of_variable"]
+__all__ = [
+    "TIME_HINT",
+    "Times",
+    "bounds_name",
+    "counted_from",
+    "date_in",
+    "is_counted",
+    "times_of_name",
+    "times_of_variable",
+]
 
 TIME_HINT = (
     'time = "%Y%m" (the pattern of dates) or time = "2000-01-01/P1M" (first date and step: P1M, '
@@ -72,6 +81,7 @@ _UNITS = {
     "minutes": {"minute", "minutes", "min", "mins"},
     "seconds": {"second", "seconds", "sec", "secs", "s"},
 }
+_SECONDS = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 # Numbers of steps in a year and what such steps are.
 _YEARLY = {12: "P1M", 24: "half month", 36: "dekad", 72: "pentad", 46: "P8D", 23: "P16D", 73: "P5D"}
 _PARTS = {"dekad": (1, 11, 21), "pentad": (1, 6, 11, 16, 21, 26), "half month": (1, 16)}
@@ -126,6 +136,25 @@ def times_of_variable(
         bounds, notes, warnings = _bounds(dataset, coordinate, stamps, path)
         return Times(stamps, bounds, notes, warnings)
     return _of_numbers(np.asarray(coordinate.values, dtype=float), units, path)
+
+
+def counted_from(units: str, calendar: str) -> tuple[str, int, int] | None:
+    """Read "days since 2015-01-01" as word, reference [s since 1970] and length of a step [s].
+
+    None where steps have no one length, or dates before 1600 may be of either calendar.
+    """
+    match = _SINCE.match(units)
+    if match is None or calendar.lower() not in _STANDARD:
+        return None
+    word = match.group(1).lower()
+    unit = next((name for name, words in _UNITS.items() if word in words), word)
+    try:
+        instant = np.datetime64(_reference(match.group(2)).replace(" ", "T"), "s")
+    except ValueError:
+        return None
+    if unit not in _SECONDS or instant < np.datetime64("1600-01-01"):
+        return None
+    return unit, int(instant.astype("int64")), _SECONDS[unit]
 
 
 def times_of_name(path: Path, steps: int, pattern: str | None) -> Times:
@@ -443,7 +472,7 @@ def _bounds(
     dataset: xr.Dataset, coordinate: xr.Variable, stamps: NDArray[Any], path: Path
 ) -> tuple[NDArray[Any] | None, tuple[str, ...], tuple[str, ...]]:
     """Bounds that the file gives its times, if they make sense, and what is to be said of them."""
-    name, declared = _bounds_name(dataset, coordinate)
+    name, declared = bounds_name(dataset, coordinate)
     if name is None:
         return None, (), ()
     variable = dataset.variables[name]
@@ -462,7 +491,8 @@ def _bounds(
     return _sound_bounds(both, stamps, name, declared=declared)
 
 
-def _bounds_name(dataset: xr.Dataset, coordinate: xr.Variable) -> tuple[str | None, bool]:
+def bounds_name(dataset: xr.Dataset, coordinate: xr.Variable) -> tuple[str | None, bool]:
+    """Find the bounds of a time coordinate, and whether an attribute names them."""
     declared = coordinate.attrs.get("bounds")
     if declared in dataset.variables:
         return str(declared), True

@@ -17,7 +17,7 @@ from headwater.grids._amounts import distinguish_amounts, unit_days
 from headwater.grids._axes import wrap_longitude
 from headwater.grids._crs import agreed_crs
 from headwater.grids._files import find_files
-from headwater.grids._layers import Layer, Wish, read_centres, read_layer
+from headwater.grids._layers import Layer, Wish, read_centres, read_layers
 from headwater.grids._mosaic import mosaicked, same_places
 from headwater.grids.geometry import geobox_of, grid_coords
 from headwater.grids.stamps import stamp_doubt, stamp_words
@@ -164,7 +164,7 @@ def open_grid(
     """
     wish = Wish(quantity, chunk_mb, dict(options))
     files = find_files(source)
-    layer = _joined([read_layer(path, wish, many=len(files) > 1) for path in files])
+    layer = _joined(read_layers(files, wish))
     return open_layer(layer, wish, files)
 
 

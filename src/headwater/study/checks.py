@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -183,16 +184,22 @@ def survey(
     Of each input a few times, or every few cells of a map, are looked at. Only where these are all
     missing or all the same, more is read, until one other value is found.
     """
+    import dask
+    import dask.threaded
+
+    # by its function: of a name, Dask would load its distributed half to look for clients
+    chosen = "distributed" in sys.modules or dask.config.get("scheduler", None)
+    with dask.config.set({} if chosen else {"scheduler": dask.threaded.get}):
+        return _surveyed(study, steps, chunk_mb, rehearsed=rehearsed)
+
+
+def _surveyed(study: Study, steps: Sequence[Step], chunk_mb: float, *, rehearsed: bool) -> Survey:
     problems: list[HeadwaterError] = []
     wanted = _valid_steps(study, steps, problems)
     _try(problems, partial(_check_results, study))
     area = _try(problems, lambda: read_study_area(study))
     read = [_try(problems, partial(step.read_tables, study)) for step in wanted]
-    inputs: dict[str, xr.DataArray] = {}
-    for name in study.inputs:
-        opened = _try(problems, partial(open_input, study, name, chunk_mb=chunk_mb))
-        if opened is not None:
-            inputs[name] = opened
+    inputs = _open_all(problems, study, chunk_mb)
     alike = _try(problems, partial(in_one_calendar, inputs))
     inputs = inputs if alike is None else alike
     grid = None
@@ -201,13 +208,15 @@ def survey(
     # calendars that differ are reported already
     period = _try([] if alike is None else problems, lambda: period_of(study, inputs))
     region = area if area is not None or grid is None else _box(grid)
+    if rehearsed:
+        inputs = {name: _held(problems, name, data) for name, data in inputs.items()}
     overviews: dict[str, Overview] = {}
     for name, data in inputs.items():
         # Where the study grid has no place in the area, its input has said so already.
         if region is None or (grid is None and name == study.like):
             continue
         part = partial(_part, data, region, period)
-        problems += _try(problems, partial(_glance, study, name, part, wanted)) or []
+        _gather(problems, partial(_glance, study, name, part, wanted))
         seen = _try([], partial(_overview, study, name, part))
         overviews |= {} if seen is None else {name: seen}
     notes: list[str] = []
@@ -361,6 +370,28 @@ def _overview(study: Study, name: str, part: Callable[[], xr.DataArray]) -> Over
 
     with of_input(name):
         return overview(part(), study.term(name))
+
+
+def _open_all(
+    problems: list[HeadwaterError], study: Study, chunk_mb: float
+) -> dict[str, xr.DataArray]:
+    opened = {
+        name: _try(problems, partial(open_input, study, name, chunk_mb=chunk_mb))
+        for name in study.inputs
+    }
+    return {name: data for name, data in opened.items() if data is not None}
+
+
+def _held(problems: list[HeadwaterError], name: str, data: xr.DataArray) -> xr.DataArray:
+    """Read a small input once; one that is damaged stays as it is."""
+    from headwater.study.rehearsal import in_memory
+
+    def read() -> xr.DataArray:
+        with of_input(name):
+            return in_memory(data)
+
+    found = _try(problems, read)
+    return data if found is None else found
 
 
 def _lines_of(data: xr.DataArray, key: str) -> list[str]:

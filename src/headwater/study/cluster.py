@@ -98,13 +98,14 @@ class Cluster:
 
     def _connect(self, patience: float) -> None:
         import dask
+        import dask.threaded
 
         chosen = self._settings
         ambient = None if chosen.scheduler or chosen.workers else _ambient()
         spread = chosen.scheduler or chosen.workers or ambient
         if not spread or chosen.scheduler == "threads":
             self._open.enter_context(
-                dask.config.set(scheduler="threads", num_workers=chosen.threads)
+                dask.config.set(scheduler=dask.threaded.get, num_workers=chosen.threads)
             )
             self.about = f"{chosen.threads} thread{'s' if chosen.threads > 1 else ''}"
             return

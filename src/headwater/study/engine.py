@@ -65,6 +65,7 @@ class _Run:
     settings: Settings
     results: Path
     progress: Progress
+    inputs: Mapping[str, xr.DataArray] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def run(
     until: str | None = None,
     progress: Progress = lambda step, fraction, what: None,
     command: Sequence[str] = (),
+    inputs: Mapping[str, xr.DataArray] | None = None,
 ) -> tuple[StepRecord, ...]:
     """Compute a study into its results folder.
 
@@ -143,6 +145,8 @@ def run(
         Called with step, fraction done and what is being done.
     command : sequence of str
         The command line, for the provenance.
+    inputs : mapping of DataArray, optional
+        Opened inputs in which nothing wrong was found; default: they are opened and checked.
 
     Returns
     -------
@@ -165,7 +169,7 @@ def run(
         log.info("run of %s, headwater %s", study.file, headwater.__version__)
         try:
             return _run_steps(
-                _Run(study, tuple(steps), settings, results, progress),
+                _Run(study, tuple(steps), settings, results, progress, inputs),
                 wanted,
                 fresh=fresh,
                 command=command,
@@ -188,7 +192,7 @@ def _run_steps(
     keep = {name for name in keys if not fresh and _is_whole(this.results, name, keys[name])}
     opened_inputs: Mapping[str, xr.DataArray] = {}
     if any(step.name not in keep for step in steps if not step.needs):
-        opened_inputs = _check_first(this)
+        opened_inputs = _check_first(this) if this.inputs is None else this.inputs
     claim(this.results, this.study.file)
     claim_publication(this.study)
     earlier = _earlier_records(this.results)

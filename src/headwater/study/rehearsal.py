@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headwater.study.model import Study
     from headwater.study.step import Step
 
-__all__ = ["LARGEST", "is_small", "rehearse"]
+__all__ = ["LARGEST", "in_memory", "is_small", "rehearse"]
 
 LARGEST = 3_000_000
 """Values of all inputs in area and period up to which a study is rehearsed."""
@@ -58,6 +58,24 @@ def is_small(inputs: Mapping[str, xr.DataArray], study: Study) -> bool:
     return count <= LARGEST
 
 
+def in_memory(data: xr.DataArray) -> xr.DataArray:
+    """Read a small input once, as it is looked at several times.
+
+    Parameters
+    ----------
+    data : DataArray
+        As opened.
+
+    Returns
+    -------
+    DataArray
+        In one block of memory; `data` itself where it is large.
+    """
+    if data.chunks is None or data.size > LARGEST:
+        return data
+    return data.copy(data=data.values).chunk()
+
+
 def rehearse(
     study: Study, steps: Sequence[Step], inputs: Mapping[str, xr.DataArray]
 ) -> list[HeadwaterError]:
@@ -83,7 +101,7 @@ def rehearse(
         return []
     with tempfile.TemporaryDirectory() as folder, _silence():
         try:
-            run(_shortened(study, Path(folder)), steps, settings=_here(study))
+            run(_shortened(study, Path(folder)), steps, settings=_here(study), inputs=inputs)
         except ProblemsError as error:
             return list(error.problems)
         except HeadwaterError as error:
