@@ -10,6 +10,9 @@ import pytest
 import rasterio
 import xarray as xr
 
+from headwater.chapters.warning.options import StationWarningOptions
+from headwater.chapters.warning.stations import read_stations
+from headwater.errors import DataError
 from headwater.network import open_store
 from headwater.network.sensorthings import Service
 from headwater.network.sensorthings.messages import Call
@@ -234,6 +237,25 @@ def test_cells_stand_beside_stations_in_the_same_interface(home, truth, places):
     )
     assert "1 of 1 maps from 10 places" in said
     assert "All observations" not in headwater("network", "check", "--store", store)
+
+
+def test_cells_become_stations_that_the_warning_watches(home, truth):
+    study, store = home / "study.toml", home / "virtual.db"
+    headwater("network", "pixels", study, "--store", store, "--every", "4")
+    cube = xr.open_zarr(home / "results" / "grids" / "soil_moisture.zarr", decode_coords="all")
+    known = np.isfinite(cube["soil_moisture"]).any("time").values[2::4, 2::4]
+    with open_store(store) as opened:
+        seen = read_stations(opened, StationWarningOptions(cells=True))
+        assert len(seen.stations) == known.sum() > 1
+        name = seen.stations["station"][0]
+        row, column = (int(part) for part in name.rpartition(" cell ")[2].split(", "))
+        place = seen.water.isel(y=0, x=0).dropna("time")
+        own = cube["soil_moisture"][:, row, column].sel(time=place["time"].values)
+        np.testing.assert_allclose(place.values, own.values, atol=1e-6)
+        at = seen.stations.iloc[0]
+        np.testing.assert_allclose(at["longitude"], float(cube["x"][column]), atol=1e-5)
+        with pytest.raises(DataError, match="no station with a known place"):
+            read_stations(opened, StationWarningOptions())
 
 
 def test_cells_of_what_is_not_computed_are_told(home, tmp_path):

@@ -70,6 +70,13 @@ def map_(
 def pixels(
     study: _Study,
     of: _Of = "soil_moisture",
+    every: Annotated[
+        int | None,
+        typer.Option(
+            help="Make virtual stations instead: one every so many cells in both directions.",
+            min=1,
+        ),
+    ] = None,
     address: _Address = "network.db",
 ) -> None:
     """Put the cells of a study's cube next to the stations, as series of the same store."""
@@ -79,6 +86,6 @@ def pixels(
         from headwater.study import read_study
 
         with open_store(address) as store:
-            found = write_pixels(read_study(study), store, of)
+            found = write_pixels(read_study(study), store, of, every=every)
         print_table(found.table, list(found.table.columns), title=f"Cells of {found.cube}")
         warn(found.cautions)

@@ -78,6 +78,11 @@ class Stream:
         """Whether it was made from other series."""
         return "derived" in self.properties
 
+    @property
+    def of_virtual_station(self) -> bool:
+        """Whether it is of a cell of a grid that stands in the store as a station of its own."""
+        return self.derived and bool(self.properties.get("virtual_station"))
+
 
 def role_of(name: str, definition: str = "") -> str:
     """Find the word of the glossary for an observed property.
@@ -106,7 +111,7 @@ def role_of(name: str, definition: str = "") -> str:
     return name
 
 
-def list_series(session: Session, *, derived: bool = False) -> list[Stream]:
+def list_series(session: Session, *, derived: bool = False, virtual: bool = False) -> list[Stream]:
     """List the numeric series of the store.
 
     Parameters
@@ -114,6 +119,8 @@ def list_series(session: Session, *, derived: bool = False) -> list[Stream]:
     session : Session
     derived : bool
         Those that were made from others, too.
+    virtual : bool
+        Of these, those of virtual stations.
 
     Returns
     -------
@@ -121,7 +128,11 @@ def list_series(session: Session, *, derived: bool = False) -> list[Stream]:
         By station.
     """
     streams = [_stream(row) for row in session.rows(_SQL)]
-    return [stream for stream in streams if derived or not stream.derived]
+    return [
+        stream
+        for stream in streams
+        if derived or not stream.derived or (virtual and stream.of_virtual_station)
+    ]
 
 
 def _stream(row: Sequence[Any]) -> Stream:

@@ -16,10 +16,14 @@ from headwater.network.times import DAY
 
 if TYPE_CHECKING:
     from headwater.network.entities import Observations, Written
+    from headwater.network.ingest.parsed_file import Place
     from headwater.network.store.protocol import Session, Store
     from headwater.study.model import Study
 
 __all__ = ["Pixels", "write_pixels"]
+
+_MOST_VIRTUAL = 5000
+_VIRTUAL: dict[str, Any] = {"virtual": True}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +73,7 @@ class _Cube:
         }
 
 
-def write_pixels(study: Study, store: Store, variable: str) -> Pixels:
+def write_pixels(study: Study, store: Store, variable: str, *, every: int | None = None) -> Pixels:
     """Write, at every station's place, the values of the cell that it stands in.
 
     Parameters
@@ -80,6 +84,9 @@ def write_pixels(study: Study, store: Store, variable: str) -> Pixels:
         With stations, whose cells become series of theirs.
     variable : str
         Of the study, changing in time; as downscaled where the study makes it finer.
+    every : int, optional
+        Make virtual stations instead: every so many cells in both directions one, that stands in
+        the store as a station of its own.
 
     Returns
     -------
@@ -92,20 +99,22 @@ def write_pixels(study: Study, store: Store, variable: str) -> Pixels:
     ResumeError
         If it has not been computed.
     DataError
-        If it does not change in time, or no station stands on the grid.
+        If it does not change in time, no station stands on the grid, or too many cells would.
 
     Notes
     -----
     Series are marked as derived: quality control leaves them alone, and no mean of the network
-    counts them. The sensor is "cell of" the cube; sensor and series say in their properties by
+    counts them; the warning over stations watches virtual ones where its table says ``cells =
+    true``. The sensor is "cell of" the cube; sensor and series say in their properties by
     which study and computation the values were made, the feature of interest is the cell. Writing
     again changes only what has changed, and takes away what has no value any more.
     """
     from headwater.validation.matching import station_cells
 
     cube = _open(study, variable)
-    stations = _stations(store)
+    stations = _stations(store) if every is None else _virtual(cube, every)
     cells = station_cells(stations, cube.data[variable], outside="leave out")
+    cells = cells.merge(stations, on="station", how="left") if every is not None else cells
     block = cube.data.isel(
         y=xr.DataArray(cells["row"].to_numpy(), dims="station"),
         x=xr.DataArray(cells["column"].to_numpy(), dims="station"),
@@ -116,7 +125,7 @@ def write_pixels(study: Study, store: Store, variable: str) -> Pixels:
         for k, cell in enumerate(cells.to_dict("records")):
             written = _write(session, cube, cell, block.isel(station=k))
             rows.append({"station": cell["station"], **written})
-    left = cells.attrs["outside"]
+    left = cells.attrs.get("outside", ())
     cautions = (f"Outside of the grid, left out: {', '.join(left)}.",) if left else ()
     table = pd.DataFrame(rows)
     table.attrs["units"] = {"distance": "m"}
@@ -162,6 +171,37 @@ def _stations(store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["station", "longitude", "latitude"])
 
 
+def _virtual(cube: _Cube, every: int) -> pd.DataFrame:
+    """Choose cells that have values as virtual stations."""
+    from pyproj import Transformer
+
+    from headwater.grids.geometry import geobox_of
+
+    grid = geobox_of(cube.data[cube.name])
+    known = np.isfinite(cube.data[cube.name]).any("time").values
+    rows, columns = np.nonzero(known)
+    chosen = (rows % every == every // 2) & (columns % every == every // 2)
+    rows, columns = rows[chosen], columns[chosen]
+    if not 0 < len(rows) <= _MOST_VIRTUAL:
+        raise DataError(
+            "no cell would be a virtual station" if not len(rows) else "too many virtual stations",
+            found=f"{len(rows)} of {int(known.sum())} cells with values, every {every}",
+            do=f"Choose another --every, for 1 to {_MOST_VIRTUAL} stations",
+        )
+    project = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True)
+    longitude, latitude = project.transform(*(grid.affine * (columns + 0.5, rows + 0.5)))
+    return pd.DataFrame(
+        {
+            "station": [
+                f"{cube.study}: cell {row}, {column}"
+                for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+            ],
+            "longitude": longitude,
+            "latitude": latitude,
+        }
+    )
+
+
 def _sensor(session: Session, cube: _Cube) -> None:
     """Make the virtual sensor, or note in it the latest computation."""
     from headwater.network.entities import Sensor
@@ -188,7 +228,7 @@ def _write(
     """Write the series of one cell."""
     from headwater.network.derived.write import outdated_keys
     from headwater.network.ingest.load import ensure_series
-    from headwater.network.ingest.parsed_file import Place, Series
+    from headwater.network.ingest.parsed_file import Series
 
     series = values[cube.name]
     properties = {
@@ -197,6 +237,7 @@ def _write(
         "row": int(cell["row"]),
         "column": int(cell["column"]),
         "distance_m": round(float(cell["distance"]), 1),
+        **({"virtual_station": True} if "longitude" in cell else {}),
     }
     item = Series(
         thing=str(cell["station"]),
@@ -206,7 +247,7 @@ def _write(
         sensor=f"cell of {cube.path}",
         properties=properties,
     )
-    id = ensure_series(session, item, Place(name=item.thing))
+    id = ensure_series(session, item, _place(item.thing, cell))
     _describe(session, id, cube, cell, properties)
     batch = _observations(id, cube, values)
     gone = outdated_keys(session, id, batch)
@@ -222,6 +263,21 @@ def _write(
         "changed": reported.updated,
         "removed": removed,
     }
+
+
+def _place(station: str, cell: dict[Any, Any]) -> Place:
+    """Give the place of a virtual station; the store knows those of the others."""
+    from headwater.network.ingest.parsed_file import Place
+
+    if "longitude" not in cell:
+        return Place(name=station)
+    place = {name: round(float(cell[name]), 6) for name in ("latitude", "longitude")}
+    return Place(
+        name=station,
+        **place,
+        description="A cell of a grid, not an instrument",
+        properties=dict(_VIRTUAL),
+    )
 
 
 def _describe(

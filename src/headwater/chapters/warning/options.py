@@ -145,6 +145,11 @@ class StationWarningOptions(WarningOptions):
         ge=0,
         description="Of the soil water [m]; default: the shallowest sensor of each station.",
     )
+    cells: bool = Field(
+        False,
+        description="Watch virtual stations, too: cells of a study that headwater network pixels "
+        "--every has put into the store.",
+    )
     min_years: int = Field(
         3, ge=2, description="Years of soil water that a station needs for percentiles."
     )

@@ -114,7 +114,7 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
     from headwater.network.inventory import list_series
 
     with store.transaction(read_only=True) as session:
-        streams = list_series(session)
+        streams = list_series(session, virtual=options.cells)
     roles = {one.role for one in streams if np.isfinite(one.longitude)}
     green = options.of or next((one for one in _GREEN if one in roles), None)
     water = options.water or "soil_moisture"
@@ -129,7 +129,7 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
     first = min(one.first for one in spans if one.first is not None) // DAY
     last = max(one.last for one in spans if one.last is not None) // DAY
     edges = np.arange(first, last + 2, dtype=np.int64) * DAY
-    return _joined(store, edges, {"water": water, "green": green}, set(wanted), options.depth)
+    return _joined(store, edges, {"water": water, "green": green}, set(wanted), options)
 
 
 def _joined(
@@ -137,12 +137,18 @@ def _joined(
     edges: NDArray[np.int64],
     names: dict[str, str | None],
     there: set[str],
-    depth: float | None,
+    options: StationWarningOptions,
 ) -> StationSeries:
     from headwater.network.derived.interval_means import station_means
 
     held = {
-        part: station_means(store, name, edges, depth=depth if part == "water" else None)
+        part: station_means(
+            store,
+            name,
+            edges,
+            depth=options.depth if part == "water" else None,
+            virtual=options.cells,
+        )
         for part, name in names.items()
         if name in there and name is not None
     }

@@ -46,7 +46,12 @@ class StationMeans:
 
 
 def station_means(
-    store: Store, quantity: str, edges: NDArray[np.int64], *, depth: float | None = None
+    store: Store,
+    quantity: str,
+    edges: NDArray[np.int64],
+    *,
+    depth: float | None = None,
+    virtual: bool = False,
 ) -> StationMeans:
     """Average each station over intervals that follow one another.
 
@@ -59,6 +64,8 @@ def station_means(
         Ends of the intervals, rising; each holds its beginning and not its end [µs].
     depth : float, optional
         [m]; default: the shallowest sensor of each station.
+    virtual : bool
+        Virtual stations, which are cells of a grid, too.
 
     Returns
     -------
@@ -86,7 +93,7 @@ def station_means(
     >>> found.mean.tolist(), found.n.tolist()
     ([[0.31]], [[1]])
     """
-    chosen = _chosen(store, quantity, depth)
+    chosen = _chosen(store, quantity, depth, virtual)
     term = GLOSSARY.get(quantity)
     units = term.units if term else chosen[0].unit
     found = [_of_one(store, one, edges, units) for one in chosen]
@@ -115,15 +122,15 @@ def station_means(
     return StationMeans(stations, mean[:, heard], sd[:, heard], n[:, heard], units)
 
 
-def _chosen(store: Store, quantity: str, depth: float | None) -> list[Stream]:
+def _chosen(store: Store, quantity: str, depth: float | None, virtual: bool) -> list[Stream]:
     """One series of each station: of the depth wanted, else the shallowest."""
     with store.transaction(read_only=True) as session:
-        streams = list_series(session)
+        streams = list_series(session, virtual=virtual)
     own = [one for one in streams if one.role == quantity and np.isfinite(one.longitude)]
     best: dict[int, Stream] = {}
     for one in sorted(own, key=lambda one: one.depth or 0.0):
-        same = depth is None or (one.depth is not None and abs(one.depth - depth) < 1e-6)
-        if same:
+        at = one.depth is not None and depth is not None and abs(one.depth - depth) < 1e-6
+        if depth is None or at or one.of_virtual_station:
             best.setdefault(one.thing_id, one)
     if best:
         return list(best.values())

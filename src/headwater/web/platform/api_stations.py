@@ -32,7 +32,7 @@ def _stations(
     house = house_of(request)
     views = _all(house.store)
     with house.store.transaction(read_only=True) as session:
-        streams = {one.id: one for one in list_series(session)}
+        streams = {one.id: one for one in list_series(session, virtual=True)}
     grid = house.shelf.study(study).grid if study else None
     reported = [_station(view, streams) for view in views]
     for one in reported:
@@ -96,7 +96,7 @@ def _shown(one: SeriesView, stream: Stream | None) -> dict[str, Any]:
 
 def _streams_of(store: Store, station: int) -> list[Stream]:
     with store.transaction(read_only=True) as session:
-        found = [one for one in list_series(session) if one.thing_id == station]
+        found = [one for one in list_series(session, virtual=True) if one.thing_id == station]
     if not found:
         raise NotFound("no such station, or one without series", found=str(station))
     return found
