@@ -101,7 +101,7 @@ function App() {
         setFailed("");
       })
       .catch((error: unknown) => {
-        setFailed(error instanceof Refusal ? error.message : String(error));
+        setFailed(error instanceof Refusal && error.status === 0 ? say(language, "away") : error instanceof Refusal ? error.message : String(error));
         setTimeout(refresh, 3000);
       });
   }, []);

@@ -270,6 +270,14 @@ export const WORDS = {
   history: ["History", "历史"],
   print: ["Print", "打印"],
   calendar: ["Calendar", "日历"],
+  damaged: ["This result is cut or damaged. Wait until its run has finished, or run the study again.", "该结果不完整或已损坏。请等待运行结束，或重新运行该研究。"],
+  neverRun: ["This study has not been run. Run it, and its maps appear here:", "此研究尚未运行。运行后图层会出现在这里："],
+  noIsotopes: [
+    "This study has no isotope samples. Give its study file a table [samples] with the path of your samples, and run it again.",
+    "本研究没有同位素样品。请在研究文件中加入 [samples] 及样品表路径，然后重新运行。",
+  ],
+  away: ["The service does not answer. Trying again …", "服务无响应，正在重试…"],
+  ownFault: ["The service has failed at this; its log says why.", "服务处理此请求时出错，原因见服务日志。"],
   noPlan: [
     "No study that is served has a work plan. Give a study file a table [restoration] with your units, and run it.",
     "所加载的研究没有工作计划。请在研究文件中加入 [restoration] 并运行。",

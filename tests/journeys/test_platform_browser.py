@@ -245,8 +245,26 @@ def test_a_ranger_sees_to_an_alert_and_silences_it(visit) -> None:
 
 def test_without_javascript_the_page_says_what_to_do(visit) -> None:
     page = visit("", java_script_enabled=False)
+    playwright.expect(page.get_by_role("heading", name="Headwater")).to_be_in_viewport()
     page.get_by_role("link", name="stations and their latest values").click()
     assert "Meadow <i>1</i>" in page.locator("body").inner_text()
+
+
+def test_a_result_that_was_cut_says_so_on_the_map(chromium, tmp_path) -> None:
+    results = write_results(tmp_path / "results")
+    for chunk in (results / "grids" / "soil_moisture.zarr" / "soil_moisture").glob("[0-9]*"):
+        chunk.write_bytes(chunk.read_bytes()[:20])
+    with (
+        open_store(tmp_path / "n.db") as store,
+        running(platform_over(store, results, anonymous=True)) as url,
+    ):
+        page = chromium.new_page(locale="zh-CN")
+        page.goto(f"{url}/#/map")
+        page.get_by_text("cut or damaged").wait_for()
+        page.get_by_text("该结果不完整或已损坏").wait_for()
+        page.locator(".choices select").first.select_option("grids.elevation")
+        playwright.expect(page.get_by_text("cut or damaged")).to_have_count(0)
+        page.close()
 
 
 def test_a_service_that_goes_away_is_told_and_the_values_stay(chromium, tmp_path) -> None:

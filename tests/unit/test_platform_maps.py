@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headwater.errors import ResumeError
 from headwater.network import open_store
 from headwater.warning.percentiles import seasonal_percentile
 from headwater.web.platform.layers import find_layers
 from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import Scale, encode, nice_breaks
+from headwater.web.platform.series import cells_of, read_series
 from headwater.web.platform.studies import BLOCK_DAYS, Shelf, find_results
 
 from .platform_house import COLUMNS, ROWS, Browser, platform_over, running, water, write_results
@@ -212,6 +214,22 @@ def test_a_result_that_was_cut_off_hides_its_layers_alone(tmp_path) -> None:
     layers = {one.id for one in find_layers(results)}
     assert "grids.soil_moisture" in layers
     assert not any(id.startswith("variation") for id in layers)
+
+
+def test_a_cube_that_was_cut_inside_hides_no_other_study_and_no_other_layer(tmp_path) -> None:
+    results = write_results(tmp_path / "results")
+    for chunk in (results / "grids" / "soil_moisture.zarr" / "soil_moisture").glob("[0-9]*"):
+        chunk.write_bytes(chunk.read_bytes()[:20])
+    (results / "provenance.json").write_text('{"headw', encoding="utf-8")
+    shelf = Shelf([results])
+    study = shelf.study(shelf.names[0])
+    assert study.grid is not None
+    with pytest.raises(ResumeError, match="cannot be read"):
+        shelf.block(study, study.layers["grids.soil_moisture"], 0)
+    with pytest.raises(ResumeError, match="run the study again"):
+        read_series(study.layers["grids.soil_moisture"], cells_of(study.grid, [(4.0, 3.0)]))
+    trend = next(one for id, one in study.layers.items() if id.startswith("variation"))
+    assert shelf.block(study, trend, 0)
 
 
 def test_a_run_that_goes_on_is_seen_without_a_restart(tmp_path, monkeypatch) -> None:

@@ -1,18 +1,17 @@
 // The map: layers in time, the place that is looked at, and what is known of it.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { block, bytes, type Alert, type Grid, type LayerDetail, type LayerEntry, type Station, type Study, type StudyCard } from "../api";
+import { block, bytes, Refusal, type Alert, type Grid, type LayerDetail, type LayerEntry, type Station, type Study, type StudyCard } from "../api";
 import { colourOfWater, lookup, readByte, swatches, WATERS, type Swatch } from "../palette";
 import { colour, draw, shade, type Mark, type Scene } from "../parts/draw";
 import { PlacePanel } from "../parts/place";
 import { RunBar } from "../parts/run";
-import { Shown, useAsk, useHouse, useSay } from "../parts/ui";
+import { NoStudies, Problem, Shown, useAsk, useHouse, useSay } from "../parts/ui";
 import { scaleBar, toCell, wholeArea, zoomAt, type Frame, type View } from "../parts/view";
 import { readCorners, writeCorners, type Corners } from "../state";
 import { date, monthWord, number, pick, sayValue, unit, type Language } from "../words";
 
 export function MapPage() {
   const house = useHouse();
-  const word = useSay();
   const studies = useAsk<StudyCard[]>("/api/studies", house.studies);
   return (
     <Shown of={studies}>
@@ -23,12 +22,9 @@ export function MapPage() {
         if (!id && coming) return <Coming one={coming} />;
         if (!id)
           return (
-            <section class="empty">
-              <h1>{word("map")}</h1>
-              <p>{word("noStudies")}</p>
-              <pre>headwater demo{"\n"}headwater serve headwater-demo</pre>
+            <NoStudies title="map">
               {list.filter((one) => one.problem).map((one) => <p key={one.id}>{one.problem}</p>)}
-            </section>
+            </NoStudies>
           );
         return <OneStudy key={id} id={id} list={usable} />;
       }}
@@ -43,6 +39,7 @@ function Coming({ one }: { one: StudyCard }) {
     <section class="empty">
       <h1>{one.name}</h1>
       <RunBar one={one} />
+      {!one.may_run && !one.running?.length && !one.finished?.length && <><p>{word("neverRun")}</p><pre>headwater run study.toml</pre></>}
       <p><a href="#/stations">{word("stations")}</a> · <a href="#/alerts">{word("alerts")}</a></p>
     </section>
   );
@@ -60,19 +57,21 @@ interface Shot {
   table: Uint32Array;
 }
 
-function useLayer(study: Study, id: string | undefined): Shot | null {
+function useLayer(study: Study, id: string | undefined): { shot: Shot | null; error: Refusal | null } {
   const entry = study.layers.find((one) => one.id === id);
   const detail = useAsk<LayerDetail>(entry ? `/api/studies/${study.id}/layers/${entry.id}` : null);
-  return useMemo(() => {
+  const shot = useMemo(() => {
     if (!entry || detail.value?.id !== entry.id) return null;
     const list = swatches(entry.id, detail.value);
     return { entry, detail: detail.value, list, table: lookup(list, detail.value.nodata) };
   }, [entry, detail.value]);
+  return { shot, error: detail.error };
 }
 
 /** Bytes of the map of a day, and of what is significant; the last ones until new ones have come. */
 function useBytes(study: Study, shot: Shot | null, day: string | undefined) {
   const [held, setHeld] = useState<{ id: string; map: Uint8Array; mask: Uint8Array | null } | null>(null);
+  const [error, setError] = useState<Refusal | null>(null);
   const size = study.grid!.rows * study.grid!.columns;
   const times = shot?.detail.times ?? null;
   const index = times && day ? Math.max(0, times.indexOf(day)) : times ? times.length - 1 : 0;
@@ -85,29 +84,33 @@ function useBytes(study: Study, shot: Shot | null, day: string | undefined) {
         if (stopped) return;
         const at = times ? index - number * shot.detail.block : 0;
         const mask = shot.entry.mask ? all.subarray(size, 2 * size) : null;
+        setError(null);
         setHeld({ id: shot.entry.id, map: all.subarray(at * size, (at + 1) * size), mask });
         const next = (number + 1) * shot.detail.block;
         if (times && next < times.length) void block(study.id, shot.entry, number + 1, size).catch(() => undefined);
       })
-      .catch(() => undefined);
+      .catch((reason: unknown) => {
+        if (!stopped) setError(reason instanceof Refusal ? reason : new Refusal(0, String(reason)));
+      });
     return () => {
       stopped = true;
     };
   }, [shot, index, study.id]);
-  return held && shot && held.id === shot.entry.id ? held : null;
+  return { bytes: held && shot && held.id === shot.entry.id ? held : null, error: shot ? error : null };
 }
 
 function MapOf({ study, list }: { study: Study; list: StudyCard[] }) {
   const house = useHouse();
   const word = useSay();
   const { values } = house.address;
-  const first = useLayer(study, study.layers.some((one) => one.id === values.layer) ? values.layer : study.layers[0]?.id);
-  const second = useLayer(study, values.b);
+  const { shot: first, error: firstError } = useLayer(study, study.layers.some((one) => one.id === values.layer) ? values.layer : study.layers[0]?.id);
+  const { shot: second, error: secondError } = useLayer(study, values.b);
   const timed = first?.detail.times ? first : second?.detail.times ? second : null;
   const times = timed?.detail.times ?? null;
   const day = times ? (values.t && times.includes(values.t) ? values.t : times.at(-1)) : undefined;
-  const a = useBytes(study, first, day);
-  const b = useBytes(study, second, day);
+  const { bytes: a, error: aError } = useBytes(study, first, day);
+  const { bytes: b, error: bError } = useBytes(study, second, day);
+  const error = firstError ?? aError ?? secondError ?? bError;
   const place = readCorners(values.at);
   return (
     <div class="map-page">
@@ -118,6 +121,7 @@ function MapOf({ study, list }: { study: Study; list: StudyCard[] }) {
         <Numbers grid={study.grid!} />
       </aside>
       <div class="stage">
+        {error && error.status !== 0 && <div class="over-map"><Problem error={error} /></div>}
         <Board study={study} first={first} second={second} a={a} b={b} day={day} />
         {times && day && <TimeBar times={times} day={day} language={house.language} />}
       </div>

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { StudyCard } from "../api";
 import { colourOfWater } from "../palette";
-import { Shown, useAsk, useHouse, useSay } from "../parts/ui";
+import { NoStudies, Shown, useAsk, useHouse, useSay } from "../parts/ui";
 import { monthWord, number, pick, sayValue } from "../words";
 
 interface Sample { sample_id: string; water: string; month: string; d18O: number | null; d2H: number | null; elevation: number | null; altitude_band: string | null; vegetation: string | null; aspect_sector: string | null; layer: string | null }
@@ -29,7 +29,10 @@ export function SourcesPage() {
     <Shown of={studies}>
       {(list) => {
         const id = list.find((one) => one.id === house.address.values.study)?.id ?? list.find((one) => one.isotopes)?.id ?? list[0]?.id;
-        if (!id) return <section class="empty"><h1>{word("sources")}</h1><p>{word("noStudies")}</p><pre>headwater serve headwater-demo</pre></section>;
+        if (!id) return <NoStudies title="sources" />;
+        const here = list.find((one) => one.id === id);
+        const without = here?.isotopes === false;
+        const never = without && !here.finished?.length;
         return (
           <>
             <header class="bar">
@@ -38,7 +41,7 @@ export function SourcesPage() {
                 <label>{word("study")} <select value={id} onChange={(e) => house.set({ study: e.currentTarget.value })}>{list.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}</select></label>
               )}
             </header>
-            <OfStudy key={id} id={id} />
+            {never ? <section class="empty"><p>{word("neverRun")}</p><pre>headwater run study.toml</pre></section> : without ? <section class="empty"><p>{word("noIsotopes")}</p><pre>[samples]{"\n"}path = "samples.csv"</pre></section> : <OfStudy key={id} id={id} />}
           </>
         );
       }}

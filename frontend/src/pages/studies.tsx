@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { StudyCard } from "../api";
 import { RunBar, SampleUpload } from "../parts/run";
-import { may, Shown, useAsk, useHouse, useSay } from "../parts/ui";
+import { may, NoStudies, Shown, useAsk, useHouse, useSay } from "../parts/ui";
 import { number, pick, unit } from "../words";
 
 export function StudiesPage() {
@@ -15,8 +15,7 @@ export function StudiesPage() {
         const open = list.find((one) => one.id === house.address.values.report && one.report);
         return (
           <>
-            <h1>{word("studies")}</h1>
-            {list.length === 0 && <section class="empty"><p>{word("noStudies")}</p><pre>headwater serve headwater-demo</pre></section>}
+            {list.length === 0 ? <NoStudies title="studies" /> : <h1>{word("studies")}</h1>}
             <ul class="cards wide">{list.map((one) => <li key={one.id}><Card one={one} /></li>)}</ul>
             {open && (
               <section class="report">

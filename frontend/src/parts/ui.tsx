@@ -65,16 +65,31 @@ const sameTable = (a: string, b: string | null): boolean => b !== null && a.spli
 export function Problem({ error, again }: { error: Refusal; again?: () => void }) {
   const word = useSay();
   const { signIn } = useHouse();
+  const damaged = error.message.includes("cannot be read");
   return (
     <div class="problem" role="alert">
       <h2>{error.status === 401 ? word("needAccount") : word("problem")}</h2>
-      {error.status !== 401 && <p>{error.message}</p>}
+      {damaged && <p>{word("damaged")}</p>}
+      {error.status !== 401 && <p class={damaged ? "note" : ""}>{error.status === 0 ? word("away") : error.status === 500 ? word("ownFault") : error.message}</p>}
       {error.status === 401 ? (
         <button class="primary" onClick={signIn}>{word("signIn")}</button>
       ) : (
         again && <button onClick={again}>{word("tryAgain")}</button>
       )}
     </div>
+  );
+}
+
+/** What to do where no study is served. */
+export function NoStudies({ title, children }: { title: Word; children?: ComponentChildren }) {
+  const word = useSay();
+  return (
+    <section class="empty">
+      <h1>{word(title)}</h1>
+      <p>{word("noStudies")}</p>
+      <pre>headwater demo{"\n"}headwater serve headwater-demo</pre>
+      {children}
+    </section>
   );
 }
 

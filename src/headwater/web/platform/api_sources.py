@@ -14,6 +14,7 @@ from headwater.network.sensorthings.errors import NotFound
 from headwater.web.platform.answers import answer_csv, answer_json
 from headwater.web.platform.gate import Viewer, house_of
 from headwater.web.platform.grid import Grid
+from headwater.web.platform.layers import reading
 from headwater.web.platform.sentences import band_of
 from headwater.web.platform.wording import word
 
@@ -128,6 +129,8 @@ def _csv(
     person: Viewer,
 ) -> Response:
     folder = _folder(request, study)
-    found = pd.read_csv(folder / f"{_CHOICES[table]}.csv")
+    path = folder / f"{_CHOICES[table]}.csv"
+    with reading(path):
+        found = pd.read_csv(path)
     rows = found.astype(object).where(found.notna(), None).itertuples(index=False, name=None)
     return answer_csv(request, f"{study}-{table}", [str(one) for one in found.columns], rows)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from headwater.errors import HeadwaterError
 from headwater.web.platform.answers import answer_json
 from headwater.web.platform.gate import Viewer, house_of
-from headwater.web.platform.layers import Layer, open_values
+from headwater.web.platform.layers import Layer, open_values, reading
 from headwater.web.platform.studies import Study
 from headwater.web.platform.wording import lower, word
 
@@ -48,7 +48,8 @@ def _maps(study: Study) -> Iterator[Row]:
         if layer is None or study.grid is None:
             continue
         try:
-            values = np.asarray(open_values(layer).values, dtype=np.float64)
+            with reading(layer.path):
+                values = np.asarray(open_values(layer).values, dtype=np.float64)
         except HeadwaterError:
             continue
         weights = np.broadcast_to(study.grid.weights()[:, None], values.shape)

@@ -119,13 +119,19 @@ def read_grid(layer: Layer, results: Path) -> Grid:
     Returns
     -------
     Grid
+
+    Raises
+    ------
+    ResumeError
+        If the layer is damaged.
     """
     from headwater.grids.geometry import crs_of
-    from headwater.web.platform.layers import open_values
+    from headwater.web.platform.layers import open_values, reading
 
     values = open_values(layer)
     crs = crs_of(values)
-    first = values.isel(time=slice(0, 8)).values if layer.cube else values.values
+    with reading(layer.path):
+        first = values.isel(time=slice(0, 8)).values if layer.cube else values.values
     inside = np.isfinite(first).any(axis=0) if layer.cube else np.isfinite(first)
     authority = crs.to_epsg() if hasattr(crs, "to_epsg") else None
     return Grid(
@@ -144,5 +150,8 @@ def _elevation(results: Path) -> Any:
     path = results / "grids" / "elevation.nc"
     if not path.is_file():
         return None
-    with xr.open_dataset(path, engine="h5netcdf") as maps:
-        return np.asarray(maps["elevation"].values, dtype=np.float32)
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as maps:
+            return np.asarray(maps["elevation"].values, dtype=np.float32)
+    except (OSError, ValueError, KeyError, RuntimeError):
+        return None  # damaged: maps are shown without it

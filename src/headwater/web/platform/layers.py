@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +32,7 @@ __all__ = [
     "legend_of",
     "open_values",
     "read_map",
+    "reading",
 ]
 
 Kind = Literal["continuous", "diverging", "percentile", "classes"]
@@ -142,10 +145,32 @@ def _open(path: Path) -> xr.Dataset:
         raise _unreadable(path, error) from error
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Refuse in a sentence what is cut or damaged inside, which shows only when it is read.
+
+    Parameters
+    ----------
+    path : Path
+        Of the result.
+
+    Raises
+    ------
+    ResumeError
+        Naming the result, whatever its decoder says.
+    """
+    try:
+        yield
+    except HeadwaterError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from error
+
+
 def _unreadable(path: Path, error: Exception) -> ResumeError:
     return ResumeError(
         "a result that cannot be read",
-        found=f"{path.parent.name}/{path.name}: {type(error).__name__}",
+        found=f"{path.parent.name}/{path.name}, cut or damaged ({type(error).__name__})",
         do="Wait until the run has finished, or run the study again",
     )
 

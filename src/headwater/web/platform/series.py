@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headwater.network.sensorthings.errors import WrongRequest
 from headwater.warning.percentiles import day_of_year
 from headwater.web.platform.grid import Grid
-from headwater.web.platform.layers import Layer, open_values
+from headwater.web.platform.layers import Layer, open_values, reading
 
 __all__ = ["Climatology", "Place", "Series", "cells_of", "climatology", "read_series"]
 
@@ -168,7 +168,8 @@ def read_series(layer: Layer, place: Place) -> Series:
             found=f"{part.size:.2g} values",
             do=f"Draw a smaller one, of at most {_MOST_VALUES:.1g} values in its rectangle",
         )
-    held = part.values[:, place.rows - rows.start, place.columns - columns.start]
+    with reading(layer.path):
+        held = part.values[:, place.rows - rows.start, place.columns - columns.start]
     valid = np.isfinite(held)
     share = valid @ place.weights
     total = np.where(valid, held, 0.0) @ place.weights

@@ -8,7 +8,7 @@ import threading
 import time
 import tomllib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from headwater.web.platform.layers import (
     find_layers,
     legend_of,
     open_values,
+    reading,
 )
 from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import NODATA, encode, encode_classes
@@ -278,10 +279,13 @@ class Shelf:
 
         key = f"{layer.fingerprint}/{layer.id}/{number}"
         legend = self.legend(study, layer)
-        return self.cache.get(
-            key,
-            lambda: gzip.compress(_block(study, layer, legend, number).tobytes(), compresslevel=5),
-        )
+
+        def make() -> bytes:
+            with reading(layer.path):
+                coded = _block(study, layer, legend, number)
+            return gzip.compress(coded.tobytes(), compresslevel=5)
+
+        return self.cache.get(key, make)
 
     def legend(self, study: Study, layer: Layer) -> Legend:
         """Give the legend of a layer; it is read once."""
@@ -290,7 +294,8 @@ class Shelf:
             if len(self._legends) > _MOST_LEGENDS:
                 self._legends.clear()
             held = correlations(tuple(study.layers.values()))
-            self._legends[key] = legend_of(layer, held)
+            with reading(layer.path):
+                self._legends[key] = legend_of(layer, held)
         return self._legends[key]
 
 
@@ -306,8 +311,18 @@ def _fingerprint_of(results: Path) -> str:
 def _open_study(name: str, results: Path, print_: str, file: Path | None) -> Study:
     about = _about(results, file)
     layers = {one.id: one for one in find_layers(results)}
-    grid = read_grid(next(iter(layers.values())), results) if layers else None
+    grid = _first_grid(layers.values(), results)
     return Study(name, about.pop("name") or name, results, print_, grid, layers, about)
+
+
+def _first_grid(layers: Iterable[Layer], results: Path) -> Grid | None:
+    """Read the grid from the first layer that can be read: one that is damaged hides no other."""
+    for layer in layers:
+        try:
+            return read_grid(layer, results)
+        except HeadwaterError:
+            continue
+    return None
 
 
 def _about(results: Path, file: Path | None) -> dict[str, Any]:
