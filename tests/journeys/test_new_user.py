@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from headwater.study.demo import write_demo
+
 HEADWATER = Path(sys.executable).with_name("headwater")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 STEPS = ("grids", "variation", "correlation", "detector")
@@ -88,8 +90,7 @@ def test_a_new_user_reaches_the_report(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
     # Data of a small virtual headwater stand for the user's own.
-    made = headwater("demo", "--out", "made", "--small", "--no-open", "--no-report", at=tmp_path)
-    assert made.returncode == 0, made.stderr
+    write_demo(tmp_path / "made", small=True)
     home = tmp_path / "my-mountain"
     home.mkdir()
     (home / "data").symlink_to(tmp_path / "made" / "data")
