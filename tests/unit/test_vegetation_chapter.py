@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+from scipy.signal import lfilter
 
 from headwater.chapters import SECTIONS, STEPS
 from headwater.chapters.vegetation.capacity import _leave_out_misfits
@@ -13,6 +15,8 @@ from headwater.errors import HeadwaterError
 from headwater.report import write_report
 from headwater.study import check, load_result, read_study, run
 from headwater.study.result_names import result_class
+from headwater.vegetation.response import fit_response
+from headwater.vegetation.steps import level_months, mean_steps
 from headwater.virtual import make_headwater
 
 HEAD = """
@@ -201,3 +205,31 @@ def test_blocks_that_the_bucket_does_not_explain_get_no_capacity_and_are_counted
     np.testing.assert_array_equal(np.isnan(found["capacity"]), [False, True, False])
     assert found["present"].tolist() == [0.4, 0.4, 0.4]
     assert notes.rows[0][1:] == (1, "blocks")
+
+
+def test_composites_keep_their_dates_when_the_response_is_fitted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    days = pd.date_range("2001-01-01", "2009-12-31")
+    at = {"y": [36.0, 35.9, 35.8], "x": [94.0, 94.1, 94.2]}
+    theta = 0.2 + 0.03 * lfilter([0.25], [1, -0.97], rng.normal(0, 1, (days.size, 9)), axis=0)
+    growth = 0.5 * np.exp(-(((days.day_of_year.to_numpy() - 205) / 45) ** 2))[:, None]
+    felt = lfilter([0.05], [1, -0.95], theta - 0.2, axis=0)
+    green = 0.15 + growth * (1 + 5 * felt) + rng.normal(0, 0.015, theta.shape)
+    of = {"ndvi": (green, (days.day_of_year - 1) % 16 == 0), "soil_moisture": (theta, days == days)}
+    for name, (values, seen) in of.items():
+        cube = xr.DataArray(values[seen].reshape(-1, 3, 3), {"time": days[seen], **at}, name=name)
+        cube.assign_attrs(units="1").to_dataset().to_netcdf(tmp_path / f"{name}.nc")
+    head = HEAD[: HEAD.index("[inputs.precipitation]")].replace('.nc"', '.nc"\ncrs = "EPSG:4326"')
+    path = tmp_path / "study.toml"
+    path.write_text(head + "[vegetation]\nend_values = { 0 = [0.1, 0.8] }\n")
+    study = read_study(path, STEPS)
+    run(study, STEPS)
+    share = float(load_result(study.results, "vegetation/response").data["share"].median())
+    cells = ("time", "cell")
+    # a composite without bounds stands for the 16 days from its date
+    middles = {"time": days + pd.Timedelta(days=8)}
+    cover = xr.DataArray((green - 0.1) / 0.7, middles, cells)[of["ndvi"][1]]
+    water = mean_steps(xr.DataArray(theta, {"time": days}, cells), 5, stamp="end").astype(float)
+    first, last = study.growing_season
+    fit = fit_response(level_months(cover), water, months=range(first, last + 1))
+    assert share == pytest.approx(float(fit.maps["share"].median()), abs=0.02)

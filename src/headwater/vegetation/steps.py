@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from headwater.errors import DataError
 from headwater.vegetation._series import dates, times_of
 
-__all__ = ["level_months", "mean_blocks", "mean_steps"]
+__all__ = ["level_months", "mean_blocks", "mean_steps", "step_dates"]
 
 Floats = NDArray[np.float64]
 
 
 def mean_steps(
-    data: xr.DataArray, days: int, *, stamp: Literal["middle", "end"] = "middle"
+    data: xr.DataArray, days: int, *, stamp: Literal["middle", "end", "mean"] = "middle"
 ) -> xr.DataArray:
     """Average what is seen within steps of some days, read block by block in time.
 
@@ -29,8 +29,9 @@ def mean_steps(
         NumPy or Dask; steps in time may be uneven.
     days : int
         Length of a step, counted from the first time [d].
-    stamp : {"middle", "end"}
-        Day of each step that becomes its time.
+    stamp : {"middle", "end", "mean"}
+        What becomes the time of each step: one of its days, or the mean of the times of `data` that
+        lie in it, so that composites keep their dates.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def mean_steps(
     if days < 1:
         raise DataError("a step needs a day", found=f"{days}", do="Give 1 or more")
     times = times_of(data)
-    place = ((dates(times) - dates(times)[0]) // days).astype(np.int64)
+    place = _step_of(times, days)
     shape = (int(place[-1]) + 1, *data.shape[1:])
     total, n = np.zeros(shape, np.float32), np.zeros(shape, np.uint16)
     for where, values in _blocks(data.transpose("time", ...)):
@@ -64,11 +65,46 @@ def mean_steps(
         n[own] += np.add.reduceat(seen, first, axis=0, dtype=np.uint16)
     with np.errstate(invalid="ignore"):
         mean = np.where(n > 0, total / np.maximum(n, 1), np.float32(np.nan))
-    inside = days - 1 if stamp == "end" else (days - 1) // 2
-    axis = times[0].normalize() + pd.to_timedelta(np.arange(shape[0]) * days + inside, unit="D")
+    if stamp == "mean":
+        axis = step_dates(times, days)
+    else:
+        inside = pd.Timedelta(days=days - 1 if stamp == "end" else (days - 1) // 2)
+        axis = times[0].normalize() + inside + pd.to_timedelta(np.arange(shape[0]) * days, "D")
     coords = {name: c for name, c in data.coords.items() if "time" not in c.dims}
     dims = ("time", *(dim for dim in data.dims if dim != "time"))
     return xr.DataArray(mean, {"time": axis, **coords}, dims, data.name, dict(data.attrs))
+
+
+def _step_of(times: pd.DatetimeIndex, days: int) -> NDArray[np.int64]:
+    return ((dates(times) - dates(times)[0]) // days).astype(np.int64)
+
+
+def step_dates(times: pd.DatetimeIndex, days: int) -> pd.DatetimeIndex:
+    """Average the times that lie in each step of some days.
+
+    Parameters
+    ----------
+    times : DatetimeIndex
+        In order.
+    days : int
+        Length of a step, counted from the first time [d].
+
+    Returns
+    -------
+    DatetimeIndex
+        Of all steps; one that holds no time has its middle.
+
+    Examples
+    --------
+    >>> step_dates(pd.to_datetime(["2001-01-01", "2001-01-03", "2001-01-17"]), 8).day.tolist()
+    [2, 12, 17]
+    """
+    place = _step_of(times, days)
+    middles = times[0].normalize() + pd.to_timedelta(
+        np.arange(place[-1] + 1) * days + (days - 1) // 2, "D"
+    )
+    found = pd.Series(times).groupby(place).mean().reindex(range(len(middles)))
+    return pd.DatetimeIndex(found.fillna(pd.Series(middles)))
 
 
 def level_months(data: xr.DataArray) -> xr.DataArray:

@@ -102,12 +102,15 @@ class Cells:
         NaN where nothing was seen.
     times : DatetimeIndex
         The times.
+    dates : DatetimeIndex
+        Mean of the study's own times within each step.
     like : DataArray (y, x)
         A map of the study grid.
     """
 
     values: NDArray[np.float32]
     times: Any
+    dates: Any
     like: xr.DataArray
 
     def part(self, cells: Any) -> xr.DataArray:
@@ -135,7 +138,8 @@ def cells_of(context: Context, name: str, days: int, *, stamp: Any = "middle") -
     -------
     Cells
     """
-    from headwater.vegetation.steps import mean_steps
+    from headwater.vegetation._series import times_of
+    from headwater.vegetation.steps import mean_steps, step_dates
 
     data = _in_the_middle(context.variable(name))
     rows, columns = data.sizes["y"], data.sizes["x"]
@@ -151,7 +155,8 @@ def cells_of(context: Context, name: str, days: int, *, stamp: Any = "middle") -
             part.sizes["time"], -1
         )
     assert store is not None
-    return Cells(store, times, data.isel(time=0, drop=True).drop_vars("time_end", errors="ignore"))
+    like = data.isel(time=0, drop=True).drop_vars("time_end", errors="ignore")
+    return Cells(store, times, step_dates(times_of(data), days), like)
 
 
 def _room(context: Context, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:

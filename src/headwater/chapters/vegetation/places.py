@@ -348,7 +348,7 @@ def _answer_of(place: _Place, months: tuple[int, ...]) -> _Answer | str:
         return f"soil water only every {typical_step(place.water):g} days"
     step = max(WATER_DAYS, int(np.ceil(typical_step(place.water))))
     water = mean_steps(place.water, step, stamp="end").astype(np.float64)
-    cover = _as_seen(place.seen, RESPONSE_DAYS)
+    cover = mean_steps(place.seen, RESPONSE_DAYS, stamp="mean").astype(np.float64).dropna("time")
     overlap = (cover["time"] >= water["time"][0]) & (cover["time"] <= water["time"][-1])
     cover = cover[overlap & cover["time"].dt.month.isin(months)]
     found = _Answer(level_months(cover), water, months, max(1, LAGGED_DAYS // step), float(step))
@@ -356,15 +356,6 @@ def _answer_of(place: _Place, months: tuple[int, ...]) -> _Answer | str:
         return f"{found.years} years of both cover and soil water; three are needed"
     same = float(cover.min()) == float(cover.max())
     return "cover does not change in these months" if same else found
-
-
-def _as_seen(seen: xr.DataArray, days: int) -> xr.DataArray:
-    """Average values, and their dates, within steps: a composite keeps the date that it has."""
-    series = seen.to_series()
-    step = (series.index - series.index[0]) // pd.Timedelta(days=days)
-    table = pd.DataFrame({"time": series.index, "cover": series.to_numpy()}).groupby(step).mean()
-    times = pd.DatetimeIndex(table["time"])
-    return xr.DataArray(table["cover"].to_numpy(), {"time": times}, ("time",), "cover")
 
 
 def _response_of(

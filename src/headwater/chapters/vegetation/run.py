@@ -464,7 +464,7 @@ def _responses(
         return {}
     maps = []
     for part in parts_of(usable):
-        cover = _for_response(context, roles, cover_of(ground, part, options.power))
+        cover = _for_response(ground, cover_of(ground, part, options.power))
         fit = fit_response(cover, water.part(part), months=months, **lags)  # type: ignore[arg-type]
         maps.append(fit.maps)
     data = on_grid(xr.concat(maps, "cell"), usable, ground.ndvi.like)
@@ -485,13 +485,13 @@ def _responses(
     return found | ({} if curves is None else {"curves": curves})
 
 
-def _for_response(context: Context, roles: Roles, cover: xr.DataArray) -> xr.DataArray:
-    """Average cover in steps of a response; composites, which fill one each, keep their dates."""
+def _for_response(ground: Ground, cover: xr.DataArray) -> xr.DataArray:
+    """Average cover, and the dates on which it was seen, in steps of a response."""
     from headwater.vegetation.steps import level_months, mean_steps
 
-    if typical_step(context.variable(roles.ndvi)) < RESPONSE_DAYS:
-        cover = mean_steps(cover, RESPONSE_DAYS).astype(float)
-    return level_months(cover)
+    # steps between composites hold nothing, and no date
+    dated = cover.assign_coords(time=ground.ndvi.dates).dropna("time", how="all")
+    return level_months(mean_steps(dated, RESPONSE_DAYS, stamp="mean").astype(float))
 
 
 def _curves(
@@ -518,7 +518,7 @@ def _curves(
                 own = np.sort(context.rng.choice(own, _MOST_IN_CURVE, replace=False))
             if own.size == 0:
                 continue
-            cover = _for_response(context, roles, cover_of(ground, own, options.power))
+            cover = _for_response(ground, cover_of(ground, own, options.power))
             table = response_curves(
                 cover, water.part(own), rng=context.rng, months=months, n_resamples=200, **lags
             )
