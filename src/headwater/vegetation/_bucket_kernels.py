@@ -44,7 +44,9 @@ SERIES = ("liquid", "water", "transpiration", "evaporation", "runoff", "leakage"
 NO_RUNOFF = 500.0
 """From this exponent on nothing runs off before the soil is full."""
 
-_TILE = 512
+_TILE = 1024
+_FLOW = (-1, -1, 6, 2, 4, 7)
+"""Row of flows that holds a series."""
 _TEW, _REW, _DEPLETION = 18.0, 6.0, 0.6
 
 
@@ -65,25 +67,25 @@ class Weather(NamedTuple):
 
 @njit(nogil=True, error_model="numpy")
 def _drain(
-    water: float, full: float, field: float, steady: float, leak: float, beta: float, days: float
+    water: float, field: float, steady: float, leak: float, slope: float, days: float
 ) -> Any:
     """Fall through the leaking branch; return water, days left and water leaked."""
-    slope = beta / full
-    over = water - field
-    rise = math.exp(slope * over)
+    start = math.exp(slope * (field - water))
     net = steady - leak
     # e^{-bx} follows a linear equation: where it reaches 1 the branch ends
     if abs(net) < 1e-9:
-        reach = (1.0 - 1.0 / rise) / (slope * leak)
-        inside = min(days, reach)
-        u = 1.0 / rise + slope * leak * inside
+        u = start + slope * leak * days
+        if u >= 1.0:
+            reach = (1.0 - start) / (slope * leak)
+            return field, days - reach, water - field - steady * reach
     else:
-        reach = math.log(steady * rise / (net + leak * rise)) / (slope * net)
-        inside = min(days, reach)
         ratio = leak / net
-        u = (1.0 / rise + ratio) * math.exp(slope * net * inside) - ratio
-    after = field if inside >= reach else field - math.log(u) / slope
-    return after, days - inside, water - after - steady * inside
+        u = (start + ratio) * math.exp(slope * net * days) - ratio
+        if u >= 1.0:
+            reach = math.log((1.0 + ratio) / (start + ratio)) / (slope * net)
+            return field, days - reach, water - field - steady * reach
+    after = field - math.log(u) / slope
+    return after, 0.0, water - after - steady * days
 
 
 @njit(nogil=True, error_model="numpy")
@@ -95,45 +97,49 @@ def _fall(water: float, low: float, high: float, least: float, most: float, days
         inside = min(days, reach)
         return water - most * inside, days - inside
     offset = least / rate
-    if least > 0.0:
+    after = low - offset + (water - low + offset) * math.exp(-rate * days)
+    if after < low:
         reach = math.log((water - low + offset) / offset) / rate
-        if reach <= days:
-            return low, days - reach
-    return low - offset + (water - low + offset) * math.exp(-rate * days), 0.0
+        return low, max(days - reach, 0.0)
+    return after, 0.0
 
 
 @njit(nogil=True, error_model="numpy")
-def _laio_day(water: float, marks: Any, rates: Any, days: float) -> Any:
-    """Return water and leakage after some days of Laio's loss function.
+def _dry(water: float, marks: Any, most: float, least: float, days: float) -> Any:
+    """Return water after some days of Laio's loss function below field capacity.
 
-    marks: full, field capacity, stress point, wilting point, hygroscopic point [mm]; rates: loss
-    above the stress point, at wilting, leakage factor [mm d-1] and its exponent.
+    marks: stress point, wilting point, hygroscopic point [mm]; most, least: loss above the stress
+    point and at wilting [mm d-1].
     """
-    full, field, star, wilting, dry = marks
-    most, bare, leak, beta = rates
-    leaked = 0.0
-    if water > field:
-        water, days, leaked = _drain(water, full, field, most, leak, beta, days)
-    if days > 0.0 and water > star:
+    star, wilting, dry = marks
+    if water > star:
         inside = min(days, (water - star) / most)
         water -= most * inside
         days -= inside
     if days > 0.0 and water > wilting:
-        water, days = _fall(water, wilting, star, min(bare, most), most, days)
+        water, days = _fall(water, wilting, star, least, most, days)
     if days > 0.0 and water > dry:
-        water, days = _fall(water, dry, wilting, 0.0, min(bare, most), days)
-    return water, leaked
+        water, days = _fall(water, dry, wilting, 0.0, least, days)
+    return water
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def laio_dry_down(water: float, marks: Any, rates: Any, days: float, power: float) -> Any:
-    """Return water, leakage and the mean of static stress over some days, integrated in steps."""
+    """Return water, leakage and the mean of static stress over some days, integrated in steps.
+
+    marks: field capacity, stress point, wilting point, hygroscopic point [mm]; rates: loss above
+    the stress point, at wilting, leakage factor [mm d-1] and its exponent [mm-1].
+    """
     steps = max(8, math.ceil(8.0 * days))
-    leaked, stress, star, wilting = 0.0, 0.0, marks[2], marks[3]
+    leaked, stress, star, wilting = 0.0, 0.0, marks[1], marks[2]
     before = min(1.0, max(0.0, (star - water) / (star - wilting))) ** power
     for _ in range(steps):
-        water, out = _laio_day(water, marks, rates, days / steps)
-        leaked += out
+        left = days / steps
+        if water > marks[0]:
+            water, left, out = _drain(water, marks[0], rates[0], rates[2], rates[3], left)
+            leaked += out
+        if left > 0.0:
+            water = _dry(water, marks[1:], rates[0], rates[1], left)
         after = min(1.0, max(0.0, (star - water) / (star - wilting))) ** power
         stress += 0.5 * (before + after) / steps
         before = after
@@ -158,101 +164,168 @@ def _fao_day(water: float, top: float, marks: Any, plant: float, bare: float, su
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bucket_days(weather: Any, table: Any, begin: Any, laio: Any, wanted: NDArray[Any]) -> Any:
-    """Step every cell through the days.
+def bucket_days(
+    weather: Any, table: Any, begin: Any, laio: Any, wanted: NDArray[Any], out: NDArray[Any]
+) -> Any:
+    """Step every cell through the days, and write series into `out` (wanted, days, cells).
 
     table: (parameters, cells), in the order of `FIELDS`; begin: (4, cells) of snow, water, topsoil
-    depletion [mm] and ground temperature [°C]; wanted: positions in `SERIES`, or -1. Returns series
-    (wanted, days, cells), the final state (4, cells) and sums (5, cells) of rain, transpiration,
-    evaporation, runoff and leakage.
+    depletion [mm] and ground temperature [°C]; wanted: positions in `out` of each of `SERIES`, or
+    -1. Returns the final state (4, cells) and sums (5, cells) of rain, transpiration, evaporation,
+    runoff and leakage. NumPy allocates `out`, because it asks for large pages.
+
+    A day goes over a tile of cells three times: what needs no exponential runs through without
+    branches, which compilers turn into vector instructions.
     """
     rain, air, demand, cover = weather
     days, cells = rain.shape
-    count = 0
-    for k in range(wanted.shape[0]):
-        count += 1 if wanted[k] >= 0 else 0
-    out = np.empty((count, days, cells), dtype=np.float64)
     state, sums = begin.copy(), np.zeros((5, cells))
     for first in range(0, cells, _TILE):
+        own = slice(first, min(first + _TILE, cells))
+        soil = _soil_of_tile(table[:, own])
+        stores = state[:, own].copy()
+        total, flows = np.zeros((5, stores.shape[1])), np.zeros((8, stores.shape[1]))
         for t in range(days):
-            for j in range(first, min(first + _TILE, cells)):
-                now = (
-                    float(rain[t, j]),
-                    float(air[t, j]),
-                    float(demand[t, j]),
-                    float(cover[t, j]),
-                )
-                here = (state[0, j], state[1, j], state[2, j], state[3, j])
-                stores, moved, seen = _cell_day(now, here, table, j, laio)
-                for k in range(4):
-                    state[k, j] = stores[k]
-                sums[0, j] += now[0]
-                for k in range(4):
-                    sums[1 + k, j] += moved[k]
-                if count == 1 and wanted[0] == 0:
-                    out[0, t, j] = seen[0]
-                    continue
-                full = (seen[0], seen[1], moved[0], moved[1], moved[2], moved[3], stores[0])
-                for k in range(8):
-                    if wanted[k] >= 0:
-                        out[wanted[k], t, j] = full[k] if k < 7 else seen[2]
-    return out, state, sums
+            now = (rain[t, own], air[t, own], demand[t, own], cover[t, own])
+            _arrive(now, soil, stores, flows)
+            if laio:
+                _leave(soil, stores, flows)
+            else:
+                _leave_fao(soil, stores, flows)
+            _add(now[0], flows, total)
+            for k in range(8):
+                if wanted[k] >= 0:
+                    _write(k, soil, stores, flows, out[wanted[k], t, own])
+        state[:, own], sums[:, own] = stores, total
+    return state, sums
 
 
 @njit(nogil=True, error_model="numpy")
-def _lose(water: float, marks: Any, rates: Any, plant: float) -> Any:
-    """Return water, transpiration, evaporation and leakage of a day of Laio's loss function."""
-    before, most, leaked = water, rates[0], 0.0
-    if water > marks[2] and water <= marks[1] and water - most >= marks[2]:
-        water -= most
-    else:
-        water, leaked = _laio_day(water, marks, rates, 1.0)
-    lost = before - water - leaked
-    used = 0.0 if before < marks[3] else lost * plant / most
-    return water, used, lost - used, leaked
+def _soil_of_tile(table: NDArray[Any]) -> Any:
+    """Return the table with water contents as storage [mm], and the memory as a rate."""
+    soil = table.copy()
+    for j in range(soil.shape[1]):
+        for k in range(1, 6):
+            soil[k, j] *= soil[0, j]
+        soil[7, j] /= soil[1, j]
+        soil[12, j] = 1.0 / soil[12, j]
+    return soil
 
 
 @njit(nogil=True, error_model="numpy")
-def _cell_day(now: Any, here: Any, table: NDArray[Any], j: int, laio: bool) -> Any:
-    """Step one cell through a day; return stores, fluxes, and liquid, water content and stress."""
+def _arrive(now: Any, soil: NDArray[Any], stores: NDArray[Any], flows: NDArray[Any]) -> None:
+    """Let rain, melt and frost of a day come over a tile of cells.
+
+    Writes into the stores and into flows: supply, demand of plants, of bare ground, liquid share,
+    runoff, water before losses [mm]. Comparisons let what is missing pass as NaN.
+    """
     rain, air, demand, cover = now
-    snow, water, top, ground = here
-    depth = table[0, j]
-    marks = (
-        depth * table[1, j],
-        depth * table[2, j],
-        depth * table[3, j],
-        depth * table[4, j],
-        depth * table[5, j],
-    )
-    snowfall = rain * min(1.0, max(0.0, (1.5 - air) * (1.0 / 3.0)))
-    melt = min(snow + snowfall, table[13, j] * max(air, 0.0))
-    snow += snowfall - melt
-    ground += (air + 1.0 - ground) / table[12, j]
-    liquid = min(1.0, max(table[11, j], 0.5 + 0.5 * ground))
-    supply = rain - snowfall + melt
-    runoff = 0.0
-    if supply > 0.0:
-        power = table[14, j]
-        if power < NO_RUNOFF:
-            runoff = supply * min(1.0, max(water, 0.0) / marks[0]) ** power
-        runoff = max(runoff, water + supply - marks[0])
-    before = water + supply - runoff
-    plant = demand * table[8, j] * cover * liquid
-    bare = demand * table[9, j] * (1.0 - cover) * liquid
-    if laio:
-        most = max(plant + bare, 1e-12)
-        rates = (most, min(table[10, j] * liquid, most), table[6, j] * liquid, table[7, j])
-        water, used, evaporated, leaked = _lose(before, marks, rates, plant)
+    runs = False
+    for j in range(rain.shape[0]):
+        part = (1.5 - air[j]) * (1.0 / 3.0)
+        part = 0.0 if part < 0.0 else part
+        part = 1.0 if part > 1.0 else part
+        snowfall = rain[j] * part
+        warm = 0.0 if air[j] < 0.0 else air[j]
+        lying, melt = stores[0, j] + snowfall, soil[13, j] * warm
+        melt = lying if melt > lying else melt
+        stores[0, j] = lying - melt
+        ground = stores[3, j] + (air[j] + 1.0 - stores[3, j]) * soil[12, j]
+        stores[3, j] = ground
+        liquid = 0.5 + 0.5 * ground
+        liquid = soil[11, j] if liquid < soil[11, j] else liquid
+        liquid = 1.0 if liquid > 1.0 else liquid
+        supply = rain[j] - snowfall + melt
+        over = stores[1, j] + supply - soil[1, j]
+        flows[0, j] = supply
+        flows[1, j] = demand[j] * soil[8, j] * cover[j] * liquid
+        flows[2, j] = demand[j] * soil[9, j] * (1.0 - cover[j]) * liquid
+        flows[3, j] = liquid
+        flows[4, j] = 0.0 if over < 0.0 else over
+        runs = runs or soil[14, j] < NO_RUNOFF
+    if runs:
+        for j in range(rain.shape[0]):
+            if flows[0, j] > 0.0 and soil[14, j] < NO_RUNOFF:
+                share = min(1.0, max(stores[1, j], 0.0) / soil[1, j]) ** soil[14, j]
+                flows[4, j] = max(flows[0, j] * share, flows[4, j])
+    for j in range(rain.shape[0]):
+        flows[5, j] = stores[1, j] + flows[0, j] - flows[4, j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _leave(soil: NDArray[Any], stores: NDArray[Any], flows: NDArray[Any]) -> None:
+    """Take a day of Laio's losses; writes flows: transpiration, evaporation and leakage [mm]."""
+    for j in range(soil.shape[1]):
+        before, liquid = flows[5, j], flows[3, j]
+        most = flows[1, j] + flows[2, j]
+        most = 1e-12 if most < 1e-12 else most
+        water, left, leaked = before, 1.0, 0.0
+        if before > soil[2, j]:
+            water, left, leaked = _drain(
+                before, soil[2, j], most, soil[6, j] * liquid, soil[7, j], 1.0
+            )
+        elif before - most >= soil[3, j]:
+            water, left = before - most, 0.0
+        if left > 0.0:
+            marks = (soil[3, j], soil[4, j], soil[5, j])
+            water = _dry(water, marks, most, min(soil[10, j] * liquid, most), left)
+        if math.isnan(most):
+            water = math.nan
+        stores[1, j], flows[7, j] = water, leaked
+        flows[6, j] = most
+    for j in range(soil.shape[1]):
+        lost = flows[5, j] - stores[1, j] - flows[7, j]
+        used = lost * flows[1, j] / flows[6, j]
+        used = 0.0 if flows[5, j] < soil[4, j] else used
+        flows[6, j], flows[2, j] = used, lost - used
+
+
+@njit(nogil=True, error_model="numpy")
+def _leave_fao(soil: NDArray[Any], stores: NDArray[Any], flows: NDArray[Any]) -> None:
+    """Take a day of FAO 56's losses; writes what `_leave` writes, and the topsoil's depletion."""
+    for j in range(soil.shape[1]):
+        marks = (soil[1, j], soil[2, j], soil[3, j], soil[4, j], soil[5, j])
+        bare, supply = flows[2, j], flows[0, j]
+        water, top, used, lost, leaked = _fao_day(
+            flows[5, j], stores[2, j], marks, flows[1, j], bare, supply
+        )
+        stores[1, j], stores[2, j] = water, top
+        flows[6, j], flows[2, j], flows[7, j] = used, lost, leaked
+
+
+@njit(nogil=True, error_model="numpy")
+def _add(rain: NDArray[Any], flows: NDArray[Any], total: NDArray[Any]) -> None:
+    """Add a day to the sums of rain, transpiration, evaporation, runoff and leakage."""
+    for j in range(rain.shape[0]):
+        total[0, j] += rain[j]
+        total[1, j] += flows[6, j]
+        total[2, j] += flows[2, j]
+        total[3, j] += flows[4, j]
+        total[4, j] += flows[7, j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _write(
+    which: int, soil: NDArray[Any], stores: NDArray[Any], flows: NDArray[Any], out: NDArray[Any]
+) -> None:
+    """Write a day of one of `SERIES`."""
+    if which == 0:
+        for j in range(out.shape[0]):
+            out[j] = stores[1, j] / soil[0, j] * flows[3, j]
+    elif which == 1:
+        for j in range(out.shape[0]):
+            out[j] = stores[1, j] / soil[0, j]
+    elif which == 6:
+        out[:] = stores[0]
+    elif which < 6:
+        out[:] = flows[_FLOW[which]]
     else:
-        water, top, used, evaporated, leaked = _fao_day(before, top, marks, plant, bare, supply)
-    one = min(1.0, max(0.0, (marks[2] - before) / (marks[2] - marks[3])))
-    two = min(1.0, max(0.0, (marks[2] - water) / (marks[2] - marks[3])))
-    # Simpson over the day, with the middle between both ends
-    stress = (one * one + (one + two) * (one + two) + two * two) / 6.0
-    content = water / depth
-    seen = (content * liquid, content, stress)
-    return (snow, water, top, ground), (used, evaporated, runoff, leaked), seen
+        for j in range(out.shape[0]):
+            width = soil[3, j] - soil[4, j]
+            one = min(1.0, max(0.0, (soil[3, j] - flows[5, j]) / width))
+            two = min(1.0, max(0.0, (soil[3, j] - stores[1, j]) / width))
+            # Simpson over the day, with the middle between both ends
+            out[j] = (one * one + (one + two) * (one + two) + two * two) / 6.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -188,7 +188,8 @@ def water_balance(
     start = _begin(filled, table) if begin is None else np.reshape(begin, (4, -1)).astype(float)
     wanted = np.array([keep.index(name) if name in keep else -1 for name in kernels.SERIES])
     # a store of nothing divides nothing: cells without soil run as NaN
-    out, state, sums = kernels.bucket_days(filled, table, start, loss == "laio", wanted)
+    out = np.empty((len(keep), *filled.rain.shape))
+    state, sums = kernels.bucket_days(filled, table, start, loss == "laio", wanted, out)
     change = state[:2].sum(axis=0) - start[:2].sum(axis=0)
     gap = np.abs(sums[0] - sums[1:].sum(axis=0) - change)
     known = np.isfinite(gap)
@@ -246,8 +247,8 @@ def dry_down(
     """
     table = soil_table(soil, (1,))[:, 0]
     depth = table[0]
-    marks = tuple(depth * table[k] for k in range(1, 6))
-    rates = (demand, min(table[10], demand), table[6], table[7])
+    marks = tuple(depth * table[k] for k in range(2, 6))
+    rates = (demand, min(table[10], demand), table[6], table[7] / (depth * table[1]))
     water, leaked, stress = kernels.laio_dry_down(storage * depth, marks, rates, days, power)
     lost = storage * depth - water - leaked
     found = {"water": water / depth, "leakage": leaked}
