@@ -291,6 +291,37 @@ def test_a_wet_year_of_the_treated_units_is_no_success():
     assert adjusted.lower < 0 < adjusted.upper
 
 
+def test_what_high_ground_gains_is_no_success_of_units_that_lie_low():
+    rng = np.random.default_rng(7)
+    after, rates = np.arange(6) >= 3, {"plain": 0, "adjusted": 0, "held": 0}
+    for _ in range(200):
+        height = rng.uniform(3.0, 4.8, 80)
+        cover = 50 + rng.normal(0, 6, (80, 1)) + 3.0 * np.outer(height - 3.9, after)
+        cover = cover + rng.normal(0, 5, cover.shape)
+        treated = np.argsort(np.argsort(height + rng.normal(0, 0.3, 80))) < 20
+        ways = {"plain": None, "adjusted": height[:, None]}
+        for name, traits in ways.items():
+            found = estimate_treatment_effect(
+                cover, treated, after, rng=rng, traits=traits, n_resamples=99
+            )
+            rates[name] += found.p_value < 0.05
+        rates["held"] += found.lower <= 0 <= found.upper
+    assert rates["plain"] > 40
+    assert rates["adjusted"] <= 18
+    assert rates["held"] >= 182
+
+
+def test_traits_need_units_and_no_blocks():
+    rng = np.random.default_rng(1)
+    cover, label, after = rng.normal(50, 2, (5, 2)), np.arange(5) < 2, [False, True]
+    with pytest.raises(DataError, match="too few units to take traits out"):
+        estimate_treatment_effect(cover, label, after, rng=rng, traits=rng.normal(size=(5, 1)))
+    with pytest.raises(DataError, match="traits cannot be taken out"):
+        estimate_treatment_effect(
+            cover, label, after, rng=rng, traits=np.ones((5, 1)), block=np.arange(5)
+        )
+
+
 def test_controls_are_those_that_were_alike():
     before = np.array([[30.0, 31.0], [30.5, 31.0], [60.0, 61.0], [29.5, 31.5]])
     chosen = matched_controls(before, [True, False, False, False], n_controls=2)

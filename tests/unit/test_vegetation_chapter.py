@@ -215,9 +215,12 @@ def test_composites_keep_their_dates_when_the_response_is_fitted(tmp_path: Path)
     growth = 0.5 * np.exp(-(((days.day_of_year.to_numpy() - 205) / 45) ** 2))[:, None]
     felt = lfilter([0.05], [1, -0.95], theta - 0.2, axis=0)
     green = 0.15 + growth * (1 + 5 * felt) + rng.normal(0, 0.015, theta.shape)
-    of = {"ndvi": (green, (days.day_of_year - 1) % 16 == 0), "soil_moisture": (theta, days == days)}
-    for name, (values, seen) in of.items():
-        cube = xr.DataArray(values[seen].reshape(-1, 3, 3), {"time": days[seen], **at}, name=name)
+    seen = np.flatnonzero((days.day_of_year - 1) % 16 == 0)
+    for name, values, own in (
+        ("ndvi", green, seen),
+        ("soil_moisture", theta, np.arange(days.size)),
+    ):
+        cube = xr.DataArray(values[own].reshape(-1, 3, 3), {"time": days[own], **at}, name=name)
         cube.assign_attrs(units="1").to_dataset().to_netcdf(tmp_path / f"{name}.nc")
     head = HEAD[: HEAD.index("[inputs.precipitation]")].replace('.nc"', '.nc"\ncrs = "EPSG:4326"')
     path = tmp_path / "study.toml"
@@ -228,7 +231,7 @@ def test_composites_keep_their_dates_when_the_response_is_fitted(tmp_path: Path)
     cells = ("time", "cell")
     # a composite without bounds stands for the 16 days from its date
     middles = {"time": days + pd.Timedelta(days=8)}
-    cover = xr.DataArray((green - 0.1) / 0.7, middles, cells)[of["ndvi"][1]]
+    cover = xr.DataArray((green - 0.1) / 0.7, middles, cells)[seen]
     water = mean_steps(xr.DataArray(theta, {"time": days}, cells), 5, stamp="end").astype(float)
     first, last = study.growing_season
     fit = fit_response(level_months(cover), water, months=range(first, last + 1))

@@ -20,7 +20,7 @@ from headwater.tables.vocabulary import Field
 
 __all__ = ["effect_words", "evaluate_plan", "read_cover"]
 
-_CONTROLS = 3
+_CONTROLS, _FEWEST = 10, 8
 
 
 def evaluate_plan(
@@ -64,10 +64,11 @@ def evaluate_plan(
 
     Notes
     -----
-    Controls are units that nobody treats: neither done nor approved in the plan. The three most
-    alike of each treated unit are taken, by elevation and slope, or all where the plan does not
-    know these. They are not matched by cover before the work: controls that looked as poor by
-    chance recover, and an effect is missed or invented in every second case
+    Controls are units that nobody treats: neither done nor approved in the plan. The ten most
+    alike of each treated unit are taken, by elevation and slope, and what changes with these in a
+    straight line is taken out; all, as they are, where the plan does not know these or there are
+    fewer than eight units. They are not matched by cover before the work: controls that looked as
+    poor by chance recover, and an effect is missed or invented in every second case
     (docs/simulations/restoration.md). The effect is that of the group: one unit is no replicate.
     """
     treated = list(units) or [line.unit.name for line in plan.lines if line.state == "done"]
@@ -90,7 +91,10 @@ def evaluate_plan(
     extra = None
     if water:
         extra = np.stack([_by_year(table, one).to_numpy(dtype=np.float64)[keep] for one in water])
-    found = estimate_treatment_effect(shown, label[keep], after, rng=rng, covariates=extra)
+    own = traits[keep] if traits is not None and keep.sum() >= _FEWEST else None
+    found = estimate_treatment_effect(
+        shown, label[keep], after, rng=rng, covariates=extra, traits=own
+    )
     facts: dict[str, float | str] = {
         "effect": found.effect,
         "lower": found.lower,

@@ -65,6 +65,7 @@ def estimate_treatment_effect(
     *,
     rng: np.random.Generator,
     covariates: ArrayLike | None = None,
+    traits: ArrayLike | None = None,
     block: ArrayLike | None = None,
     level: float = 0.95,
     n_resamples: int = 1999,
@@ -84,6 +85,9 @@ def estimate_treatment_effect(
     covariates : array-like, shape (n_covariates, n_units, n_years), optional
         Water, temperature: their common effect within units is taken out first, so that a wet year
         of the treated units is no success.
+    traits : array-like, shape (n_units, n_traits), optional
+        Altitude, slope: changes that go with them in a straight line, and are the same without
+        treatment in both kinds of units, are taken out; units without a trait are dropped.
     block : array-like, shape (n_units,), optional
         Paddock, valley or pair within which treated and control units are compared; blocks without
         both are dropped.
@@ -99,14 +103,17 @@ def estimate_treatment_effect(
     Raises
     ------
     DataError
-        If there are fewer than two usable units of a kind, or no year after.
+        If there are fewer than two usable units of a kind, no year after, traits and blocks at
+        once, or fewer than three units more than an adjustment for traits has coefficients.
 
     Notes
     -----
     The unit is the replicate, not its pixels or years: each unit gives one number, its mean after
     less its mean before. The interval is Welch's over units (Satterthwaite's degrees of freedom),
     or Student's over the differences of blocks. Placebos deal the labels anew among all units, or
-    exchange them within blocks.
+    exchange them within blocks. With traits the effect is the coefficient of the treatment in a
+    least-squares fit, its error that of MacKinnon and White (HC2), for kinds may differ in spread;
+    placebos deal the labels to what traits leave of the changes.
 
     References
     ----------
@@ -138,6 +145,11 @@ def estimate_treatment_effect(
     if groups is not None:
         usable &= _in_whole_blocks(groups, label, usable)
         groups = groups[usable]
+    about = None if traits is None else np.asarray(traits, dtype=np.float64)
+    if about is not None:
+        _check_traits(about, label, groups)
+        usable &= np.isfinite(about).all(axis=1)
+        about = about[usable]
     change, label = change[usable], label[usable]
     if min(label.sum(), (~label).sum()) < 2:
         raise DataError(
@@ -152,8 +164,9 @@ def estimate_treatment_effect(
         test = _Test(float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(n)), n - 1.0)
         placebo = _signs(difference, rng, n_resamples)
     else:
-        test = _welch(change, label)
-        placebo = _placebo(change, label, rng, n_resamples)
+        test = _welch(change, label) if about is None else _regressed(change, label, about)
+        left = change if about is None else _left_of(change, about)
+        placebo = _placebo(left, label, rng, n_resamples)
     design: Design = "before_after_control_impact" if compared else "control_impact"
     return _effect(test, placebo, level, design, sizes)
 
@@ -320,6 +333,45 @@ def _welch(change: Floats, label: NDArray[np.bool_]) -> _Test:
     below = part**2 / np.array([len(one) - 1, len(two) - 1])
     freedom = part.sum() ** 2 / below.sum() if below.sum() > 0 else len(change) - 2.0
     return _Test(float(one.mean() - two.mean()), float(np.sqrt(part.sum())), float(freedom))
+
+
+def _check_traits(
+    traits: Floats, label: NDArray[np.bool_], groups: NDArray[np.int64] | None
+) -> None:
+    if groups is not None or traits.ndim != 2 or len(traits) != len(label):
+        raise DataError(
+            "traits cannot be taken out",
+            found=f"traits {traits.shape}, {len(label)} units"
+            + ("" if groups is None else ", and blocks"),
+            do="Give traits as (n_units, n_traits), without blocks",
+        )
+
+
+def _regressed(change: Floats, label: NDArray[np.bool_], traits: Floats) -> _Test:
+    """Fit treatment and traits by least squares, with errors that let kinds differ in spread."""
+    design = np.column_stack([label, np.ones(len(change)), _scaled(traits)])
+    freedom = len(change) - np.linalg.matrix_rank(design)
+    if freedom < 3:
+        raise DataError(
+            "too few units to take traits out",
+            found=f"{len(change)} units, {traits.shape[1]} traits",
+            do="Survey more units, or give no traits",
+        )
+    inverse = np.linalg.pinv(design)
+    residual = change - design @ (inverse @ change)
+    leverage = np.minimum(np.einsum("ij,ji->i", design, inverse), 1.0 - 1e-9)
+    error = np.sqrt((inverse[0] ** 2 * residual**2 / (1.0 - leverage)).sum())
+    return _Test(float(inverse[0] @ change), float(error), float(freedom))
+
+
+def _left_of(change: Floats, traits: Floats) -> Floats:
+    design = np.column_stack([np.ones(len(change)), _scaled(traits)])
+    return np.asarray(change - design @ (np.linalg.pinv(design) @ change))
+
+
+def _scaled(traits: Floats) -> Floats:
+    spread = traits.std(axis=0)
+    return np.asarray((traits - traits.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
 
 def _placebo(
