@@ -9,6 +9,7 @@ from headwater.errors import DataError, InputError
 from headwater.vegetation.cover import EndValues
 from headwater.vegetation.degradation import grade_degradation, land_degradation, peak_of_season
 from headwater.vegetation.profiles import GRADES, read_profile
+from headwater.vegetation.weather_effect import in_usual_weather
 
 BAND = {"source": "own survey", "mark": "user"}
 
@@ -197,3 +198,31 @@ def test_peaks_need_values():
     cover = xr.DataArray(np.full(len(days), np.nan), {"time": days.astype("M8[ns]")}, "time")
     with pytest.raises(DataError, match="no year has a peak"):
         peak_of_season(cover)
+
+
+def test_warm_years_do_not_hide_a_loss_when_weather_is_taken_out() -> None:
+    rng = np.random.default_rng(3)
+    years = np.arange(2000, 2025)
+    warmth = 8 + rng.normal(0, 0.8, (25, 60)) + 1.5 * (years >= 2022)[:, None]
+    lost = np.where(years >= 2014, 0.85, 1.0)[:, None]
+    peak = 0.4 * np.exp(0.1 * (warmth - 8)) * lost * np.exp(rng.normal(0, 0.03, (25, 60)))
+    cover, drive = (xr.DataArray(one, {"year": years}, ("year", "cell")) for one in (peak, warmth))
+    spans = {"baseline": (2000, 2007), "recent": (2022, 2024)}
+    profile = read_profile("gb19377-cover")
+    usual = in_usual_weather(cover, [drive], **spans)
+    found = [
+        grade_degradation(one, profile, **spans, rng=np.random.default_rng(1))
+        for one in (cover, usual)
+    ]
+    light = GRADES.index("light")
+    assert (found[0]["grade"] == light).mean() < 0.2
+    assert (found[1]["grade"] == light).mean() > 0.9
+    held = (found[1]["damage_low"] <= 15) & (found[1]["damage_high"] >= 15)
+    assert held.mean() > 0.9
+    short = in_usual_weather(
+        cover.isel(year=slice(16, 25)), [drive], baseline=(2016, 2019), recent=(2022, 2024)
+    )
+    assert not short["adjusted"].any()
+    np.testing.assert_array_equal(short.values, cover.values[16:25])
+    with pytest.raises(DataError, match="different cells"):
+        in_usual_weather(cover, [drive.isel(cell=slice(3))], **spans)

@@ -6,7 +6,7 @@
   water does not explain
 - :class:`Soil`, :class:`Weather`, :func:`water_balance`, :func:`calibrate_soil`: the bucket
 - :func:`carrying_capacity`: the densest cover that water carries
-- :func:`peak_of_season`, :func:`grade_degradation`: degradation grades
+- :func:`peak_of_season`, :func:`in_usual_weather`, :func:`grade_degradation`: degradation grades
 
 Phenology is in :mod:`headwater.vegetation.phenology`, condition indices (VCI, TCI, VHI) are in
 :mod:`headwater.vegetation.cover`, HANTS in :mod:`headwater.vegetation.smoothing`,

@@ -17,7 +17,7 @@ from headwater.vegetation._series import quantiles_of
 from headwater.vegetation.cover import EndValues, fractional_cover
 from headwater.vegetation.profiles import GRADES, GradeProfile
 
-__all__ = ["grade_degradation", "land_degradation", "peak_of_season"]
+__all__ = ["grade_degradation", "land_degradation", "peak_of_season", "place_of_types"]
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +85,8 @@ def grade_degradation(
     Parameters
     ----------
     peak : DataArray (year, ...)
-        Cover at peak season of each year [1]; or NDVI, where `ends` is given.
+        Cover at peak season of each year [1]; or NDVI, where `ends` is given; as seen, or of
+        :func:`headwater.vegetation.in_usual_weather`, whose error is then part of the draws.
     profile : GradeProfile
         Thresholds.
     baseline, recent : tuple of int
@@ -136,7 +137,7 @@ def grade_degradation(
     before, after = (ordered.sel(year=slice(*span)) for span in (baseline, recent))
     draws = np.stack(
         [
-            _damage(drawn[0], drawn[1], profile)
+            _damage(drawn[0], _blurred(drawn[1], peak, rng), profile)
             for drawn in _resamples(before, after, rng, n_resamples, ends, types)
         ]
     )
@@ -167,6 +168,14 @@ def grade_degradation(
     dims = [dim for dim in peak.dims if dim != "year"]
     found["probability"] = ("grade_name", *dims), np.stack(shares)
     return _described(found, profile, baseline, recent)
+
+
+def _blurred(after: Floats, peak: xr.DataArray, rng: np.random.Generator) -> Floats:
+    """Let an estimated effect of weather, if one was taken out, be as uncertain as it is."""
+    if "weather_error" not in peak.coords:
+        return after
+    error = peak.coords["weather_error"].values
+    return np.asarray(after * np.exp(error * rng.standard_normal(after.shape)))
 
 
 def _as_cover(data: xr.DataArray, ends: EndValues | None, types: xr.DataArray | None) -> Any:
@@ -232,7 +241,7 @@ def _resamples(
     counts = [np.maximum(np.isfinite(part.values).sum(axis=0), 1) for part in (before, after)]
     sizes = len(before), len(after)
     widths = [np.sqrt(size / count) for size, count in zip(sizes, counts, strict=True)]
-    place = None if ends is None else _place_of_types(ends, types, means[0].shape)
+    place = None if ends is None else place_of_types(ends, types, means[0].shape)
     for _ in range(n_resamples):
         drawn = [
             mean + pooled[rng.integers(0, len(pooled), size)].mean(axis=0) * width
@@ -244,10 +253,30 @@ def _resamples(
         yield drawn[0], drawn[1]
 
 
-def _place_of_types(
+def place_of_types(
     ends: EndValues, types: xr.DataArray | None, shape: tuple[int, ...]
 ) -> NDArray[np.int64]:
-    """Row of each cell in the table of end values; one past the end where it has none."""
+    """Find the row of each cell in the table of end values.
+
+    Parameters
+    ----------
+    ends : EndValues
+    types : DataArray, optional
+        Type of each cell.
+    shape : tuple of int
+        Of the cells.
+
+    Returns
+    -------
+    ndarray of int
+        One past the last row where a cell has none.
+
+    Examples
+    --------
+    >>> kinds = xr.DataArray([2.0, 5.0], dims="cell")
+    >>> place_of_types(EndValues.given({2: (0.1, 0.8)}), kinds, (2,))
+    array([0, 1])
+    """
     if types is None or set(ends.table.index) == {0}:
         return np.zeros(shape, dtype=np.int64)
     place = np.full(shape, len(ends.table), dtype=np.int64)

@@ -211,7 +211,9 @@ class GradeMap(MapResult):
     """Degradation grades.
 
     Variables: as of :func:`headwater.vegetation.grade_degradation`, and ``degraded`` (probability
-    of moderate or worse), ``of_grade`` (probability of the grade that is shown) [1]; ``trend``,
+    of moderate or worse), ``of_grade`` (probability of the grade that is shown) [1]; where the
+    weather was taken out ``damage_as_seen`` [%] with it left in, ``adjusted`` (0: too few years);
+    ``trend``,
     ``trend_p``, ``state``, ``performance``, ``ldn`` (1: degraded by any of the three), where there
     are eight years.
     """

@@ -109,6 +109,7 @@ def grow(
     world: World = "saturating",
     droughts: tuple[Drought, ...] = DROUGHTS,
     gaps: float = 0.15,
+    damaged: bool = True,
 ) -> GrowingHeadwater:
     """Grow plants on a virtual headwater.
 
@@ -126,6 +127,9 @@ def grow(
         Those after the record are left out.
     gaps : float
         Share of composites that clouds hide.
+    damaged : bool
+        Whether patches harm the plants; without, all else stays the same, so that the difference is
+        what they did.
 
     Returns
     -------
@@ -166,7 +170,7 @@ def grow(
         _place_table(places),
         _plant_table(places, world),
         _signs(days, places["high"].ravel()),
-        health_of(patches, decimal.tolist()),
+        health_of(patches, decimal.tolist()) if damaged else np.ones((len(patches) + 1, len(days))),
         WORLDS[world],
     )
     return GrowingHeadwater(

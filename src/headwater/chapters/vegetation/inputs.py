@@ -25,6 +25,7 @@ __all__ = [
     "roles_of",
     "still_map",
     "typical_step",
+    "weather_of_years",
 ]
 
 NDVI_DAYS, WATER_DAYS = 8, 5
@@ -157,6 +158,44 @@ def cells_of(context: Context, name: str, days: int, *, stamp: Any = "middle") -
     assert store is not None
     like = data.isel(time=0, drop=True).drop_vars("time_end", errors="ignore")
     return Cells(store, times, step_dates(times_of(data), days), like)
+
+
+def weather_of_years(
+    context: Context, roles: Roles, months: tuple[int, ...]
+) -> tuple[xr.DataArray, ...]:
+    """Average temperature in the months of the peak, and soil water from the month before.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running step.
+    roles : Roles
+        Who plays which part.
+    months : tuple of int
+        Of the peak.
+
+    Returns
+    -------
+    tuple of DataArray (year, cell)
+        Empty where the study has no temperature: it is warmth that moves grades.
+    """
+    if roles.temperature is None or not months:
+        return ()
+    wanted = {roles.temperature: months}
+    if roles.water is not None:
+        wanted[roles.water] = (max(1, months[0] - 1), *months)
+    found = []
+    for name, own in wanted.items():
+        cells = cells_of(context, name, WATER_DAYS)
+        inside = np.flatnonzero(np.isin(cells.times.month, own))
+        steps = cells.values[inside]
+        years, first = np.unique(cells.times.year[inside], return_index=True)
+        seen = np.isfinite(steps)
+        total = np.add.reduceat(np.where(seen, steps, 0.0), first, axis=0, dtype=np.float64)
+        n = np.add.reduceat(seen, first, axis=0, dtype=np.int64)
+        mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+        found.append(xr.DataArray(mean, {"year": years}, ("year", "cell")))
+    return tuple(found)
 
 
 def _room(context: Context, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:

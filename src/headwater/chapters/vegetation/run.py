@@ -22,6 +22,7 @@ from headwater.chapters.vegetation.inputs import (
     roles_of,
     still_map,
     typical_step,
+    weather_of_years,
 )
 from headwater.chapters.vegetation.step import profile_of
 from headwater.chapters.vegetation.years import (
@@ -45,6 +46,10 @@ __all__ = ["Ground", "Notes", "bands_of", "cover_of", "describe_vegetation"]
 
 _SAMPLE = 500
 _MOST_IN_CURVE = 400
+_WEATHER_OUT = (
+    "A year's weather is taken out by its warmth and soil water alone; what earlier years did to "
+    "slow plants is part of a grade. damage_as_seen has the loss with the weather left in."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,15 +198,18 @@ def _seasons_and_grades(
     season, peaks, grades = [], [], []
     seed = int(context.rng.integers(2**31))
     plots = still_map(context, roles.field_plot)
+    compared = ground.baseline is not None and ground.recent is not None
+    weather = weather_of_years(context, roles, ground.peak_months) if compared else ()
     for part in parts_of(ground.cells):
         cover = cover_of(ground, part, options.power)
         season.append(_season(cover, ground.strength, options.threshold))
         peaks.append(_peak(cover, ground.peak_months))
-        if ground.baseline and ground.recent:
+        if compared:
             confirmed = False if plots is None else plots.values.ravel()[part] == 1.0
             # one seed for all parts: cells draw the same years, as weather does
             rng = np.random.default_rng(seed)
-            grades.append(_grade(context, ground, part, confirmed, rng))
+            own = tuple(one.isel(cell=part) for one in weather)
+            grades.append(_grade(context, ground, part, (confirmed, own), rng))
     like, cells = ground.ndvi.like, ground.cells
     choices = (
         f"Peak of season: months {', '.join(map(str, ground.peak_months))}.",
@@ -227,6 +235,9 @@ def _seasons_and_grades(
         found["bands"] = bands
     if grades:
         found["grade"] = _grade_result(context, on_grid(xr.concat(grades, "cell"), cells, like))
+        if weather:
+            few = int((found["grade"].data["adjusted"].values == 0.0).sum())
+            notes.add("graded with the weather left in, for lack of ten years", few, "cells")
         _add_ldn(found, peak, ground)
     _note_reasons(seasons, notes)
     return found
@@ -263,26 +274,32 @@ def _grade(
     context: Context,
     ground: Ground,
     part: NDArray[np.int64],
-    confirmed: object,
+    about: tuple[Any, tuple[xr.DataArray, ...]],
     rng: np.random.Generator,
 ) -> xr.Dataset:
+    """Grade some cells; about them is known whether a plot confirmed them, and their weather."""
     from headwater.vegetation.degradation import grade_degradation, peak_of_season
+    from headwater.vegetation.weather_effect import in_usual_weather
 
     assert ground.baseline is not None
     assert ground.recent is not None
+    confirmed, weather = about
+    spans = {"baseline": ground.baseline, "recent": ground.recent}
     peaks = peak_of_season(ground.ndvi.part(part), months=ground.peak_months, min_values=1)
     types = None if ground.types is None else xr.DataArray(ground.types[part], dims="cell")
     plot = confirmed if isinstance(confirmed, bool) else xr.DataArray(confirmed, dims="cell")
-    found = grade_degradation(
-        peaks,
-        profile_of(context.study),
-        baseline=ground.baseline,
-        recent=ground.recent,
-        rng=rng,
-        ends=ground.ends,
-        types=types,
-        field_plot=plot,
-    )
+    ends = {"ends": ground.ends, "types": types}
+    seen = peaks
+    if weather:
+        own = [one.reindex(year=peaks["year"]) for one in weather]
+        peaks = in_usual_weather(peaks, own, **spans, **ends)
+    profile = profile_of(context.study)
+    found = grade_degradation(peaks, profile, **spans, **ends, rng=rng, field_plot=plot)
+    found = found.drop_vars(("weather_error", "adjusted"), errors="ignore")
+    if weather:
+        found["adjusted"] = ("cell", peaks["adjusted"].values.astype(float))
+        as_seen = grade_degradation(seen, profile, **spans, **ends, rng=rng, n_resamples=2)
+        found["damage_as_seen"] = as_seen["damage"]
     place = found["grade"].clip(0).astype(int)
     found["of_grade"] = found["probability"].isel(grade_name=place).drop_vars("grade_name")
     found["degraded"] = (
@@ -399,16 +416,20 @@ def bands_of(
 def _grade_result(context: Context, data: xr.Dataset) -> kinds.GradeMap:
     profile = profile_of(context.study)
     data["certain"] = data["certain"].where(data["grade"] >= 0)
+    out = "adjusted" in data and bool((data["adjusted"] == 1.0).any())
     return kinds.GradeMap(
         data,
         f"Loss of cover at peak season, {data.attrs['recent']} against {data.attrs['baseline']}, "
         f"graded by {profile.name} ({profile.basis}); probabilities from a bootstrap over years "
-        "and end values.",
+        "and end values."
+        + (" What warmth and soil water of the peak did to cover is taken out." if out else ""),
         choices=(profile.note,) if profile.note else (),
         cautions=(
             "Heavy and severe are certain only where two seasons by themselves, or a plot on the "
             "ground, say so.",
-            "What the weather of the compared years did is part of a grade.",
+            _WEATHER_OUT
+            if out
+            else "What the weather of the compared years did is part of a grade.",
         ),
     )
 
