@@ -6,11 +6,12 @@
   water does not explain
 - :class:`Soil`, :class:`Weather`, :func:`water_balance`, :func:`calibrate_soil`: the bucket
 - :func:`carrying_capacity`: the densest cover that water carries
-- :func:`peak_of_season`, :func:`in_usual_weather`, :func:`grade_degradation`: degradation grades
+- :func:`peak_of_season`, :func:`grade_degradation`: degradation grades
 
 Phenology is in :mod:`headwater.vegetation.phenology`, condition indices (VCI, TCI, VHI) are in
 :mod:`headwater.vegetation.cover`, HANTS in :mod:`headwater.vegetation.smoothing`,
-evapotranspiration in :mod:`headwater.vegetation.evapotranspiration`, and indicator 15.3.1 in
+evapotranspiration in :mod:`headwater.vegetation.evapotranspiration`, what weather did to a peak in
+:mod:`headwater.vegetation.weather_effect`, and indicator 15.3.1 in
 :mod:`headwater.vegetation.degradation`.
 """
 

@@ -5,7 +5,6 @@ from .cover import clean_ndvi, end_values, fractional_cover
 from .degradation import grade_degradation, peak_of_season
 from .response import fit_response
 from .smoothing import whittaker
-from .weather_effect import in_usual_weather
 
 __all__ = [
     "Soil",
@@ -17,7 +16,6 @@ __all__ = [
     "fit_response",
     "fractional_cover",
     "grade_degradation",
-    "in_usual_weather",
     "peak_of_season",
     "water_balance",
     "whittaker",

@@ -86,7 +86,7 @@ def grade_degradation(
     ----------
     peak : DataArray (year, ...)
         Cover at peak season of each year [1]; or NDVI, where `ends` is given; as seen, or of
-        :func:`headwater.vegetation.in_usual_weather`, whose error is then part of the draws.
+        :func:`headwater.vegetation.weather_effect.in_usual_weather`, whose error the draws hold.
     profile : GradeProfile
         Thresholds.
     baseline, recent : tuple of int

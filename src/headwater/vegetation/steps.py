@@ -76,7 +76,8 @@ def mean_steps(
 
 
 def _step_of(times: pd.DatetimeIndex, days: int) -> NDArray[np.int64]:
-    return ((dates(times) - dates(times)[0]) // days).astype(np.int64)
+    since = dates(times)
+    return np.asarray((since - since[0]) // days, dtype=np.int64)
 
 
 def step_dates(times: pd.DatetimeIndex, days: int) -> pd.DatetimeIndex:

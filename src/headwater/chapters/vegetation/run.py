@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from headwater.chapters.vegetation.grades import add_land_degradation, grade_map
 from headwater.chapters.vegetation.inputs import (
     NDVI_DAYS,
     WATER_DAYS,
@@ -22,9 +23,7 @@ from headwater.chapters.vegetation.inputs import (
     roles_of,
     still_map,
     typical_step,
-    weather_of_years,
 )
-from headwater.chapters.vegetation.step import profile_of
 from headwater.chapters.vegetation.years import (
     FEWEST_VALUES,
     LAGGED_DAYS,
@@ -46,10 +45,6 @@ __all__ = ["Ground", "Notes", "bands_of", "cover_of", "describe_vegetation"]
 
 _SAMPLE = 500
 _MOST_IN_CURVE = 400
-_WEATHER_OUT = (
-    "A year's weather is taken out by its warmth and soil water alone; what earlier years did to "
-    "slow plants is part of a grade. damage_as_seen has the loss with the weather left in."
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,21 +190,12 @@ def _seasons_and_grades(
     context: Context, options: VegetationOptions, roles: Roles, ground: Ground, notes: Notes
 ) -> dict[str, Any]:
     """Smooth cover, find seasons and grade, part by part."""
-    season, peaks, grades = [], [], []
-    seed = int(context.rng.integers(2**31))
-    plots = still_map(context, roles.field_plot)
-    compared = ground.baseline is not None and ground.recent is not None
-    weather = weather_of_years(context, roles, ground.peak_months) if compared else ()
+    season, peaks = [], []
+    grades = grade_map(context, roles, ground, notes)
     for part in parts_of(ground.cells):
         cover = cover_of(ground, part, options.power)
         season.append(_season(cover, ground.strength, options.threshold))
         peaks.append(_peak(cover, ground.peak_months))
-        if compared:
-            confirmed = False if plots is None else plots.values.ravel()[part] == 1.0
-            # one seed for all parts: cells draw the same years, as weather does
-            rng = np.random.default_rng(seed)
-            own = tuple(one.isel(cell=part) for one in weather)
-            grades.append(_grade(context, ground, part, (confirmed, own), rng))
     like, cells = ground.ndvi.like, ground.cells
     choices = (
         f"Peak of season: months {', '.join(map(str, ground.peak_months))}.",
@@ -233,12 +219,9 @@ def _seasons_and_grades(
     bands = _by_band(context, roles, options, seasons, warm)
     if bands is not None:
         found["bands"] = bands
-    if grades:
-        found["grade"] = _grade_result(context, on_grid(xr.concat(grades, "cell"), cells, like))
-        if weather:
-            few = int((found["grade"].data["adjusted"].values == 0.0).sum())
-            notes.add("graded with the weather left in, for lack of ten years", few, "cells")
-        _add_ldn(found, peak, ground)
+    if grades is not None:
+        found["grade"] = grades
+        add_land_degradation(grades, peak, ground)
     _note_reasons(seasons, notes)
     return found
 
@@ -268,46 +251,6 @@ def _season(cover: xr.DataArray, strength: float, threshold: float) -> xr.Datase
 def _peak(cover: xr.DataArray, months: tuple[int, ...]) -> xr.Dataset:
     inside = cover.sel(time=np.isin(cover["time"].dt.month, list(months)))
     return inside.groupby("time.year").mean(skipna=True).rename("peak").to_dataset()
-
-
-def _grade(
-    context: Context,
-    ground: Ground,
-    part: NDArray[np.int64],
-    about: tuple[Any, tuple[xr.DataArray, ...]],
-    rng: np.random.Generator,
-) -> xr.Dataset:
-    """Grade some cells; about them is known whether a plot confirmed them, and their weather."""
-    from headwater.vegetation.degradation import grade_degradation, peak_of_season
-    from headwater.vegetation.weather_effect import in_usual_weather
-
-    assert ground.baseline is not None
-    assert ground.recent is not None
-    confirmed, weather = about
-    spans = {"baseline": ground.baseline, "recent": ground.recent}
-    peaks = peak_of_season(ground.ndvi.part(part), months=ground.peak_months, min_values=1)
-    types = None if ground.types is None else xr.DataArray(ground.types[part], dims="cell")
-    plot = confirmed if isinstance(confirmed, bool) else xr.DataArray(confirmed, dims="cell")
-    ends = {"ends": ground.ends, "types": types}
-    seen = peaks
-    if weather:
-        own = [one.reindex(year=peaks["year"]) for one in weather]
-        peaks = in_usual_weather(peaks, own, **spans, **ends)
-    profile = profile_of(context.study)
-    found = grade_degradation(peaks, profile, **spans, **ends, rng=rng, field_plot=plot)
-    found = found.drop_vars(("weather_error", "adjusted"), errors="ignore")
-    if weather:
-        found["adjusted"] = ("cell", peaks["adjusted"].values.astype(float))
-        as_seen = grade_degradation(seen, profile, **spans, **ends, rng=rng, n_resamples=2)
-        found["damage_as_seen"] = as_seen["damage"]
-    place = found["grade"].clip(0).astype(int)
-    found["of_grade"] = found["probability"].isel(grade_name=place).drop_vars("grade_name")
-    found["degraded"] = (
-        found["probability"].isel(grade_name=slice(2, None)).sum("grade_name", skipna=False)
-    )
-    for name in ("certain", "seasons", "years_before", "years_after"):
-        found[name] = found[name].astype(float)
-    return found
 
 
 def _cover_result(peak: xr.Dataset, last: tuple[int, int], choices: tuple[str, ...]) -> Any:
@@ -411,44 +354,6 @@ def bands_of(
         return None, ()
     zones = elevation_bands(elevation, count=options.bands)
     return zones.labels.values.ravel(), zones.names
-
-
-def _grade_result(context: Context, data: xr.Dataset) -> kinds.GradeMap:
-    profile = profile_of(context.study)
-    data["certain"] = data["certain"].where(data["grade"] >= 0)
-    out = "adjusted" in data and bool((data["adjusted"] == 1.0).any())
-    return kinds.GradeMap(
-        data,
-        f"Loss of cover at peak season, {data.attrs['recent']} against {data.attrs['baseline']}, "
-        f"graded by {profile.name} ({profile.basis}); probabilities from a bootstrap over years "
-        "and end values."
-        + (" What warmth and soil water of the peak did to cover is taken out." if out else ""),
-        choices=(profile.note,) if profile.note else (),
-        cautions=(
-            "Heavy and severe are certain only where two seasons by themselves, or a plot on the "
-            "ground, say so.",
-            _WEATHER_OUT
-            if out
-            else "What the weather of the compared years did is part of a grade.",
-        ),
-    )
-
-
-def _add_ldn(found: dict[str, Any], peak: xr.Dataset, ground: Ground) -> None:
-    """Put trend, state and performance next to the grade, where there are eight years."""
-    from headwater.vegetation.degradation import land_degradation
-
-    if len(ground.years) < 8 or not (ground.baseline and ground.recent):
-        return
-    kinds_of = np.zeros(ground.ndvi.like.size) if ground.types is None else ground.types
-    units = ground.ndvi.like.copy(data=kinds_of.reshape(ground.ndvi.like.shape))
-    known = peak["peak"]
-    data = land_degradation(known, units, baseline=ground.baseline, recent=ground.recent)
-    grade = found["grade"]
-    valid = np.isfinite(known.mean("year"))
-    for name in ("trend", "trend_p", "state", "performance"):
-        grade.data[name] = data[name].astype(float).where(valid)
-    grade.data["ldn"] = data["degraded"].astype(float).where(valid)
 
 
 def _note_reasons(seasons: xr.Dataset, notes: Notes) -> None:
