@@ -173,3 +173,69 @@ def test_numbered_replicates_are_averaged_and_said_so(tmp_path: Path) -> None:
     assert any("5 rows became 4 samples" in text for text in samples.choices)
     assert len(read_samples(path, replicates="keep").data) == 5
     assert len(read_samples(path, replicates="mean").data) == 3
+
+
+def regions(home: Path, **asked: object) -> dict:
+    """Mix with sources that have means of their own in each region, 1 and 2."""
+    rng = np.random.default_rng(6)
+    far = {"1": MEAN, "2": MEAN + np.array([0.0, 40.0])}
+    rows = [
+        {"source": name, "Region": int(r), "n": 20}
+        | {f"Mean{t}": m[k, j] for j, t in enumerate(("x1", "x2"))}
+        | {"SDx1": 0.5, "SDx2": 4.0}
+        for r, m in far.items()
+        for k, name in enumerate(NAMES)
+    ]
+    pd.DataFrame(rows).to_csv(home / "regions.csv", index=False)
+    mixed = [
+        pd.DataFrame(
+            np.array(SHARE["a"]) @ far[r] + rng.normal(0.0, [0.3, 2.0], (8, 2)),
+            columns=["x1", "x2"],
+        ).assign(Region=r, Pack=pack)
+        for r, pack in (("1", "p"), ("1", "q"), ("2", "s"))
+    ]
+    pd.concat(mixed).to_csv(home / "mix.csv", index=False)
+    return mixing(home, source_file="regions.csv", **asked)
+
+
+def test_sources_with_means_by_region_meet_the_mixtures_of_their_region(home: Path) -> None:
+    found = regions(home, by=["Region", "Pack"])["mixing"]
+    table = found.data.pivot_table(index="label", columns="source", values="fraction")[NAMES]
+    assert list(table.index) == ["1", "2", "p", "q", "s"]
+    assert np.abs(table.to_numpy() - SHARE["a"]).max() < 0.15
+    assert any("sources differ by Region" in text for text in found.choices)
+    assert any("spans several of its values" in text for text in found.cautions)
+
+
+def test_columns_of_simmr_are_taken_by_their_place(home: Path) -> None:
+    table = pd.read_csv(home / "simmr.csv", index_col=0)
+    table.columns = ["Meanx1", "SD one", "Meanx2", "SD two"]
+    table.to_csv(home / "placed.csv")
+    found = read_sources(home / "placed.csv", tracers=["x1", "x2"])
+    assert found.compose().mean == pytest.approx(table[["Meanx1", "Meanx2"]].to_numpy())
+    assert "SD two of x2" in " ".join(found.notes)
+
+
+def test_a_workbook_holds_sources_and_discrimination(home: Path) -> None:
+    with pd.ExcelWriter(home / "all.xlsx") as book:
+        for sheet, name in (("Sources", "means.csv"), ("TEFs", "some.csv")):
+            pd.read_csv(home / name).to_excel(book, sheet_name=sheet, index=False)
+    sheets = {"sheet": "Sources", "discrimination_sheet": "TEFs"}
+    one = read_sources(
+        home / "all.xlsx", tracers=["x1", "x2"], discrimination=home / "all.xlsx", **sheets
+    )
+    two = read_sources(home / "means.csv", tracers=["x1", "x2"], discrimination=home / "some.csv")
+    assert one.compose().mean == pytest.approx(two.compose().mean)
+
+
+def test_a_source_without_discrimination_is_named(home: Path) -> None:
+    (home / "two.csv").write_text(",Meanx1,SDx1,Meanx2,SDx2\nrain,1,0,2,0\nice,1,0,2,0\n")
+    with pytest.raises(InputError, match="discrimination lacks a source"):
+        read_sources(home / "means.csv", tracers=["x1", "x2"], discrimination=home / "two.csv")
+
+
+def test_a_column_called_time_may_count_visits(tmp_path: Path) -> None:
+    (tmp_path / "visits.csv").write_text("Time,x1\n1,-11.4\n2,-11.9\n")
+    read = read_samples(tmp_path / "visits.csv", tracers=["x1"])
+    assert read.data["Time"].tolist() == ["1", "2"]
+    assert any("no dates" in text for text in read.cautions)

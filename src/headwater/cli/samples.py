@@ -237,6 +237,10 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
     discrimination: Annotated[
         Path | None, typer.Option(help="Table of discrimination, MixSIAR's third file.")
     ] = None,
+    paired: Annotated[
+        list[str] | None,
+        typer.Option(help="Column in which sources agree with their mixtures; may be repeated."),
+    ] = None,
     boundary: Annotated[
         bool, typer.Option("--boundary", help="Sources may be absent: fractions of 0 and 1.")
     ] = False,
@@ -255,6 +259,7 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
         mixing = _mixing(sources, mixtures, tracers)
         mixing |= {"residual": residual} if residual else {}
         mixing |= {"boundary": True} if boundary else {}
+        mixing |= {"paired": paired} if paired else {}
         for key, path in (("source_file", source_file), ("discrimination_file", discrimination)):
             mixing |= {key: str(path.absolute())} if path else {}
         options = _options(file, set_, groups=by, period=period, mixing=mixing)
@@ -269,18 +274,27 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
             "fraction": "fraction",
             "low": "low",
             "high": "high",
-            "n": "n",
-            "status": "status",
         }
-        shown = found["mixing"].data.assign(n=found["mixing"].data["n"].astype(int))
-        print_table(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
+        _show_fractions(found, heads)
         if "mixing-combined" in found:
-            del heads["n"], heads["status"]
             title = "Sources combined, mean and 95 % interval"
             print_table(found["mixing-combined"].data, heads, title=title, digits=2)
         _show_end_members(found)
         write_results(out, found)
         warn([*impossible(table), *(t for result in found.values() for t in result.cautions)])
+
+
+def _show_fractions(found: dict[str, Result], heads: dict[str, str]) -> None:
+    """Show the posterior, and next to it the closed form, which no prior draws anywhere."""
+    table: pd.DataFrame = found["mixing"].data
+    shown = table.assign(n=table["n"].astype(int))
+    heads = {**heads, "n": "n", "status": "status"}
+    if "mixing-closed" in found and "fraction" in found["mixing-closed"].data:
+        place = [*_PLACE, "source"]
+        closed = found["mixing-closed"].data[[*place, "fraction"]]
+        shown = shown.merge(closed.rename(columns={"fraction": "closed"}), on=place, how="left")
+        heads |= {"closed": "closed form"}
+    print_table(shown, heads, title="Fractions, mean and 95 % interval", digits=2)
 
 
 def _show_end_members(found: dict[str, Result]) -> None:

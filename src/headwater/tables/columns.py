@@ -385,6 +385,13 @@ def _time(name: str, texts: Sequence[str], found: Match, context: Context) -> Co
         zone=context.options.zone,
         missing=context.options.missing,
     )
+    if read.unread.any() and found.how != "given" and _numbered(texts, context):
+        # simmr's Time counts visits; a year or a serial date has more digits
+        own = f"{name} (file)" if name == found.field.name else name
+        kept = _unknown(own, texts, context, typed=False)
+        return replace(
+            kept, guesses=(f"'{name}' holds small whole numbers, no dates: kept as text",)
+        )
     if read.unread.any():
         first = texts[int(np.flatnonzero(read.unread)[0])]
         raise DataError(
@@ -399,6 +406,11 @@ def _time(name: str, texts: Sequence[str], found: Match, context: Context) -> Co
     return Column(
         own, {own: pd.Series(read.values).to_numpy()}, reported, marks, read.guesses, read
     )
+
+
+def _numbered(texts: Sequence[str], context: Context) -> bool:
+    given = [text for text in texts if not is_missing(text, context.options.missing)]
+    return bool(given) and all(re.fullmatch(r"\d{1,3}", text) for text in given)
 
 
 def _depth(name: str, texts: Sequence[str], found: Match, context: Context) -> Column:

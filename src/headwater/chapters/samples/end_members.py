@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 __all__ = [
     "EMMA_NEEDS",
     "analyse_end_members",
+    "as_key",
     "likely_fractions",
+    "paired_by_file",
     "paired_sources",
+    "pairs_of",
     "with_excess",
     "with_sources",
 ]
@@ -145,6 +148,8 @@ def with_sources(
         discrimination=asked.discrimination_file,
         concentration=asked.concentration_file,
         sheet=asked.source_sheet,
+        discrimination_sheet=asked.discrimination_sheet,
+        concentration_sheet=asked.concentration_sheet,
         reading=reading or DEFAULTS,
     )
     names = asked.sources or given.names
@@ -333,10 +338,16 @@ def paired_sources(
     given = table if isinstance(table, SourceTable) else None
     column = "source" if given else asked.source_column
     ends = table.data if isinstance(table, SourceTable) else _source_rows(table, asked)
-    for name in asked.paired:
-        if name in columns:
-            _need_pair(ends, name)
-            ends = ends[ends[name].isin(mixtures[name].dropna().unique())]
+    for name in pairs_of(mixtures, asked, columns):
+        _need_pair(ends, name)
+        ends = ends[as_key(ends[name]).isin(as_key(mixtures[name].dropna()))]
+    if given and given.stated and asked.paired and ends[column].duplicated().any():
+        raise DataError(
+            f"sources differ by {', '.join(asked.paired)}: a group that spans several of its "
+            "values has no fractions",
+            found=", ".join(columns) or "all samples together",
+            do=f"Read the fractions by {', '.join(asked.paired)}",
+        )
     lacking = [name for name in asked.sources if name not in set(ends[column].astype(str))]
     if lacking:
         raise DataError(
@@ -354,6 +365,86 @@ def paired_sources(
     mean, of_mean, n = (np.array(piece) for piece in zip(*parts, strict=True))
     count = np.broadcast_to(n[:, None], mean.shape)
     return replace(sources, mean=mean, covariance=of_mean * n[:, None, None], n=count, rows=())
+
+
+def pairs_of(mixtures: pd.DataFrame, asked: MixingOptions, columns: tuple[str, ...]) -> list[str]:
+    """Name the paired columns that a grouping can be paired by.
+
+    Parameters
+    ----------
+    mixtures : DataFrame
+        The samples that are grouped.
+    asked : MixingOptions
+        Table ``[samples.mixing]``.
+    columns : tuple of str
+        Those that make the groups.
+
+    Returns
+    -------
+    list of str
+        Paired columns among `columns`, and those that every group has one value of: packs of one
+        region.
+    """
+    named = [name for name in columns if name in asked.paired]
+    inside = [name for name in asked.paired if name not in columns and name in mixtures]
+    if not columns:
+        return named
+    parts = mixtures.groupby(list(columns), observed=True)
+    return named + [name for name in inside if parts[name].nunique().max() == 1]
+
+
+def as_key(values: pd.Series) -> pd.Series:
+    """Write values as text, so that 1, 1.0 and "1" are one group.
+
+    Parameters
+    ----------
+    values : Series
+        Of any type.
+
+    Returns
+    -------
+    Series of str
+
+    Examples
+    --------
+    >>> as_key(pd.Series(["1", " June"])).tolist(), as_key(pd.Series([1.0])).tolist()
+    (['1', 'June'], ['1'])
+    """
+    text = values.astype(str).str.strip()
+    number = pd.to_numeric(text, errors="coerce")
+    return text.where(number.isna(), number.map("{:.12g}".format))
+
+
+def paired_by_file(
+    asked: MixingOptions, given: SourceTable | None, mixed: pd.DataFrame
+) -> tuple[MixingOptions, SourceTable | None]:
+    """Pair by the columns in which a file has several means of one source, unless a study does.
+
+    Parameters
+    ----------
+    asked : MixingOptions
+        Table ``[samples.mixing]``.
+    given : SourceTable or None
+        Sources of a file of their own.
+    mixed : DataFrame
+        The samples of the mixtures.
+
+    Returns
+    -------
+    asked : MixingOptions
+        With `paired`.
+    given : SourceTable or None
+        With a note that says so.
+    """
+    if given is None or not given.stated or asked.paired or given.data["source"].is_unique:
+        return asked, given
+    own = {"source", "n", *(f"{t}_{what}" for t in given.tracers for what in ("mean", "sd"))}
+    shared = [str(c) for c in given.data if c not in own and c in mixed and mixed[c].notna().any()]
+    if not shared or given.data.duplicated(["source", *shared]).any():
+        return asked, given
+    said = f"sources differ by {', '.join(shared)}: each group is split into those of its own"
+    paired = asked.model_copy(update={"paired": tuple(shared)})
+    return paired, replace(given, notes=(*given.notes, said))
 
 
 def _need_pair(ends: pd.DataFrame, name: str) -> None:

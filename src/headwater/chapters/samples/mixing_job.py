@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from headwater.chapters.samples.end_members import paired_sources, with_sources
+from headwater.chapters.samples.end_members import (
+    paired_by_file,
+    paired_sources,
+    pairs_of,
+    with_sources,
+)
 from headwater.chapters.samples.lines import slope_prior
 from headwater.chapters.samples.table import described, groupings, period_column
 from headwater.errors import DataError
@@ -146,6 +151,7 @@ def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
     assert options.mixing is not None
     asked, given = with_sources(options.mixing, options.reading)
     mixed = table[table["water"].isin(asked.mixtures)]
+    asked, given = paired_by_file(asked, given, mixed)
     slope = slope_prior(table, options) if _evaporated(asked) else None
     period = period_column(mixed, options)
     by = options.groups if asked.by is None else asked.by
@@ -184,8 +190,9 @@ def _alike(
     from headwater.isotopes.samples import group_rows
 
     # brought to the altitude of their mixtures, every group has sources of its own
-    shared = {*asked.paired, *(period if asked.absent else ())}
-    keys = columns if asked.lapse else [name for name in columns if name in shared]
+    paired = pairs_of(mixed, asked, columns)
+    shared = dict.fromkeys((*paired, *(period if asked.absent else ())))
+    keys = dict.fromkeys((*columns, *paired)) if asked.lapse else shared
     for _, rows in group_rows(mixed, keys):
         yield rows
 

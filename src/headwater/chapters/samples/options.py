@@ -78,6 +78,12 @@ class MixingOptions(_Options):
     source_sheet: int | str | None = Field(
         None, description="Sheet of a workbook that holds the sources."
     )
+    discrimination_sheet: int | str | None = Field(
+        None, description="Sheet of a workbook that holds the discrimination."
+    )
+    concentration_sheet: int | str | None = Field(
+        None, description="Sheet of a workbook that holds the concentrations."
+    )
     mixtures: tuple[str, ...] = Field(
         ("soil",), min_length=1, description="Waters that are mixtures of them."
     )
@@ -88,7 +94,9 @@ class MixingOptions(_Options):
         None, description="Groups whose fractions are reported; default: those of [samples]."
     )
     paired: tuple[str, ...] = Field(
-        (), description='Columns in which a source must agree with its mixture: ["month"].'
+        (),
+        description='Columns in which a source must agree with its mixture: ["month"]; default: '
+        "those by which a file of sources has several means of one source.",
     )
     lapse: bool = Field(
         False,

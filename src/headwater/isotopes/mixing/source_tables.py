@@ -111,6 +111,8 @@ def read_sources(
     discrimination: Path | str | None = None,
     concentration: Path | str | None = None,
     sheet: int | str | None = None,
+    discrimination_sheet: int | str | None = None,
+    concentration_sheet: int | str | None = None,
     reading: ReadingOptions = DEFAULTS,
 ) -> SourceTable:
     r"""Read sources from the files that MixSIAR and simmr read.
@@ -120,15 +122,16 @@ def read_sources(
     path : Path
         Every sample, or means: ``Mean<t>``, ``SD<t>`` (or ``<t>_mean``, ``<t>_sd``) and ``n``. Its
         first column names the source, unless one is called ``source`` or ``sources``. Columns
-        ``Conc<t>`` are concentrations.
+        ``Conc<t>`` are concentrations. Standard deviations under other names are taken in the
+        order of the means, as simmr does, and the notes say so.
     tracers : iterable of str
         Names of the tracers, as in the mixtures.
     discrimination : Path, optional
         Shift of each source on its way into the mixture, as ``Mean<t>`` and ``SD<t>``.
     concentration : Path, optional
-        Concentrations, where they have a file of their own: ``Conc<t>`` or ``Mean<t>``.
-    sheet : int or str, optional
-        Of a workbook.
+        Concentrations, where they have a file of their own: ``Conc<t>``, ``Mean<t>`` or ``<t>``.
+    sheet, discrimination_sheet, concentration_sheet : int or str, optional
+        Of a workbook, for each of the three.
     reading : ReadingOptions
         What the files leave open, such as the decimal sign.
 
@@ -139,7 +142,7 @@ def read_sources(
     Raises
     ------
     InputError
-        If a tracer is missing in a file.
+        If a tracer, or a source of the discrimination or the concentrations, is missing in a file.
 
     Notes
     -----
@@ -157,15 +160,20 @@ def read_sources(
     (('rain', 'ice'), True, [-11.2, -14.0])
     """
     names = tuple(tracers)
-    options = reading if sheet is None else replace(reading, sheet=sheet)
-    table = _named(Path(path), options)
+    table = _named(Path(path), _on(reading, sheet))
     stated = all(_found(table, t, _MEAN) or _found(table, t, _SD) for t in names)
+    table, by_place = _spreads_by_place(table, names) if stated else (table, ())
     data, sd = _values(table, names, Path(path), stated=stated)
     counted = _found(table, "", _COUNT)
     if stated and counted:
         data["n"] = table[counted].to_numpy(dtype=int)
-    q = _concentrations(_named(Path(concentration), options) if concentration else table, names)
-    shift = _discrimination(Path(discrimination), names, options) if discrimination else {}
+    own = _named(Path(concentration), _on(reading, concentration_sheet)) if concentration else None
+    q = _concentrations(table, names) if own is None else _concentrations(own, names, alone=True)
+    shift: dict[str, Floats] = {}
+    if discrimination:
+        shift = _discrimination(Path(discrimination), names, _on(reading, discrimination_sheet))
+    for what, known in (("discrimination", shift), ("concentrations", q)):
+        _need_all(known, data["source"], what)
     factors = [c for c in table if c != "source" and not _taken(str(c), names)]
     said = f"{len(set(data['source']))} sources of {Path(path).name}, " + (
         "given as means and standard deviations" if stated else f"{len(data)} samples"
@@ -179,8 +187,40 @@ def read_sources(
         exact,
         shift,
         q,
-        (said, *more),
+        (said, *more, *by_place),
     )
+
+
+def _on(reading: ReadingOptions, sheet: int | str | None) -> ReadingOptions:
+    return reading if sheet is None else replace(reading, sheet=sheet)
+
+
+def _need_all(known: Mapping[str, object], sources: pd.Series, what: str) -> None:
+    """Refuse a table that leaves some source out: its shift would be 0 without a word."""
+    lacking = [name for name in dict.fromkeys(sources) if known and name not in known]
+    if lacking:
+        raise InputError(
+            f"the table of {what} lacks a source",
+            found=f"'{lacking[0]}' is not among {', '.join(known)}",
+            do="Add its row, or write its name as in the table of the sources",
+        )
+
+
+def _spreads_by_place(
+    table: pd.DataFrame, names: tuple[str, ...]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Name standard deviations by their place where their own names do not say of which tracer."""
+    own = [c for c in table if _plain(str(c)).startswith("sd")]
+    lacking = [t for t in names if not _found(table, t, _SD)]
+    means = [c for c in table if _plain(str(c)).startswith("mean")]
+    if not lacking or len(own) != len(means):
+        return table, ()
+    of = {c: t for t in names if (c := _found(table, t, _MEAN))}
+    renamed = {sd: f"sd{of[mean]}" for mean, sd in zip(means, own, strict=True) if mean in of}
+    said = ", ".join(
+        f"{sd} of {of[mean]}" for mean, sd in zip(means, own, strict=True) if mean in of
+    )
+    return table.rename(columns=renamed), (f"standard deviations by their place: {said}",)
 
 
 _MEAN, _SD = ("mean{t}", "{t}mean"), ("sd{t}", "{t}sd")
@@ -234,8 +274,11 @@ def _values(
     return data, sd
 
 
-def _concentrations(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
-    columns = [_found(table, t, _CONCENTRATION) for t in names]
+def _concentrations(
+    table: pd.DataFrame, names: tuple[str, ...], *, alone: bool = False
+) -> dict[str, tuple[float, ...]]:
+    forms = (*_CONCENTRATION, *_MEAN, "{t}") if alone else _CONCENTRATION
+    columns = [_found(table, t, forms) for t in names]
     if not all(columns):
         return {}
     means = table.groupby("source", sort=False)[columns].mean()
@@ -248,7 +291,7 @@ def _concentrations(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, tu
 def _discrimination(
     path: Path, names: tuple[str, ...], options: ReadingOptions
 ) -> dict[str, Floats]:
-    table = _named(path, options)
+    table, _ = _spreads_by_place(_named(path, options), names)
     data, sd = _values(table, names, path, stated=True)
     means = data.drop(columns="source").to_numpy(dtype=float)
     spreads = sd.to_numpy(dtype=float)
