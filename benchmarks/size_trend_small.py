@@ -1,6 +1,8 @@
-"""Few values, seasonal tails, intervals of breaks: `python -m benchmarks.size_trend_small`."""
+"""Few values, seasonal tails, breaks: `python -m benchmarks.size_trend_small [part]`."""
 
 from __future__ import annotations
+
+import sys
 
 import numpy as np
 import xarray as xr
@@ -12,6 +14,7 @@ from headwater.variation import (
     structural_breaks,
 )
 
+P_NAMES = ("p", "plain_p")
 FIRST = 1783
 """Year at which the series of `noise` begin."""
 
@@ -30,14 +33,18 @@ def few_values(series: int = 40_000) -> None:
             print(f"| {n} | {phi:g} | {ratios(p, (0.2, 0.1, 0.05, 0.01, 0.001))} |", flush=True)
 
 
-def seasonal_tail(series: int = 20_000) -> None:
-    """Print the tail of the seasonal test, months correlated."""
-    for n in (120, 240):
-        for phi in (0.0, 0.4, 0.6):
-            rng = np.random.default_rng([52, n, int(10 * phi)])
-            p = seasonal_mann_kendall(noise(n, phi, series, rng, "MS"))["p"].values
-            shares = ratios(p, (0.05, 0.01, 0.001, 0.0001))
-            print(f"| {n} | {phi:g} | {shares} | {np.nanmin(p):.4f} |", flush=True)
+def seasonal_tail(series: int = 60_000, block: int = 5000) -> None:
+    """Print the tail of the seasonal test, months correlated, and its plain p."""
+    for years in (10, 15, 20, 40):
+        for phi in (0.0, 0.2, 0.4, 0.6):
+            rng = np.random.default_rng([52, years, int(10 * phi)])
+            found = [
+                seasonal_mann_kendall(noise(12 * years, phi, block, rng, "MS"))
+                for _ in range(series // block)
+            ]
+            p, plain = (np.concatenate([one[name].values for one in found]) for name in P_NAMES)
+            levels = (0.05, 0.01, 0.001, 0.0001)
+            print(f"| {years} | {phi:g} | {ratios(p, levels)} | {ratios(plain, levels)} |")
 
 
 def break_intervals(series: int = 800) -> None:
@@ -60,7 +67,8 @@ def break_intervals(series: int = 800) -> None:
         )
 
 
+PARTS = {"few": few_values, "seasonal": seasonal_tail, "breaks": break_intervals}
+
 if __name__ == "__main__":
-    few_values()
-    seasonal_tail()
-    break_intervals()
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()

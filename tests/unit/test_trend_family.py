@@ -366,3 +366,11 @@ def test_maps_of_a_family_keep_units_and_words() -> None:
     maps = trends(cube).data
     assert maps["slope"].attrs["units"] == "mm year-1"
     assert all(maps[name].attrs["long_name"] for name in maps)
+
+
+def test_p_of_ten_years_of_months_is_neither_bold_nor_mute():
+    found = seasonal_mann_kendall(cube(red((120, 1, 4000), 0.4, 3), "MS"))
+    assert 0.03 < float((found["p"] <= 0.05).mean()) < 0.065
+    assert 0.004 < float((found["p"] <= 0.01).mean()) < 0.015
+    assert float((found["plain_p"] <= 0.01).mean()) < 0.006
+    assert float(found["p"].min()) >= float(found["smallest_p"].min()) == 1e-4
