@@ -16,6 +16,7 @@ __all__ = [
     "block_bootstrap",
     "block_indices",
     "block_length",
+    "expanded_level",
     "spatial_block_indices",
 ]
 
@@ -99,8 +100,8 @@ def block_bootstrap(
     Notes
     -----
     Gaps move with their blocks, so that a resample has gaps like the data. Percentile interval:
-    quantiles α/2 and 1 - α/2 of the resamples θ*; basic interval: 2θ - θ*. A resample whose
-    statistic is NaN is left out of both.
+    quantiles α/2 and 1 - α/2 of the resamples θ*, α that of :func:`expanded_level`; basic interval:
+    2θ - θ*. A resample whose statistic is NaN is left out of both.
 
     References
     ----------
@@ -131,7 +132,7 @@ def block_bootstrap(
         ],
         dtype=float,
     )
-    low, high = _quantiles(replicates, level)
+    low, high = _quantiles(replicates, expanded_level(level, len(data) / length))
     return Bootstrap(
         estimate[()],
         _spread(replicates),
@@ -142,6 +143,43 @@ def block_bootstrap(
         int(np.isfinite(data).reshape(len(data), -1).any(axis=1).sum()),
         level,
     )
+
+
+def expanded_level(level: float, n: float) -> float:
+    r"""Widen a percentile interval of few independent pieces as Student's t does.
+
+    Parameters
+    ----------
+    level : float
+        Coverage that is wanted [1].
+    n : float
+        Independent pieces: values, or blocks.
+
+    Returns
+    -------
+    float
+        Share of the resamples to take [1]; that of two pieces where there are fewer.
+
+    Notes
+    -----
+    ``1 - 2 Φ(-√(n / (n - 1)) t_{α/2, n-1})``: a resample of n pieces spreads less than the data by
+    ``√((n - 1) / n)``, and knows nothing of the error of its own spread.
+
+    References
+    ----------
+    Hesterberg, T. C. (2015). What teachers should know about the bootstrap. The American
+    Statistician 69, 371-386. doi:10.1080/00031305.2015.1089789
+
+    Examples
+    --------
+    >>> round(expanded_level(0.95, 10), 3), round(expanded_level(0.95, 1e6), 3)
+    (0.983, 0.95)
+    """
+    from scipy.special import ndtr, stdtrit
+
+    pieces = max(n, 2.0)
+    t = stdtrit(pieces - 1.0, 0.5 * (1.0 + level))
+    return float(1.0 - 2.0 * ndtr(-np.sqrt(pieces / (pieces - 1.0)) * t))
 
 
 def block_length(values: ArrayLike) -> float:

@@ -112,9 +112,11 @@ def triple_collocation(
         \quad R_x^2 = \frac{C_{xy} C_{xz}}{V_x C_{yz}}
 
     with covariances of ddof 1; β multiplies a product to bring its signal to the scale of the
-    reference. Chance, or errors that are not independent, can make an error variance negative: the
-    product is then better than the data can resolve, or an assumption fails. The interval of the
-    variance is always given, and no finite SNR is made up from absolute values.
+    reference. Intervals are of the block bootstrap, widened for few blocks
+    (:func:`headwater.inference.bootstrap.expanded_level`). Chance, or errors that are not
+    independent, can make an error variance negative: the product is then better than the data can
+    resolve, or an assumption fails. The interval of the variance is always given, and no finite SNR
+    is made up from absolute values.
 
     References
     ----------
@@ -135,7 +137,7 @@ def triple_collocation(
     data = _complete_rows(frame)
     drawn, size = _resampled(data, rng, n_resamples, length)
     reported = _triplet(_covariance_of(data), home)
-    low, high = _bounds(_triplet(drawn, home), level)
+    low, high = _bounds(_triplet(drawn, home), level, len(data) / size)
     table = _quantity_table(columns, data, reported, low, high)
     return _collocation(
         table,
@@ -290,7 +292,7 @@ def extended_collocation(
     data = _complete_rows(frame)
     drawn, size = _resampled(data, rng, n_resamples, length)
     reported = system.solve(_covariance_of(data))
-    low, high = _bounds(system.solve(drawn), level)
+    low, high = _bounds(system.solve(drawn), level, len(data) / size)
     names = [*columns, *(f"{columns[i]} & {columns[j]}" for i, j in pairs)]
     table = _quantity_table(names, data, reported, low, high)
     return _collocation(
@@ -458,8 +460,10 @@ def _resampled(
     return found, size
 
 
-def _bounds(drawn: Floats, level: float) -> tuple[Floats, Floats]:
+def _bounds(drawn: Floats, level: float, blocks: float) -> tuple[Floats, Floats]:
     """Take percentile intervals; where an error is below 0 its SNR is without bound and R is 1."""
+    from headwater.inference.bootstrap import expanded_level
+
     drawn = drawn.copy()
     error, signal = drawn[:, 0], drawn[:, 4]
     beyond = (error <= 0) & (signal > 0)
@@ -468,7 +472,7 @@ def _bounds(drawn: Floats, level: float) -> tuple[Floats, Floats]:
     drawn[:, 5][beyond] = np.inf
     drawn[:, 5][signal <= 0] = -np.inf
     drawn[:, 6][beyond & np.isnan(drawn[:, 6])] = 1.0
-    tail = (1.0 - level) / 2.0
+    tail = (1.0 - expanded_level(level, blocks)) / 2.0
     ordered = np.sort(drawn, axis=0)
     n = np.maximum(np.isfinite(ordered).sum(axis=0) + np.isinf(ordered).sum(axis=0), 1)
     low, high = (
