@@ -31,6 +31,11 @@ __all__ = [
 _MOST_NOTES = 4
 _ABSENT = "absent, as the study file says"
 _ISOTOPES = 2
+_NOT_EVAPORATED = (
+    "The intervals assume that no water evaporated after it was mixed. Where it did, simulated "
+    "95 % intervals held the truth in 2 to 4 % of soils and 62 to 90 % of rivers: unless it is "
+    "excluded, set evaporation = true, with d18O and d2H as tracers."
+)
 _LEANS = (
     "{sources} sources and evaporation are {sources} unknowns for {tracers} isotopes: the data "
     "leave a range of fractions, within which the posterior leans on its prior{lean}. Read the "
@@ -157,7 +162,7 @@ def _fractions(asked: MixingOptions, answer: Answer, sources: list[str]) -> Resu
     found = _with_absent(_collected(answer, "mixing"), sources)
     evaporated = any(finding.name == "mixing-evaporation" for finding in answer.findings)
     most = int(found.data.groupby(list(Place._fields))["sd"].count().max())
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] = () if evaporated or not _waters(asked) else (_NOT_EVAPORATED,)
     if evaporated and most > _ISOTOPES:
         lean = "" if asked.prior else " (all fractions equally likely) towards equal shares"
         words = (_LEANS.format(sources=most, tracers=_ISOTOPES, lean=lean),)
@@ -171,6 +176,11 @@ def _fractions(asked: MixingOptions, answer: Answer, sources: list[str]) -> Resu
     )
     posterior.data.attrs["mixtures"] = [water(kind).long_name for kind in asked.mixtures]
     return posterior
+
+
+def _waters(asked: MixingOptions) -> bool:
+    """Say whether the tracers are both isotopes of water, which evaporation moves."""
+    return len({"d18O", "d2H", "d_excess"} & set(asked.tracers)) == _ISOTOPES
 
 
 def _combined(draws: Mapping[Place, pd.DataFrame], asked: MixingOptions) -> dict[str, Result]:
