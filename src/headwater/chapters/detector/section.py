@@ -80,7 +80,7 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def _first_factor(table: pd.DataFrame) -> str:
-    """Say which factor explains most, if any passes its test."""
+    """Say which factor explains the pattern best, if any passes its test."""
     response = _response(table)
     passed = table[_corrected(table) < _SIZE]
     if passed.empty:
@@ -97,13 +97,11 @@ def _first_factor(table: pd.DataFrame) -> str:
         f"cells, {_test(first)})"
     )
     if first["factor"] == table.iloc[0]["factor"]:
-        return (
-            f"{_label(table, first['factor'])} explains most of the pattern of {response}: {found}."
-        )
+        return f"{_label(table, first['factor'])} explains the pattern of {response} best: {found}."
     top = table.iloc[0]
     return (
-        f"Of the factors that pass their test, {_label(table, first['factor'])} explains most of "
-        f"the pattern of {response}: {found}. {_label(table, top['factor'])} has a larger q, "
+        f"Of the factors that pass their test, {_label(table, first['factor'])} explains the "
+        f"pattern of {response} best: {found}. {_label(table, top['factor'])} has a larger q, "
         f"{top['q']:.2f}, but it is not shown to go beyond chance."
     )
 
