@@ -120,6 +120,28 @@ def test_the_driest_years_of_wichita_are_found():
     assert np.nanmin(index) == pytest.approx(-2.1, abs=0.1)
 
 
+def driest(rain, months, season):
+    """Least SPI-3 of each season, from monthly rain."""
+    total = rain.rolling(3).sum().to_numpy()[:, None]
+    index = standardise(total, months - 1, distribution="empirical")[:, 0]
+    return pd.Series(np.where(np.isin(months, season), index, np.nan))
+
+
+def test_dry_seasons_whose_growth_is_not_rare_are_dry_by_rain():
+    """Three years of growth cannot show that one is rare; sixteen of rain show that it was dry."""
+    table = pd.read_csv(DATA / "flux-grassland-monthly" / "monthly.csv.gz")
+    table = table.sort_values(["site", "year", "month"])
+    found = {}
+    for site, own in table.groupby("site"):
+        least = driest(own["precip_mm_day"], own["month"].to_numpy(), range(5, 10))
+        by_year = least.groupby(own["year"].to_numpy()).min()
+        found |= {(site, int(year)): value for year, value in by_year.items()}
+    events = {("CH-Oe1", 2003): -1.82, ("US-AR1", 2011): -1.82, ("US-Wkg", 2009): -1.30}
+    assert {at: round(found[at], 2) for at in events} == events
+    quiet = [value <= -1.3 for at, value in found.items() if at not in events]
+    assert 0.2 < np.mean(quiet) < 0.4, "the least of five months is as low in a third of all years"
+
+
 def test_sensors_that_change_are_no_degradation():
     """Landsat 5 to 9 over 30 years at Portal, with the offsets of their table."""
     table = pd.read_csv(DATA / "portal-ndvi-rodents" / "ndvi.csv.gz", parse_dates=["date"])
