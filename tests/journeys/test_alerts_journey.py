@@ -16,7 +16,7 @@ from headwater.alerts.channels import sender, verify_signature
 from headwater.alerts.escalation import escalate
 from headwater.alerts.events import add_silence, read_evidence
 from headwater.alerts.feed import atom_feed
-from headwater.alerts.outbox import dead_messages
+from headwater.alerts.outbox import dead_messages, failing_channels, release_lease
 from headwater.alerts.rules import Rules
 from headwater.network import open_store
 from headwater.network.entities import (
@@ -170,6 +170,13 @@ def test_one_sender_holds_the_lease(store):
     rng = np.random.default_rng(1)
     assert not deliver(store, sender(wanted), owner="a", rng=rng).held
     assert deliver(store, sender(wanted), owner="b", rng=rng).held
+    ((channel, n, reason, _),) = failing_channels(store)
+    assert (channel, n) == ("hook", 1)
+    assert "refused" in reason
+    release_lease(store, "b")  # not its own
+    assert deliver(store, sender(wanted), owner="b", rng=rng).held
+    release_lease(store, "a")
+    assert not deliver(store, sender(wanted), owner="b", rng=rng).held
 
 
 def test_what_is_given_up_is_shown(store):

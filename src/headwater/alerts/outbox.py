@@ -24,7 +24,9 @@ __all__ = [
     "PROMISES",
     "dead_messages",
     "deliver",
+    "failing_channels",
     "put_messages",
+    "release_lease",
 ]
 
 PROMISES: Mapping[str, str] = {
@@ -286,6 +288,45 @@ def dead_messages(store: Store) -> list[OutboxMessage]:
     """
     with store.transaction(read_only=True) as session:
         return [_message(row) for row in session.rows(f"{_SELECT} WHERE status = 'dead'")]
+
+
+def failing_channels(store: Store) -> list[tuple[str, int, str, int]]:
+    """List the channels whose messages wait because they could not be handed over.
+
+    Parameters
+    ----------
+    store : Store
+
+    Returns
+    -------
+    list of (channel, n, reason, due)
+        Messages that wait, why the last one failed, and when the next is tried [µs].
+    """
+    with store.transaction(read_only=True) as session:
+        rows = session.rows(
+            "SELECT channel, last_error, due FROM alert_outbox WHERE status = 'waiting'"
+            " AND attempts > 0 ORDER BY id"
+        )
+    found: dict[str, tuple[str, int, str, int]] = {}
+    for channel, reason, due in rows:
+        n, next_due = 0, due
+        if channel in found:
+            _, n, _, next_due = found[channel]
+        found[channel] = (channel, n + 1, reason or "", min(due, next_due))
+    return list(found.values())
+
+
+def release_lease(store: Store, owner: str) -> None:
+    """Let the next sender begin at once, instead of when our lease ends by itself.
+
+    Parameters
+    ----------
+    store : Store
+    owner : str
+        As for :func:`deliver`.
+    """
+    with store.transaction() as session:
+        session.execute("UPDATE leases SET until = 0 WHERE name = 'outbox' AND owner = ?", (owner,))
 
 
 _SELECT = "SELECT id, message_key, channel, alert_key, attempts, detail FROM alert_outbox"

@@ -85,7 +85,7 @@ def rules_template(store: Store | None = None) -> str:
         )
     else:
         quantity, below, clear, unit, stations, days = found
-        why = f": the {_LOW:g}th percentile of {days} daily means; clear is the {_CLEAR:g}th"
+        why = f": the {_LOW:g}th percentile of {days} daily means"
         listed = ", ".join(stations[:6]) + (", ..." if len(stations) > 6 else "")
         where = f"\n{_STATIONS}; now: {listed}"
     words = quantity.replace("_", " ")
@@ -114,5 +114,7 @@ def _levels(store: Store) -> tuple[str, float, float, str, list[str], int] | Non
     if not len(mean):
         return None
     below, clear = (float(f"{one:.3g}") for one in np.percentile(mean, [_LOW, _CLEAR]))
+    # a record without spread still needs a step between the two, or alerts would flap
+    clear = max(clear, float(f"{below + 0.05 * abs(below):.3g}"))
     unit = own[0].unit or "1"
-    return quantity, below, max(below, clear), unit, sorted({one.thing for one in own}), len(mean)
+    return quantity, below, clear, unit, sorted({one.thing for one in own}), len(mean)

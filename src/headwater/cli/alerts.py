@@ -11,6 +11,7 @@ from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import existing_store
 
 if TYPE_CHECKING:
+    from headwater.alerts.outbox import Delivery
     from headwater.alerts.rules import Rules
     from headwater.network.store.protocol import Store
 
@@ -23,6 +24,7 @@ __all__ = [
     "init",
     "list_",
     "show",
+    "show_delivery",
     "silence",
     "try_",
     "watch",
@@ -122,23 +124,43 @@ def watch(
         from headwater.alerts import deliver, evaluate, read_rules
         from headwater.alerts.channels import sender
         from headwater.alerts.escalation import escalate
+        from headwater.alerts.outbox import release_lease
 
         wanted = read_rules(rules)
         send, owner = sender(wanted), f"{socket.gethostname()}:{os.getpid()}"
         rng = np.random.default_rng()
         with existing_store(store) as opened:
             _warn_of_unwatched(opened, wanted)
-            while True:
-                for alert in evaluate(opened, wanted):
-                    typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
-                for key in escalate(opened, wanted):
-                    typer.echo(f"escalated: {key}")
-                done = deliver(opened, send, owner=owner, rng=rng)
-                if done.sent or done.failed:
-                    typer.echo(f"{done.sent} sent, {done.failed} to be sent again")
-                if every is None:
-                    return
-                time.sleep(every)
+            try:
+                while True:
+                    for alert in evaluate(opened, wanted):
+                        typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
+                    for key in escalate(opened, wanted):
+                        typer.echo(f"escalated: {key}")
+                    show_delivery(opened, deliver(opened, send, owner=owner, rng=rng))
+                    if every is None:
+                        return
+                    time.sleep(every)
+            finally:
+                release_lease(opened, owner)
+
+
+def show_delivery(store: Store, done: Delivery) -> None:
+    """Print what a round of sending did, and why messages wait."""
+    if done.held:
+        typer.echo("Messages wait: another process is sending them", err=True)
+    elif done.sent or done.failed:
+        typer.echo(f"{done.sent} sent, {done.failed} to be sent again")
+    if done.failed:
+        _show_failing(store)
+
+
+def _show_failing(store: Store) -> None:
+    from headwater.alerts.outbox import failing_channels
+    from headwater.network.times import iso
+
+    for channel, n, reason, due in failing_channels(store):
+        typer.echo(f"{n} waiting for {channel}, again at {iso(due)[:19]}Z: {reason}", err=True)
 
 
 @app.command("list")
@@ -157,6 +179,7 @@ def list_(
             for one in found:
                 typer.echo(f"{one.state:<12} {iso(one.raised)}  {one.headline}  [{one.key}]")
             dead = dead_messages(opened)
+            _show_failing(opened)
         if not found:
             typer.echo("No alerts." if all_ else "No open alerts.")
         for message in dead:

@@ -226,6 +226,8 @@ def _send(this: _Round) -> None:
     from headwater.alerts import deliver, evaluate
     from headwater.alerts.channels import sender
     from headwater.alerts.escalation import escalate
+    from headwater.alerts.outbox import release_lease
+    from headwater.cli.alerts import show_delivery
 
     for alert in evaluate(this.store, this.rules, now=this.now):
         typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
@@ -233,5 +235,5 @@ def _send(this: _Round) -> None:
         typer.echo(f"escalated: {key}")
     owner = f"{socket.gethostname()}:{os.getpid()}"
     done = deliver(this.store, sender(this.rules), owner=owner, rng=np.random.default_rng())
-    if done.sent or done.failed:
-        typer.echo(f"{done.sent} sent, {done.failed} to be sent again")
+    show_delivery(this.store, done)
+    release_lease(this.store, owner)

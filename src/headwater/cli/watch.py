@@ -229,6 +229,7 @@ def _deliver_until(
 
     from headwater.alerts import deliver
     from headwater.alerts.channels import sender
+    from headwater.alerts.outbox import release_lease
     from headwater.network.store.protocol import StoreError
 
     send, owner = sender(rules), f"{socket.gethostname()}:{os.getpid()}"
@@ -243,4 +244,5 @@ def _deliver_until(
             if done.sent or done.failed:
                 report(f"{done.sent} sent, {done.failed} to be sent again")
         if last:
+            release_lease(store, owner)
             return
