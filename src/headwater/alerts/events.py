@@ -208,7 +208,8 @@ def _record(case: _Case, place: _Place, message: Message, reading: Reading) -> N
     key = f"{rule.name}|{place.stream.id}|{message.event}"
     headline = _headline(rule, place.stream, message)
     if message.kind in ("raised", "nodata"):
-        event = {"alert_key": key, "rule": rule.name, "target": str(place.stream.id)}
+        event: dict[str, Any] = {"alert_key": key, "rule": rule.name}
+        event["target"] = str(place.stream.id)
         event |= {"event": message.event, "kind": message.kind, "raised": message.time}
         session.insert("alert_events", {**event, "severity": rule.severity, "headline": headline})
     else:

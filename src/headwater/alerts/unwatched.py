@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from headwater.alerts.rules import AlertRule, Rules
-from headwater.errors import StudyError, nearest
+from headwater.errors import HeadwaterError, StudyError, nearest
 from headwater.network.inventory import Stream, list_series
 from headwater.network.store.protocol import Store
 
 __all__ = ["unwatched_rules"]
 
 
-def unwatched_rules(store: Store, rules: Rules) -> list[StudyError]:
+def unwatched_rules(store: Store, rules: Rules) -> list[HeadwaterError]:
     """Name each rule that no series of a store fits, with what comes nearest.
 
     Parameters
@@ -20,7 +20,7 @@ def unwatched_rules(store: Store, rules: Rules) -> list[StudyError]:
 
     Returns
     -------
-    list of StudyError
+    list of HeadwaterError
         Empty where each rule watches something.
     """
     with store.transaction(read_only=True) as session:

@@ -54,7 +54,7 @@ def run_watch(
         from headwater.network import open_store
 
         wanted = Rules() if rules is None else read_rules(rules)
-        looks = [_look_of(file, folder) for file in files or [Path("study.toml")]]
+        looks = [_look_of(file, folder, wanted) for file in files or [Path("study.toml")]]
         stop = threading.Event()
         with open_store(store_address(store)) as opened, _stopped_by_signals(stop):
             for problem in unwatched_rules(opened, wanted):
@@ -116,7 +116,7 @@ def _today(day: str | None) -> tuple[np.datetime64, int | None]:
     return found, int(found.astype("datetime64[us]").astype(np.int64)) + 12 * 3_600_000_000
 
 
-def _look_of(file: Path, folder: Path | None) -> _Look:
+def _look_of(file: Path, folder: Path | None, rules: Rules) -> _Look:
     """Distinguish a study file from a mapping by its tables."""
     import tomllib
 
@@ -130,6 +130,8 @@ def _look_of(file: Path, folder: Path | None) -> _Look:
         ) from error
     except ValueError as error:
         raise StudyError(f"{file} is not TOML", found=str(error), do="Correct it") from error
+    for name in tables.get("warning", {}).get("channels", ()):
+        rules.channel(str(name))  # an unknown one is an error before anything is computed
     return _grids(file, folder) if "study" in tables else _stations(file)
 
 
