@@ -18,6 +18,8 @@ from headwater.errors import (
     TimeAxisError,
     UnitError,
 )
+from headwater.glossary import term
+from headwater.grids import open_grid
 from headwater.study import check, parse_study
 from headwater.study.checks import survey
 
@@ -135,6 +137,64 @@ def test_a_dry_day_is_not_taken_for_a_constant(home: Path) -> None:
     rain = np.zeros((20, 6, 8))
     rain[3] = 2.0
     assert problems(home, save(home, cube(rain, units="mm"))) == []
+
+
+def of_months(months: Any, mean: float, **attrs: Any) -> xr.DataArray:
+    values = np.random.default_rng(2).uniform(0.5, 1.5, (len(months), 6, 8)) * mean
+    return cube(values, units="mm", time=months).assign_attrs(attrs)
+
+
+def test_amounts_that_no_land_has_are_refused(home: Path) -> None:
+    months = pd.date_range("2011-01-01", periods=36, freq="MS")
+    (found,) = [
+        one
+        for one in problems(home, save(home, of_months(months, 1.5e-5)))
+        if "no land" in one.wrong
+    ]
+    assert isinstance(found, DataError)
+    assert "a year, read as 'mm'" in found.found
+
+
+def warnings_of(home: Path, data: xr.DataArray) -> str:
+    save(home, data)
+    text = '[study]\nname = "s"\n[inputs.precipitation]\npath = "p.nc"'
+    return "\n".join(survey(parse_study(text, home / "study.toml"), STEPS).warnings)
+
+
+def test_long_gaps_inside_a_series_are_named(home: Path) -> None:
+    months = pd.date_range("2011-01-01", "2016-12-01", freq="MS")
+    lost = (months.year == 2012) | ((months >= "2014-03-01") & (months <= "2014-12-01"))
+    words = warnings_of(home, of_months(months[~lost], 30.0))
+    assert "no values from 2012-01-01 to 2012-12-31, from 2014-03-01 to 2014-12-31" in words
+    assert "no values" not in warnings_of(home, of_months(months[~lost][:12], 30.0))
+    season = months[(months.month >= 5) & (months.month <= 9)]
+    assert "no values" not in warnings_of(home, of_months(season, 30.0))
+
+
+def test_days_that_begin_at_midnight_in_china_are_named(home: Path) -> None:
+    days = pd.date_range("2014-12-31 16:00", periods=400)
+    assert "UTC+8" in warnings_of(home, of_months(days, 2.0))
+    assert "UTC+" not in warnings_of(home, of_months(days - pd.Timedelta(hours=16), 2.0))
+    begins = {
+        str(open_grid(home / "p.nc", term("precipitation"), stamp=key)["time"].values[0])[:13]
+        for key in (None, "start")
+    }
+    assert begins == {"2014-12-31T00"}
+    save(home, of_months(days, 2.0))
+    local = open_grid(home / "p.nc", term("precipitation"), stamp="start")
+    assert str(local["time"].values[0])[:13] == "2014-12-31T16"
+    assert str(local["time_end"].values[0])[:13] == "2015-01-01T16"
+
+
+def test_a_declared_fill_of_zero_yields_to_a_valid_range_of_amounts(home: Path) -> None:
+    data = of_months(pd.date_range("2011-01-01", periods=36, freq="MS"), 30.0)
+    data = data.where(np.arange(36)[:, None, None] % 6 > 0, 0.0)
+    data.to_netcdf(home / "p.nc", engine="h5netcdf", encoding={"v": {"_FillValue": 0.0}})
+    text = '[study]\nname = "s"\n[inputs.precipitation]\npath = "p.nc"\n'
+    for key, missing in (("", True), ("valid = [0, 1000]", False)):
+        found = survey(parse_study(text + key, home / "study.toml"), STEPS).inputs["precipitation"]
+        assert bool(np.isnan(found[0]).all()) is missing
+        assert "valid" in found.attrs["notes"]
 
 
 def test_a_step_that_lacks_another_is_told(home: Path) -> None:

@@ -33,6 +33,28 @@ def test_gbk_and_western_are_told_apart() -> None:
         assert "encoding settles it" in read.guesses[0]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("big5", "採樣時間,水樣類型,海拔\n2020-05-06,土壤水,3200\n"),
+        ("big5", "時間,水,海拔\n2020,1,2\n"),
+        ("shift_jis", "採取日,水の種類,標高\n2020-05-06,土壌水,3200\n"),
+        ("gbk", "時間,水樣,海拔\n2020,1,2\n"),
+    ],
+)
+def test_other_codecs_of_east_asia_are_refused_by_the_key_that_reads_them(encoding, text) -> None:
+    with pytest.raises(InputError, match=f'encoding = "{encoding}"'):
+        decode(text.encode(encoding))
+    assert decode(text.encode(encoding), encoding=encoding).text == text
+
+
+@pytest.mark.parametrize(
+    "text", ["été,étés,créée (°C)\n", "Año,Niño\n", "T (ºC),±,µm\n", "für,über\n", "½ «¿qué?»\n"]
+)
+def test_western_text_is_not_taken_for_east_asian(text) -> None:
+    assert decode(text.encode("cp1252")).text == text
+
+
 def test_encoding_that_is_wrong_is_refused() -> None:
     with pytest.raises(InputError, match="is not utf-8"):
         decode(WESTERN.encode("latin-1"), encoding="utf-8")

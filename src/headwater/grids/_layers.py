@@ -254,8 +254,7 @@ def _values(
 ) -> tuple[xr.Variable, tuple[str, ...]]:
     """Chunk one variable and turn what it stores into values."""
     raw = dataset[name].variable
-    circular = wish.quantity.kind == "circular"
-    packing, notes = packing_of(raw, wish.options, path, circular=circular)
+    packing, notes = packing_of(raw, wish.options, path, wish.quantity)
     packed = f"{packing.scale!r} {packing.offset!r}"
     try:
         values = unpacked(raw.chunk(_blocks(raw, axes, wish.chunk_mb)), packing)

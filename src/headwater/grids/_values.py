@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from headwater.glossary import Term
+
 __all__ = ["Packing", "packing_of", "unpacked"]
 
 # No quantity of the field is as large; fills such as 1e20 and 9.97e36 are.
@@ -51,7 +53,7 @@ class Packing:
 
 
 def packing_of(
-    variable: xr.Variable, given: Mapping[str, Any], path: Path, *, circular: bool = False
+    variable: xr.Variable, given: Mapping[str, Any], path: Path, quantity: Term
 ) -> tuple[Packing, tuple[str, ...]]:
     """Read how the numbers of a variable are packed; what the study file gives wins."""
     attrs = variable.attrs
@@ -60,8 +62,11 @@ def packing_of(
         v for key in ("_FillValue", "missing_value") for v in _numbers(attrs.get(key), key, path)
     ]
     notes: list[str] = []
+    if 0.0 in fills and quantity.zeros and _holds_zero(given.get("valid")):
+        fills = [fill for fill in fills if fill != 0.0]
+        notes.append("0 is an amount, as valid says, though the file declares it as missing")
     missing = [*fills, *(given.get("missing") or ())]
-    if circular:
+    if quantity.kind == "circular":
         missing.append(_FLAT)
         notes.append("flat cells (-1) have no direction and are missing")
     scale, offset = (
@@ -72,7 +77,12 @@ def packing_of(
         notes.append("a scale factor of zero is not used")
         scale = 1.0
     if 0.0 in fills:
-        notes.append("0 means no value, as the file says; where 0 is an amount, correct the file")
+        notes.append(
+            "0 means no value, as the file says; where it is an amount, write valid = [0, …], the "
+            "range of the stored numbers"
+            if quantity.zeros
+            else "0 means no value, as the file says; where it is a value, correct the file"
+        )
     unsigned = str(attrs.get("_Unsigned", "")).lower() == "true" and kind == "i"
     valid, unpacked_range = _valid(variable, given, path, scale, offset)
     if valid or unpacked_range:
@@ -81,6 +91,10 @@ def packing_of(
     return Packing(tuple(dict.fromkeys(missing)), valid, unpacked_range, scale, offset, unsigned), (
         *notes,
     )
+
+
+def _holds_zero(valid: tuple[float, float] | None) -> bool:
+    return valid is not None and valid[0] <= 0.0 <= valid[1]
 
 
 def unpacked(variable: xr.Variable, packing: Packing) -> xr.Variable:

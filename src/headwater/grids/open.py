@@ -20,7 +20,7 @@ from headwater.grids._files import find_files
 from headwater.grids._layers import Layer, Wish, read_centres, read_layers
 from headwater.grids._mosaic import mosaicked, same_places
 from headwater.grids.geometry import geobox_of, grid_coords
-from headwater.grids.stamps import stamp_doubt, stamp_words
+from headwater.grids.stamps import gap_doubt, local_doubt, stamp_doubt, stamp_words
 from headwater.grids.steps import bounded_steps, on_steps, time_steps
 from headwater.grids.times import check_times, step_days
 from headwater.units import convert, parse
@@ -78,7 +78,8 @@ class ReadOptions(TypedDict, total=False):
     missing : sequence of float, optional
         Stored numbers that mean "no value", besides those that the file declares.
     valid : (float, float), optional
-        Range of the stored numbers that are valid; wins over the file's own.
+        Range of the stored numbers that are valid; wins over the file's own. Where an amount may
+        be zero, a range that holds 0 also wins over a declared fill of 0.
     scale, offset : float, optional
         value = stored * scale + offset; win over the file's own.
     """
@@ -223,7 +224,7 @@ def _stepped(layer: Layer, stamp: str | None) -> Layer:
     else:
         steps = time_steps(time, stamp=stamp)
     words = stamp_words(steps)
-    doubt = stamp_doubt(time, steps)
+    doubt = (*stamp_doubt(time, steps), *local_doubt(time, steps), *gap_doubt(steps))
     return replace(
         layer,
         data=on_steps(layer.data, steps),

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from headwater.grids.steps import TimeSteps, _Axis
+from headwater.grids.steps import TimeSteps, _Axis, days_between, plus_days
 
-__all__ = ["stamp_doubt", "stamp_words"]
+__all__ = ["gap_doubt", "local_doubt", "stamp_doubt", "stamp_words"]
+
+_LONG = 28.0
+"""Days without values above which a gap is named [d]."""
+_NAMED = 3
+_EASTERN = {15.0, 16.0, 17.0, 19.0}
+"""Hours of UTC at which days begin in Asia, save that of an evening overpass [h]."""
 
 
 def stamp_words(steps: TimeSteps) -> str:
@@ -74,6 +80,75 @@ def stamp_doubt(time: xr.DataArray, steps: TimeSteps) -> tuple[str, ...]:
             'after New Year; write stamp = "middle" if that is its middle, else stamp = "start"'
         )
     return tuple(doubts)
+
+
+def gap_doubt(steps: TimeSteps) -> tuple[str, ...]:
+    """Name the gaps of a series that are longer than four weeks and a step, the longest first.
+
+    Parameters
+    ----------
+    steps : TimeSteps
+        Of an axis.
+
+    Returns
+    -------
+    tuple of str
+        Empty also where every year has the same gap: then the files are of one season.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from headwater.grids.steps import time_steps
+    >>> months = pd.date_range("2011-01-01", "2014-12-01", freq="MS")
+    >>> gap_doubt(time_steps(xr.DataArray(months[months.year != 2012], dims="time")))
+    ('there are no values from 2012-01-01 to 2012-12-31',)
+    """
+    if not steps.has_length or steps.start.size < 2:
+        return ()
+    lost = days_between(steps.end[:-1], steps.start[1:])
+    step = float(np.median(steps.days))
+    long = np.flatnonzero((lost > _LONG) & (lost > 0.6 * step))
+    years = float(days_between(steps.start[:1], steps.end[-1:])[0]) / 365.25
+    every = long.size > 1 and long.size >= int(years) - 1 and np.ptp(lost[long]) <= max(step, 5.0)
+    if not long.size or every:
+        return ()
+    ranked = long[np.argsort(-lost[long], kind="stable")]
+    named = [
+        f"from {_day(steps.end[k])} to {_day(plus_days(steps.start[k + 1 : k + 2], -1.0)[0])}"
+        for k in ranked[:_NAMED]
+    ]
+    more = f" and {ranked.size - _NAMED} more times" if ranked.size > _NAMED else ""
+    return (f"there are no values {', '.join(named)}{more}",)
+
+
+def local_doubt(time: xr.DataArray, steps: TimeSteps) -> tuple[str, ...]:
+    """Say where days are stamped at an hour that is midnight in Asia.
+
+    Parameters
+    ----------
+    time : DataArray (time,)
+        The stamps.
+    steps : TimeSteps
+        What they were taken for.
+
+    Returns
+    -------
+    tuple of str
+    """
+    if steps.source != "stamps" or steps.kind != "even" or steps.stamp != "within":
+        return ()
+    hours = np.round(_Axis(time).since_month % 1.0 * 24.0, 3)
+    if np.abs(steps.days - 1.0).max() > 1e-6 or np.ptp(hours) > 0 or hours[0] not in _EASTERN:
+        return ()
+    zone = 24.0 - hours[0]
+    return (
+        f"days stamped at {hours[0]:g}:00 are booked on the date of their stamp; if they begin "
+        f'then, as days at UTC+{zone:g} do whose times are in UTC, write stamp = "start"',
+    )
+
+
+def _day(instant: object) -> str:
+    return str(instant)[:10]
 
 
 def _looks_late(axis: _Axis, steps: TimeSteps) -> bool:

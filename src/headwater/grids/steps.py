@@ -477,6 +477,8 @@ def _days(axis: _Axis, stamp: str | None) -> TimeSteps | None:
     if (gaps < 0.5).any() or not _all_even(gaps, step) or 2 * (gaps == step).sum() < gaps.size:
         return None
     hour = float(np.median(axis.hour))
+    if stamp == "start" and step == 1.0 and hour >= 0.01:
+        return None  # each begins at its very stamp
     place = "start" if hour < 0.01 else _share_place(np.array([hour / 24.0]))
     place = place if step == 1.0 else "start"
     back = 0.0

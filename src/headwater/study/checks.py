@@ -42,6 +42,8 @@ __all__ = ["Survey", "check", "look", "more_problems", "survey", "valid_part"]
 
 _GLANCES = 3
 _SIDE = 400
+_FAR = 50.0
+"""Times beyond what is plausible on land at which a yearly amount is refused."""
 _T = TypeVar("_T")
 
 
@@ -218,7 +220,9 @@ def _surveyed(study: Study, steps: Sequence[Step], chunk_mb: float, *, rehearsed
         part = partial(_part, data, region, period)
         _gather(problems, partial(_glance, study, name, part, wanted))
         seen = _try([], partial(_overview, study, name, part))
-        overviews |= {} if seen is None else {name: seen}
+        if seen is not None:
+            overviews[name] = seen
+            problems += _beyond_all(name, seen, study.term(name), data)
     notes: list[str] = []
     if grid is not None:
         for step in wanted:
@@ -392,6 +396,24 @@ def _held(problems: list[HeadwaterError], name: str, data: xr.DataArray) -> xr.D
 
     found = _try(problems, read)
     return data if found is None else found
+
+
+def _beyond_all(name: str, seen: Overview, term: Term, data: xr.DataArray) -> list[HeadwaterError]:
+    """Refuse amounts of a year far beyond all land: units or scale are wrong, whatever else is."""
+    low, high = term.plausible
+    if term.total != "sum" or not low > 0.0 or not 0.0 < seen.yearly < np.inf:
+        return []
+    if low / _FAR <= seen.yearly <= high * _FAR:
+        return []
+    units = data.attrs.get("source_units", "")
+    return [
+        DataError(
+            f"[inputs.{name}] ({data.attrs.get('source', '')}): amounts that no land has",
+            found=f"{seen.yearly:.3g} {term.units} a year, read as '{units}'; on land are "
+            f"{low:g} to {high:g}",
+            do="Correct units, scale, offset or missing of this input, or name its product",
+        )
+    ]
 
 
 def _lines_of(data: xr.DataArray, key: str) -> list[str]:

@@ -272,7 +272,7 @@ def _layer(points: _Points, table: Table, wish: Wish, path: Path) -> Any:
     from headwater.grids._values import packing_of, unpacked
 
     raw = xr.Variable(("time", "place"), points.values)
-    packing, notes = packing_of(raw, wish.options, path)
+    packing, notes = packing_of(raw, wish.options, path, wish.quantity)
     values = unpacked(raw, packing)
     heads = {entry.name: entry for entry in table.report.recognised}
     column = heads.get(wish.quantity.name)

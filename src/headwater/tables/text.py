@@ -106,6 +106,7 @@ def decode(content: bytes, *, name: str = "", encoding: str | None = None) -> Te
 
     A mark at the beginning decides; then UTF-8, where the bytes are valid; then GB18030, where they
     come in pairs as Chinese does; else the Western code page 1252, which is reported as a guess.
+    Text that Big5 or Shift-JIS reads as words is refused, with the key that settles it.
 
     Parameters
     ----------
@@ -121,7 +122,8 @@ def decode(content: bytes, *, name: str = "", encoding: str | None = None) -> Te
     Raises
     ------
     InputError
-        If the bytes are not text in the encoding given, or not text at all.
+        If the bytes are not text in the encoding given, look like another of East Asia, or are not
+        text at all.
 
     Examples
     --------
@@ -151,6 +153,7 @@ def _older(content: bytes, name: str) -> Text:
     """Decode what is older than Unicode."""
     if is_chinese(content):
         return Text(content.decode("gb18030"), "GB18030")
+    _refuse_other_asian(content, name)
     guess = (
         f"{name or 'the file'} is not UTF-8 and was read as Windows-1252 (Western); "
         "encoding settles it"
@@ -161,6 +164,45 @@ def _older(content: bytes, name: str) -> Text:
         return Text(
             content.decode("latin-1"), "Latin-1", (guess.replace("Windows-1252", "Latin-1"),)
         )
+
+
+# Codecs of East Asia, and the bytes that begin their common characters.
+_ASIAN = {"big5": range(0xA1, 0xC7), "shift_jis": range(0x81, 0x99), "gbk": range(0)}
+_ODD = set("¤¥¦¬¨¯¶¸¹»¼¾¡¢®˜•ƒ„†‡ˆ‹›Ž") | {chr(code) for code in range(0x80, 0xA0)}
+"""Signs that hardly any Western table holds, and many begin characters of East Asia."""
+
+
+def _refuse_other_asian(content: bytes, name: str) -> None:
+    """Refuse text that is of East Asia in all likelihood, where it is not sure in which codec."""
+    western = [letter for letter in content.decode("cp1252", "replace") if ord(letter) > 127]
+    odd = sum(letter in _ODD or letter == "\ufffd" for letter in western)
+    garbled = odd >= 2 and odd >= 0.25 * len(western)
+    found = {}
+    for codec, leads in _ASIAN.items():
+        try:
+            words = re.findall(r"[^\x00-\x7f]+", content.decode(codec))
+        except UnicodeDecodeError:
+            continue
+        if words and (garbled or _is_common(words, codec, leads)):
+            found[codec] = max(words, key=len)[:12]
+    if found:
+        keys = " or ".join(f'encoding = "{codec}"' for codec in found)
+        raise InputError(
+            f"{name or 'the file'} is not UTF-8, and looks East Asian",
+            found="; ".join(f"as {codec} '{word}'" for codec, word in found.items()),
+            do=f"Write {keys}, or save the file as UTF-8",
+        )
+
+
+def _is_common(words: list[str], codec: str, leads: range) -> bool:
+    """Whether common characters stand next to each other.
+
+    In Western text letters with accents stand alone, and begin other characters.
+    """
+    letters = "".join(words)
+    common = sum(letter.encode(codec)[0] in leads for letter in letters)
+    together = sum(len(word) for word in words if len(word) > 1)
+    return common >= 0.8 * len(letters) and together >= 0.5 * len(letters)
 
 
 def _given(content: bytes, encoding: str, name: str) -> Text:
@@ -222,9 +264,13 @@ def is_chinese(content: bytes) -> bool:
 
 
 def _is_usual(letter: str) -> bool:
-    """Whether a character stands where GB 2312 has its own, or is written in four bytes."""
+    """Whether a character stands where GB 2312 has its own, or is written in four bytes.
+
+    Rows 0xAA to 0xAF are empty there, and those of the most common characters of Big5.
+    """
     code = letter.encode("gb18030")
-    return len(code) == 4 or code[0] == 0xA8 or min(code) >= 0xA1
+    empty = 0xAA <= code[0] <= 0xAF
+    return len(code) == 4 or code[0] == 0xA8 or (min(code) >= 0xA1 and not empty)
 
 
 def _content(path: Path) -> bytes:
