@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,6 +142,24 @@ def test_every_figure_can_be_drawn(found):
     assert [block.name for block in figures] == ["elevation", "soil_class", "coverage"]
     assert all(len(take_picture(block, Look()).files["svg"]) > 3000 for block in figures)
     assert "3 classes" in figures[1].caption
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "steps", "last"),
+    [
+        ("2017-01-01", "2021-12-01", 60, "2021-12-31"),
+        ("2017-01-01", "2021-02-01", 50, "2021-02-28"),
+        ("2000-01-01", "2020-01-01", 21, "2020-12-31"),
+        ("2017-01-01", "2021-12-01", 1796, "2021-12-01"),
+    ],
+)
+def test_the_period_ends_with_the_month_that_is_stamped_with_its_first(
+    found, start, end, steps, last
+):
+    inputs = found["inputs"].data.assign(start=start, end=end, steps=steps)
+    study = parse_study('[study]\nname = "Qilian"\n[inputs.soil_moisture]\npath = "sm.nc"')
+    front = front_of(study, found | {"inputs": replace(found["inputs"], data=inputs)})
+    assert dict(front.facts)["Period"] == f"{start} to {last}"
 
 
 def test_the_front_sums_the_study_up(found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from headwater.chapters.compared import make_compared
 from headwater.chapters.correlation import section as correlation_section
 from headwater.chapters.correlation import step as correlation_step
 from headwater.chapters.detector import section as detector_section
@@ -26,10 +27,10 @@ from headwater.chapters.vegetation import section as vegetation_section
 from headwater.chapters.vegetation import step as vegetation_step
 from headwater.chapters.warning import section as warning_section
 from headwater.chapters.warning import step as warning_step
-from headwater.report.section import MakeClosing, MakeOpening, MakeSection
+from headwater.report.section import MakeClosing, MakeComparison, MakeOpening, MakeSection
 from headwater.study.step import Step
 
-__all__ = ["CLOSING", "OPENING", "SECTIONS", "STEPS"]
+__all__ = ["CLOSING", "COMPARISON", "OPENING", "SECTIONS", "STEPS"]
 
 STEPS: tuple[Step, ...] = (
     grids_step.STEP,
@@ -61,6 +62,9 @@ SECTIONS: Mapping[str, MakeSection] = {
 
 OPENING: MakeOpening = make_opening
 """What makes the figure that opens the report."""
+
+COMPARISON: MakeComparison = make_compared
+"""What makes the chapter that compares the usual methods with those of the report."""
 
 CLOSING: MakeClosing = make_recovered
 """What makes the chapter that ends the report on data whose truth is known."""

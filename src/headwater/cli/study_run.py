@@ -96,7 +96,7 @@ def log_shown(wanted: bool) -> Iterator[None]:
 
 def draw_report(study: Study, settings: Settings, *, quiet: bool = False) -> Path:
     """Draw the report, and say where it is."""
-    from headwater.chapters.listing import CLOSING, OPENING, SECTIONS
+    from headwater.chapters.listing import CLOSING, COMPARISON, OPENING, SECTIONS
     from headwater.report import write_report
     from headwater.study.publication import publish
 
@@ -104,7 +104,13 @@ def draw_report(study: Study, settings: Settings, *, quiet: bool = False) -> Pat
     if not quiet:
         typer.echo("Drawing the report", err=True)
     page = write_report(
-        study.results, study, SECTIONS, opening=OPENING, closing=CLOSING, dpi=settings.dpi
+        study.results,
+        study,
+        SECTIONS,
+        opening=OPENING,
+        comparison=COMPARISON,
+        closing=CLOSING,
+        dpi=settings.dpi,
     )
     publish(study)
     if not quiet:

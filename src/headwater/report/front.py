@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -81,8 +82,24 @@ def _place(coverage: xr.Dataset, inputs: pd.DataFrame) -> Iterator[tuple[str, st
     varying = inputs[inputs["steps"] > 1]
     dated = inputs[inputs["start"].astype(str).str.len() > 4] if varying.empty else varying
     if not dated.empty:
-        start, end = dated["start"].min(), dated["end"].max()
+        ends = map(_last_day, dated["start"], dated["end"], dated["steps"])
+        start, end = dated["start"].min(), max(ends)
         yield "Period", start if start == end else f"{start} to {end}"
+
+
+def _last_day(start: str, end: str, steps: int) -> str:
+    """Last day that the times stand for: months and years are often stamped with their first."""
+    import pandas as pd
+
+    if steps < 2 or not re.fullmatch(r"\d{4}-\d\d-01", str(end)):
+        return end
+    first, last = pd.Timestamp(start), pd.Timestamp(end)
+    days = (last - first).days / (steps - 1)
+    if 27.0 < days < 32.0:
+        return f"{last + pd.offsets.MonthEnd(0):%Y-%m-%d}"
+    if 360.0 < days < 367.0 and last.month == 1:
+        return f"{last.year}-12-31"
+    return end
 
 
 def _degrees(low: float, high: float, letters: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Block",
     "FigureBlock",
+    "MakeComparison",
     "MakeOpening",
     "MakeSection",
     "Section",
@@ -115,6 +116,9 @@ MakeSection = Callable[[Mapping[str, "Result"], "Area | None"], Section]
 
 MakeOpening = Callable[[Mapping[str, Mapping[str, "Result"]], "Area | None"], FigureBlock | None]
 """``make(results, outline)`` turns the results of all steps into the figure on top, if any."""
+
+MakeComparison = Callable[[Mapping[str, Mapping[str, "Result"]]], Section | None]
+"""``make(results)`` puts usual methods next to better ones, where the results have both."""
 
 MakeClosing = Callable[[Mapping[str, Mapping[str, "Result"]], "Path"], Section]
 """``make(results, truth)`` compares the results of all steps with a folder of truth."""

@@ -21,6 +21,7 @@ from headwater.report.picture import take_picture
 from headwater.report.section import (
     FigureBlock,
     MakeClosing,
+    MakeComparison,
     MakeOpening,
     MakeSection,
     Section,
@@ -45,6 +46,7 @@ def write_report(
     sections: Mapping[str, MakeSection],
     *,
     opening: MakeOpening | None = None,
+    comparison: MakeComparison | None = None,
     closing: MakeClosing | None = None,
     dpi: int = 150,
 ) -> Path:
@@ -61,6 +63,9 @@ def write_report(
         :data:`headwater.chapters.SECTIONS`.
     opening : callable, optional
         What makes the figure on top: :data:`headwater.chapters.listing.OPENING`.
+    comparison : callable, optional
+        What makes the chapter that compares usual methods with those of the report:
+        :data:`headwater.chapters.listing.COMPARISON`.
     closing : callable, optional
         What makes the last chapter where the study knows the truth:
         :data:`headwater.chapters.listing.CLOSING`.
@@ -95,9 +100,12 @@ def write_report(
             _chapter(sections[step](found, outline), {step: found}, draw)
             for step, found in loaded.items()
         ]
+        bare: dict[str, dict[str, Result]] = {step: {} for step in loaded}
+        compared = comparison(loaded) if comparison else None
+        if compared is not None:
+            chapters.append(_chapter(compared, bare, draw))
         if closing and study.report.truth:
             section = closing(loaded, Path(study.report.truth))
-            bare: dict[str, dict[str, Result]] = {step: {} for step in loaded}
             chapters.append(_chapter(section, bare, draw))
         front = front_of(study, loaded.get("grids"), loaded.get("samples"))
         block = opening(loaded, outline) if opening else None

@@ -16,6 +16,7 @@ from headwater.study.step import Context, Step
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+    from headwater.detector.results import FactorResult
     from headwater.detector.sample import Sample
     from headwater.detector.search_options import Scheme, Search
     from headwater.results import Result
@@ -99,6 +100,7 @@ def _run(context: Context) -> Mapping[str, Result]:
     )
     noted = found.with_choices(tuple(one.note for one in reduced.values()))
     results = _with_class_names(noted.results(), maps)
+    results |= _compared(context, sample, search, found.factor)
     if options.series != "none" and reduced[response].series is not None:
         context.progress(0.9, "q through time")
         cubes = {
@@ -106,6 +108,20 @@ def _run(context: Context) -> Mapping[str, Result]:
         }
         results |= _series(context, cubes, response, search)
     return results
+
+
+def _compared(
+    context: Context, sample: Sample, search: Search, written: FactorResult
+) -> dict[str, Result]:
+    """Compare the classes that the study file fixes with a search."""
+    from headwater.chapters.detector.choices import compare_choices
+
+    options = context.study.detector
+    if options is None or not options.strata:
+        return {}
+    # a stream of its own leaves that of the other tests as it is without a comparison
+    rng = context.rng.spawn(1)[0]
+    return {"choices": compare_choices(sample, search, written.data, draws=options.draws, rng=rng)}
 
 
 def _reduce_all(context: Context, response: str, factors: tuple[str, ...]) -> dict[str, _Reduced]:

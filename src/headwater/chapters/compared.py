@@ -1,0 +1,180 @@
+"""The chapter that puts findings as they are often published next to what the data allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from headwater.report.section import Section, TableBlock, TextBlock
+
+if TYPE_CHECKING:
+    from headwater.results import Result
+
+    Found = Mapping[str, Mapping[str, Result]]
+    Row = dict[str, str]
+
+__all__ = ["make_compared"]
+
+_PUBLISHED_SIZE = 0.01
+"""Level of the tests of cells in published correlation maps."""
+_LEVEL = 0.05
+_READING = (
+    "Published studies of this kind test as if neighbouring cells and successive months were "
+    "independent, and choose classes by the largest q. Both make findings look surer than they "
+    "are. Here the usual way stands next to one that allows for it, on the same data."
+)
+
+
+def make_compared(found: Found) -> Section | None:
+    """Compare the usual methods with those that the report believes.
+
+    Parameters
+    ----------
+    found : mapping of mapping of Result
+        Results by step and name.
+
+    Returns
+    -------
+    Section or None
+        None where no result has both.
+    """
+    rows = [
+        *_of_variation(found.get("variation", {})),
+        *_of_correlation(found.get("correlation", {})),
+        *_of_detector(found.get("detector", {})),
+        *_of_samples(found.get("samples", {})),
+    ]
+    if not rows:
+        return None
+    blocks: list[Any] = [TextBlock(_READING)]
+    blocks.append(
+        TableBlock(
+            "compared",
+            pd.DataFrame(rows),
+            "As published, as it should be, and why they differ.",
+        )
+    )
+    choices = found.get("detector", {}).get("choices")
+    if choices is not None:
+        blocks.append(
+            TableBlock(
+                "choices",
+                choices.data,
+                "q of each factor with the classes of the study file and with classes that are "
+                "searched.",
+            )
+        )
+    return Section(name="compared", title="As published, and as it should be", blocks=tuple(blocks))
+
+
+def _row(question: str, published: str, better: str, why: str) -> Row:
+    return {"question": question, "as published": published, "as it should be": better, "why": why}
+
+
+def _of_variation(results: Mapping[str, Any]) -> Iterator[Row]:
+    if "summary" not in results:
+        return
+    table: pd.DataFrame = results["summary"].data
+    own = table[table["variable"] == table["variable"].iloc[0]]
+    by = {(row["statistic"], row["period"]): row for row in own.to_dict("records")}
+    line = by.get(("trend (least squares)", "year"))
+    plain = by.get(("trend (Sen, Mann-Kendall)", "year"))
+    honest = by.get(("trend (Sen, Mann-Kendall for AR(1))", "year"), plain)
+    if line and plain and honest and np.isfinite([line["value"], honest["value"]]).all():
+        yield _row(
+            "Trend of the area mean",
+            f"{_number(line['value'])}, p = {line['p']:.2g}",
+            f"{_number(honest['value'])}, p = {honest['p']:.2g}",
+            "Least squares follow single years, and their p takes years as independent; Sen's "
+            "slope with Mann-Kendall's test does neither, and the interval belongs to it.",
+        )
+    months, years = by.get(("monthly CV", "mean year")), by.get(("interannual CV", "year"))
+    if months and years and np.isfinite([months["value"], years["value"]]).all():
+        yield _row(
+            "Coefficient of variation between years",
+            f"{months['value']:.3f}",
+            f"{years['value']:.3f}",
+            "The first is the swing of the mean year, which has often been printed as variation "
+            "between years; a coefficient belongs to its scope.",
+        )
+
+
+def _of_correlation(results: Mapping[str, Any]) -> Iterator[Row]:
+    if "matrix" in results:
+        table: pd.DataFrame = results["matrix"].data
+        both = table.dropna(subset=["p", "p_effective"])
+        naive, honest = ((both[name] < _LEVEL).sum() for name in ("p", "p_effective"))
+        yield _row(
+            "Pairs of maps that correlate",
+            f"{naive} of {len(both)}",
+            f"{honest} of {len(both)}",
+            "Neighbouring cells are alike: the p of the first takes each as independent.",
+        )
+    for name, result in results.items():
+        data = result.data
+        if not name.startswith("with-") or "anomaly_r" not in data:
+            continue
+        cells = int(data["r"].count())
+        naive, honest = (
+            int((data["p"] < _PUBLISHED_SIZE).sum()),
+            int(data["anomaly_significant"].sum()),
+        )
+        yield _row(
+            f"Correlation in time with {_lower(str(data.attrs['factor_name']))}",
+            f"median r = {float(data['r'].median()):.2f}, {naive} of {cells} cells",
+            f"median r = {float(data['anomaly_r'].median()):.2f}, {honest} of {cells} cells",
+            "Monthly values share the seasonal cycle, and 1 % of all cells pass by chance; "
+            "anomalies do not share it, and the false discovery rate is controlled.",
+        )
+
+
+def _of_detector(results: Mapping[str, Any]) -> Iterator[Row]:
+    if "factor" not in results:
+        return
+    table: pd.DataFrame = results["factor"].data
+    honest = next((name for name in ("p_search", "p_spatial") if name in table), None)
+    if honest is not None:
+        naive, sure = (int((table[name] < _LEVEL).sum()) for name in ("p_value", honest))
+        yield _row(
+            "Factors that explain the pattern",
+            f"{naive} of {len(table)}",
+            f"{sure} of {len(table)}",
+            "The F test takes cells as independent and knows nothing of a search for classes; "
+            "the other compares with maps made by chance, as smooth, and searched alike.",
+        )
+    pairs = results.get("interaction")
+    if pairs is not None:
+        table = pairs.data
+        sure = int(table["tested"].astype(str).str.startswith("gain").sum())
+        yield _row(
+            "Pairs of factors that enhance each other",
+            f"{int((table['q_12'] > table[['q_1', 'q_2']].max(axis=1)).sum())} of {len(table)}",
+            f"{sure} of {len(table)}",
+            "Crossing two factors makes more classes, and q grows with them by chance alone.",
+        )
+
+
+def _of_samples(results: Mapping[str, Any]) -> Iterator[Row]:
+    if "crossings" not in results:
+        return
+    crossed: pd.DataFrame = results["crossings"].data
+    met = int((crossed["status"] == "ok").sum())
+    sure = int((crossed["verdict"] == "evaporation line").sum())
+    yield _row(
+        "Lines whose crossing is the source water",
+        f"{met} of {len(crossed)}",
+        f"{sure} of {len(crossed)}",
+        "Every line that is not parallel to the meteoric line crosses it; only one that "
+        "evaporation can have drawn does so at its source.",
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.2g}".replace("-", "−")
+
+
+def _lower(name: str) -> str:
+    return name if name.isupper() else name[:1].lower() + name[1:]
