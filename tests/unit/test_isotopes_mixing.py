@@ -319,3 +319,16 @@ def test_figures_have_labels_and_something_to_see():
     ]
     diagram = draw_mixing_diagram(ends(), soils([[-12.0, 7.0]])).axes[0]
     assert diagram.get_ylabel() == "d-excess (‰)"
+
+
+def test_intervals_of_few_samples_are_those_of_student() -> None:
+    ends = compose_stated(
+        pd.DataFrame(
+            {"source": ["rain", "ice"], "d18O": [-20.0, -10.0], "d18O_sd": [1e-6, 1e-6], "n": 50}
+        ),
+        ["d18O"],
+    )
+    few = pd.DataFrame({"water": "soil", "d18O": [-14.0, -15.0, -16.0]})
+    table = mix_closed_form(ends, compose(few, ["d18O"], by=["water"])).data
+    reach = (table["high"] - table["fraction"]) / table["sd"]
+    assert reach.to_numpy() == pytest.approx(4.3027, abs=1e-3)  # t of two degrees of freedom

@@ -248,20 +248,28 @@ def fraction_sd(
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """Mixtures with the same tracers: y (N, T), its error, sources (N, K, T), theirs, q (K, T)."""
+    """Mixtures with the same tracers: y (N, T), its error, sources (N, K, T), theirs, q (K, T).
+
+    Degrees of freedom of these errors are ``less`` (1 + K, N), the mixtures first.
+    """
 
     y: Any
     y_error: Any
     s: Any
     s_error: Any
     q: Any
+    less: Any
 
     def misfit(self, f: Any) -> Any:
         """Covariance of the misfit at fractions f, (N, T, T)."""
+        return self.shares(f).sum(axis=0)
+
+    def shares(self, f: Any) -> Any:
+        """Parts of that covariance by the mixtures and by each source, (1 + K, N, T, T)."""
         own = np.einsum("nk,kt->nt", f, self.q)
         scaled = own[:, :, None] * self.y_error * own[:, None, :]
         spread = self.q[:, :, None] * self.s_error * self.q[:, None, :]
-        return scaled + np.einsum("nk,nktu->ntu", f**2, spread)
+        return np.concatenate([scaled[None], np.einsum("nk,nktu->kntu", f**2, spread)])
 
 
 @of_inputs
@@ -304,6 +312,8 @@ def mix_closed_form(
     -----
     Minimises ``rᵀ Σ(f)⁻¹ r`` over the simplex, ``r = y - Σ f_k S_k``, with
     ``Σ(f) = Σ_y + Σ f_k² Σ_k`` iterated. With concentrations q, ``r = Σ f_k q_k (S_k - y)``.
+    Intervals are Student's t, with the degrees of freedom of Satterthwaite (1946,
+    doi:10.2307/3002019) for variances of few samples.
 
     References
     ----------
@@ -395,6 +405,7 @@ def source_concentrations(
     return q / q.mean(axis=0)
 
 
+_EXACT = 1e6
 _PIECES = ("fraction", "sd", "low", "high", "unconstrained")
 
 
@@ -422,9 +433,9 @@ def _solve_rows(
         notes = {"tracers": count, "distance": nothing[:, 0], "status": status}
         return _rows_table(sets[0], mixtures, rows, dict.fromkeys(_PIECES, nothing), notes)
     problem = _problem(sets, mixtures, rows, np.flatnonzero(there), rules.weights)
-    free, held, sd, off = _iterate(problem, rules.limits)
-    z = _normal_quantile(0.5 + rules.level / 2.0)
-    ends = np.clip(free - z * sd, 0, 1), np.clip(free + z * sd, 0, 1)
+    free, held, sd, degrees, off = _iterate(problem, rules.limits)
+    reach = _student_quantile(0.5 + rules.level / 2.0, degrees) * sd
+    ends = np.clip(free - reach, 0, 1), np.clip(free + reach, 0, 1)
     pieces = dict(zip(_PIECES, (held, sd, *ends, free), strict=True))
     status = np.where((free < -1e-9).any(axis=1), "outside the polygon", "ok").astype(object)
     status[(status == "ok") & (np.abs(held - free).max(axis=1) > 1e-6)] = "held by a cap"
@@ -432,10 +443,17 @@ def _solve_rows(
     return _rows_table(sets[0], mixtures, rows, pieces, notes)
 
 
-def _normal_quantile(p: float) -> float:
-    from scipy.special import ndtri
+def _student_quantile(p: float, degrees: Floats) -> Any:
+    from scipy.special import stdtrit
 
-    return float(ndtri(p))
+    return stdtrit(np.minimum(degrees, _EXACT), p)
+
+
+def _degrees(waters: Composition, rows: Any, at: NDArray[Any]) -> Any:
+    """Degrees of freedom of the scatter of waters; none are lost where their error is stated."""
+    n = waters.n[np.ix_(rows, at)].min(axis=1).astype(float)
+    own = np.isfinite(waters.covariance[np.ix_(rows, at, at)]).all(axis=(1, 2))
+    return np.where(own & (n > 1), n - 1.0, np.inf)
 
 
 def _problem(
@@ -455,13 +473,16 @@ def _problem(
         s = np.array([one.mean[:, at] for one in own])
         noise = np.nan_to_num([one.mean_covariance()[:, at[:, None], at] for one in own])
     error = np.nan_to_num(mixtures.mean_covariance())[rows][:, at[:, None], at]
+    ends = np.array([_degrees(one, range(len(one)), at) for one in own[: len(sets)]]).T
+    ends = np.broadcast_to(ends, (len(own[0]), len(rows)))
+    less = np.vstack([_degrees(mixtures, rows, at), ends])
     if weights is None:
-        return _Problem(y, error, s, noise, np.ones(s.shape[1:]))
+        return _Problem(y, error, s, noise, np.ones(s.shape[1:]), less)
     q = weights[:, at]
-    return _Problem(np.zeros_like(y), error, q * (s - y[:, None, :]), noise, q)
+    return _Problem(np.zeros_like(y), error, q * (s - y[:, None, :]), noise, q, less)
 
 
-def _iterate(problem: _Problem, limits: Any) -> tuple[Any, Any, Any, Any]:
+def _iterate(problem: _Problem, limits: Any) -> tuple[Any, Any, Any, Any, Any]:
     n, k, t = problem.s.shape
     spread = np.ptp(problem.s, axis=1) ** 2 + 1e-30
     floor = 1e-12 * spread[:, :, None] * np.eye(t)  # keeps exact sources solvable
@@ -472,10 +493,14 @@ def _iterate(problem: _Problem, limits: Any) -> tuple[Any, Any, Any, Any]:
         metric = _whiten(problem.misfit(held) + floor)
         held, off = project(_times(problem.y, metric), problem.s @ metric, limits)
     operator = affine_solve(problem.s @ metric_free) @ np.swapaxes(metric_free, -1, -2)
-    variance = operator @ problem.misfit(free) @ np.swapaxes(operator, -1, -2)
-    sd = np.sqrt(variance.diagonal(axis1=1, axis2=2))
+    parts = operator @ problem.shares(free) @ np.swapaxes(operator, -1, -2)
+    own = parts.diagonal(axis1=2, axis2=3)
+    variance = own.sum(axis=0)
+    lost = (np.square(own) / problem.less[:, :, None]).sum(axis=0)
+    degrees = np.square(variance) / np.maximum(lost, np.square(variance) / _EXACT + 1e-300)
     known = problem.misfit(free).diagonal(axis1=1, axis2=2).min(axis=1) > 0.0
-    return free, held, np.where(known[:, None], sd, np.nan), np.where(known, off, np.nan)
+    sd = np.where(known[:, None], np.sqrt(variance), np.nan)
+    return free, held, sd, degrees, np.where(known, off, np.nan)
 
 
 def _times(y: Floats, metric: Floats) -> Any:
