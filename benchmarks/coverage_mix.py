@@ -32,7 +32,7 @@ def water(
     """Sources with their scatter, or single samples with their errors; tracers independent."""
     spread = np.square(np.broadcast_to(sd, mean.shape))[:, :, None] * np.eye(2)
     unknown = np.full_like(spread, np.nan)
-    n = np.full(mean.shape, 1 if single else 20)
+    n = np.full(mean.shape, 1 if single else 8)
     kept, error = (unknown, spread) if single else (spread, 0.0 * spread)
     return Composition(labels, ("d18O", "d2H"), mean, kept, n, error)
 
@@ -54,7 +54,7 @@ def held(mean: tuple[float, ...], wide: float, n: int, *, count: int) -> tuple[n
     return 100 * np.mean(inside, axis=0), float(np.median(widths))
 
 
-def main(count: int = 20) -> None:
+def main(count: int = 8) -> None:
     start, lines = time.process_time(), []
     for place, mean in MEANS.items():
         for spread, wide in CONCENTRATION.items():
@@ -79,8 +79,13 @@ a row. Made by `python -m benchmarks.coverage_mix` ({spent:.0f} CPU seconds).
 | mean of the group | samples differ | samples | rain | ice | snow | median width |
 |---|---|---|---|---|---|---|
 """
-NOTE = ""
+NOTE = """
+Eight groups a row are few (standard error up to 17 %); 20 groups of the first two rows held 95, 100
+and 100, and 95, 100 and 95 %. Near an edge, where samples differ, the intervals fail: MIX estimates
+the end members from the mixtures too, and many samples near a side draw them off. Read MIX inside
+the triangle only.
+"""
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8)

@@ -36,6 +36,11 @@ __all__ = [
 EMMA_NEEDS = 3
 """Tracers below which an analysis of end members says nothing."""
 _FEWEST = 6
+_EDGE = 0.1
+_NEAR_EDGE = (
+    "Where a fraction is near 0, MIX moves the end members: its intervals then held the truth in "
+    "as few as none of the simulated groups. Go by the posterior and the closed form."
+)
 _LEAST_RANGE = 100.0
 
 
@@ -257,7 +262,8 @@ def likely_fractions(part: MixingPart, *, rng: np.random.Generator) -> Answer:
         return Answer(refusals=(DataError(words, found=refusal.found, do=refusal.do),))
     moved = fit.sources.assign(period=part.label)
     moved.attrs["units"] = {"shift": "sd"}
-    likely = replace(fit, sources=None, data=table)
+    words = (*fit.cautions, _NEAR_EDGE) if (table["fraction"] < _EDGE).any() else fit.cautions
+    likely = replace(fit, sources=None, data=table, cautions=words)
     return Answer(
         (
             Finding("mixing-likelihood", likely, part.placed(table)),
