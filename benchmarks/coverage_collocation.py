@@ -59,7 +59,7 @@ def held(world: tuple[int, float, float], count: int) -> dict[str, float]:
     return {name: 100.0 * float(np.mean(found)) for name, found in hits.items()}
 
 
-def main(count: int = 200) -> None:
+def main(count: int = 100) -> None:
     start, lines = time.process_time(), []
     for name, world in WORLDS.items():
         found = held(world, count)
@@ -90,4 +90,4 @@ errors have that memory too (60 series a row).
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)

@@ -33,7 +33,7 @@ def few_values(series: int = 40_000) -> None:
             print(f"| {n} | {phi:g} | {ratios(p, (0.2, 0.1, 0.05, 0.01, 0.001))} |", flush=True)
 
 
-def seasonal_tail(series: int = 60_000, block: int = 5000) -> None:
+def seasonal_tail(series: int = 20_000, block: int = 5000) -> None:
     """Print the tail of the seasonal test, months correlated, and its plain p."""
     for years in (10, 15, 20, 40):
         for phi in (0.0, 0.2, 0.4, 0.6):
