@@ -240,8 +240,10 @@ runs without it. The target is 90 %.
 {grades}
 
 **Where it fails**: plants that remember (threshold) answer the weather of years before, of which a
-regression on the year's own weather says nothing. Weather left in, losses of 15 and 25 % lie five
-points from an edge, and three recent years move the mean by as much; it is warmth that does it.
+regression on the year's own weather says nothing; nor would more be right than 72 % if the cover
+of sound patches were known, for slow losses lie close to edges there. Weather left in, losses of
+15 and 25 % lie five points from an edge, and three recent years move the mean by as much; it is
+warmth that does it.
 
 ## Carrying capacity
 

@@ -337,6 +337,6 @@ def _result(options: Any, data: xr.Dataset, side: int, r2: float) -> kinds.Capac
         ),
         cautions=(
             "Read a capacity as a class: against a world with known capacity its median error is "
-            "0.10 to 0.16 of cover.",
+            "0.11 to 0.13 of cover.",
         ),
     )
