@@ -103,13 +103,15 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
             )
             _announce(opened, listener, store, access.writing == "open")
             _announce_platform(platform)
-            threading.Thread(target=app.state.house.shelf.warm, daemon=True).start()
+            stopped, shelf = threading.Event(), app.state.house.shelf
+            threading.Thread(target=shelf.keep_warm, args=(stopped,), daemon=True).start()
             with (
                 closing(app.state.house.runs),
                 run_quality_control(opened, control_every),
                 run_alerts(opened, platform.rules, rules_every),
             ):
                 _run(app, listener, tuple(proxy or ()))
+                stopped.set()
 
 
 def _insist_on_own_machine(host: str, open_: bool, read_key: bool) -> None:

@@ -192,14 +192,21 @@ def climatology(series: Series, *, min_n: int = 20) -> Climatology:
     -------
     Climatology
     """
-    day = day_of_year(series.time)
     known = np.isfinite(series.value)
+    day, value = day_of_year(series.time)[known], series.value[known]
+    order = np.argsort(day, kind="stable")
+    # the year thrice, so that the days around each one stand side by side
+    days = np.concatenate([day[order] - _YEAR, day[order], day[order] + _YEAR])
+    values = np.append(np.tile(value[order], 3), np.nan)
+    first = np.searchsorted(days, np.arange(_YEAR) - _WINDOW)
+    n = np.searchsorted(days, np.arange(_YEAR) + _WINDOW, "right") - first
+    place = np.arange(int(n.max(initial=0)))
+    around = np.sort(values[np.where(place < n[:, None], first[:, None] + place, -1)], axis=1)
     band = np.full((3, _YEAR), np.nan)
-    n = np.zeros(_YEAR, dtype=np.int64)
-    for one in range(_YEAR):
-        apart = np.abs(day - one)
-        near = known & (np.minimum(apart, _YEAR - apart) <= _WINDOW)
-        n[one] = int(near.sum())
-        if n[one] >= min_n:
-            band[:, one] = np.quantile(series.value[near], [0.1, 0.5, 0.9])
+    rows = np.flatnonzero(n >= max(min_n, 1))
+    for part, share in zip(band, (0.1, 0.5, 0.9), strict=True):
+        at = share * (n[rows] - 1)
+        low = np.floor(at).astype(np.int64)
+        lower, upper = around[rows, low], around[rows, np.minimum(low + 1, n[rows] - 1)]
+        part[rows] = lower + (upper - lower) * (at - low)
     return Climatology(band[0], band[1], band[2], n)

@@ -135,6 +135,11 @@ class _Cache:
     lock: threading.Lock = field(default_factory=threading.Lock)
     making: dict[str, threading.Lock] = field(default_factory=dict)
 
+    @property
+    def full(self) -> bool:
+        """Whether what is made ahead would soon drive out what somebody has asked for."""
+        return self.size > 0.8 * self.most
+
     def get(self, key: str, make: Callable[[], bytes]) -> bytes:
         with self.lock:
             if key in self.held:
@@ -177,6 +182,9 @@ class Shelf:
         self._legends: dict[str, Legend] = {}
         self._lock = threading.Lock()
         self.cache = _Cache()
+        # each reads up to the whole cube: two cores gain nothing from more at once, memory loses
+        self._making = threading.Semaphore(2)
+        self._reading = threading.Lock()
 
     def _free_name(self, place: Path) -> str:
         named = place.parent.name if place.name == "results" else place.name
@@ -240,6 +248,44 @@ class Shelf:
             self._seen[name] = (time.monotonic(), now, study)
             return study
 
+    def keep_warm(self, stopped: threading.Event, every: float = 10.0) -> None:
+        """Make blocks before anybody asks for them, now and whenever a study has changed.
+
+        Parameters
+        ----------
+        stopped : threading.Event
+            Ends it.
+        every : float
+            Seconds between two looks.
+        """
+        seen = ""
+        while not stopped.is_set():
+            now = self.look()
+            if now != seen:
+                seen = now
+                self.warm()
+                self._make_ahead(stopped, seen)
+            stopped.wait(every)
+
+    def _make_ahead(self, stopped: threading.Event, seen: str) -> None:
+        """Make all blocks of daily layers, with pauses, where the cache has room for them."""
+        for name in self.names:
+            try:
+                study = self.study(name)
+                for layer in [one for one in study.layers.values() if one.cube]:
+                    sizes = open_values(layer).sizes
+                    n = int(sizes["time"])
+                    if n * sizes["y"] * sizes["x"] > _MOST_TOGETHER:
+                        continue
+                    for number in reversed(range(-(-n // block_days((sizes["y"], sizes["x"]))))):
+                        if stopped.is_set() or self.cache.full or self.look() != seen:
+                            return
+                        began = time.thread_time()
+                        self.block(study, layer, number)
+                        stopped.wait(time.thread_time() - began)  # half of one core at most
+            except (HeadwaterError, OSError, ValueError, KeyError):
+                continue
+
     def warm(self) -> None:
         """Read what the first view needs, so that the first who looks need not wait."""
         for name in self.names:
@@ -281,7 +327,7 @@ class Shelf:
         legend = self.legend(study, layer)
 
         def make() -> bytes:
-            with reading(layer.path):
+            with self._making, reading(layer.path):
                 coded = _block(study, layer, legend, number)
             return gzip.compress(coded.tobytes(), compresslevel=5)
 
@@ -290,13 +336,17 @@ class Shelf:
     def legend(self, study: Study, layer: Layer) -> Legend:
         """Give the legend of a layer; it is read once."""
         key = f"{layer.fingerprint}/{layer.id}"
-        if key not in self._legends:
-            if len(self._legends) > _MOST_LEGENDS:
-                self._legends.clear()
-            held = correlations(tuple(study.layers.values()))
-            with reading(layer.path):
-                self._legends[key] = legend_of(layer, held)
-        return self._legends[key]
+        known = self._legends.get(key)
+        if known is not None:
+            return known
+        with self._reading:  # or many who come at once would each read the cube for it
+            if key not in self._legends:
+                if len(self._legends) > _MOST_LEGENDS:
+                    self._legends.clear()
+                held = correlations(tuple(study.layers.values()))
+                with reading(layer.path):
+                    self._legends[key] = legend_of(layer, held)
+            return self._legends[key]
 
 
 def _fingerprint_of(results: Path) -> str:
@@ -317,11 +367,14 @@ def _open_study(name: str, results: Path, print_: str, file: Path | None) -> Stu
 
 def _first_grid(layers: Iterable[Layer], results: Path) -> Grid | None:
     """Read the grid from the first layer that can be read: one that is damaged hides no other."""
+    failed: HeadwaterError | None = None
     for layer in layers:
         try:
             return read_grid(layer, results)
-        except HeadwaterError:
-            continue
+        except HeadwaterError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
     return None
 
 
