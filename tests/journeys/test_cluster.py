@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from headwater.study.crate import CRATE, PROV
+
 STUDY = """
 [study]
 name = "Spread"
@@ -74,7 +76,7 @@ def command(home: Path, results: str, *options: str) -> list[str]:
 def values_of(home: Path, results: str) -> dict[str, bytes]:
     """Everything that was computed, to the byte; logs and provenance speak of the run itself."""
     root = home / results
-    skipped = {"provenance.json", "headwater.log", ".study", ".lock"}
+    skipped = {"provenance.json", "headwater.log", ".study", ".lock", CRATE, PROV}
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))

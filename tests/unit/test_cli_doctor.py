@@ -35,6 +35,8 @@ def test_a_folder_without_room_is_a_problem(
 
 def test_every_extra_that_is_looked_for_exists() -> None:
     assert all(installation.requirements(name) for name in doctor._EXTRAS)
+    listed = {entry for name in doctor._EXTRAS for entry in installation.requirements(name)}
+    assert listed == set(installation.requirements("all"))
 
 
 def test_the_hint_names_packages_and_the_python_that_runs() -> None:

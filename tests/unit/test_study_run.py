@@ -210,6 +210,13 @@ def test_provenance_tells_where_the_results_come_from(home: Path) -> None:
     assert all(step["seconds"] > 0 and step["peak_mb"] > 10 for step in record["steps"])
     assert record["command"] == ["headwater", "run"]
     assert record["packages"]["numpy"] == np.__version__
+    crate = json.loads((home / "results" / "ro-crate-metadata.json").read_text())
+    graph = {entity["@id"]: entity for entity in crate["@graph"]}
+    assert graph["#correlation"]["result"] == [{"@id": "correlation/"}]
+    assert {"./", "ro-crate-metadata.json", "#input/sm.nc", "grids/"} <= set(graph)
+    prov = json.loads((home / "results" / "prov.json").read_text())
+    assert set(prov["activity"]) == {"hw:grids", "hw:correlation"}
+    assert len(prov["used"]) == 6
     run(study, STEPS)
     again = json.loads((home / "results" / "provenance.json").read_text())
     assert [step["skipped"] for step in again["steps"]] == [True, True]

@@ -21,7 +21,9 @@ __all__ = ["Finding", "examine", "run_doctor"]
 _EXTRAS = {
     "archive": "closed months of a network as Parquet files",
     "bayes": "hierarchical mixing of water samples",
+    "cloud": "inputs and results by URL: s3://, gs://, az://, https://",
     "cluster": "runs on the workers of a Dask cluster",
+    "fetch": "`headwater fetch` from STAC catalogues and servers",
     "hdf4": "MODIS tiles as delivered",
     "postgres": "a network store on PostgreSQL",
 }

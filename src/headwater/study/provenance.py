@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import headwater
 from headwater.errors import InputError
 from headwater.storage import facts, find_remote, is_url
+from headwater.study.crate import write_crate
 from headwater.study.results_io import write_whole
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def write_provenance(
     steps: Iterable[StepRecord],
     command: Sequence[str] = (),
 ) -> Path:
-    """Write ``provenance.json``.
+    """Write ``provenance.json``, and the same as RO-Crate and as W3C PROV next to it.
 
     Parameters
     ----------
@@ -221,6 +222,7 @@ def write_provenance(
     path = results / "provenance.json"
     content = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     write_whole(path, lambda to: to.write_text(content, encoding="utf-8"))
+    write_crate(results, study.name, record)
     return path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -45,6 +45,7 @@ def compare_choices(
     """
     found = rank_factors(sample, replace(search, fixed={}), chance_of(sample, draws, rng))
     ours = found.factor.data.set_index("factor")
+    ranks = {str(name): rank for rank, name in enumerate(ours.index, start=1)}
     rows = []
     for rank, row in enumerate(written.to_dict("records"), start=1):
         own = ours.loc[row["factor"]]
@@ -57,7 +58,7 @@ def compare_choices(
                 "p_written": row["p_value"],
                 "classes_searched": _words(own),
                 "q_searched": own["q"],
-                "rank_searched": ours.index.get_loc(row["factor"]) + 1,
+                "rank_searched": ranks[row["factor"]],
                 "p_search": own.get("p_search", float("nan")),
                 "n": row["n"],
             }
@@ -69,5 +70,5 @@ def compare_choices(
     )
 
 
-def _words(row: object) -> str:
-    return f"{row['method']}, {row['strata']}".replace("_", " ")  # type: ignore[index]
+def _words(row: Any) -> str:
+    return f"{row['method']}, {row['strata']}".replace("_", " ")
