@@ -241,7 +241,8 @@ def compare_groups(
         ),
         cautions=(
             "The tests take samples as independent: samples of one profile or one site are "
-            "not, and their p-values are too small.",
+            "not, and their p-values are too small (of groups that do not differ, with four "
+            "profiles each, 10 to 58 % were said to at 5 %).",
         ),
     )
 
