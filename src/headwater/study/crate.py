@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def write_crate(results: Path, name: str, record: Mapping[str, Any]) -> None:
     """
     for file, content in ((CRATE, _crate(name, record)), (PROV, _prov(record))):
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        write_whole(results / file, lambda to, text=text: to.write_text(text, encoding="utf-8"))
+        write_whole(results / file, partial(Path.write_text, data=text, encoding="utf-8"))
 
 
 def _crate(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
