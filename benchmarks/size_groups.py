@@ -72,8 +72,8 @@ HEAD = """\
 
 Three groups of soil water with the same mean and line; δ18O scatters by 2 ‰, δ2H about its line by
 4 ‰. Share, in per cent, of tests below 0.05 (standard error 1.5 at 5): Welch's analysis of
-variance, Kruskal and Wallis, any pair by Welch's t after Holm, equality of slopes; and of 95 % intervals of
-the difference of two groups that hold 0. {count} tables a row, seed 23. Made by
+variance, Kruskal and Wallis, any pair by Welch's t after Holm, equality of slopes; and of 95 %
+intervals of the difference of two groups that hold 0. {count} tables a row, seed 23. Made by
 `python -m benchmarks.size_groups` ({spent:.0f} CPU seconds).
 
 | samples | of a group | means | ranks | any pair | intervals | slopes |

@@ -75,6 +75,12 @@ def fit_lines(
     )
 
 
+_INDEPENDENT = (
+    "The tests of slopes take samples as independent: of equal slopes, with four profiles a group, "
+    "4 to 36 % were said to differ at 5 %.",
+)
+
+
 @of_inputs
 def equal_slopes(samples: pd.DataFrame, by: Iterable[str], *, level: float = 0.95) -> SlopeTests:
     """Test whether the lines of groups are parallel (analysis of covariance), then each pair.
@@ -148,10 +154,7 @@ def equal_slopes(samples: pd.DataFrame, by: Iterable[str], *, level: float = 0.9
         table,
         "Analysis of covariance of equal slopes; pairs by Welch's t, adjusted by Holm",
         ("Holm (1979), Scand. J. Stat. 6:65 (no DOI)",),
-        cautions=(
-            "The tests of slopes take samples as independent: of equal slopes, with four profiles "
-            "a group, 4 to 36 % were said to differ at 5 %.",
-        ),
+        cautions=_INDEPENDENT,
     )
 
 
