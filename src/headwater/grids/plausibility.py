@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
 
-__all__ = ["Overview", "overview", "stored_number"]
+__all__ = ["Overview", "overview", "sample_values", "stored_number"]
 
 _WHOLE = 3_000_000
 """Values that are all read; of more, some times and cells [1]."""
@@ -54,7 +54,7 @@ class Overview:
     yearly: float
 
 
-def overview(data: xr.DataArray, term: Term) -> Overview:
+def overview(data: xr.DataArray, term: Term, part: xr.DataArray | None = None) -> Overview:
     """Look at the values of an input.
 
     Parameters
@@ -63,6 +63,8 @@ def overview(data: xr.DataArray, term: Term) -> Overview:
         As opened, cut to area and period.
     term : Term
         What it is.
+    part : DataArray, optional
+        Its values as of :func:`sample_values`, where they have been read together with others.
 
     Returns
     -------
@@ -84,7 +86,8 @@ def overview(data: xr.DataArray, term: Term) -> Overview:
     >>> overview(rain, term("precipitation")).text
     '17.99 mm a year'
     """
-    part, whole = _looked_at(data)
+    part = sample_values(data) if part is None else part
+    whole = data.size <= _WHOLE
     values = np.asarray(part.transpose(..., "y", "x").values, dtype=np.float64)
     seen = values[np.isfinite(values)]
     if not seen.size:
@@ -132,16 +135,32 @@ def stored_number(data: xr.DataArray, value: float) -> float | None:
     return round(number) if abs(number - round(number)) < 1e-4 * max(1.0, abs(number)) else number
 
 
-def _looked_at(data: xr.DataArray) -> tuple[xr.DataArray, bool]:
+def sample_values(data: xr.DataArray) -> xr.DataArray:
+    """Choose the values that an overview looks at.
+
+    Parameters
+    ----------
+    data : DataArray (time, y, x) or (y, x)
+
+    Returns
+    -------
+    DataArray
+        All of it, or of more than three million values some times and cells, lazily.
+
+    Examples
+    --------
+    >>> sample_values(xr.DataArray(np.zeros((2000, 40, 60)), dims=("time", "y", "x"))).shape
+    (48, 40, 60)
+    """
     if data.size <= _WHOLE:
-        return data, True
+        return data
     strides = {axis: slice(None, None, -(-data.sizes[axis] // _SIDE)) for axis in ("y", "x")}
     part = data.isel(strides)
     if "time" in part.dims and part.sizes["time"] > _TIMES:
         rng = np.random.default_rng(part.sizes["time"])
         chosen = np.sort(rng.choice(part.sizes["time"], _TIMES, replace=False))
         part = part.isel(time=chosen)
-    return part, False
+    return part
 
 
 def _yearly(part: xr.DataArray, values: NDArray[Any], term: Term) -> tuple[float, str]:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from headwater import __version__
 from headwater.errors import GridError, ResumeError
 from headwater.grids.geometry import crs_of, geobox_of
 
-__all__ = ["own_words", "write_geotiff", "write_netcdf", "write_zarr"]
+__all__ = ["own_words", "write_geotiff", "write_netcdf", "write_zarr", "write_zarr_beside"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, *_FULL)
@@ -138,15 +139,81 @@ def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int])
     first = _between(data, final)
     with _whole(Path(path)) as part:
         if first == final:
-            _store(data, part, final)
+            _store(data, part, final, {})
         else:
             between = part.with_name(f"{part.name}.between")
             try:
-                _store(data, between, first)
-                _store(xr.open_zarr(between, decode_coords="all"), part, final)
+                _store(data, between, first, {})
+                _store(xr.open_zarr(between, decode_coords="all"), part, final, {})
             finally:
                 shutil.rmtree(between, ignore_errors=True)
     return Path(path)
+
+
+def write_zarr_beside(
+    data: xr.Dataset,
+    path: str | Path,
+    beside: Mapping[str, xr.DataArray],
+    *,
+    chunks: Mapping[str, int],
+) -> dict[str, xr.DataArray]:
+    """Write a Dataset as :func:`write_zarr` does, and compute what else is made of its sources.
+
+    Parameters
+    ----------
+    data, path, chunks
+        As in :func:`write_zarr`; the chunks are about those of `data`.
+    beside : mapping of DataArray
+        Counts, sums or samples of the same blocks.
+
+    Returns
+    -------
+    dict of DataArray
+        `beside`, computed. A block of the sources is read once for all.
+
+    Raises
+    ------
+    ResumeError
+        If the folder is missing or cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> maps = xr.Dataset({"n": (("y", "x"), np.ones((4, 6)))}).chunk(y=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Path(folder) / "n.zarr"
+    ...     found = write_zarr_beside(maps, store, {"sum": maps["n"].sum()}, chunks={"y": 2})
+    >>> float(found["sum"])
+    24.0
+    """
+    lengths = {
+        dim: size if chunks.get(str(dim), -1) == -1 else min(chunks[str(dim)], size)
+        for dim, size in data.sizes.items()
+    }
+    with _whole(Path(path)) as part:
+        return _store(data, part, lengths, beside)
+
+
+def _writes(prepared: xr.Dataset, path: Path) -> list[xr.DataArray]:
+    """Give numbers of blocks that are written when the numbers are computed."""
+    import zarr
+
+    store, found = zarr.open_group(path, mode="r+"), []
+    for name, variable in prepared.data_vars.items():
+        if variable.chunks is None:
+            continue
+        encoded = xr.conventions.encode_cf_variable(variable.variable, name=name).data
+        ones = tuple((1,) * len(sizes) for sizes in encoded.chunks)
+        done = encoded.map_blocks(_put, store[str(name)], dtype=np.int64, chunks=ones)
+        # along one dimension after another: sums then stay with their blocks
+        found.append(xr.DataArray(done).sum("dim_0").sum())
+    return found
+
+
+def _put(block: Any, target: Any, block_info: Any = None) -> Any:
+    """Write a block where it belongs: one task, one whole chunk of the store."""
+    target[tuple(slice(*edges) for edges in block_info[0]["array-location"])] = block
+    return np.ones((1,) * block.ndim, np.int64)
 
 
 def write_geotiff(
@@ -352,16 +419,32 @@ def _link_bounds(data: xr.Dataset) -> None:
             data.variables[bounds].load().encoding.update(own)
 
 
-def _store(data: xr.Dataset, path: Path, lengths: Mapping[Hashable, int]) -> None:
+def _store(
+    data: xr.Dataset,
+    path: Path,
+    lengths: Mapping[Hashable, int],
+    beside: Mapping[str, xr.DataArray],
+) -> dict[str, xr.DataArray]:
+    """Write in chunks of these lengths, and compute what goes beside in the same pass."""
+    dask: Any = import_module("dask")
+    prepared = _prepared(data.chunk(dict(lengths)), _squeezed(data, lengths))
+    # blocks are written by tasks of our own, all else with the heads
+    prepared = prepared.assign_coords({name: c.load() for name, c in prepared.coords.items()})
+    prepared.to_zarr(path, mode="w", zarr_format=2, compute=False)
+    found: dict[str, xr.DataArray] = dask.compute(dict(beside), _writes(prepared, path))[0]
+    return found
+
+
+def _squeezed(data: xr.Dataset, lengths: Mapping[Hashable, int]) -> dict[Hashable, dict[str, Any]]:
+    """Chunks and compression of each variable."""
     from numcodecs import Blosc
 
     squeeze = Blosc(cname="zstd", clevel=3, shuffle=Blosc.SHUFFLE)
-    encoding = {
+    return {
         name: {"chunks": tuple(lengths[dim] for dim in variable.dims), "compressor": squeeze}
         for name, variable in data.data_vars.items()
         if variable.ndim
     }
-    _prepared(data.chunk(dict(lengths)), encoding).to_zarr(path, mode="w", zarr_format=2)
 
 
 def _between(data: xr.Dataset, final: Mapping[Hashable, int]) -> dict[Hashable, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
     from headwater.grids.area import Area
-    from headwater.grids.plausibility import Overview
     from headwater.study.model import Study
 
 __all__ = ["STEP", "align_input", "default_alignment"]
@@ -185,16 +185,23 @@ def _bring(
 ) -> tuple[dict[str, Any], xr.DataArray]:
     """Align one input, write it, and report what was done to it."""
     from headwater.grids.geometry import geobox_of
+    from headwater.grids.plausibility import overview, sample_values
 
     study, entry = context.study, context.study.inputs[name]
-    native = _in_period(data, frame)
-    possible, impossible = _without_impossible(native, study, name, context.area)
-    seen = _seen(possible, study.term(name), context.area)
+    native, term = _in_period(data, frame), study.term(name)
+    possible = _without_impossible(native, term)
+    there, clipped = (_there(one, context.area) for one in (native, possible))
     source_km = _cell_km(geobox_of(data))
     aligned, method = align_input(study, name, possible, frame.grid)
     shared = method == "none"
-    written = _write(context, name, _in_area(aligned, frame))
-    share = _share_valid(written, frame)
+    beside = {
+        "valid": _count_valid(_in_area(aligned, frame)),
+        "impossible": _count_impossible(there, term),
+        "sample": sample_values(clipped),
+    }
+    written, found = _write(context, name, _in_area(aligned, frame), beside)
+    seen = overview(clipped, term, found["sample"])
+    share = _share_valid(found["valid"], written, frame)
     return _read_from(data) | {
         "input": name,
         "long_name": data.attrs["long_name"],
@@ -207,7 +214,7 @@ def _bring(
         "end": _day(written, -1),
         "valid": float(share.mean()),
         "yearly": seen.yearly,
-        "out_of_range": impossible,
+        "out_of_range": int(found["impossible"]),
         "warnings": "\n".join([*_lines(data, "warnings"), *seen.warnings]),
     }, share
 
@@ -262,11 +269,10 @@ def _read_from(data: xr.DataArray) -> dict[str, Any]:
     }
 
 
-def _seen(data: xr.DataArray, term: Term, area: Area | None) -> Overview:
+def _there(data: xr.DataArray, area: Area | None) -> xr.DataArray:
     from headwater.grids import clip
-    from headwater.grids.plausibility import overview
 
-    return overview(data if area is None else clip(data, area, margin=1), term)
+    return data if area is None else clip(data, area, margin=1)
 
 
 def _same_cells(source: GeoBox, target: GeoBox) -> bool:
@@ -285,23 +291,35 @@ def _in_period(data: xr.DataArray, frame: _Frame) -> xr.DataArray:
     return in_period(data, frame.period)
 
 
-def _without_impossible(
-    native: xr.DataArray, study: Study, name: str, area: Area | None
-) -> tuple[xr.DataArray, int]:
-    """Make values that the quantity cannot have missing, and count them in the area."""
-    from headwater.grids import clip
-
-    low, high = study.term(name).valid_range
+def _without_impossible(native: xr.DataArray, term: Term) -> xr.DataArray:
+    """Make values that the quantity cannot have missing."""
+    low, high = term.valid_range
     if not np.isfinite([low, high]).any():
-        return native, 0
-    there = native if area is None else clip(native, area, margin=1)
-    count = int(((there < low) | (there > high)).sum().compute())
-    return (native.where((native >= low) & (native <= high)) if count else native), count
+        return native
+    return native.where((native >= low) & (native <= high))
 
 
-def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
-    """Write as Zarr, in the blocks in which it was computed, and open what was written."""
-    from headwater.grids import write_zarr
+def _count_impossible(native: xr.DataArray, term: Term) -> xr.DataArray:
+    low, high = term.valid_range
+    if not np.isfinite([low, high]).any():
+        return xr.DataArray(0)
+    outside = (native < low) | (native > high)
+    return (outside.sum("time") if "time" in outside.dims else outside).sum()
+
+
+def _count_valid(aligned: xr.DataArray) -> xr.DataArray:
+    series = aligned if "time" in aligned.dims else aligned.expand_dims("time")
+    return series.count("time")
+
+
+def _write(
+    context: Context, name: str, aligned: xr.DataArray, beside: Mapping[str, xr.DataArray]
+) -> tuple[xr.DataArray, Mapping[str, xr.DataArray]]:
+    """Write as Zarr, in the blocks in which it was computed, and open what was written.
+
+    What else is made of the input's values is computed in the same pass.
+    """
+    from headwater.grids.write import write_zarr_beside
 
     path = context.folder / f"{name}.zarr"
     blocks = {str(dim): lengths[0] for dim, lengths in aligned.chunksizes.items()}
@@ -310,10 +328,12 @@ def _write(context: Context, name: str, aligned: xr.DataArray) -> xr.DataArray:
     }
     described = aligned.rename(name)
     described.attrs = kept | _flags(context.study, name)
-    if not path.exists():  # else from a run of the same step that died
-        write_zarr(described.to_dataset(), path, chunks=blocks)
+    if path.exists():  # from a run of the same step that died
+        found: Any = import_module("dask").compute(dict(beside))[0]
+    else:
+        found = write_zarr_beside(described.to_dataset(), path, beside, chunks=blocks)
     stored: xr.Dataset = xr.open_zarr(path, decode_coords="all")
-    return stored[name]
+    return stored[name], found
 
 
 def _flags(study: Study, name: str) -> dict[str, Any]:
@@ -335,11 +355,9 @@ def _in_area(data: Any, frame: _Frame) -> Any:
     return kept.assign_coords({SHARE: (("y", "x"), frame.share.values, frame.share.attrs)})
 
 
-def _share_valid(written: xr.DataArray, frame: _Frame) -> xr.DataArray:
+def _share_valid(count: xr.DataArray, written: xr.DataArray, frame: _Frame) -> xr.DataArray:
     """Share of times with a value in each cell of the area [%]."""
-    series = written if "time" in written.dims else written.expand_dims("time")
-    share = 100.0 * series.count("time") / series.sizes["time"]
-    shown: xr.DataArray = share.where(frame.inside).compute()
+    shown = (100.0 * count / written.sizes.get("time", 1)).where(frame.inside)
     shown.attrs = {"units": "%", "long_name": f"Valid share, {written.attrs['long_name']}"}
     return shown
 
@@ -362,7 +380,7 @@ def _derive_terrain(context: Context, dem: xr.DataArray, frame: _Frame) -> dict[
     for name in study.derived:
         described = GLOSSARY[name]
         terrain[name].attrs |= {"kind": described.kind, "total": described.total}
-        _write(context, name, terrain[name].chunk())
+        _write(context, name, terrain[name].chunk(), {})
         maps[name] = MapResult(
             terrain[_TERRAIN[name]],
             _TERRAIN_METHOD[name],
