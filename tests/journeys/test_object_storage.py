@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +133,10 @@ def headwater(
     home: Path, cloud: dict[str, str], place: str, results: str, *options: str, name: str = "Cloud"
 ) -> subprocess.CompletedProcess[str]:
     file = home / f"{results.rpartition('/')[2]}.toml"
-    file.write_text(STUDY.format(name=name, place=place, results=results))
+    text = STUDY.format(name=name, place=place, results=results)
+    if place.startswith("http"):  # a web server cannot be listed
+        text = text.replace(f'"{place}/p_*.nc"', f'["{place}/p_1.nc", "{place}/p_2.nc"]')
+    file.write_text(text)
     words = ["run", str(file), "--no-report", "--chunk-mb", "0.01", *options]
     return subprocess.run(
         [sys.executable, "-m", "headwater", *words],
@@ -229,3 +234,44 @@ def test_what_is_refused_before_anything_is_computed(
     assert closed.returncode == 5
     assert "storage refuses access to s3://outputs/closed" in closed.stderr
     assert not list(home.glob(".closed-results-*/grids"))
+
+
+class Ranges(SimpleHTTPRequestHandler):
+    """A web server that gives the parts of files that are asked for, as those of archives do."""
+
+    def do_GET(self) -> None:
+        path, asked = Path(self.translate_path(self.path)), self.headers.get("Range")
+        if asked is None or not path.is_file():
+            super().do_GET()
+            return
+        data = path.read_bytes()
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        start = int(first) if first else len(data) - int(last)
+        stop = int(last) + 1 if first and last else len(data)
+        part = data[start:stop]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+def test_inputs_on_a_web_server(home: Path, cloud: dict[str, str]) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(home)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place = f"http://127.0.0.1:{server.server_port}"
+    try:
+        done = headwater(home, cloud, place, "web")
+        gone = headwater(home, cloud, f"{place}/elsewhere", "gone")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert done.returncode == 0, done.stderr
+    ours = {name: data for name, data in here(home, "web").items() if "/" in name}
+    assert steps_of(ours) == steps_of(here(home))
+    assert gone.returncode == 3
+    assert f"there is nothing at {place}/elsewhere/sm.zarr" in gone.stderr

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from headwater.settings import Settings
 
-__all__ = ["Cluster", "blocks_that_kill", "lost_errors"]
+__all__ = ["Cluster", "blocks_that_kill", "each", "is_spread", "lost_errors"]
 
 _PATIENCE = 60
 """How long a scheduler that was lost, or a first worker, is waited for [s]."""
@@ -129,6 +129,60 @@ class Cluster:
         # without Bokeh there is no dashboard
         link = f"; dashboard {client.dashboard_link}" if client.dashboard_link else ""
         self.about = f"{count} on {where}{link}"
+
+
+def is_spread() -> bool:
+    """Whether the workers of a cluster compute what is computed now."""
+    return _client() is not None
+
+
+def _client() -> Any:
+    import dask
+
+    return getattr(dask.config.get("scheduler", None), "__self__", None)
+
+
+def each(act: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
+    """Apply a function to parts of a grid: here, or on the workers of the cluster of this run.
+
+    Parameters
+    ----------
+    act : callable
+        ``act(part)``: a function of a module, or a partial one that holds what all parts need;
+        lazy data in it are read by each part, so that none travel.
+    parts : iterable
+        Slices, or numbers of cells.
+
+    Yields
+    ------
+    object
+        What `act` returns, in the order of the parts.
+
+    Examples
+    --------
+    >>> list(each(abs, [-2, 3]))
+    [2, 3]
+    """
+    client = _client()
+    if client is None:
+        yield from map(act, parts)
+        return
+    held = client.submit(_same, act, pure=False)
+    futures = [client.submit(_apart, held, part, pure=False) for part in parts]
+    while futures:
+        yield futures.pop(0).result()
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _apart(act: Callable[[Any], Any], part: Any) -> Any:
+    """Do a part within one task of one thread: what is lazy in it is not spread once more."""
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        return act(part)
 
 
 def lost_errors() -> tuple[type[BaseException], ...]:

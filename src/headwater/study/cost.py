@@ -155,11 +155,11 @@ def estimate(study: Study, steps: Sequence[Step], settings: Settings | None = No
 
     Notes
     -----
-    Blocks, values and bytes are counted on the opened inputs, cut to area and period; the step
-    ``grids`` reads a quantity with a valid range twice: once to count impossible values, once to
-    align it. What the check and the overview look at, up to 48 blocks of each input, is not in it.
-    Tasks are three a block, and seconds those of daily cubes on one core for each value: both are
-    rough. Storage slower than the cores, and workers that start late, are not in them.
+    Blocks, values and bytes are counted on the opened inputs, cut to area and period. The few
+    blocks that the check looks at are not in it. Tasks are three a block, or a bundle of blocks
+    (:func:`headwater.study.bundles.bundled`), and seconds those of daily cubes on one core for each
+    value: both are rough. Storage slower than the cores, and workers that start late, are not in
+    them.
     """
     from headwater.study.checks import survey
 
@@ -173,7 +173,7 @@ def estimate(study: Study, steps: Sequence[Step], settings: Settings | None = No
     costs = []
     for step in wanted:
         if step.name == "grids":
-            costs.append(_of_grids(study, parts))
+            costs.append(_of_grids(parts))
         elif step.name in _SECONDS:
             costs.append(_of_variables(step.name, step.options(study) or {}, parts, cells))
     others = tuple(step.name for step in wanted if step.name not in _SECONDS)
@@ -191,14 +191,10 @@ def _part(study: Study, data: xr.DataArray, period: Any) -> xr.DataArray:
     return within if area is None else clip(within, area, margin=1)
 
 
-def _of_grids(study: Study, parts: Mapping[str, xr.DataArray]) -> Cost:
-    blocks = values = nbytes = 0
-    for name, part in parts.items():
-        ranged = any(map(math.isfinite, study.term(name).valid_range))
-        passes = 2 if ranged else 1
-        blocks += passes * math.prod(map(len, part.chunks or ()))
-        values += passes * part.size
-        nbytes += passes * part.nbytes
+def _of_grids(parts: Mapping[str, xr.DataArray]) -> Cost:
+    blocks = sum(math.prod(map(len, part.chunks or ())) for part in parts.values())
+    values = sum(part.size for part in parts.values())
+    nbytes = sum(part.nbytes for part in parts.values())
     fixed, each = _SECONDS["grids"]
     return Cost("grids", blocks, values, nbytes, fixed, each * values)
 

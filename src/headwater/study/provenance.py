@@ -30,7 +30,7 @@ _PACKAGES = (
     *("matplotlib", "jinja2", "pydantic"),
 )
 _WHOLE = 1_000_000_000
-_ENDS = 1_000_000
+_ENDS, _LEAST = 1_000_000, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ def checksum(path: Path) -> dict[str, Any]:
     -------
     dict
         ``bytes``, ``sha256``, and ``of``, which says what was hashed: ``"content"``; beyond 1 GB,
-        ``"size, time of change, first and last megabyte"`` of each file. By URL, what storage says
-        of names, sizes and states is hashed.
+        ``"size, time of change, first and last bytes"`` of each file, together a hundredth of it
+        and at most two megabytes. By URL, what storage says of names, sizes and states is hashed.
     """
     if is_url(path):
         return facts(path)
@@ -114,7 +114,7 @@ def checksum(path: Path) -> dict[str, Any]:
     for file in files:
         digest.update(file.relative_to(path).as_posix().encode())
         _feed(digest, file, whole=size <= _WHOLE)
-    of = "names and content" if size <= _WHOLE else "size, time of change, first and last megabyte"
+    of = "names and content" if size <= _WHOLE else "size, time of change, first and last bytes"
     return {"bytes": size, "of": of, "sha256": digest.hexdigest()}
 
 
@@ -125,9 +125,11 @@ def _feed(digest: Any, file: Path, *, whole: bool) -> None:
             return
         facts = file.stat()
         digest.update(f"{facts.st_size} {facts.st_mtime_ns}".encode())
-        digest.update(stream.read(_ENDS))
-        stream.seek(max(0, facts.st_size - _ENDS))
-        digest.update(stream.read(_ENDS))
+        # a store of thousands of files would else be read whole
+        ends = min(_ENDS, max(_LEAST, facts.st_size // 200))
+        digest.update(stream.read(ends))
+        stream.seek(max(stream.tell(), facts.st_size - ends))
+        digest.update(stream.read(ends))
 
 
 def input_checksums(study: Study) -> dict[str, dict[str, Any]]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 __all__ = ["in_blocks"]
+
+_MOST_TASKS = 2048
+"""Beyond it, a task works through several blocks one after another."""
 
 
 def in_blocks(function: Callable[..., xr.Dataset], *cubes: xr.DataArray) -> xr.Dataset:
@@ -25,15 +28,17 @@ def in_blocks(function: Callable[..., xr.Dataset], *cubes: xr.DataArray) -> xr.D
     first = next(cube for cube in cubes if hasattr(cube.data, "dask"))
     rows, columns = (_edges(first, dim) for dim in ("y", "x"))
 
-    def one(parts: tuple[xr.DataArray, ...]) -> xr.Dataset:
-        return function(*(part.compute(scheduler="synchronous") for part in parts))
+    def some(blocks: tuple[list[xr.DataArray], ...]) -> list[xr.Dataset]:
+        return [
+            function(*(part.compute(scheduler="synchronous") for part in parts)) for parts in blocks
+        ]
 
-    task = dask.delayed(one, pure=False)
-    tasks = [
-        [task(_Held([cube.isel(y=row, x=column) for cube in cubes])) for column in columns]
-        for row in rows
-    ]
-    grid = dask.compute(tasks)[0]
+    task = dask.delayed(some, pure=False)
+    blocks = [[cube.isel(y=row, x=column) for cube in cubes] for row in rows for column in columns]
+    share = -(-len(blocks) // _MOST_TASKS)
+    tasks = [task(_Held(blocks[at : at + share])) for at in range(0, len(blocks), share)]
+    maps = chain.from_iterable(dask.compute(tasks)[0])
+    grid = [[next(maps) for _ in columns] for _ in rows]
     joined: xr.Dataset = xr.combine_nested(
         grid,
         concat_dim=["y", "x"],

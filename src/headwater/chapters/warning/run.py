@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from headwater.chapters.warning import series
 from headwater.chapters.warning.options import WarningOptions
 from headwater.chapters.warning.series import Block, Calendar, WaterForm
 from headwater.errors import DataError
+from headwater.study.cluster import each
 from headwater.warning import (
     calibrate_thresholds,
     drought_class,
@@ -303,17 +305,12 @@ def watch_grid(
     Seen
     """
     parts, counts = [], []
-    seasons: tuple[int, ...] = ()
-    drought_seasons: tuple[int, ...] = ()
-    for block in series.blocks_of(green, water, plan.options.step, context.settings.chunk_mb):
-        cells, count, seasons = _watch_block(block, plan)
-        if block.water is not None:
-            dry, dry_count, drought_seasons = _drought_of(block.water, plan)
-            cells |= dry
-            count = pd.concat([count, dry_count])
+    rows = list(series.rows_of(green, water, plan.options.step, context.settings.chunk_mb))
+    for cells, count, *both in each(partial(_watch_rows, green, water, plan), rows):
         parts.append(cells)
         counts.append(count)
-        progress(min(1.0, block.rows.stop / green.sizes["y"]))
+        seasons, drought_seasons = both
+        progress(len(parts) / len(rows))
     width = green.sizes["x"]
     found = {
         name: np.concatenate(
@@ -331,6 +328,20 @@ def watch_grid(
     names = ["date", "quantity", "state"]
     shares = table.groupby(names, sort=False, as_index=False).sum()
     return Seen(found, shares.sort_values(names, kind="stable"), seasons, drought_seasons)
+
+
+def _watch_rows(
+    green: xr.DataArray, water: xr.DataArray | None, plan: Plan, rows: slice
+) -> tuple[dict[str, NDArray[Any]], pd.DataFrame, tuple[int, ...], tuple[int, ...]]:
+    """Read some rows and watch them, wherever that is."""
+    block = series.block_of(green, water, plan.options.step, rows)
+    cells, count, seasons = _watch_block(block, plan)
+    drought_seasons: tuple[int, ...] = ()
+    if block.water is not None:
+        dry, dry_count, drought_seasons = _drought_of(block.water, plan)
+        cells |= dry
+        count = pd.concat([count, dry_count])
+    return cells, count, seasons, drought_seasons
 
 
 def _watch_block(

@@ -23,6 +23,7 @@ __all__ = [
     "Calendar",
     "WaterForm",
     "averaged",
+    "block_of",
     "blocks_of",
     "calendar_of",
     "composites",
@@ -31,6 +32,7 @@ __all__ = [
     "named",
     "picked",
     "pooled_form",
+    "rows_of",
     "split_day",
     "water_of",
 ]
@@ -402,16 +404,62 @@ def blocks_of(
     ------
     Block
     """
-    times, starts = composites(green, step, own_times=own_times)
+    for rows in rows_of(green, water, step, megabytes, own_times=own_times):
+        yield block_of(green, water, step, rows, own_times=own_times)
+
+
+def rows_of(
+    green: xr.DataArray,
+    water: xr.DataArray | None,
+    step: int,
+    megabytes: float,
+    *,
+    own_times: bool | None = None,
+) -> Iterator[slice]:
+    """Divide the rows of a grid into blocks, as :func:`blocks_of` does.
+
+    Parameters
+    ----------
+    green, water, step, megabytes, own_times
+        As for :func:`blocks_of`.
+
+    Yields
+    ------
+    slice
+    """
+    times, _ = composites(green, step, own_times=own_times)
     longest = max(green.sizes["time"], water.sizes["time"] if water is not None else 0)
     # water is averaged over thirteen lags at the times of composites, in double precision
     per_row = 8 * green.sizes["x"] * (longest + 14 * len(times))
     height = int(min(max(1, megabytes * 4e6 // per_row), green.sizes["y"]))
     for first in range(0, green.sizes["y"], height):
-        rows = slice(first, first + height)
-        values = green.isel(y=rows).values.reshape(green.sizes["time"], -1)
-        own = None if water is None else _pentads(water.isel(y=rows))
-        yield Block(rows, times, averaged(values, starts).astype(np.float64), own)
+        yield slice(first, first + height)
+
+
+def block_of(
+    green: xr.DataArray,
+    water: xr.DataArray | None,
+    step: int,
+    rows: slice,
+    *,
+    own_times: bool | None = None,
+) -> Block:
+    """Read some rows of the grid.
+
+    Parameters
+    ----------
+    green, water, step, own_times
+        As for :func:`blocks_of`.
+    rows : slice
+
+    Returns
+    -------
+    Block
+    """
+    times, starts = composites(green, step, own_times=own_times)
+    values = green.isel(y=rows).values.reshape(green.sizes["time"], -1)
+    own = None if water is None else _pentads(water.isel(y=rows))
+    return Block(rows, times, averaged(values, starts).astype(np.float64), own)
 
 
 def picked(
