@@ -144,7 +144,9 @@ def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int])
             between = part.with_name(f"{part.name}.between")
             try:
                 _store(data, between, first, {})
-                _store(xr.open_zarr(between, decode_coords="all"), part, final, {})
+                # in final chunks, each read by one task
+                again = xr.open_zarr(between, decode_coords="all", chunks=dict(final))
+                _store(again, part, final, {})
             finally:
                 shutil.rmtree(between, ignore_errors=True)
     return Path(path)

@@ -8,7 +8,10 @@ from collections.abc import Collection, Hashable, Mapping
 from graphlib import TopologicalSorter
 from typing import Any
 
-__all__ = ["bundled"]
+__all__ = ["MOST_TASKS", "bundled"]
+
+MOST_TASKS = 2048
+"""Bundles of one computation of any size: what a scheduler bears, and workers share."""
 
 _INPUTS = 8
 """Results of other tasks that all tasks of a bundle may need, such as weights."""
@@ -86,11 +89,17 @@ def _homes(
 
 
 def _places(roots: Collection[Any], most: int) -> dict[Any, int]:
-    """Divide blocks by place, and those of a place by time."""
+    """Divide blocks by place, and those of a place by time: the axis that has most of them."""
+    at = {key: key[1:] if isinstance(key, tuple) else (0,) for key in roots}
+    axes = {}
+    for rank in {len(one) for one in at.values()}:
+        own = zip(*(one for one in at.values() if len(one) == rank), strict=True)
+        counts = [len(set(axis)) for axis in own]
+        axes[rank] = counts.index(max(counts))
     columns: defaultdict[Any, defaultdict[Any, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for key in roots:
-        _, *at = key if isinstance(key, tuple) else (key, 0)
-        columns[tuple(at[1:])][at[0]].append(key)
+    for key, one in at.items():
+        axis = axes[len(one)]
+        columns[(len(one), *one[:axis], *one[axis + 1 :])][one[axis]].append(key)
     longest = max(map(len, columns.values()))
     wanted = -(-sum(map(len, columns.values())) // most)
     # Dask adds up in trees whose branches have 2 or 16 leaves

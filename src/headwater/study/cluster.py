@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from headwater.errors import ClusterError
 from headwater.installation import install_hint
 from headwater.storage import is_there
-from headwater.study.bundles import bundled
+from headwater.study.bundles import MOST_TASKS, bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,8 +30,6 @@ _ANSWER = 10
 _BLOCKS = 10
 """Blocks that a worker must have room for: beyond a tenth of it, memory outruns spilling
 (https://github.com/dask/distributed/issues/6110)."""
-_MOST_TASKS = 2048
-"""Tasks that read, in one computation of any size: what a scheduler bears, and workers share."""
 _SAME = ("headwater", "dask", "distributed", "numpy", "numba", "xarray", "zarr", "cloudpickle")
 """Packages whose versions must agree, or values would change with the worker, or not travel."""
 _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "FSSPEC_", "GS_")
@@ -201,7 +199,7 @@ def lost_errors() -> tuple[type[BaseException], ...]:
 def _get(client: Any, graph: Any, keys: Any, **options: Any) -> Any:
     """Compute a graph on a cluster, in few tasks; a method of its client, as xarray looks for."""
     tasks = graph if isinstance(graph, dict) else graph.__dask_graph__()
-    return client.get(bundled(tasks, keys, _MOST_TASKS), keys, **options)
+    return client.get(bundled(tasks, keys, MOST_TASKS), keys, **options)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ProblemsError
 from headwater.settings import Settings, resolve
+from headwater.study.bundles import MOST_TASKS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,6 +33,8 @@ _TASK = 1e-3
 """What a task costs the scheduler [s], https://distributed.dask.org/en/stable/efficiency.html."""
 _TASKS = 3
 """Tasks of a block: it is read, computed and written or joined with others."""
+_BUNDLE = 6
+"""Tasks of a bundle of blocks: itself, and what joins its sums and samples with others."""
 _BASE_MB, _BLOCKS = 320.0, 20
 """Memory of a worker before it computes [MB], and blocks that it holds at its most."""
 
@@ -51,6 +54,8 @@ class Cost:
         Their size before compression [bytes].
     fixed, spread : float
         CPU time that more workers do not shorten, and that they share [s].
+    variables : int
+        How many are read, each in a computation of its own.
     """
 
     step: str
@@ -59,6 +64,12 @@ class Cost:
     nbytes: int
     fixed: float
     spread: float
+    variables: int = 1
+
+    @property
+    def tasks(self) -> int:
+        """Tasks that the scheduler will have: of blocks, or of bundles of them."""
+        return min(_TASKS * self.blocks, _BUNDLE * MOST_TASKS * self.variables)
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ class Estimate:
     @cached_property
     def tasks(self) -> int:
         """Tasks that the scheduler will have."""
-        return _TASKS * sum(cost.blocks for cost in self.costs)
+        return sum(cost.tasks for cost in self.costs)
 
     @cached_property
     def memory_mb(self) -> float:
@@ -196,7 +207,7 @@ def _of_grids(parts: Mapping[str, xr.DataArray]) -> Cost:
     values = sum(part.size for part in parts.values())
     nbytes = sum(part.nbytes for part in parts.values())
     fixed, each = _SECONDS["grids"]
-    return Cost("grids", blocks, values, nbytes, fixed, each * values)
+    return Cost("grids", blocks, values, nbytes, fixed, each * values, len(parts))
 
 
 def _of_variables(
@@ -215,4 +226,4 @@ def _of_variables(
     blocks = sum(math.prod(map(len, part.chunks or ())) for part in moving.values())
     nbytes = sum(part.sizes["time"] * cells * part.dtype.itemsize for part in moving.values())
     fixed, each = _SECONDS[name]
-    return Cost(name, blocks, values, nbytes, fixed, each * values)
+    return Cost(name, blocks, values, nbytes, fixed, each * values, len(moving))

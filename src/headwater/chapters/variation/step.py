@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -267,8 +267,17 @@ def _kept(context: Context, data: xr.Dataset, store: Path, *, keep: bool = True)
     if keep or not small:
         # small blocks, for what is computed from them holds many at once
         side = max(1, int((block / _SMALLER / 8 / data.sizes["time"]) ** 0.5))
-        write_zarr(data, store, chunks={"time": -1, "y": side, "x": side})
+        cells = {dim: _dividing(data.chunksizes.get(dim, ()), side) for dim in ("y", "x")}
+        write_zarr(data, store, chunks={"time": -1, **cells})
     return data if small else xr.open_zarr(store, decode_coords="all")
+
+
+def _dividing(blocks: Sequence[int], most: int) -> int:
+    """Choose a length that divides blocks, so that each is cut by itself; `most` where none is."""
+    if len(blocks) < 2:
+        return most
+    fitting = (n for n in range(min(most, blocks[0]), most // 2, -1) if blocks[0] % n == 0)
+    return next(fitting, most)
 
 
 def _describe(
