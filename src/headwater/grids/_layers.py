@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["Layer", "Wish", "read_centres", "read_layers"]
 
 
+_CUT = 2
+"""Stored blocks up to so many times the size asked for are read whole."""
 _EXPERIMENTS = 2
 
 
@@ -327,6 +329,9 @@ def _blocks(raw: xr.Variable, axes: dict[str, str], chunk_mb: float) -> dict[str
     if time and step > max(maps, 1):  # long blocks in the file: cut them in space
         cells = max(int(limit // min(step, sizes[time])), 1)
         rows = min(stored.get(y, 1), sizes[y])
+        own = rows * min(stored.get(x, 1), sizes[x])
+        # each part of a stored block that is cut reads all of it
+        cells = own if cells < own <= _CUT * cells else cells
         columns = min(max(cells // rows, 1), sizes[x])
         return blocks | {time: step, y: max(cells // columns, 1), x: columns}
     if maps:
