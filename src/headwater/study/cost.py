@@ -23,12 +23,12 @@ __all__ = ["Cost", "Estimate", "WORKERS", "estimate"]
 WORKERS = (1, 10, 100, 1000)
 """Numbers of workers of one thread for which hours are given."""
 _SECONDS = {
-    "grids": (2.4, 7.1e-9),
+    "grids": (2.4, 20e-9),
     "variation": (3.8, 37.5e-9),
     "correlation": (2.0, 43e-9),
 }
 """Of each step that spreads over workers: CPU time that is always there [s], and for each value of
-its variables [s]: of daily cubes of 5 and 757 million values (benchmarks/cluster_estimate.py)."""
+its variables [s]: of daily cubes of 19 to 757 million values (docs/howto/cluster.md)."""
 _TASK = 1e-3
 """What a task costs the scheduler [s], https://distributed.dask.org/en/stable/efficiency.html."""
 _TASKS = 3
