@@ -25,7 +25,7 @@ WORKERS = (1, 10, 100, 1000)
 _SECONDS = {
     "grids": (2.4, 20e-9),
     "variation": (3.8, 37.5e-9),
-    "correlation": (2.0, 43e-9),
+    "correlation": (1.2, 42e-9),
 }
 """Of each step that spreads over workers: CPU time that is always there [s], and for each value of
 its variables [s]: of daily cubes of 19 to 757 million values (docs/howto/cluster.md)."""
