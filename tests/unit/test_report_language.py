@@ -53,6 +53,15 @@ def test_numbers_pass_names_stay_and_the_unknown_is_remembered():
     assert list(here.missing) == ["Quite another sentence."]
 
 
+def test_units_that_are_words_are_translated_within_sentences(chinese):
+    said = chinese(
+        "Trend of the area mean by year: −0.1 m³ m⁻³ year⁻¹ (too few years for an "
+        "interval, Mann-Kendall p = 1, n = 5 years)."
+    )
+    assert "m⁻³ 年⁻¹" in said
+    assert "year" not in said
+
+
 def test_a_head_of_a_column_may_mean_another_thing_than_a_factor(chinese):
     assert (chinese("slope"), chinese.head("slope")) == ("坡度", "斜率")
 

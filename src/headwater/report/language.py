@@ -32,6 +32,8 @@ _NO_WORDS = re.compile(
 _NUMBERS = frozenset("nkyctp")
 """Names of what stands in braces that is a number, which keeps templates apart."""
 _NUMBER = r"[+−-]?\d[\d\u202f\u00a0 .,–-]*%?"
+_PER_YEAR = "year⁻¹"
+"""The one unit that is a word."""
 _SPECIFIC = 16
 """Fixed letters from which on a template fits although a name in its braces is unknown."""
 _DEPTH = 6
@@ -86,7 +88,8 @@ class Translator:
             return text
         if text not in self._known:
             exact = self.words.get(" ".join(text.split()))
-            self._known[text] = exact if exact is not None else self._in_parts(text)
+            said = exact if exact is not None else self._in_parts(text)
+            self._known[text] = said.replace(_PER_YEAR, self.words.get(_PER_YEAR, _PER_YEAR))
         return self._known[text]
 
     def word(self, text: str) -> str:
