@@ -154,6 +154,15 @@ def test_overpasses_are_matched_in_local_solar_time(truth, tmp_path: Path) -> No
     assert min(early, late) < daily < max(early, late)
 
 
+def test_dates_without_hours_are_not_of_an_overpass(truth, tmp_path: Path) -> None:
+    path = tmp_path / "daily.csv"
+    stations(truth, hours=(0,)).to_csv(path, index=False)
+    with pytest.raises(DataError, match="dates without hours at P0, P1, P3"):
+        compare_with_stations(
+            product(truth, 0.0), path, Comparison(overpass=(6.0,)), rng=np.random.default_rng(1)
+        )
+
+
 def ismn(folder: Path, truth: np.ndarray) -> Path:
     home = folder / "ISMN" / "NET" / "S1"
     home.mkdir(parents=True)

@@ -328,6 +328,7 @@ def _at_overpass(data: pd.DataFrame, places: pd.DataFrame, options: Comparison) 
     """Average what each station measured around the satellite's local solar hours of a day."""
     from headwater.validation.matching import match_times
 
+    _check_hours(data)
     first, last = (pick(data["time"]).floor("D") for pick in (min, max))
     days = pd.date_range(first, last, freq="D")
     columns = {}
@@ -348,6 +349,17 @@ def _at_overpass(data: pd.DataFrame, places: pd.DataFrame, options: Comparison) 
             )
         columns[station] = pd.DataFrame(found).mean(axis=0).to_numpy()
     return pd.DataFrame(columns, index=days)
+
+
+def _check_hours(data: pd.DataFrame) -> None:
+    """Refuse measurements without a time of day: none is known to be of the overpass."""
+    dated = (data["time"] == data["time"].dt.floor("D")).groupby(data["station"]).all()
+    if dated.any():
+        raise DataError(
+            "an overpass is compared with measurements of its hour",
+            found=f"dates without hours at {', '.join(map(str, dated.index[dated][:5]))}",
+            do="Leave the overpass out to compare means of days, or give times of measurements",
+        )
 
 
 def _no_days(product: pd.DataFrame, data: pd.DataFrame) -> DataError:
