@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Reference",
+    "check_hours",
     "daily_reference",
     "is_address",
     "read_reference",
@@ -151,6 +152,28 @@ def without_password(address: str) -> str:
     'postgresql://reserve@db.example/network'
     """
     return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1@", address)
+
+
+def check_hours(data: pd.DataFrame) -> None:
+    """Refuse measurements without a time of day: none is known to be of an overpass.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Of a :class:`Reference`.
+
+    Raises
+    ------
+    DataError
+        If all measurements of a station are dated at midnight.
+    """
+    dated = (data["time"] == data["time"].dt.floor("D")).groupby(data["station"]).all()
+    if dated.any():
+        raise DataError(
+            "an overpass is compared with measurements of its hour",
+            found=f"dates without hours at {', '.join(map(str, dated.index[dated][:5]))}",
+            do="Leave the overpass out to compare means of days, or give times of measurements",
+        )
 
 
 def reference_stamp(path: str | Path) -> dict[str, Any]:

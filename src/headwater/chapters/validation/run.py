@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from headwater.chapters.validation.reference import Reference, read_reference
+from headwater.chapters.validation.reference import Reference, check_hours, read_reference
 from headwater.errors import DataError, StudyError, nearest
 from headwater.tables.options import DEFAULTS, ReadingOptions
 
@@ -328,7 +328,7 @@ def _at_overpass(data: pd.DataFrame, places: pd.DataFrame, options: Comparison) 
     """Average what each station measured around the satellite's local solar hours of a day."""
     from headwater.validation.matching import match_times
 
-    _check_hours(data)
+    check_hours(data)
     first, last = (pick(data["time"]).floor("D") for pick in (min, max))
     days = pd.date_range(first, last, freq="D")
     columns = {}
@@ -349,17 +349,6 @@ def _at_overpass(data: pd.DataFrame, places: pd.DataFrame, options: Comparison) 
             )
         columns[station] = pd.DataFrame(found).mean(axis=0).to_numpy()
     return pd.DataFrame(columns, index=days)
-
-
-def _check_hours(data: pd.DataFrame) -> None:
-    """Refuse measurements without a time of day: none is known to be of the overpass."""
-    dated = (data["time"] == data["time"].dt.floor("D")).groupby(data["station"]).all()
-    if dated.any():
-        raise DataError(
-            "an overpass is compared with measurements of its hour",
-            found=f"dates without hours at {', '.join(map(str, dated.index[dated][:5]))}",
-            do="Leave the overpass out to compare means of days, or give times of measurements",
-        )
 
 
 def _no_days(product: pd.DataFrame, data: pd.DataFrame) -> DataError:

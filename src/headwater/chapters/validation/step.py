@@ -46,7 +46,7 @@ def _options(study: Study) -> Mapping[str, Any] | None:
 
 
 def _read_tables(study: Study) -> str | None:
-    from headwater.chapters.validation.reference import read_reference
+    from headwater.chapters.validation.reference import check_hours, read_reference
 
     options = study.validation
     if options is None:
@@ -57,6 +57,8 @@ def _read_tables(study: Study) -> str | None:
         flags=options.flags,
         reading=options.reading or ReadingOptions(),
     )
+    if options.overpass:
+        check_hours(found.data)
     first, last = found.data["time"].min(), found.data["time"].max()
     notes = " ".join(found.cautions)
     return (
