@@ -61,17 +61,21 @@ def test_the_cf_checker_finds_nothing_in_results(tmp_path: Path) -> None:
                 np.ones((2, *grid.shape)),
                 {"long_name": "Mean", "units": "m3 m-3", "cell_methods": "time: mean"},
             ),
+            "theta": (("time", "y", "x"), np.full((3, *grid.shape), 0.25), {"units": "m3 m-3"}),
         },
-        {**coords, "year": [2015, 2016]},
+        {**coords, "year": [2015, 2016], "time": pd.date_range("2015-01-01", periods=3)},
     )
-    path = write_netcdf(maps, tmp_path / "maps.nc")
+    packing = {"dtype": "int16", "_FillValue": -32768, "scale_factor": np.float32(2**-10)}
+    path = write_netcdf(maps, tmp_path / "maps.nc", encoding={"theta": packing})
     out = tmp_path / "out.json"
     subprocess.run([sys.executable, "-c", _CHECK, str(path), str(out)], check=True)
     found = json.loads(out.read_text())
     found = found.get("cf:1.11", found)
     kinds = ("high_priorities", "medium_priorities", "low_priorities")
     assert [words for kind in kinds for each in found[kind] for words in each["msgs"]] == []
-    again = xr.load_dataset(path)["trend_class"]
+    written = xr.load_dataset(path)
+    again = written["trend_class"]
+    assert (written["theta"].dtype, written["theta"].encoding["dtype"]) == ("float32", "int16")
     np.testing.assert_array_equal(again, classes)
 
 

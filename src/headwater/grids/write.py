@@ -32,7 +32,12 @@ _NO_CF_UNITS = ("day of year",)
 _ATTRIBUTES = {"Conventions": "CF-1.11", "history": f"Written by Headwater {__version__}"}
 
 
-def write_netcdf(data: xr.Dataset, path: str | Path) -> Path:
+def write_netcdf(
+    data: xr.Dataset,
+    path: str | Path,
+    *,
+    encoding: Mapping[Hashable, Mapping[str, Any]] | None = None,
+) -> Path:
     """Write a Dataset as compressed CF NetCDF-4, block by block.
 
     Parameters
@@ -41,6 +46,8 @@ def write_netcdf(data: xr.Dataset, path: str | Path) -> Path:
         Maps or cubes, with ``spatial_ref`` where they lie on a grid.
     path : path
         Replaced if it exists; its folder must exist.
+    encoding : mapping, optional
+        By variable, type, fill, scale and chunks as of xarray; default: values as they are.
 
     Returns
     -------
@@ -60,10 +67,11 @@ def write_netcdf(data: xr.Dataset, path: str | Path) -> Path:
     ...     write_netcdf(maps, Path(folder) / "n.nc").name
     'n.nc'
     """
-    packed = {"zlib": True, "complevel": 4}
-    encoding = {name: packed for name, v in data.data_vars.items() if v.ndim}
+    packed: dict[str, Any] = {"zlib": True, "complevel": 4}
+    given = encoding or {}
+    own = {name: {**packed, **given.get(name, {})} for name, v in data.data_vars.items() if v.ndim}
     with _whole(Path(path)) as part:
-        _in_cf_words(_prepared(data, encoding)).to_netcdf(part, engine="h5netcdf")
+        _in_cf_words(_prepared(data, own)).to_netcdf(part, engine="h5netcdf")
     return Path(path)
 
 
@@ -348,6 +356,7 @@ def _prepared(data: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]]) -> 
     """CF attributes, an encoding, and a grid mapping on every variable that lies on the grid."""
     prepared = data.copy().assign_attrs(_ATTRIBUTES | {"title": _title(data)} | data.attrs)
     _link_bounds(prepared)
+    scalars = {str(name) for name, coordinate in data.coords.items() if coordinate.ndim == 0}
     for name, variable in prepared.variables.items():
         kept = {key: variable.encoding[key] for key in _TIMES if key in variable.encoding}
         variable.encoding = kept | dict(encoding.get(name, {}))
@@ -359,8 +368,9 @@ def _prepared(data: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]]) -> 
         ):
             variable.encoding["grid_mapping"] = "spatial_ref"
         if variable.dtype.kind == "f":
-            variable.encoding["_FillValue"] = np.nan if name in data.data_vars else None
-        _as_cf(variable, str(name), {*map(str, data.dims), *map(str, data.coords)})
+            fill = np.nan if name in data.data_vars else None
+            variable.encoding.setdefault("_FillValue", fill)
+        _as_cf(variable, str(name), {*map(str, variable.dims), *scalars})
     return prepared
 
 
@@ -397,6 +407,8 @@ def _in_cf_words(data: xr.Dataset) -> xr.Dataset:
             attrs |= {f"{_OWN}flag_meanings": meanings, "flag_meanings": plain}
         if "temperature" in str(attrs.get("standard_name", "")):
             attrs["units_metadata"] = "temperature: on_scale"
+        if name == "time" and variable.dtype.kind in "MO":
+            attrs |= {"standard_name": "time", "units_metadata": "leap_seconds: none"}
         named = {"long_name", "standard_name"} & attrs.keys()
         if variable.ndim and not named and name not in bounds:
             attrs["long_name"] = str(name).replace("_", " ").capitalize()

@@ -22,7 +22,6 @@ __all__ = ["write_demo"]
 
 _MISSING = -9999
 _ZERO_CELSIUS = 273.15
-_PACKED = {"zlib": True, "complevel": 4}
 # Powers of two, since what such steps round still compresses as float32. Each rounds by less than
 # a thirtieth of the noise, or of the variation from day to day.
 _STEP = {"soil_moisture": 2**-10, "ndvi": 2**-10, "temperature": 2**-4, "precipitation": 2**-4}
@@ -231,10 +230,11 @@ def _packing(name: str, offset: float | None = None) -> dict[str, Any]:
 
 
 def _write_packed(values: xr.DataArray, path: Path, *, offset: float | None = None) -> None:
+    from headwater.grids import write_netcdf
+
     blocks = (min(73, values.sizes["time"]), *values.shape[1:])
-    encoding = {**_packing(str(values.name), offset), **_PACKED, "chunksizes": blocks}
-    packed = _as_dataset(values)
-    packed.to_netcdf(path, engine="h5netcdf", encoding={str(values.name): encoding})
+    encoding = {**_packing(str(values.name), offset), "chunksizes": blocks}
+    write_netcdf(_as_dataset(values), path, encoding={str(values.name): encoding})
 
 
 def _write_maps(here: VirtualHeadwater, data: Path) -> None:
@@ -293,6 +293,8 @@ def _write_raster(values: xr.DataArray, path: Path, *, missing: float) -> None:
 
 
 def _write_truth(here: VirtualHeadwater, data: Path) -> None:
+    from headwater.grids import write_netcdf
+
     here.samples.to_csv(data / "samples.csv", index=False, lineterminator="\n")
     truth = here.truth
     truth.fractions.to_csv(data / "truth_fractions.csv", index=False, lineterminator="\n")
@@ -303,13 +305,5 @@ def _write_truth(here: VirtualHeadwater, data: Path) -> None:
         "noise": json.dumps(dict(truth.noise)),
         "drivers": json.dumps(dict(truth.drivers)),
     }
-    placed = _PACKED | {"grid_mapping": "spatial_ref"}
-    encoding = {
-        name: placed if {"y", "x"} <= set(field.dims) else _PACKED
-        for name, field in truth.fields.data_vars.items()
-        if field.ndim
-    }
-    encoding["soil_moisture"] = _packing("soil_moisture") | placed
-    truth.fields.assign_attrs(facts).to_netcdf(
-        data / "truth.nc", engine="h5netcdf", encoding=encoding
-    )
+    fields = truth.fields.assign_attrs(facts)
+    write_netcdf(fields, data / "truth.nc", encoding={"soil_moisture": _packing("soil_moisture")})
