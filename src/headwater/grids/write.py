@@ -442,6 +442,10 @@ def _store(
     """Write in chunks of these lengths, and compute what goes beside in the same pass."""
     dask: Any = import_module("dask")
     prepared = _prepared(data.chunk(dict(lengths)), _squeezed(data, lengths))
+    spread = hasattr(dask.config.get("scheduler", None), "__self__")
+    if not beside and not spread:  # in threads, xarray's own writing holds less at a time
+        prepared.to_zarr(path, mode="w", zarr_format=2)
+        return {}
     # blocks are written by tasks of our own, all else with the heads
     prepared = prepared.assign_coords({name: c.load() for name, c in prepared.coords.items()})
     prepared.to_zarr(path, mode="w", zarr_format=2, compute=False)
