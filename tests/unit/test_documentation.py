@@ -31,6 +31,7 @@ def pages() -> list[Path]:
 
 def commands(text: str) -> list[str]:
     """Every call of our program in a page, without its comments."""
+    text = text.replace("\\\n", " ")
     lines = [line.strip() for block in FENCE.findall(text) for line in block.splitlines()]
     lines += [line.strip() for line in INDENTED.findall(text)]
     lines += INLINE.findall(text)

@@ -262,8 +262,8 @@ def likely_fractions(part: MixingPart, *, rng: np.random.Generator) -> Answer:
         return Answer(refusals=(DataError(words, found=refusal.found, do=refusal.do),))
     moved = fit.sources.assign(period=part.label)
     moved.attrs["units"] = {"shift": "sd"}
-    words = (*fit.cautions, _NEAR_EDGE) if (table["fraction"] < _EDGE).any() else fit.cautions
-    likely = replace(fit, sources=None, data=table, cautions=words)
+    near = (_NEAR_EDGE,) if (table["fraction"] < _EDGE).any() else ()
+    likely = replace(fit, sources=None, data=table, cautions=(*fit.cautions, *near))
     return Answer(
         (
             Finding("mixing-likelihood", likely, part.placed(table)),
