@@ -137,7 +137,7 @@ class TestResourcePaths:
         assert service.get(f"{one('Datastreams', ids)}/unitOfMeasurement/symbol") == {
             "symbol": "m3 m-3"
         }
-        assert service.call("GET", f"{one('Observations', ids)}/result/$value").text == "0.0"
+        assert service.call("GET", f"{one('Observations', ids)}/result/$value").text == "0"
 
     def test_a_property_that_is_null_has_no_content(self, service, ids):
         assert service.call("GET", f"{one('Observations', ids)}/validTime").status_code == 204
