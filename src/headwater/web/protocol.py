@@ -24,6 +24,8 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 """Linger for no time: closing resets the connection."""
 _FAREWELL = 2.0
 """Seconds for which what still comes is thrown away, so that the answer can be read."""
+_THROWN = 16_000_000
+"""Most that is thrown away [bytes]."""
 
 
 class _PatientTransport:
@@ -36,6 +38,7 @@ class _PatientTransport:
     def __init__(self, transport: asyncio.Transport, sending: Callable[[], bool]) -> None:
         self._transport, self._sending = transport, sending
         self.leaving: asyncio.TimerHandle | None = None
+        self._thrown = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -53,6 +56,12 @@ class _PatientTransport:
         self.leaving = loop.call_later(_FAREWELL, self._transport.abort)
         self._transport.write_eof()
         self._transport.resume_reading()
+
+    def throw_away(self, data: bytes) -> None:
+        """Pass over what still comes, unless it is too much."""
+        self._thrown += len(data)
+        if self._thrown > _THROWN:
+            self._transport.abort()
 
 
 class ImpatientProtocol(H11Protocol):
@@ -77,6 +86,7 @@ class ImpatientProtocol(H11Protocol):
         """Take what came, and say what must come next."""
         transport: Any = self.transport
         if transport.leaving is not None:
+            transport.throw_away(data)
             return
         super().data_received(data)
         if self._receiving_body():
