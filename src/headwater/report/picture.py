@@ -168,7 +168,9 @@ def _rasterize_maps(figure: Figure) -> None:
 
 def _hold_labels_of_maps(figure: Figure) -> None:
     """Compress the layout where axes keep their shape: plain layout would cut their labels off."""
-    if _has_maps(figure):
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    grids = {place.get_gridspec() for place in places if place is not None}
+    if _has_maps(figure) and len(grids) == 1:  # of several, matplotlib compresses none
         figure.set_layout_engine("compressed")
 
 
