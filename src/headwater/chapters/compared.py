@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from headwater.grids.plots import unit_label
 from headwater.report.section import Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def _of_variation(results: Mapping[str, Any]) -> Iterator[Row]:
     if line and plain and honest and np.isfinite([line["value"], honest["value"]]).all():
         yield _row(
             "Trend of the area mean",
-            f"{_number(line['value'])}, p = {line['p']:.2g}",
-            f"{_number(honest['value'])}, p = {honest['p']:.2g}",
+            f"{_number(line['value'])} {unit_label(line['units'])}, p = {line['p']:.2g}",
+            f"{_number(honest['value'])} {unit_label(honest['units'])}, p = {honest['p']:.2g}",
             "Least squares follow single years, and their p takes years as independent; Sen's "
             "slope with Mann-Kendall's test does neither, and the interval belongs to it.",
         )
