@@ -84,7 +84,9 @@ class RestorationOptions(BaseModel):
     fencing_years: dict[str, float] = Field(
         {}, description="Yours [years], by altitude; no default."
     )
-    language: Literal["en", "zh"] = Field("en", description="Of the names of measures.")
+    language: Literal["en", "zh"] | None = Field(
+        None, description="Of the names of measures; default: that of the report."
+    )
 
     @model_validator(mode="after")
     def _check_bands(self) -> Self:

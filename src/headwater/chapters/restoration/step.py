@@ -52,7 +52,14 @@ def _options(study: Study) -> Mapping[str, Any] | None:
             found="no elevation",
             do="Add [inputs.elevation]",
         )
-    return {**options.model_dump(mode="json"), "growing_season": study.growing_season}
+    own = {"growing_season": study.growing_season, "language": _language(study)}
+    return options.model_dump(mode="json") | own
+
+
+def _language(study: Study) -> str:
+    """Language of the names of measures: that of the report, unless asked for."""
+    asked = study.restoration.language if study.restoration is not None else None
+    return asked or study.report.language
 
 
 def _read(study: Study) -> str | None:
@@ -231,10 +238,8 @@ def _worked_on(context: Context, plan: Plan) -> Plan:
 def _write(context: Context, plan: Plan) -> None:
     from headwater.restoration import save_plan, write_plan
 
-    options = context.study.restoration
-    assert options is not None
     for suffix in ("xlsx", "gpkg", "html"):
-        write_plan(plan, context.folder / f"plan.{suffix}", language=options.language)
+        write_plan(plan, context.folder / f"plan.{suffix}", language=_language(context.study))
     save_plan(plan, context.folder / "plan.geojson")
 
 
@@ -252,7 +257,7 @@ def _results(
 
     options = context.study.restoration
     assert options is not None
-    table = plan_table(plan, language=options.language)
+    table = plan_table(plan, language=_language(context.study))
     table.attrs["year"] = plan.year
     found: dict[str, Result] = {
         "plan": PlanTable(
