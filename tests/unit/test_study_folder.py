@@ -122,7 +122,7 @@ def test_a_large_file_is_summed_by_its_ends(tmp_path: Path) -> None:
     with file.open("wb") as stream:
         stream.truncate(1_000_000_001)
     before = checksum(file)
-    assert before["of"] == "size, time of change, first and last megabyte"
+    assert before["of"] == "size, time of change, first and last bytes"
     with file.open("r+b") as stream:
         stream.seek(-1, os.SEEK_END)
         stream.write(b"x")
