@@ -18,10 +18,10 @@ demo-platform: $(VENV)/installed
 	$(BIN)/headwater demo-platform --out headwater-demo-platform
 
 test: $(VENV)/installed-test lint front-end
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fast: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from headwater.installation import requirements
 HEADWATER = Path(sys.executable).with_name("headwater")
 PATIENCE = 120.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = pytest.mark.slow
 
 
 def headwater(*words: str | Path, at: Path) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from headwater.study.satellite_demo import write_satellite_demo
 HEADWATER = Path(sys.executable).with_name("headwater")
 KEYS = 'trees = 10\nrows = 800\nlearners = ["forest"]\nstations = "stations.csv"\n'
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = pytest.mark.slow
 
 
 def headwater(*words: str | Path, at: Path) -> subprocess.CompletedProcess[str]:

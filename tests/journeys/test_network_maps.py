@@ -23,7 +23,7 @@ from headwater.virtual import make_headwater
 DAYS = pd.date_range("2020-06-10", "2020-07-20")
 SILENT = "S3"
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = pytest.mark.slow
 
 
 def headwater(*words, fails=0):

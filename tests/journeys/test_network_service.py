@@ -258,7 +258,6 @@ def test_the_examples_of_the_page_work_as_they_stand(serve, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.xdist_group("browser")
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_live_page_lives(serve, tmp_path):
     from playwright.sync_api import sync_playwright

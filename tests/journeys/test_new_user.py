@@ -22,7 +22,6 @@ CHAPTERS = ("Study area and data", "Methods", "What to distrust")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
-    pytest.mark.xdist_group("journey"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
 
