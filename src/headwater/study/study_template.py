@@ -172,6 +172,7 @@ _EXAMPLES = {
     "restoration.fertiliser_rate": '{ "3000-3500" = 60 }',
     "restoration.fencing_years": '{ "3000-3500" = 5 }',
     "restoration.infiltration": "5.0",
+    "restoration.language": '"zh"',
     "vegetation.ndvi": '"ndvi"',
     "vegetation.water": '"soil_moisture"',
     "vegetation.demand": '"potential_evapotranspiration"',
