@@ -143,6 +143,22 @@ def test_an_alert_of_a_silenced_station_stays_in_the_list(store):
     assert len(list_alerts(store)) == 1
 
 
+def test_data_that_come_after_a_silence_are_silenced_as_of_their_time(store):
+    wanted = rules(hook={"kind": "webhook", "url": "http://127.0.0.1:9/none"})
+    filled(store, [0.3, 0.09, 0.08])
+    with store.transaction(read_only=True) as session:
+        now = session.clock()
+    until = START + 100 * HOUR
+    id = add_silence(store, reason="probe is being moved", until=now + HOUR, station="Meadow")
+    with store.transaction() as session:
+        session.execute("UPDATE alert_silences SET expires = ? WHERE id = ?", (until, id))
+    assert until < now
+    assert len(evaluate(store, wanted)) == 1
+    with store.transaction(read_only=True) as session:
+        waiting = session.rows("SELECT count(*) FROM alert_outbox WHERE status = 'waiting'")
+    assert waiting == [(0,)]
+
+
 def test_a_webhook_that_fails_is_asked_again_with_the_same_key(store, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("s3cret\n")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import AlertRule, Rules
-from headwater.network.store.protocol import Session, Store
+from headwater.alerts.silences import read_silences, silence_of
+from headwater.network.store.protocol import Store
 from headwater.network.times import iso
 
 __all__ = ["escalate"]
@@ -42,11 +41,12 @@ def escalate(store: Store, rules: Rules, *, now: int | None = None) -> list[str]
     drafts = list[Draft]()
     with store.transaction(actor="alerts") as session:
         time = session.clock() if now is None else now
+        silences = read_silences(session)
         for key, name, headline, raised, station in session.rows(_OPEN):
             rule = by_name.get(name)
             if rule is None or not _due(rule, time - raised):
                 continue
-            if _silenced(session, name, station or "", time):
+            if silence_of(silences, name, station or "", time) is not None:
                 continue
             words = {
                 "kind": "escalated",
@@ -67,8 +67,3 @@ def _due(rule: AlertRule, age: int) -> bool:
     if rule.escalate_after is None or not rule.escalate_to:
         return False
     return rule.escalate_after * SECOND <= age <= rule.max_age * SECOND
-
-
-def _silenced(session: Session, rule: str, station: str, time: int) -> bool:
-    rows = session.rows("SELECT rule, station FROM alert_silences WHERE expires > ?", (time,))
-    return any(fnmatchcase(rule, one) and fnmatchcase(station, two) for one, two in rows)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from headwater.alerts.lifecycle import INACTIVE, AlertState, Message, Reading, advance
 from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import AlertRule, Rules
+from headwater.alerts.silences import Silence, read_silences, silence_of
 from headwater.errors import InputError
 from headwater.network.inventory import Stream, list_series
 from headwater.network.quality.flags_json import bits_of, doubted
@@ -91,8 +91,8 @@ def evaluate(store: Store, rules: Rules, *, now: int | None = None) -> list[Aler
             if rule.watches(stream.thing, stream.role, stream.depth)
         ]
         fresh = _fresh_readings(session, places)
-        silences = session.rows(_SILENCES, (clock,))
-        case, moved = _Case(session, rules, silences), list[tuple[_Place, AlertState]]()
+        case = _Case(session, rules, read_silences(session))
+        moved = list[tuple[_Place, AlertState]]()
         for place in places:
             state = place.before
             for reading in (*fresh(place), Reading(clock)):
@@ -134,7 +134,7 @@ class _Case:
 
     session: Session
     rules: Rules
-    silences: Sequence[Sequence[Any]]
+    silences: Sequence[Silence]
     changed: list[Alert] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
 
@@ -219,7 +219,7 @@ def _record(case: _Case, place: _Place, message: Message, reading: Reading) -> N
             (message.time, key),
         )
     _keep_evidence(case, place, key, message, reading)
-    silenced = _silenced(case, place, message.time)
+    silenced = silence_of(case.silences, rule.name, place.stream.thing, message.time)
     found = _alert(session, key)
     words = {"kind": message.kind, "headline": headline, "severity": rule.severity}
     words |= {"time": iso(message.time), "raised": iso(found.raised)}
@@ -248,18 +248,6 @@ def _headline(rule: AlertRule, stream: Stream, message: Message) -> str:
     subject = rule.headline or f"{rule.name}: {rule.quantity.replace('_', ' ')}"
     ends = {"raised": "", "resolved": " (resolved)", "nodata": " (no data)", "data_back": " (back)"}
     return f"{subject} at {stream.thing}{ends[message.kind]}"
-
-
-_SILENCES = "SELECT id, rule, station, expires FROM alert_silences WHERE expires > ? ORDER BY id"
-
-
-def _silenced(case: _Case, place: _Place, time: int) -> int | None:
-    """Find a silence by matcher; one that named the members would hide new ones."""
-    for id, rule, station, expires in case.silences:
-        same = fnmatchcase(place.rule.name, rule) and fnmatchcase(place.stream.thing, station)
-        if expires > time and same:
-            return int(id)
-    return None
 
 
 _ALERT = (

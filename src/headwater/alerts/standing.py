@@ -8,13 +8,13 @@ changes nothing, and the next list says all over again what holds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import Rules
+from headwater.alerts.silences import Silence, read_silences, silence_of
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import iso
 
@@ -73,6 +73,7 @@ class _Case:
     rule: str
     channels: Mapping[str, str]
     now: int
+    silences: Sequence[Silence]
     drafts: list[Draft] = field(default_factory=list)
 
 
@@ -121,7 +122,8 @@ def post_standing(
         if session.dialect == "postgresql":
             # one watch at a time: whoever comes second compares with what the first has written
             session.execute("LOCK TABLE alert_events IN EXCLUSIVE MODE")
-        case = _Case(session, rule, kinds, session.clock() if now is None else now)
+        time = session.clock() if now is None else now
+        case = _Case(session, rule, kinds, time, read_silences(session))
         held = _open(session, rule)
         for target, one in by_target.items():
             if target not in held:
@@ -224,7 +226,7 @@ def _told(case: _Case, key: str, one: Condition, kind: str) -> Posted:
     }
     if "outline" in one.detail:
         words["outline"] = one.detail["outline"]
-    silence = _silenced(case, one.target)
+    silence = silence_of(case.silences, case.rule, one.target, case.now)
     case.drafts.extend(
         Draft(key, case.rule, name, way, words, silence is not None)
         for name, way in case.channels.items()
@@ -240,13 +242,3 @@ def _sent_before(case: _Case, key: str) -> list[list[str]]:
     )
     said = [json.loads(row[0]) for row in rows]
     return [list(pair) for pair in dict.fromkeys((one["kind"], one["time"]) for one in said)]
-
-
-def _silenced(case: _Case, target: str) -> int | None:
-    rows = case.session.rows(
-        "SELECT id, rule, station FROM alert_silences WHERE expires > ? ORDER BY id", (case.now,)
-    )
-    for id, rule, station in rows:
-        if fnmatchcase(case.rule, rule) and fnmatchcase(target, station):
-            return int(id)
-    return None
