@@ -9,6 +9,8 @@ Message-ID or Idempotency-Key, so that receivers can drop it.
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +29,7 @@ __all__ = [
     "failing_channels",
     "put_messages",
     "release_lease",
+    "this_sender",
 ]
 
 PROMISES: Mapping[str, str] = {
@@ -314,6 +317,16 @@ def failing_channels(store: Store) -> list[tuple[str, int, str, int]]:
             _, n, _, next_due = found[channel]
         found[channel] = (channel, n + 1, reason or "", min(due, next_due))
     return list(found.values())
+
+
+def this_sender() -> str:
+    """Name this process as the owner of a lease.
+
+    Returns
+    -------
+    str
+    """
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def release_lease(store: Store, owner: str) -> None:

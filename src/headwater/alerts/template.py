@@ -79,10 +79,7 @@ def rules_template(store: Store | None = None) -> str:
     found = None if store is None else _levels(store)
     if found is None:
         quantity, below, clear, unit = "soil_moisture", 0.12, 0.15, "m3 m-3"
-        why, where = (
-            ": an example, correct it",
-            '\nstations = ["*"]             # names, with * and ?',
-        )
+        why, where = ": an example, correct it", f"\n{_STATIONS}"
     else:
         quantity, below, clear, unit, stations, days = found
         why = f": the {_LOW:g}th percentile of {days} daily means"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headwater.cli.errors import report_errors
-from headwater.cli.network_keep import existing_store
+from headwater.cli.network_keep import existing_store, store_exists
 
 if TYPE_CHECKING:
     from headwater.alerts.outbox import Delivery
@@ -22,11 +23,13 @@ __all__ = [
     "check",
     "feed",
     "init",
+    "judge",
     "list_",
     "show",
     "show_delivery",
     "silence",
     "try_",
+    "warn_of_unwatched",
     "watch",
 ]
 
@@ -47,21 +50,20 @@ def init(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
     with report_errors():
         from headwater.alerts.template import rules_template
         from headwater.errors import InputError
+        from headwater.study.results_io import write_whole
 
         if rules.exists():
             raise InputError(
                 "a rules file is there already", found=str(rules), do="Name another with --rules"
             )
-        if _is_there(store):
+        if store_exists(store):
             with existing_store(store) as opened:
                 text = rules_template(opened)
         else:
             text = rules_template()
             typer.echo(f"No store {store}: the levels in the file are examples", err=True)
-        part = rules.with_name(f".writing-{rules.name}")
         try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(rules)
+            write_whole(rules, lambda to: to.write_text(text, encoding="utf-8"))
         except OSError as error:
             raise InputError(
                 f"{rules} cannot be written", found=str(error), do="Name another with --rules"
@@ -70,19 +72,12 @@ def init(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
         typer.echo("Next: headwater alerts check, then headwater alerts try (nothing is sent)")
 
 
-def _is_there(store: str) -> bool:
-    from headwater.network.store.open import sqlite_path
-
-    return store.startswith("postgres") or sqlite_path(store)[0].exists()
-
-
-def _warn_of_unwatched(store: Store, rules: Rules) -> int:
+def warn_of_unwatched(store: Store, rules: Rules) -> None:
+    """Print which rules watch nothing in a store."""
     from headwater.alerts.unwatched import unwatched_rules
 
-    found = unwatched_rules(store, rules)
-    for problem in found:
+    for problem in unwatched_rules(store, rules):
         typer.echo(str(problem), err=True)
-    return len(found)
 
 
 @app.command()
@@ -95,7 +90,7 @@ def check(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> 
 
         found = read_rules(rules)
         counts = f"{len(found.rule)} rules, {len(found.channels)} channels"
-        if not _is_there(store):
+        if not store_exists(store):
             typer.echo(f"{counts}. No problems; there is no store {store} to compare with.")
             return
         with existing_store(store) as opened:
@@ -115,34 +110,41 @@ def watch(
 ) -> None:
     """Take new observations in, raise and clear alerts, and send what is due."""
     with report_errors():
-        import os
-        import socket
         import time
 
         import numpy as np
 
-        from headwater.alerts import deliver, evaluate, read_rules
+        from headwater.alerts import deliver, read_rules
         from headwater.alerts.channels import sender
-        from headwater.alerts.escalation import escalate
-        from headwater.alerts.outbox import release_lease
+        from headwater.alerts.outbox import release_lease, this_sender
 
         wanted = read_rules(rules)
-        send, owner = sender(wanted), f"{socket.gethostname()}:{os.getpid()}"
+        send, owner = sender(wanted), this_sender()
         rng = np.random.default_rng()
         with existing_store(store) as opened:
-            _warn_of_unwatched(opened, wanted)
+            warn_of_unwatched(opened, wanted)
             try:
                 while True:
-                    for alert in evaluate(opened, wanted):
-                        typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
-                    for key in escalate(opened, wanted):
-                        typer.echo(f"escalated: {key}")
+                    judge(opened, wanted, typer.echo)
                     show_delivery(opened, deliver(opened, send, owner=owner, rng=rng))
                     if every is None:
                         return
                     time.sleep(every)
             finally:
                 release_lease(opened, owner)
+
+
+def judge(
+    store: Store, rules: Rules, report: Callable[[str], object], *, now: int | None = None
+) -> None:
+    """Take in what has come, raise, clear and escalate alerts, and report which."""
+    from headwater.alerts import evaluate
+    from headwater.alerts.escalation import escalate
+
+    for alert in evaluate(store, rules, now=now):
+        report(f"{alert.state}: {alert.headline} [{alert.key}]")
+    for key in escalate(store, rules, now=now):
+        report(f"escalated: {key}")
 
 
 def show_delivery(store: Store, done: Delivery) -> None:
@@ -252,7 +254,7 @@ def try_(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
 
         wanted = read_rules(rules)
         with existing_store(store) as opened:
-            _warn_of_unwatched(opened, wanted)
+            warn_of_unwatched(opened, wanted)
             for rule in wanted.rule:
                 rows = replay_store(opened, rule)
                 typer.echo(f"{rule.name}: {len(rows)} messages")
@@ -271,12 +273,11 @@ def feed(
     """Write the alerts as an Atom feed."""
     with report_errors():
         from headwater.alerts.feed import atom_feed
+        from headwater.study.results_io import write_whole
 
         with existing_store(store) as opened:
             text = atom_feed(opened, address)
-        part = out.with_name(f".writing-{out.name}")
-        part.write_bytes(text)
-        part.replace(out)
+        write_whole(out, lambda to: to.write_bytes(text))
         typer.echo(f"Feed: {out}")
 
 

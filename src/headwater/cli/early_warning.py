@@ -49,7 +49,7 @@ def run_watch(
 
         from headwater.alerts import read_rules
         from headwater.alerts.rules import Rules
-        from headwater.alerts.unwatched import unwatched_rules
+        from headwater.cli.alerts import warn_of_unwatched
         from headwater.cli.network_keep import store_address
         from headwater.network import open_store
 
@@ -57,8 +57,7 @@ def run_watch(
         looks = [_look_of(file, folder, wanted) for file in files or [Path("study.toml")]]
         stop = threading.Event()
         with open_store(store_address(store)) as opened, _stopped_by_signals(stop):
-            for problem in unwatched_rules(opened, wanted):
-                typer.echo(str(problem), err=True)
+            warn_of_unwatched(opened, wanted)
             while True:
                 this = _Round(opened, wanted, *_today(day))
                 for look in looks:
@@ -220,22 +219,15 @@ def _post(
 
 def _send(this: _Round) -> None:
     """Take rules over stations in as well, and send what is due."""
-    import os
-    import socket
-
     import numpy as np
 
-    from headwater.alerts import deliver, evaluate
+    from headwater.alerts import deliver
     from headwater.alerts.channels import sender
-    from headwater.alerts.escalation import escalate
-    from headwater.alerts.outbox import release_lease
-    from headwater.cli.alerts import show_delivery
+    from headwater.alerts.outbox import release_lease, this_sender
+    from headwater.cli.alerts import judge, show_delivery
 
-    for alert in evaluate(this.store, this.rules, now=this.now):
-        typer.echo(f"{alert.state}: {alert.headline} [{alert.key}]")
-    for key in escalate(this.store, this.rules, now=this.now):
-        typer.echo(f"escalated: {key}")
-    owner = f"{socket.gethostname()}:{os.getpid()}"
+    judge(this.store, this.rules, typer.echo, now=this.now)
+    owner = this_sender()
     done = deliver(this.store, sender(this.rules), owner=owner, rng=np.random.default_rng())
     show_delivery(this.store, done)
     release_lease(this.store, owner)

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from headwater.network.store.dead_letters import DeadLetter
     from headwater.network.store.protocol import Store
 
-__all__ = ["archive", "existing_store", "letters", "recall", "store_address", "with_password"]
+__all__ = [
+    "archive",
+    "existing_store",
+    "letters",
+    "recall",
+    "store_address",
+    "store_exists",
+    "with_password",
+]
 
 _Address = Annotated[
     str, typer.Option("--store", envvar="HEADWATER_STORE", help="A file, or postgresql://….")
@@ -80,6 +88,13 @@ def store_address(address: str) -> str:
     return with_password(address, None, "HEADWATER_STORE_PASSWORD_FILE")
 
 
+def store_exists(address: str) -> bool:
+    """Say whether a store is there; of a data base only its server can say so."""
+    from headwater.network.store.open import sqlite_path
+
+    return address.startswith("postgres") or sqlite_path(address)[0].exists()
+
+
 def existing_store(address: str) -> Store:
     """Open a store that is there: a misspelt name would make a new, empty one.
 
@@ -90,9 +105,8 @@ def existing_store(address: str) -> Store:
     """
     from headwater.errors import InputError
     from headwater.network import open_store
-    from headwater.network.store.open import sqlite_path
 
-    if not address.startswith("postgres") and not sqlite_path(address)[0].exists():
+    if not store_exists(address):
         do = "Make it with: headwater network init, or headwater serve; or name it with --store"
         raise InputError("there is no such store", found=str(Path(address)), do=do)
     return open_store(store_address(address))

@@ -203,17 +203,13 @@ def _warn_of_unwatched(store: Store, rules: Rules, report: Callable[[str], None]
 
 def _judge(store: Store, rules: Rules | None, report: Callable[[str], None]) -> None:
     """Raise and clear alerts on what has come; where the store is away, the next look does."""
-    from headwater.alerts import evaluate
-    from headwater.alerts.escalation import escalate
+    from headwater.cli.alerts import judge
     from headwater.network.store.protocol import StoreError
 
     if rules is None:
         return
     try:
-        for alert in evaluate(store, rules):
-            report(f"{alert.state}: {alert.headline} [{alert.key}]")
-        for key in escalate(store, rules):
-            report(f"escalated: {key}")
+        judge(store, rules, report)
     except StoreError as error:
         report(f"alerts wait: {error}")
 
@@ -222,17 +218,14 @@ def _deliver_until(
     stop: threading.Event, store: Store, rules: Rules, report: Callable[[str], None]
 ) -> None:
     """Send what is due, in a thread of its own: a receiver that is slow holds up no reading."""
-    import os
-    import socket
-
     import numpy as np
 
     from headwater.alerts import deliver
     from headwater.alerts.channels import sender
-    from headwater.alerts.outbox import release_lease
+    from headwater.alerts.outbox import release_lease, this_sender
     from headwater.network.store.protocol import StoreError
 
-    send, owner = sender(rules), f"{socket.gethostname()}:{os.getpid()}"
+    send, owner = sender(rules), this_sender()
     rng = np.random.default_rng()
     while True:
         last = stop.wait(_SEND_EVERY)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ import numpy as np
 
 from headwater.alerts.channels import sender
 from headwater.alerts.events import evaluate
-from headwater.alerts.outbox import deliver
+from headwater.alerts.outbox import deliver, this_sender
 from headwater.alerts.rules import Rules
 from headwater.errors import HeadwaterError
 from headwater.network.store.protocol import Store
@@ -49,7 +47,7 @@ def run_alerts(store: Store, rules: Rules | None, every: float) -> Iterator[None
 
 
 def _rounds(store: Store, rules: Rules, every: float, stop: threading.Event) -> None:
-    send, owner = sender(rules), f"{socket.gethostname()}:{os.getpid()}"
+    send, owner = sender(rules), this_sender()
     rng = np.random.default_rng()
     while not stop.wait(every):
         try:
