@@ -339,8 +339,8 @@ def report(
 ) -> None:
     """Write a report of the samples: tables, lines, crossings, mixing, cautions."""
     with report_errors() as place:
-        from headwater.chapters.listing import CLOSING, COMPARISON, OPENING, SECTIONS, STEPS
-        from headwater.report import write_report
+        from headwater.chapters.listing import STEPS
+        from headwater.cli.study_run import write_page
         from headwater.study import Study, run
 
         place.append(out)
@@ -349,14 +349,7 @@ def report(
         head = {"name": f"Samples of {file.name}", "results": str(out.absolute())}
         study = Study.model_validate({"study": head, "samples": options.model_dump()})
         run(study, STEPS)
-        page = write_report(
-            study.results,
-            study,
-            SECTIONS,
-            opening=OPENING,
-            comparison=COMPARISON,
-            closing=CLOSING,
-        )
+        page = write_page(study)
         typer.echo(f"Report: {page}")
 
 

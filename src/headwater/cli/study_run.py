@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from headwater.study import Study
     from headwater.study.provenance import StepRecord
 
-__all__ = ["draw_report", "log_shown", "progress_of", "run_with_progress", "settings_of"]
+__all__ = [
+    "draw_report",
+    "log_shown",
+    "progress_of",
+    "run_with_progress",
+    "settings_of",
+    "write_page",
+]
 
 _EVERY = 60.0
 """Seconds between two lines of progress where nobody watches."""
@@ -94,24 +101,23 @@ def log_shown(wanted: bool) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def draw_report(study: Study, settings: Settings, *, quiet: bool = False) -> Path:
-    """Draw the report, and say where it is."""
+def write_page(study: Study, **options: Any) -> Path:
+    """Write the report with all its chapters; options are those of `write_report`."""
     from headwater.chapters.listing import CLOSING, COMPARISON, OPENING, SECTIONS
     from headwater.report import write_report
+
+    parts: dict[str, Any] = {"opening": OPENING, "comparison": COMPARISON, "closing": CLOSING}
+    return write_report(study.results, study, SECTIONS, **parts, **options)
+
+
+def draw_report(study: Study, settings: Settings, *, quiet: bool = False) -> Path:
+    """Draw the report, and say where it is."""
     from headwater.study.publication import publish
 
     started = time.perf_counter()
     if not quiet:
         typer.echo("Drawing the report", err=True)
-    page = write_report(
-        study.results,
-        study,
-        SECTIONS,
-        opening=OPENING,
-        comparison=COMPARISON,
-        closing=CLOSING,
-        dpi=settings.dpi,
-    )
+    page = write_page(study, dpi=settings.dpi)
     publish(study)
     if not quiet:
         typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
