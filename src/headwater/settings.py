@@ -16,7 +16,7 @@ from typing import Any
 
 from headwater.errors import StudyError, nearest
 
-__all__ = ["Settings", "resolve"]
+__all__ = ["Settings", "cluster_client", "resolve"]
 
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -129,3 +129,16 @@ def _amount(value: Any, kind: type, may_be_zero: bool) -> Any:
         return kind(number) if sound and kind(number) == number else None
     except (TypeError, ValueError):
         return None
+
+
+def cluster_client() -> Any:
+    """Find the client on whose workers things are computed now; None where this process does.
+
+    Returns
+    -------
+    Client or None
+        A run on a cluster sets a method of its client as Dask's scheduler.
+    """
+    import dask
+
+    return getattr(dask.config.get("scheduler", None), "__self__", None)

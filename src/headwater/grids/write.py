@@ -18,6 +18,7 @@ import xarray as xr
 from headwater import __version__
 from headwater.errors import GridError, ResumeError
 from headwater.grids.geometry import crs_of, geobox_of
+from headwater.settings import cluster_client
 
 __all__ = ["own_words", "write_geotiff", "write_netcdf", "write_zarr", "write_zarr_beside"]
 
@@ -140,10 +141,7 @@ def write_zarr(data: xr.Dataset, path: str | Path, *, chunks: Mapping[str, int])
     ...     xr.open_zarr(store)["n"].chunks
     ((2, 2), (6,))
     """
-    final = {
-        dim: size if chunks.get(str(dim), -1) == -1 else min(chunks[str(dim)], size)
-        for dim, size in data.sizes.items()
-    }
+    final = _lengths(data, chunks)
     first = _between(data, final)
     with _whole(Path(path)) as part:
         if first == final:
@@ -196,12 +194,16 @@ def write_zarr_beside(
     >>> float(found["sum"])
     24.0
     """
-    lengths = {
+    with _whole(Path(path)) as part:
+        return _store(data, part, _lengths(data, chunks), beside)
+
+
+def _lengths(data: xr.Dataset, chunks: Mapping[str, int]) -> dict[Hashable, int]:
+    """Lengths of the store's chunks by dimension."""
+    return {
         dim: size if chunks.get(str(dim), -1) == -1 else min(chunks[str(dim)], size)
         for dim, size in data.sizes.items()
     }
-    with _whole(Path(path)) as part:
-        return _store(data, part, lengths, beside)
 
 
 def _writes(prepared: xr.Dataset, path: Path) -> list[xr.DataArray]:
@@ -442,8 +444,8 @@ def _store(
     """Write in chunks of these lengths, and compute what goes beside in the same pass."""
     dask: Any = import_module("dask")
     prepared = _prepared(data.chunk(dict(lengths)), _squeezed(data, lengths))
-    spread = hasattr(dask.config.get("scheduler", None), "__self__")
-    if not beside and not spread:  # in threads, xarray's own writing holds less at a time
+    # in threads, xarray's own writing holds less at a time
+    if not beside and cluster_client() is None:
         prepared.to_zarr(path, mode="w", zarr_format=2)
         return {}
     # blocks are written by tasks of our own, all else with the heads

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from headwater.errors import ClusterError
 from headwater.installation import install_hint
+from headwater.settings import cluster_client
 from headwater.storage import is_there
 from headwater.study.bundles import MOST_TASKS, bundled
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from headwater.settings import Settings
 
-__all__ = ["Cluster", "blocks_that_kill", "each", "is_spread", "lost_errors"]
+__all__ = ["Cluster", "blocks_that_kill", "each", "lost_errors"]
 
 _PATIENCE = 60
 """How long a scheduler that was lost, or a first worker, is waited for [s]."""
@@ -129,17 +130,6 @@ class Cluster:
         self.about = f"{count} on {where}{link}"
 
 
-def is_spread() -> bool:
-    """Whether the workers of a cluster compute what is computed now."""
-    return _client() is not None
-
-
-def _client() -> Any:
-    import dask
-
-    return getattr(dask.config.get("scheduler", None), "__self__", None)
-
-
 def each(act: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
     """Apply a function to parts of a grid: here, or on the workers of the cluster of this run.
 
@@ -161,7 +151,7 @@ def each(act: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
     >>> list(each(abs, [-2, 3]))
     [2, 3]
     """
-    client = _client()
+    client = cluster_client()
     if client is None:
         yield from map(act, parts)
         return
