@@ -18,7 +18,7 @@ from headwater.network.quality.flags import reasons, to_ismn
 from headwater.network.quality.flags_json import NOT_CHECKED, bits_of, checked, doubted, word_of
 from headwater.network.quality.ismn_rules import ismn_flags, on_hours
 from headwater.network.store.protocol import Store, now
-from headwater.network.times import DAY, iso
+from headwater.network.times import DAY, LEEWAY, iso
 
 __all__ = ["series_status", "write_export"]
 
@@ -83,7 +83,7 @@ def series_status(store: Store, *, derived: bool = False, at: int | None = None)
 def _state(store: Store, one: Stream, present: int) -> str:
     if one.last is None:
         return "never"
-    if one.last > present + DAY // 24:  # a clock that is wrong would count as heard for years
+    if one.last > present + LEEWAY:  # a clock that is wrong would count as heard for years
         return "in the future"
     recent = store.read([one.id], one.last - 7 * DAY, one.last + 1)
     return silence(recent.time, present).status

@@ -13,6 +13,7 @@ from headwater.errors import TimeAxisError
 
 __all__ = [
     "DAY",
+    "LEEWAY",
     "NEVER",
     "iso",
     "known_zone",
@@ -24,6 +25,8 @@ __all__ = [
 
 #: One day [µs]; a day of UTC has no leap second, as POSIX counts it.
 DAY = 86_400_000_000
+#: Clocks may differ by so much [µs]; one that stands in another time zone differs by more.
+LEEWAY = DAY // 24
 #: The whole number that stands for a missing time or identifier; it is NaT seen as an integer.
 NEVER = int(np.iinfo(np.int64).min)
 

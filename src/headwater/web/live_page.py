@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.network.quality.flags import STATES, Flag
 from headwater.network.quality.flags_json import NOT_CHECKED
 from headwater.network.store.protocol import now
-from headwater.network.times import DAY, iso
+from headwater.network.times import DAY, LEEWAY, iso
 
 if TYPE_CHECKING:
     from headwater.network.store.protocol import Session, Store
@@ -24,8 +24,6 @@ _POINTS = 120
 _WIDTH, _HEIGHT = 168, 34
 _MINUTE = 60_000_000
 _LATE_DAYS = 2
-_AHEAD = DAY // 24
-"""Clocks may differ by so much; one that stands in another time zone differs by more."""
 _QUIET = 12
 """A series is silent after as many of its usual steps, and not before six hours."""
 
@@ -243,7 +241,7 @@ def is_ahead(time: int, made: int | None, at: int) -> bool:
     >>> is_ahead(2 * DAY, None, DAY), is_ahead(2 * DAY, DAY, DAY)
     (True, False)
     """
-    return time > at + _AHEAD and (made is None or made >= time)
+    return time > at + LEEWAY and (made is None or made >= time)
 
 
 def _span(time: int) -> str:

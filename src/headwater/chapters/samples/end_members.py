@@ -465,9 +465,7 @@ def _need_pair(ends: pd.DataFrame, name: str) -> None:
 def _at_height(rows: pd.DataFrame, asked: MixingOptions, height: float) -> tuple[Any, Any, int]:
     """Mean of one source at an altitude, the covariance of that mean, and n."""
     tracers = list(asked.tracers)
-    if "d_excess" in tracers and "d_excess" not in rows:
-        rows = rows.assign(d_excess=d_excess(rows["d18O"], rows["d2H"]))
-    whole = rows[[*tracers, "elevation"]].dropna()
+    whole = with_excess(rows, tracers)[[*tracers, "elevation"]].dropna()
     z = whole["elevation"].to_numpy(dtype=float)
     if len(z) < _FEWEST or np.ptp(z) < _LEAST_RANGE:
         raise DataError(
