@@ -169,7 +169,9 @@ def test_control_goes_on_after_a_fault_of_the_store(tmp_path, caplog):
     with run_quality_control(store, 0.05):
         wait_for(lambda: len(caplog.records) > 1)
         store.close()
-        path.write_bytes(kept)
+        whole = tmp_path / "whole"
+        whole.write_bytes(kept)
+        whole.replace(path)  # at once: an empty file would be taken for a new store
         with open_store(path) as again:
             wait_for(lambda: again.read().quality is not None)
     store.close()
