@@ -28,6 +28,7 @@ from headwater.cli import (
     validate,
     vegetation,
 )
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 from headwater.cli.output import has_browser, print_json, warn
 from headwater.cli.study_run import draw_report, log_shown, run_with_progress, settings_of
@@ -45,13 +46,20 @@ _EPILOG = (
 
 app = typer.Typer(
     name="headwater",
-    rich_markup_mode="markdown",  # else "[warning]" in a help text would be taken for markup
+    cls=Commands,
+    context_settings=WIDTH,
+    rich_markup_mode=None,  # so that Rich is not imported; command_help.py lists the commands
     help="How much water a mountain's soil holds, how it changes, and what drives it.",
     epilog=_EPILOG,
     add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+_STUDY = "A study of grids or samples"
+_TABLE = "One table or product"
+_NETWORK = "Stations, alerts and the platform"
+_HERE = "This machine"
 
 _File = Annotated[Path, typer.Argument(help="The study file.", show_default=True)]
 _Threads = Annotated[int | None, typer.Option(help="Threads that compute at once.", min=1)]
@@ -93,7 +101,7 @@ def top(
     """Turn real grids into a results folder and a report, from one study file."""
 
 
-@app.command()
+@app.command(rich_help_panel=_STUDY)
 def init(
     file: _File = Path("study.toml"),
     template: Annotated[
@@ -121,7 +129,7 @@ def init(
         typer.echo(f"Put these files there, then: headwater check {folder / 'study.toml'}")
 
 
-@app.command()
+@app.command(rich_help_panel=_STUDY)
 def check(file: _File = Path("study.toml"), as_json: _Json = False) -> None:
     """Read all inputs and report every problem at once, before anything is computed."""
     with report_errors(file.parent / "data" / "README.md"):
@@ -140,7 +148,7 @@ def check(file: _File = Path("study.toml"), as_json: _Json = False) -> None:
             typer.echo(f"No problems. Next: headwater run {file}")
 
 
-@app.command()
+@app.command(rich_help_panel=_STUDY)
 def estimate(file: _File = Path("study.toml"), *, chunk_mb: _Chunk = None) -> None:
     """Estimate blocks, bytes, memory and hours for 1 to 1000 workers, before computing."""
     with report_errors():
@@ -153,7 +161,7 @@ def estimate(file: _File = Path("study.toml"), *, chunk_mb: _Chunk = None) -> No
             typer.echo(line)
 
 
-@app.command()
+@app.command(rich_help_panel=_STUDY)
 def run(  # noqa: PLR0913 - one flag a setting
     file: _File = Path("study.toml"),
     *,
@@ -198,7 +206,7 @@ def run(  # noqa: PLR0913 - one flag a setting
             print_json({"results": study.results, "report": page, "steps": records})
 
 
-@app.command()
+@app.command(rich_help_panel=_STUDY)
 def report(file: _File = Path("study.toml"), dpi: _Dpi = None, quiet: _Quiet = False) -> None:
     """Draw the report again from the results that are there."""
     with report_errors() as place:
@@ -235,7 +243,7 @@ def _warn_of_unfinished(study: Study, file: Path) -> None:
         )
 
 
-@app.command()
+@app.command(rich_help_panel=_STUDY)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo.")] = Path("headwater-demo"),
     seed: Annotated[int, typer.Option(help="Seed of the virtual headwater.", min=0)] = 1,
@@ -266,26 +274,25 @@ def demo(
                 typer.launch(page.as_uri())
 
 
-# help lists commands in this order: the study first, then single tables
-app.add_typer(fetch.app, name="fetch")
-app.command("downscale")(downscale.run_downscale)
-app.command("twin")(downscale.run_twin)
-app.command("validate")(validate.run_validate)
-app.command("detect")(detect.run_detect)
-app.command("vegetation")(vegetation.run_vegetation)
-app.command("hindcast")(hindcast.run_hindcast)
-app.command("watch")(early_warning.run_watch)
-app.add_typer(samples.app, name="samples")
-app.add_typer(network.app, name="network")
-app.command("serve")(serve.run_serve)
-app.command("demo-platform")(demo_platform.run_demo_platform)
-app.command("replay")(replay.run_replay)
-app.add_typer(keys.app, name="keys")
-app.add_typer(people.app, name="people")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(plan.app, name="plan")
-app.command()(audit_tables.audit)
-app.command("doctor")(doctor.run_doctor)
+app.add_typer(fetch.app, name="fetch", rich_help_panel=_STUDY)
+app.command("downscale", rich_help_panel=_STUDY)(downscale.run_downscale)
+app.command("twin", rich_help_panel=_STUDY)(downscale.run_twin)
+app.command("validate", rich_help_panel=_TABLE)(validate.run_validate)
+app.command("detect", rich_help_panel=_TABLE)(detect.run_detect)
+app.command("vegetation", rich_help_panel=_TABLE)(vegetation.run_vegetation)
+app.command("hindcast", rich_help_panel=_STUDY)(hindcast.run_hindcast)
+app.command("watch", rich_help_panel=_STUDY)(early_warning.run_watch)
+app.add_typer(samples.app, name="samples", rich_help_panel=_TABLE)
+app.add_typer(network.app, name="network", rich_help_panel=_NETWORK)
+app.command("serve", rich_help_panel=_NETWORK)(serve.run_serve)
+app.command("demo-platform", rich_help_panel=_NETWORK)(demo_platform.run_demo_platform)
+app.command("replay", rich_help_panel=_NETWORK)(replay.run_replay)
+app.add_typer(keys.app, name="keys", rich_help_panel=_NETWORK)
+app.add_typer(people.app, name="people", rich_help_panel=_NETWORK)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=_NETWORK)
+app.add_typer(plan.app, name="plan", rich_help_panel=_STUDY)
+app.command("audit", rich_help_panel=_TABLE)(audit_tables.audit)
+app.command("doctor", rich_help_panel=_HERE)(doctor.run_doctor)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import existing_store, store_exists
 
@@ -34,7 +35,11 @@ __all__ = [
 ]
 
 app = typer.Typer(
-    name="alerts", help="Watch rules over the stations, and see to alerts.", no_args_is_help=True
+    cls=Commands,
+    context_settings=WIDTH,
+    name="alerts",
+    help="Watch rules over the stations, and see to alerts.",
+    no_args_is_help=True,
 )
 
 _Store = Annotated[

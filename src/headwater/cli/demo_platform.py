@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import typer
 
@@ -145,6 +144,8 @@ class _SignedIn:
 
     def __init__(self, port: int, name: str, password: str) -> None:
         self._root = f"http://127.0.0.1:{port}"
+        from urllib.request import HTTPCookieProcessor, build_opener
+
         self._opener = build_opener(HTTPCookieProcessor())
         self._token = ""
         for left in reversed(range(60)):
@@ -161,6 +162,8 @@ class _SignedIn:
         """Ask, and read the answer."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "X-CSRF-Token": self._token}
+        from urllib.request import Request
+
         request = Request(self._root + path, data, headers, method=method)
         with self._opener.open(request, timeout=60) as answer:
             return json.load(answer)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["app", "cut_cube", "fetch_files", "fetch_stac"]
 
 app = typer.Typer(
-    help="Get published data: a token goes into HEADWATER_FETCH_TOKEN.", no_args_is_help=True
+    cls=Commands,
+    context_settings=WIDTH,
+    help="Get published data: a token goes into HEADWATER_FETCH_TOKEN.",
+    no_args_is_help=True,
 )
 
 _Out = Annotated[Path, typer.Option(help="Folder of the files.")]

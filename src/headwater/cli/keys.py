@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import existing_store
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["add", "app", "list_", "revoke"]
 
 app = typer.Typer(
-    name="keys", help="Give out keys to the network and take them back.", no_args_is_help=True
+    cls=Commands,
+    context_settings=WIDTH,
+    name="keys",
+    help="Give out keys to the network and take them back.",
+    no_args_is_help=True,
 )
 
 _Store = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import (
     archive,
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 app = typer.Typer(
+    cls=Commands,
+    context_settings=WIDTH,
     name="network",
     help="Keep the observations of stations: take them in, control, show and export them.",
     no_args_is_help=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["add", "app", "audit", "list_", "open_people", "people_file", "remove"]
 
 app = typer.Typer(
-    name="people", help="Accounts of the platform in the browser.", no_args_is_help=True
+    cls=Commands,
+    context_settings=WIDTH,
+    name="people",
+    help="Accounts of the platform in the browser.",
+    no_args_is_help=True,
 )
 
 _Store = Annotated[

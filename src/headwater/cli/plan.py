@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 app = typer.Typer(
+    cls=Commands,
+    context_settings=WIDTH,
     name="plan",
     help="Plan restoration: who does what, where and by when, from draft to evaluated.",
     no_args_is_help=True,

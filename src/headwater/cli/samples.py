@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 from headwater.cli.output import Out, print_table, warn, write_results
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["app", "check", "lines", "mix", "report", "summary"]
 
 app = typer.Typer(
+    cls=Commands,
+    context_settings=WIDTH,
     name="samples",
     help="Ask a table of water samples where the water came from.",
     no_args_is_help=True,
