@@ -16,7 +16,15 @@ from headwater.network.ingest.mapping import parse_mapping
 from headwater.network.ingest.mqtt import retry_letters, session_name, subscribe
 from headwater.network.store.dead_letters import read_letters
 
-from .test_stations_ingest_journey import Broker, broker, messages, needs_broker, publish, until
+from .test_stations_ingest_journey import (
+    Broker,
+    broker,
+    free_port,
+    messages,
+    needs_broker,
+    publish,
+    until,
+)
 
 __all__ = ["broker"]
 
@@ -336,3 +344,15 @@ def test_a_message_raises_its_alert_as_it_comes(broker, tmp_path):
         finally:
             watching.send_signal(signal.SIGTERM)
             assert watching.wait(20) == 0
+
+
+def test_a_broker_that_does_not_answer_is_named_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Nobody:
+        address = f"mqtt://127.0.0.1:{free_port()}"
+
+    with open_store(tmp_path / "net.db") as store, Watching(Nobody(), mapping_of("a"), store):
+        until(
+            lambda: any("no broker answers at mqtt://127.0.0.1" in one for one in caplog.messages)
+        )

@@ -13,16 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from headwater.errors import HeadwaterError
-from headwater.network.ingest.decoders import decode_payload
+from headwater.errors import DataError, HeadwaterError
+from headwater.network.ingest.decoders import decode_records
 from headwater.network.ingest.mapping import Mapping, fields_of
 from headwater.network.ingest.parsed_file import Reading, Refused, settle
 from headwater.network.ingest.table import Table, tabulate
+from headwater.network.times import iso
 
 __all__ = ["Message", "nested", "read_messages"]
 
 Message = tuple[str, bytes]
 """Topic and payload."""
+_PORTS = ("f_port", "fPort", "FPort", "fport", "port")
+"""Names under which network servers give the port, next to the bytes."""
+_NOTHING = object()
 
 
 def read_messages(messages: Sequence[Message], mapping: Mapping, *, first: int = 1) -> Reading:
@@ -31,7 +35,9 @@ def read_messages(messages: Sequence[Message], mapping: Mapping, *, first: int =
     Members of the object and the parts of the topic that the mapping names in braces are the
     columns. A name with dots leads into nested objects and lists, such as
     ``uplink_message.decoded_payload.water_SOIL`` or ``rxInfo.0.rssi``. Where the mapping names a
-    decoder, the bytes under ``payload`` are decoded and their values are columns, too.
+    decoder, the bytes under ``payload`` are decoded and their values are columns, too; readings
+    that a probe had stored are rows of their own, at their own times. A message that has none of
+    the values asked for is refused: a name that is spelt wrong must not swallow what comes.
 
     Parameters
     ----------
@@ -61,7 +67,8 @@ def read_messages(messages: Sequence[Message], mapping: Mapping, *, first: int =
     for number, (topic, payload) in enumerate(messages, start=first):
         try:
             parts = _parts(topic, mapping.topic)
-            rows = _objects(payload, mapping)
+            rows = [{**row, **parts} for row in _objects(payload, mapping)]
+            _insist_on_values(rows, mapping)
         except _Stranger:
             reason = f"a topic that the mapping does not know: {topic}"[:200]
             found.refused.append(Refused(number, reason))
@@ -105,10 +112,40 @@ def _objects(payload: bytes, mapping: Mapping) -> list[dict[str, Any]]:
         raise TypeError
     if not mapping.decoder:
         return objects
-    return [
-        {**one, **decode_payload(mapping.decoder, _bytes_of(nested(one, mapping.payload)))}
-        for one in objects
-    ]
+    return [row for one in objects for row in _decoded(one, mapping)]
+
+
+def _decoded(held: dict[str, Any], mapping: Mapping) -> list[dict[str, Any]]:
+    """Add what the bytes decode to; a row for the present, and one for each stored reading."""
+    around = nested(held, mapping.payload.rpartition(".")[0]) if "." in mapping.payload else held
+    inside = around if isinstance(around, dict) else {}
+    port = next((inside[name] for name in _PORTS if isinstance(inside.get(name), int)), None)
+    payload = _bytes_of(nested(held, mapping.payload))
+    rows = []
+    for time, values in decode_records(mapping.decoder, payload, port):
+        row = {**held, **values}
+        if time is not None:
+            if len(mapping.time) != 1 or mapping.time_format:
+                raise DataError(
+                    "stored readings of a probe, whose times the mapping has no place for",
+                    found=f"columns = {list(mapping.time)}, format = {mapping.time_format}",
+                    do="Name one column of times in ISO 8601 under [time]",
+                )
+            row[mapping.time[0]] = iso(time * 1_000_000)
+        rows.append(row)
+    return rows
+
+
+def _insist_on_values(rows: Sequence[dict[str, Any]], mapping: Mapping) -> None:
+    """Refuse a message without any of the values that the mapping asks for."""
+    asked = list(dict.fromkeys(rule.column for rule in mapping.rules))
+    for row in rows:
+        if asked and all(_member(row, name) is _NOTHING for name in asked):
+            raise DataError(
+                "none of the values that the mapping asks for",
+                found=", ".join(list(row)[:8]) or "an empty object",
+                do=f"It asks for {', '.join(asked[:8])}",
+            )
 
 
 def _bytes_of(value: object) -> bytes:
@@ -145,19 +182,25 @@ def nested(held: object, name: str) -> Any:
     >>> nested({"a.b": 1}, "a.b"), nested({"a": 1}, "a.b")
     (1, None)
     """
+    found = _member(held, name)
+    return None if found is _NOTHING else found
+
+
+def _member(held: object, name: str) -> Any:
+    """Find a member; what is there and null is another thing than what is not there."""
     if isinstance(held, dict) and name in held:
         return held[name]
     first, dot, rest = name.partition(".")
     while dot:
         if isinstance(held, dict) and first in held:
-            return nested(held[first], rest)
+            return _member(held[first], rest)
         if isinstance(held, list) and first.isdecimal():
-            return nested(held[int(first)], rest) if int(first) < len(held) else None
+            return _member(held[int(first)], rest) if int(first) < len(held) else _NOTHING
         more, dot, rest = rest.partition(".")
         first = f"{first}.{more}"
     if isinstance(held, list) and name.isdecimal() and int(name) < len(held):
         return held[int(name)]
-    return None
+    return _NOTHING
 
 
 class _Stranger(ValueError):

@@ -18,6 +18,7 @@ import logging
 import math
 import queue
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -233,6 +234,7 @@ class _Connection:
     taken_over: bool = False
     short: int = 0
     since: float = 0.0
+    unreached: bool = False
     client: paho.Client | None = None
 
     @property
@@ -254,7 +256,7 @@ class _Connection:
         )
         client.user_data_set(0)
         client.on_connect, client.on_disconnect = self._connected, self._lost
-        client.on_message = self._came
+        client.on_message, client.on_connect_fail = self._came, self._unreached
         if user:
             client.username_pw_set(user, password)
         if secure:
@@ -292,9 +294,17 @@ class _Connection:
         if code.is_failure:
             _LOG.warning("the broker refuses us: %s", code)
             return
+        if self.unreached:
+            _LOG.warning("the broker at %s answers", self.shown)
+            self.unreached = False
         client.user_data_set(count + 1)
         self.since = time.monotonic()
         client.subscribe([(topic, 1) for topic in self.topics])
+
+    def _unreached(self, client: paho.Client, count: int) -> None:
+        """Say that nobody answers, at once and each time; the pauses grow to a minute."""
+        why, self.unreached = sys.exc_info()[1], True
+        _LOG.warning("no broker answers at %s, trying again: %s", self.shown, why)
 
     def _came(self, client: paho.Client, count: int, message: paho.MQTTMessage) -> None:
         payload = bytes(message.payload)
