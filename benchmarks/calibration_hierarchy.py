@@ -17,10 +17,10 @@ import pandas as pd
 from scipy.stats import binom, chisquare, wishart
 
 from headwater.figures import CATEGORY, MUTED, house_style, new_figure, render
-from headwater.isotopes.mixing._hierarchy import Chains, Model, Sums, make_cells
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical import Effects
 from headwater.isotopes.mixing.hierarchical_chains import run_chains, within_caps
+from headwater.isotopes.mixing.hierarchical_density import Chains, Model, Sums, make_cells
 from headwater.isotopes.mixing.priors import (
     FractionPrior,
     capped_prior,

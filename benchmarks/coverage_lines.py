@@ -21,8 +21,7 @@ from headwater.isotopes.evaporation import craig_gordon, evaporation_loss, resid
 from headwater.isotopes.intersection import bootstrap_crossing, intersect
 from headwater.isotopes.mixing.composition import compose
 from headwater.isotopes.mixing.evaporated_water import evaporated_source
-from headwater.virtual.endmembers import LMWL, meteoric
-from headwater.virtual.samples import PRECISION
+from headwater.virtual.samples import LMWL, PRECISION, meteoric
 
 RAIN, SCATTER, SLOPE, ENRICHMENT = -13.0, 3.0, 3.2, 1.4
 SETTINGS = {

@@ -16,8 +16,7 @@ from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.isotopes.samples import add_groups, check_samples
 from headwater.virtual import make_headwater
-from headwater.virtual.endmembers import LMWL, sources
-from headwater.virtual.samples import PRECISION
+from headwater.virtual.samples import LMWL, PRECISION, sources
 
 from . import coverage_lines
 

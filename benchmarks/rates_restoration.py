@@ -12,8 +12,7 @@ import numpy as np
 
 from headwater.restoration import estimate_treatment_effect, matched_controls, season_windows
 from headwater.restoration.calendar_bands import fit_season_start
-from headwater.restoration.dry_years import dry_year_shift
-from headwater.restoration.seasons import air_thaw, germination_water
+from headwater.restoration.seasons import air_thaw, dry_year_shift, germination_water
 from headwater.virtual import make_headwater
 from headwater.virtual.growing import grow
 

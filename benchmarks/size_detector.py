@@ -21,10 +21,10 @@ from headwater.detector.null_models import (
     Permutation,
     Rotation,
 )
+from headwater.detector.optimal_parameters import search_test
 from headwater.detector.q import q_interval, q_statistic, stratum_sums
 from headwater.detector.resample import Resampling, square_blocks, unit_blocks
 from headwater.detector.search_options import Search
-from headwater.detector.search_tests import search_test
 from headwater.detector.spread import spread_across
 from headwater.detector.strata import Strata
 from headwater.detector.torus_shift import torus_shift_test

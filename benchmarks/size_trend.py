@@ -15,9 +15,12 @@ from headwater.variation import (
     seasonal_mann_kendall,
     sen_mann_kendall,
 )
-from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
-from headwater.variation.trend.ols_persistent import persistent_ols_trend
-from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
+from headwater.variation.trend.classic import persistent_ols_trend
+from headwater.variation.trend.mann_kendall_persistent import (
+    hamed_rao,
+    prewhitened_mann_kendall,
+    yue_wang,
+)
 
 LENGTHS = (5, 10, 20, 40, 60, 240)
 MONTHS = (60, 120, 240)

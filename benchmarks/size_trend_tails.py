@@ -15,7 +15,7 @@ from benchmarks.calibrate_persistence import steps_of_noise, trends_of_noise
 from headwater.inference import fdr
 from headwater.inference.kendall import kendall_p
 from headwater.inference.persistence import persistent_p, smallest_persistent_p
-from headwater.inference.pettitt import pettitt_p
+from headwater.inference.significance import pettitt_p
 
 LENGTHS = (15, 20, 25, 40, 60)
 PERSISTENCE = (0.0, 0.2, 0.4, 0.6)

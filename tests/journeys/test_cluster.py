@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from headwater.study.crate import CRATE, PROV
+from headwater.study.provenance import CRATE, PROV
 
 STUDY = """
 [study]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.study.satellite_demo import write_satellite_demo
+from headwater.study.demo import write_satellite_demo
 
 HEADWATER = Path(sys.executable).with_name("headwater")
 KEYS = 'trees = 10\nrows = 800\nlearners = ["forest"]\nstations = "stations.csv"\n'

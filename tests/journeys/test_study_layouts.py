@@ -14,9 +14,8 @@ from headwater.errors import StudyError
 from headwater.settings import Settings
 from headwater.study import read_study
 from headwater.study import run as run_study
-from headwater.study.demo import write_demo
-from headwater.study.layouts import LAYOUTS, data_of, layout_text, write_layout
-from headwater.study.satellite_demo import write_satellite_demo
+from headwater.study.demo import write_demo, write_satellite_demo
+from headwater.study.study_template import LAYOUTS, data_of, layout_text, write_layout
 
 SMALL = {"years": (2017, 2021), "shape": (9, 14), "resolution": 0.55}
 

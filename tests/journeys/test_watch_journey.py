@@ -22,8 +22,7 @@ from headwater.cli import app
 from headwater.network import open_store
 from headwater.network.times import iso
 from headwater.study import parse_study, run
-from headwater.virtual.damage import Drought
-from headwater.virtual.growing import grow
+from headwater.virtual.growing import Drought, grow
 
 _SPEC = importlib.util.spec_from_file_location(
     "receivers", Path(__file__).with_name("_receivers.py")

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import rankdata
 
 from headwater.inference.kendall import kendall_p, series_p, tied_p
-from headwater.inference.pettitt import pettitt_exact_p
+from headwater.inference.significance import pettitt_exact_p
 from headwater.variation._kernels import sen_kendall
 
 MANY = 4 * settings.default.max_examples

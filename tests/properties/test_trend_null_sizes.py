@@ -12,8 +12,8 @@ from headwater.variation import (
     seasonal_mann_kendall,
     sen_mann_kendall,
 )
-from headwater.variation.trend.ols_persistent import persistent_ols_trend
-from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
+from headwater.variation.trend.classic import persistent_ols_trend
+from headwater.variation.trend.mann_kendall_persistent import prewhitened_mann_kendall
 
 SERIES = 2000
 PLAIN = {"sen": sen_mann_kendall, "ols": ols_trend}

@@ -28,9 +28,8 @@ from headwater.isotopes.audit.rules_lines import line_crossings, recover_labels
 from headwater.isotopes.audit.rules_means import hull_misfit, signs_and_ranges
 from headwater.isotopes.audit.run import published_study
 from headwater.isotopes.audit.tables import prepare
-from headwater.isotopes.envelope import slope_envelope
 from headwater.isotopes.evaporation import craig_gordon, evaporation_slope, residual_water
-from headwater.isotopes.intersection import bootstrap_crossing, intersect
+from headwater.isotopes.intersection import bootstrap_crossing, intersect, slope_envelope
 from headwater.isotopes.regression import york
 
 CASES = Path(__file__).parents[1] / "data" / "reference" / "isotopes"

@@ -16,8 +16,12 @@ import pytest
 
 from headwater.errors import DataError, InputError, StudyError
 from headwater.isotopes.mixing.composition import compose_stated
-from headwater.isotopes.mixing.contributions import contribution_draws, hierarchical_contributions
-from headwater.isotopes.mixing.hierarchical import Effects, mix_hierarchical
+from headwater.isotopes.mixing.hierarchical import (
+    Effects,
+    contribution_draws,
+    hierarchical_contributions,
+    mix_hierarchical,
+)
 from headwater.isotopes.mixing.hierarchical_checks import (
     grouped_kfold,
     leave_one_out,

@@ -21,8 +21,7 @@ from headwater.isotopes import (
     read_samples,
     summarise,
 )
-from headwater.isotopes.envelope import judge_lines, slope_envelope
-from headwater.isotopes.intersection import crossings
+from headwater.isotopes.intersection import crossings, judge_lines, slope_envelope
 from headwater.isotopes.samples import check_samples
 from headwater.isotopes.summary import add_excess
 

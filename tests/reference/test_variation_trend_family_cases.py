@@ -14,9 +14,12 @@ import pytest
 import xarray as xr
 
 from headwater.variation import pettitt, seasonal_mann_kendall, sen_mann_kendall
-from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
+from headwater.variation.trend.mann_kendall_persistent import (
+    hamed_rao,
+    prewhitened_mann_kendall,
+    yue_wang,
+)
 from headwater.variation.trend.partial import partial_correlation_trend, partial_mann_kendall
-from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 from headwater.variation.trend.seasonal import multivariate_mann_kendall
 
 CASES = Path(__file__).parents[1] / "data" / "reference" / "grid"

@@ -16,8 +16,8 @@ from headwater.detector import (
 )
 from headwater.detector.breaks import geometric_breaks
 from headwater.detector.detection import detect_sample
+from headwater.detector.optimal_parameters import search_test
 from headwater.detector.sample import read_sample
-from headwater.detector.search_tests import search_test
 from headwater.detector.strata import categories
 from headwater.errors import DataError
 

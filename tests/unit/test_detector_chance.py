@@ -13,7 +13,7 @@ from headwater.detector.resample import Resampling, point_blocks, square_blocks,
 from headwater.detector.risk_detector import compact_letters
 from headwater.detector.sample import read_sample
 from headwater.errors import DataError, StudyError
-from headwater.inference.multiplicity import benjamini_hochberg, chance_p
+from headwater.inference.significance import benjamini_hochberg, chance_p
 
 SHAPE = (24, 30)
 CELLS = np.arange(720)

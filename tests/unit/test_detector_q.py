@@ -8,7 +8,7 @@ from headwater.detector import ecological, factor, interaction, risk
 from headwater.detector.interaction_detector import interaction_class
 from headwater.detector.q import p_central, q_statistic, stratum_sums
 from headwater.errors import DataError
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 
 
 @pytest.fixture

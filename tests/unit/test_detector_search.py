@@ -8,9 +8,9 @@ import pytest
 from headwater.detector import opgd, stratify
 from headwater.detector.breaks import optimal_breaks
 from headwater.detector.null_models import GridSpectral
+from headwater.detector.optimal_parameters import search_test
 from headwater.detector.q import q_statistic, stratum_sums
 from headwater.detector.search_options import Search
-from headwater.detector.search_tests import search_test
 from headwater.errors import DataError
 
 

@@ -5,10 +5,16 @@ import pytest
 from scipy.signal import lfilter
 
 from headwater.errors import DataError, TimeAxisError
+from headwater.inference.effective import evenly_spaced, fit_persistence
 from headwater.validation.agreement_intervals import agreement
-from headwater.validation.effective_size import evenly_spaced, fit_persistence
-from headwater.validation.interval_scores import crps_ensemble, crps_normal, interval_skill
-from headwater.validation.measures import MEASURES, agreement_measures, raised
+from headwater.validation.measures import (
+    MEASURES,
+    agreement_measures,
+    crps_ensemble,
+    crps_normal,
+    interval_skill,
+    raised,
+)
 
 
 def autoregressive(phi, shape, rng):

@@ -273,7 +273,7 @@ def test_root_imports_nothing_heavy() -> None:
 
 def test_every_class_of_results_can_be_loaded_by_its_name() -> None:
     from headwater.results import MapResult, Result, TableResult
-    from headwater.study.result_names import HOME_OF_RESULT, result_class
+    from headwater.study.results_io import HOME_OF_RESULT, result_class
 
     for path in FILES:
         if path.name != "__main__.py":

@@ -5,8 +5,7 @@ import pytest
 
 from headwater.errors import DataError, GridError
 from headwater.inference import moments
-from headwater.inference.effective import effective_n_pair, lag1
-from headwater.inference.serial import serial_pair
+from headwater.inference.effective import effective_n_pair, lag1, serial_pair
 
 
 def cubes(seed=0, steps=60, share=0.2):

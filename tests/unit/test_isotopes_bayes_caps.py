@@ -6,8 +6,8 @@ import pytest
 
 from headwater.errors import DataError, InputError
 from headwater.isotopes.mixing.composition import compose, compose_each, compose_stated
-from headwater.isotopes.mixing.contributions import contribution_draws
 from headwater.isotopes.mixing.evaporated_water import mix_evaporated
+from headwater.isotopes.mixing.hierarchical import contribution_draws
 from headwater.isotopes.mixing.posterior import mix_posterior
 from headwater.isotopes.mixing.priors import capped_prior, clr_prior, dirichlet_prior
 

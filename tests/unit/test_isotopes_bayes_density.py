@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from headwater.isotopes.mixing._hierarchy import Model, make_cells
 from headwater.isotopes.mixing.composition import compose_stated
 from headwater.isotopes.mixing.hierarchical import Effects
 from headwater.isotopes.mixing.hierarchical_chains import arrays, draw_prior, lay_out
-from headwater.isotopes.mixing.hierarchical_density import log_density, split
+from headwater.isotopes.mixing.hierarchical_density import Model, log_density, make_cells, split
 from headwater.isotopes.mixing.priors import clr_prior, dirichlet_prior, ilr_basis
 
 needs_extra = pytest.mark.skipif(

@@ -3,7 +3,6 @@ import pytest
 
 from headwater.errors import DataError, StudyError
 from headwater.isotopes import Climate, WaterLine, evaporated_fraction
-from headwater.isotopes.envelope import judge_lines, slope_envelope
 from headwater.isotopes.evaporation import (
     craig_gordon,
     evaporation_loss,
@@ -13,6 +12,7 @@ from headwater.isotopes.evaporation import (
     residual_water,
 )
 from headwater.isotopes.fractionation import equilibrium_alpha, kinetic_enrichment
+from headwater.isotopes.intersection import judge_lines, slope_envelope
 
 
 def test_gibson_and_merlivat_are_near_each_other() -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from headwater.errors import DataError, StudyError
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 from headwater.isotopes import GMWL, WaterLine, fit_line, fit_lines
 from headwater.isotopes.intersection import bootstrap_crossing, crossings, intersect
 from headwater.isotopes.slopes import equal_slopes

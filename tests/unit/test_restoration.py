@@ -22,10 +22,10 @@ from headwater.restoration import (
     write_plan,
 )
 from headwater.restoration.calendar_bands import fit_season_start
+from headwater.restoration.earthwork_design import HarvestStore, earthwork_refusals, runoff_cut
 from headwater.restoration.measures import Site, advise
 from headwater.restoration.plan import Unit, move_line, plan_table
 from headwater.restoration.profile import _NUMBERS, GRADES
-from headwater.restoration.rain_harvesting import HarvestStore, earthwork_refusals, runoff_cut
 from headwater.restoration.work_calendar import SeasonDays, work_days
 
 RAINS = (54, 120, 160)

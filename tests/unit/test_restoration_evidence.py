@@ -19,8 +19,7 @@ from headwater.restoration import (
     save_plan,
     write_plan,
 )
-from headwater.restoration.amounts import check_amounts
-from headwater.restoration.measures import Site, advise
+from headwater.restoration.measures import Site, advise, check_amounts
 from headwater.restoration.plan import PlanOptions, Work
 from headwater.restoration.units import Unit, UnitRecord, unit_of
 from headwater.study import check, read_study, run

@@ -21,13 +21,12 @@ from headwater.restoration import (
     save_plan,
     write_plan,
 )
-from headwater.restoration.dry_years import dry_year_shift
-from headwater.restoration.earthwork_design import curve_number_of, season_harvest
-from headwater.restoration.evaluation import read_cover
+from headwater.restoration.earthwork_design import HarvestStore, curve_number_of, season_harvest
 from headwater.restoration.measures import Site
 from headwater.restoration.plan import move_line
 from headwater.restoration.plan_store import merge_plan, plan_as_json
-from headwater.restoration.rain_harvesting import HarvestStore
+from headwater.restoration.seasons import dry_year_shift
+from headwater.restoration.treatment_effect import read_cover
 from headwater.restoration.units import Unit, hectares_of, unit_of
 
 

@@ -8,8 +8,7 @@ import xarray as xr
 from headwater.errors import TimeAxisError
 from headwater.restoration import season_windows
 from headwater.restoration.calendar_bands import planting_method
-from headwater.restoration.dry_years import dry_year_shift
-from headwater.restoration.seasons import HALF_YEAR, germination_water
+from headwater.restoration.seasons import HALF_YEAR, dry_year_shift, germination_water
 from headwater.restoration.work_calendar import calendar_table, fit_seasons, season_days, work_days
 from headwater.vegetation.phenology import temperature_season
 from headwater.virtual.growing import grow

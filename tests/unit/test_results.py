@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import headwater
 from headwater.results import MapResult, TableResult, fingerprint, of_inputs, with_fingerprint
-from headwater.study.result_names import HOME_OF_RESULT
+from headwater.study.results_io import HOME_OF_RESULT
 
 SOURCES = Path(headwater.__file__).parent
 ROOMS = ("detector", "grids", "isotopes", "validation", "variation", "warning")

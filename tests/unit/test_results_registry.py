@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from headwater.errors import ResumeError
 from headwater.results import MapResult, Result, TableResult
 from headwater.study import load_result, save_result
-from headwater.study.result_names import HOME_OF_RESULT, result_class
+from headwater.study.results_io import HOME_OF_RESULT, result_class
 
 SAVED = Path(__file__).parents[1] / "data" / "results-of-every-class.zip"
 

@@ -15,7 +15,7 @@ from headwater.errors import DataError, GridError, ProblemsError, StudyError
 from headwater.settings import Settings
 from headwater.study import load_result, parse_study, read_study, run
 from headwater.study.checks import survey
-from headwater.study.satellite_demo import write_satellite_demo
+from headwater.study.demo import write_satellite_demo
 
 QUICK = "trees = 10\nrows = 800\nlearners = ['forest']\nfold_count = 3\n"
 QUIET = Settings(threads=1)

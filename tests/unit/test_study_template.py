@@ -24,8 +24,14 @@ from headwater.chapters.warning.options import WarningOptions
 from headwater.errors import StudyError
 from headwater.settings import Settings
 from headwater.study import parse_study
-from headwater.study.model import AreaTable, Georeference, GridTable, InputTable, StudyTable
-from headwater.study.report_options import ReportOptions
+from headwater.study.model import (
+    AreaTable,
+    Georeference,
+    GridTable,
+    InputTable,
+    StudyTable,
+)
+from headwater.study.options import ReportOptions
 from headwater.study.study_template import default_text, keys_of, template, write_template
 
 DOCS = Path(__file__).parents[2] / "docs" / "study-file.md"

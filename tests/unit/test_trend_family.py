@@ -8,7 +8,7 @@ from scipy import stats
 
 from headwater.errors import DataError, StudyError, TimeAxisError
 from headwater.inference.effective import autocorrelation, corrected_lag1
-from headwater.inference.pettitt import pettitt_exact_p, pettitt_p
+from headwater.inference.significance import pettitt_exact_p, pettitt_p
 from headwater.variation import (
     anomalies,
     ols_trend,
@@ -20,11 +20,14 @@ from headwater.variation import (
 )
 from headwater.variation.calendar import decimal_years
 from headwater.variation.trend._tiles import midranks, regular_axis
+from headwater.variation.trend.classic import persistent_ols_trend
 from headwater.variation.trend.compare import TREND_METHODS, recommended_trend
-from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
-from headwater.variation.trend.ols_persistent import persistent_ols_trend
+from headwater.variation.trend.mann_kendall_persistent import (
+    hamed_rao,
+    prewhitened_mann_kendall,
+    yue_wang,
+)
 from headwater.variation.trend.partial import partial_correlation_trend, partial_mann_kendall
-from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 from headwater.variation.trend.seasonal import multivariate_mann_kendall
 
 PERSISTENT = [

@@ -8,9 +8,12 @@ import xarray as xr
 
 from headwater import variation
 from headwater.errors import DataError, TimeAxisError
-from headwater.variation.trend.mann_kendall_persistent import hamed_rao, yue_wang
-from headwater.variation.trend.ols_persistent import persistent_ols_trend
-from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
+from headwater.variation.trend.classic import persistent_ols_trend
+from headwater.variation.trend.mann_kendall_persistent import (
+    hamed_rao,
+    prewhitened_mann_kendall,
+    yue_wang,
+)
 
 RNG = np.random.default_rng(11)
 YEARS = pd.date_range("2001-01-01", periods=24, freq="YS")

@@ -14,7 +14,7 @@ from headwater.chapters.vegetation.run import Notes
 from headwater.errors import HeadwaterError
 from headwater.report import write_report
 from headwater.study import check, load_result, read_study, run
-from headwater.study.result_names import result_class
+from headwater.study.results_io import result_class
 from headwater.vegetation.response import fit_response
 from headwater.vegetation.steps import level_months, mean_steps
 from headwater.virtual import make_headwater

@@ -4,10 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwater.virtual.endmembers import LMWL, SOURCES, fractions, sources
 from headwater.virtual.frame import Frame
 from headwater.virtual.landscape import lay_landscape
-from headwater.virtual.samples import COLUMNS, PRECISION, Sampling, sampling
+from headwater.virtual.samples import (
+    COLUMNS,
+    LMWL,
+    PRECISION,
+    SOURCES,
+    Sampling,
+    fractions,
+    sampling,
+    sources,
+)
 
 
 @pytest.fixture(scope="module")

@@ -116,8 +116,7 @@ def init(
 ) -> None:
     """Write a study file in which every key is explained, or the folder of a kind of study."""
     with report_errors():
-        from headwater.study.layouts import write_layout
-        from headwater.study.study_template import write_template
+        from headwater.study.study_template import write_layout, write_template
 
         if template is None:
             write_template(file, force=force)

@@ -171,7 +171,7 @@ def show(unit: Annotated[str, typer.Argument(help="Its name.")], plan: _Plan = _
     """Show all of a unit: measures, dates, reasons, what is refused, water, and its trail."""
     with report_errors():
         from headwater.restoration import load_plan
-        from headwater.restoration.amounts import amount_words
+        from headwater.restoration.measures import amount_words
         from headwater.restoration.plan import day_text, earthwork_text, water_check
 
         whole = load_plan(plan)
@@ -264,8 +264,8 @@ def evaluate(
 
         from headwater.cli.output import warn
         from headwater.restoration import evaluate_plan, load_plan
-        from headwater.restoration.evaluation import read_cover
         from headwater.restoration.plan_store import keep_evaluation
+        from headwater.restoration.treatment_effect import read_cover
 
         extra = tuple(water or ())
         found = evaluate_plan(
@@ -329,7 +329,7 @@ def remind(
         from headwater.errors import StudyError
         from headwater.network import open_store
         from headwater.restoration import load_plan
-        from headwater.restoration.reminders import due_reminders
+        from headwater.restoration.plan import due_reminders
 
         try:
             today = dt.date.fromisoformat(day) if day else dt.date.today()

@@ -104,7 +104,7 @@ def summary(
 ) -> None:
     """Report means of δ¹⁸O, δ²H, d-excess and lc-excess by group and period."""
     with report_errors():
-        from headwater.chapters.samples.summary import describe
+        from headwater.chapters.samples.lines import describe
 
         options = _options(file, set_, of=of, groups=by, period=period, weighted=weighted or None)
         results = describe(_table(options), options)

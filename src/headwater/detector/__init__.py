@@ -9,7 +9,7 @@ One detector each
 
 - :func:`factor`, :func:`interaction`, :func:`risk`, :func:`contrasts`, :func:`ecological`: the four
   of Wang et al. (2010), with tests and intervals that know about neighbours
-- which factors go together is in :mod:`headwater.detector.associations`
+- which factors go together is in :mod:`headwater.detector.factor_table`
 
 Strata
 

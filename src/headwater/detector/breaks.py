@@ -360,7 +360,7 @@ def optimal_breaks(
     with running totals T, which costs O(k m²) for m places; equal values are never parted. Nothing
     is sampled and the greatest q is found, which is what makes it optimistic: on pure noise, too,
     it finds the q that is greatest. Test it with
-    :func:`headwater.detector.search_tests.search_test`.
+    :func:`headwater.detector.optimal_parameters.search_test`.
 
     References
     ----------

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from headwater.detector.associations import association
 from headwater.detector.ecological_detector import ecological
 from headwater.detector.factor_detector import factor, independence_cautions
+from headwater.detector.factor_table import association
 from headwater.detector.field_covariance import FieldPlaces
 from headwater.detector.further import further_results
 from headwater.detector.interaction_detector import interaction
@@ -25,7 +25,7 @@ from headwater.detector.null_models import (
     Randomisation,
     Rotation,
 )
-from headwater.detector.optimal_parameters import best_strata, opgd, without_refused
+from headwater.detector.optimal_parameters import best_strata, opgd, search_test, without_refused
 from headwater.detector.peer_breaks import Style
 from headwater.detector.resample import Resampling, point_blocks, square_blocks, unit_blocks
 from headwater.detector.results import (
@@ -42,7 +42,6 @@ from headwater.detector.results import (
 from headwater.detector.risk_detector import contrasts, risk, risk_maps
 from headwater.detector.sample import Sample, read_sample
 from headwater.detector.search_options import METHODS, Criterion, Scheme, Search
-from headwater.detector.search_tests import search_test
 from headwater.detector.spread import spread_across
 from headwater.detector.strata import Strata
 from headwater.errors import DataError

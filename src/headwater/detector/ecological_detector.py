@@ -13,13 +13,12 @@ import pandas as pd
 from headwater.detector.field_intervals import MIN_BLOCKS
 from headwater.detector.interaction_tests import crossed_samples, paired_p
 from headwater.detector.q import q_statistic, stratum_sums
-from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits, unit_blocks
-from headwater.detector.results import EcologicalResult
+from headwater.detector.results import HOLM1979, WANG2010, EcologicalResult
 from headwater.detector.sample import Missing, same_units
 from headwater.detector.strata import Strata
 from headwater.errors import DataError, StudyError, nearest
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 from headwater.results import of_inputs
 
 __all__ = ["EcologicalMethod", "ecological"]

@@ -22,14 +22,13 @@ from headwater.detector.q import (
     q_statistic,
     stratum_sums,
 )
-from headwater.detector.references import HOLM1979, WANG2010, WANG2016
 from headwater.detector.resample import BlockSums, Resampling, block_limits, q_of_sums
-from headwater.detector.results import FactorResult
+from headwater.detector.results import HOLM1979, WANG2010, WANG2016, FactorResult
 from headwater.detector.sample import Missing, same_units
 from headwater.detector.strata import Strata
 from headwater.detector.stream import is_chunked, stream_sums
 from headwater.errors import DataError
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 from headwater.results import of_inputs
 
 __all__ = ["INDEPENDENCE_CAUTION", "factor", "independence_cautions"]

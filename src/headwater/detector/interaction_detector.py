@@ -14,13 +14,12 @@ from headwater.detector.factor_detector import independence_cautions
 from headwater.detector.field_intervals import MIN_BLOCKS
 from headwater.detector.interaction_tests import crossed_samples, gain_p, nonadditive_p
 from headwater.detector.q import QStatistic, StratumSums, p_central, q_statistic, stratum_sums
-from headwater.detector.references import HOLM1979, WANG2010
 from headwater.detector.resample import Resampling, block_limits
-from headwater.detector.results import InteractionResult
+from headwater.detector.results import HOLM1979, WANG2010, InteractionResult
 from headwater.detector.sample import Missing, same_units
 from headwater.detector.strata import Singletons, Strata, cross_strata
 from headwater.errors import DataError
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 from headwater.results import of_inputs
 
 __all__ = ["INTERACTIONS", "interaction", "interaction_class"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from headwater.detector.resample import Blocks, BlockSums, Resampling, q_of_sums
 from headwater.detector.strata import Strata, cross_strata
-from headwater.inference.multiplicity import chance_p
+from headwater.inference.significance import chance_p
 
 __all__ = ["crossed_samples", "gain_p", "nonadditive_p", "paired_p", "sign_flip_p"]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from headwater.detector.factor_detector import INDEPENDENCE_CAUTION
-from headwater.detector.references import WANG2010
+from headwater.detector.results import WANG2010
 from headwater.detector.strata import Strata, as_strata
 from headwater.errors import DataError
 from headwater.figures import drawing_on

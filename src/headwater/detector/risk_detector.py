@@ -22,13 +22,19 @@ from headwater.detector.field_intervals import (
     half_widths,
 )
 from headwater.detector.q import StratumSums, stratum_sums
-from headwater.detector.references import BENJAMINI1995, HOLM1979, WANG2010
 from headwater.detector.resample import Resampling
-from headwater.detector.results import ContrastResult, RiskMaps, RiskResult
+from headwater.detector.results import (
+    BENJAMINI1995,
+    HOLM1979,
+    WANG2010,
+    ContrastResult,
+    RiskMaps,
+    RiskResult,
+)
 from headwater.detector.sample import Missing, Sample, same_units
 from headwater.detector.strata import Strata
 from headwater.errors import DataError
-from headwater.inference.multiplicity import benjamini_hochberg, holm
+from headwater.inference.significance import benjamini_hochberg, holm
 from headwater.results import of_inputs
 
 Floats = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ from headwater.detector.interaction_detector import interaction_class
 from headwater.detector.strata import Strata, as_strata, categories, cross_strata
 from headwater.errors import DataError
 from headwater.figures import drawing_on
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 from headwater.results import TableResult, fingerprint
 
 if TYPE_CHECKING:

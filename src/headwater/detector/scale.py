@@ -13,7 +13,7 @@ import xarray as xr
 
 from headwater.detector.factor_detector import INDEPENDENCE_CAUTION, factor
 from headwater.detector.optimal_parameters import best_strata, opgd
-from headwater.detector.references import SONG2020
+from headwater.detector.results import SONG2020
 from headwater.detector.sample import read_sample
 from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError, nearest

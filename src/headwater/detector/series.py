@@ -15,9 +15,14 @@ from headwater.detector.ecological_detector import EcologicalMethod, ecological
 from headwater.detector.interaction_detector import interaction
 from headwater.detector.interaction_tests import paired_p
 from headwater.detector.null_models import Permutation
-from headwater.detector.references import SONG2020, WAGNER2015, WANG2010
 from headwater.detector.resample import Resampling
-from headwater.detector.results import PairSeriesResult, SeriesResult
+from headwater.detector.results import (
+    SONG2020,
+    WAGNER2015,
+    WANG2010,
+    PairSeriesResult,
+    SeriesResult,
+)
 from headwater.detector.sample import Sample, read_sample
 from headwater.detector.search_options import Search
 from headwater.errors import DataError, StudyError, nearest

@@ -3,12 +3,12 @@
 What persistent or neighbouring values are worth
     :func:`effective_n` for series; :func:`modified_t_test` for maps
 Many tests at once
-    :func:`fdr` for maps; tables are corrected in :mod:`headwater.inference.multiplicity`
+    :func:`fdr` for maps; tables are corrected in :mod:`headwater.inference.significance`
 Blocks of what belongs together
     :func:`block_bootstrap`; the blocks themselves are in :mod:`headwater.inference.blocks`
 
 p-values of single statistics are in :mod:`headwater.inference.kendall`,
-:mod:`headwater.inference.pettitt` and :mod:`headwater.inference.significance`, sums that merge
+:mod:`headwater.inference.significance` and :mod:`headwater.inference.significance`, sums that merge
 chunk by chunk in :mod:`headwater.inference.moments`.
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 from headwater.isotopes.lines import Method, WaterLine, fit_line
 from headwater.isotopes.results import LineTable, SlopeTests
 from headwater.isotopes.samples import group_label, group_rows

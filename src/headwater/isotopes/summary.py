@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError
-from headwater.inference.multiplicity import holm
+from headwater.inference.significance import holm
 from headwater.isotopes.excess import d_excess, d_excess_sd, lc_excess, lc_excess_normalised
 from headwater.isotopes.lines import WaterLine
 from headwater.isotopes.results import GroupTests, SampleSummary

@@ -3,7 +3,7 @@
 When?
     :func:`season_windows` finds, by place and year, when the season starts and when the soil dries
     out. From there :mod:`headwater.restoration.work_calendar` gives the days of each kind of work
-    by altitude and aspect, :mod:`headwater.restoration.dry_years` how much earlier the window
+    by altitude and aspect, :mod:`headwater.restoration.seasons` how much earlier the window
     closes in dry years, and :mod:`headwater.restoration.calendar_bands` how to plant.
 What?
     :func:`read_profile` reads measures with their sources, from which
@@ -11,7 +11,7 @@ What?
     protection or carrying capacity forbid.
 Rain harvesting
     :func:`design_earthwork` sizes pits and terraces; its parts are in
-    :mod:`headwater.restoration.rain_harvesting` and
+    :mod:`headwater.restoration.earthwork_design` and
     :mod:`headwater.restoration.earthwork_design`.
 The plan
     :func:`read_units`, :func:`make_plan`, :func:`plan_table`, :func:`write_plan`; as a file that

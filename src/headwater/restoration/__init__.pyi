@@ -1,11 +1,10 @@
 from .earthwork_design import design_earthwork
-from .evaluation import evaluate_plan
 from .plan import make_plan, plan_table
 from .plan_export import write_plan
 from .plan_store import change_plan, load_plan, save_plan
 from .profile import read_profile
 from .seasons import season_windows
-from .treatment_effect import estimate_treatment_effect, matched_controls
+from .treatment_effect import estimate_treatment_effect, evaluate_plan, matched_controls
 from .units import read_units
 
 __all__ = [

@@ -1,8 +1,4 @@
-"""The work plan: a line for each management unit, with reasons, dates, a water check and a history.
-
-A plan is a value. :func:`move_line` gives a new line; :mod:`headwater.restoration.plan_store` keeps
-plans as files.
-"""
+"""The work plan: a line for each unit with reasons, dates, a water check, history and deadlines."""
 
 from __future__ import annotations
 
@@ -15,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import StudyError, nearest
-from headwater.restoration.amounts import amount_words
-from headwater.restoration.calendar_bands import planting_method
+from headwater.restoration.calendar_bands import REMINDERS, planting_method
 from headwater.restoration.earthwork_design import EarthworkDesign, design_earthwork
-from headwater.restoration.measures import Advice, advise
+from headwater.restoration.measures import Advice, advise, amount_words
 from headwater.restoration.plan_chinese import in_chinese
 from headwater.restoration.profile import (
     EARTHWORK,
@@ -41,9 +36,11 @@ __all__ = [
     "Plan",
     "PlanLine",
     "PlanOptions",
+    "Reminder",
     "STATES",
     "Work",
     "day_text",
+    "due_reminders",
     "earthwork_text",
     "make_plan",
     "move_line",
@@ -55,6 +52,7 @@ State = Literal["draft", "proposed", "approved", "declined", "done", "evaluated"
 STATES: tuple[State, ...] = ("draft", "proposed", "approved", "declined", "done", "evaluated")
 """States of a line of a plan."""
 
+
 _NEXT: dict[State, tuple[State, ...]] = {
     "draft": ("proposed",),
     "proposed": ("approved", "declined", "draft"),
@@ -63,7 +61,9 @@ _NEXT: dict[State, tuple[State, ...]] = {
     "done": ("evaluated",),
     "evaluated": (),
 }
+
 _UNKNOWN = {"season": "", "cost": "", "source": "not known", "mark": "not known"}
+
 _COST = {"": 0, "low": 1, "medium": 2, "high": 3}
 
 
@@ -512,3 +512,66 @@ def water_check(line: PlanLine) -> str:
         return f"cover {site.cover:.0%} exceeds what the water carries, {site.capacity:.0%}"
     low = f" (at least {site.capacity_lower:.0%})" if site.capacity_lower > 0 else ""
     return f"planned {line.advice.target_cover:.0%}, the water carries {site.capacity:.0%}{low}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """One reminder.
+
+    Attributes
+    ----------
+    key : str
+        Unique for ever: year, unit, measure, day of beginning and days ahead. A plan whose dates
+        change reminds anew.
+    unit, measure : str
+    begin_by : date
+    days_ahead : int
+        60, 30 or 14.
+    headline : str
+    """
+
+    key: str
+    unit: str
+    measure: str
+    begin_by: dt.date
+    days_ahead: int
+    headline: str
+
+
+def due_reminders(plan: Plan, today: dt.date) -> tuple[Reminder, ...]:
+    """List the reminders that are due on a day.
+
+    Parameters
+    ----------
+    plan : Plan
+    today : date
+
+    Returns
+    -------
+    tuple of Reminder
+        For work that is approved and whose latest beginning lies ahead: of the marks of 60, 30 and
+        14 days the nearest that has passed. Who looks in late hears of a work once, not thrice.
+    """
+    found = []
+    for line in plan.lines:
+        for work in line.works if line.state == "approved" else ():
+            text = day_text(plan.year, work.latest_beginning)
+            if not text:
+                continue
+            begin = dt.date.fromisoformat(text)
+            passed = [days for days in REMINDERS if (begin - today).days <= days]
+            if not passed or begin < today:
+                continue
+            days = min(passed)
+            words = plan.text(work.measure)["en"]
+            found.append(
+                Reminder(
+                    key=f"plan-{plan.year}|{line.unit.name}|{work.measure}|{text}|{days}",
+                    unit=line.unit.name,
+                    measure=work.measure,
+                    begin_by=begin,
+                    days_ahead=days,
+                    headline=f"{line.unit.name}: begin by {text}: {words}",
+                )
+            )
+    return tuple(found)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from headwater.figures import drawing_on
-from headwater.restoration.dry_years import DryYears
 from headwater.restoration.plan import PlanLine
+from headwater.restoration.seasons import DryYears
 from headwater.results import TableResult
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class PlanTable(TableResult):
 
 
 def dry_year_frame(found: DryYears) -> pd.DataFrame:
-    """Write :class:`headwater.restoration.dry_years.DryYears` as a table.
+    """Write :class:`headwater.restoration.seasons.DryYears` as a table.
 
     Parameters
     ----------

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headwater.errors import DataError, InputError, StudyError, nearest
-from headwater.restoration.amounts import AMOUNTS, check_sowing_date
-from headwater.restoration.measures import Site
+from headwater.restoration.measures import AMOUNTS, Site, check_sowing_date
 from headwater.restoration.profile import GRADES
 from headwater.storage import local_copy, path_of
 from headwater.tables import read_table
@@ -71,7 +70,7 @@ class Unit:
         Clockwise from north; NaN for flat or not known [degrees].
     amounts : mapping
         The user's seed, sowing date, fertiliser and fencing:
-        :data:`headwater.restoration.amounts.AMOUNTS`.
+        :data:`headwater.restoration.measures.AMOUNTS`.
     """
 
     name: str

@@ -120,7 +120,7 @@ def fit_seasons(
     elevation, aspect : array-like (...)
         [m], [degrees clockwise from north; NaN for flat]
     dry_shift : float
-        Of :func:`headwater.restoration.dry_years.dry_year_shift` [d].
+        Of :func:`headwater.restoration.seasons.dry_year_shift` [d].
     shift : int
         That `windows` were found with [d].
 

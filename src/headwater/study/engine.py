@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import headwater
 from headwater.errors import InputError, ProblemsError, StudyError, nearest
@@ -30,7 +34,6 @@ from headwater.study.folder import (
     running_folder,
 )
 from headwater.study.inputs import read_study_area
-from headwater.study.memory import MemoryWatch
 from headwater.study.provenance import StepRecord, input_checksums, input_files, write_provenance
 from headwater.study.publication import (
     check_publication,
@@ -48,10 +51,19 @@ if TYPE_CHECKING:
 
     from headwater.study.model import Study
 
-__all__ = ["Progress", "run", "wanted_steps"]
+__all__ = [
+    "MemoryWatch",
+    "Progress",
+    "run",
+    "wanted_steps",
+]
 
 _TIMES = 3
+_STATM = Path("/proc/self/statm")
+_INTERVAL = 0.05
 """How often a step is begun before a scheduler that keeps dying is given up."""
+
+
 Progress = Callable[[str, float, str], None]
 """``progress(step, fraction_done, what_is_being_done)``."""
 
@@ -349,3 +361,60 @@ def _drop_outdated(this: _Run, keys: dict[str, str]) -> None:
             log.info("step %s: results of an earlier study file removed", step.name)
             shutil.rmtree(stale, ignore_errors=True)
             withdraw(this.study, [step.name])
+
+
+class MemoryWatch:
+    """Note the most memory held between entering and leaving.
+
+    Attributes
+    ----------
+    peak_mb : float
+        Most resident memory seen, twenty times a second [MB]; where the system does not say,
+        the most of the process's whole life, and 0 on Windows.
+
+    Examples
+    --------
+    >>> with MemoryWatch() as watch:
+    ...     squares = [number**2 for number in range(1000)]
+    >>> watch.peak_mb > 1.0
+    True
+    """
+
+    def __init__(self) -> None:
+        self.peak_mb = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(_INTERVAL):
+            self._look()
+
+    def _look(self) -> None:
+        self.peak_mb = max(self.peak_mb, _resident_mb())
+
+
+def _resident_mb() -> float:
+    if sys.platform == "win32":
+        return 0.0
+    # There is no such module on Windows.
+    resource: Any = import_module("resource")
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except OSError:
+        most = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        return most / (1e6 if sys.platform == "darwin" else 1e3)
+    return float(pages * resource.getpagesize() / 1e6)

@@ -33,8 +33,7 @@ from headwater.errors import StudyError, nearest
 from headwater.glossary import GLOSSARY, Kind, Term, Total
 from headwater.results import fingerprint
 from headwater.storage import is_url
-from headwater.study.paths import RelativePath
-from headwater.study.report_options import ReportOptions
+from headwater.study.options import RelativePath, ReportOptions
 from headwater.tables import ReadingOptions
 from headwater.units import parse
 

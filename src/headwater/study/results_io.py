@@ -1,14 +1,16 @@
-"""Where results lie as files, and how the same values come back."""
+"""Where results lie as files, how they are named there, and how the same values come back."""
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,116 @@ import xarray as xr
 
 from headwater.errors import ResumeError
 from headwater.results import MapResult, Result, TableResult, with_fingerprint
-from headwater.study.result_fields import as_saved, dtype_as_text, pack, unpack
-from headwater.study.result_names import result_class
 
-__all__ = ["load_result", "save_result", "write_whole"]
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionDtype
+
+__all__ = [
+    "HOME_OF_RESULT",
+    "as_saved",
+    "dtype_as_text",
+    "load_result",
+    "pack",
+    "result_class",
+    "save_result",
+    "unpack",
+    "write_whole",
+]
+
+_HOME = "headwater."
+HOME_OF_RESULT = {
+    "AdjustedTrend": "headwater.variation.results",
+    "AlertTable": "headwater.chapters.warning.results",
+    "AnnualSeries": "headwater.variation.results",
+    "AssociationResult": "headwater.detector.results",
+    "AuditReport": "headwater.isotopes.results",
+    "BandSeries": "headwater.variation.results",
+    "BoundsTable": "headwater.isotopes.mixing.results",
+    "BreakTable": "headwater.variation.results",
+    "CVMap": "headwater.variation.results",
+    "CapacityMap": "headwater.vegetation.results",
+    "Collocation": "headwater.validation.collocation",
+    "ContrastResult": "headwater.detector.results",
+    "CorrelationMap": "headwater.variation.results",
+    "CorrelationMatrix": "headwater.variation.results",
+    "CorrelationPanels": "headwater.variation.results",
+    "CoverMap": "headwater.vegetation.results",
+    "CoverSeries": "headwater.vegetation.results",
+    "CrossingTable": "headwater.isotopes.results",
+    "DetectorScores": "headwater.warning.evaluation",
+    "DroughtMap": "headwater.chapters.warning.results",
+    "DryYearTable": "headwater.restoration.results",
+    "EcologicalResult": "headwater.detector.results",
+    "EmmaResult": "headwater.isotopes.mixing.results",
+    "EndValueTable": "headwater.vegetation.results",
+    "EvaporatedSourceTable": "headwater.isotopes.mixing.results",
+    "EvidenceTable": "headwater.chapters.warning.results",
+    "FactorResult": "headwater.detector.results",
+    "GradeMap": "headwater.vegetation.results",
+    "GroupTests": "headwater.isotopes.results",
+    "GrowthSeasons": "headwater.vegetation.results",
+    "HierarchicalPosterior": "headwater.isotopes.mixing.hierarchical",
+    "Identifiability": "headwater.isotopes.mixing.results",
+    "IdsaResult": "headwater.detector.spatial_overlay",
+    "Importance": "headwater.downscaling.results",
+    "InteractionResult": "headwater.detector.results",
+    "KrigedMap": "headwater.grids.kriging_maps",
+    "LagPanels": "headwater.variation.results",
+    "LineTable": "headwater.isotopes.results",
+    "LocalMaps": "headwater.detector.local",
+    "MapResult": "headwater.results",
+    "MixLikelihood": "headwater.isotopes.mixing.results",
+    "MixingPosterior": "headwater.isotopes.mixing.results",
+    "MixingTable": "headwater.isotopes.mixing.results",
+    "MonthlyCorrelation": "headwater.variation.results",
+    "MonthlySeries": "headwater.variation.results",
+    "NetworkMap": "headwater.chapters.network.maps",
+    "OptimalResult": "headwater.detector.results",
+    "PairSeriesResult": "headwater.detector.results",
+    "PairSharesResult": "headwater.detector.shapley",
+    "PlaceGrades": "headwater.vegetation.results",
+    "PlanTable": "headwater.restoration.results",
+    "PolygonTable": "headwater.isotopes.mixing.results",
+    "PosteriorDraws": "headwater.isotopes.mixing.results",
+    "PredictiveScore": "headwater.isotopes.mixing.hierarchical_checks",
+    "QualityReport": "headwater.isotopes.results",
+    "Rehearsal": "headwater.warning.rehearsal",
+    "ResponseCurves": "headwater.vegetation.results",
+    "ResponseMap": "headwater.vegetation.results",
+    "RiskMaps": "headwater.detector.results",
+    "RiskResult": "headwater.detector.results",
+    "RoughSetPairs": "headwater.detector.rough_sets",
+    "RoughSetResult": "headwater.detector.rough_sets",
+    "SampleSummary": "headwater.isotopes.results",
+    "SampleTable": "headwater.isotopes.results",
+    "ScaleResult": "headwater.detector.scale",
+    "Scorecard": "headwater.validation.scorecards",
+    "SearchResult": "headwater.detector.results",
+    "SeasonMap": "headwater.vegetation.results",
+    "SeasonMaps": "headwater.variation.results",
+    "SeasonalCycle": "headwater.variation.results",
+    "SeasonalCycles": "headwater.variation.results",
+    "SeriesResult": "headwater.detector.results",
+    "SharesResult": "headwater.detector.shapley",
+    "ShiftResult": "headwater.detector.torus_shift",
+    "SlopeTests": "headwater.isotopes.results",
+    "SpadeResult": "headwater.detector.spatial_association",
+    "StateMap": "headwater.chapters.warning.results",
+    "StationMeasures": "headwater.validation.scorecards",
+    "StationScores": "headwater.downscaling.results",
+    "Summary": "headwater.variation.results",
+    "TableResult": "headwater.results",
+    "Timeline": "headwater.chapters.warning.results",
+    "TreeInteractionResult": "headwater.detector.tree",
+    "TrendFamily": "headwater.variation.trend.compare",
+    "TrendMap": "headwater.variation.results",
+    "TwinSkill": "headwater.downscaling.results",
+    "UnitTable": "headwater.restoration.results",
+    "VegetationForecast": "headwater.vegetation.results",
+    "VegetationNotes": "headwater.vegetation.results",
+    "WorkCalendar": "headwater.restoration.results",
+    "ZoneSeries": "headwater.variation.results",
+}
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -183,3 +291,163 @@ def _load_table(path: Path, layout: dict[str, Any], attrs: dict[str, Any]) -> pd
     table = pd.DataFrame({name: as_saved(raw[name], kind) for name, kind in layout.items()})
     table.attrs.update(attrs)
     return table
+
+
+def pack(value: object, *, deep: bool = False) -> Any:
+    """Write a field so that JSON can hold it.
+
+    Parameters
+    ----------
+    value : object
+        Text, numbers, sequences, mappings, arrays, tables, or our dataclasses of these.
+    deep : bool
+        Whether arrays keep their type, as inside of a dataclass; else an array of one dimension
+        is a plain list.
+
+    Returns
+    -------
+    JSON value
+        A table, an array and a dataclass are mappings with the key ``is``.
+
+    Raises
+    ------
+    TypeError
+        If the value is something else.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"q": [0.5, 0.25]}, index=pd.Index(["a", "b"], name="station"))
+    >>> unpack(pack(frame)).equals(frame)
+    True
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic) and not (deep and np.ndim(value)):
+        return value.tolist() if value.ndim < 2 else _pack_array(value)
+    if isinstance(value, list | tuple):
+        return [pack(item, deep=deep) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): pack(item, deep=deep) for key, item in value.items()}
+    return _pack_data(value)
+
+
+def _pack_data(value: Any) -> dict[str, Any]:
+    if isinstance(value, np.ndarray):
+        return _pack_array(value)
+    if isinstance(value, pd.Series):
+        return {"is": "series", "name": value.name, "table": pack(value.to_frame("values"))}
+    if isinstance(value, pd.DataFrame):
+        return _pack_table(value)
+    if is_dataclass(value) and type(value).__module__.startswith(_HOME):
+        own = {entry.name: pack(getattr(value, entry.name), deep=True) for entry in fields(value)}
+        return {"is": f"{type(value).__module__}:{type(value).__qualname__}", "fields": own}
+    raise TypeError(
+        "a result's field must be text, numbers, arrays, tables or tuples of these, not "
+        f"{type(value).__name__}"
+    )
+
+
+def _pack_array(value: Any) -> dict[str, Any]:
+    return {"is": "array", "dtype": str(value.dtype), "values": value.tolist()}
+
+
+def unpack(value: Any) -> Any:
+    """Read what :func:`pack` wrote; a list comes back as a tuple."""
+    if isinstance(value, list):
+        return tuple(unpack(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    kind = str(value.get("is", ""))
+    if kind == "array":
+        return np.array(value["values"], dtype=value["dtype"])
+    if kind in {"table", "series"}:
+        return _unpack_table(value)
+    if kind.startswith(_HOME):
+        return _unpack_object(kind, value["fields"])
+    return {key: unpack(item) for key, item in value.items()}
+
+
+def _unpack_object(kind: str, packed: Mapping[str, Any]) -> Any:
+    home, _, name = kind.partition(":")
+    own = {key: unpack(item) for key, item in packed.items()}
+    made = getattr(importlib.import_module(home), name)(**own)
+    return with_fingerprint(made, own["fingerprint"]) if isinstance(made, Result) else made
+
+
+def dtype_as_text(column: pd.Series[Any]) -> Any:
+    """Write the type of a column: its name, or the categories and whether they are ordered."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        categories = column.cat.categories
+        return {"categories": list(categories), "ordered": bool(column.cat.ordered)}
+    return str(column.dtype)
+
+
+def as_saved(column: pd.Series[Any], kind: Any) -> pd.Series[Any]:
+    """Give a column of texts the type that :func:`dtype_as_text` wrote."""
+    if isinstance(kind, dict):
+        numeric = all(isinstance(entry, int | float) for entry in kind["categories"])
+        values = pd.to_numeric(column) if numeric else column
+        dtype: ExtensionDtype = pd.CategoricalDtype(kind["categories"], ordered=kind["ordered"])
+        return values.astype(dtype)
+    if kind.startswith("datetime64"):
+        return pd.to_datetime(column, format="ISO8601").astype(kind)
+    if kind.startswith("timedelta64"):
+        return pd.to_timedelta(column).astype(kind)
+    if kind in {"bool", "boolean"}:
+        return column.map({"True": True, "False": False}).astype(kind)
+    return column.astype(kind)
+
+
+def _pack_table(table: pd.DataFrame) -> dict[str, Any]:
+    plain = isinstance(table.index, pd.RangeIndex) and table.index.equals(pd.RangeIndex(len(table)))
+    names = [] if plain else list(table.index.names)
+    flat = table.reset_index(names=[f"index {i}" for i in range(len(names))]) if names else table
+    return {
+        "is": "table",
+        "index": names,
+        "columns": {str(name): dtype_as_text(flat[name]) for name in flat.columns},
+        "attrs": dict(table.attrs),
+        "rows": flat.to_csv(index=False, lineterminator="\n"),
+    }
+
+
+def _unpack_table(value: dict[str, Any]) -> Any:
+    if value["is"] == "series":
+        return _unpack_table(value["table"])["values"].rename(value["name"])
+    rows = io.StringIO(value["rows"])
+    raw = pd.read_csv(rows, dtype=str, keep_default_na=False, na_values=[""])
+    columns = value["columns"].items()
+    table = pd.DataFrame({name: as_saved(raw[name], kind) for name, kind in columns})
+    if value["index"]:
+        table = table.set_index([f"index {i}" for i in range(len(value["index"]))])
+        table.index.names = value["index"]
+    table.attrs.update(value["attrs"])
+    return table
+
+
+"""Module of each class of results."""
+
+
+def result_class(name: str) -> type[Result]:
+    """Find a class of results.
+
+    Parameters
+    ----------
+    name : str
+        Its name; files of version 0.1 have ``"module:name"``, of which the module is not asked.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ValueError
+        If there is no such result: a results folder from elsewhere must not make us import
+        anything else.
+    """
+    short = name.rpartition(":")[2]
+    if short not in HOME_OF_RESULT:
+        raise ValueError(f"'{name}' is no result of Headwater")
+    kind: type[Result] = getattr(importlib.import_module(HOME_OF_RESULT[short]), short)
+    return kind

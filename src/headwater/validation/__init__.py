@@ -13,7 +13,7 @@ Compare with a reference:
 - :func:`agreement`: two series; each two of many are in
   :mod:`headwater.validation.agreement_intervals`
 - what a finer grid adds is in :mod:`headwater.validation.gain`, whether predicted intervals hold
-  in :mod:`headwater.validation.interval_scores`
+  in :mod:`headwater.validation.measures`
 
 Without a truth:
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, nearest
-from headwater.validation.effective_size import Persistence, evenly_spaced, fit_persistence
+from headwater.inference.effective import Persistence, evenly_spaced, fit_persistence
 from headwater.validation.measures import MEASURES, agreement_measures, valid_pairs
 
 if TYPE_CHECKING:

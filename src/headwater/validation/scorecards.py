@@ -11,10 +11,10 @@ import pandas as pd
 
 from headwater.errors import DataError, nearest
 from headwater.figures import drawing_on
+from headwater.inference.effective import fit_persistence
 from headwater.results import TableResult, of_inputs
 from headwater.validation.agreement_intervals import agreement
 from headwater.validation.anomalies import long_term_anomalies, short_term_anomalies
-from headwater.validation.effective_size import fit_persistence
 from headwater.validation.gain import (
     downscaling_gain,
     spatial_correlation,

@@ -2,7 +2,7 @@
 
 To longer periods, and to one series
     :func:`aggregate`, :func:`climatology`, :func:`anomalies`; means of an area and of its bands are
-    in :mod:`headwater.variation.series`
+    in :mod:`headwater.variation.aggregation`
 How much it varies
     :func:`interannual_cv`, :func:`monthly_cv`, :func:`spatial_cv`
 Whether it has a trend

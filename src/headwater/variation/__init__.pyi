@@ -1,6 +1,5 @@
 from .aggregation import aggregate
-from .breaks import structural_breaks
-from .change_point import pettitt
+from .breaks import pettitt, structural_breaks
 from .correlation import correlate, lagged_correlation
 from .cv import interannual_cv, monthly_cv, spatial_cv
 from .map_correlation import correlate_maps

@@ -15,11 +15,10 @@ from headwater.inference.significance import field_statement
 from headwater.results import of_inputs
 from headwater.variation import results
 from headwater.variation._maps import name_of, words
-from headwater.variation.breaks import after_regression, structural_breaks
+from headwater.variation.aggregation import area_series
+from headwater.variation.breaks import after_regression, pettitt, structural_breaks
 from headwater.variation.calendar import check_time
-from headwater.variation.change_point import pettitt
 from headwater.variation.correlation import common_times
-from headwater.variation.series import area_series
 from headwater.variation.trend.partial import residual_trend
 
 __all__ = ["adjusted_trend_map", "break_table"]

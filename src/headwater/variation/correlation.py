@@ -10,7 +10,7 @@ import xarray as xr
 
 from headwater.errors import DataError, GridError, TimeAxisError
 from headwater.inference import moments
-from headwater.inference.serial import serial_pair
+from headwater.inference.effective import serial_pair
 from headwater.inference.significance import correlation_p
 from headwater.variation._maps import (
     Values,

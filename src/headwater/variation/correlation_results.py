@@ -13,8 +13,7 @@ from headwater.inference import fdr
 from headwater.inference.significance import field_statement
 from headwater.results import fingerprint, of_inputs
 from headwater.variation import results
-from headwater.variation._blocks import in_blocks
-from headwater.variation._maps import name_of, words
+from headwater.variation._maps import in_blocks, name_of, words
 from headwater.variation.calendar import cadence
 from headwater.variation.correlation import (
     common_times,

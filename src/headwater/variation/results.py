@@ -99,10 +99,10 @@ class MonthlySeries(TableResult):
 
     def plot(self, ax: Axes | None = None, *, outline: Outline | None = None) -> Figure:
         """Draw the months one after the other, with the spread of cells."""
-        from headwater.variation import series_plots
+        from headwater.variation import plots
 
         with drawing_on(ax):
-            return series_plots.monthly_panels([self.data])
+            return plots.monthly_panels([self.data])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,9 +18,9 @@ from headwater.inference.significance import field_statement
 from headwater.results import of_inputs
 from headwater.variation import cv, results
 from headwater.variation._maps import name_of, words
+from headwater.variation.aggregation import area_series, band_series
 from headwater.variation.calendar import check_time
 from headwater.variation.mean_year import climatology
-from headwater.variation.series import area_series, band_series
 from headwater.variation.trend import classic as trend
 from headwater.variation.trend.compare import TREND_WORDS, recommended_trend, trends
 
@@ -174,7 +174,7 @@ def monthly_series(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> resul
     Raises
     ------
     TimeAxisError, DataError
-        As :func:`headwater.variation.series.area_series`.
+        As :func:`headwater.variation.aggregation.area_series`.
     """
     found = area_series(monthly, cell_area(monthly), min_coverage=min_coverage).load()
     index = check_time(monthly)
@@ -221,7 +221,7 @@ def bands_through_time(
     Raises
     ------
     TimeAxisError, DataError
-        As :func:`headwater.variation.series.band_series`.
+        As :func:`headwater.variation.aggregation.band_series`.
     """
     area = cell_area(monthly)
     parts = []

@@ -14,9 +14,9 @@ from headwater.grids.geometry import cell_area
 from headwater.results import of_inputs
 from headwater.variation import cv
 from headwater.variation._maps import name_of
+from headwater.variation.aggregation import area_series
 from headwater.variation.mean_year import climatology
 from headwater.variation.results import Summary
-from headwater.variation.series import area_series
 from headwater.variation.trend.compare import recommended_trend, trends
 
 __all__ = ["key_figures", "summary_table"]
@@ -81,7 +81,7 @@ def key_figures(
     Raises
     ------
     TimeAxisError, DataError
-        As :func:`headwater.variation.series.area_series`.
+        As :func:`headwater.variation.aggregation.area_series`.
     """
     cubes = {**({} if monthly is None else {"month": monthly}), **yearly}
     first = next(iter(cubes.values()))

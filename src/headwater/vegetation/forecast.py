@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from headwater.errors import DataError
-from headwater.validation.interval_scores import crps_ensemble
+from headwater.validation.measures import crps_ensemble
 from headwater.vegetation._pentads import (
     PENTADS,
     Record,

@@ -14,13 +14,12 @@ from shapely import Polygon
 
 from headwater.errors import DataError
 from headwater.virtual.climate import LAPSE_RATE, Climate, simulate_climate
-from headwater.virtual.endmembers import LMWL, fractions, sources
 from headwater.virtual.fields import Floats
 from headwater.virtual.frame import Frame
 from headwater.virtual.labels import days_of, label
 from headwater.virtual.landscape import lay_landscape
 from headwater.virtual.retrieval import add_noise, cut_gaps
-from headwater.virtual.samples import PRECISION, sampling
+from headwater.virtual.samples import LMWL, PRECISION, fractions, sampling, sources
 from headwater.virtual.soil import FLUXES, Column, State, advance, soil_column
 from headwater.virtual.vegetation import lag_map, ndvi
 

@@ -1,72 +1,69 @@
-"""Water samples of the same catchment, whose sources are known.
-
-A soil, river or supra-permafrost water is a mixture of precipitation, ground ice and snow melt that
-has evaporated since:
-
-    δ_mix  = Σ_k f_k μ_k + λ                        f_k ≥ 0,  Σ f_k = 1
-    δ¹⁸O   = δ¹⁸O_mix + E + error,                  E ≥ 0 the enrichment
-    δ²H    = δ²H_mix + s E + error,                 s the slope of evaporation
-
-with μ_k the mean of source k in the month and altitude band; f a Dirichlet draw of concentration
-60 around the mean of the month, band, vegetation and aspect (both from `endmembers`); and λ a
-wandering of the input along the meteoric water line, λ_H = 7.90 λ_O, with a standard deviation of
-0.5 ‰ of δ¹⁸O. E has the mean 2.2, 1.4, 0.8, 0.4 ‰ from the uppermost layer down, times 1.25 on
-slopes that look south and 0.8 on those that look north; s falls with altitude from 3.4 to 2.8,
-within what the model of Craig and Gordon gives for soils at 0-15 °C and 30-85 % humidity (2.6-4.2).
-
-Precipitation is sampled by events at five stations all year, ground ice and snow melt in the same
-months as soil, each with scatter of its own around its mean.
-"""
+"""Water samples of the same catchment, whose sources and their mean shares are known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from headwater.virtual.endmembers import (
-    ASPECTS,
-    BANDS,
-    LMWL,
-    MONTHS,
-    SIGNATURE,
-    SOURCES,
-    VEGETATION,
-    band_name,
-    fractions,
-    meteoric,
-    sources,
-)
 from headwater.virtual.fields import stream
 from headwater.virtual.landscape import CLASSES, Terrain
 
-__all__ = ["COLUMNS", "PRECISION", "Sampling", "sampling"]
+__all__ = [
+    "COLUMNS",
+    "LMWL",
+    "PRECISION",
+    "Sampling",
+    "band_name",
+    "fractions",
+    "meteoric",
+    "sampling",
+    "sources",
+]
 
 LAYERS = (0.0, 0.2, 0.4, 0.6)
-
 PRECISION = {"d18O": 0.15, "d2H": 0.6}
+BANDS = ((3000, 3500), (3500, 4000), (4000, 4500), (4500, 5100))
+MONTHS = (6, 8, 9)
+SOURCES = ("precipitation", "ground_ice", "snow_melt")
+VEGETATION = ("grassland", "meadow", "forest")
+ASPECTS = ("N", "E", "S", "W")
+LMWL = {"slope": 7.90, "intercept": 12.43, "sd": 4.0}
 """Standard deviation of the measurement error [‰]."""
 
+
 _RAIN_BY_MONTH = (-20.0, -19.0, -16.0, -13, -11.8, -12.5, -13.6, -14.6, -13.8, -14.8, -17, -20)
+
 _RAIN_EVENTS = (4, 5, 9, 16, 40, 72, 80, 72, 54, 14, 6, 3)
+
 _STATIONS = (3540.0, 3967.0, 4066.0, 4272.0, 4533.0)
+
 _SITES = {6: 79, 8: 70, 9: 93}
+
 _POINTS = {
     "ground_ice": {6: 66, 8: 40, 9: 37},
     "snow_melt": {6: 27, 8: 32, 9: 41},
     "river": {6: 259, 8: 231, 9: 186},
     "supra_permafrost": {6: 125, 8: 161, 9: 130},
 }
+
 _SHARES = {
     "river": {6: (0.74, 0.12, 0.14), 8: (0.80, 0.15, 0.05), 9: (0.86, 0.10, 0.04)},
     "supra_permafrost": {6: (0.70, 0.22, 0.08), 8: (0.72, 0.28, 0.0), 9: (0.78, 0.22, 0.0)},
 }
+
 _ENRICHMENT = {"river": 0.3, "supra_permafrost": 0.5}
+
 _BY_LAYER = (2.2, 1.4, 0.8, 0.4)
+
 _BY_MONTH = {6: 1.15, 8: 0.9, 9: 1.0}
+
 _SUN = {"N": 0.8, "E": 1.0, "S": 1.25, "W": 1.0}
+
 _SLOPES = (3.4, 3.2, 3.0, 2.8)
 
 COLUMNS = {
@@ -128,7 +125,7 @@ def sampling(ground: Terrain, *, seed: int, year: int) -> Sampling:
 
     Examples
     --------
-    >>> from headwater.virtual.frame import Frame
+    >>> from headwater.virtual.landscape import Frame
     >>> from headwater.virtual.landscape import lay_landscape
     >>> land = lay_landscape(Frame(8, 12, 0.05, 95.0, 37.0), seed=1)
     >>> campaign = sampling(land.fine, seed=1, year=2020)
@@ -304,3 +301,91 @@ def _evaporated(
         d18O=rows["d18O_mixture"] + enrichment,
         d2H=rows["d2H_mixture"] + slope * enrichment,
     )
+
+
+"""Slope, intercept [‰] and scatter of δ²H [‰] of the local meteoric water line."""
+
+
+SIGNATURE = {
+    "precipitation": ({6: -12.5, 8: -14.6, 9: -13.8}, -0.0018, 0.0),
+    "ground_ice": ({6: -15.0, 8: -15.4, 9: -15.2}, -0.0012, -9.0),
+    "snow_melt": ({6: -18.5, 8: -17.8, 9: -17.2}, -0.0012, 5.0),
+}
+"""By source: δ¹⁸O at 4000 m [‰] by month, Γ [‰ m-1] and h [‰]."""
+
+
+_ICE = {6: (0.18, 0.28, 0.20, 0.16), 8: (0.0, 0.08, 0.14, 0.20), 9: (0.0, 0.0, 0.10, 0.16)}
+
+_SNOW = {6: (0.0, 0.0, 0.12, 0.20), 8: (0.0,) * 4, 9: (0.0,) * 4}
+
+_BY_VEGETATION = {"grassland": (0.9, 1.2), "meadow": (1.15, 0.9), "forest": (0.5, 0.3)}
+
+_BY_ASPECT = {"N": 1.2, "E": 1.0, "S": 0.8, "W": 1.0}
+
+
+def band_name(band: tuple[int, int]) -> str:
+    """Name an altitude band.
+
+    Examples
+    --------
+    >>> band_name((3000, 3500))
+    '3000-3500'
+    """
+    return f"{band[0]}-{band[1]}"
+
+
+def meteoric(oxygen: Any) -> Any:
+    """δ²H on the meteoric water line [‰] at a δ¹⁸O [‰].
+
+    Examples
+    --------
+    >>> round(meteoric(-10.0), 2)
+    -66.57
+    """
+    return LMWL["slope"] * oxygen + LMWL["intercept"]
+
+
+def fractions() -> pd.DataFrame:
+    """Mean share of every source in soil water.
+
+    Returns
+    -------
+    DataFrame
+        One row for each month, altitude band, vegetation and aspect; the shares sum to 1.
+
+    Examples
+    --------
+    >>> table = fractions().set_index(["month", "band", "vegetation", "aspect"])
+    >>> table.loc[(6, "3500-4000", "meadow", "E"), "ground_ice"].round(3)
+    np.float64(0.322)
+    """
+    rows = []
+    for month, (index, band), plant, aspect in product(
+        MONTHS, enumerate(BANDS), VEGETATION, ASPECTS
+    ):
+        ice = _ICE[month][index] * _BY_VEGETATION[plant][0] * _BY_ASPECT[aspect]
+        snow = _SNOW[month][index] * _BY_VEGETATION[plant][1] * _BY_ASPECT[aspect]
+        rows.append((month, band_name(band), plant, aspect, 1.0 - ice - snow, ice, snow))
+    return pd.DataFrame(rows, columns=["month", "band", "vegetation", "aspect", *SOURCES])
+
+
+def sources() -> pd.DataFrame:
+    """Mean isotopes of every source.
+
+    Returns
+    -------
+    DataFrame
+        One row for each month, altitude band and source: ``d18O`` and ``d2H`` [‰].
+
+    Examples
+    --------
+    >>> rain = sources().query("source == 'precipitation' and month == 6")
+    >>> bool((rain.d2H - 7.9 * rain.d18O).round(2).eq(12.43).all())
+    True
+    """
+    rows = []
+    for month, band, source in product(MONTHS, BANDS, SOURCES):
+        monthly, lapse, above = SIGNATURE[source]
+        oxygen = monthly[month] + lapse * (sum(band) / 2.0 - 4000.0)
+        rows.append((month, band_name(band), source, oxygen, meteoric(oxygen) + above))
+    return pd.DataFrame(rows, columns=["month", "band", "source", "d18O", "d2H"])

@@ -127,7 +127,7 @@ def soil_column(ground: Terrain, wetness: Floats, *, seed: int) -> Column:
 
     Examples
     --------
-    >>> from headwater.virtual.frame import Frame
+    >>> from headwater.virtual.landscape import Frame
     >>> from headwater.virtual.landscape import lay_landscape
     >>> ground = lay_landscape(Frame(8, 12, 0.05, 95.0, 37.0), seed=1).grid
     >>> column = soil_column(ground, np.ones((8, 12)) + ground.frame.east, seed=1)

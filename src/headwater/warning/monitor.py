@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError
-from headwater.inference.multiplicity import benjamini_hochberg
+from headwater.inference.significance import benjamini_hochberg
 from headwater.warning.baseline import Baseline, BaselineOptions, fit_baseline, innovations
 from headwater.warning.charts import Chart, Thresholds, new_chart
 from headwater.warning.ladder import Ladder, LadderRule, climb, new_ladder

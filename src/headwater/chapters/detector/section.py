@@ -129,7 +129,7 @@ def _first_pair(pairs: pd.DataFrame) -> str:
 
 def _corrected(table: pd.DataFrame) -> pd.Series:
     """P of each factor, corrected for their number: of the search where there is one."""
-    from headwater.inference.multiplicity import holm
+    from headwater.inference.significance import holm
 
     if "p_search" in table and table["p_search"].notna().any():
         return pd.Series(holm(table["p_search"]), table.index)

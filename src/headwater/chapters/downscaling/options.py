@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from headwater.errors import StudyError
-from headwater.study.paths import RelativePath
+from headwater.study.options import RelativePath
 from headwater.tables import ReadingOptions
 
 __all__ = ["DownscalingOptions"]

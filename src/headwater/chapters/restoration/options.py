@@ -7,8 +7,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headwater.errors import StudyError
-from headwater.restoration.amounts import AMOUNTS, check_amounts
-from headwater.study.paths import RelativePath
+from headwater.restoration.measures import AMOUNTS, check_amounts
+from headwater.study.options import RelativePath
 
 __all__ = ["RestorationOptions", "amounts_of"]
 
@@ -118,6 +118,6 @@ def amounts_of(options: RestorationOptions | None) -> dict[str, dict[str, float 
     Returns
     -------
     dict
-        As :func:`headwater.restoration.amounts.amounts_at` takes it.
+        As :func:`headwater.restoration.measures.amounts_at` takes it.
     """
     return {name: dict(getattr(options, name)) for name in AMOUNTS if options is not None}

@@ -14,8 +14,8 @@ from headwater.errors import DataError, StudyError, nearest
 
 if TYPE_CHECKING:
     from headwater.chapters.restoration.options import RestorationOptions
-    from headwater.restoration.dry_years import DryYears
     from headwater.restoration.profile import MeasureProfile
+    from headwater.restoration.seasons import DryYears
     from headwater.restoration.work_calendar import SeasonFits
     from headwater.study.model import Study
     from headwater.study.step import Context
@@ -183,8 +183,7 @@ def _dry_years(
     windows: xr.Dataset, water: xr.DataArray, season: tuple[int, int], shift: int
 ) -> tuple[DryYears | None, str]:
     """Compare the closing of the window with the water of spring and early summer."""
-    from headwater.restoration.dry_years import dry_year_shift
-    from headwater.restoration.seasons import season_of_day
+    from headwater.restoration.seasons import dry_year_shift, season_of_day
 
     first = season[0]
     months = [(first - 2 + i) % 12 + 1 for i in range(4)]

@@ -179,7 +179,7 @@ def _units(
     context: Context, records: tuple[UnitRecord, ...], pairs: tuple[Any, Any], season: StudySeason
 ) -> tuple[list[Unit], tuple[str, ...]]:
     """Make the units of which enough is known, and say which are left out."""
-    from headwater.restoration.amounts import amounts_at
+    from headwater.restoration.measures import amounts_at
     from headwater.restoration.units import unit_of
 
     count = len(records)

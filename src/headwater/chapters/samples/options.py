@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headwater.errors import StudyError, nearest
-from headwater.study.paths import RelativePath
+from headwater.study.options import RelativePath
 from headwater.tables import ReadingOptions
 
 __all__ = ["ClimateOptions", "LmwlOptions", "MixingOptions", "SamplesOptions"]

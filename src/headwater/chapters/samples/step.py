@@ -43,9 +43,8 @@ def _check(samples: SampleTable, options: SamplesOptions) -> None:
     """Refuse now what could not be described, drawn through or unmixed later."""
     import numpy as np
 
-    from headwater.chapters.samples.lines import line_results
+    from headwater.chapters.samples.lines import describe, line_results
     from headwater.chapters.samples.mixing import check_mixing
-    from headwater.chapters.samples.summary import describe
 
     rng = np.random.default_rng(0)
     describe(samples, options)
@@ -55,9 +54,8 @@ def _check(samples: SampleTable, options: SamplesOptions) -> None:
 
 
 def _run(context: Context) -> Mapping[str, Result]:
-    from headwater.chapters.samples.lines import line_results
+    from headwater.chapters.samples.lines import describe, line_results
     from headwater.chapters.samples.mixing import mixing_results
-    from headwater.chapters.samples.summary import describe
     from headwater.chapters.samples.table import read_table
 
     options = context.study.samples

@@ -131,7 +131,7 @@ def interval_table(
     TableResult
         ``station`` (``all`` first), ``picp`` with its interval, ``width``, ``score``, ``n``.
     """
-    from headwater.validation.interval_scores import interval_skill
+    from headwater.validation.measures import interval_skill
 
     rows = []
     for name in (None, *reference.columns):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.report.section import Block, FigureBlock, Section, TableBlock, TextBlock
-from headwater.variation.series_plots import monthly_panels, yearly_panels
+from headwater.variation.plots import monthly_panels, yearly_panels
 
 if TYPE_CHECKING:
     from headwater.figures import Outline

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.isotopes.audit.tables import SLACK, Case, Finding
-from headwater.isotopes.envelope import Envelope, slope_envelope
+from headwater.isotopes.intersection import Envelope, slope_envelope
 from headwater.isotopes.lines import WaterLine, fit_line
 
 __all__ = [

@@ -29,7 +29,7 @@ from headwater.isotopes.audit.rules_means import (
     whole_period,
 )
 from headwater.isotopes.audit.tables import NEEDS, Case, Claims, Finding, prepare
-from headwater.isotopes.envelope import Envelope
+from headwater.isotopes.intersection import Envelope
 from headwater.isotopes.results import AuditReport
 from headwater.results import of_inputs
 from headwater.tables import ReadingOptions, read_table

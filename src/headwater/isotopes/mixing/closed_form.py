@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from headwater.errors import DataError
 from headwater.isotopes._arrays import Flags, Floats, Places
-from headwater.isotopes.mixing._simplex import affine_solve, project
+from headwater.isotopes.mixing.bounds import affine_solve, project
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import MixingTable
 from headwater.results import of_inputs

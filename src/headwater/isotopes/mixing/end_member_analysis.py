@@ -12,7 +12,7 @@ import pandas as pd
 
 from headwater.errors import DataError
 from headwater.isotopes._arrays import Floats
-from headwater.isotopes.mixing._simplex import project
+from headwater.isotopes.mixing.bounds import project
 from headwater.isotopes.mixing.closed_form import simplex_fractions
 from headwater.isotopes.mixing.composition import name_rows
 from headwater.isotopes.mixing.results import EmmaResult

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from headwater.errors import DataError
-from headwater.isotopes.mixing._hierarchy import Cells, Chains, Model, Sums
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical_density import (
+    Cells,
+    Chains,
     Layout,
+    Model,
+    Sums,
     draw_values,
     log_density,
     predict,

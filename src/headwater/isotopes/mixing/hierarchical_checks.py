@@ -10,7 +10,6 @@ import pandas as pd
 
 from headwater.errors import DataError, InputError, nearest
 from headwater.isotopes._arrays import Floats
-from headwater.isotopes.mixing._hierarchy import Cells, Chains, Sums
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical import (
     Effects,
@@ -20,6 +19,7 @@ from headwater.isotopes.mixing.hierarchical import (
     prepare,
 )
 from headwater.isotopes.mixing.hierarchical_chains import draw_prior, run_chains, within_caps
+from headwater.isotopes.mixing.hierarchical_density import Cells, Chains, Sums
 from headwater.isotopes.mixing.importance_sampling import PARETO_LIMIT, pareto_smooth
 from headwater.results import TableResult, of_inputs
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from headwater.errors import DataError
 from headwater.isotopes._arrays import Floats
-from headwater.isotopes.mixing._simplex import project
+from headwater.isotopes.mixing.bounds import project
 from headwater.isotopes.mixing.composition import Composition, check_sources
 from headwater.isotopes.mixing.results import MixLikelihood
 from headwater.results import of_inputs

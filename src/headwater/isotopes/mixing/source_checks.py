@@ -10,7 +10,7 @@ import pandas as pd
 
 from headwater.errors import DataError
 from headwater.isotopes._arrays import Floats
-from headwater.isotopes.mixing._simplex import basic_solutions
+from headwater.isotopes.mixing.bounds import basic_solutions
 from headwater.isotopes.mixing.composition import Composition, check_sources, name_rows
 from headwater.isotopes.mixing.results import Identifiability, PolygonTable
 from headwater.results import of_inputs

@@ -17,18 +17,17 @@ from headwater.inference import fdr
 from headwater.inference.persistence import SHORTEST_PERSISTENCE
 from headwater.results import MapResult, of_inputs
 from headwater.variation._maps import Values, as_cube, name_of, words
+from headwater.variation.breaks import pettitt
 from headwater.variation.calendar import cadence, check_time
-from headwater.variation.change_point import pettitt
 from headwater.variation.mean_year import anomalies
 from headwater.variation.trend._tiles import per_year
-from headwater.variation.trend.classic import ols_trend, sen_mann_kendall
+from headwater.variation.trend.classic import ols_trend, persistent_ols_trend, sen_mann_kendall
 from headwater.variation.trend.mann_kendall_persistent import (
     hamed_rao,
     persistent_mann_kendall,
+    prewhitened_mann_kendall,
     yue_wang,
 )
-from headwater.variation.trend.ols_persistent import persistent_ols_trend
-from headwater.variation.trend.prewhitened import prewhitened_mann_kendall
 from headwater.variation.trend.seasonal import seasonal_mann_kendall
 
 if TYPE_CHECKING:

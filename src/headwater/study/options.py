@@ -1,14 +1,41 @@
-"""The table ``[report]`` of the study file: how figures look, and in which formats."""
+"""What tables of a study file share, paths relative to it; and the table ``[report]``."""
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
-from headwater.study.paths import RelativePath
+from headwater.errors import StudyError
 
-__all__ = ["ReportOptions"]
+__all__ = [
+    "RelativePath",
+    "ReportOptions",
+]
+
+# What TOML makes of the backslashes in "C:\temp\new", "\rain", "\field" and "\basin".
+_ESCAPED = {"\t": "/t", "\n": "/n", "\r": "/r", "\f": "/f", "\b": "/b"}
+
+
+def _beside_the_file(path: str, info: ValidationInfo) -> str:
+    if any(sign in path for sign in _ESCAPED):
+        meant = "".join(_ESCAPED.get(sign, sign) for sign in path).replace("\\", "/")
+        raise StudyError(
+            "a path with backslashes, which TOML takes for signs of its own",
+            found=ascii(path),
+            do=f'Write paths with forward slashes: "{meant}"',
+        )
+    folder = (info.context or {}).get("folder")
+    if path.startswith("file://"):
+        path = url2pathname(urlsplit(path).path)
+    return path if folder is None or "://" in path else str(Path(folder, path).expanduser())
+
+
+RelativePath = Annotated[str, AfterValidator(_beside_the_file)]
+"""A path of the study file, made absolute where the file's folder is known."""
 
 
 class ReportOptions(BaseModel):
