@@ -121,3 +121,25 @@ def test_turned_places_standards_and_lengths_are_reported(tmp_path: Path) -> Non
         assert sum(part in text for text in samples.cautions) == 1
     found = check_quality(samples.data).data
     assert found.loc[found["rule"] == "d_excess", "value"].tolist() == [30.0]
+
+
+def test_isotopes_that_no_water_has_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "lab.csv"
+    path.write_text("id,d18O,d2H\na,-8.1,-55\nb,-99,-99\nc,-8.3,-550\nd,-8.4,-57\n")
+    samples = read_samples(path)
+    assert samples.data["d18O"].isna().tolist() == [False, True, False, False]
+    assert any("row 3: -99 of δ2H was kept, though" in text for text in samples.cautions)
+    assert any("row 4: no natural water has such" in text for text in samples.cautions)
+    path.write_text("id,d18O,d2H\na,-55,-8.1\nb,-61,-9\n")
+    assert any("under each other's names" in text for text in read_samples(path).cautions)
+    path.write_text("id,d18O,d2H\nleaf,35,40\nsnow,-60,-470\nlake,12,30\n")
+    assert read_samples(path).cautions == ()
+
+
+def test_injections_of_an_analyser_are_one_sample(tmp_path: Path) -> None:
+    path = tmp_path / "picarro.csv"
+    rows = "\n".join(f"{k},{-8.1 + 0.01 * k},{-55 + 0.1 * k},S1" for k in range(1, 4))
+    path.write_text(f"Inj Nr,d(18_16)Mean,d(D_H)Mean,Identifier 1\n{rows}\n")
+    samples = read_samples(path)
+    assert samples.data[["d18O", "d2H"]].round(2).values.tolist() == [[-8.08, -54.8]]
+    assert "replicates averaged: 3 rows became 1 samples" in samples.choices

@@ -246,6 +246,49 @@ def test_files_that_are_no_tables() -> None:
             read_table(content, name="lab.xls")
 
 
+def test_an_old_workbook_is_refused_with_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"soffice --headless --convert-to xlsx 'lab\.xls'"):
+        read_table(b"\xd0\xcf\x11\xe0" + b"x" * 9, name="lab.xls")
+
+
+@pytest.mark.parametrize("head", ["시료번호,날짜,δ18O,δ2H", "id,date,d18O,d2H,비고"])
+def test_korean_is_not_taken_for_chinese(head: str) -> None:
+    content = f"{head}\nS1,2020-06-05,-8.1,-55{',여름 강수' * ('비고' in head)}\n".encode("euc_kr")
+    with pytest.raises(InputError, match=r'looks Korean.*encoding = "euc_kr"'):
+        read_table(content, SAMPLES, name="lab.csv")
+    told = ReadingOptions(encoding="euc_kr")
+    names = {"d18O": "δ18O", "d2H": "δ2H"} if "δ" in head else {}
+    table = read_table(content, SAMPLES, columns=names, options=told)
+    assert table.data[["d18O", "d2H"]].values.tolist() == [[-8.1, -55.0]]
+
+
+@pytest.mark.parametrize(
+    "words", ["草地,灌丛,裸地,高寒草甸", "样品,降水,河水", "森林,荒漠", "坡地,北坡,东坡,草甸"]
+)
+def test_chinese_is_not_taken_for_korean(words: str) -> None:
+    rows = "".join(f"{word},-8,-55\n" for word in words.split(","))
+    table = read_table(f"plot,d18O,d2H\n{rows}".encode("gbk"), SAMPLES, name="lab.csv")
+    assert table.data["plot"].tolist() == words.split(",")
+
+
+def test_commas_and_semicolons_of_chinese() -> None:
+    for sign in "，；":
+        text = "样品编号，水样类型，氧同位素，氢同位素\nA，降水，-8.1，-55\n".replace("，", sign)
+        assert read(text).data[["d18O", "d2H"]].values.tolist() == [[-8.1, -55.0]]
+
+
+def test_a_title_merged_over_two_rows_of_names() -> None:
+    rows = [
+        ["疏勒河水样", None, None, None],
+        ["样品编号", "采样日期", "同位素", None],
+        [None, None, "δ18O", "δD"],
+        ["A", "2020-06-05", -8.1, -55],
+    ]
+    content = workbook(rows, merged=("A1:D1", "C2:D2", "A2:A3", "B2:B3"))
+    table = read_table(content, SAMPLES, name="lab.xlsx")
+    assert table.data[["sample_id", "d18O", "d2H"]].values.tolist() == [["A", -8.1, -55.0]]
+
+
 def test_workbook_with_merged_heads_units_and_several_sheets() -> None:
     rows = [
         ["样品编号", "δ18O", None, "δ2H", None],

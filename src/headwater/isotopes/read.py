@@ -46,6 +46,9 @@ _WORDS = {  # what the column `water` may say, next to the names of the list the
 _WATER_WORDS = {word: name for name, words in _WORDS.items() for word in words.split()}
 _STANDARD = re.compile(r"\b(?:V?SMOW|SLAP|GISP|USGS|IAEA|LIS-?[A-Z]\b|QA/?QC|QC\b|blank\b)", re.I)
 _UNIT = {"elevation": "m", "amount": "mm"}
+_EXCESS = (-350.0, 150.0)
+"""δ2H - 8 δ18O of natural waters, those of leaves in deserts among them, with a margin [‰]."""
+_MOST = 0.5
 _MIXED_WORDS = {"冰雪融水": "snow_melt", "雪冰融水": "snow_melt", "meltwater": "snow_melt"}
 """Words that stand for two kinds of water."""
 
@@ -132,7 +135,9 @@ def read_samples(
         table = average_replicates(table) if replicates == "mean" else _average_numbered(table)
     if len(table) < before:
         notes.append(f"replicates averaged: {before} rows became {len(table)} samples")
-    report = report.but(*_zeros(table), *_standards(table), *_lengths(table, report))
+    report = report.but(
+        *_zeros(table), *_standards(table), *_lengths(table, report), *_no_waters(table, report)
+    )
     return SampleTable(
         table,
         f"Samples of {path.name}, {len(table)} rows",
@@ -203,6 +208,35 @@ def _zeros(table: pd.DataFrame) -> tuple[str, ...]:
         f"{name_rows(list(table.index[both]))}: 0 for both isotopes, kept; if that stands for "
         "missing values, leave the cells empty",
     )
+
+
+def _no_waters(table: pd.DataFrame, report: ReadingReport) -> tuple[str, ...]:
+    """Name rows whose isotopes no water has: exchanged columns, marks of missing values."""
+    codes = {float(m.code) for m in report.missing if re.fullmatch(r"-\d+\.?\d*", m.code)}
+    left = table["d18O"].isna() & table["d2H"].isin(codes)
+    found = []
+    if left.any():
+        code = f"{table.loc[left, 'd2H'].iloc[0]:g}"
+        found.append(
+            f"{name_rows(list(table.index[left]))}: {code} of δ2H was kept, though it stands for "
+            f"missing in another column; if here too, set missing = ['{code}']"
+        )
+    excess, turned = table["d2H"] - 8.0 * table["d18O"], table["d18O"] - 8.0 * table["d2H"]
+    odd = excess.notna() & ~excess.between(*_EXCESS)
+    if not odd.any():
+        return tuple(found)
+    if odd[excess.notna()].mean() > _MOST and turned.dropna().between(*_EXCESS).all():
+        words = (
+            "δ18O and δ2H seem to stand under each other's names, as no water has such values; "
+            "correct the names, or set columns"
+        )
+        return (*found, words)
+    first, rows = table.loc[odd].iloc[0], name_rows(list(table.index[odd]))
+    words = (
+        f"{rows}: no natural water has such isotopes (δ18O {first['d18O']:g} with δ2H "
+        f"{first['d2H']:g}); kept. Correct them, or name marks of missing values in missing"
+    )
+    return (*found, words)
 
 
 def _standards(table: pd.DataFrame) -> tuple[str, ...]:

@@ -107,7 +107,9 @@ def read_cells(
         return read_workbook(content, called, options, score)
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise InputError(
-            f"{called} is a workbook of the old kind (.xls)", do="Save it as XLSX or CSV"
+            f"{called} is a workbook of the old kind (.xls), which is not read",
+            do="Save it as XLSX or CSV in a spreadsheet program, or run soffice --headless "
+            f"--convert-to xlsx '{called or 'FILE'}'",
         )
     text = decode(content, name=called, encoding=options.encoding)
     start = text.text.lstrip()[:200].lower()
@@ -170,7 +172,7 @@ def _separator(text: str, score: Score | None) -> str:
     """Choose the separator that makes the most columns of known meaning, and rows of one length."""
     lines = [line for line in text.split("\n")[:_SAMPLE] if line.strip()]
     best, most = ",", (0, 0.0, 0)
-    for sign in (",", ";", "\t", "|", " "):
+    for sign in (",", ";", "\t", "|", "，", "；", " "):
         cells = [_split(line, sign) for line in lines]
         widths = Counter(len(row) for row in cells if len(row) > 1)
         if not widths:

@@ -120,6 +120,8 @@ _SPREAD = re.compile(
     r"|标准差|误差|精度",
     re.IGNORECASE,
 )
+_QUALIFIES = re.compile(rf"{_SPREAD.pattern}|pdb|pp[mb]|average|mean|平均", re.IGNORECASE)
+"""In the name of a group of columns, what makes them another quantity."""
 _BRACKETS = re.compile(r"[(\[{【（]([^()\[\]{}【】（）]*)[)\]}】）]")
 
 
@@ -427,7 +429,7 @@ def _completed(rows: Sequence[Row], place: int, fields: Sequence[Field], name: s
     group = rows[place - 1].cells if place else ()
     twice = len({text for text in cells if text}) < sum(bool(text) for text in cells)
     if twice or (not all(cells) and len(group) >= len(cells)):
-        merged = _under(group, cells) if _spans(group) else None
+        merged = _under(group, cells, fields) if _spans(group) else None
         if merged is not None:
             cells = merged
             notes.append(
@@ -435,7 +437,7 @@ def _completed(rows: Sequence[Row], place: int, fields: Sequence[Field], name: s
             )
     units = [""] * len(cells)
     if below < len(rows) and _spans(cells) and _is_second(rows[below].cells, cells):
-        cells = _under(tuple(cells), rows[below].cells)
+        cells = _under(tuple(cells), rows[below].cells, fields)
         units = [""] * len(cells)
         notes.append(f"names joined from rows {rows[place].number} and {rows[below].number}")
         below += 1
@@ -455,6 +457,8 @@ def _completed(rows: Sequence[Row], place: int, fields: Sequence[Field], name: s
 def _spans(cells: Sequence[str]) -> bool:
     """Whether a row has names that stand over several columns."""
     filled = [text for text in cells if text]
+    if len(set(filled)) == 1 and len(filled) == len(cells):
+        return False  # a title that is merged over the whole table
     return len(filled) > 1 and (len(filled) < len(cells) or len(set(filled)) < len(filled))
 
 
@@ -467,15 +471,23 @@ def _is_second(cells: Sequence[str], above: Sequence[str]) -> bool:
     return bool(open_) and all(i < len(cells) and cells[i] for i in open_)
 
 
-def _under(group: Sequence[str], cells: Sequence[str]) -> list[str]:
+def _under(group: Sequence[str], cells: Sequence[str], fields: Sequence[Field]) -> list[str]:
     """Join the names of a group, spread to the right, with those under it."""
     joined, last = [], ""
     for i in range(max(len(group), len(cells))):
         over = group[i] if i < len(group) else ""
         own = cells[i] if i < len(cells) else ""
         last = over or last
-        joined.append(own if not last or own == last else f"{last} {own}".strip() if own else last)
+        both = own if not last or own == last else f"{last} {own}".strip() if own else last
+        joined.append(own if _says_all(own, both, cells, fields) else both)
     return joined
+
+
+def _says_all(own: str, both: str, cells: Sequence[str], fields: Sequence[Field]) -> bool:
+    """Whether a name is known by itself, and not under that of its group: isotopes, d18O."""
+    if not fields or list(cells).count(own) > 1 or _QUALIFIES.search(both):
+        return False
+    return match(both, fields) is None and match(own, fields) is not None
 
 
 def _named_once(

@@ -152,6 +152,7 @@ def _marked(content: bytes, name: str) -> Text | None:
 def _older(content: bytes, name: str) -> Text:
     """Decode what is older than Unicode."""
     if is_chinese(content):
+        _refuse_korean(content, name)
         return Text(content.decode("gb18030"), "GB18030")
     _refuse_other_asian(content, name)
     guess = (
@@ -164,6 +165,34 @@ def _older(content: bytes, name: str) -> Text:
         return Text(
             content.decode("latin-1"), "Latin-1", (guess.replace("Windows-1252", "Latin-1"),)
         )
+
+
+_SYLLABLES = frozenset(
+    "가간강개거건것게겨경계고곡공과관구국군권그금급기길김나남내년노는농다단대더도동되드들등라량러력"
+    "로료류르름리림마만면명모목무문물미민바반발방백번보부북분비빙사산상생서석선설성세소속수순습시"
+    "식신실심아안암압액야양어에여역연열영오온용우운울원월위유율으은을음의이인일임입자작장재저적전"
+    "점정제조종주중증지직진집차채천철체초추축출층치타탄태토통트특파판평포표품풍하학한함합해행험현형"
+    "호화환황회효후흐희"
+)
+"""The most frequent syllables of Korean: a sixth of all, which random ones hit rarely."""
+
+
+def _refuse_korean(content: bytes, name: str) -> None:
+    """Refuse what EUC-KR reads as Korean words, and GB18030 as Chinese ones without sense."""
+    try:
+        words = re.findall(r"[\uac00-\ud7a3]+", content.decode("cp949"))
+    except UnicodeDecodeError:
+        return
+    letters = "".join(words)
+    if len(letters) < 2 or sum(letter in _SYLLABLES for letter in letters) < 0.6 * len(letters):
+        return
+    word = max(words, key=len)[:12]
+    other = word.encode("cp949").decode("gb18030", "replace")
+    raise InputError(
+        f"{name or 'the file'} is not UTF-8, and looks Korean",
+        found=f"as euc_kr '{word}'; as gb18030 '{other}'",
+        do='Write encoding = "euc_kr" or encoding = "gb18030", or save the file as UTF-8',
+    )
 
 
 # Codecs of East Asia, and the bytes that begin their common characters.

@@ -135,7 +135,7 @@ _ALL = (
         "d1816mean d1816 dd18o d18osmow d18omean d18oh2o 氧同位素 氧18 "
         "氧稳定同位素 氧同位素值 d18ovsmow2",
         "‰",
-        (-100.0, 500.0),
+        (-90.0, 500.0),
     ),
     Field(
         "d2H",
@@ -172,7 +172,11 @@ _ALL = (
         "mm",
         (-0.5, 50000.0),
     ),
-    Field("replicate", "text", "replicate rep replicateid parallel run 重复 平行样"),
+    Field(
+        "replicate",
+        "text",
+        "replicate rep replicateid parallel run injection injectionnr injnr inj 重复 平行样",
+    ),
     Field(
         "station",
         "text",
