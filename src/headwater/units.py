@@ -209,12 +209,49 @@ def parse(text: str) -> Unit:
     raise UnitError("unknown unit", found=f"'{text}'", do=nearest(spelling, list(_UNITS), _PLAIN))
 
 
+_CHINESE = {
+    "毫米": "mm",
+    "厘米": "cm",
+    "分米": "dm",
+    "千米": "km",
+    "公里": "km",
+    "平方米": " m2",
+    "立方米": " m3",
+    "米": "m",
+    "千克": "kg",
+    "公斤": "kg",
+    "克": "g",
+    "摄氏度": "degC",
+    "华氏度": "degF",
+    "开尔文": "K",
+    "度": "degree",
+    "百分比": "%",
+    "百分数": "%",
+    "小时": "h",
+    "秒": "s",
+    "天": "d",
+    "日": "d",
+    "月": "month",
+    "年": "year",
+    "旬": "dekad",
+    "候": "pentad",
+    "每": "/",
+    "瓦": "W",
+    "兆焦": "MJ",
+    "百帕": "hPa",
+    "千帕": "kPa",
+    "帕": "Pa",
+}
+_HAN = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
+
+
 def _plain(text: str) -> str:
     """Spell alike what means the same: signs of other alphabets, brackets, water as a word."""
     plain = unicodedata.normalize("NFKC", text.replace("º", "°"))
     plain = re.sub("[\u2212\u2010-\u2015]", "-", plain)
     plain = re.sub("[\u00b7\u22c5\u2219]", " ", plain).replace("×", "x")
     plain = re.sub(r"\^\{\s*(-?\d+)\s*\}", r"\1", plain).replace("$", " ")  # day^{-1} of LaTeX
+    plain = _HAN.sub(lambda found: _CHINESE[found[0]], plain)
     plain = re.sub(r"\bper\b", "/", " ".join(plain.split()))
     if re.fullmatch(r"\[.*\]|\([^()]*\)", plain) and plain[1:-1].strip() not in ("", "-"):
         plain = plain[1:-1].strip()

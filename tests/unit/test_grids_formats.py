@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,39 @@ def test_zipped_zarr(tmp_path: Path, inner: str) -> None:
     plain().to_zarr(tmp_path / "store" / inner, zarr_format=2)
     shutil.make_archive(str(tmp_path / "cube"), "zip", tmp_path / "store")
     np.testing.assert_allclose(open_grid(tmp_path / "cube.zip", THETA), VALUES)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_blocks_that_a_store_lacks_are_told(
+    tmp_path: Path, zarr_format: Literal[2, 3], zipped: bool
+) -> None:
+    store = tmp_path / "cube.zarr"
+    plain().chunk(time=1).to_zarr(store, zarr_format=zarr_format, consolidated=False)
+    assert "warnings" not in open_grid(store, THETA).attrs
+    block = sorted(file for file in (store / "sm").rglob("*[0-9]*") if file.is_file())[0]
+    block.unlink()
+    if zipped:
+        shutil.make_archive(str(tmp_path / "cube"), "zip", store)
+    said = open_grid(tmp_path / "cube.zip" if zipped else store, THETA).attrs["warnings"]
+    times = plain().sizes["time"]
+    assert f"1 of {times} blocks of 'sm' are not in cube.z" in said
+    assert "copy it again" in said
+
+
+def test_damaged_stores_are_refused_by_name(tmp_path: Path) -> None:
+    store = tmp_path / "cube.zarr"
+    plain().to_zarr(store, zarr_format=3, consolidated=False)
+    (store / "zarr.json").write_text('{"zarr_format": 3, ')
+    with pytest.raises(InputError, match=r"cube\.zarr cannot be read"):
+        open_grid(store, THETA)
+    shutil.rmtree(store)
+    plain().to_zarr(store, zarr_format=2)
+    shutil.make_archive(str(tmp_path / "cube"), "zip", store)
+    whole = (tmp_path / "cube.zip").read_bytes()
+    (tmp_path / "cube.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"cube\.zip cannot be read"):
+        open_grid(tmp_path / "cube.zip", THETA)
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -268,6 +268,11 @@ def test_rasters_of_integers_and_of_floats_are_one_series(tmp_path: Path) -> Non
     raster(tmp_path / "MOD13A1_NDVI_2016_001.tif", stored)
     scaled = np.where(stored == 32767, 32767, stored / 10000).astype(np.float32)
     raster(tmp_path / "MOD13A1_NDVI_2016_017.tif", scaled)
+    (tmp_path / "more").mkdir()
+    for name in ("MOD13A1.A2016033.h25v05.061.NDVI.tif", "MOD13_NDVI_doy2016049_aid0001.tif"):
+        raster(tmp_path / "more" / name, stored)
+    more = read_modis(tmp_path / "more" / "*.tif", "ndvi")["time"]
+    assert more.dt.dayofyear.values.tolist() == [33, 49]
     cube = read_modis(tmp_path / "*.tif", "ndvi")
     for day in range(2):
         np.testing.assert_allclose(cube["ndvi"].values[day, 1:], 0.4, rtol=1e-6)

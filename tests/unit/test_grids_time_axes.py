@@ -14,7 +14,7 @@ from headwater.glossary import term
 from headwater.grids import open_grid
 from headwater.grids._time_axis import date_in
 from headwater.grids.plausibility import overview
-from headwater.grids.stamps import stamp_doubt
+from headwater.grids.stamps import gap_doubt, stamp_doubt
 from headwater.grids.steps import time_steps
 from headwater.grids.times import in_period
 from headwater.variation import aggregate
@@ -378,3 +378,62 @@ def test_values_that_hardly_any_land_has_are_doubted(
     data = xr.DataArray(values, {"time": MONTHS}, ("time", "y", "x"), attrs={"source_units": units})
     warnings = overview(data, term(name)).warnings
     assert any(says in text for text in warnings) if says else not warnings
+
+
+def rasters(folder: Path, names: list[str]) -> str:
+    for name in names:
+        rows = "\n".join("1 2 3" for _ in range(4))
+        text = f"ncols 3\nnrows 4\nxllcorner 95\nyllcorner 36\ncellsize 0.1\n{rows}\n"
+        (folder / f"{name}.asc").write_text(text)
+    return str(folder / "*.asc")
+
+
+def rain(source: str, **options: Any) -> xr.DataArray:
+    return open_grid(source, RAIN, crs=4326, **({"units": "mm"} | options))
+
+
+def test_two_digits_of_a_year_are_no_year(tmp_path: Path) -> None:
+    source = rasters(tmp_path, [f"pre18{month:02d}" for month in range(1, 13)])
+    with pytest.raises(TimeAxisError, match="has no date"):
+        rain(source)
+    read = rain(source, time="%y%m")
+    assert str(read.attrs["notes"]).startswith("time: months")
+    assert str(read["time"].values[0])[:10] == "2018-01-01"
+
+
+def test_years_that_may_be_months_are_told(tmp_path: Path) -> None:
+    source = rasters(tmp_path, [f"pre{year}" for year in range(2001, 2013)])
+    assert 'write time = "%y%m"' in rain(source).attrs["warnings"]
+    rasters(tmp_path, ["pre2013"])
+    assert "warnings" not in rain(source).attrs
+
+
+def test_numbered_parts_of_months(tmp_path: Path) -> None:
+    days = [(month, part) for month in (1, 2, 3) for part in range(1, 7)]
+    source = rasters(tmp_path, [f"chirps-v2.0.2018.{m:02d}.{p}" for m, p in days])
+    with pytest.raises(TimeAxisError, match=r"%Y\.%m\.\{pentad\}"):
+        rain(source)
+    read = rain(source, time="%Y.%m.{pentad}", units="mm/pentad")
+    assert "time: pentads" in read.attrs["notes"]
+    assert str(read["time_end"].values[-1])[:10] == "2018-04-01"
+
+
+def test_months_lost_from_some_years_are_told(tmp_path: Path) -> None:
+    lost = pd.DatetimeIndex(["2015-08-01", "2015-09-01", "2016-08-01"])
+    months = pd.date_range("2015-01-01", periods=36, freq="MS").difference(lost)
+    assert gap_doubt(time_steps(axis(months)))[0].startswith("there are no values from 2015-08-01")
+    summers = pd.date_range("2015-01-01", periods=36, freq="MS")
+    assert gap_doubt(time_steps(axis(summers[summers.month.isin(range(5, 10))]))) == ()
+
+
+@pytest.mark.parametrize(("calendar", "days"), [("360_day", 360), ("noleap", 365)])
+def test_a_year_has_the_days_of_its_calendar(calendar: str, days: int) -> None:
+    times = xr.date_range("2015-01-01", periods=2 * days, calendar=calendar, use_cftime=True)
+    data = xr.DataArray(np.ones((2 * days, 2, 2)), {"time": times}, ("time", "y", "x"))
+    assert overview(data, RAIN).text == f"{days} mm a year"
+
+
+def test_a_unit_whose_factor_the_file_applies_itself_is_told(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.nc", ("time", MONTHS), units="0.1 mm", scale_factor=0.1)
+    assert "both were applied" in open_grid(path, RAIN).attrs["warnings"]
+    assert "both were" not in open_grid(path, RAIN, units="mm").attrs.get("warnings", "")

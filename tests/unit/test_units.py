@@ -58,6 +58,21 @@ def test_known_conversions(value, units, to, expected, bridge) -> None:
     assert convert(value, units, to, **bridge) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("spelling", "plain"),
+    [
+        ("毫米", "mm"),
+        ("0.1毫米/月", "0.1 mm/month"),
+        ("毫米每日", "mm/d"),
+        ("0.1 摄氏度", "0.1 degC"),
+        ("立方米/立方米", "m3/m3"),
+        ("千克/平方米", "kg/m2"),
+    ],
+)
+def test_chinese_units(spelling: str, plain: str) -> None:
+    assert parse(spelling) == parse(plain)
+
+
 @pytest.mark.parametrize("spelling", ["m3 m**-3", "m^3 m^-3", "m3.m-3", " m3  m-3"])
 def test_powers_may_be_written_as_they_like(spelling: str) -> None:
     assert parse(spelling) == parse("m3 m-3")

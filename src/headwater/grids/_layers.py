@@ -36,7 +36,8 @@ from headwater.grids._time_axis import (
     times_of_name,
     times_of_variable,
 )
-from headwater.grids._values import packing_of, unpacked
+from headwater.grids._values import packing_of, twice_scaled, unpacked
+from headwater.grids._zarr_blocks import absent_blocks
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -162,7 +163,8 @@ def _layer(dataset: xr.Dataset, path: Path, wish: Wish, *, many: bool) -> Layer:
     if exchanged(dataset, axes, path):
         doubts = (f"'{axes['y']}' holds longitudes and '{axes['x']}' latitudes: taken so",)
         axes |= {"y": axes["x"], "x": axes["y"]}
-    values, notes = _values(dataset, name, axes, path, wish)
+    values, notes, more = _values(dataset, name, axes, path, wish)
+    doubts = (*doubts, *more)
     data = _named(values, dataset, name, axes, path)
     if bent is not None:
         corners = corners_of(dataset, name, axes, path, bent)
@@ -253,8 +255,8 @@ def _choose(dataset: xr.Dataset, wanted: str | None, path: Path) -> str:
 
 def _values(
     dataset: xr.Dataset, name: str, axes: dict[str, str], path: Path, wish: Wish
-) -> tuple[xr.Variable, tuple[str, ...]]:
-    """Chunk one variable and turn what it stores into values."""
+) -> tuple[xr.Variable, tuple[str, ...], tuple[str, ...]]:
+    """Chunk one variable and turn what it stores into values; notes and doubts."""
     raw = dataset[name].variable
     packing, notes = packing_of(raw, wish.options, path, wish.quantity)
     packed = f"{packing.scale!r} {packing.offset!r}"
@@ -265,7 +267,11 @@ def _values(
             f"variable '{name}' of {path}: {error.wrong}", found=error.found, do=error.do
         ) from error
     values.attrs["stored"] = packed
-    return values, notes
+    doubts = (
+        *twice_scaled(raw.attrs, wish.get("units")),
+        *absent_blocks(path, name, packing.missing),
+    )
+    return values, notes, doubts
 
 
 def _times(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,21 @@ __all__ = [
     "is_counted",
     "times_of_name",
     "times_of_variable",
+    "year_doubt",
 ]
 
 TIME_HINT = (
     'time = "%Y%m" (the pattern of dates) or time = "2000-01-01/P1M" (first date and step: P1M, '
     "P1Y, P8D, PT1H, dekad)"
 )
-_FIELDS = {"%Y": r"\d{4}", "%j": r"\d{3}", "%b": "[A-Za-z]{3}"} | {
-    f"%{field}": r"\d{2}" for field in "mdHMS"
-}
+_FIELDS = {
+    "%Y": r"\d{4}",
+    "%j": r"\d{3}",
+    "%b": "[A-Za-z]{3}",
+    "{dekad}": "[1-3]",
+    "{pentad}": "[1-6]",
+} | {f"%{field}": r"\d{2}" for field in "ymdHMS"}
+_FIELD = re.compile(r"%[YymdjHMSb]|\{dekad\}|\{pentad\}")
 # Tried in this order; of a form without signs between, the year must be one of these centuries.
 _FORMS = (
     "%Y-%m-%d",
@@ -51,6 +58,8 @@ _FORMS = (
     "%Y",
 )
 _CENTURIES = (1800, 2100)
+_LONE_YEARS = (1850, 2100)
+"""Years that stand alone in a name: 1801 is January 2018 rather than a year."""
 _MONTH_NAMES = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 # Day, month or its name next to the year, which the forms above cannot read.
 _OTHER_ORDER = re.compile(
@@ -222,17 +231,54 @@ def _dates_of(text: str, pattern: str | None) -> tuple[list[pd.Timestamp], str]:
 
 
 def _dates_in(text: str, form: str, *, exact: bool) -> list[tuple[range, pd.Timestamp]]:
-    expression = re.sub(r"%[YmdjHMSb]", lambda part: f"({_FIELDS[part[0]]})", re.escape(form))
-    fields = " ".join(re.findall(r"%[YmdjHMSb]", form))
+    fields = _FIELD.findall(form)
+    rest = map(re.escape, _FIELD.split(form))
+    parts = [f"({_FIELDS[field]})" for field in fields]
+    expression = "".join(one for pair in zip_longest(rest, parts, fillvalue="") for one in pair)
+    low, high = _LONE_YEARS if form == "%Y" else _CENTURIES
     found: list[tuple[range, pd.Timestamp]] = []
     for match in re.finditer(rf"(?<!\d){expression}" + (r"(?!\d)" if exact else ""), text):
         try:
-            date = pd.to_datetime(" ".join(match.groups()), format=fields)
+            date = _date_of(dict(zip(fields, match.groups(), strict=True)))
         except ValueError:
             continue
-        if not exact or _CENTURIES[0] <= date.year <= _CENTURIES[1]:
+        if not exact or low <= date.year <= high:
             found.append((range(*match.span()), date))
     return found
+
+
+def _date_of(parts: dict[str, str]) -> pd.Timestamp:
+    """Make a date of the parts of a pattern; dekads and pentads count within their month."""
+    plain = {field: text for field, text in parts.items() if field.startswith("%")}
+    date = pd.to_datetime(" ".join(plain.values()), format=" ".join(plain))
+    for part in parts.keys() - plain.keys():
+        date += pd.Timedelta(days=_PARTS[part.strip("{}")][int(parts[part]) - 1] - 1)
+    return date
+
+
+def year_doubt(files: Sequence[Path], notes: Sequence[str]) -> tuple[str, ...]:
+    """Doubt years in file names that are as well two digits of a year and a month: 2001 to 2012.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    notes : sequence of str
+        How the times of the files were understood.
+
+    Returns
+    -------
+    tuple of str
+    """
+    if len(files) == 1 or "time in the file name: %Y" not in notes:
+        return ()
+    years = [date_in(path.stem, None, str(path))[0].year for path in files]
+    if not all(1 <= year % 100 <= 12 for year in years):
+        return ()
+    first = pd.to_datetime(f"{years[0]}", format="%y%m")
+    return (
+        f"{years[0]} and the like in file names were taken for years; if they are two digits of a "
+        f'year and a month ({first:%B %Y}), write time = "%y%m"',
+    )
 
 
 def _texts(coordinate: xr.Variable) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
 
-__all__ = ["Packing", "packing_of", "unpacked"]
+__all__ = ["Packing", "packing_of", "twice_scaled", "unpacked"]
 
 # No quantity of the field is as large; fills such as 1e20 and 9.97e36 are.
 _ABSURD = 1e15
@@ -95,6 +95,23 @@ def packing_of(
 
 def _holds_zero(valid: tuple[float, float] | None) -> bool:
     return valid is not None and valid[0] <= 0.0 <= valid[1]
+
+
+def twice_scaled(attrs: Mapping[str, Any], given: str | None) -> tuple[str, ...]:
+    """Doubt a unit with a factor, "0.1 mm", whose file scales its numbers by the same factor."""
+    units = str(attrs.get("units", ""))
+    factor = re.match(r"\s*([\d.]+(?:[eE]-?\d+)?)\s*\*?\s*([^\d\s.*].*)", units)
+    scale = float(np.ravel(attrs.get("scale_factor", 1.0))[0])
+    if given is not None or factor is None or scale == 1.0:
+        return ()
+    try:
+        same = abs(float(factor[1]) - scale) <= 1e-6 * abs(scale)
+    except ValueError:
+        return ()
+    return (
+        f"the file scales its numbers by {scale:g} and gives them in '{units}', and both were "
+        f"applied; if the unit is that of the numbers before scaling, write units = '{factor[2]}'",
+    ) * same
 
 
 def unpacked(variable: xr.Variable, packing: Packing) -> xr.Variable:

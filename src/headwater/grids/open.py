@@ -19,6 +19,7 @@ from headwater.grids._crs import agreed_crs
 from headwater.grids._files import find_files
 from headwater.grids._layers import Layer, Wish, read_centres, read_layers
 from headwater.grids._mosaic import mosaicked, same_places
+from headwater.grids._time_axis import year_doubt
 from headwater.grids.geometry import geobox_of, grid_coords
 from headwater.grids.stamps import gap_doubt, local_doubt, stamp_doubt, stamp_words
 from headwater.grids.steps import bounded_steps, on_steps, time_steps
@@ -166,7 +167,8 @@ def open_grid(
     wish = Wish(quantity, chunk_mb, dict(options))
     files = find_files(source)
     layer = _joined(read_layers(files, wish))
-    return open_layer(layer, wish, files)
+    doubt = year_doubt(files, layer.notes)
+    return open_layer(replace(layer, warnings=(*layer.warnings, *doubt)), wish, files)
 
 
 def open_layer(layer: Layer, wish: Wish, files: Sequence[Path]) -> xr.DataArray:
@@ -326,7 +328,8 @@ def _refuse_overlap(layers: list[Layer]) -> None:
                 found=f"{before.path.name} ends {str(last)[:19]}, "
                 f"{after.path.name} begins {str(following)[:19]}",
                 do="Give each time once: narrow the pattern, remove one of the files, or write "
-                "time = '...' where a date in their names is not the one that was read",
+                "time = '...' where a date in their names is not the one that was read, such as "
+                "'%Y.%m.{pentad}' or '%Y%m_{dekad}' where parts of months are numbered",
             )
 
 

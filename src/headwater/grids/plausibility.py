@@ -25,6 +25,8 @@ _CHANCE = 1e-9
 """Probability below which ties at the edge of the range are no chance."""
 _FEWEST = 6
 _MONTH = 31.5
+_YEAR = {"360_day": 360.0, "noleap": 365.0, "365_day": 365.0, "all_leap": 366.0, "366_day": 366.0}
+"""Days of a year in calendars without leap years, or with nothing else."""
 _PORES, _RARE = 0.65, 0.02
 """Soil moisture above which only peat has pores, and the share of values that noise may bring."""
 _AMOUNTS = {"precipitation": (60.0, 3500.0), "evapotranspiration": (60.0, 2000.0)}
@@ -132,7 +134,9 @@ def stored_number(data: xr.DataArray, value: float) -> float | None:
     if not np.isfinite([scale, offset]).all() or scale == 0.0:
         return 0.0 if value == 0.0 else None
     number = (value - offset) / scale
-    return round(number) if abs(number - round(number)) < 1e-4 * max(1.0, abs(number)) else number
+    # values of single precision are off by their last bit, which a small scale makes large
+    leeway = max(1e-4 * max(1.0, abs(number)), 2e-7 * max(abs(value), abs(offset)) / abs(scale))
+    return round(number) if abs(number - round(number)) < min(leeway, 0.01) else number
 
 
 def sample_values(data: xr.DataArray) -> xr.DataArray:
@@ -183,7 +187,8 @@ def _yearly(part: xr.DataArray, values: NDArray[Any], term: Term) -> tuple[float
     if not steps.has_length:
         return float("nan"), f"mean amount {np.nanmean(means):.4g} {term.units}"
     known = np.isfinite(means)
-    total = float(means[known].sum() / steps.days[known].sum() * 365.25)
+    calendar = str(xr.DataArray(steps.start, dims="time").dt.calendar)
+    total = float(means[known].sum() / steps.days[known].sum() * _YEAR.get(calendar, 365.25))
     return total, f"{total:.4g} {term.units} a year"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -109,7 +111,12 @@ def gap_doubt(steps: TimeSteps) -> tuple[str, ...]:
     step = float(np.median(steps.days))
     long = np.flatnonzero((lost > _LONG) & (lost > 0.6 * step))
     years = float(days_between(steps.start[:1], steps.end[-1:])[0]) / 365.25
-    every = long.size > 1 and long.size >= int(years) - 1 and np.ptp(lost[long]) <= max(step, 5.0)
+    every = (
+        long.size > 1
+        and long.size >= int(years + 0.02)
+        and np.ptp(lost[long]) <= max(step, 5.0)
+        and _of_one_season(days_between(steps.end[:1], steps.end[long]), max(step, 5.0))
+    )
     if not long.size or every:
         return ()
     ranked = long[np.argsort(-lost[long], kind="stable")]
@@ -145,6 +152,12 @@ def local_doubt(time: xr.DataArray, steps: TimeSteps) -> tuple[str, ...]:
         f"days stamped at {hours[0]:g}:00 are booked on the date of their stamp; if they begin "
         f'then, as days at UTC+{zone:g} do whose times are in UTC, write stamp = "start"',
     )
+
+
+def _of_one_season(since: Any, leeway: float) -> bool:
+    """Whether days since some date are whole years apart."""
+    apart = (since - since[0] + 182.625) % 365.25 - 182.625
+    return bool(np.ptp(apart) <= leeway)
 
 
 def _day(instant: object) -> str:

@@ -55,6 +55,10 @@ def _iso_date(value: object) -> Any:
     return value.isoformat() if isinstance(value, dt.date | dt.datetime) else value
 
 
+def _epsg_code(crs: object) -> Any:
+    return f"EPSG:{crs}" if isinstance(crs, int) and not isinstance(crs, bool) else crs
+
+
 def _known_crs(crs: str) -> str:
     from headwater.grids._crs import known_crs
 
@@ -63,7 +67,7 @@ def _known_crs(crs: str) -> str:
 
 
 Date = Annotated[str, BeforeValidator(_iso_date)]
-CRS = Annotated[str, AfterValidator(_known_crs)]
+CRS = Annotated[str, BeforeValidator(_epsg_code), AfterValidator(_known_crs)]
 
 
 class Table(BaseModel):

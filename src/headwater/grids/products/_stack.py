@@ -101,7 +101,7 @@ def by_date(
     for path in files:
         match = re.search(pattern, path.name)
         try:
-            date = datetime.strptime("".join(match.groups()) if match else "", form)
+            date = datetime.strptime("".join(filter(None, match.groups())) if match else "", form)
         except ValueError as error:
             raise TimeAxisError(
                 f"{path} has no date in its name",

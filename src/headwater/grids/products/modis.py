@@ -109,6 +109,8 @@ _WATER = (
     "leaf area code at most {:g}",
 )
 _VIIRS = (1e-4, 0.0, -15000, (-10000, 10000), _viirs_quality, 3.0, "pixel reliability at most {:g}")
+_RASTER_DAY = r"(?:\.A|_doy)(\d{4})(\d{3})(?=[._])|(\d{4})_?(\d{3})\.tiff?$"
+"""Day in the names of GeoTIFFs: of tiles converted, of AppEEARS, and of others at the end."""
 _PRODUCTS = {
     "evapotranspiration": _Product(term("evapotranspiration"), ("ET_500m", "ET_QC_500m"), *_WATER),
     "potential_evapotranspiration": _Product(
@@ -352,7 +354,7 @@ def _read_rasters(
             found=files[0].name,
             do="Give the HDF4 tiles, whose quality flags it needs",
         )
-    days = by_date(files, r"(\d{4})_?(\d{3})\.tiff?$", "%Y%j", "MODIS GeoTIFF")
+    days = by_date(files, _RASTER_DAY, "%Y%j", "MODIS GeoTIFF")
     found = {path: _raster(path) for path in files}
     grids = {path: grid for path, (grid, _) in found.items()}
     part = window(_union(grids), area)
