@@ -14,6 +14,7 @@ import pytest
 from headwater.warning import calibrate_thresholds, standardise
 from headwater.warning.baseline import BaselineOptions
 from headwater.warning.charts import Tolerance
+from headwater.warning.dry_seasons import monthly_means, rank_dry_seasons
 from headwater.warning.monitor import start_monitor, watch_dates
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -120,26 +121,44 @@ def test_the_driest_years_of_wichita_are_found():
     assert np.nanmin(index) == pytest.approx(-2.1, abs=0.1)
 
 
-def driest(rain, months, season):
-    """Least SPI-3 of each season, from monthly rain."""
-    total = rain.rolling(3).sum().to_numpy()[:, None]
-    index = standardise(total, months - 1, distribution="empirical")[:, 0]
-    return pd.Series(np.where(np.isin(months, season), index, np.nan))
+def tower_rain():
+    """p of each season of each tower by rain, May to October, of sixteen years."""
+    table = pd.read_csv(DATA / "flux-grassland-monthly" / "monthly.csv.gz")
+    table = table.sort_values(["site", "year", "month"])
+    months = np.arange("2001-01", "2017-01", dtype="datetime64[M]")
+    sites = table.pivot_table("precip_mm_day", ["year", "month"], "site")
+    found = rank_dry_seasons(sites.to_numpy(), months[: len(sites)])
+    assert len(sites) == len(months)
+    return {
+        (site, int(year)): float(found.p[row, at])
+        for row, year in enumerate(found.seasons)
+        for at, site in enumerate(sites.columns)
+    }
 
 
 def test_dry_seasons_whose_growth_is_not_rare_are_dry_by_rain():
     """Three years of growth cannot show that one is rare; sixteen of rain show that it was dry."""
-    table = pd.read_csv(DATA / "flux-grassland-monthly" / "monthly.csv.gz")
-    table = table.sort_values(["site", "year", "month"])
-    found = {}
-    for site, own in table.groupby("site"):
-        least = driest(own["precip_mm_day"], own["month"].to_numpy(), range(5, 10))
-        by_year = least.groupby(own["year"].to_numpy()).min()
-        found |= {(site, int(year)): value for year, value in by_year.items()}
-    events = {("CH-Oe1", 2003): -1.82, ("US-AR1", 2011): -1.82, ("US-Wkg", 2009): -1.30}
-    assert {at: round(found[at], 2) for at in events} == events
-    quiet = [value <= -1.3 for at, value in found.items() if at not in events]
-    assert 0.2 < np.mean(quiet) < 0.4, "the least of five months is as low in a third of all years"
+    found = tower_rain()
+    events = {("CH-Oe1", 2003): 1, ("US-AR1", 2011): 1, ("US-Wkg", 2009): 3, ("AT-Neu", 2003): 1}
+    assert {at: round(16 * found[at]) for at in events} == events
+    quiet = [p <= 0.1 for at, p in found.items() if at not in events]
+    # one in sixteen is the most that 0.1 allows of sixteen seasons
+    assert len(quiet) > 550
+    assert 0.04 < np.mean(quiet) <= 1 / 16
+
+
+def portal_rain():
+    daily = pd.read_csv(DATA / "portal-ndvi-rodents" / "rain_daily.csv.gz", parse_dates=["date"])
+    own = daily[daily["station"] == "USC00026716"]
+    months, means = monthly_means(own[["precip_mm"]].to_numpy(), own["date"].to_numpy())
+    return rank_dry_seasons(means, months, season=(6, 10))
+
+
+def test_the_worst_year_of_portal_is_dry_by_rain():
+    found = portal_rain()
+    p = dict(zip(found.seasons.tolist(), found.p[:, 0], strict=True))
+    assert p[2003] <= 0.1
+    assert np.isnan(p[2009]), "the gauge missed months of 2009: nothing is said of it"
 
 
 def test_sensors_that_change_are_no_degradation():

@@ -92,6 +92,14 @@ def make_VegetationForecast(folder: Path) -> Result:
     return VegetationForecast(rows, "Weather of other years.")
 
 
+def make_RainSeasons(folder: Path) -> Result:
+    from headwater.chapters.warning.results import RainSeasons
+
+    del folder
+    rows = pd.DataFrame({"season": [2019, 2020], "index": [-0.4, -2.1], "p": [0.7, 0.1]})
+    return RainSeasons(rows.assign(month=["2019-07", "2020-08"], dry=[False, True]), "Ranks.")
+
+
 def make_CoverSeries(folder: Path) -> Result:
     from headwater.vegetation.results import CoverSeries
 

@@ -9,6 +9,7 @@ from headwater.chapters import STEPS
 from headwater.chapters.warning.options import WarningOptions
 from headwater.chapters.warning.section import make_section
 from headwater.chapters.warning.series import calendar_of
+from headwater.chapters.warning.study_watch import keep_look, look_at_study
 from headwater.errors import ProblemsError
 from headwater.study import load_result, parse_study, run
 
@@ -19,6 +20,8 @@ name = "Watch"
 path = "ndvi.nc"
 [inputs.soil_moisture]
 path = "sm.nc"
+[inputs.precipitation]
+path = "rain.nc"
 [warning]
 watch_from = "2018-01-01"
 rehearsals = 40
@@ -27,9 +30,9 @@ ROWS, COLUMNS = 8, 9
 DAYS = pd.date_range("2010-01-01", "2020-12-31", freq="8D")
 
 
-def save(home, name, variable, units, values):
+def save(home, name, variable, units, values, days=DAYS):
     coords = {
-        "time": DAYS,
+        "time": days,
         "lat": ("lat", 40.0 - 0.1 * np.arange(ROWS), {"units": "degrees_north"}),
         "lon": ("lon", 94.0 + 0.1 * np.arange(COLUMNS), {"units": "degrees_east"}),
     }
@@ -37,6 +40,12 @@ def save(home, name, variable, units, values):
         values.astype("float32"), coords, ("time", "lat", "lon"), attrs={"units": units}
     )
     data.rename(variable).to_netcdf(home / name, engine="h5netcdf")
+
+
+def rained(rng, days, dry):
+    wet = 20 + 15 * np.cos(2 * np.pi * (days.day_of_year.to_numpy() - 200) / 365)
+    rain = rng.gamma(2.0, 0.5, len(days)) * wet * np.where(days.year == dry, 0.2, 1.0)
+    return rain[:, None, None] * rng.uniform(0.8, 1.2, (len(days), ROWS, COLUMNS))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +67,7 @@ def home(tmp_path_factory):
     green[DAYS.year < 2017, 7, 8] = np.nan
     save(folder, "ndvi.nc", "ndvi", "1", green)
     save(folder, "sm.nc", "soil_moisture", "m3 m-3", theta)
+    save(folder, "rain.nc", "precipitation", "mm", rained(rng, DAYS, dry=2019))
     study = parse_study(TEXT, folder / "study.toml")
     run(study, STEPS)
     return folder
@@ -104,12 +114,46 @@ def test_the_drought_comes_and_resolves(home):
     assert worst < 0.25
 
 
+def test_the_dry_season_is_named_by_its_rain(home):
+    table = loaded(home, "rain").data.set_index("season")
+    assert table.index[table["dry"]].tolist() == [2019]
+    assert table.loc[2019, "p"] == pytest.approx(1 / 11)
+    assert table.loc[2019, "cells_dry"] > 0.9
+
+
+def test_a_watch_raises_the_drought_by_rain_as_rasters_come(home, tmp_path):
+    days = pd.date_range("2021-01-01", "2021-08-31", freq="8D")
+    (tmp_path / "precipitation").mkdir()
+    dry = rained(np.random.default_rng(8), days, dry=2021)
+    save(tmp_path, "precipitation/rain_2021.nc", "precipitation", "mm", dry, days)
+    # the second driest of twelve seasons
+    study = parse_study(TEXT + "dry_seasons = 0.2\n", home / "study.toml")
+    found = look_at_study(study, tmp_path, np.datetime64("2021-09-02"))
+    (one,) = (one for one in found.standing if one.target == "dry season")
+    assert found.n_days == len(days)
+    assert one.detail["seasons"] == 11
+    assert one.headline.startswith("Drought by rain: ")
+    keep_look(study, found)
+    again = look_at_study(study, tmp_path, np.datetime64("2021-09-02"))
+    assert again.state.rain == found.state.rain
+    assert one.detail in [other.detail for other in again.standing]
+    (home / "results/watch/watch.json").unlink()
+
+
+def test_rain_of_too_few_years_is_refused_where_it_is_named(home):
+    text = TEXT.replace("[study]", '[study]\nresults = "r4"\nperiod = ["2013-01-01", "2020-12-31"]')
+    with pytest.raises(ProblemsError, match="too few years of rain"):
+        run(parse_study(text + 'rain = "precipitation"\n', home / "s4.toml"), STEPS)
+
+
 def test_the_chapter_says_what_was_found(home):
-    names = ("states", "timeline", "alerts", "drought", "evidence", "rehearsal", "run-length")
+    names = ("states", "timeline", "alerts", "drought", "rain", "evidence", "rehearsal")
+    names = (*names, "run-length")
     results = {name: loaded(home, name) for name in names}
     section = make_section(results, None)
     assert "confirmed by a second season" in section.headline[0]
     assert "2019" in section.headline[1]
+    assert "By rain, the driest growing season of 11 was 2019" in section.headline[2]
     for block in section.blocks:
         if hasattr(block, "draw"):
             assert block.draw().axes

@@ -91,6 +91,7 @@ HOME_OF_RESULT = {
     "PosteriorDraws": "headwater.isotopes.mixing.results",
     "PredictiveScore": "headwater.isotopes.mixing.hierarchical_checks",
     "QualityReport": "headwater.isotopes.results",
+    "RainSeasons": "headwater.chapters.warning.results",
     "Rehearsal": "headwater.warning.rehearsal",
     "ResponseCurves": "headwater.vegetation.results",
     "ResponseMap": "headwater.vegetation.results",

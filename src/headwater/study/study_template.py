@@ -174,6 +174,7 @@ _EXAMPLES = {
     "restoration.year": "2027",
     "restoration.thaw": '"soil_temperature"',
     "restoration.rain": '"precipitation"',
+    "warning.rain": '"precipitation"',
     "restoration.germination": "0.08",
     "restoration.bands": "[3000, 3500, 4000, 4500]",
     "restoration.durations": "{ revegetation = 14 }",

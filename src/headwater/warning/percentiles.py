@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,7 @@ def seasonal_percentile(
     window: int = 15,
     reference: ArrayLike | None = None,
     min_n: int = 20,
+    ties: Literal["mean", "highest"] = "mean",
 ) -> Floats:
     """Rank each value among those within some days of its day of the year.
 
@@ -70,11 +71,14 @@ def seasonal_percentile(
         and itself, so that a new extreme has a percentile too.
     min_n : int
         Fewest reference values in a window; with fewer the percentile is NaN.
+    ties : {"mean", "highest"}
+        Rank of equal values. With the highest, a percentile is the share of values that are no
+        larger, so that what is often so, as a pentad without rain, is never unusual.
 
     Returns
     -------
     ndarray, shape (n_times, ...)
-        Weibull's ``100 r / (n + 1)`` [%], r the mean rank of ties.
+        Weibull's ``100 r / (n + 1)`` [%], r the rank.
 
     Raises
     ------
@@ -108,11 +112,17 @@ def seasonal_percentile(
         apart = np.abs(day - one)
         near = held & (np.minimum(apart, _YEAR - apart) <= window)
         rows = np.flatnonzero(day == one)
-        found[rows] = _ranked(flat[rows], flat[near], held[rows], min_n)
+        found[rows] = _ranked(flat[rows], flat[near], held[rows], min_n, ties)
     return found.reshape(x.shape)
 
 
-def _ranked(x: Floats, held: Floats, inside: NDArray[np.bool_], min_n: int) -> Floats:
+def _ranked(
+    x: Floats,
+    held: Floats,
+    inside: NDArray[np.bool_],
+    min_n: int,
+    of_ties: Literal["mean", "highest"],
+) -> Floats:
     n = np.isfinite(held).sum(axis=0)
     found = np.full(x.shape, np.nan)
     for row, (value, own) in enumerate(zip(x, inside, strict=True)):
@@ -120,7 +130,9 @@ def _ranked(x: Floats, held: Floats, inside: NDArray[np.bool_], min_n: int) -> F
         ties = (held == value).sum(axis=0)
         # a value of the reference is one of its own ties; another one joins the sample
         joins = 0 if own else 1
-        found[row] = 100 * (low + (ties + joins + 1) / 2) / (n + joins + 1)
+        alike = ties + joins
+        rank = low + ((alike + 1) / 2 if of_ties == "mean" else alike)
+        found[row] = 100 * rank / (n + joins + 1)
     found[~np.isfinite(x) | (n < min_n)] = np.nan
     return found
 

@@ -60,7 +60,7 @@ def take_rasters(
     ----------
     study : Study
     names : mapping
-        Names of the inputs ``green`` and ``water``; the latter may be absent.
+        Names of the inputs ``green``, ``water`` and ``rain``; the latter two may be absent.
     folder : Path
         With a folder for each of them.
     kept : Path
@@ -86,7 +86,7 @@ def take_rasters(
             do=f"Put files into {' and '.join(str(folder / name) for name in names.values())}",
         )
     known, problems = dict(taken), []
-    days: dict[str, list[np.datetime64]] = {"green": [], "water": []}
+    days: dict[str, list[np.datetime64]] = {"green": [], "water": [], "rain": []}
     for part, name in names.items():
         for path, mark in _changed(folder / name, known):
             try:
@@ -95,7 +95,7 @@ def take_rasters(
                 problems.append(f"{path.name}: {error}")
             # a file that cannot be read is marked too: it is tried again when it changes
             known[f"{name}/{path.name}"] = mark
-    arrived = Arrived(tuple(days["green"]), tuple(days["water"]))
+    arrived = Arrived(*(tuple(days[part]) for part in ("green", "water", "rain")))
     return Incoming(arrived, known, tuple(problems))
 
 

@@ -70,6 +70,8 @@ class WatchState:
         Whether the drought of the area is an open alert.
     taken : dict
         Size and time of change of each file that was taken in.
+    rain : dict
+        Mean rain of the area, by day.
     """
 
     key: str
@@ -81,6 +83,7 @@ class WatchState:
     drought_day: int = -(10**6)
     is_dry: bool = False
     taken: Mapping[str, Any] = field(default_factory=dict)
+    rain: Mapping[str, float] = field(default_factory=dict)
 
 
 def save_plan(plan: Plan) -> dict[str, Any]:
@@ -188,6 +191,7 @@ def save_state(home: Path, state: WatchState) -> None:
             "drought_day": state.drought_day,
             "is_dry": state.is_dry,
             "taken": dict(state.taken),
+            "rain": dict(state.rain),
         }
         _replace(home / _TEXT, json.dumps(saved).encode())
         for old in home.glob("*.npz"):
@@ -306,4 +310,5 @@ def load_state(home: Path, key: str, options: WarningOptions) -> WatchState | No
         drought_day=int(saved["drought_day"]),
         is_dry=bool(saved["is_dry"]),
         taken=saved["taken"],
+        rain=saved.get("rain", {}),
     )

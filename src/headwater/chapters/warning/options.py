@@ -45,6 +45,11 @@ class WarningOptions(BaseModel):
         description="Soil water whose shortage explains a loss and is a drought by itself; "
         "default: soil_moisture where the study has it.",
     )
+    rain: str | None = Field(
+        None,
+        description="Rain whose shortage makes a growing season dry, however green it is; default: "
+        "precipitation where the study has it. It takes ten years.",
+    )
     watch_from: Day | None = Field(
         None,
         description="First day watched; what lies before is the history. Default: the last third "
@@ -102,6 +107,16 @@ class WarningOptions(BaseModel):
         le=1,
         description="headwater watch: share of the cells in drought that makes an alert; it ends "
         "below half of that [1].",
+    )
+    rain_months: int = Field(
+        3, ge=1, le=24, description="Months of rain that are added up for its index (SPI)."
+    )
+    dry_seasons: float = Field(
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="Share of seasons that are called dry by their rain: those whose least index "
+        "is among the least of all seasons [1].",
     )
     watch_seasons: int = Field(
         5,

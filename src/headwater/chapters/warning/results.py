@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from headwater.figures import Outline
 
-__all__ = ["AlertTable", "DroughtMap", "EvidenceTable", "StateMap", "Timeline"]
+__all__ = ["AlertTable", "DroughtMap", "EvidenceTable", "RainSeasons", "StateMap", "Timeline"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +68,17 @@ class Timeline(TableResult):
 
         with drawing_on(ax):
             return figures.timeline(self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RainSeasons(TableResult):
+    """Growing seasons by how dry their rain was.
+
+    Columns: ``season``, ``index`` (least standardised index of its months, mean rain of the area),
+    ``month`` (of that index), ``share_of_usual`` (rain of the months behind it), ``p`` (share of
+    seasons that are as dry), ``dry``, ``cells_dry`` (share of the cells that are dry by their own
+    rain), ``n`` (seasons compared).
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -474,7 +474,7 @@ def _drought_of(
     moved = plan.calendar.moved(times)
     inside = season_parts(moved, plan.calendar.options) >= 0
     times, values, moved = times[inside], values[inside], moved[inside]
-    percentile = seasonal_percentile(values, moved)
+    percentile = seasonal_percentile(values, moved, ties="highest")
     year = (moved.astype("datetime64[Y]").astype(int) + 1970).astype(int)
     options = plan.options
     on = drought_watch(

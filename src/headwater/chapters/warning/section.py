@@ -27,8 +27,8 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
     Parameters
     ----------
     results : mapping of Result
-        ``states``, ``timeline``, ``alerts``; ``drought``, ``evidence``, ``rehearsal`` and
-        ``run-length`` where there are any.
+        ``states``, ``timeline``, ``alerts``; ``drought``, ``rain``, ``evidence``, ``rehearsal``
+        and ``run-length`` where there are any.
     outline : Area or None
         The study area, in the reference system of the maps.
 
@@ -67,6 +67,8 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
         )
     if "drought" in results:
         yield _drought_words(results["drought"].data)
+    if "rain" in results:
+        yield _rain_words(results["rain"].data)
     if "rehearsal" in results:
         yield from _rehearsed(results["rehearsal"].data)
 
@@ -77,6 +79,18 @@ def _drought_words(data: Any) -> str:
     return (
         f"The driest growing season of {data.attrs['years']} was {worst}: {float(days.max()):.0f} "
         f"days of drought, mean of cells (all seasons {float(days.mean()):.0f})."
+    )
+
+
+def _rain_words(table: Any) -> str:
+    worst = table.loc[table["p"].idxmin()]
+    dry = ", ".join(str(one) for one in table.loc[table["dry"], "season"])
+    rate = float(table.attrs.get("rate", np.nan))
+    named = f"dry seasons, at a share of {rate:.0%}: {dry}" if dry else f"none is dry at {rate:.0%}"
+    return (
+        f"By rain, the driest growing season of {int(worst['n'])} was {int(worst['season'])}: "
+        f"{worst['share_of_usual']:.0%} of the usual rain in the months to {worst['month']} "
+        f"(SPI {worst['index']:.1f}), p {worst['p']:.2g}; {named}."
     )
 
 
@@ -127,6 +141,13 @@ def _blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[
         )
         yield TableBlock(
             "warning-drought", _drought_table(results["drought"].data), "Drought by season."
+        )
+    if "rain" in results:
+        yield TableBlock(
+            "warning-rain",
+            results["rain"].data,
+            "Growing seasons by their rain. index: the least SPI of a season's months; p: share of "
+            "the seasons that are as dry; cells_dry: share of the cells whose own rain is.",
         )
     yield from _evaluation_blocks(results)
 

@@ -30,6 +30,7 @@ __all__ = [
     "days_of",
     "keeps_times",
     "named",
+    "named_rain",
     "picked",
     "pooled_form",
     "rows_of",
@@ -81,6 +82,30 @@ def named(study: Study, options: WarningOptions) -> tuple[str, str | None]:
             do="Name soil water as water, or leave it out",
         )
     return green, water
+
+
+def named_rain(study: Study, options: WarningOptions) -> str | None:
+    """Resolve the rain whose shortage makes a season dry.
+
+    Parameters
+    ----------
+    study : Study
+    options : WarningOptions
+
+    Returns
+    -------
+    str or None
+        None where the study has no rain and names none.
+
+    Raises
+    ------
+    StudyError
+        If the name is no variable of the study.
+    """
+    if options.rain is None:
+        return "precipitation" if "precipitation" in study.variables else None
+    study.require("warning", (options.rain,))
+    return options.rain
 
 
 @dataclass(frozen=True, slots=True)

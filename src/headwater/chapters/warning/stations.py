@@ -16,8 +16,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.chapters.warning.options import StationWarningOptions
+from headwater.chapters.warning.rain import rain_standing
 from headwater.chapters.warning.run import Plan, make_plan
-from headwater.chapters.warning.series import averaged, calendar_of, composites
+from headwater.chapters.warning.series import averaged, calendar_of, composites, days_of
 from headwater.chapters.warning.standing import SEVERITY, Standing
 from headwater.chapters.warning.watching import Archive, begin_watch, shown_cells
 from headwater.errors import DataError, StudyError
@@ -48,12 +49,13 @@ class StationSeries:
         ``station``, ``longitude``, ``latitude``, ``elevation``; in the order of the columns.
     water : DataArray (time, y, x) or None
         One row; a column for each station.
-    green : DataArray (time, y, x) or None
+    green, rain : DataArray (time, y, x) or None
     """
 
     stations: pd.DataFrame
     water: xr.DataArray | None
     green: xr.DataArray | None
+    rain: xr.DataArray | None = None
 
 
 def station_options(table: dict[str, Any], name: str) -> StationWarningOptions:
@@ -117,8 +119,8 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
         streams = list_series(session, virtual=options.cells)
     roles = {one.role for one in streams if np.isfinite(one.longitude)}
     green = options.of or next((one for one in _GREEN if one in roles), None)
-    water = options.water or "soil_moisture"
-    wanted = [name for name in (water, green) if name in roles]
+    water, rain = options.water or "soil_moisture", options.rain or "precipitation"
+    wanted = [name for name in (water, green, rain) if name in roles]
     spans = [one for one in streams if one.role in wanted and one.first is not None]
     if not spans:
         raise DataError(
@@ -129,7 +131,9 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
     first = min(one.first for one in spans if one.first is not None) // DAY
     last = max(one.last for one in spans if one.last is not None) // DAY
     edges = np.arange(first, last + 2, dtype=np.int64) * DAY
-    return _joined(store, edges, {"water": water, "green": green}, set(wanted), options)
+    return _joined(
+        store, edges, {"water": water, "green": green, "rain": rain}, set(wanted), options
+    )
 
 
 def _joined(
@@ -155,13 +159,13 @@ def _joined(
     table = pd.concat([one.stations for one in held.values()]).drop_duplicates("station")
     table = table.sort_values("station").reset_index(drop=True)
     times = pd.DatetimeIndex((edges[:-1] // DAY).astype("datetime64[D]").astype("datetime64[ns]"))
-    found: dict[str, xr.DataArray | None] = {"water": None, "green": None}
+    found: dict[str, xr.DataArray | None] = {}
     for part, one in held.items():
         values = np.full((len(times), 1, len(table)), np.nan)
         where = table["station"].searchsorted(one.stations["station"].to_numpy())
         values[:, 0, where] = one.mean
         found[part] = xr.DataArray(values, {"time": times}, ("time", "y", "x"), name=names[part])
-    return StationSeries(table, found["water"], found["green"])
+    return StationSeries(table, *(found.get(part) for part in ("water", "green", "rain")))
 
 
 def station_standings(
@@ -183,6 +187,8 @@ def station_standings(
     """
     if series.water is not None:
         yield from _droughts(series, options, today)
+    if series.rain is not None:
+        yield from _dry_seasons(series, options, today)
     if series.green is not None:
         try:
             plan = make_plan(
@@ -194,9 +200,9 @@ def station_standings(
                 n_seasons=options.watch_seasons,
             )
         except DataError:
-            if series.water is None:
+            if series.water is None and series.rain is None:
                 raise
-            return  # greenness of too few years: soil water is watched alone
+            return  # greenness of too few years: soil water and rain are watched alone
         yield from _losses(series, plan, today)
 
 
@@ -237,6 +243,20 @@ def _droughts(
         )
 
 
+def _dry_seasons(
+    series: StationSeries, options: StationWarningOptions, today: np.datetime64
+) -> Iterator[Standing]:
+    assert series.rain is not None
+    days = days_of(series.rain)
+    for at, row in series.stations.iterrows():
+        values = series.rain.values[:, 0, int(str(at))].astype(np.float64)
+        found = rain_standing(
+            values, days, options, options.growing_season, today, place=str(row["station"])
+        )
+        if found is not None:
+            yield found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Season:
     """Pentads of all growing seasons, and where each station stands in the newest."""
@@ -265,7 +285,7 @@ def _season_of(
     newest = year == int(this[0].astype("datetime64[Y]").astype(np.int64)) + 1970
     if not newest.any():
         return None
-    percentile = seasonal_percentile(values, moved)
+    percentile = seasonal_percentile(values, moved, ties="highest")
     on = drought_watch(
         percentile,
         year,

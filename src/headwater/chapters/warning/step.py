@@ -20,6 +20,7 @@ from headwater.results import fingerprint
 from headwater.study.step import Context, Step
 from headwater.warning.baseline import REASONS
 from headwater.warning.ladder import STATES
+from headwater.warning.standardised import FEWEST
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -46,6 +47,7 @@ def _options(study: Study) -> Mapping[str, Any] | None:
         **options.model_dump(mode="json"),
         "of": green,
         "water": water,
+        "rain": series.named_rain(study, options),
         "growing_season": study.growing_season,
     }
 
@@ -58,7 +60,7 @@ def _check(
     if options is None:
         return
     green, water = series.named(study, options)
-    for name in filter(None, (green, water)):
+    for name in filter(None, (green, water, options.rain)):
         if name in inputs and inputs[name].sizes.get("time", 1) < 2:
             yield DataError(
                 f"[warning] needs '{name}' to change in time",
@@ -66,13 +68,29 @@ def _check(
                 do="Give a series of maps",
             )
             return
-    if green not in inputs:
-        return
-    times = inputs[green].indexes["time"]
+    if options.rain is not None and options.rain in inputs:
+        yield from _rain_problems(_times_of(inputs[options.rain], period))
+    if green in inputs:
+        yield from _history_problems(_times_of(inputs[green], period), study, options)
+
+
+def _times_of(data: xr.DataArray, period: tuple[Any, Any] | None) -> pd.DatetimeIndex:
+    times: Any = data.indexes["time"]
     times = times if isinstance(times, pd.DatetimeIndex) else times.to_datetimeindex(time_unit="ns")
     if period is not None:
         times = times[(times >= pd.Timestamp(period[0])) & (times <= pd.Timestamp(period[1]))]
-    yield from _history_problems(times, study, options)
+    found: pd.DatetimeIndex = times
+    return found
+
+
+def _rain_problems(times: pd.DatetimeIndex) -> Iterator[HeadwaterError]:
+    years = len(np.unique(times.year))
+    if years < FEWEST:
+        yield DataError(
+            "[warning] has too few years of rain for an index",
+            found=f"{years} years",
+            do=f"Give at least {FEWEST} years, better 30, or leave rain out",
+        )
 
 
 def _history_problems(
@@ -128,7 +146,8 @@ def watch_results(context: Context, options: WarningOptions) -> dict[str, Result
     Returns
     -------
     dict of Result
-        ``states``, ``timeline``, ``alerts``, ``evidence``; ``drought`` where there is water;
+        ``states``, ``timeline``, ``alerts``, ``evidence``; ``drought`` where there is water, and
+        ``rain`` where there are ten years of rain;
         ``rehearsal`` and ``run-length`` where asked for.
     """
     green_name, water_name = series.named(context.study, options)
@@ -152,12 +171,25 @@ def watch_results(context: Context, options: WarningOptions) -> dict[str, Result
     found["timeline"] = _timeline(seen, plan)
     if water is not None:
         found["drought"] = _drought(seen, plan, water, grid)
+    found |= _by_rain(context, options)
     context.progress(0.75, "evidence of alerts")
     found |= _alerts(seen, plan, numbers, green, water)
     if options.rehearsals:
         context.progress(0.85, "rehearsals on the history")
         found |= rehearsal_results(context, plan, green, water)
     return found
+
+
+def _by_rain(context: Context, options: WarningOptions) -> dict[str, Result]:
+    """Say which seasons are dry by rain, where there are ten years of it."""
+    from headwater.chapters.warning.rain import rain_table
+
+    name = series.named_rain(context.study, options)
+    if name is None or "time" not in context.variable(name).dims:
+        return {}
+    rain = context.variable(name).transpose("time", "y", "x")
+    found = rain_table(rain, options, context.study.growing_season, context.settings.chunk_mb)
+    return {} if found is None else {"rain": found}
 
 
 def _method(plan: Plan) -> str:
@@ -285,7 +317,8 @@ def _drought(seen: Seen, plan: Plan, water: xr.DataArray, grid: xr.DataArray) ->
     return DroughtMap(
         data,
         "Pentads of soil water in the growing season were ranked among those within 15 days of "
-        f"their day of the year (Weibull's p = r / (n + 1), {years} years). A drought is on after "
+        f"their day of the year (Weibull's p = r / (n + 1), r the highest of equal "
+        f"values, so that what is often so is no drought; {years} years). A drought is on after "
         f"{options.drought_steps} pentads at or below the {options.drought_at:g} % percentile, and "
         f"ends above {options.drought_ends:g} % or with the season. SSI (empirical, Gringorten) "
         "needs ten years.",

@@ -14,6 +14,7 @@ from headwater.chapters.warning import series
 from headwater.chapters.warning.incoming import Incoming, take_rasters, with_incoming
 from headwater.chapters.warning.kept import WatchState, load_state, save_state
 from headwater.chapters.warning.options import WarningOptions
+from headwater.chapters.warning.rain import area_rain, rain_standing
 from headwater.chapters.warning.run import make_plan
 from headwater.chapters.warning.standing import (
     Standing,
@@ -112,7 +113,7 @@ def look_at_study(
     whole = {
         part: with_incoming(archived[part], home / "days" / name) for part, name in names.items()
     }
-    archive = Archive(whole["green"], whole.get("water"), today, megabytes)
+    archive = Archive(whole["green"], whole.get("water"), today, megabytes, whole.get("rain"))
     if state is None:
         if progress is not None:
             progress("Learning the histories, and thresholds for the set rate of false alarms")
@@ -128,6 +129,11 @@ def look_at_study(
         state, how = begin_watch(archive, plan, key), "begun"
     else:
         state, how = _gone_on(state, archive, incoming)
+    if archive.rain is not None:
+        arrived, held = incoming.arrived.rain, state.rain
+        state = replace(
+            state, rain=area_rain(archive.rain, held, arrived, megabytes=archive.megabytes)
+        )
     return _found(
         replace(state, taken=incoming.taken), archive, grid, how, incoming, names["green"]
     )
@@ -156,7 +162,18 @@ def _found(
     standing = list(loss_standings(state, archive, grid, name))
     if state.is_dry:
         standing.append(drought_standing(state))
-    n_days = len(incoming.arrived.green) + len(incoming.arrived.water)
+    if state.rain:
+        days = np.array([*state.rain], dtype="datetime64[D]")
+        dry = rain_standing(
+            np.array([*state.rain.values()]),
+            days,
+            state.plan.options,
+            state.plan.months,
+            archive.today,
+        )
+        standing += [] if dry is None else [dry]
+    come = incoming.arrived
+    n_days = len(come.green) + len(come.water) + len(come.rain)
     return Look(state, tuple(standing), ended, how, n_days, incoming.problems)
 
 
@@ -193,7 +210,17 @@ def _names(study: Study, options: WarningOptions) -> dict[str, str]:
             found=f"{finer.of} comes from [downscaling]",
             do="Give new dates to the study and run it again: headwater run, headwater hindcast",
         )
-    return {"green": green} if water is None else {"green": green, "water": water}
+    names = {"green": green, "water": water, "rain": _rain(study, options)}
+    return {part: name for part, name in names.items() if name is not None}
+
+
+def _rain(study: Study, options: WarningOptions) -> str | None:
+    """Name the rain, where it is a series on the study grid."""
+    name = series.named_rain(study, options)
+    path = study.results / "grids" / f"{name}.zarr"
+    if name is None or not path.exists() or "time" not in xr.open_zarr(path)[name].dims:
+        return None
+    return name
 
 
 def _key(study: Study, options: WarningOptions, names: dict[str, str]) -> str:

@@ -47,12 +47,14 @@ class Archive:
         Composites that end later wait, as more of them may come.
     megabytes : float
         Of one block in memory.
+    rain : DataArray (time, y, x) or None
     """
 
     green: xr.DataArray
     water: xr.DataArray | None
     today: np.datetime64
     megabytes: float
+    rain: xr.DataArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,12 @@ class Arrived:
 
     Attributes
     ----------
-    green, water : tuple of datetime64[D]
+    green, water, rain : tuple of datetime64[D]
     """
 
     green: tuple[np.datetime64, ...] = ()
     water: tuple[np.datetime64, ...] = ()
+    rain: tuple[np.datetime64, ...] = ()
 
 
 def begin_watch(archive: Archive, plan: Plan, key: str) -> WatchState:
@@ -280,7 +283,7 @@ def _dried(
         moved = plan.calendar.moved(block.water.indexes["time"].to_numpy())
         if not np.isfinite(block.water.values).any():
             continue
-        percentile = seasonal_percentile(block.water.values, moved)
+        percentile = seasonal_percentile(block.water.values, moved, ties="highest")
         on, count = (found[cells] & _ON) > 0, (found[cells] & ~_ON).astype(np.int64)
         for row in np.flatnonzero(np.isin(moved, new)):
             on, count = advance_drought(
