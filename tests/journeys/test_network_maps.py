@@ -256,6 +256,13 @@ def test_cells_become_stations_that_the_warning_watches(home, truth):
         np.testing.assert_allclose(at["longitude"], float(cube["x"][column]), atol=1e-5)
         with pytest.raises(DataError, match="no station with a known place"):
             read_stations(opened, StationWarningOptions())
+    dry = '[[rule]]\nname = "dry"\nquantity = "soil_moisture"\nabove = 0.0\n'
+    (home / "dry.toml").write_text(dry)
+    words = ("--rules", home / "dry.toml", "--store", store)
+    assert "cells = true" in headwater("alerts", "check", *words, fails=2)
+    (home / "dry.toml").write_text(dry + "cells = true\n")
+    headwater("alerts", "watch", *words)
+    assert f"dry: soil moisture at {name}" in headwater("alerts", "list", "--store", store)
 
 
 def test_cells_of_what_is_not_computed_are_told(home, tmp_path):

@@ -1,5 +1,6 @@
 """Rules, CAP messages and signatures."""
 
+import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
@@ -10,13 +11,16 @@ import pytest
 from headwater.alerts import channels, deliver, evaluate, list_alerts, read_rules
 from headwater.alerts.cap import CapAlert, CapArea, cap_problems, write_cap
 from headwater.alerts.channels import sender, signature, verify_signature
+from headwater.alerts.events import replay_store
 from headwater.alerts.rules import Channel, Rules
 from headwater.alerts.template import rules_template
 from headwater.alerts.unwatched import unwatched_rules
 from headwater.errors import InputError, ProblemsError, StudyError
 from headwater.network import open_store
+from headwater.network.entities import Observations
 from headwater.network.ingest.geojson import read_geojson
-from headwater.network.ingest.load import load_reading
+from headwater.network.ingest.load import ensure_series, load_reading
+from headwater.network.ingest.parsed_file import Series
 
 # OASIS Open 2010, from IBM/cap resources/CAP-v1.2.xsd at 5f5f07c (Apache-2.0)
 SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "cap" / "CAP-v1.2.xsd"
@@ -240,3 +244,31 @@ def test_a_first_rules_file_fits_what_the_store_holds(tmp_path):
         found = read_rules(tmp_path / "alerts.toml")
         assert not unwatched_rules(store, found)
     assert 0.2 <= found.rule[0].below < found.rule[0].clear <= 0.22
+
+
+def test_cells_of_a_cube_raise_alerts_where_a_rule_asks_for_them(tmp_path):
+    cell = Series(
+        thing="demo: cell 2, 6",
+        name="soil_moisture, cell of grids/soil_moisture.zarr",
+        quantity="soil_moisture",
+        unit="m3 m-3",
+        properties={"derived": "cell of a grid", "virtual_station": True},
+    )
+    beside = dataclasses.replace(cell, thing="S0", properties={"derived": "cell of a grid"})
+    stations = grouping(channels=["inbox"])
+    both = grouping(channels=["inbox"], cells=True)
+    with open_store(str(tmp_path / "n.db")) as store:
+        many_stations(store, {0: [0.3]})
+        with store.transaction() as session:
+            for item in (cell, beside):
+                id = ensure_series(session, item)
+                session.write(Observations([id], [1_782_864_000_000_000], [0.05]))
+        assert not unwatched_rules(store, stations)
+        assert evaluate(store, stations) == []
+        (raised,) = evaluate(store, both)
+        assert raised.headline == "dry: soil moisture at demo: cell 2, 6"
+        assert [station for station, _ in replay_store(store, both.rule[0])] == [cell.thing]
+        only = {"channels": ["inbox"], "stations": ["demo: cell *"]}
+        (problem,) = unwatched_rules(store, grouping(**only))
+        assert "cells = true" in str(problem)
+        assert not unwatched_rules(store, grouping(**only, cells=True))

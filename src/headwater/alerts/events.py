@@ -83,12 +83,12 @@ def evaluate(store: Store, rules: Rules, *, now: int | None = None) -> list[Aler
     """
     with store.transaction(actor="alerts") as session:
         clock = session.clock() if now is None else now
-        streams, states = list_series(session), _states(session)
+        streams, states = list_series(session, virtual=True), _states(session)
         places = [
             _Place(rule, stream, states.get((rule.name, str(stream.id)), INACTIVE))
             for rule in rules.rule
             for stream in streams
-            if rule.watches(stream.thing, stream.role, stream.depth)
+            if rule.watches(stream)
         ]
         fresh = _fresh_readings(session, places)
         case = _Case(session, rules, read_silences(session))
@@ -428,8 +428,8 @@ def replay_store(store: Store, rule: AlertRule) -> list[tuple[str, Message]]:
     """
     found: list[tuple[str, Message]] = []
     with store.transaction(read_only=True) as session:
-        for stream in list_series(session):
-            if rule.watches(stream.thing, stream.role, stream.depth):
+        for stream in list_series(session, virtual=True):
+            if rule.watches(stream):
                 place = _Place(rule, stream, INACTIVE)
                 readings = _fresh_readings(session, [place])(place)
                 found += [(stream.thing, one) for one in replay_rule(rule, readings)]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from headwater.alerts.lifecycle import Trigger
 from headwater.errors import HeadwaterError, ProblemsError, StudyError, nearest
 from headwater.glossary import GLOSSARY
+from headwater.network.inventory import Stream
 
 __all__ = [
     "AlertRule",
@@ -89,6 +90,11 @@ class AlertRule(_Table):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="Letters, digits, - _ and .")
     quantity: str = Field(description="Word of the glossary.")
     stations: tuple[str, ...] = Field(("*",), description="Names, with * and ?.")
+    cells: bool = Field(
+        False,
+        description="Watch virtual stations, too: cells of a study's cube that headwater network "
+        "pixels --every has put in the store.",
+    )
     depth: tuple[float, float] | None = Field(None, description="Least and greatest depth [m].")
     below: float | None = Field(None, description="Wrong at or below this.")
     above: float | None = Field(None, description="Wrong at or above this.")
@@ -145,13 +151,19 @@ class AlertRule(_Table):
             grace_seconds=self.grace,
         )
 
-    def watches(self, station: str, quantity: str, depth: float | None) -> bool:
+    def names(self, series: Stream) -> bool:
+        """Say whether a series is of a station and a quantity that this rule names."""
+        named = any(fnmatchcase(series.thing, one) for one in self.stations)
+        own = self.cells or not series.of_virtual_station
+        return named and own and series.role == self.quantity
+
+    def watches(self, series: Stream) -> bool:
         """Say whether a series is watched by this rule."""
-        if quantity != self.quantity or not any(fnmatchcase(station, one) for one in self.stations):
+        if not self.names(series):
             return False
         if self.depth is None:
             return True
-        return depth is not None and self.depth[0] <= depth <= self.depth[1]
+        return series.depth is not None and self.depth[0] <= series.depth <= self.depth[1]
 
 
 class Duty(_Table):

@@ -24,24 +24,32 @@ def unwatched_rules(store: Store, rules: Rules) -> list[HeadwaterError]:
         Empty where each rule watches something.
     """
     with store.transaction(read_only=True) as session:
-        streams = list_series(session)
+        streams = list_series(session, virtual=True)
     return [
         _problem(rule, streams)
         for rule in rules.rule
-        if not any(rule.watches(one.thing, one.role, one.depth) for one in streams)
+        if not any(rule.watches(one) for one in streams)
     ]
 
 
 def _problem(rule: AlertRule, streams: list[Stream]) -> StudyError:
-    of_quantity = [one for one in streams if one.role == rule.quantity]
+    cells = [one for one in streams if one.of_virtual_station and one.role == rule.quantity]
+    if cells and not rule.cells and rule.model_copy(update={"cells": True}).names(cells[0]):
+        return StudyError(
+            f"rule '{rule.name}' watches nothing but cells of a grid, and does not ask for them",
+            found=_some(sorted({one.thing for one in cells})),
+            do="Write cells = true in the rule",
+        )
+    known = [one for one in streams if rule.cells or not one.of_virtual_station]
+    of_quantity = [one for one in known if one.role == rule.quantity]
     if not of_quantity:
-        observed = sorted({one.role for one in streams})
+        observed = sorted({one.role for one in known})
         return StudyError(
             f"rule '{rule.name}' watches nothing: no station observes {rule.quantity}",
             found=", ".join(observed) or "an empty store",
             do=nearest(rule.quantity, observed) if observed else "Ingest observations first",
         )
-    named = [one for one in of_quantity if rule.watches(one.thing, one.role, _middle(rule))]
+    named = [one for one in of_quantity if rule.names(one)]
     if not named:
         stations = sorted({one.thing for one in of_quantity})
         return StudyError(
@@ -55,10 +63,6 @@ def _problem(rule: AlertRule, streams: list[Stream]) -> StudyError:
         found=f"depth = {list(rule.depth or ())}; there are {_some([f'{d:g} m' for d in depths])}",
         do="Correct depth, or leave it out for all depths",
     )
-
-
-def _middle(rule: AlertRule) -> float | None:
-    return None if rule.depth is None else sum(rule.depth) / 2
 
 
 def _some(names: list[str]) -> str:
