@@ -23,6 +23,7 @@ from headwater.network.sensorthings.model_2 import target_of
 __all__ = ["Expansion", "Order", "Query", "read_query", "read_token", "token_of"]
 
 _DEEPEST = 8
+_DISTINCT = "distinct:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Query:
     within : tuple of tuple of str
         Of ``$select``: the parts of properties that alone are wanted, such as
         ``("properties", "slope")``.
+    distinct : bool
+        Whether ``$select`` asks for each combination of values once.
     format : {"", "dataArray", "CSV", "GeoJSON", "minimal", "none"}
         ``$resultFormat``; of 2.0 how much metadata ``$format`` asks for, all of it where empty.
     after : tuple or None
@@ -73,6 +76,7 @@ class Query:
     skip: int = 0
     count: bool = False
     within: tuple[tuple[str, ...], ...] = ()
+    distinct: bool = False
     format: str = ""
     after: tuple[Any, ...] | None = None
     given: tuple[tuple[str, str], ...] = field(default=())
@@ -136,7 +140,12 @@ def _with_option(query: Query, name: str, value: str, entity: EntitySet, depth: 
         raise WrongRequest("an unknown query option", found=f"'{name[:40]}'", do=do)
     attribute, read = reader
     if name == "$select":
-        query = replace(query, within=_parts_selected(value))
+        distinct = value.startswith(_DISTINCT)
+        if distinct and depth:
+            do = "Ask for them at the address of the collection"
+            raise NotImplementedHere("distinct: values inside $expand", found=value[:60], do=do)
+        value = value.removeprefix(_DISTINCT)
+        query = replace(query, within=_parts_selected(value), distinct=distinct)
     return replace(query, **{attribute: read(value, entity, depth)})
 
 

@@ -31,7 +31,16 @@ from headwater.network.sensorthings.shape_2 import as_in_2
 from headwater.network.sensorthings.values import TRUE, Sql
 from headwater.network.times import iso
 
-__all__ = ["Place", "collection", "entity_matching", "entity_of", "locate", "rendered", "rows_of"]
+__all__ = [
+    "Place",
+    "collection",
+    "entity_matching",
+    "entity_of",
+    "locate",
+    "rendered",
+    "rows_of",
+    "value_of",
+]
 
 Json = dict[str, Any]
 
@@ -250,7 +259,7 @@ def rendered(
         item["@iot.selfLink"] = link
     for name, entry in entity.properties.items():
         if chosen is None or name in chosen:
-            value = _narrowed(_value(entry, row), name, query.within)
+            value = _narrowed(value_of(entry, row), name, query.within)
             if value is not None or name in always or chosen:
                 item[name] = value
     absent = hidden.get(row["datastream_id"]) if hidden else None
@@ -277,7 +286,8 @@ def _narrowed(value: object, name: str, within: Sequence[tuple[str, ...]]) -> An
     return kept
 
 
-def _value(entry: Property, row: Row) -> Any:
+def value_of(entry: Property, row: Row) -> Any:
+    """Write the value of a property as JSON has it."""
     value = row[entry.column]
     if entry.kind == "result":
         return json.loads(value) if value is not None else _number(row["result_number"])

@@ -21,6 +21,7 @@ from headwater.network.sensorthings.data_array import (
     as_data_array,
     create_observations,
 )
+from headwater.network.sensorthings.distinct import distinct_values
 from headwater.network.sensorthings.errors import (
     NotAllowed,
     NotFound,
@@ -265,6 +266,8 @@ def _change(work: Work, place: Place, call: Call) -> Answer:
 
 
 def _read_one(context: Context, address: Address, place: Place, query: Query, path: str) -> Answer:
+    if query.distinct:
+        raise WrongRequest("distinct: values are of collections")
     if query.format == "dataArray":
         raise WrongRequest("dataArray is for collections of Observations")
     item = entity_of(context, place, query)
@@ -274,8 +277,10 @@ def _read_one(context: Context, address: Address, place: Place, query: Query, pa
 
 
 def _read_many(context: Context, address: Address, place: Place, query: Query, path: str) -> Answer:
-    if query.format == "dataArray":
+    if query.format == "dataArray" and not query.distinct:
         return Answer(200, _data_array(context, place, query, path))
+    if query.distinct:
+        return Answer(200, distinct_values(context, place, query, path))
     answer = collection(context, place, query, path)
     if query.format:
         more = answer.get("@iot.nextLink")

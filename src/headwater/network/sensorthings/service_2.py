@@ -13,6 +13,7 @@ from typing import Any
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.address import Address, read_address
 from headwater.network.sensorthings.context import Context
+from headwater.network.sensorthings.distinct import distinct_values
 from headwater.network.sensorthings.errors import NotAllowed, NotFound, WrongRequest
 from headwater.network.sensorthings.functions import FUNCTIONS, GEOMETRY_FUNCTIONS, TEMPORAL
 from headwater.network.sensorthings.messages import Answer, Call, Permit, refusal
@@ -100,12 +101,15 @@ def _read(context: Context, call: Call) -> Answer:
 
 def _entities(context: Context, path: str, address: Address, place: Place, query: Query) -> Json:
     where = f"{context.root}/$metadata#"
+    if query.distinct and (place.key is not None or address.tail):
+        raise WrongRequest("distinct: values are of collections")
     if place.key is not None:
         item = renamed(entity_of(context, place, query), place.entity)
         if address.tail:
             return {"@context": f"{where}$ref", "@id": item["@id"]}
         return _of_format({"@context": f"{where}{place.entity.name}/$entity", **item}, query)
-    page = renamed(collection(context, place, query, path), place.entity)
+    reader = distinct_values if query.distinct else collection
+    page = renamed(reader(context, place, query, path), place.entity)
     if address.tail:
         page["value"] = [{"@id": item["@id"]} for item in page["value"]]
         return {"@context": f"{where}Collection($ref)", **page}

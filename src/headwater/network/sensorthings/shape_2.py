@@ -18,7 +18,7 @@ from headwater.network.sensorthings.model_2 import target_of
 if TYPE_CHECKING:
     from headwater.network.sensorthings.paging import Row
 
-__all__ = ["as_in_2", "renamed"]
+__all__ = ["as_in_2", "renamed", "span_of"]
 
 Json = dict[str, Any]
 _COUNT = "OM_CountObservation"
@@ -53,7 +53,7 @@ def as_in_2(context: Context, entity: EntitySet, rows: Sequence[Row], items: lis
     for item in items:
         for name in spans:
             if isinstance(item.get(name), str):
-                item[name] = _span(item[name])
+                item[name] = span_of(item[name])
     if entity.name != "Datastreams" or not items:
         return
     observed = _observed(context, [row["id"] for row in rows])
@@ -64,7 +64,8 @@ def as_in_2(context: Context, entity: EntitySet, rows: Sequence[Row], items: lis
             item["resultEncoding"] = {"type": "JSONEncoding", "recordsAsArrays": True}
 
 
-def _span(text: str) -> Json:
+def span_of(text: str) -> Json:
+    """Write an interval with its start and, where it has one, its end."""
     start, _, end = text.partition("/")
     return {"start": start, "end": end} if end else {"start": start}
 
