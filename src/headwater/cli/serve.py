@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import signal
 import socket
 import threading
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run_serve"]
 
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
+"""Of malloc.h."""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -86,6 +90,7 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
         from headwater.web.security import Access, create_service
 
         _insist_on_own_machine(host, open_, read_key)
+        _spare_memory()
         access = Access(reading="key" if read_key else "open", writing="open" if open_ else "key")
         with _listening(host, port) as listener, open_store(store_address(store)) as opened:
             from headwater.network.sensorthings.context import Limits
@@ -204,6 +209,17 @@ def _announce(opened: Store, listener: socket.socket, store: str, everybody: boo
         typer.echo(f"Writing       needs this key, which is shown only now: {key}")
     else:
         typer.echo(f"Writing       needs a key: headwater keys add NAME --store {store}")
+
+
+def _spare_memory() -> None:
+    """Let the threads share two arenas, and give larger arrays back as soon as they are done with.
+
+    glibc makes an arena for each thread otherwise, and keeps what each of them ever held.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 18)
 
 
 def _run(app: Any, listener: socket.socket, proxies: tuple[str, ...]) -> None:
