@@ -1,8 +1,9 @@
 """Compare and reckon with compiled values, times and intervals among them.
 
-An interval lies before an instant if it ends no later, after it if it starts later; it equals an
-interval with the same bounds. What is null compares as false, except with ``null`` itself and by
-``ne`` (OData 4.0 Part 2, section 5.1.1.1).
+Intervals are half-open: one lies before what begins no earlier than it ends, and what begins with
+an interval does not lie before it. By ``le`` and ``ge`` both bounds are compared, as by FROST. What
+is null compares as false, except with ``null`` itself and by ``ne`` (OData 4.0 Part 2, section
+5.1.1.1).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from headwater.network.sensorthings.values import (
     fill,
     is_null,
     joined,
+    json_part,
     json_place,
 )
 
@@ -52,9 +54,14 @@ def compared(operator: str, left: Value, right: Value, dialect: str) -> Sql:
     if left.kind in _SPANS or right.kind in _SPANS:
         return _spans(operator, left, right)
     if left.kind in _LOOSE and right.kind in _LOOSE:
-        parts = [_plain(operator, left, right, kind, dialect) for kind in ("number", "text")]
-        return joined(" OR ", parts)
-    return _plain(operator, left, right, _common(left, right), dialect)
+        kinds = ("number", "string", *(("boolean",) if operator == "eq" else ()))
+        return joined(" OR ", [_plain(operator, left, right, kind, dialect) for kind in kinds])
+    kind = _common(left, right)
+    if kind == "text" and operator != "eq":
+        # 10 is no text that comes before '9'
+        parts = [_string(side, dialect) for side in (left, right)]
+        return fill(f"{{0}} {_SIGNS[operator]} {{1}}", *parts)
+    return _plain(operator, left, right, kind, dialect)
 
 
 def held_in(value: Value, among: Value, dialect: str) -> Sql:
@@ -89,6 +96,12 @@ def _common(left: Value, right: Value) -> str:
     return "text" if left.kind == "key" else left.kind
 
 
+def _string(side: Value, dialect: str) -> Sql:
+    if side.kind in _LOOSE:
+        return json_part(side, "string", dialect)
+    return as_kind(side, "text", dialect)
+
+
 def _plain(operator: str, left: Value, right: Value, kind: str, dialect: str) -> Sql:
     if kind == "geometry":
         raise WrongRequest("geometries are compared by st_equals and its like", found=operator)
@@ -100,46 +113,24 @@ def _spans(operator: str, left: Value, right: Value) -> Sql:
     for side in (left, right):
         if side.kind not in _SPANS | _TIMES:
             raise WrongRequest("a time is compared with a time", found=side.kind)
-    if left.kind not in _SPANS:  # keep the span on the left
-        operator, left, right = _MIRROR[operator], right, left
-    ends = right.end is not None
-    if operator == "eq":
-        if not ends:
-            missing = _same_end(left)
-            return fill("{0} = {1} AND {2}", left.sql, right.sql, missing)
-        assert left.end is not None
-        return fill(
-            "{0} = {1} AND coalesce({2}, {0}) = coalesce({3}, {1})",
-            left.sql,
-            right.sql,
-            left.end,
-            right.end or right.sql,
-        )
+    template = _OF_SPANS[_MIRROR[operator] if operator in ("gt", "ge") else operator]
     if operator in ("gt", "ge"):
-        bound = fill("coalesce({0}, {1})", right.end, right.sql) if right.end else right.sql
-        # two half-open intervals that touch do not overlap
-        sign = ">=" if ends or operator == "ge" else ">"
-        return fill(f"{{0}} {sign} {{1}}", left.sql, bound)
-    return _before(operator, left, right.sql)
+        left, right = right, left
+    return fill(template, left.sql, _end(left), right.sql, _end(right))
 
 
-def _same_end(left: Value) -> Sql:
-    """Write that a span is one instant."""
-    assert left.end is not None
-    return fill("({0} IS NULL OR {0} = {1})", left.end, left.sql)
+# {0} and {1} are start and end of the one, {2} and {3} of the other; starts are compared where the
+# ends say it all, too, for the index is by start
+_OF_SPANS = {
+    "eq": "{0} = {2} AND {1} = {3}",
+    "lt": "{0} < {2} AND {1} <= {2}",
+    "le": "{0} <= {2} AND {1} <= {3}",
+}
 
 
-def _before(operator: str, left: Value, bound: Sql) -> Sql:
-    assert left.end is not None
-    sign = _SIGNS[operator]
-    # the start is compared as well, though its end says it all: the index is by start
-    end_sign = "<=" if left.kind == "interval" else sign
-    return fill(
-        f"{{0}} {sign} {{1}} AND ({{2}} IS NULL OR {{2}} {end_sign} {{1}})",
-        left.sql,
-        bound,
-        left.end,
-    )
+def _end(side: Value) -> Sql:
+    """Write where a time ends; an instant ends as it begins."""
+    return side.sql if side.end is None else fill("coalesce({0}, {1})", side.end, side.sql)
 
 
 _NUMBERS = {
@@ -171,6 +162,9 @@ def arithmetic(operator: str, left: Value, right: Value, dialect: str) -> Value:
     WrongRequest
         If such values cannot be reckoned with.
     """
+    if left.kind in _SPANS and right.kind == "duration" and operator in ("add", "sub"):
+        start, end = (fill(_NUMBERS[operator], one, right.sql) for one in (left.sql, _end(left)))
+        return Value("interval", start, end)
     kinds = [_reckoned(side) for side in (left, right)]
     given = _OF_TIME.get((operator, kinds[0], kinds[1]))
     if given is not None:

@@ -155,14 +155,29 @@ def condition(expression: Expression, scope: Scope) -> Sql:
         mark = f" {expression.operator.upper()} "
         return joined(mark, (condition(part, scope) for part in expression.parts))
     if isinstance(expression, Not):
-        return fill("({0}) IS NOT TRUE", condition(expression.part, scope))
+        # by OData a comparison with null is false, but not of null is null
+        bare = isinstance(expression.part, Path)
+        template = "NOT ({0})" if bare else "({0}) IS NOT TRUE"
+        return fill(template, condition(expression.part, scope))
     if isinstance(expression, Lambda):
         return _quantified(expression, scope)
     targets = [resolve(scope.entity, path) for path in paths_of(expression)]
     chains = {target.chain[: k + 1] for target in targets for k in range(len(target.links))}
     if not chains:
         return _truth(expression, scope)
-    return _through(expression, scope, targets, sorted(chains, key=len))
+    found = _through(expression, scope, targets, sorted(chains, key=len))
+    if _asks_for_null(expression):
+        none = Binary("ne", Path((*targets[0].chain, "id")), Literal(None, "null"))
+        return fill("({0} OR ({1}) IS NOT TRUE)", found, condition(none, scope))
+    return found
+
+
+def _asks_for_null(expression: Expression) -> bool:
+    """Say whether a path is compared with null, which holds where it leads to nothing, too."""
+    if not isinstance(expression, Binary) or expression.operator != "eq":
+        return False
+    sides = (expression.left, expression.right)
+    return any(isinstance(side, Literal) and side.kind == "null" for side in sides)
 
 
 def _quantified(found: Lambda, scope: Scope) -> Sql:

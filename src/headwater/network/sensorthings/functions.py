@@ -94,10 +94,10 @@ FUNCTIONS: dict[str, Function] = {
 _WITHIN = "{{{a}}} <= {{{t}}} AND {{{t}}} < {{{b}}}"
 #: Relations of two times by name.
 TEMPORAL: dict[str, str] = {
-    "before": "{1} < {2} OR ({1} = {2} AND ({0} < {1} OR {2} < {3}))",
-    "after": "{0} > {3} OR ({0} = {3} AND ({0} < {1} OR {2} < {3}))",
+    "before": "{0} < {2} AND {1} <= {2}",
+    "after": "{2} < {0} AND {3} <= {0}",
     "meets": "{1} = {2} OR {0} = {3}",
-    "during": "{0} >= {2} AND {1} <= {3} AND ({0} < {3} OR {2} = {3})",
+    "during": "{0} >= {2} AND {1} <= {3} AND {0} < {3}",
     "overlaps": "({0} < {3} AND {2} < {1})"
     f" OR ({{0}} = {{1}} AND {_WITHIN.format(a=2, t=0, b=3)})"
     f" OR ({{2}} = {{3}} AND {_WITHIN.format(a=0, t=2, b=1)})"

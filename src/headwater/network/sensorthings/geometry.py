@@ -16,6 +16,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from headwater.network.sensorthings.errors import NotImplementedHere, WrongRequest
 from headwater.network.sensorthings.expression import (
     Call,
@@ -120,7 +122,8 @@ def _computed(call: Call, rows: list[tuple[Any, ...]]) -> tuple[tuple[int, Any],
     sound = [(row[0], shape) for row, shape in zip(rows, known, strict=True) if shape is not None]
     ids, shapes = [id for id, _ in sound], [shape for _, shape in sound]
     if call.name == "geo.length":
-        values = shapely.length(shapes)
+        # of what lies around an area there is no length, as in PostGIS
+        values = np.where(shapely.get_dimensions(shapes) == 2, 0.0, shapely.length(shapes))
     elif call.name == "st_relate":
         values = _related(call, shapes)
     else:

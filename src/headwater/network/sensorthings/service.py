@@ -24,11 +24,11 @@ from headwater.network.sensorthings.data_array import (
 from headwater.network.sensorthings.distinct import distinct_values
 from headwater.network.sensorthings.errors import (
     NotAllowed,
-    NotFound,
     UnsupportedMedia,
     WrongRequest,
 )
 from headwater.network.sensorthings.events import Change, Work
+from headwater.network.sensorthings.json_members import member_at
 from headwater.network.sensorthings.jsonpatch import apply_patch
 from headwater.network.sensorthings.messages import Answer, Call, Permit, refusal
 from headwater.network.sensorthings.query import Query, read_query
@@ -307,15 +307,8 @@ def _property(context: Context, address: Address, place: Place, query: Query) ->
     if query.given:
         raise WrongRequest("a property takes no options", found=query.given[0][0])
     value: Any = entity_of(context, place, Query())
-    for depth, name in enumerate(address.within):
-        if depth == 0:
-            value = value.get({"id": "@iot.id"}.get(name, name))
-        elif isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name[:9]) < len(value):
-            value = value[int(name[:9])]
-        else:
-            raise NotFound("no such property", found="/".join(address.within)[:100])
+    first, *rest = address.within
+    value = member_at(value.get({"id": "@iot.id"}.get(first, first)), rest)
     if value is None:
         return Answer(204)
     if address.tail != "$value":

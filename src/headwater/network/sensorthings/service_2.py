@@ -14,8 +14,9 @@ from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.address import Address, read_address
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.distinct import distinct_values
-from headwater.network.sensorthings.errors import NotAllowed, NotFound, WrongRequest
+from headwater.network.sensorthings.errors import NotAllowed, WrongRequest
 from headwater.network.sensorthings.functions import FUNCTIONS, GEOMETRY_FUNCTIONS, TEMPORAL
+from headwater.network.sensorthings.json_members import member_at
 from headwater.network.sensorthings.messages import Answer, Call, Permit, refusal
 from headwater.network.sensorthings.model import EntitySet
 from headwater.network.sensorthings.model_2 import ENTITY_SETS_2, target_of
@@ -141,15 +142,8 @@ def _property(context: Context, address: Address, place: Place, query: Query) ->
     if query.given:
         raise WrongRequest("a property takes no options", found=query.given[0][0])
     value: Any = renamed(entity_of(context, place, Query()), place.entity)
-    for name in address.within:
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name[:9]) < len(value):
-            value = value[int(name[:9])]
-        elif len(address.within) == 1:
-            value = None  # a property of the model that this entity has not
-        else:
-            raise NotFound("no such property", found="/".join(address.within)[:100])
+    first, *rest = address.within
+    value = member_at(value.get(first), rest)
     if value is None:
         return Answer(204)
     if address.tail == "$value":

@@ -3,7 +3,7 @@
 A fragment is fixed text with its parameters: values never become text.
 
 JSON and results of observations have no fixed kind: next to a number they are read as numbers,
-next to text as text, and what is stored as something else counts as null.
+next to text as text, as which a number is what JSON writes; what cannot be counts as null.
 """
 
 from __future__ import annotations
@@ -100,16 +100,27 @@ class Value:
 
 _TYPES = {
     "number": ("IN ('integer', 'real')", "= 'number'", "DOUBLE PRECISION"),
-    "text": ("= 'text'", "= 'string'", "TEXT"),
+    "text": ("", "IN ('string', 'number', 'boolean')", "TEXT"),
+    "string": ("= 'text'", "= 'string'", "TEXT"),
     "boolean": ("IN ('true', 'false')", "= 'boolean'", "BOOLEAN"),
 }
+_TEXT_OF_JSON = (
+    "CASE json_type({0}, {1}) WHEN 'text' THEN json_extract({0}, {1})"
+    " WHEN 'integer' THEN {0} -> {1} WHEN 'real' THEN {0} -> {1}"
+    " WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' END"
+)
 
 
 def json_part(value: Value, kind: str, dialect: str) -> Sql:
-    """Take a number, a text or a truth value out of JSON; null where there is no such one."""
+    """Take a number, a text or a truth value out of JSON; null where there is no such one.
+
+    Numbers and truth values are taken as text, too, as JSON writes them, but not as a string.
+    """
     sqlite, postgresql, cast = _TYPES[kind]
     if dialect == "sqlite":
         place = _sqlite_path(value.path)
+        if kind == "text":
+            return fill(_TEXT_OF_JSON, value.sql, place)
         template = f"CASE WHEN json_type({{0}}, {{1}}) {sqlite} THEN json_extract({{0}}, {{1}}) END"
         return fill(template, value.sql, place)
     place = json_place(value.path, dialect)
