@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from headwater.cli import app, study_run
+from headwater.cli.command_help import parted
 from headwater.cli.errors import report_errors
 from headwater.cli.output import print_json
 from headwater.results import TableResult
@@ -35,6 +36,13 @@ def test_a_detection_is_one_json_value(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*call, "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["factor"][0]["factor"] == "kind"
+
+
+def test_values_joined_by_commas_are_parted() -> None:
+    typed = ["detect", "a,b.csv", "--coordinates", "lon,lat", "--x", "a,b", "--classes", "3", "8"]
+    parts = ["detect", "a,b.csv", "--coordinates", "lon", "lat", "--x", "a,b", "--classes"]
+    assert parted(typed) == [*parts, "3", "8"]
+    assert parted(["--bbox", "98,38,99,39"]) == ["--bbox", "98", "38", "99", "39"]
 
 
 def test_check_reports_problems_as_json(tmp_path: Path) -> None:

@@ -135,6 +135,17 @@ def test_scale_offset_and_missing_values_are_decoded(tmp_path: Path) -> None:
         assert int(found.count()) == 118
 
 
+def test_marks_of_missing_values_add_to_the_files_own_unless_there_are_none(tmp_path: Path) -> None:
+    raw = dataset()
+    raw["sm"][0, 0, :3] = [0.0, 0.9, 0.9]
+    path = save(tmp_path / "fill.nc", raw, sm={"_FillValue": 0.9})
+    own = int(open_grid(path, THETA).count())
+    assert int(open_grid(path, THETA, missing=[0.0]).count()) == own - 1
+    bare = open_grid(path, THETA, missing=[])
+    assert own < int(bare.count()) == raw["sm"].size
+    assert "0.9 is a value here, as missing = [] says" in bare.attrs["notes"]
+
+
 def test_float32_coordinates_mean_what_they_say(tmp_path: Path) -> None:
     fine = dataset().assign_coords(lon=(94.87 + np.arange(6) / 100).astype(np.float32))
     fine["lon"].attrs["units"] = "degrees_east"

@@ -81,6 +81,11 @@ def test_every_problem_is_told_at_once() -> None:
         ('[correlation]\nwith = ["elevaton"]', "Did you mean 'elevation'?"),
         ("[variation]\nmin_covrage = 0.5", "Did you mean 'min_coverage'?"),
         ("[inputs.ndvi]\npath = 'n'\nlayer_depth = -1", "[inputs.ndvi] layer_depth is wrong"),
+        *[
+            (f"[{table}]\nmin_coverage = {value}", f"[{table}] min_coverage is wrong")
+            for table in ("grid", "variation", "correlation", "detector")
+            for value in (0.0, 1.01, -0.5)
+        ],
         ("[study]", "is not TOML"),
     ],
 )
@@ -101,6 +106,13 @@ def test_one_problem_is_told_in_words(addition: str, words: str) -> None:
 def test_a_period_is_two_days_in_order(period: str, words: str) -> None:
     told = problems_of(GOOD.replace('"Qilian"', f'"Qilian"\nperiod = {period}'))
     assert words in "\n".join(told)
+
+
+@pytest.mark.parametrize("months", ["[0, 9]", "[5, 13]", "[-1, 3]", "[5]", "[5.5, 9]", '"May"'])
+def test_a_growing_season_is_two_months(months: str) -> None:
+    told = problems_of(GOOD.replace('"Qilian"', f'"Qilian"\ngrowing_season = {months}'))
+    assert len(told) == 1
+    assert "[study] growing_season" in told[0]
 
 
 def test_days_may_be_toml_dates() -> None:

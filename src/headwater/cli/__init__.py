@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,7 @@ from headwater.cli import (
     validate,
     vegetation,
 )
-from headwater.cli.command_help import WIDTH, Commands
+from headwater.cli.command_help import WIDTH, Commands, parted
 from headwater.cli.errors import report_errors
 from headwater.cli.output import has_browser, print_json, warn
 from headwater.cli.study_run import draw_report, log_shown, run_with_progress, settings_of
@@ -296,4 +297,4 @@ app.command("doctor", rich_help_panel=_HERE)(doctor.run_doctor)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(args=parted(sys.argv[1:]))

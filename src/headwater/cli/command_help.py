@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from typer.core import TyperGroup
 
-__all__ = ["Commands", "WIDTH"]
+__all__ = ["Commands", "WIDTH", "parted"]
 
 WIDTH = {"max_content_width": 100}
 """Context setting of an application: lines as long as the terminal, up to this."""
@@ -36,3 +37,32 @@ class Commands(TyperGroup):
         for title, rows in sections.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(widest), text) for name, text in rows])
+
+
+_SEVERAL = {"--coordinates": 2, "--classes": 2, "--bbox": 4}
+"""Options of several values, which may be joined by commas: lon,lat."""
+
+
+def parted(words: Sequence[str]) -> list[str]:
+    """Part values of an option that are joined by commas, as its help shows them.
+
+    Parameters
+    ----------
+    words : sequence of str
+        As typed.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> parted(["detect", "t.csv", "--coordinates", "lon,lat"])
+    ['detect', 't.csv', '--coordinates', 'lon', 'lat']
+    """
+    found: list[str] = []
+    for place, word in enumerate(words):
+        values = word.split(",")
+        count = _SEVERAL.get(words[place - 1], 0) if place else 0
+        found += values if len(values) == count else [word]
+    return found

@@ -65,7 +65,11 @@ def packing_of(
     if 0.0 in fills and quantity.zeros and _holds_zero(given.get("valid")):
         fills = [fill for fill in fills if fill != 0.0]
         notes.append("0 is an amount, as valid says, though the file declares it as missing")
-    missing = [*fills, *(given.get("missing") or ())]
+    marks = given.get("missing")
+    if fills and marks is not None and not len(marks):
+        notes.append(f"{', '.join(f'{v:g}' for v in fills)} is a value here, as missing = [] says")
+        fills = []
+    missing = [*fills, *(marks or ())]
     if quantity.kind == "circular":
         missing.append(_FLAT)
         notes.append("flat cells (-1) have no direction and are missing")

@@ -72,12 +72,14 @@ class ReadOptions(TypedDict, total=False):
         File and names of the true cell-centre coordinates, which are then taken by index.
     time : str, optional
         Pattern of the dates in the time coordinate, in file names or in band descriptions, as for
-        ``strptime``: ``"%Y%j"``; or first date and step, as in ISO 8601: ``"2000-01-01/P1M"``. ISO
-        dates and those of common patterns are found without it.
+        ``strptime``: ``"%Y%j"``, with ``{dekad}`` or ``{pentad}`` for numbered parts of a month;
+        or first date and step, as in ISO 8601: ``"2000-01-01/P1M"``. ISO dates and those of common
+        patterns are found without it.
     stamp : {"start", "middle", "end"}, optional
         Where times stand in their steps, where neither bounds nor the times themselves say it.
     missing : sequence of float, optional
-        Stored numbers that mean "no value", besides those that the file declares.
+        Stored numbers that mean "no value", besides those that the file declares; empty where even
+        its own are values.
     valid : (float, float), optional
         Range of the stored numbers that are valid; wins over the file's own. Where an amount may
         be zero, a range that holds 0 also wins over a declared fill of 0.

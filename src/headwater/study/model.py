@@ -246,8 +246,8 @@ class InputTable(Table):
     time: str | None = Field(
         None,
         description="How dates are written in the time axis, in file names or in the bands: "
-        '"%Y%m%d"; or first date and step, "2000-01-01/P1M". Dates by CF and of common patterns '
-        "are found without it.",
+        '"%Y%m%d", "%Y.%m.{dekad}" or "{pentad}" where parts of a month are numbered; or first '
+        'date and step, "2000-01-01/P1M". Dates by CF and of common patterns are found without it.',
     )
     stamp: Literal["start", "middle", "end"] | None = Field(
         None,
@@ -256,7 +256,8 @@ class InputTable(Table):
     )
     missing: float | tuple[float, ...] | None = Field(
         None,
-        description="Stored numbers that mean no value, besides those that the file declares.",
+        description="Stored numbers that mean no value, besides those that the file declares; [] "
+        "where even its own are values.",
     )
     valid: tuple[float, float] | None = Field(
         None, description="Least and greatest stored number that is valid; wins over the file's."

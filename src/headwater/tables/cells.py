@@ -108,8 +108,7 @@ def read_cells(
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise InputError(
             f"{called} is a workbook of the old kind (.xls), which is not read",
-            do="Save it as XLSX or CSV in a spreadsheet program, or run soffice --headless "
-            f"--convert-to xlsx '{called or 'FILE'}'",
+            do="Open it in Excel, WPS or LibreOffice and save it as XLSX or CSV",
         )
     text = decode(content, name=called, encoding=options.encoding)
     start = text.text.lstrip()[:200].lower()
