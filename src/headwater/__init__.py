@@ -24,11 +24,17 @@ Rooms are imported when first named, so ``import headwater`` costs nothing.
 
 import sys
 
-import lazy_loader
-
-if sys.version_info < (3, 11):  # noqa: UP036 - a copy of the sources has no installer that refuses
+# a copy of the sources has no installer that refuses; what is imported below may be missing, too
+if sys.version_info < (3, 11):  # noqa: UP036
     _found = ".".join(map(str, sys.version_info[:3]))
-    raise ImportError(f"Headwater needs Python 3.11 or newer. Found: {_found} ({sys.executable}).")
+    # a sentence alone where a person has started the program
+    _error = SystemExit if sys.argv[:1] == ["-m"] else ImportError
+    raise _error(
+        f"Headwater needs Python 3.11 or newer. Found: {_found} ({sys.executable}). Make an "
+        "environment with a newer one, as: python3.12 -m venv .venv"
+    )
+
+import lazy_loader  # noqa: E402
 
 __version__ = "0.1.0"
 

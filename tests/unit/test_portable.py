@@ -35,6 +35,18 @@ def test_the_package_is_a_command() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_an_older_python_is_told_what_to_do() -> None:
+    old = "import sys; sys.version_info = (3, 10, 13); "
+    code = f"{old}sys.modules['lazy_loader'] = None; sys.argv = {{}}; import headwater"
+    for argv, last in ((["-m"], "Headwater needs"), (["x"], "ImportError: Headwater needs")):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(argv)], capture_output=True, text=True, check=False
+        )
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith(f"{last} Python 3.11 or newer. Found: 3.10.13"), done.stderr
+        assert "python3.12 -m venv" in line
+
+
 def test_paths_with_backslashes_are_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"forward slashes: data/sm\.nc"):
         find_files("data\\sm.nc")
