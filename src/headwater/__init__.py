@@ -34,7 +34,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
         "environment with a newer one, as: python3.12 -m venv .venv"
     )
 
-import lazy_loader  # noqa: E402
+import lazy_loader
 
 __version__ = "0.1.0"
 
