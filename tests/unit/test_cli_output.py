@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from headwater.cli import app, study_run
 from headwater.cli.command_help import parted
 from headwater.cli.errors import report_errors
-from headwater.cli.output import print_json
+from headwater.cli.output import print_json, print_table
 from headwater.results import TableResult
 from headwater.study import load_result, save_result
 
@@ -27,6 +27,15 @@ def test_json_has_no_number_that_json_lacks(capsys: pytest.CaptureFixture[str]) 
     assert found["n"] == 3
     assert found["x"] is None
     assert found["when"].startswith("2020-01-01")
+
+
+def test_columns_of_chinese_words_stand_below_each_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(pd.DataFrame({"factor": ["海拔", "rain"], "q": [0.5, 0.25]}), ["factor", "q"])
+    lines = capsys.readouterr().out.splitlines()
+    # two cells a character: eight cells of letters are four of these and two blanks
+    assert lines[1:] == ["  海拔    0.500", "  rain    0.250"]
 
 
 def test_a_detection_is_one_json_value(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shlex
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import click
 import pytest
 import typer.main
 
-from headwater.chapters import STEPS
+from headwater.alerts.rules import read_rules
 from headwater.cli import app
+from headwater.network.ingest.mapping import read_mapping
 from headwater.study import read_study
 
 ROOT = Path(__file__).parents[2]
@@ -104,15 +107,51 @@ def messages(source: Path) -> list[str]:
 
 
 TOML = re.compile(r"^```toml\n(.*?)^```", re.S | re.M)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
 
 
-@pytest.mark.parametrize(
-    "lines", TOML.findall((ROOT / "docs" / "data.md").read_text(encoding="utf-8"))
-)
-def test_lines_of_the_data_guide_are_read(lines: str, tmp_path: Path) -> None:
-    whole = '[study]\nname = "A"\n\n' + lines
-    (tmp_path / "study.toml").write_text(whole, encoding="utf-8")
-    study = read_study(tmp_path / "study.toml", STEPS)
+def blocks(fence: re.Pattern[str]) -> list[tuple[str, str]]:
+    found = [(p, text) for p in pages() for text in fence.findall(p.read_text(encoding="utf-8"))]
+    return [(str(page.relative_to(ROOT)), text) for page, text in found]
+
+
+@pytest.mark.parametrize(("page", "lines"), blocks(PYTHON))
+def test_python_of_a_page_names_what_is_there(page: str, lines: str) -> None:
+    for node in ast.walk(ast.parse(lines, page)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("headwater"):
+            module = importlib.import_module(node.module or "")
+            lost = [name.name for name in node.names if not hasattr(module, name.name)]
+            assert lost == [], f"{node.module} has no {lost}"
+
+
+NO_STUDY = ("rule", "channels", "duty", "time", "series")
+SOME_INPUTS = """
+[inputs.soil_moisture]
+path = "sm.nc"
+[inputs.temperature]
+path = "t.nc"
+[inputs.elevation]
+path = "dem.tif"
+"""
+
+
+@pytest.mark.parametrize(("page", "lines"), blocks(TOML))
+def test_toml_of_a_page_is_read(page: str, lines: str, tmp_path: Path) -> None:
+    file, given = tmp_path / "given.toml", tomllib.loads(lines)
+    file.write_text(lines, encoding="utf-8")
+    if "series" in given:
+        assert read_mapping(file).rules
+    elif "channels" in given:
+        assert read_rules(file).rule
+    if given.keys() & set(NO_STUDY):
+        return
+    whole = "" if "study" in given else "[study]\n"
+    if "name" not in given.get("study", {}):
+        lines = lines.removeprefix("[study]\n")
+        whole = '[study]\nname = "A"\n'
+    whole += "" if given.keys() & {"inputs", "samples"} else SOME_INPUTS
+    file.write_text(whole + lines, encoding="utf-8")
+    study = read_study(file)
     assert study.inputs or study.samples
 
 

@@ -253,6 +253,9 @@ def demo(
     small: Annotated[
         bool, typer.Option("--small", help="Two years on few cells, for a quick look.")
     ] = False,
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Write data and study file, and compute nothing.")
+    ] = False,
     no_report: _NoReport = False,
     quiet: _Quiet = False,
     verbose: _Verbose = False,
@@ -264,7 +267,11 @@ def demo(
 
         if not quiet:
             typer.echo(f"Writing a virtual headwater to {out}", err=True)
-        study = read_study(write_demo(out, seed=seed, small=small))
+        file = write_demo(out, seed=seed, small=small)
+        if no_run:
+            typer.echo(f"Next: headwater check {file}")
+            return
+        study = read_study(file)
         place.append(study.results)
         settings = settings_of(study)
         run_with_progress(study, settings, quiet=quiet)

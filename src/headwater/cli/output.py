@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from unicodedata import east_asian_width
 
 import typer
 
@@ -117,13 +118,18 @@ def _lines(
     if not rows:
         yield "  none"
         return
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    widths = [max(map(_cells, column)) for column in zip(heads, *rows, strict=True)]
     for row in (heads, *rows):
-        cells = [
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(row, widths, numeric, strict=True)
-        ]
+        cells = []
+        for text, width, right in zip(row, widths, numeric, strict=True):
+            blank = " " * (width - _cells(text))
+            cells.append(blank + text if right else text + blank)
         yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _cells(text: str) -> int:
+    """Cells of a terminal that a text fills; Chinese characters fill two each."""
+    return len(text) + sum(east_asian_width(letter) in "WF" for letter in text)
 
 
 def warn(sentences: Iterable[str]) -> None:
