@@ -19,10 +19,9 @@ from headwater.vegetation.bucket import Soil, Weather
 from headwater.vegetation.calibration import calibrate_soil
 from headwater.vegetation.capacity import carrying_capacity
 from headwater.vegetation.curves import response_curves
-from headwater.vegetation.degradation import grade_degradation, peak_of_season
+from headwater.vegetation.degradation import grade_degradation, in_usual_weather, peak_of_season
 from headwater.vegetation.profiles import read_profile
 from headwater.vegetation.response import fit_response
-from headwater.vegetation.weather_effect import in_usual_weather
 from headwater.virtual.growing import grow, true_capacity
 
 PAGE = Path(__file__).parent.parent / "docs" / "simulations" / "vegetation.md"

@@ -19,10 +19,9 @@ import numpy as np
 from benchmarks._pages import write_section
 
 from headwater.warning import calibrate_thresholds, score_detector
-from headwater.warning.baseline import BaselineOptions
+from headwater.warning.baseline import BaselineOptions, pool_memory
 from headwater.warning.charts import DETECTORS, Thresholds, Tolerance
 from headwater.warning.evaluation import detector_alarms, first_alarms
-from headwater.warning.memory import pool_memory
 from headwater.warning.monitor import start_monitor, watch_dates
 
 CASES = Path(__file__).parents[1] / "tests" / "data" / "warning" / "alpine"

@@ -13,9 +13,8 @@ from benchmarks._pages import write_section
 from benchmarks.rates_warning import PAGE, YEAR, null_values
 
 from headwater.warning import calibrate_thresholds
-from headwater.warning.baseline import BaselineOptions
+from headwater.warning.baseline import BaselineOptions, pool_memory
 from headwater.warning.charts import Thresholds, Tolerance
-from headwater.warning.memory import pool_memory
 from headwater.warning.monitor import field_control, start_monitor, watch_dates
 
 HISTORY = np.arange("2012-01-01", "2018-01-01", 16, dtype="datetime64[D]")

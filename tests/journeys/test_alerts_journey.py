@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from headwater.alerts import acknowledge, deliver, evaluate, list_alerts
+from headwater.alerts.cap import atom_feed
 from headwater.alerts.channels import sender, verify_signature
 from headwater.alerts.escalation import escalate
 from headwater.alerts.events import add_silence, read_evidence
-from headwater.alerts.feed import atom_feed
 from headwater.alerts.outbox import dead_messages, failing_channels, release_lease
 from headwater.alerts.rules import Rules
 from headwater.network import open_store

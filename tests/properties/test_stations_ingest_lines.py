@@ -16,7 +16,7 @@ from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.mapping import parse_mapping
 from headwater.network.ingest.toa5 import read_toa5
 from headwater.network.quality.faults import inject
-from headwater.network.quality.flags_json import bits_of
+from headwater.network.quality.flags import bits_of
 from headwater.network.quality.run import control_store
 
 MANY = 4 * settings.default.max_examples

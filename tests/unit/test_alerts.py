@@ -12,9 +12,7 @@ from headwater.alerts import channels, deliver, evaluate, list_alerts, read_rule
 from headwater.alerts.cap import CapAlert, CapArea, cap_problems, write_cap
 from headwater.alerts.channels import sender, signature, verify_signature
 from headwater.alerts.events import replay_store
-from headwater.alerts.rules import Channel, Rules
-from headwater.alerts.template import rules_template
-from headwater.alerts.unwatched import unwatched_rules
+from headwater.alerts.rules import Channel, Rules, rules_template, unwatched_rules
 from headwater.errors import InputError, ProblemsError, StudyError
 from headwater.network import open_store
 from headwater.network.entities import Observations

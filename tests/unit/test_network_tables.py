@@ -8,9 +8,9 @@ from headwater.errors import InputError
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.formats import read_file
 from headwater.network.ingest.ismn import read_ismn
-from headwater.network.ingest.lines import lines_of
 from headwater.network.ingest.mapping import parse_mapping, read_mapping
 from headwater.network.ingest.messages import read_messages
+from headwater.network.ingest.parsed_file import lines_of
 from headwater.network.ingest.toa5 import read_toa5
 
 DATA = Path(__file__).parents[1] / "data" / "tables" / "network"

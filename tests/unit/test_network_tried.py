@@ -8,10 +8,8 @@ from typer.testing import CliRunner
 
 from headwater.cli.network import app
 from headwater.network import list_series, open_store
-from headwater.network.ingest.mapping import read_mapping
-from headwater.network.ingest.template import write_template
-from headwater.network.quality.flags import Flag
-from headwater.network.quality.flags_json import bits_of
+from headwater.network.ingest.mapping import read_mapping, write_template
+from headwater.network.quality.flags import Flag, bits_of
 
 HEAD = (
     '"TOA5","Meadow","CR1000X","12345","CR1000X.Std.03.02","CPU:soil.CR1X","4711","Soil30"\n'

@@ -9,7 +9,7 @@ import pytest
 
 from headwater.errors import ResumeError
 from headwater.network import open_store
-from headwater.warning.percentiles import seasonal_percentile
+from headwater.warning.standardised import seasonal_percentile
 from headwater.web.platform.layers import find_layers
 from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import Scale, encode, nice_breaks

@@ -12,12 +12,16 @@ from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.formats import read_file
 from headwater.network.ingest.geojson import read_geojson
 from headwater.network.ingest.ismn import read_ismn, read_ismn_archive
-from headwater.network.ingest.lines import lines_of
-from headwater.network.ingest.mapping import Mapping, parse_mapping, read_mapping
+from headwater.network.ingest.mapping import (
+    TEMPLATE,
+    Mapping,
+    parse_mapping,
+    read_mapping,
+    write_template,
+)
 from headwater.network.ingest.messages import read_messages
-from headwater.network.ingest.parsed_file import Reading
-from headwater.network.ingest.template import TEMPLATE, write_template
-from headwater.network.ingest.timestamps import instants
+from headwater.network.ingest.parsed_file import Reading, lines_of
+from headwater.network.ingest.table import instants
 from headwater.network.ingest.toa5 import read_toa5
 from headwater.network.times import NEVER, iso
 

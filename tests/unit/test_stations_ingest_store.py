@@ -19,8 +19,7 @@ from headwater.network.ingest.load import Loaded, load_reading
 from headwater.network.ingest.mapping import Mapping, parse_mapping
 from headwater.network.inventory import list_series
 from headwater.network.overview import series_status, write_export
-from headwater.network.quality.flags import Flag
-from headwater.network.quality.flags_json import bits_of
+from headwater.network.quality.flags import Flag, bits_of
 from headwater.network.quality.run import control_store
 from headwater.network.store.protocol import Store
 from headwater.network.times import DAY, microseconds

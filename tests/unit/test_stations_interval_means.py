@@ -9,8 +9,7 @@ from headwater.network.derived.interval_means import station_means
 from headwater.network.entities import Observations
 from headwater.network.ingest.load import ensure_series
 from headwater.network.ingest.parsed_file import Place, Series
-from headwater.network.quality.flags import Flag
-from headwater.network.quality.flags_json import verdict
+from headwater.network.quality.flags import Flag, verdict
 from headwater.network.times import DAY, microseconds
 
 T0 = microseconds("2026-06-01T00:00:00Z")

@@ -3,7 +3,6 @@
 import pytest
 
 from headwater.network.sensorthings.address import key_text, read_address, read_key
-from headwater.network.sensorthings.counts import _rooted
 from headwater.network.sensorthings.errors import Conflict, NotFound, WrongRequest
 from headwater.network.sensorthings.expression import (
     Binary,
@@ -18,6 +17,7 @@ from headwater.network.sensorthings.expression import (
 from headwater.network.sensorthings.filter_to_sql import Scope, condition
 from headwater.network.sensorthings.jsonpatch import apply_patch
 from headwater.network.sensorthings.model import ENTITY_SETS
+from headwater.network.sensorthings.paging import _rooted
 from headwater.network.sensorthings.query import read_query, read_token, token_of
 from headwater.network.sensorthings.validate import columns_of, read_interval
 from headwater.network.times import microseconds

@@ -11,10 +11,8 @@ from headwater.errors import InputError, TimeAxisError
 from headwater.network import open_store
 from headwater.network.entities import Observations, concatenate
 from headwater.network.store.archive_months import digest
-from headwater.network.store.migrations import version_of
-from headwater.network.store.open import sqlite_path
-from headwater.network.store.postgres import translate
-from headwater.network.store.postgres_copy import binary_rows
+from headwater.network.store.open import sqlite_path, version_of
+from headwater.network.store.postgres import binary_rows, translate
 from headwater.network.store.protocol import StoreError
 from headwater.network.store.read import days
 from headwater.network.store.schema import VERSIONS, statements
@@ -156,7 +154,7 @@ def test_migrations_are_one_transaction(tmp_path, monkeypatch):
         "headwater.network.store.schema.VERSIONS",
         (*VERSIONS, "CREATE TABLE more (id {int}); CREATE TABLE things (id {int});"),
     )
-    monkeypatch.setattr("headwater.network.store.migrations.VERSIONS", (*VERSIONS, ""))
+    monkeypatch.setattr("headwater.network.store.open.VERSIONS", (*VERSIONS, ""))
     with pytest.raises(StoreError, match="things already exists"):
         open_store(tmp_path / "network.db")
     monkeypatch.undo()

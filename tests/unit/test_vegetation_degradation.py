@@ -7,9 +7,13 @@ import yaml
 
 from headwater.errors import DataError, InputError
 from headwater.vegetation.cover import EndValues
-from headwater.vegetation.degradation import grade_degradation, land_degradation, peak_of_season
+from headwater.vegetation.degradation import (
+    grade_degradation,
+    in_usual_weather,
+    land_degradation,
+    peak_of_season,
+)
 from headwater.vegetation.profiles import GRADES, read_profile
-from headwater.vegetation.weather_effect import in_usual_weather
 
 BAND = {"source": "own survey", "mark": "user"}
 

@@ -5,12 +5,16 @@ import pytest
 
 from headwater.errors import StudyError
 from headwater.warning import calibrate_thresholds, fit_baseline
-from headwater.warning.baseline import BaselineOptions
+from headwater.warning.baseline import BaselineOptions, pool_memory
 from headwater.warning.charts import DETECTORS, Detector, Tolerance, blank_chart, update_chart
 from headwater.warning.evaluation import detector_alarms
-from headwater.warning.memory import pool_memory
-from headwater.warning.monitor import start_monitor, watch_dates
-from headwater.warning.monitor_state import join_monitors, pack_monitor, unpack_monitor
+from headwater.warning.monitor import (
+    join_monitors,
+    pack_monitor,
+    start_monitor,
+    unpack_monitor,
+    watch_dates,
+)
 from headwater.warning.rehearsal import History, raise_thresholds
 from headwater.warning.run_length import ewma_limit, ewma_run_length
 

@@ -7,7 +7,7 @@ from headwater.errors import DataError
 from headwater.warning import calibrate_thresholds
 from headwater.warning.baseline import BaselineOptions
 from headwater.warning.charts import Tolerance
-from headwater.warning.droughts import drought_watch
+from headwater.warning.drought import drought_watch
 from headwater.warning.monitor import field_control, start_monitor, watch_dates
 from headwater.warning.rehearsal import History, Staging, bootstrap_run_length, rehearse
 

@@ -22,7 +22,7 @@ from headwater.network import open_store
 from headwater.network.ingest.geojson import read_geojson
 from headwater.network.ingest.load import load_reading
 from headwater.study import parse_study, run
-from headwater.warning.monitor_state import pack_monitor
+from headwater.warning.monitor import pack_monitor
 
 TEXT = """
 [study]

@@ -1,12 +1,9 @@
-"""Alerts as CAP 1.2 messages, and the rules of meaning that its schema lets through.
-
-Common Alerting Protocol Version 1.2, OASIS Standard (2010),
-docs.oasis-open.org/emergency/cap/v1.2/CAP-v1.2.html.
-"""
+"""Alerts for other programs: CAP 1.2 messages by all rules of their meaning, and an Atom feed."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -14,11 +11,15 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import Literal
 
+from headwater.alerts.events import Alert, list_alerts
 from headwater.errors import InputError
+from headwater.network.store.protocol import Store
+from headwater.network.times import iso
 
 __all__ = [
     "CapAlert",
     "CapArea",
+    "atom_feed",
     "cap_problems",
     "write_cap",
 ]
@@ -28,6 +29,8 @@ FOOT = 0.3048
 MOST_VERTICES = 100
 Status = Literal["Actual", "Exercise", "System", "Test", "Draft"]
 MessageType = Literal["Alert", "Update", "Cancel", "Ack", "Error"]
+_NAMESPACE = "http://www.w3.org/2005/Atom"
+_STATES = {"firing": "Alert", "acknowledged": "Acknowledged", "resolved": "Resolved"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,3 +293,56 @@ def _stamp(time: dt.datetime) -> str:
         )
     text = time.replace(microsecond=0).isoformat()
     return text.replace("Z", "+00:00")
+
+
+def atom_feed(store: Store, address: str, *, most: int = 100) -> bytes:
+    """Write the alerts of a store as an Atom feed.
+
+    Parameters
+    ----------
+    store : Store
+    address : str
+        Where the feed will be read from; identifiers are made from it.
+    most : int
+        Entries, the newest first.
+
+    Returns
+    -------
+    bytes
+        UTF-8 XML. An event keeps its ``id``; its ``updated`` moves when it is acknowledged or
+        resolved, so that readers show the change once.
+
+    References
+    ----------
+    RFC 4287, The Atom Syndication Format, doi:10.17487/RFC4287.
+    """
+    ET.register_namespace("", _NAMESPACE)
+    alerts = list_alerts(store, open_only=False, most=most)
+    feed = ET.Element(f"{{{_NAMESPACE}}}feed")
+    latest = max((_updated(one) for one in alerts), default=0)
+    _add(feed, id=address, title="Headwater alerts", updated=iso(latest))
+    ET.SubElement(feed, f"{{{_NAMESPACE}}}link", {"rel": "self", "href": address})
+    _add(ET.SubElement(feed, f"{{{_NAMESPACE}}}author"), name="Headwater")
+    for alert in alerts:
+        entry = ET.SubElement(feed, f"{{{_NAMESPACE}}}entry")
+        digest = hashlib.sha256(f"{address} {alert.key}".encode()).hexdigest()
+        _add(
+            entry,
+            id=f"urn:sha256:{digest}",
+            title=f"{_STATES[alert.state]}: {alert.headline}",
+            updated=iso(_updated(alert)),
+            published=iso(alert.raised),
+            summary=f"{alert.severity}; reference {alert.key}",
+        )
+        ET.SubElement(entry, f"{{{_NAMESPACE}}}category", {"term": alert.state})
+    text: bytes = ET.tostring(feed, encoding="UTF-8", xml_declaration=True)
+    return text
+
+
+def _updated(alert: Alert) -> int:
+    return max(one for one in (alert.raised, alert.acknowledged, alert.resolved) if one)
+
+
+def _add(parent: ET.Element, **texts: str) -> None:
+    for name, text in texts.items():
+        ET.SubElement(parent, f"{{{_NAMESPACE}}}{name}").text = text

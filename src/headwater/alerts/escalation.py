@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from headwater.alerts.events import read_silences, silence_of
 from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import AlertRule, Rules
-from headwater.alerts.silences import read_silences, silence_of
 from headwater.network.store.protocol import Store
 from headwater.network.times import iso
 

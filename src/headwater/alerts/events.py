@@ -1,14 +1,11 @@
-"""Alerts in the store: states, events, evidence, silences, and the messages they put in the outbox.
-
-All of one evaluation happens in one transaction: a message is in the outbox exactly when the event
-that it reports is in the store.
-"""
+"""Alerts in the store: states, events, evidence, silences, and messages put in the outbox."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -16,23 +13,25 @@ import numpy as np
 from headwater.alerts.lifecycle import INACTIVE, AlertState, Message, Reading, advance
 from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import AlertRule, Rules
-from headwater.alerts.silences import Silence, read_silences, silence_of
 from headwater.errors import InputError
 from headwater.network.inventory import Stream, list_series
-from headwater.network.quality.flags_json import bits_of, doubted
+from headwater.network.quality.flags import bits_of, doubted
 from headwater.network.store.protocol import Session, Store
 from headwater.network.store.read import read_observations
 from headwater.network.times import DAY, iso
 
 __all__ = [
     "Alert",
+    "Silence",
     "acknowledge",
     "add_silence",
     "evaluate",
     "list_alerts",
     "read_evidence",
+    "read_silences",
     "replay_rule",
     "replay_store",
+    "silence_of",
 ]
 
 
@@ -434,3 +433,64 @@ def replay_store(store: Store, rule: AlertRule) -> list[tuple[str, Message]]:
                 readings = _fresh_readings(session, [place])(place)
                 found += [(stream.thing, one) for one in replay_rule(rule, readings)]
     return sorted(found, key=lambda pair: pair[1].time)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A silence.
+
+    Attributes
+    ----------
+    id : int
+    rule, station : str
+        Patterns with * and ?.
+    expires : int
+        [µs].
+    """
+
+    id: int
+    rule: str
+    station: str
+    expires: int
+
+
+def read_silences(session: Session) -> list[Silence]:
+    """Read all silences, the oldest first; those that are over too, for data that come late.
+
+    Parameters
+    ----------
+    session : Session
+
+    Returns
+    -------
+    list of Silence
+    """
+    rows = session.rows("SELECT id, rule, station, expires FROM alert_silences ORDER BY id")
+    return [Silence(*row) for row in rows]
+
+
+def silence_of(silences: Iterable[Silence], rule: str, station: str, time: int) -> int | None:
+    """Find a silence by its patterns; one that named the members would hide new ones.
+
+    Parameters
+    ----------
+    silences : iterable of Silence
+    rule, station : str
+    time : int
+        Of what would ring [µs].
+
+    Returns
+    -------
+    int or None
+        Of the first that fits; None where nothing silences.
+
+    Examples
+    --------
+    >>> silences = [Silence(1, "frost", "*", 10), Silence(2, "*", "A?", 20)]
+    >>> silence_of(silences, "low-water", "A1", 15), silence_of(silences, "frost", "B1", 15)
+    (2, None)
+    """
+    for one in silences:
+        if one.expires > time and fnmatchcase(rule, one.rule) and fnmatchcase(station, one.station):
+            return one.id
+    return None

@@ -1,10 +1,4 @@
-"""The outbox: every message leaves at least once, by one sender at a time.
-
-What each channel promises is printed by ``headwater alerts channels``. Inbox and feed are rows of
-the store, so they hold a message exactly once. Mail and foreign webhooks are never lost; they are
-doubled only if the process dies between the server's OK and our mark, and every copy bears the same
-Message-ID or Idempotency-Key, so that receivers can drop it.
-"""
+"""The outbox: every message and notice leaves at least once, by one sender at a time."""
 
 from __future__ import annotations
 
@@ -17,16 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from headwater.alerts.rules import Rules
 from headwater.network.store.protocol import Session, Store
+from headwater.network.times import iso
 
 __all__ = [
     "Delivery",
     "Draft",
+    "Notice",
     "OutboxMessage",
     "PROMISES",
     "dead_messages",
     "deliver",
     "failing_channels",
+    "post_notices",
     "put_messages",
     "release_lease",
     "this_sender",
@@ -46,7 +44,6 @@ PROMISES: Mapping[str, str] = {
     "feishu": "never lost; may be doubled if we die between the answer and our mark",
 }
 """What is promised of each kind of channel."""
-
 SECOND = 1_000_000
 _LEASE = 60 * SECOND
 _FIRST_WAIT, _LONGEST_WAIT = 10.0, 3600.0
@@ -54,6 +51,10 @@ _FARTHEST = int(2 * _LONGEST_WAIT) * SECOND
 """No message is put off as far as this: one that is was put off by a clock that was ahead."""
 _MOST_ATTEMPTS = 30
 _SEVERITIES = ("Minor", "Moderate", "Severe", "Extreme")
+_EVENT = (
+    "INSERT INTO alert_events (alert_key, rule, target, event, kind, severity, headline, raised)"
+    " VALUES (?, ?, ?, 1, 'reminder', 'Minor', ?, ?) ON CONFLICT DO NOTHING"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,3 +419,77 @@ def _postpone(store: Store, message: OutboxMessage, reason: str, rng: np.random.
             ),
         )
     return int(dead)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people are to hear of once.
+
+    Attributes
+    ----------
+    key : str
+        Unique for ever; a notice whose key the store knows is not posted again.
+    rule, target : str
+        What it belongs to: a plan, and its unit.
+    headline : str
+    detail : dict
+        Kept as evidence.
+    """
+
+    key: str
+    rule: str
+    target: str
+    headline: str
+    detail: dict[str, Any]
+
+
+def post_notices(
+    store: Store, notices: Iterable[Notice], rules: Rules, *, channels: Iterable[str] = ("inbox",)
+) -> list[Notice]:
+    """Put notices in the outbox, each exactly once, in one transaction.
+
+    Parameters
+    ----------
+    store : Store
+    notices : iterable of Notice
+    rules : Rules
+        With the channels.
+    channels : iterable of str
+        Names of the channels that they go to.
+
+    Returns
+    -------
+    list of Notice
+        Those that were new.
+
+    Raises
+    ------
+    InputError, StudyError
+        If a channel is unknown.
+
+    Notes
+    -----
+    The event and its messages are rows of one transaction, and the event's key is unique: whoever
+    posts it twice, or dies in between and posts it again, posts it once.
+    """
+    kinds = {name: rules.channel(name).kind for name in channels}
+    new, drafts = list[Notice](), list[Draft]()
+    with store.transaction(actor="plan") as session:
+        now = session.clock()
+        for notice in notices:
+            row = (notice.key, notice.rule, notice.target, notice.headline, now)
+            if not session.execute(_EVENT, row):
+                continue
+            new.append(notice)
+            session.insert(
+                "alert_evidence",
+                {"alert_key": notice.key, "time": now, "detail": notice.detail},
+            )
+            words = {"kind": "reminder", "headline": notice.headline}
+            words |= {"time": iso(now), "raised": iso(now)}
+            drafts += [
+                Draft(notice.key, notice.rule, name, kind, words) for name, kind in kinds.items()
+            ]
+            session.audit("alert reminder", "alert", notice.key)
+        put_messages(session, drafts)
+    return new

@@ -1,4 +1,4 @@
-"""The rules file: what is watched, when it is an alert, and who hears of it."""
+"""The rules file: what is watched, when it is an alert, who hears of it; and one to begin with."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from headwater.alerts.lifecycle import Trigger
 from headwater.errors import HeadwaterError, ProblemsError, StudyError, nearest
 from headwater.glossary import GLOSSARY
-from headwater.network.inventory import Stream
+from headwater.network.inventory import Stream, list_series
+from headwater.network.store.protocol import Store
 
 __all__ = [
     "AlertRule",
@@ -22,9 +24,51 @@ __all__ = [
     "Duty",
     "Rules",
     "read_rules",
+    "rules_template",
+    "unwatched_rules",
 ]
 
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_QUANTITIES = ("soil_moisture", "ndvi", "precipitation", "temperature")
+_LOW, _CLEAR = 5.0, 15.0
+_STATIONS = 'stations = ["*"]             # names, with * and ?'
+_TEXT = """\
+# Rules of alerts. Next: headwater alerts check, then headwater alerts try (nothing is sent).
+
+[[rule]]
+name = "{name}"
+quantity = "{quantity}"{where}
+below = {below:g}                # wrong at or below {unit}{why}
+clear = {clear:g}                # right again at or above: between the two nothing changes
+debounce = 3                 # readings in a row before it fires
+hold = "6 h"                 # shortest time between two messages of one station
+grace = "1 d"                # silence that is a message of its own
+group = "10 min"             # a message waits so long for other stations to join it
+channels = ["inbox"]         # inbox: headwater alerts list, and the platform
+headline = "{headline}"
+
+# Ways to people; name them in channels above. Secrets stand in files, never here.
+#
+# [channels.rangers]
+# kind = "smtp"
+# host = "mail.reserve.example"
+# user = "headwater"
+# password_file = "mail.secret"
+# sender = "headwater@reserve.example"
+# recipients = ["ranger@reserve.example"]
+# language = "zh"            # or "en"
+# status = "Exercise"        # while you try: every message says that it is a drill
+#
+# [channels.office]
+# kind = "dingtalk"          # or wecom, feishu: a robot of the group
+# url = "https://oapi.dingtalk.com/robot/send?access_token=..."
+# password_file = "robot.secret"
+#
+# [channels.hook]
+# kind = "webhook"           # signed with the secret; or mqtt (host, topic), or cap (folder)
+# url = "https://example.org/alerts"
+# password_file = "hook.secret"
+"""
 
 
 def _seconds(value: object) -> Any:
@@ -298,3 +342,125 @@ def _problems(error: ValueError, file: Path) -> list[HeadwaterError]:
                 )
             )
     return found
+
+
+def rules_template(store: Store | None = None) -> str:
+    """Write a rules file for what a store observes.
+
+    Parameters
+    ----------
+    store : Store, optional
+        Its soil water, or what else it observes, gives stations and levels: the 5th percentile of
+        the daily means raises and the 15th clears. Without a store the levels are examples.
+
+    Returns
+    -------
+    str
+        TOML that :func:`headwater.alerts.read_rules` reads.
+
+    Examples
+    --------
+    >>> import tomllib
+    >>> tomllib.loads(rules_template())["rule"][0]["quantity"]
+    'soil_moisture'
+    """
+    found = None if store is None else _levels(store)
+    if found is None:
+        quantity, below, clear, unit = "soil_moisture", 0.12, 0.15, "m3 m-3"
+        why, where = ": an example, correct it", f"\n{_STATIONS}"
+    else:
+        quantity, below, clear, unit, stations, days = found
+        why = f": the {_LOW:g}th percentile of {days} daily means"
+        listed = ", ".join(stations[:6]) + (", ..." if len(stations) > 6 else "")
+        where = f"\n{_STATIONS}; now: {listed}"
+    words = quantity.replace("_", " ")
+    return _TEXT.format(
+        name=f"low-{quantity.replace('_', '-')}",
+        quantity=quantity,
+        where=where,
+        below=below,
+        clear=clear,
+        unit=f"[{unit}]",
+        why=why,
+        headline=f"Low {words}",
+    )
+
+
+def _levels(store: Store) -> tuple[str, float, float, str, list[str], int] | None:
+    with store.transaction(read_only=True) as session:
+        streams = [one for one in list_series(session) if one.count]
+    roles = {one.role for one in streams}
+    quantity = next((name for name in _QUANTITIES if name in roles), None)
+    if quantity is None:
+        return None
+    own = [one for one in streams if one.role == quantity]
+    mean = store.daily_means([one.id for one in own]).mean
+    mean = mean[np.isfinite(mean)]
+    if not len(mean):
+        return None
+    below, clear = (float(f"{one:.3g}") for one in np.percentile(mean, [_LOW, _CLEAR]))
+    # a record without spread still needs a step between the two, or alerts would flap
+    clear = max(clear, float(f"{below + 0.05 * abs(below):.3g}"))
+    unit = own[0].unit or "1"
+    return quantity, below, clear, unit, sorted({one.thing for one in own}), len(mean)
+
+
+def unwatched_rules(store: Store, rules: Rules) -> list[HeadwaterError]:
+    """Name each rule that no series of a store fits, with what comes nearest.
+
+    Parameters
+    ----------
+    store : Store
+    rules : Rules
+
+    Returns
+    -------
+    list of HeadwaterError
+        Empty where each rule watches something.
+    """
+    with store.transaction(read_only=True) as session:
+        streams = list_series(session, virtual=True)
+    return [
+        _problem(rule, streams)
+        for rule in rules.rule
+        if not any(rule.watches(one) for one in streams)
+    ]
+
+
+def _problem(rule: AlertRule, streams: list[Stream]) -> StudyError:
+    cells = [one for one in streams if one.of_virtual_station and one.role == rule.quantity]
+    if cells and not rule.cells and rule.model_copy(update={"cells": True}).names(cells[0]):
+        return StudyError(
+            f"rule '{rule.name}' watches nothing but cells of a grid, and does not ask for them",
+            found=_some(sorted({one.thing for one in cells})),
+            do="Write cells = true in the rule",
+        )
+    known = [one for one in streams if rule.cells or not one.of_virtual_station]
+    of_quantity = [one for one in known if one.role == rule.quantity]
+    if not of_quantity:
+        observed = sorted({one.role for one in known})
+        return StudyError(
+            f"rule '{rule.name}' watches nothing: no station observes {rule.quantity}",
+            found=", ".join(observed) or "an empty store",
+            do=nearest(rule.quantity, observed) if observed else "Ingest observations first",
+        )
+    named = [one for one in of_quantity if rule.names(one)]
+    if not named:
+        stations = sorted({one.thing for one in of_quantity})
+        return StudyError(
+            f"rule '{rule.name}' names no station that observes {rule.quantity}",
+            found=f"stations = {list(rule.stations)}; there are {_some(stations)}",
+            do=nearest(rule.stations[0] if rule.stations else "", stations),
+        )
+    depths = sorted({one.depth for one in named if one.depth is not None})
+    return StudyError(
+        f"rule '{rule.name}' watches nothing: no series of {rule.quantity} lies at its depth",
+        found=f"depth = {list(rule.depth or ())}; there are {_some([f'{d:g} m' for d in depths])}",
+        do="Correct depth, or leave it out for all depths",
+    )
+
+
+def _some(names: list[str]) -> str:
+    most = 8
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more if names else "none with a depth"

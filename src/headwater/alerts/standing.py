@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from headwater.alerts.events import Silence, read_silences, silence_of
 from headwater.alerts.outbox import Draft, put_messages
 from headwater.alerts.rules import Rules
-from headwater.alerts.silences import Silence, read_silences, silence_of
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import iso
 

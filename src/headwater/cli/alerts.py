@@ -53,7 +53,7 @@ _Key = Annotated[str, typer.Argument(help="Of the alert: headwater alerts list."
 def init(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> None:
     """Write a first rules file, with levels from what the store holds; then check and try it."""
     with report_errors():
-        from headwater.alerts.template import rules_template
+        from headwater.alerts.rules import rules_template
         from headwater.errors import InputError
         from headwater.study.results_io import write_whole
 
@@ -79,7 +79,7 @@ def init(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
 
 def warn_of_unwatched(store: Store, rules: Rules) -> None:
     """Print which rules watch nothing in a store."""
-    from headwater.alerts.unwatched import unwatched_rules
+    from headwater.alerts.rules import unwatched_rules
 
     for problem in unwatched_rules(store, rules):
         typer.echo(str(problem), err=True)
@@ -90,7 +90,7 @@ def check(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> 
     """Check a rules file, alone and against the store, and report every problem at once."""
     with report_errors():
         from headwater.alerts import read_rules
-        from headwater.alerts.unwatched import unwatched_rules
+        from headwater.alerts.rules import unwatched_rules
         from headwater.errors import ProblemsError
 
         found = read_rules(rules)
@@ -277,7 +277,7 @@ def feed(
 ) -> None:
     """Write the alerts as an Atom feed."""
     with report_errors():
-        from headwater.alerts.feed import atom_feed
+        from headwater.alerts.cap import atom_feed
         from headwater.study.results_io import write_whole
 
         with existing_store(store) as opened:

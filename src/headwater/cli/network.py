@@ -74,7 +74,7 @@ def init(
     """Make an empty store, and a mapping file in which every key is explained."""
     with report_errors():
         from headwater.network import open_store
-        from headwater.network.ingest.template import write_template
+        from headwater.network.ingest.mapping import write_template
 
         write_template(file, force=force)
         with open_store(store_address(address)):

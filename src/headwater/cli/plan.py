@@ -323,7 +323,7 @@ def remind(
         import datetime as dt
 
         from headwater.alerts import read_rules
-        from headwater.alerts.notices import Notice, post_notices
+        from headwater.alerts.outbox import Notice, post_notices
         from headwater.alerts.rules import Rules
         from headwater.cli.network_keep import store_address
         from headwater.errors import StudyError

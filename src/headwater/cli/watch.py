@@ -195,7 +195,7 @@ def _control(store: Store, new: _New, report: Callable[[str], None]) -> None:
 
 
 def _warn_of_unwatched(store: Store, rules: Rules, report: Callable[[str], None]) -> None:
-    from headwater.alerts.unwatched import unwatched_rules
+    from headwater.alerts.rules import unwatched_rules
 
     for problem in unwatched_rules(store, rules):
         report(f"until such a station comes: {problem}")

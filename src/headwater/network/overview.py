@@ -13,10 +13,17 @@ from numpy.typing import NDArray
 from headwater.errors import DataError, InputError, nearest
 from headwater.network.health import battery, silence
 from headwater.network.inventory import Stream, list_series
-from headwater.network.quality.companions import companions_of, newest_between, sum_between
-from headwater.network.quality.flags import reasons, to_ismn
-from headwater.network.quality.flags_json import NOT_CHECKED, bits_of, checked, doubted, word_of
+from headwater.network.quality.flags import (
+    NOT_CHECKED,
+    bits_of,
+    checked,
+    doubted,
+    reasons,
+    to_ismn,
+    word_of,
+)
 from headwater.network.quality.ismn_rules import ismn_flags, on_hours
+from headwater.network.quality.run import companions_of, newest_between, sum_between
 from headwater.network.store.protocol import Store, now
 from headwater.network.times import DAY, LEEWAY, iso
 

@@ -11,7 +11,7 @@
 Phenology is in :mod:`headwater.vegetation.phenology`, condition indices (VCI, TCI, VHI) are in
 :mod:`headwater.vegetation.cover`, HANTS in :mod:`headwater.vegetation.smoothing`,
 evapotranspiration in :mod:`headwater.vegetation.evapotranspiration`, what weather did to a peak in
-:mod:`headwater.vegetation.weather_effect`, and indicator 15.3.1 in
+:mod:`headwater.vegetation.degradation`, and indicator 15.3.1 in
 :mod:`headwater.vegetation.degradation`.
 """
 

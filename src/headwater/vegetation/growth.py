@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from headwater.errors import DataError
-from headwater.vegetation import _growth_kernels as kernels
+from headwater.vegetation import _kernels as kernels
 from headwater.vegetation._least_squares import fit_cells, to_scale, to_values
 from headwater.vegetation._series import plain_array
 

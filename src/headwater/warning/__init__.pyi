@@ -2,9 +2,8 @@ from .baseline import fit_baseline, innovations
 from .charts import calibrate_thresholds
 from .drought import find_flash_droughts
 from .evaluation import score_detector
-from .percentiles import drought_class, seasonal_percentile
 from .resilience import critical_slowing_down
-from .standardised import standardise
+from .standardised import drought_class, seasonal_percentile, standardise
 from .structural import monitor_structure
 
 __all__ = [

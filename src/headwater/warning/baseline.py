@@ -1,10 +1,4 @@
-"""What a place usually does at this time of the year, and with this water: fitted on its history.
-
-``y_t = b_0 + Σ_j [a_j sin(2π j d/365) + c_j cos(2π j d/365)] + Σ_i g_i W_it + e_t`` with W the
-transformed water of the response model, a spread of e for each part of the season, and memory of
-one step. What the baseline does not expect, freed of memory and spread, is the innovation that the
-control charts watch.
-"""
+"""What a place usually does at this time of year, and how long its departures last."""
 
 from __future__ import annotations
 
@@ -15,29 +9,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, StudyError
-from headwater.warning.percentiles import day_of_year
+from headwater.warning.standardised import day_of_year
 
 __all__ = [
     "Baseline",
     "BaselineOptions",
     "PooledMemory",
     "REASONS",
+    "autoregressive",
     "baseline_design",
     "expected_values",
     "fit_baseline",
     "innovations",
+    "pool_memory",
     "season_parts",
 ]
 
 Floats = NDArray[np.float64]
-
 _BRIDGE = 1.628
 """99 % point of the largest excursion of a Brownian bridge."""
-
 _FARTHEST = 3.0
 _MOST_MEMORY = 0.7
 """More memory than this is taken for a change of the history, not for memory."""
-
 REASONS = (
     "ok",
     "too few observations in the history",
@@ -46,6 +39,9 @@ REASONS = (
     "no variation in the history",
 )
 """Why a place has no baseline, by its code."""
+_FEWEST = 20
+_SIMULATED = 1000
+_LEAST_SPREAD, _LEAST_KEPT = 0.03, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,7 @@ class BaselineOptions:
         residuals leaves the 99 % band of a Brownian bridge, widened for their memory.
     memory : PooledMemory, optional
         Draws the memory of each place to that of all, as far as it scatters by chance
-        (:func:`headwater.warning.memory.pool_memory`). Default: each has its own estimate.
+        (:func:`headwater.warning.baseline.pool_memory`). Default: each has its own estimate.
     """
 
     order: int = 2
@@ -357,3 +353,121 @@ def _checked(
             )
     # outside the season nothing is used, but its steps count: memory fades over a winter
     return np.where(part[:, None] >= 0, x, np.nan), water, np.maximum(part, 0)
+
+
+def autoregressive(noise: Floats, memory: float) -> Floats:
+    """Give noise a memory of one step; its variance stays.
+
+    Parameters
+    ----------
+    noise : ndarray, shape (n_times, ...)
+    memory : float
+        Correlation of neighbours in time [1].
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> autoregressive(np.array([1.0, 0.0, 0.0]), 0.5).tolist()
+    [1.0, 0.5, 0.25]
+    """
+    values = noise.copy()
+    scale = np.sqrt(1 - memory**2)
+    for at in range(1, len(values)):
+        values[at] = memory * values[at - 1] + scale * noise[at]
+    return values
+
+
+def pool_memory(
+    values: ArrayLike,
+    times: ArrayLike,
+    covariates: ArrayLike | None = None,
+    *,
+    rng: np.random.Generator,
+    options: BaselineOptions | None = None,
+) -> PooledMemory | None:
+    """Find what the memory of a map's places is, and how much their own estimates say beyond it.
+
+    Parameters
+    ----------
+    values, times, covariates
+        Histories of a sample of places, as for :func:`headwater.warning.fit_baseline`.
+    rng : numpy.random.Generator
+    options : BaselineOptions, optional
+
+    Returns
+    -------
+    PooledMemory or None
+        None with fewer than 20 places that have a baseline: too few to say more than each does.
+
+    Notes
+    -----
+    Empirical Bayes: of the variance of the estimates what chance brings (simulated at the same
+    dates and gaps) is taken off. Places that share their weather err together, so that their mean
+    is as uncertain as one of them where they share all of it; that is added.
+
+    References
+    ----------
+    Efron & Morris (1973), doi:10.1080/01621459.1973.10481350.
+
+    Examples
+    --------
+    >>> days = np.arange("2008-01-01", "2018-01-01", 16, dtype="datetime64[D]")
+    >>> rng = np.random.default_rng(1)
+    >>> green = autoregressive(rng.standard_normal((len(days), 200)), 0.6)
+    >>> found = pool_memory(green, days, rng=rng)
+    >>> round(found.mean, 1), found.kept < 0.3
+    (0.6, True)
+    """
+    chosen = replace(options or BaselineOptions(), stable=False, memory=None)
+    x = np.asarray(values, dtype=np.float64)
+    water = np.empty((0, *x.shape)) if covariates is None else np.asarray(covariates, np.float64)
+    fitted = fit_baseline(x, times, water, options=chosen)
+    whole = fitted.reason == 0
+    if whole.sum() < _FEWEST:
+        return None
+    own = fitted.rho[whole]
+    mean = float(np.clip(own.mean(), -0.1, 0.85))
+    chance = _by_chance(x[:, whole], times, len(water), mean, rng=rng, options=chosen)
+    bare = replace(fitted, rho=np.zeros(len(fitted.rho)), last=np.full(len(fitted.rho), np.nan))
+    residual = innovations(bare, x, times, water)[0][:, whole]
+    shared = max(_shared(residual), 1 / len(own))
+    true = max(float(own.var()) - chance**2 * (1 - shared), 0.0) + chance**2 * shared
+    spread = max(float(np.sqrt(true)), _LEAST_SPREAD)
+    return PooledMemory(mean, spread, max(spread**2 / (spread**2 + chance**2), _LEAST_KEPT))
+
+
+def _by_chance(
+    values: Floats,
+    times: ArrayLike,
+    n_covariates: int,
+    mean: float,
+    *,
+    rng: np.random.Generator,
+    options: BaselineOptions,
+) -> float:
+    """Simulate how estimates scatter where all places have the same memory."""
+    places = rng.integers(values.shape[1], size=_SIMULATED)
+    shape = (len(values), _SIMULATED)
+    healthy = autoregressive(rng.standard_normal(shape), mean)
+    healthy[~np.isfinite(values[:, places])] = np.nan
+    water = np.empty((n_covariates, *shape))
+    for one in range(n_covariates):
+        water[one] = autoregressive(rng.standard_normal(shape), mean)
+    fitted = fit_baseline(healthy, times, water, options=options)
+    return float(fitted.rho[fitted.reason == 0].std())
+
+
+def _shared(residual: Floats) -> float:
+    """Mean correlation of the places' residuals: what of their variance is common to all."""
+    seen = np.isfinite(residual)
+    rows = seen.sum(axis=1) >= 2
+    if not rows.any():
+        return 1.0
+    n = seen[rows].sum(axis=1)
+    total = np.where(seen[rows], residual[rows], 0.0).sum(axis=1)
+    square = np.where(seen[rows], residual[rows] ** 2, 0.0).sum(axis=1)
+    pairs = (n * (n - 1)).sum()
+    return float(np.clip(((total**2 - square).sum() / pairs) / (square.sum() / n.sum()), 0.0, 1.0))

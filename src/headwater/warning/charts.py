@@ -17,11 +17,11 @@ from headwater.warning.baseline import (
     Baseline,
     BaselineOptions,
     PooledMemory,
+    autoregressive,
     fit_baseline,
     innovations,
     season_parts,
 )
-from headwater.warning.memory import autoregressive
 
 __all__ = [
     "Chart",

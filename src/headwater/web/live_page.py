@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headwater.network.quality.flags import STATES, Flag
-from headwater.network.quality.flags_json import NOT_CHECKED
+from headwater.network.quality.flags import NOT_CHECKED, STATES, Flag
 from headwater.network.store.protocol import now
 from headwater.network.times import DAY, LEEWAY, iso
 

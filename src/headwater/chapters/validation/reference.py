@@ -359,8 +359,7 @@ def _within(top: float, bottom: float, depth: Sequence[float] | None) -> bool:
 
 def _from_store(store: Store, depth: Sequence[float] | None) -> Reference:
     from headwater.network.inventory import list_series
-    from headwater.network.quality.flags import Flag
-    from headwater.network.quality.flags_json import bits_of, doubted
+    from headwater.network.quality.flags import Flag, bits_of, doubted
     from headwater.units import convert
 
     with store.transaction(read_only=True) as session:

@@ -88,8 +88,7 @@ def grade_map(
 def _grade(
     ground: Ground, part: NDArray[np.int64], known: _Known, rng: np.random.Generator
 ) -> xr.Dataset:
-    from headwater.vegetation.degradation import grade_degradation, peak_of_season
-    from headwater.vegetation.weather_effect import in_usual_weather
+    from headwater.vegetation.degradation import grade_degradation, in_usual_weather, peak_of_season
 
     spans: Any = {"baseline": known.baseline, "recent": known.recent}
     types = None if ground.types is None else xr.DataArray(ground.types[part], dims="cell")

@@ -22,8 +22,7 @@ from headwater.chapters.warning.series import Calendar, WaterForm, calendar_of
 from headwater.errors import ResumeError
 from headwater.warning.baseline import PooledMemory
 from headwater.warning.charts import Detector, Thresholds
-from headwater.warning.monitor import Monitor
-from headwater.warning.monitor_state import KeptMonitor, pack_monitor, unpack_monitor
+from headwater.warning.monitor import KeptMonitor, Monitor, pack_monitor, unpack_monitor
 
 __all__ = ["OpenAlert", "WatchState", "load_plan", "load_state", "save_plan", "save_state"]
 

@@ -24,10 +24,9 @@ from headwater.warning import (
     innovations,
     seasonal_percentile,
 )
-from headwater.warning.baseline import REASONS, expected_values, season_parts
+from headwater.warning.baseline import REASONS, expected_values, pool_memory, season_parts
 from headwater.warning.charts import DETECTORS, Detector, Thresholds, Tolerance
-from headwater.warning.droughts import drought_watch
-from headwater.warning.memory import pool_memory
+from headwater.warning.drought import drought_watch
 from headwater.warning.monitor import Monitor, Watched, field_control, start_monitor, watch_dates
 from headwater.warning.rehearsal import History, raise_thresholds
 

@@ -15,7 +15,7 @@ from headwater.chapters.warning.kept import OpenAlert, WatchState
 from headwater.chapters.warning.watching import Archive, shown_cells, since
 from headwater.warning.baseline import REASONS, expected_values, season_parts
 from headwater.warning.ladder import STATES
-from headwater.warning.monitor_state import take_places
+from headwater.warning.monitor import take_places
 
 __all__ = ["Standing", "drought_share", "drought_standing", "ended_as", "loss_standings"]
 

@@ -25,9 +25,9 @@ from headwater.errors import DataError, StudyError
 from headwater.network.times import DAY
 from headwater.warning import seasonal_percentile
 from headwater.warning.baseline import season_parts
-from headwater.warning.droughts import drought_watch
+from headwater.warning.drought import drought_watch
 from headwater.warning.ladder import STATES
-from headwater.warning.percentiles import DROUGHT_CLASSES, drought_class
+from headwater.warning.standardised import DROUGHT_CLASSES, drought_class
 
 if TYPE_CHECKING:
     from headwater.network.store.protocol import Store

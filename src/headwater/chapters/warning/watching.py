@@ -18,10 +18,16 @@ from headwater.chapters.warning.kept import OpenAlert, WatchState
 from headwater.chapters.warning.run import Plan, named_reasons
 from headwater.warning import seasonal_percentile
 from headwater.warning.baseline import season_parts
-from headwater.warning.droughts import advance_drought
+from headwater.warning.drought import advance_drought
 from headwater.warning.ladder import STATES
-from headwater.warning.monitor import Monitor, field_control, start_monitor, watch_dates
-from headwater.warning.monitor_state import join_monitors, take_places
+from headwater.warning.monitor import (
+    Monitor,
+    field_control,
+    join_monitors,
+    start_monitor,
+    take_places,
+    watch_dates,
+)
 
 __all__ = ["Archive", "Arrived", "begin_watch", "find_alerts", "go_on", "shown_cells", "since"]
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from headwater.errors import DataError
 from headwater.glossary import GLOSSARY
 from headwater.network.inventory import Stream, list_series
-from headwater.network.quality.flags import Flag
-from headwater.network.quality.flags_json import bits_of, doubted
+from headwater.network.quality.flags import Flag, bits_of, doubted
 from headwater.network.store.protocol import Store
 from headwater.units import convert
 

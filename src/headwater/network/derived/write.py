@@ -28,8 +28,7 @@ from headwater.network.entities import Observations, Written
 from headwater.network.ingest.load import ensure_series
 from headwater.network.ingest.parsed_file import Place, Series
 from headwater.network.inventory import Stream, list_series
-from headwater.network.quality.flags import Flag
-from headwater.network.quality.flags_json import bits_of, doubted
+from headwater.network.quality.flags import Flag, bits_of, doubted
 from headwater.network.store.protocol import Session, Store
 from headwater.network.times import DAY
 from headwater.units import convert

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from headwater.errors import InputError
-from headwater.network.ingest.lines import lines_of, split
 from headwater.network.ingest.mapping import Mapping
-from headwater.network.ingest.parsed_file import Reading, Refused, join, settle
+from headwater.network.ingest.parsed_file import Reading, Refused, join, lines_of, settle, split
 from headwater.network.ingest.table import Table, tabulate
 from headwater.tables.text import Source, name_of
 

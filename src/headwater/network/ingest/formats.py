@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 from headwater.errors import InputError, StudyError, nearest
-from headwater.network.ingest.lines import lines_of
 from headwater.network.ingest.mapping import Mapping
-from headwater.network.ingest.parsed_file import Reading
+from headwater.network.ingest.parsed_file import Reading, lines_of
 from headwater.tables.text import Source, name_of
 
 __all__ = ["FORMATS", "format_of", "read_file"]

@@ -18,9 +18,15 @@ from typing import Any
 import numpy as np
 
 from headwater.errors import InputError
-from headwater.network.ingest.lines import lines_of
 from headwater.network.ingest.mapping import Mapping, Rule
-from headwater.network.ingest.parsed_file import Place, Reading, Refused, empty_frame, settle
+from headwater.network.ingest.parsed_file import (
+    Place,
+    Reading,
+    Refused,
+    empty_frame,
+    lines_of,
+    settle,
+)
 from headwater.network.ingest.table import Table, tabulate
 from headwater.tables.text import Source, name_of
 

@@ -25,18 +25,18 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import InputError
-from headwater.network.ingest.lines import lines_of, split
 from headwater.network.ingest.parsed_file import (
     Place,
     Reading,
     Refused,
     Series,
     join,
+    lines_of,
     one_category,
     settle,
+    split,
 )
-from headwater.network.ingest.table import numbers, series_name
-from headwater.network.ingest.timestamps import instants
+from headwater.network.ingest.table import instants, numbers, series_name
 from headwater.network.times import NEVER
 from headwater.tables.text import Source, name_of
 

@@ -14,9 +14,8 @@ import pandas as pd
 
 from headwater.errors import InputError
 from headwater.network.ingest.csv_mapping import read_lines
-from headwater.network.ingest.lines import lines_of, split
 from headwater.network.ingest.mapping import Mapping, Rule
-from headwater.network.ingest.parsed_file import Reading
+from headwater.network.ingest.parsed_file import Reading, lines_of, split
 from headwater.tables.text import Source, name_of
 
 __all__ = ["read_toa5"]

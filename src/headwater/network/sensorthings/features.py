@@ -1,19 +1,21 @@
-"""Where an observation was made: its feature of interest, and the area that a datastream covers.
-
-An observation without a feature is of the place where its thing is. The feature made from that
-location becomes the datastream's own and is not repeated in each observation; only when the thing
-has moved since do its new observations name the new feature.
-"""
+"""Where things are and have been, where observations were made, and the area that series cover."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.geometry import bare_geometry
 
-__all__ = ["extend_area", "feature_of_stream"]
+__all__ = [
+    "extend_area",
+    "feature_of_stream",
+    "history_posted",
+    "move",
+    "place_things",
+]
 
 _WHERE = (
     "SELECT d.feature_id, f.feature, l.id, l.name, l.description, l.encoding_type, l.location"
@@ -96,3 +98,51 @@ def extend_area(context: Context, stream: int, feature: int) -> None:
     session.update(
         "datastreams", stream, {"observed_area": json.loads(shapely.to_geojson(whole.envelope))}
     )
+
+
+def move(context: Context, thing: int, locations: Sequence[int]) -> None:
+    """Put a thing at locations, all of them encodings of one place, and note it in its history.
+
+    References
+    ----------
+    OGC 18-088, requirement historical-location-auto-creation.
+    """
+    _placed(context, thing, locations)
+    if not locations:
+        return
+    past = context.session.insert("historical_locations", {"thing_id": thing, "time": context.now})
+    for location in dict.fromkeys(locations):
+        row = {"historical_location_id": past, "location_id": location}
+        context.session.insert("historical_locations_locations", row)
+
+
+def _placed(context: Context, thing: int, locations: Sequence[int]) -> None:
+    context.session.execute("DELETE FROM things_locations WHERE thing_id = ?", (thing,))
+    for location in dict.fromkeys(locations):
+        row = {"thing_id": thing, "location_id": location}
+        context.session.insert("things_locations", row)
+
+
+def place_things(context: Context, location: int, things: Sequence[int]) -> None:
+    """Put things at a location."""
+    for thing in dict.fromkeys(things):
+        move(context, thing, [location])
+
+
+def history_posted(context: Context, past: int) -> None:
+    """Move a thing to where its newest historical location says that it is."""
+    session = context.session
+    thing, time = session.rows(
+        "SELECT thing_id, time FROM historical_locations WHERE id = ?", (past,)
+    )[0]
+    newer = session.rows(
+        "SELECT 1 FROM historical_locations WHERE thing_id = ? AND time > ?", (thing, time)
+    )
+    if newer:
+        return
+    locations = session.rows(
+        "SELECT location_id FROM historical_locations_locations WHERE historical_location_id = ?"
+        " ORDER BY location_id",
+        (past,),
+    )
+    _placed(context, thing, [row[0] for row in locations])

@@ -30,6 +30,7 @@ from headwater.network.sensorthings.functions import (
     GEOMETRY_FUNCTIONS,
     TEMPORAL,
     Function,
+    offset_of,
 )
 from headwater.network.sensorthings.model import EntitySet, Link, Property
 from headwater.network.sensorthings.model_2 import target_of
@@ -43,7 +44,6 @@ from headwater.network.sensorthings.values import (
     joined,
     json_part,
 )
-from headwater.network.sensorthings.zones import offset_of
 from headwater.network.times import microseconds
 
 __all__ = ["Scope", "Target", "condition", "resolve", "row_condition", "sort_values"]

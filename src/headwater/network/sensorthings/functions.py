@@ -1,17 +1,30 @@
-"""The functions of ``$filter`` in the words of both data bases.
-
-References
-----------
-OGC 18-088, table 21 (built-in query functions).
-"""
+"""The functions of ``$filter`` in the words of both data bases, offsets of zones among them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from headwater.network.times import DAY
+from headwater.network.sensorthings.errors import WrongRequest
+from headwater.network.sensorthings.values import Sql, fill
+from headwater.network.times import DAY, known_zone
 
-__all__ = ["FUNCTIONS", "Function", "GEOMETRY_FUNCTIONS", "TEMPORAL"]
+__all__ = [
+    "FUNCTIONS",
+    "Function",
+    "GEOMETRY_FUNCTIONS",
+    "TEMPORAL",
+    "offset_of",
+]
+
+_FIXED = re.compile(r"([+\- ])(\d{1,2})(?::?(\d{2}))?")
+_HOUR = 3_600_000_000
+# text of the offset is not handed to PostgreSQL, which reads its sign the other way round
+_POSTGRESQL = (
+    "(CAST(extract(EPOCH FROM"
+    " (TIMESTAMPTZ '1970-01-01 00:00:00+00' + {0} * INTERVAL '1 microsecond') AT TIME ZONE {1}"
+    " - (TIMESTAMP '1970-01-01' + {0} * INTERVAL '1 microsecond')) AS BIGINT) * 1000000)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +46,15 @@ def _same(takes: tuple[str, ...], gives: str, template: str) -> Function:
 
 
 _TEXT, _TEXTS = ("text",), ("text", "text")
+
 _NUMBER = ("number",)
+
 _EPOCH_SECONDS = (
     "(CASE WHEN {0} >= 0 THEN {0} / 1000000 ELSE -((999999 - ({0})) / 1000000) END)"  # floor
 )
+
 _DAY_NUMBER = f"(CASE WHEN {{0}} >= 0 THEN {{0}} / {DAY} ELSE -(({DAY - 1} - ({{0}})) / {DAY}) END)"
+
 _CLOCK = f"({{0}} - {_DAY_NUMBER} * {DAY})"
 
 
@@ -52,8 +69,11 @@ def _calendar(letter: str, word: str) -> Function:
 
 
 _STARTS = "substr({0}, 1, length({1})) = {1}"
+
 _ENDS = "(length({0}) >= length({1}) AND substr({0}, length({0}) - length({1}) + 1) = {1})"
+
 _FROM = "CAST(CASE WHEN {1} > 0 THEN {1} ELSE 0 END AS INTEGER) + 1"
+
 _LONG = "CAST(CASE WHEN {2} > 0 THEN {2} ELSE 0 END AS INTEGER)"
 
 #: Functions by name; `substring` stands under ``substring`` and, with a length, ``substring/3``.
@@ -92,6 +112,7 @@ FUNCTIONS: dict[str, Function] = {
 # {0} and {1} are start and end of the one time, {2} and {3} of the other; an instant ends as it
 # begins, and an interval does not hold its end.
 _WITHIN = "{{{a}}} <= {{{t}}} AND {{{t}}} < {{{b}}}"
+
 #: Relations of two times by name.
 TEMPORAL: dict[str, str] = {
     "before": "{0} < {2} AND {1} <= {2}",
@@ -121,3 +142,45 @@ GEOMETRY_FUNCTIONS: dict[str, tuple[int, bool]] = {
     "st_contains": (2, True),
     "st_relate": (3, True),
 }
+
+
+def offset_of(instant: Sql, zone: str, dialect: str) -> Sql:
+    """Write how far the local time of a zone is ahead of UTC at an instant [µs].
+
+    Parameters
+    ----------
+    instant : Sql
+        [µs since 1970].
+    zone : str
+        A name of the IANA data base, such as ``Asia/Shanghai``, or an offset, such as ``+08:00``.
+    dialect : {"sqlite", "postgresql"}
+
+    Returns
+    -------
+    Sql
+
+    Raises
+    ------
+    WrongRequest
+        If there is no such zone.
+
+    Examples
+    --------
+    >>> offset_of(Sql("t.time"), "-03:30", "sqlite").parameters
+    (-12600000000,)
+    """
+    fixed = _FIXED.fullmatch(zone)
+    if fixed is not None:  # a + that was not percent-encoded arrives as a blank
+        hours, minutes = int(fixed[2]), int(fixed[3] or 0)
+        if hours <= 18 and minutes < 60:
+            size = hours * _HOUR + minutes * _HOUR // 60
+            offset = -size if fixed[1] == "-" else size
+            return Sql("CAST(? AS BIGINT)", (offset,))
+    if zone in ("Z", "z"):
+        zone = "UTC"
+    if known_zone(zone) is None:
+        do = "Write a name such as 'Asia/Shanghai', or an offset such as '+08:00'"
+        raise WrongRequest("an unknown time zone", found=f"'{zone[:40]}'", do=do)
+    named = Sql("?", (zone,))
+    template = "zone_offset({0}, {1})" if dialect == "sqlite" else _POSTGRESQL
+    return fill(template, instant, named)

@@ -1,50 +1,45 @@
-"""SensorThings over MQTT: create observations, and be notified of what is new.
-
-The bridge stands next to a broker, Mosquitto for one. It takes what clients publish to
-``v1.1/Observations`` and ``v1.1/Datastreams(1)/Observations``, and publishes each entity that was
-created or changed to the topics of its set, of the entity, and of its properties. A topic with
-``$select`` is served when the broker says who subscribes to what: Mosquitto does, with the lines
-``log_dest topic`` and ``log_type subscribe`` in its configuration.
-
-A message that creates an observation reaches those who subscribe to the same topic as it was sent;
-what the service then publishes there is the entity, known by its ``@iot.id``.
-
-References
-----------
-OGC 18-088, sections 13 and 14 (MQTT); MQTT 5.0, section 3.8.3.1 (No Local).
-"""
+"""SensorThings over MQTT: create observations, and be notified of what is new."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from headwater.errors import HeadwaterError, InputError
-from headwater.network.sensorthings.address import Address, read_address
-from headwater.network.sensorthings.events import Change
+from headwater.network.sensorthings.address import Address, key_text, read_address
+from headwater.network.sensorthings.context import Change, Context
 from headwater.network.sensorthings.messages import Call
-from headwater.network.sensorthings.notifications import Notice, notices_of
 from headwater.network.sensorthings.query import Query, read_query
+from headwater.network.sensorthings.read import Place, entity_matching, entity_of, locate
 
 if TYPE_CHECKING:
     import aiomqtt
 
     from headwater.network.sensorthings.service import Service
 
-__all__ = ["bridge", "bridge_name", "created_by", "read_topic"]
+__all__ = [
+    "Notice",
+    "bridge",
+    "bridge_name",
+    "created_by",
+    "notices_of",
+    "read_topic",
+]
 
 _LOG = logging.getLogger("headwater.mqtt")
 _PREFIX = "v1.1/"
 _CREATE = ("v1.1/Observations", "v1.1/+/Observations")
 _TOLD = "$SYS/broker/log/M/subscribe"
 _MOST_TOPICS = 10_000
+Topics = Mapping[str, tuple[Address, Query]]
 
 
 def read_topic(topic: str) -> tuple[Address, Query] | None:
@@ -238,3 +233,105 @@ async def _subscribe(client: aiomqtt.Client) -> None:
     for topic in _CREATE:
         await client.subscribe(topic, options=options)
     await client.subscribe(_TOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message."""
+
+    topic: str
+    payload: bytes
+
+
+def notices_of(
+    service: Service, root: str, changes: Sequence[Change], topics: Topics
+) -> list[Notice]:
+    """Write the messages that a request causes.
+
+    Parameters
+    ----------
+    service : Service
+    root : str
+        Address of the service, for links.
+    changes : sequence of Change
+        In the order in which they were made.
+    topics : mapping of str to (Address, Query)
+        What is subscribed to beyond the topics that are always published.
+
+    Returns
+    -------
+    list of Notice
+    """
+    found: list[Notice] = []
+    with service.store.transaction(read_only=True) as session:
+        context = Context(session, root, service.clock(), service.limits)
+        for change in changes:
+            try:
+                item = entity_of(context, Place(change.entity, change.key), Query())
+            except HeadwaterError:
+                continue  # deleted in the meantime
+            always = _always(change, item)
+            found += [Notice(topic, _payload(value)) for topic, value in always.items()]
+            for topic, (address, query) in topics.items():
+                if topic not in always and _concerns(context, address, change):
+                    chosen = _chosen(context, change, address, query, item)
+                    found += [] if chosen is None else [Notice(topic, _payload(chosen))]
+    return found
+
+
+def _payload(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _always(change: Change, item: dict[str, Any]) -> dict[str, Any]:
+    name = change.entity.name
+    topics: dict[str, Any] = {f"{_PREFIX}{name}": item}
+    if name == "Observations":
+        kind = "MultiDatastreams" if "MultiDatastream@iot.navigationLink" in item else "Datastreams"
+        topics[f"{_PREFIX}{kind}({change.key[0]})/Observations"] = item
+        return topics
+    one = f"{_PREFIX}{name}({key_text(change.key)})"
+    topics[one] = item
+    for changed in change.names & set(item):
+        topics[f"{one}/{changed}"] = {changed: item[changed]}
+    return topics
+
+
+def _concerns(context: Context, address: Address, change: Change) -> bool:
+    """Say whether a path leads to what changed."""
+    if address.last.entity is not change.entity:
+        return False
+    if address.within and address.within[0] not in change.names and not change.created:
+        return False
+    try:
+        place = locate(context, address)
+    except HeadwaterError:
+        return False
+    if place.key is not None:
+        return place.key == change.key
+    keyed = " AND ".join(f"t.{column} = ?" for column in change.entity.key)
+    where = f"({place.base.text}) AND {keyed}"
+    if change.entity.where:
+        where += f" AND {change.entity.where.format(t='t')}"
+    sql = f"SELECT 1 FROM {change.entity.table} t WHERE {where}"
+    return bool(context.session.rows(sql, (*place.base.parameters, *change.key)))
+
+
+def _chosen(
+    context: Context, change: Change, address: Address, query: Query, item: dict[str, Any]
+) -> Any:
+    """Give what a subscription asks for; None where its filter leaves the change out."""
+    if address.within:
+        name = address.within[0]
+        return {name: item.get(name)}
+    if query.filter is not None or query.expand:
+        whole = replace(query, select=None, within=())
+        found = entity_matching(context, change.entity, change.key, whole)
+        if found is None:
+            return None
+        item = found
+    if query.select is None:
+        return item
+    links = {expansion.link for expansion in query.expand}
+    chosen = {name: item.get("@iot.id" if name == "id" else name) for name in query.select}
+    return chosen | {name: value for name, value in item.items() if name in links}

@@ -14,9 +14,8 @@ from typing import Any
 
 from headwater.network.entities import Observations
 from headwater.network.sensorthings.address import Key, identifier, key_text
-from headwater.network.sensorthings.context import Context
+from headwater.network.sensorthings.context import Context, Work
 from headwater.network.sensorthings.errors import Conflict, WrongRequest
-from headwater.network.sensorthings.events import Work
 from headwater.network.sensorthings.features import extend_area, feature_of_stream
 from headwater.network.sensorthings.model import ENTITY_SETS
 from headwater.network.times import NEVER

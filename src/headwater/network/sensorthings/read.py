@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from headwater.network.sensorthings.address import Address, Key, Step, identifier, key_of, key_text
 from headwater.network.sensorthings.context import Context
-from headwater.network.sensorthings.counts import count_of, counts_of
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
 from headwater.network.sensorthings.filter_to_sql import row_condition
 from headwater.network.sensorthings.model import EntitySet, Link, Property
@@ -21,6 +20,8 @@ from headwater.network.sensorthings.model_2 import target_of
 from headwater.network.sensorthings.paging import (
     Page,
     Row,
+    count_of,
+    counts_of,
     linked_to,
     pages_of,
     rank_in,

@@ -1,9 +1,4 @@
-"""The SensorThings service, transport aside: a call comes in, an answer goes out.
-
-References
-----------
-OGC SensorThings API Part 1: Sensing, version 1.1, OGC 18-088.
-"""
+"""The SensorThings service, transport aside: a call comes in, an answer goes out."""
 
 from __future__ import annotations
 
@@ -15,10 +10,11 @@ from urllib.parse import parse_qsl
 
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.address import Address, identifier, read_address
-from headwater.network.sensorthings.context import Context, Limits
+from headwater.network.sensorthings.context import Change, Context, Limits, Work
 from headwater.network.sensorthings.data_array import (
     COMPONENTS,
     as_data_array,
+    as_table,
     create_observations,
 )
 from headwater.network.sensorthings.distinct import distinct_values
@@ -27,14 +23,12 @@ from headwater.network.sensorthings.errors import (
     UnsupportedMedia,
     WrongRequest,
 )
-from headwater.network.sensorthings.events import Change, Work
 from headwater.network.sensorthings.json_members import member_at
 from headwater.network.sensorthings.jsonpatch import apply_patch
 from headwater.network.sensorthings.messages import Answer, Call, Permit, refusal
+from headwater.network.sensorthings.model import ENTITY_SETS
 from headwater.network.sensorthings.query import Query, read_query
 from headwater.network.sensorthings.read import Place, collection, entity_of, locate
-from headwater.network.sensorthings.root import service_root
-from headwater.network.sensorthings.tables import as_table
 from headwater.network.sensorthings.validate import read_body
 from headwater.network.sensorthings.write import (
     change,
@@ -50,12 +44,40 @@ from headwater.network.store.protocol import now
 if TYPE_CHECKING:
     from headwater.network.store.protocol import Session, Store
 
-__all__ = ["Listener", "Service", "anyone"]
+__all__ = [
+    "CONFORMANCE",
+    "Listener",
+    "Service",
+    "anyone",
+    "service_root",
+]
 
 Listener = Callable[[str, Sequence[Change]], None]
 _READING = frozenset({"GET", "HEAD"})
 _WRITING = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 _PATCH = "application/json-patch+json"
+_BASE = "http://www.opengis.net/spec/iot_sensing/1.1/req"
+_MQTT = f"{_BASE}/create-observations-via-mqtt/observations-creation"
+_UPDATES = f"{_BASE}/receive-updates-via-mqtt/receive-updates"
+#: Requirements that are met, without those of MQTT, which need a broker.
+CONFORMANCE: tuple[str, ...] = tuple(
+    f"{_BASE}/{part}"
+    for part in (
+        "datamodel",
+        "resource-path/resource-path-to-entities",
+        "request-data",
+        "create-update-delete/create-entity",
+        "create-update-delete/link-to-existing-entities",
+        "create-update-delete/deep-insert",
+        "create-update-delete/deep-insert-status-code",
+        "create-update-delete/update-entity",
+        "create-update-delete/delete-entity",
+        "create-update-delete/historical-location-auto-creation",
+        "batch-request/batch-request",
+        "multi-datastream",
+        "data-array/data-array",
+    )
+)
 
 
 def anyone(role: str) -> frozenset[int] | None:
@@ -317,3 +339,30 @@ def _property(context: Context, address: Address, place: Place, query: Query) ->
         return Answer(200, value)
     text = value if isinstance(value, str) else json.dumps(value)
     return Answer(200, text, media="text/plain; charset=utf-8")
+
+
+def service_root(root: str, brokers: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Write the answer to a GET of the root.
+
+    Parameters
+    ----------
+    root : str
+    brokers : tuple of str
+        Addresses of MQTT, such as ``mqtt://host:1883``.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> service_root("http://host/v1.1")["value"][0]
+    {'name': 'Things', 'url': 'http://host/v1.1/Things'}
+    """
+    settings: dict[str, Any] = {"conformance": list(CONFORMANCE)}
+    if brokers:
+        settings["conformance"] += [_MQTT, _UPDATES]
+        for requirement in (_MQTT, _UPDATES):
+            settings[requirement] = {"endpoints": list(brokers)}
+    value = [{"name": name, "url": f"{root}/{name}"} for name in ENTITY_SETS]
+    return {"value": value, "serverSettings": settings}

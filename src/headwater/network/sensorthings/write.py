@@ -11,9 +11,9 @@ import re
 from typing import Any
 
 from headwater.network.sensorthings.address import Key, key_of, read_key
+from headwater.network.sensorthings.context import Work
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
-from headwater.network.sensorthings.events import Work
-from headwater.network.sensorthings.historical_locations import history_posted, move, place_things
+from headwater.network.sensorthings.features import history_posted, move, place_things
 from headwater.network.sensorthings.model import ENTITY_SETS, EntitySet, Link
 from headwater.network.sensorthings.observations import (
     change_observation,

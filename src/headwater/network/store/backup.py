@@ -1,18 +1,17 @@
-"""Back a store up while it is in use, and restore it; every file with its hash.
-
-A backup is a folder: the tables (a SQLite file, or a dump of pg_dump), the archived months, and
-``manifest.json``, which is written last. It appears under its name when it is whole.
-"""
+"""Back a store up while it is in use, and restore it; every file with its hash."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from headwater.errors import InputError
@@ -20,7 +19,14 @@ from headwater.network.store.open import open_store, sqlite_path
 from headwater.network.store.protocol import Store, StoreError, StoreFullError, now
 from headwater.network.times import iso
 
-__all__ = ["Backup", "back_up", "check", "restore"]
+__all__ = [
+    "Backup",
+    "back_up",
+    "check",
+    "dump",
+    "load",
+    "restore",
+]
 
 _TABLES = {"sqlite": "store.sqlite", "postgresql": "store.dump"}
 
@@ -155,8 +161,6 @@ def restore(folder: str | Path, address: str | Path, *, archive: str | Path | No
         do = "Restore it there, and copy from store to store"
         raise InputError(f"the backup is of a {made.dialect} store", found=str(address), do=do)
     if kind == "postgresql":
-        from headwater.network.store.pg_dump import load
-
         load(str(address), source / _TABLES[kind])
     else:
         _restore_file(source / _TABLES[kind], sqlite_path(str(address))[0])
@@ -191,3 +195,72 @@ def _files(folder: Path) -> list[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def dump(conninfo: str, snapshot: str, path: Path) -> None:
+    """Dump a data base as a transaction sees it.
+
+    Parameters
+    ----------
+    conninfo : str
+        Address, with the password if there is one.
+    snapshot : str
+        Of a transaction that is open, from ``pg_export_snapshot()``.
+    path : Path
+
+    Raises
+    ------
+    StoreError
+        If pg_dump is not installed or fails.
+    """
+    words = ["--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={path}"]
+    _run("pg_dump", conninfo, words)
+
+
+def load(conninfo: str, path: Path) -> None:
+    """Load a dump into an empty data base, all of it or nothing.
+
+    Parameters
+    ----------
+    conninfo : str
+    path : Path
+
+    Raises
+    ------
+    InputError
+        If the data base is not empty.
+    StoreError
+        If pg_restore is not installed or fails.
+    """
+    import psycopg
+
+    with psycopg.connect(conninfo) as connection:
+        found = connection.execute("SELECT to_regclass('migrations') IS NOT NULL").fetchone()
+    if found and found[0]:
+        do = "Create an empty data base and name that"
+        raise InputError("the data base holds a store already", do=do)
+    _run("pg_restore", conninfo, ["--single-transaction", "--no-owner", str(path)])
+
+
+def _run(program: str, conninfo: str, words: list[str]) -> None:
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    parts: dict[str, Any] = dict(conninfo_to_dict(conninfo))
+    # not on the command line, where every user of the machine could read it
+    password = parts.pop("password", None)
+    environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    command = [_program(program), f"--dbname={make_conninfo(**parts)}", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StoreError(f"{program} failed", found=done.stderr.strip()[-500:])
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+        found = str(kept[-1]) if kept else None
+    if found is None:
+        do = "Install the client programs of PostgreSQL"
+        raise StoreError(f"{name} is not installed", do=do)
+    return found

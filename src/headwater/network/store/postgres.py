@@ -1,9 +1,4 @@
-"""The store in PostgreSQL: several programs at once, through psycopg 3.
-
-Observations are partitioned by month of their time, and partitions are made when they are needed.
-Where the extension TimescaleDB is available, observations become a hypertable instead; that path
-has not been tested.
-"""
+"""The store in PostgreSQL: several programs at once, through psycopg 3."""
 
 from __future__ import annotations
 
@@ -17,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headwater.errors import InputError
 from headwater.installation import install_hint
 from headwater.network.entities import Observations, Written
-from headwater.network.store.migrations import migrate
+from headwater.network.store.open import migrate
 from headwater.network.store.pool import Pool
-from headwater.network.store.postgres_copy import copy_rows
 from headwater.network.store.protocol import (
     Head,
     Parameters,
@@ -36,8 +31,14 @@ from headwater.network.store.protocol import (
     now,
 )
 from headwater.network.store.read import kept
-from headwater.network.store.schema import KEY_COLUMNS, OBSERVATION_COLUMNS, RESULT_COLUMNS, TABLES
-from headwater.network.times import month_bounds, months_of
+from headwater.network.store.schema import (
+    JSON_COLUMNS,
+    KEY_COLUMNS,
+    OBSERVATION_COLUMNS,
+    RESULT_COLUMNS,
+    TABLES,
+)
+from headwater.network.times import NEVER, month_bounds, months_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,10 +49,19 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-__all__ = ["PostgreSQLSession", "PostgreSQLStore", "translate"]
+__all__ = [
+    "PostgreSQLSession",
+    "PostgreSQLStore",
+    "binary_rows",
+    "copy_rows",
+    "translate",
+]
 
 _LOCK = 0x4EAD3A7E5  # of migrations and partitions, among all programs on one data base
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\?|%")
+_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TAIL = b"\xff\xff"
+_BLOCK = 100_000  # rows of one message; bounds the memory
 
 
 @lru_cache(maxsize=1024)
@@ -331,7 +341,7 @@ class PostgreSQLStore(Store):
 
     def copy_to(self, path: Path) -> tuple[int, list[str]]:
         """Dump what one transaction sees, with pg_dump."""
-        from headwater.network.store.pg_dump import dump
+        from headwater.network.store.backup import dump
 
         with self.transaction(read_only=True) as session:
             dump(self._conninfo, session.rows("SELECT pg_export_snapshot()")[0][0], path)
@@ -449,3 +459,91 @@ def _unreachable(address: str, error: Exception) -> StoreUnreachableError:
         found=f"'{str(error).strip().splitlines()[0]}' at {address}",
         do="Start the server and send the data again; what was kept already is not doubled",
     )
+
+
+def copy_rows(connection: psycopg.Connection[Any], table: str, batch: Observations) -> list[str]:
+    """Copy observations into a table, the columns that are present.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    table : str
+    batch : Observations
+
+    Returns
+    -------
+    list of str
+        The columns.
+    """
+    columns = {OBSERVATION_COLUMNS[name]: column for name, column in batch.columns().items()}
+    columns["variant"] = batch.variant()
+    listed = ", ".join(columns)
+    texts = JSON_COLUMNS & set(columns)
+    form = "" if texts else " WITH (FORMAT binary)"
+    sql = f"COPY {table} ({listed}) FROM STDIN{form}"
+    with connection.cursor() as cursor, cursor.copy(cast("Any", sql)) as copy:
+        if texts:
+            for row in zip(*(_plain(column) for column in columns.values()), strict=True):
+                copy.write_row(row)
+        else:
+            copy.write(_HEAD)
+            for k in range(0, len(batch), _BLOCK):
+                part = [column[k : k + _BLOCK] for column in columns.values()]
+                copy.write(binary_rows(part))
+            copy.write(_TAIL)
+    return list(columns)
+
+
+def _plain(column: NDArray[Any]) -> list[Any]:
+    missing = _missing(column)
+    return [None if no else value for value, no in zip(column.tolist(), missing, strict=True)]
+
+
+def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:
+    if column.dtype == object:
+        return np.array([value is None for value in column], dtype=bool)
+    missing: NDArray[np.bool_] = np.isnan(column) if column.dtype.kind == "f" else column == NEVER
+    return missing
+
+
+def binary_rows(columns: list[NDArray[Any]]) -> bytes:
+    """Write rows of 8-byte numbers in the binary format; missing ones as NULL.
+
+    Rows with the same columns missing are of one length and are made at once; the order of rows
+    changes, which a table does not mind.
+
+    Parameters
+    ----------
+    columns : list of int64 or float64 array, shape (n,)
+
+    Returns
+    -------
+    bytes
+
+    Examples
+    --------
+    >>> len(binary_rows([np.array([1, 2]), np.array([0.5, np.nan])]))
+    44
+    """
+    missing = np.stack([_missing(column) for column in columns])
+    weights = 1 << np.arange(len(columns))
+    pattern = weights @ missing
+    return b"".join(
+        _records(columns, pattern == code, [bool(code & weight) for weight in weights])
+        for code in np.unique(pattern)
+    )
+
+
+def _records(columns: list[NDArray[Any]], rows: NDArray[np.bool_], null: list[bool]) -> bytes:
+    layout: list[tuple[str, str]] = [("n", ">i2")]
+    for k, column in enumerate(columns):
+        layout.append((f"length{k}", ">i4"))
+        if not null[k]:
+            layout.append((f"value{k}", ">f8" if column.dtype.kind == "f" else ">i8"))
+    records = np.empty(int(rows.sum()), dtype=layout)
+    records["n"] = len(columns)
+    for k, column in enumerate(columns):
+        records[f"length{k}"] = -1 if null[k] else 8
+        if not null[k]:
+            records[f"value{k}"] = column[rows]
+    return records.tobytes()

@@ -23,7 +23,7 @@ import numpy as np
 
 from headwater.errors import InputError
 from headwater.network.entities import Observations
-from headwater.network.store.migrations import migrate
+from headwater.network.store.open import migrate
 from headwater.network.store.pool import Pool
 from headwater.network.store.protocol import (
     Head,

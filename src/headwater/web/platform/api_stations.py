@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from headwater.network.inventory import Stream, list_series
-from headwater.network.quality.flags import STATES, Flag, reasons
-from headwater.network.quality.flags_json import bits_of
+from headwater.network.quality.flags import STATES, Flag, bits_of, reasons
 from headwater.network.sensorthings.errors import NotFound
 from headwater.network.store.protocol import Store
 from headwater.network.times import DAY, iso

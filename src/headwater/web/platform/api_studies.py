@@ -279,7 +279,7 @@ def _where(study: Study, place: Place) -> dict[str, Any]:
 
 
 def _series_csv(request: Request, layer: Layer, series: Series, usual: Climatology) -> Response:
-    from headwater.warning.percentiles import day_of_year
+    from headwater.warning.standardised import day_of_year
 
     day = day_of_year(series.time)
     rows = zip(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.warning.percentiles import day_of_year
+from headwater.warning.standardised import day_of_year
 
 __all__ = ["percentile_maps"]
 
@@ -22,7 +22,7 @@ def percentile_maps(
 ) -> NDArray[np.float32]:
     """Rank the maps of some times among those within `window` days of their day of the year.
 
-    The same as :func:`headwater.warning.percentiles.seasonal_percentile`, for a few times of all
+    The same as :func:`headwater.warning.standardised.seasonal_percentile`, for a few times of all
     cells at once.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headwater.warning.percentiles import DROUGHT_CLASSES, day_of_year, drought_class
+from headwater.warning.standardised import DROUGHT_CLASSES, day_of_year, drought_class
 from headwater.web.platform.layers import Layer, correlations, read_map
 from headwater.web.platform.sentences_vegetation import vegetation_sentences
 from headwater.web.platform.series import Climatology, Place, Series

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.network.sensorthings.errors import WrongRequest
-from headwater.warning.percentiles import day_of_year
+from headwater.warning.standardised import day_of_year
 from headwater.web.platform.grid import Grid
 from headwater.web.platform.layers import Layer, open_values, reading
 
