@@ -271,6 +271,15 @@ def test_chinese_is_not_taken_for_korean(words: str) -> None:
     assert table.data["plot"].tolist() == words.split(",")
 
 
+def test_a_spread_alone_under_the_rows_is_no_row() -> None:
+    for word in ("SD", "Max", "CV"):
+        table = read(f"id,d18O,d2H\nA,-8,-55\nB,-9,-65\n{word},1,1\n")
+        assert table.data["sample_id"].tolist() == ["A", "B"]
+        assert "Left out row 4: a summary of the rows above" in "\n".join(table.report.lines())
+    assert len(read("plot,d18O,d2H\nNE,-8,-55\nS,-9,-65\nSE,-9,-60\n").data) == 3
+    assert len(read("id,d18O,d2H\nSD,-8,-55\nB,-9,-65\n").data) == 2
+
+
 def test_commas_and_semicolons_of_chinese() -> None:
     for sign in "，；":
         text = "样品编号，水样类型，氧同位素，氢同位素\nA，降水，-8.1，-55\n".replace("，", sign)

@@ -34,6 +34,8 @@ _NOTE = re.compile(r"\D.*[\s:：，。]|^(?:note|source|注|备注|来源)|^\*",
 _SUMMARIES = frozenset(_SUMMARY.split())
 _SUMMARIES_AMONG = frozenset((*_SUMMARIES, *_SUMMARY_AMONG.split()))
 """Next to one of the others these are summaries too; alone SE and N are rather directions."""
+_SUMMARIES_LAST = _SUMMARIES_AMONG - {"se", "n"}
+"""What sums up the rows above where it stands under them, also alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,7 +239,8 @@ def _summaries(rows: Sequence[Row]) -> list[Row]:
     found: list[Row] = []
     for candidate, run in groupby(rows, lambda row: _called(row) in _SUMMARIES_AMONG):
         some = list(run) if candidate else []
-        if any(_called(row) in _SUMMARIES for row in some):
+        last = bool(some) and some[-1] is rows[-1] and len(some) < len(rows)
+        if any(_called(row) in (_SUMMARIES_LAST if last else _SUMMARIES) for row in some):
             found += some
     return found if 2 * len(found) <= len(rows) else []
 
