@@ -15,12 +15,14 @@ import typer
 from headwater.cli.errors import report_errors
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from headwater.network.replay import Station
 
 __all__ = ["choose_rule", "run_demo_platform"]
 
 _MAKING: dict[str, Any] = {"shape": (30, 69), "resolution": 0.12}
-_YEARS = (2012, 2021)
+_YEARS = (2017, 2021)
 _DETECTOR = """\
 [detector]                # little is drawn here, so that the whole study takes half a minute
 methods = ["quantile"]
@@ -59,14 +61,15 @@ def run_demo_platform(
     from headwater.cli.serve import run_serve
 
     stop = threading.Event()
-    store = out / "live" / "network.db"
+    store, file = out / "live" / "network.db", out / "study.toml"
     with report_errors():
-        file = _study(out, seed)
-        store.parent.mkdir(exist_ok=True)
+        writing = _writing(out, seed)
         stations, first = _stations(seed)
+        _wait_for(file, writing)
+        store.parent.mkdir(exist_ok=True)
         (store.parent / "alerts.toml").write_text(choose_rule(stations, first), encoding="utf-8")
         passwords = _sign_up(store)
-    for work, given in ((_play, (stations, first)), (_compute, (passwords, file))):
+    for work, given in ((_play, (stations, first)), (_compute, (passwords, writing))):
         threading.Thread(target=work, args=(*given, port, stop), daemon=True).start()
     try:
         run_serve(
@@ -96,21 +99,41 @@ def _sign_up(store: Path) -> dict[str, str]:
     return passwords
 
 
-def _study(out: Path, seed: int) -> Path:
-    """Write the study, unless an earlier demo has left it; the platform runs what is new in it."""
-    from headwater.study.demo import write_demo
+def _writing(out: Path, seed: int) -> BaseProcess | None:
+    """Write the study beside all else, unless an earlier demo has left it; None if it has."""
+    from multiprocessing import get_context
 
     if (out / "data" / "truth.nc").is_file() and (out / "study.toml").is_file():
-        return out / "study.toml"
+        return None
     typer.echo(f"Writing a virtual headwater to {out} …", err=True)
-    file = write_demo(out, seed=seed, making=_making(_YEARS))
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("[detector]\n", _DETECTOR, 1), encoding="utf-8")
-    return file
+    writing = get_context("spawn").Process(target=_write_study, args=(out, seed), daemon=True)
+    writing.start()
+    return writing
 
 
-def _compute(passwords: dict[str, str], file: Path, port: int, stop: threading.Event) -> None:
+def _write_study(out: Path, seed: int) -> None:
+    from headwater.study.demo import write_demo
+
+    with report_errors():
+        file = write_demo(out, seed=seed, making=_making(_YEARS))
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("[detector]\n", _DETECTOR, 1), encoding="utf-8")
+
+
+def _wait_for(file: Path, writing: BaseProcess | None) -> None:
+    """Wait for the study file, which is written before the data that it names."""
+    while not file.is_file():
+        if writing is None or writing.exitcode is not None:
+            raise typer.Exit(1)  # the other process has said why
+        time.sleep(0.05)
+
+
+def _compute(
+    passwords: dict[str, str], writing: BaseProcess | None, port: int, stop: threading.Event
+) -> None:
     """Run the study as an editor would from the browser, then put some of its plan forward."""
+    if writing is not None:
+        writing.join()
     try:
         editor = _SignedIn(port, "editor", passwords["editor"])
         study = editor.ask("GET", "/api/studies")[0]["id"]
