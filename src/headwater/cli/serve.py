@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,6 +82,9 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
         list[str] | None,
         typer.Option(help="Origin whose pages may show the map in a frame, at /embed."),
     ] = None,
+    oidc: Annotated[
+        Path | None, typer.Option(help="File of an OpenID provider that signs people in.")
+    ] = None,
 ) -> None:
     """Open the platform in the browser: studies and stations at /, SensorThings at /v1.1."""
     with report_errors():
@@ -96,6 +100,10 @@ def run_serve(  # noqa: PLR0913, PLR0917  (one for each option of the command)
             from headwater.network.sensorthings.context import Limits
 
             platform = _platform(studies or [], rules, open_people(store, people), host, embed)
+            if oidc is not None:
+                from headwater.web.platform.oidc import read_provider
+
+                platform = replace(platform, provider=read_provider(oidc))
             app = create_service(
                 opened,
                 access=access,

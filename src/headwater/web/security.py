@@ -323,7 +323,7 @@ def create_service(
     if platform is not None:
         from headwater.web.platform.app import add_platform, is_of_platform
 
-        add_platform(app, store, platform)
+        add_platform(app, store, platform, public=public)
         app.add_middleware(Gate, guard=guard, apart=is_of_platform)
     else:
         app.add_middleware(Gate, guard=guard)

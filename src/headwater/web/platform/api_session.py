@@ -49,6 +49,7 @@ def _who(request: Request) -> Response:
             "role": person.role if person else None,
             "token": session.token if session else None,
             "anonymous": looks,
+            "provider": house.provider.label if house.provider else None,
         },
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from headwater.web.platform.oidc import Provider
     from headwater.web.platform.people import People
 
 __all__ = ["Platform", "add_platform", "is_of_platform"]
@@ -42,6 +43,8 @@ class Platform:
         Whether the own machine's browser may look without an account.
     embed : tuple of str
         Origins that may show the map in a frame.
+    provider : Provider or None
+        Of OpenID, that signs people in beside their passwords here.
     """
 
     people: People
@@ -50,6 +53,7 @@ class Platform:
     rules: Rules | None = None
     anonymous: bool = False
     embed: tuple[str, ...] = ()
+    provider: Provider | None = None
 
 
 def is_of_platform(path: str) -> bool:
@@ -63,7 +67,7 @@ def is_of_platform(path: str) -> bool:
     return path == "/" or any(path == own or path.startswith(f"{own}/") for own in _OWN)
 
 
-def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
+def add_platform(app: FastAPI, store: Store, platform: Platform, *, public: str = "") -> None:
     """Add the platform to an application.
 
     Parameters
@@ -73,11 +77,14 @@ def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
     store : Store
         Of the stations.
     platform : Platform
+    public : str
+        Address under which the world sees it.
     """
     from fastapi.exceptions import RequestValidationError
 
     from headwater.web.platform import (
         api_alerts,
+        api_oidc,
         api_plans,
         api_runs,
         api_session,
@@ -104,10 +111,14 @@ def add_platform(app: FastAPI, store: Store, platform: Platform) -> None:
         runs=runs,
         rules=platform.rules,
         anonymous=platform.anonymous,
+        provider=platform.provider,
+        public=public,
     )
     people_and_studies = (api_session, api_studies, api_summary, api_sources)
     for module in (*people_and_studies, api_runs, api_stations, api_alerts, api_plans):
         app.include_router(module.router)
+    if platform.provider is not None:
+        app.include_router(api_oidc.router)
     app.add_route("/api/openapi.json", _described, methods=["GET"])
     add_site(app, embed=platform.embed)
     app.add_exception_handler(HeadwaterError, _refused)

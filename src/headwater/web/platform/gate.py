@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from headwater.alerts.rules import Rules
 from headwater.network.sensorthings.errors import Forbidden, Unauthorised
 from headwater.network.store.protocol import Store
+from headwater.web.platform.oidc import Provider
 from headwater.web.platform.people import NOBODY, People, Person, Session
 from headwater.web.platform.plans import Plans
 from headwater.web.platform.pulse import Pulse
@@ -59,6 +60,10 @@ class House:
         That watch the stations.
     anonymous : bool
         Whether this machine's own browser may look without an account.
+    provider : Provider or None
+        Of OpenID, that signs people in.
+    public : str
+        Address under which the world sees the service; empty: as the request has it.
     """
 
     store: Store
@@ -69,6 +74,8 @@ class House:
     runs: Runs
     rules: Rules | None = None
     anonymous: bool = False
+    provider: Provider | None = None
+    public: str = ""
 
 
 def house_of(request: Request) -> House:

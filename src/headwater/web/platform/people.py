@@ -33,6 +33,8 @@ _MOST_WRONG = 5
 _LOCKED = 15 * 60.0
 _IDLE, _WHOLE = 12 * 3600.0, 7 * 86400.0
 _TRIES, _TRY_SPAN = 10, 60.0
+_ELSEWHERE = "!"
+"""In place of a hash: these people sign in elsewhere, and no password is theirs."""
 _AT_ONCE = 2
 """Hashes computed at once: each takes 64 MiB and a fifth of a second."""
 _SCHEMA = """
@@ -42,6 +44,8 @@ CREATE TABLE IF NOT EXISTS people (
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY, name TEXT NOT NULL REFERENCES people ON DELETE CASCADE,
     token TEXT NOT NULL, created REAL NOT NULL, seen REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS subjects (
+    subject TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE REFERENCES people ON DELETE CASCADE);
 CREATE TABLE IF NOT EXISTS audit (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
     detail TEXT NOT NULL);
@@ -218,20 +222,76 @@ class People:
         Unauthorised
             If name and password do not belong together, in the same words whatever is wrong.
         """
-        self._count(address)
+        self.count_try(address)
         row = self._row("SELECT hash, role, wrong, locked FROM people WHERE name = ?", name)
         if row is not None and row[3] > self._clock():
             raise TooMany(
                 "this account is locked after too many wrong passwords",
                 do="Wait a quarter of an hour, or ask an administrator",
             )
-        right = self._verify(row[0] if row else _dummy(), password[: _LONGEST + 1])
-        if row is None or not right:
+        own = row is not None and row[0] != _ELSEWHERE
+        right = self._verify(row[0] if row and own else _dummy(), password[: _LONGEST + 1])
+        if row is None or not own or not right:
             self._wrong(name, address, known=row is not None)
             raise Unauthorised("name and password do not belong together", do="Try again")
         return self._begin(Person(name, row[1]))
 
-    def _count(self, address: str) -> None:
+    def welcome(self, subject: str, name: str, role: PersonRole) -> Session:
+        """Begin a session of somebody whom an OpenID provider has signed in.
+
+        Parameters
+        ----------
+        subject : str
+            Who it is, for ever.
+        name : str
+            What the provider calls them; a number is added where somebody else has that name.
+        role : {"viewer", "ranger", "editor", "admin"}
+            What they may do from now on; where it is another one, their sessions end.
+
+        Returns
+        -------
+        Session
+        """
+        with self._writing() as base:
+            row = base.execute(
+                "SELECT p.name, p.role FROM subjects s JOIN people p ON p.name = s.name"
+                " WHERE s.subject = ?",
+                (subject,),
+            ).fetchone()
+            if row is None:
+                row = (self._free_name(base, name), role)
+                base.execute(
+                    "INSERT INTO people (name, hash, role, created) VALUES (?, ?, ?, ?)",
+                    (row[0], _ELSEWHERE, role, self._clock()),
+                )
+                base.execute("INSERT INTO subjects VALUES (?, ?)", (subject, row[0]))
+                self._note(base, row[0], "account", {"name": row[0], "role": role, "of": subject})
+            elif row[1] != role:
+                base.execute("UPDATE people SET role = ? WHERE name = ?", (role, row[0]))
+                base.execute("DELETE FROM sessions WHERE name = ?", (row[0],))
+                self._note(base, row[0], "role", {"before": row[1], "now": role})
+        return self._begin(Person(row[0], role))
+
+    def _free_name(self, base: sqlite3.Connection, name: str) -> str:
+        plain = re.sub(r"[^\w.@ -]+", " ", name)[:50].strip() or "somebody"
+        found, number = plain, 2
+        while base.execute("SELECT 1 FROM people WHERE name = ?", (found,)).fetchone():
+            found, number = f"{plain} {number}", number + 1
+        return found
+
+    def count_try(self, address: str) -> None:
+        """Count that somebody tries to sign in.
+
+        Parameters
+        ----------
+        address : str
+            From which they do.
+
+        Raises
+        ------
+        TooMany
+            After ten tries in a minute.
+        """
         at = self._clock()
         with self._lock:
             tries = [one for one in self._tries.pop(address, []) if at - one < _TRY_SPAN]
