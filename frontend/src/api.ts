@@ -13,7 +13,7 @@ export const keepToken = (given: string | null): void => {
 };
 
 export async function ask<T>(path: string, options: RequestInit = {}): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+  const headers: Record<string, string> = { Accept: "application/json", "Accept-Language": document.documentElement.lang };
   if (typeof options.body === "string") headers["Content-Type"] = "application/json";
   if (options.method && token) headers["X-CSRF-Token"] = token;
   let answer: Response;
@@ -45,6 +45,8 @@ export interface Session {
   role: "viewer" | "ranger" | "editor" | "admin" | null;
   token: string | null;
   anonymous: boolean;
+  /** Of OpenID, by its name. */
+  provider: string | null;
 }
 export interface Step {
   name: string;

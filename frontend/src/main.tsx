@@ -90,7 +90,7 @@ function App() {
   });
   const [session, setSession] = useState<Session | null>(null);
   const [failed, setFailed] = useState("");
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState(Boolean(address.values.refused));
   const watched = usePulse(Boolean(session?.role));
 
   const refresh = useCallback(() => {
@@ -217,7 +217,11 @@ function ShareLink() {
 
 function SignIn({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
   const word = useSay();
-  const [error, setError] = useState("");
+  const { address, language, session, set } = useHouse();
+  const [error, setError] = useState(address.values.refused ? sayValue(language, "refused", address.values.refused) : "");
+  useEffect(() => {
+    if (address.values.refused) set({ refused: null }); // or it would be in a shared link
+  }, []);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
@@ -236,6 +240,7 @@ function SignIn({ onClose, onDone }: { onClose: () => void; onDone: () => void }
         {error && <p class="wrong" role="alert">{error}</p>}
         <button class="primary">{word("signIn")}</button>
       </form>
+      {session.provider && <p class="actions"><a class="button" href={`/api/oidc/begin?back=${encodeURIComponent(writeAddress(address))}`}>{word("signInBy")} {session.provider}</a></p>}
     </Dialog>
   );
 }

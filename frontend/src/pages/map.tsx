@@ -6,7 +6,7 @@ import { colour, draw, shade, type Mark, type Scene } from "../parts/draw";
 import { PlacePanel } from "../parts/place";
 import { RunBar } from "../parts/run";
 import { NoStudies, Problem, Shown, useAsk, useHouse, useSay } from "../parts/ui";
-import { scaleBar, toCell, wholeArea, zoomAt, type Frame, type View } from "../parts/view";
+import { follow, scaleBar, toCell, wholeArea, zoomAt, type Frame, type View } from "../parts/view";
 import { readCorners, writeCorners, type Corners } from "../state";
 import { date, monthWord, number, pick, sayValue, unit, type Language } from "../words";
 
@@ -182,14 +182,19 @@ function PieChoice({ study }: { study: Study }) {
   const house = useHouse();
   const word = useSay();
   const period = house.address.values.pies;
-  const { periods, sources } = usePies(study, period);
+  const { groupings, by, periods, chosen, sources } = usePies(study, period, house.address.values.by);
   return (
     <>
       <label class="check"><input type="checkbox" checked={Boolean(period)} onChange={(e) => house.set({ pies: e.currentTarget.checked ? "1" : null })} /> {word("showPies")}</label>
       {period && periods.length > 0 && (
         <div class="pie-choice">
+          {groupings.length > 1 && (
+            <div class="segments small" role="group" aria-label={word("group")}>
+              {groupings.map((one) => <button key={one} aria-pressed={one === by} onClick={() => house.set({ by: one })}>{sayValue(house.language, "by", one)}</button>)}
+            </div>
+          )}
           <div class="segments small" role="group" aria-label={word("periodWord")}>
-            {periods.map((one, k) => <button key={one} aria-pressed={one === period || (!periods.includes(period) && k === 0)} onClick={() => house.set({ pies: one })}>{monthWord(house.language, one)}</button>)}
+            {periods.map((one) => <button key={one} aria-pressed={one === chosen} onClick={() => house.set({ pies: one })}>{monthWord(house.language, one)}</button>)}
           </div>
           <ul class="work-key">{sources.map((name) => <li key={name}><span class="swatch round" ref={(e) => e?.style.setProperty("--swatch", colourOfWater(name))} /> {pick(house.language, WATERS[name.replaceAll(" ", "_")] ?? [name, name])}</li>)}</ul>
         </div>
@@ -317,22 +322,25 @@ function useRings(study: Study, shown: boolean): Scene["rings"] {
   );
 }
 
-interface Band { label: string; column: number; row: number; of: { period: string; source: string; median: number }[] }
+interface Pie { by: string; label: string; column: number; row: number; of: { period: string; source: string; median: number }[] }
+interface Pies { pies: Scene["pies"]; groupings: string[]; by?: string; periods: string[]; chosen?: string; sources: string[] }
 
-/** Pies of the sources of soil water, one for each altitude band, in the period asked for. */
-function usePies(study: Study, period: string | undefined): { pies: Scene["pies"]; periods: string[]; sources: string[] } {
-  const bands = useAsk<Band[]>(period && study.isotopes ? `/api/studies/${study.id}/sources/bands` : null);
+/** Pies of the sources of soil water, one for each altitude band or station, in the period asked for. */
+function usePies(study: Study, period: string | undefined, by: string | undefined): Pies {
+  const all = useAsk<Pie[]>(period && study.isotopes ? `/api/studies/${study.id}/sources/pies` : null);
   return useMemo(() => {
-    const found = period ? (bands.value ?? []) : [];
-    const periods = [...new Set(found.flatMap((band) => band.of.map((one) => one.period)))];
+    const known = period ? (all.value ?? []) : [];
+    const groupings = [...new Set(known.map((pie) => pie.by))];
+    const own = groupings.includes(by ?? "") ? by : groupings[0];
+    const found = known.filter((pie) => pie.by === own);
+    const periods = [...new Set(found.flatMap((pie) => pie.of.map((one) => one.period)))];
     const chosen = periods.includes(period ?? "") ? period : periods[0];
-    const pies = found.map((band) => ({
-      ...band,
-      label: band.label,
-      parts: band.of.filter((one) => one.period === chosen).map((one) => ({ share: one.median, colour: colourOfWater(one.source) })),
+    const pies = found.map((pie) => ({
+      ...pie,
+      parts: pie.of.filter((one) => one.period === chosen).map((one) => ({ share: one.median, colour: colourOfWater(one.source) })),
     }));
-    return { pies: pies.filter((pie) => pie.parts.length > 0), periods, sources: [...new Set(found.flatMap((band) => band.of.map((one) => one.source)))] };
-  }, [bands.value, period]);
+    return { pies: pies.filter((pie) => pie.parts.length > 0), groupings, by: own, periods, chosen, sources: [...new Set(found.flatMap((pie) => pie.of.map((one) => one.source)))] };
+  }, [all.value, period, by]);
 }
 
 function Board({ study, first, second, a, b, day }: BoardProps) {
@@ -350,7 +358,7 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
   const [sketch, setSketch] = useState<[number, number][] | null>(null);
   const marks = useMarks(study);
   const rings = useRings(study, values.plan === "1");
-  const { pies } = usePies(study, values.pies);
+  const { pies } = usePies(study, values.pies, values.by);
   const frame: Frame = { columns: grid.columns, rows: grid.rows, stretch: grid.stretch, ...size };
   const at = view ?? wholeArea(frame);
 
@@ -429,8 +437,11 @@ function Board({ study, first, second, a, b, day }: BoardProps) {
         Math.min(Math.max(start[0] + far * move[0], 0.5), grid.columns - 0.5),
         Math.min(Math.max(start[1] + far * move[1], 0.5), grid.rows - 0.5),
       ];
-      setCursor(cursor ? next : start);
-    } else if (event.key === "Enter") sketch ? finish() : cursor && open(cursor);
+      const to = cursor ? next : start;
+      setCursor(to);
+      setView(follow(at, frame, to));
+    } else if (event.key === " " && sketch && cursor) setSketch([...sketch, cursor]);
+    else if (event.key === "Enter") sketch ? finish() : cursor && open(cursor);
     else if (event.key === "+" || event.key === "=") setView(zoomAt(at, frame, 1.5, frame.width / 2, frame.height / 2));
     else if (event.key === "-") setView(zoomAt(at, frame, 1 / 1.5, frame.width / 2, frame.height / 2));
     else if (event.key === "Escape") setSketch(null), setCursor(null);

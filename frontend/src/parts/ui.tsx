@@ -65,7 +65,7 @@ const sameTable = (a: string, b: string | null): boolean => b !== null && a.spli
 export function Problem({ error, again }: { error: Refusal; again?: () => void }) {
   const word = useSay();
   const { signIn } = useHouse();
-  const damaged = error.message.includes("cannot be read");
+  const damaged = /cannot be read|无法读取/.test(error.message);
   return (
     <div class="problem" role="alert">
       <h2>{error.status === 401 ? word("needAccount") : word("problem")}</h2>

@@ -50,3 +50,15 @@ export function scaleBar(km: number, zoom: number, most = 120): { km: number; pi
   const length = [5, 2, 1].map((f) => f * power).find((v) => v <= widest) ?? power;
   return { km: length, pixels: (length / km) * zoom };
 }
+
+/** Move the view only as far as a cell needs to be seen. */
+export function follow(view: View, frame: Frame, [column, row]: [number, number]): View {
+  const [x, y] = toScreen(view, frame, column, row);
+  const edge = Math.min(40, frame.width / 4, frame.height / 4);
+  const beyond = (at: number, most: number) => Math.min(0, at - edge) + Math.max(0, at - (most - edge));
+  return {
+    ...view,
+    column: view.column + beyond(x, frame.width) / view.zoom,
+    row: view.row + beyond(y, frame.height) / (view.zoom * frame.stretch),
+  };
+}

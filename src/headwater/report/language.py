@@ -215,8 +215,8 @@ def read_catalogue(text: str) -> dict[str, str]:
 
 
 @cache
-def _catalogue(language: str) -> tuple[dict[str, str], tuple[_Template, ...]]:
-    text = files("headwater.report").joinpath(f"locale/{language}.po").read_text(encoding="utf-8")
+def _catalogue(language: str, package: str) -> tuple[dict[str, str], tuple[_Template, ...]]:
+    text = files(package).joinpath(f"locale/{language}.po").read_text(encoding="utf-8")
     messages = read_catalogue(text)
     words = {msg: wanted for msg, wanted in messages.items() if not _HOLE.search(msg)}
     templates = [_template(msg, wanted) for msg, wanted in messages.items() if _HOLE.search(msg)]
@@ -237,13 +237,15 @@ def _template(message: str, wanted: str) -> _Template:
     return _Template(re.compile(pattern, re.DOTALL), wanted, sum(map(len, parts[::2])))
 
 
-def translator_of(language: str) -> Translator:
+def translator_of(language: str, package: str = "headwater.report") -> Translator:
     """Make the translator of a language.
 
     Parameters
     ----------
     language : str
         Its code: en, zh.
+    package : str
+        Whose folder ``locale`` has the catalogue.
 
     Returns
     -------
@@ -255,7 +257,7 @@ def translator_of(language: str) -> Translator:
     >>> translator_of("zh")("Soil moisture")
     '土壤水分'
     """
-    return ENGLISH if language == "en" else Translator(language, *_catalogue(language))
+    return ENGLISH if language == "en" else Translator(language, *_catalogue(language, package))
 
 
 def translate_figure(figure: Figure, translator: Translator) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headwater.errors import HeadwaterError, ResumeError
+from headwater.errors import HeadwaterError, ProblemsError, ResumeError
 from headwater.network.sensorthings.errors import Refused, TooMany
 from headwater.network.store.protocol import StoreError
 
-__all__ = ["answer_block", "answer_csv", "answer_error", "answer_json", "numbers"]
+__all__ = ["answer_block", "answer_csv", "answer_error", "answer_json", "in_chinese", "numbers"]
 
 _SMALL = 1400
 """Bytes below which an answer is not worth packing: it fits into one packet."""
@@ -116,15 +116,39 @@ def answer_block(request: Request, packed: bytes, tag: str, *, fixed: bool) -> R
     return Response(gzip.decompress(packed), media_type="application/octet-stream", headers=headers)
 
 
-def answer_error(error: HeadwaterError) -> Response:
-    """Answer with a refusal: what was wrong, what was found, what to do."""
-    body = {"wrong": error.wrong, "found": error.found, "do": error.do, "message": str(error)}
+def answer_error(request: Request, error: HeadwaterError) -> Response:
+    """Answer with a refusal: what was wrong, what was found, what to do.
+
+    ``message`` is in the language that the request accepts; the parts are for programs.
+    """
+    message = str(error)
+    if request.headers.get("accept-language", "").startswith("zh"):
+        message = in_chinese(error)
+    body = {"wrong": error.wrong, "found": error.found, "do": error.do, "message": message}
     headers = {**_SAFE, "Cache-Control": "no-store"}
     if isinstance(error, TooMany):
         headers["Retry-After"] = "60"
     return Response(
         json.dumps(body, ensure_ascii=False).encode(), _status(error), headers, "application/json"
     )
+
+
+def in_chinese(error: HeadwaterError) -> str:
+    """Say a refusal in Chinese; what the catalogue does not know stays as it is.
+
+    Examples
+    --------
+    >>> from headwater.network.sensorthings.errors import WrongRequest
+    >>> in_chinese(WrongRequest("not a date", found="July", do="Write it as 2021-07-15"))
+    '不是日期。实际：July。请写作 2021-07-15。'
+    """
+    from headwater.report.language import translator_of
+
+    if isinstance(error, ProblemsError):
+        return "\n".join(map(in_chinese, error.problems))
+    say = translator_of("zh", "headwater.web")
+    parts = [say(error.wrong), f"实际：{error.found}" if error.found else "", say(error.do)]
+    return "".join(f"{part.rstrip('.')}。" for part in parts if part)
 
 
 def _status(error: HeadwaterError) -> int:

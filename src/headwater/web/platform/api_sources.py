@@ -87,17 +87,47 @@ def _sources(request: Request, study: str, person: Viewer) -> Response:
     )
 
 
-@router.get("/{study}/sources/bands", summary="Fractions by altitude band, and where it lies")
-def _bands(request: Request, study: str, person: Viewer) -> Response:
-    grid = house_of(request).shelf.study(study).grid
-    table = _table(_folder(request, study), "mixing", _FRACTION)
-    table = table[table["grouping"] == "altitude_band"]
+@router.get("/{study}/sources/pies", summary="Fractions by altitude band and station, and where")
+def _pies(request: Request, study: str, person: Viewer) -> Response:
+    grid, folder = house_of(request).shelf.study(study).grid, _folder(request, study)
+    table = _table(folder, "mixing", _FRACTION)
     found: list[dict[str, Any]] = []
-    for label, rows in table.groupby("label", sort=False):
+    for label, rows in table[table["grouping"] == "altitude_band"].groupby("label", sort=False):
         at = _heart(grid, str(label), [(one["column"], one["row"]) for one in found])
         if at is not None:
-            found.append({"label": str(label), "column": at[0], "row": at[1], "of": _rows(rows)})
+            found.append(_pie("altitude_band", str(label), at, rows))
+    for grouping, label, at in _stations(grid, folder, set(table["grouping"])):
+        rows = table[(table["grouping"] == grouping) & (table["label"].astype(str) == label)]
+        if len(rows):
+            found.append(_pie(grouping, label, at, rows))
     return answer_json(request, found)
+
+
+def _pie(grouping: str, label: str, at: tuple[float, float], rows: pd.DataFrame) -> dict[str, Any]:
+    return {"by": grouping, "label": label, "column": at[0], "row": at[1], "of": _rows(rows)}
+
+
+def _stations(
+    grid: Grid | None, folder: Path, groupings: set[str]
+) -> list[tuple[str, str, tuple[float, float]]]:
+    """Find the groups of samples that were taken at one place each: sites and stations."""
+    columns = ("longitude", "latitude", *sorted(groupings - {"all", "altitude_band"}))
+    samples = _table(folder, "table", columns)
+    if grid is None or not {"longitude", "latitude"} <= set(samples):
+        return []
+    found = []
+    for grouping in columns[2:]:
+        if grouping not in samples:
+            continue
+        held = samples.dropna(subset=[grouping, "longitude", "latitude"])
+        placed = []
+        for label, own in held.groupby(grouping, sort=False):
+            at = grid.to_picture(own["longitude"], own["latitude"])
+            if np.ptp(at, axis=0).max() <= 1.0:
+                placed.append((grouping, str(label), (float(at[0, 0]), float(at[0, 1]))))
+        if len(placed) == held[grouping].nunique():
+            found += placed
+    return found
 
 
 def _heart(

@@ -24,7 +24,6 @@ from headwater.web.platform.series import (
     Series,
     cells_of,
     climatology,
-    read_series,
 )
 from headwater.web.platform.studies import Study, block_days
 from headwater.web.platform.wording import GROUPS
@@ -240,7 +239,7 @@ def _series(
     format: Literal["json", "csv"] = "json",
 ) -> Response:
     found, one, place = _asked(house_of(request), study, layer, at)
-    series = read_series(one, place)
+    series = house_of(request).shelf.series(one, place)
     usual = climatology(series)
     if format == "csv":
         return _series_csv(request, one, series, usual)
@@ -313,7 +312,7 @@ def _explain(
     water = found.layers.get("grids.soil_moisture")
     series, usual, day = None, None, 0
     if water is not None and water.cube:
-        series = read_series(water, place)
+        series = house.shelf.series(water, place)
         usual, day = climatology(series), _day(series, date)
     reported = explain(found, place, series, usual, day)
     where = _where(found, place)

@@ -141,7 +141,7 @@ def _described(request: Request) -> Response:
 async def _refused(request: Request, error: Any) -> Response:
     from headwater.web.platform.answers import answer_error
 
-    return answer_error(error)
+    return answer_error(request, error)
 
 
 async def _misread(request: Request, error: Any) -> Response:
@@ -151,4 +151,6 @@ async def _misread(request: Request, error: Any) -> Response:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first.get("loc", ()))
     do = "See GET /api/openapi.json"
-    return answer_error(WrongRequest(f"{place}: {first.get('msg', 'not understood')}", do=do))
+    return answer_error(
+        request, WrongRequest(f"{place}: {first.get('msg', 'not understood')}", do=do)
+    )

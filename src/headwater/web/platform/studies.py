@@ -33,6 +33,7 @@ from headwater.web.platform.layers import (
 from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import NODATA, encode, encode_classes
 from headwater.web.platform.runs import study_file_of
+from headwater.web.platform.series import Place, Series, read_series
 
 __all__ = ["BLOCK_DAYS", "Shelf", "Study", "block_days", "find_results"]
 
@@ -333,6 +334,28 @@ class Shelf:
 
         return self.cache.get(key, make)
 
+    def series(self, layer: Layer, place: Place) -> Series:
+        """Read the series of a place, or take the one that was read for it before.
+
+        Of a large grid, whose store keeps whole maps together, it takes seconds; and the page asks
+        for a place twice, for its chart and for what drives it.
+
+        Raises
+        ------
+        WrongRequest
+            As of :func:`headwater.web.platform.series.read_series`.
+        """
+        cells = place.rows.tobytes() + place.columns.tobytes()
+        key = f"{layer.fingerprint}/{layer.id}/series/{fingerprint(cells.hex())}"
+
+        def make() -> bytes:
+            found = read_series(layer, place)
+            return np.stack([found.value, found.share]).tobytes()
+
+        held = np.frombuffer(self.cache.get(key, make)).reshape(2, -1)
+        times = np.asarray(open_values(layer)["time"].values, dtype="datetime64[s]")
+        return Series(times, held[0], held[1])
+
     def legend(self, study: Study, layer: Layer) -> Legend:
         """Give the legend of a layer; it is read once."""
         key = f"{layer.fingerprint}/{layer.id}"
@@ -424,7 +447,7 @@ def _block(study: Study, layer: Layer, legend: Legend, number: int) -> Any:
     _insist(number, -(-n // days))
     first, last = number * days, min(n, (number + 1) * days)
     if layer.derived == "percentile":
-        return _differences(encode(_percentiles(values, first, last), legend.scale))
+        return _differences(encode(_percentiles(layer, values, first, last), legend.scale))
     length = int((values.encoding.get("chunks") or (1,))[0])
     together = length * values.sizes["y"] * values.sizes["x"] <= _MOST_TOGETHER
     if together and first // length == (last - 1) // length:
@@ -467,16 +490,25 @@ def _masked(layer: Layer) -> Any:
     return np.asarray(open_values(replace(layer, variable=layer.mask)).values, dtype=np.uint8)
 
 
-def _percentiles(values: Any, first: int, last: int) -> Any:
+def _percentiles(layer: Layer, values: Any, first: int, last: int) -> Any:
     """Rank the days of a block, some rows at a time so that no more than enough is held."""
     times = np.asarray(values["time"].values, dtype="datetime64[s]")
+    wanted = np.arange(first, last)
+    if values.size <= _BAND:
+        return percentile_maps(_cube(layer), times, wanted)
     rows, columns = values.shape[1:]
     step = max(1, _BAND // (len(times) * columns))
     parts = []
     for top in range(0, rows, step):
         band = values.isel(y=slice(top, top + step)).values
-        parts.append(percentile_maps(band, times, np.arange(first, last)))
+        parts.append(percentile_maps(band, times, wanted))
     return np.concatenate(parts, axis=1)
+
+
+@lru_cache(maxsize=1)
+def _cube(layer: Layer) -> Any:
+    """Read all days of a small cube once: each block of percentiles needs them all."""
+    return np.asarray(open_values(layer).values, dtype=np.float32)
 
 
 def _dominant(study: Study) -> Any:
