@@ -114,6 +114,8 @@ export const WORDS = {
   doubtDots: ["hollow: doubtful", "空心：存疑"],
   threshold: ["alert threshold", "预警阈值"],
   csv: ["CSV", "CSV"],
+  daysShort: ["d", "天"],
+  forecastCsv: ["Forecast as CSV", "预测 CSV"],
   live: ["live", "实时"],
   inbox: ["Inbox", "收件箱"],
   openOnly: ["Open", "未解除"],
@@ -347,6 +349,15 @@ export const dayText = (language: Language, year: number, day: number): string =
   new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", { day: "numeric", month: "short", timeZone: "UTC" }).format(
     Date.UTC(year, 0, Math.round(day)),
   );
+
+/** A moment in UTC, as people of the language write it. */
+export const moment = (language: Language, iso: string): string =>
+  new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", {
+    dateStyle: "medium",
+    timeStyle: "short",
+    hourCycle: "h23",
+    timeZone: "UTC",
+  }).format(new Date(/Z|[+]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`));
 
 /** Seconds as minutes and seconds. */
 export const clock = (seconds: number): string => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;

@@ -130,7 +130,8 @@ def settled(page) -> None:
 
 
 def axe(page) -> list[str]:
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{one['id']}: {node['html'][:120]}" for one in found["violations"] for node in one["nodes"]
@@ -148,25 +149,23 @@ def sign_in(page, name) -> None:
 @pytest.mark.parametrize(
     ("width", "language", "scheme"),
     [
-        # each width with both themes and both languages, each theme with both languages
-        (360, "zh-CN", "dark"),
-        (360, "en-GB", "light"),
-        (820, "en-GB", "dark"),
-        (820, "zh-CN", "light"),
-        (1500, "zh-CN", "dark"),
-        (1500, "en-GB", "light"),
+        (width, language, scheme)
+        for width in (360, 820, 1500)
+        for language in ("en-GB", "zh-CN")
+        for scheme in ("light", "dark")
     ],
 )
 def test_every_page_is_without_findings_and_fits_its_width(visit, width, language, scheme) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not there; get it with: python frontend/build.py --test")
+    page = visit("#/map?at=4.5,3.5&plan=1&pies=June", width=width, language=language, scheme=scheme)
     for name in PAGES:
-        more = "?at=4.5,3.5&plan=1&pies=June" if name == "map" else ""
-        page = visit(f"#/{name}{more}", width=width, language=language, scheme=scheme)
+        if name != "map":
+            page.evaluate("where => { location.hash = where }", f"#/{name}")
+        page.locator(f"main.{name}").wait_for()
         settled(page)
         assert axe(page) == [], name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        page.close()
 
 
 def test_a_scientist_looks_at_a_cell_by_keyboard_and_shares_the_link(visit) -> None:
@@ -218,6 +217,36 @@ def test_an_editor_draws_a_unit_and_approves_the_work_that_a_ranger_proposed(vis
     page.locator("select[name=grade]").select_option("heavy")
     page.get_by_role("button", name="Add the unit").click()
     page.get_by_text("The unit has been added").wait_for()
+
+
+def test_an_area_is_drawn_by_keyboard_alone(visit) -> None:
+    page = visit("#/map")
+    settled(page)
+    page.get_by_role("button", name="Draw an area").press("Enter")
+    page.get_by_role("application").focus()
+    for keys in (
+        *("ArrowLeft", " "),
+        *("ArrowRight", "ArrowRight", " "),
+        *("ArrowDown", "ArrowDown", " ", "Enter"),
+    ):
+        page.keyboard.press(keys)
+    page.locator(".sentences .now").wait_for()
+    assert page.url.count(",") == 3
+
+
+def test_sources_are_drawn_by_altitude_or_by_station(visit) -> None:
+    page = visit("#/map?pies=June")
+    settled(page)
+    page.get_by_role("button", name="altitude", exact=True).wait_for()
+    page.get_by_role("button", name="site", exact=True).click()
+    assert "by=site" in page.url
+
+
+def test_what_the_service_refuses_is_said_in_the_language_of_the_page(visit) -> None:
+    page = visit("#/map", language="zh-CN")
+    settled(page)
+    page.goto(f"{page.url.split('?')[0]}?at=400.5,300.5")
+    page.get_by_text("格点在网格之外").first.wait_for()
 
 
 def test_samples_of_a_row_are_those_that_stand_out_in_the_plane(visit) -> None:

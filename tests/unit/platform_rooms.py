@@ -73,11 +73,12 @@ def _samples(folder):
     table = pd.concat(parts, ignore_index=True)
     table["sample_id"] = [f"S{k}" for k in range(len(table))]
     table = table.assign(month="June", elevation=3300.0, altitude_band=BAND, vegetation="meadow")
+    table = table.assign(site="Spring", longitude=99.1, latitude=36.2)
     table.to_csv(folder / "table.csv", index=False)
     rows = [
         {"grouping": grouping, "label": label, "period": "June", "source": source}
         | {"median": share, "low": share - 0.1, "high": share + 0.1, "n": 12, "status": "ok"}
-        for grouping, label in (("all", "all"), ("altitude_band", BAND))
+        for grouping, label in (("all", "all"), ("altitude_band", BAND), ("site", "Spring"))
         for source, share in (("precipitation", 0.5), ("ground ice", 0.3), ("snow melt", 0.2))
     ]
     pd.DataFrame(rows).to_csv(folder / "mixing.csv", index=False)

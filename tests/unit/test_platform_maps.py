@@ -17,6 +17,7 @@ from headwater.web.platform.series import cells_of, read_series
 from headwater.web.platform.studies import BLOCK_DAYS, Shelf, find_results
 
 from .platform_house import COLUMNS, ROWS, Browser, platform_over, running, water, write_results
+from .platform_rooms import BAND, write_rooms
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +195,45 @@ def test_a_study_without_isotopes_says_so_and_what_to_do(browser, study) -> None
     answer = browser.get(f"/api/studies/{study}/sources")
     assert answer.status_code == 404
     assert "[samples]" in answer.json()["message"]
+
+
+def test_sources_stand_at_their_bands_and_at_their_stations(tmp_path) -> None:
+    results = write_rooms(write_results(tmp_path / "results"))
+    with (
+        open_store(tmp_path / "n.db") as store,
+        running(platform_over(store, results, anonymous=True)) as url,
+    ):
+        browser = Browser(url)
+        study = browser.get("/api/studies").json()[0]["id"]
+        pies = browser.get(f"/api/studies/{study}/sources/pies").json()
+        table = browser.get(f"/api/studies/{study}/summary?format=csv").text.splitlines()
+        forecast = browser.get(f"/api/studies/{study}/forecast?at=4.5,3.5&format=csv").text
+    assert table[0].removeprefix("\ufeff") == "quantity,value,units,n"
+    assert "water,2021-07-02,0.1,0.11,0.12" in forecast
+    named = [(one["by"], one["label"]) for one in pies]
+    assert named == [("altitude_band", BAND), ("site", "Spring")]
+    spring = pies[1]
+    assert (spring["column"], spring["row"]) == pytest.approx((4.7, 4.1))  # 99.1° E, 36.2° N
+    assert sum(one["median"] for one in spring["of"]) == pytest.approx(1.0)
+
+
+def test_a_study_without_a_forecast_says_so(browser, study) -> None:
+    answer = browser.get(f"/api/studies/{study}/forecast?at=4.5,3.5")
+    assert answer.status_code == 404
+    assert "no forecast for this elevation" in answer.json()["message"]
+
+
+def test_a_series_of_a_place_is_read_once(results, monkeypatch) -> None:
+    from headwater.web.platform import studies
+
+    shelf = Shelf([find_results(results)])
+    study = shelf.study(shelf.names[0])
+    layer, place = study.layers["grids.soil_moisture"], cells_of(study.grid, [(4.5, 3.5)])
+    first = shelf.series(layer, place)
+    monkeypatch.setattr(studies, "read_series", None)  # a second reading would fail
+    again = shelf.series(layer, place)
+    np.testing.assert_array_equal(first.value, again.value)
+    np.testing.assert_array_equal(first.time, again.time)
 
 
 def test_a_step_that_is_half_written_is_not_shown(tmp_path) -> None:

@@ -61,9 +61,11 @@ def test_what_was_found_stands_between_what_was_wrong_and_what_to_do() -> None:
 def test_the_message_follows_the_page_and_the_parts_are_for_programs(
     tmp_path, accepted, message
 ) -> None:
-    with open_store(tmp_path / "n.db") as store:
-        with running(platform_over(store, anonymous=True)) as url:
-            answer = Browser(url).get("/api/studies/none", headers={"Accept-Language": accepted})
+    with (
+        open_store(tmp_path / "n.db") as store,
+        running(platform_over(store, anonymous=True)) as url,
+    ):
+        answer = Browser(url).get("/api/studies/none", headers={"Accept-Language": accepted})
     told = json.loads(answer.text)
     assert (answer.status_code, told["wrong"]) == (404, "no such study")
     assert message in told["message"]

@@ -3,7 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import { Refusal, send, type Alert, type Points } from "../api";
 import { Chart, type ChartProps } from "../parts/chart";
 import { Dialog, may, Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
-import { number, sayValue, seriesName, unit } from "../words";
+import { moment, number, sayValue, seriesName, unit, type Language } from "../words";
 import { frozen } from "./stations";
 
 export function AlertsPage() {
@@ -30,7 +30,7 @@ export function AlertsPage() {
                     <button class="card" aria-current={one.key === (key ?? list[0]!.key) ? "true" : undefined} onClick={() => house.set({ key: one.key })}>
                       <strong>{one.headline}</strong>
                       <Tag kind={one.state}>{sayValue(house.language, "state", one.state)}</Tag>
-                      <span class="note">{clock(one.raised)} · {sayValue(house.language, "severity", one.severity)}</span>
+                      <span class="note">{moment(house.language, one.raised)} · {sayValue(house.language, "severity", one.severity)}</span>
                     </button>
                   </li>
                 ))}
@@ -47,8 +47,6 @@ export function AlertsPage() {
     </div>
   );
 }
-
-const clock = (iso: string): string => iso.slice(0, 16).replace("T", " ");
 
 interface Evidence {
   kind: string;
@@ -80,8 +78,8 @@ function OneAlert({ id }: { id: string }) {
             <p><Tag kind={one.state}>{sayValue(house.language, "state", one.state)}</Tag> <Tag kind="severity">{sayValue(house.language, "severity", one.severity)}</Tag></p>
           </header>
           <dl class="facts">
-            <div><dt>{word("raised")}</dt><dd>{clock(one.raised)} UTC</dd></div>
-            {one.resolved && <div><dt>{word("resolvedAt")}</dt><dd>{clock(one.resolved)} UTC</dd></div>}
+            <div><dt>{word("raised")}</dt><dd>{moment(house.language, one.raised)} UTC</dd></div>
+            {one.resolved && <div><dt>{word("resolvedAt")}</dt><dd>{moment(house.language, one.resolved)} UTC</dd></div>}
             {one.acknowledged_by && <div><dt>{word("seenBy")}</dt><dd>{one.acknowledged_by}</dd></div>}
             <div><dt>{word("station")}</dt><dd>{one.station_id !== null ? <a href={`#/stations?id=${one.station_id}`}>{one.station}</a> : one.station}</dd></div>
             {one.depth !== null && <div><dt>{word("depth")}</dt><dd>{+(one.depth * 100).toFixed(1)} cm</dd></div>}
@@ -101,10 +99,10 @@ function OneAlert({ id }: { id: string }) {
               <tbody>
                 {one.evidence.map((e) => (
                   <tr key={`${e.recorded}${e.kind}`}>
-                    <td>{clock(e.time)}</td>
+                    <td>{moment(house.language, e.time)}</td>
                     <td>{sayValue(house.language, "kind", e.kind)}</td>
                     <td class="number">{e.value === null ? "–" : number(house.language, e.value)} <small>{unit(e.unit)}</small></td>
-                    <td>{ruleText(e.rule)}</td>
+                    <td>{ruleText(house.language, e.rule)}</td>
                   </tr>
                 ))}
               </tbody>
@@ -144,12 +142,18 @@ function Trace({ alert }: { alert: Alert & { evidence: Evidence[] } }) {
       height: 240,
     };
   }, [found.value, alert.key, alert.resolved, house.dark, house.language]);
-  return props && <Chart of={props} />;
+  if (!props) return null;
+  return (
+    <>
+      <Chart of={props} />
+      <p class="links"><a href={`/api/stations/${alert.station_id}/series?days=30&format=csv`} download>{word("seriesCsv")}</a></p>
+    </>
+  );
 }
 
-function ruleText(rule: Record<string, unknown>): string {
+function ruleText(language: Language, rule: Record<string, unknown>): string {
   const sign = rule.below != null ? `≤ ${rule.below as number}` : `≥ ${rule.above as number}`;
-  return `${rule.name as string}: ${(rule.quantity as string).replaceAll("_", " ")} ${sign}`;
+  return `${rule.name as string}: ${sayValue(language, "role", rule.quantity as string).replaceAll("role_", "").replaceAll("_", " ")} ${sign}`;
 }
 
 function SilenceForm({ station, rule, onClose }: { station: string; rule: string; onClose: () => void }) {
@@ -185,7 +189,7 @@ function Silences() {
     <details class="fold" open={(found.value?.length ?? 0) > 0}>
       <summary>{word("silences")} ({found.value?.length ?? 0})</summary>
       {found.value?.length === 0 && <p class="note">{word("noSilences")}</p>}
-      <ul>{found.value?.map((one) => <li key={one.id}>{one.rule} · {one.station}: {one.reason} ({one.author}, {word("until")} {clock(one.expires)})</li>)}</ul>
+      <ul>{found.value?.map((one) => <li key={one.id}>{one.rule} · {one.station}: {one.reason} ({one.author}, {word("until")} {moment(house.language, one.expires)})</li>)}</ul>
     </details>
   );
 }
@@ -214,12 +218,12 @@ function RuleRow({ rule, editor }: { rule: Rule; editor: boolean }) {
     void send<Trial>("POST", "/api/rules/try", rule).then(setTrial).catch((error: unknown) => setWrong(error instanceof Refusal ? error.message : String(error)));
   return (
     <li>
-      <p><code>{ruleText(rule)}</code> {editor && <button onClick={run}>{word("dryRun")}</button>}</p>
+      <p><code>{ruleText(house.language, rule)}</code> {editor && <button onClick={run}>{word("dryRun")}</button>}</p>
       {wrong && <p class="wrong" role="alert">{wrong}</p>}
       {trial && (
         <div role="status">
           <p>{trial.count} {word("messages")}</p>
-          <ul>{trial.messages.slice(0, 20).map((one) => <li key={`${one.time}${one.station}${one.kind}`}>{clock(one.time)} · {sayValue(house.language, "kind", one.kind)} · {one.station}</li>)}</ul>
+          <ul>{trial.messages.slice(0, 20).map((one) => <li key={`${one.time}${one.station}${one.kind}`}>{moment(house.language, one.time)} · {sayValue(house.language, "kind", one.kind)} · {one.station}</li>)}</ul>
         </div>
       )}
     </li>

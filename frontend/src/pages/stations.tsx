@@ -71,7 +71,7 @@ function OneStation({ station }: { station: Station }) {
         </p>
         <div class="segments" role="group" aria-label={word("lastDays")}>
           {["7", "30", "120", "365"].map((n) => (
-            <button key={n} aria-pressed={n === days} onClick={() => house.set({ days: n })}>{n} d</button>
+            <button key={n} aria-pressed={n === days} onClick={() => house.set({ days: n })}>{n} {word("daysShort")}</button>
           ))}
           <a class="button" href={`${path}&format=csv`} download>{word("csv")}</a>
         </div>

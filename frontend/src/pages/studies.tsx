@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { StudyCard } from "../api";
 import { RunBar, SampleUpload } from "../parts/run";
 import { may, NoStudies, Shown, useAsk, useHouse, useSay } from "../parts/ui";
-import { number, pick, unit } from "../words";
+import { moment, number, pick, unit } from "../words";
 
 export function StudiesPage() {
   const word = useSay();
@@ -45,7 +45,7 @@ function Card({ one }: { one: StudyCard }) {
       <h2>{one.name}</h2>
       <p class="note">
         {one.shape && `${one.shape[0]} × ${one.shape[1]} ${word("cells")} · `}{one.layers} {word("layersWord")}
-        {began && ` · ${began.slice(0, 16).replace("T", " ")} UTC`}{one.version && ` · Headwater ${one.version}`}{total > 0 && ` · ${number(house.language, total, 3)} ${word("seconds")}`}
+        {began && ` · ${moment(house.language, began)} UTC`}{one.version && ` · Headwater ${one.version}`}{total > 0 && ` · ${number(house.language, total, 3)} ${word("seconds")}`}
       </p>
       <RunBar one={one} />
       <p class="actions">
@@ -75,6 +75,7 @@ function Compare({ list }: { list: StudyCard[] }) {
   return (
     <section class="compare">
       <h2>{word(two ? "compareTwo" : "summaryOf")}</h2>
+      <p class="links"><a href={`/api/studies/${one}/summary?format=csv`} download>{two ? "A: " : ""}{word("csv")}</a>{two && <> · <a href={`/api/studies/${other}/summary?format=csv`} download>B: {word("csv")}</a></>}</p>
       {two && <div class="row-of-labels">{choose(one, setOne, "A")}{choose(other, setOther, "B")}</div>}
       <Shown of={a}>
         {(left) => (

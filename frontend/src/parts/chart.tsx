@@ -116,7 +116,9 @@ function tick(at: number, step: number, language: string): string {
       ? { year: "numeric", month: "short" }
       : step >= 86400
         ? { day: "numeric", month: "short" }
-        : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+        : at % 86400 === 0
+          ? { day: "numeric", month: "short" } // midnight says of which day
+          : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const year = step >= 300 * 86400 ? { year: "numeric" as const } : how;
   return new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", { ...year, timeZone: "UTC" }).format(day);
 }

@@ -126,9 +126,11 @@ function drawPies(c: CanvasRenderingContext2D, scene: Scene) {
     c.stroke();
     c.lineWidth = 3.5;
     c.strokeStyle = scene.ink.halo;
-    c.strokeText(pie.label, x, y + radius + 9);
+    const half = c.measureText(pie.label).width / 2 + 3;
+    const middle = Math.max(half, Math.min(x, scene.frame.width - half)); // within the map
+    c.strokeText(pie.label, middle, y + radius + 9);
     c.fillStyle = scene.ink.line;
-    c.fillText(pie.label, x, y + radius + 9);
+    c.fillText(pie.label, middle, y + radius + 9);
   }
   c.textAlign = "left";
 }
@@ -232,13 +234,14 @@ function drawMarks(c: CanvasRenderingContext2D, scene: Scene) {
     c.lineWidth = 2;
     c.stroke();
     const wide = c.measureText(mark.name).width;
-    const free = taken.every(([a, b, w]) => Math.abs(b - y) > 14 || x + 10 > a + w || x + 10 + wide < a);
+    const left = x + 10 + wide > scene.frame.width ? x - 10 - wide : x + 10; // within the map
+    const free = taken.every(([a, b, w]) => Math.abs(b - y) > 14 || left > a + w || left + wide < a);
     if (!free) continue; // names that would lie over others are in the list of stations
-    taken.push([x + 10, y, wide]);
+    taken.push([left, y, wide]);
     c.lineWidth = 3.5;
     c.strokeStyle = scene.ink.halo;
-    c.strokeText(mark.name, x + 10, y);
+    c.strokeText(mark.name, left, y);
     c.fillStyle = scene.ink.line;
-    c.fillText(mark.name, x + 10, y);
+    c.fillText(mark.name, left, y);
   }
 }

@@ -58,7 +58,7 @@ export function PlacePanel({ study, place, layer, day }: { study: Study; place: 
               </p>
               <SeriesChart value={value} day={day} />
               <p class="links"><a href={`/api/studies/${study.id}/series?layer=${daily.id}&at=${at}&format=csv`} download>{word("seriesCsv")}</a></p>
-              {value.forecast && daily.id === "grids.soil_moisture" && <ForecastChart found={value.forecast} />}
+              {value.forecast && daily.id === "grids.soil_moisture" && <ForecastChart found={value.forecast} csv={`/api/studies/${study.id}/forecast?at=${at}&format=csv`} />}
             </>
           )}
         </Shown>
@@ -124,7 +124,7 @@ function SeriesChart({ value, day }: { value: SeriesAnswer; day?: string }) {
 }
 
 /** The weather of other years, run on from the end of the record. */
-function ForecastChart({ found }: { found: Forecast }) {
+function ForecastChart({ found, csv }: { found: Forecast; csv: string }) {
   const house = useHouse();
   const word = useSay();
   const [which, setWhich] = useState(Object.keys(found.of)[0]!);
@@ -160,6 +160,7 @@ function ForecastChart({ found }: { found: Forecast }) {
       )}
       <Chart of={props} />
       <p class="key">{word("forecastFrom")} {date(house.language, one.date[0]!)}. {word("forecastKey")} {useful ? `${word("forecastSkill")} ${useful} / ${one.date.length}.` : word("forecastNoSkill")}</p>
+      <p class="links"><a href={csv} download>{word("forecastCsv")}</a></p>
     </section>
   );
 }

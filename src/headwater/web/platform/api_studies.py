@@ -296,6 +296,33 @@ def _series_csv(request: Request, layer: Layer, series: Series, usual: Climatolo
     return answer_csv(request, layer.id, columns, rows)
 
 
+@router.get("/{study}/forecast", summary="Forecast of the elevation band of a cell or polygon")
+def _forecast(
+    request: Request,
+    study: str,
+    at: Corners,
+    person: Viewer,
+    format: Literal["json", "csv"] = "json",
+) -> Response:
+    found = house_of(request).shelf.study(study)
+    if found.grid is None:
+        raise NotFound("this study has no map yet", do="Wait until its first step has finished")
+    high = _where(found, cells_of(found.grid, _corners(at)))["elevation"]
+    told = None if high is None else forecast_of(found, high)
+    if told is None:
+        do = "Give the study file a table [vegetation], and run it again"
+        raise NotFound("this study has no forecast for this elevation", do=do)
+    if format == "json":
+        return answer_json(request, told)
+    columns = list(next(iter(told["of"].values())))
+    rows = (
+        (told["band"], quantity, *row)
+        for quantity, held in told["of"].items()
+        for row in zip(*(held[name] for name in columns), strict=True)
+    )
+    return answer_csv(request, f"{study}-forecast", ["elevation", "quantity", *columns], rows)
+
+
 @router.get("/{study}/explain", summary="What drives a place, in sentences with numbers")
 def _explain(
     request: Request,

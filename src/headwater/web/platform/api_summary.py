@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from headwater.errors import HeadwaterError
-from headwater.web.platform.answers import answer_json
+from headwater.web.platform.answers import answer_csv, answer_json
 from headwater.web.platform.gate import Viewer, house_of
 from headwater.web.platform.layers import Layer, open_values, reading
 from headwater.web.platform.studies import Study
@@ -31,9 +31,14 @@ Row = dict[str, Any]
 
 
 @router.get("/{study}/summary", summary="A run in a few numbers, each with its n")
-def _summary(request: Request, study: str, person: Viewer) -> Response:
+def _summary(
+    request: Request, study: str, person: Viewer, format: Literal["json", "csv"] = "json"
+) -> Response:
     found = house_of(request).shelf.study(study)
     rows = [*_maps(found), *_factors(found), *_fractions(found)]
+    if format == "csv":
+        held = ((one["label"][0], one["value"], one["units"], one["n"]) for one in rows)
+        return answer_csv(request, f"{study}-summary", ["quantity", "value", "units", "n"], held)
     return answer_json(request, rows)
 
 

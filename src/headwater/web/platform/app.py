@@ -82,17 +82,6 @@ def add_platform(app: FastAPI, store: Store, platform: Platform, *, public: str 
     """
     from fastapi.exceptions import RequestValidationError
 
-    from headwater.web.platform import (
-        api_alerts,
-        api_oidc,
-        api_plans,
-        api_runs,
-        api_session,
-        api_sources,
-        api_stations,
-        api_studies,
-        api_summary,
-    )
     from headwater.web.platform.gate import House
     from headwater.web.platform.plans import Plans
     from headwater.web.platform.pulse import Pulse
@@ -114,15 +103,31 @@ def add_platform(app: FastAPI, store: Store, platform: Platform, *, public: str 
         provider=platform.provider,
         public=public,
     )
+    _add_addresses(app, platform)
+    app.add_route("/api/openapi.json", _described, methods=["GET"])
+    add_site(app, embed=platform.embed)
+    app.add_exception_handler(HeadwaterError, _refused)
+    app.add_exception_handler(RequestValidationError, _misread)
+
+
+def _add_addresses(app: FastAPI, platform: Platform) -> None:
+    from headwater.web.platform import (
+        api_alerts,
+        api_oidc,
+        api_plans,
+        api_runs,
+        api_session,
+        api_sources,
+        api_stations,
+        api_studies,
+        api_summary,
+    )
+
     people_and_studies = (api_session, api_studies, api_summary, api_sources)
     for module in (*people_and_studies, api_runs, api_stations, api_alerts, api_plans):
         app.include_router(module.router)
     if platform.provider is not None:
         app.include_router(api_oidc.router)
-    app.add_route("/api/openapi.json", _described, methods=["GET"])
-    add_site(app, embed=platform.embed)
-    app.add_exception_handler(HeadwaterError, _refused)
-    app.add_exception_handler(RequestValidationError, _misread)
 
 
 def _described(request: Request) -> Response:
