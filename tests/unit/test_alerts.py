@@ -270,3 +270,25 @@ def test_cells_of_a_cube_raise_alerts_where_a_rule_asks_for_them(tmp_path):
         (problem,) = unwatched_rules(store, grouping(**only))
         assert "cells = true" in str(problem)
         assert not unwatched_rules(store, grouping(**only, cells=True))
+
+
+def test_a_reading_dated_ahead_does_not_silence_a_rule(tmp_path):
+    """The clock of a logger jumps to 2126 and back; the alert of the next day must still come."""
+    hour, wanted = 3_600_000_000, grouping(channels=["inbox"])
+    with open_store(str(tmp_path / "n.db")) as store:
+        many_stations(store, {0: [0.3]})
+        (id,) = {int(one) for one in store.read().datastream}
+        first = int(store.read().time[0])
+        ahead = first + 100 * 365 * 24 * hour
+        store.write(Observations([id], [ahead], [0.01]))
+        assert evaluate(store, wanted, now=first + hour) == []
+        store.write(Observations([id], [first + 24 * hour], [0.05]))
+        (raised,) = evaluate(store, wanted, now=first + 25 * hour)
+        assert raised.state == "firing"
+        with store.transaction() as session:  # as earlier versions have left it
+            state = {"phase": "inactive", "event": 1, "last_value": ahead}
+            session.execute("UPDATE alert_states SET detail = ?", (json.dumps(state),))
+            session.execute("UPDATE alert_events SET resolved = 1")
+        evaluate(store, wanted, now=first + 26 * hour)
+        store.write(Observations([id], [first + 48 * hour], [0.05]))
+        assert evaluate(store, wanted, now=first + 49 * hour)

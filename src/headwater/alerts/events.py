@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,7 +18,7 @@ from headwater.network.inventory import Stream, list_series
 from headwater.network.quality.flags import bits_of, doubted
 from headwater.network.store.protocol import Session, Store
 from headwater.network.store.read import read_observations
-from headwater.network.times import DAY, iso
+from headwater.network.times import DAY, LEEWAY, iso
 
 __all__ = [
     "Alert",
@@ -84,7 +84,7 @@ def evaluate(store: Store, rules: Rules, *, now: int | None = None) -> list[Aler
         clock = session.clock() if now is None else now
         streams, states = list_series(session, virtual=True), _states(session)
         places = [
-            _Place(rule, stream, states.get((rule.name, str(stream.id)), INACTIVE))
+            _Place(rule, stream, _known_at(clock, states.get((rule.name, str(stream.id)))))
             for rule in rules.rule
             for stream in streams
             if rule.watches(stream)
@@ -94,17 +94,28 @@ def evaluate(store: Store, rules: Rules, *, now: int | None = None) -> list[Aler
         moved = list[tuple[_Place, AlertState]]()
         for place in places:
             state = place.before
-            for reading in (*fresh(place), Reading(clock)):
+            # what a clock that is wrong dates ahead waits until it is due
+            due = (one for one in fresh(place) if one.time <= clock + LEEWAY)
+            for reading in (*due, Reading(clock)):
                 state, messages = advance(state, reading, place.rule.trigger)
                 for message in messages:
                     _record(case, place, message, reading)
-            if state != place.before:
+            if state != states.get((place.rule.name, str(place.stream.id)), INACTIVE):
                 moved.append((place, state))
         _keep_states(session, moved)
         for rule in rules.rule:
             own = [one for one in case.drafts if one.rule == rule.name]
             put_messages(session, own, wait=rule.group)
         return case.changed
+
+
+def _known_at(clock: int, state: AlertState | None) -> AlertState:
+    """Bring back a state that a reading dated ahead has carried into the future."""
+    if state is None:
+        return INACTIVE
+    if state.last_value is None or state.last_value <= clock + LEEWAY:
+        return state
+    return replace(state, last_value=clock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -462,3 +462,26 @@ def test_who_did_what_is_in_the_audit_trail(fresh):
 def test_the_type_of_a_datastream_is_kept(fresh):
     fresh.post("Things", station(n=0))
     assert fresh.values("Datastreams")[0]["observationType"] == MEASUREMENT
+
+
+def test_an_observation_has_one_stream(fresh):
+    thing = fresh.post("Things", station("a", n=0))
+    (own,) = (item["@iot.id"] for item in fresh.values(f"Things({thing})/Datastreams"))
+    other = fresh.post("Things", station("b", n=0))
+    (else_,) = (item["@iot.id"] for item in fresh.values(f"Things({other})/Datastreams"))
+    body = {"phenomenonTime": "2024-01-01T00:00:00Z", "result": 1}
+    path = f"Datastreams({own})/Observations"
+    said = fresh.refused("POST", path, body | {"Datastream": {"@iot.id": else_}})
+    assert "another Datastream than the address" in said
+    key = fresh.post(path, body | {"Datastream": {"@iot.id": own}})
+    multi = {
+        "name": "both",
+        "description": "",
+        "unitOfMeasurements": [UNIT],
+        "multiObservationDataTypes": [MEASUREMENT],
+        "Thing": {"@iot.id": thing},
+        "Sensor": SENSOR,
+        "ObservedProperties": [OBSERVED],
+    }
+    link = {"MultiDatastream": {"@iot.id": fresh.post("MultiDatastreams", multi)}}
+    assert "cannot become" in fresh.refused("PATCH", f"Observations('{key}')", link)

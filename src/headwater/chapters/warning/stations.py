@@ -22,7 +22,7 @@ from headwater.chapters.warning.series import averaged, calendar_of, composites,
 from headwater.chapters.warning.standing import SEVERITY, Standing
 from headwater.chapters.warning.watching import Archive, begin_watch, shown_cells
 from headwater.errors import DataError, StudyError
-from headwater.network.times import DAY
+from headwater.network.times import DAY, LEEWAY
 from headwater.warning import seasonal_percentile
 from headwater.warning.baseline import season_parts
 from headwater.warning.drought import drought_watch
@@ -117,6 +117,7 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
 
     with store.transaction(read_only=True) as session:
         streams = list_series(session, virtual=options.cells)
+        present = session.clock() + LEEWAY
     roles = {one.role for one in streams if np.isfinite(one.longitude)}
     green = options.of or next((one for one in _GREEN if one in roles), None)
     water, rain = options.water or "soil_moisture", options.rain or "precipitation"
@@ -129,7 +130,8 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
             do=f"Ingest {water} or a greenness ({', '.join(_GREEN)}), or name them as water and of",
         )
     first = min(one.first for one in spans if one.first is not None) // DAY
-    last = max(one.last for one in spans if one.last is not None) // DAY
+    # one clock that is wrong must not stretch all series by centuries
+    last = min(max(one.last for one in spans if one.last is not None), present) // DAY
     edges = np.arange(first, last + 2, dtype=np.int64) * DAY
     return _joined(
         store, edges, {"water": water, "green": green, "rain": rain}, set(wanted), options

@@ -215,7 +215,13 @@ def change_observation(work: Work, key: Key, columns: Json, links: dict[str, int
     stream = links.get("Datastream", links.get("MultiDatastream", key[0]))
     if row["time"] is None:
         raise WrongRequest("phenomenonTime cannot be null")
-    check_results(multi_size(context, stream), row["result_json"])
+    size = multi_size(context, stream)
+    if bool(size) != bool(multi_size(context, key[0])):
+        raise WrongRequest(
+            "observations of a Datastream cannot become those of a MultiDatastream, or back",
+            do="Create it there, and delete this one",
+        )
+    check_results(size, row["result_json"])
     if "FeatureOfInterest" in links:
         extend_area(context, stream, links["FeatureOfInterest"])
         row["feature_id"] = other_than_own(context, stream, links["FeatureOfInterest"])

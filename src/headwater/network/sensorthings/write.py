@@ -101,9 +101,16 @@ def _single(
     work: Work, entity: EntitySet, link: Link, body: Json, given: Given, depth: int
 ) -> int | None:
     """Find or make the one entity at the end of a link."""
-    if link.name in given:
-        return given[link.name]
     value = body.get(link.name)
+    if link.name in given:
+        named = value.get("@iot.id") if isinstance(value, dict) else None
+        if value is not None and str(named) != str(given[link.name]):
+            raise WrongRequest(
+                f"the body names another {link.name} than the address",
+                found=str(value)[:80],
+                do="Leave it out of the body, or post to the other one",
+            )
+        return given[link.name]
     if value is None:
         if link.required:
             raise WrongRequest(f"a {entity.singular} without {link.name}")
