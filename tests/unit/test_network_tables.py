@@ -1,5 +1,6 @@
 """Files of loggers as they come: encodings, Chinese names, flags of several words."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from headwater.errors import InputError
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.formats import read_file
-from headwater.network.ingest.ismn import read_ismn
+from headwater.network.ingest.ismn import read_ismn, read_ismn_archive
 from headwater.network.ingest.mapping import parse_mapping, read_mapping
 from headwater.network.ingest.messages import read_messages
 from headwater.network.ingest.parsed_file import lines_of
+from headwater.network.ingest.table import instants
 from headwater.network.ingest.toa5 import read_toa5
 
 DATA = Path(__file__).parents[1] / "data" / "tables" / "network"
@@ -102,3 +104,39 @@ def test_messages_that_a_server_has_saved_are_read_as_files() -> None:
     lines = read_file(one + b"\n{broken\n" + one.replace(b"T16:", b"T17:"), mapping, name="a.json")
     assert (lines.lines, lines.kept) == (3, 2)
     assert [(item.line, item.source) for item in lines.refused] == [(2, "a.json")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024/5/1 13:05",
+        "2024年5月1日 13:05",
+        "2024年05月01日13时05分",
+        "2024年5月1日下午1点5分0秒",
+        "2024/05/01 下午 1:05",
+        "20240501130500",
+        "202405011305",
+    ],
+)
+def test_times_as_chinese_loggers_write_them(text) -> None:
+    time, refused = instants([text], zone="Asia/Shanghai")
+    assert (str(time.view("M8[us]")[0]), refused) == ("2024-05-01T05:05:00.000000", {})
+
+
+@pytest.mark.parametrize(
+    "text", ["2024年13月1日", "2024年5月1日下午13时", "45413.33", "2024050108"]
+)
+def test_what_is_no_time_is_still_refused(text) -> None:
+    _, refused = instants([text], zone="Asia/Shanghai")
+    assert list(refused) == [0]
+
+
+def test_what_macos_puts_into_a_zip_is_no_station(tmp_path) -> None:
+    name = "SCAN/Abrams/SCAN_SCAN_Abrams_sm_0.050000_0.050000_Hydraprobe_20160101_20160102.stm"
+    head = "SCAN SCAN Abrams 37.127 -97.095 349.00 0.05 0.05 Hydraprobe\n"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(name, head + "2016/01/01 00:00 0.20 G M\n")
+        archive.writestr("__MACOSX/" + name.replace("SCAN_SCAN", "._SCAN_SCAN"), b"\x00\x05\x16")
+        archive.writestr("Readme.txt", "about")
+    reading = read_ismn_archive(tmp_path / "a.zip")
+    assert (len(reading.series), reading.notes) == (1, ())

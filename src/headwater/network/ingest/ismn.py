@@ -304,17 +304,22 @@ def _unnamed(error: InputError) -> Reading:
     return Reading(empty_frame(), {}, notes=(str(error),))
 
 
+def _is_wanted(name: str) -> bool:
+    """Say whether a file holds values or soils; what macOS puts beside it (``._x``) does not."""
+    last = name.rpartition("/")[2].lower()
+    return last.endswith((".stm", "static_variables.csv")) and not last.startswith(".")
+
+
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    wanted = (".stm", "static_variables.csv")
     if path.is_dir():
         for file in sorted(path.rglob("*")):
-            if file.name.lower().endswith(wanted):
+            if _is_wanted(file.name):
                 yield file.relative_to(path).as_posix(), file.read_bytes()
         return
     try:
         with zipfile.ZipFile(path) as archive:
             for name in sorted(archive.namelist()):
-                if name.lower().endswith(wanted):
+                if _is_wanted(name):
                     yield name, archive.read(name)
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {path}", found=str(error), do="Download it again") from None

@@ -36,6 +36,15 @@ __all__ = [
 ]
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_CHINESE = re.compile(
+    r"(?=.*[年时点上下])(?P<year>\d{4})[年/.-](?P<month>\d{1,2})[月/.-](?P<day>\d{1,2})日?\s*"
+    r"(?P<half>[上下]午)?\s*(?:(?P<hour>\d{1,2})[时点:：](?:(?P<minute>\d{1,2})分?)?"
+    r"(?:[:：]?(?P<second>\d{1,2})秒?)?)?"
+)
+_DIGITS = re.compile(
+    r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)(?P<hour>\d\d)(?P<minute>\d\d)"
+    r"(?P<second>\d\d)?"
+)
 _ODD = frozenset(("x", "?", "*", "**", ".", "..", "...", "inf", "-inf", "infinity", "/", "//"))
 """Marks that people write in tables; from a logger they are a fault worth knowing."""
 _GONE = (-9999.0, -99999.0, -999999.0, -9999.9, -9999.99, -7999.0, -6999.0)
@@ -349,7 +358,8 @@ def instants(
     ----------
     texts : sequence of str, shape (n,)
     format : str, optional
-        As of ``strptime``; default: ISO 8601.
+        As of ``strptime``; default: ISO 8601, or as Chinese loggers write it (2024年5月1日 8时5分,
+        上午 and 下午 among it), or digits alone (20240501080500).
     zone : str, optional
         Zone of the IANA data base of times that carry no offset. Zones of a fixed offset are
         written ``Etc/GMT-8`` for eight hours east of Greenwich.
@@ -373,9 +383,9 @@ def instants(
     (1709179200000000, [1])
     """
     _check_zone(zone)
-    reported = pd.Series(list(texts), dtype=object)
     if format is None:
-        return _iso(reported, zone)
+        return _iso(pd.Series([_spelt_out(text) for text in texts], dtype=object), zone)
+    reported = pd.Series(list(texts), dtype=object)
     aware = "%z" in format
     parsed = pd.to_datetime(reported, format=format, errors="coerce", exact=True, utc=aware)
     wrong = f"not a time of the form {format}: "
@@ -383,6 +393,28 @@ def instants(
     if aware:
         return _whole(parsed), refused
     return _placed(parsed, reported, zone, refused)
+
+
+def _spelt_out(text: str) -> str:
+    """Write as ISO 8601 what is not far from it; anything else is left as it is.
+
+    Examples
+    --------
+    >>> _spelt_out("2024年5月1日下午1时5分"), _spelt_out("202405010805"), _spelt_out("12:00")
+    ('2024-05-01 13:05:00', '2024-05-01 08:05:00', '12:00')
+    """
+    found = _CHINESE.fullmatch(text.strip()) or _DIGITS.fullmatch(text.strip())
+    if found is None:
+        return text
+    parts = found.groupdict()
+    hour, half = int(parts["hour"] or 0), parts.get("half")
+    if half and not 1 <= hour <= 12:
+        return text
+    if half:
+        hour = hour % 12 + (12 if half == "下午" else 0)
+    year, month, day = (int(parts[name]) for name in ("year", "month", "day"))
+    minute, second = (int(parts[name] or 0) for name in ("minute", "second"))
+    return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
 
 
 def _check_zone(zone: str | None) -> None:
