@@ -44,6 +44,7 @@ from headwater.study.publication import (
     withdraw,
 )
 from headwater.study.results_io import save_result
+from headwater.study.stac_item import write_item
 from headwater.study.step import Context, Step
 
 if TYPE_CHECKING:
@@ -228,6 +229,7 @@ def _run_steps(
                 this.results, this.study, inputs=inputs, steps=records, command=command
             )
     _drop_outdated(this, keys)
+    write_item(this.results, this.study)
     log.info("finished")
     publish(this.study)
     return tuple(records)
