@@ -84,6 +84,8 @@ def test_stations_are_kriged_with_their_error(tmp_path: Path) -> None:
             InputError,
             "two values at one time",
         ),
+        ("lon,lat,date,rain\n38,98,2001-01-01,1\n38.1,98,2001-01-01,2\n", InputError, "Exchange"),
+        ("lon,lat,date,rain\n5e5,4e6,2001-01-01,1\n", InputError, "in degrees"),
         (
             "lon,lat,date,depth (cm),rain\n100,38,2001-01-01,5,1\n101,38,2001-01-01,20,2\n",
             InputError,

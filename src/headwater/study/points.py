@@ -223,6 +223,20 @@ def _rows_of(table: Table, head: str, word: str) -> Table:
     return replace(table, data=kept, report=report)
 
 
+def _refuse_beyond_poles(frame: pd.DataFrame, name: str) -> None:
+    north, east = (float(frame[one].abs().max()) for one in ("latitude", "longitude"))
+    if north <= 90.0 and east <= 360.0:
+        return
+    turned = east <= 90.0 and north <= 360.0
+    raise InputError(
+        f"{name} has places off the Earth",
+        found=f"latitudes up to {north:g}, longitudes up to {east:g} degree",
+        do="Exchange the names of longitude and latitude, which seem to stand under each other's"
+        if turned
+        else "Give longitude and latitude in degrees",
+    )
+
+
 def _gathered(tables: Sequence[Table], files: Sequence[Path], quantity: Term) -> _Points:
     """Values by time and place, after a look at depths and at what is said twice."""
     frame = pd.concat([table.data for table in tables])
@@ -233,6 +247,7 @@ def _gathered(tables: Sequence[Table], files: Sequence[Path], quantity: Term) ->
             found="no row with a longitude and a latitude that can be",
             do="Give longitude and latitude in degrees",
         )
+    _refuse_beyond_poles(frame, files[0].name)
     for name in ("depth_top", "depth_bottom"):
         found = np.unique(frame[name].dropna()) if name in frame else np.empty(0)
         if found.size > 1:
