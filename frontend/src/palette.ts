@@ -40,7 +40,7 @@ const named = (id: string): string[] | null =>
   /vegetation\.grade$/.test(id) ? GRADES : /states\.state$/.test(id) ? STATES : /drought_class$/.test(id) ? DROUGHT : null;
 const TREND = ["#91591e", "#e3cb9d", "#f3f0ea", "#b9ddd6", "#2b8078"];
 
-const WATER_COLOURS: Record<string, string> = { soil: "#8a5a2b", precipitation: "#1f78b4", ground_ice: "#41b6c4", snow_melt: "#7b6bb5", glacier_melt: "#5aa0d6", river: "#2c7a52", supra_permafrost: "#c2457c" };
+const WATER_COLOURS: Record<string, string> = { soil: "#8a5a2b", precipitation: "#1f78b4", ground_ice: "#41b6c4", snow_melt: "#7b6bb5", glacier_melt: "#5aa0d6", river: "#2c7a52", stream: "#2c7a52", streamflow: "#2c7a52", groundwater: "#8a5a2b", snow: "#7b6bb5", rain: "#1f78b4", spring: "#b8860b", lake: "#0b7a75", supra_permafrost: "#c2457c" };
 export const colourOfWater = (water: string): string => WATER_COLOURS[water.replaceAll(" ", "_")] ?? "#777777";
 /** Sources whose shares are drawn as pies. */
 export const WATERS: Record<string, [string, string]> = {
@@ -48,6 +48,9 @@ export const WATERS: Record<string, [string, string]> = {
   ground_ice: ["Ground ice", "地下冰"],
   snow_melt: ["Snow melt", "融雪"],
   glacier_melt: ["Glacier melt", "冰川融水"],
+  snow: ["Snow", "雪"],
+  rain: ["Rain", "雨"],
+  groundwater: ["Groundwater", "地下水"],
 };
 
 export interface Swatch {

@@ -158,7 +158,7 @@ export const WORDS = {
   lmwl: ["local meteoric water line", "当地大气降水线"],
   lel: ["evaporation line", "蒸发线"],
   polygonSources: ["means of the sources", "水源均值"],
-  fractions: ["Fractions of the soil water", "土壤水来源比例"],
+  fractions: ["Fractions of the sources", "水源比例"],
   groupBy: ["By", "分组"],
   by_all: ["period", "时段"],
   by_altitude_band: ["altitude", "海拔"],
@@ -375,4 +375,7 @@ const UNITS: Record<string, string> = {
   degree: "°",
   "1": "",
 };
-export const unit = (text: string): string => UNITS[text] ?? text;
+const RAISED: Record<string, string> = { "-": "⁻", "0": "⁰", "1": "¹", "2": "²", "3": "³", "4": "⁴" };
+/** A unit as it is printed: "kg m-2" has its power raised. */
+export const unit = (text: string): string =>
+  UNITS[text] ?? text.replace(/(?<=[A-Za-z])-?[0-4]\b/g, (power) => [...power].map((one) => RAISED[one]).join(""));

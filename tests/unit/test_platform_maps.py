@@ -13,7 +13,8 @@ from headwater.warning.standardised import seasonal_percentile
 from headwater.web.platform.layers import find_layers
 from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import Scale, encode, nice_breaks
-from headwater.web.platform.series import cells_of, read_series
+from headwater.web.platform.sentences import explain
+from headwater.web.platform.series import Series, cells_of, climatology, read_series
 from headwater.web.platform.studies import BLOCK_DAYS, Shelf, find_results
 
 from .platform_house import COLUMNS, ROWS, Browser, platform_over, running, water, write_results
@@ -147,6 +148,23 @@ def test_the_mean_of_a_polygon_is_weighted_by_area(browser, study) -> None:
     truth = cube.weighted(np.cos(np.radians(cube["y"]))).mean(("y", "x")).values
     assert told["cells"] == 24
     np.testing.assert_allclose(np.array(told["values"], float), truth, rtol=1e-4)
+
+
+def test_cells_on_the_edge_of_a_polygon_belong_to_it(study, browser) -> None:
+    corners = "4.5,3.5;6.5,3.5;6.5,5.5"  # in the middles of cells, as the keyboard sets them
+    told = browser.get(f"/api/studies/{study}/series?at={corners}").json()
+    assert told["cells"] == 6
+
+
+def test_too_few_values_rank_nothing(study, results) -> None:
+    shelf = Shelf([find_results(results)])
+    held = shelf.study(shelf.names[0])
+    place = cells_of(held.grid, [(4.5, 3.5)])
+    whole = shelf.series(held.layers["grids.soil_moisture"], place)
+    monthly = Series(whole.time[::30], whole.value[::30], whole.share[::30])
+    said = explain(held, place, monthly, climatology(monthly), 0)[0]
+    assert "too few to rank it (20 are needed)" in said.text[0]
+    assert "percentile" not in said.text[0]
 
 
 def test_a_series_comes_as_csv_with_units_and_n(browser, study) -> None:

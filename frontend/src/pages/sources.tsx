@@ -195,7 +195,7 @@ function Biplot({ value, picked, onPick }: { value: Sources; picked: Picked | nu
       <ul class="plain-list lines">
         {line && <li><span class="stroke solid" /> {word("lmwl")}: δ²H = {line.slope.toFixed(2)} δ¹⁸O {line.intercept < 0 ? "−" : "+"} {Math.abs(line.intercept).toFixed(1)} (n = {line.n})</li>}
         {evaporation.map((one) => (
-          <li key={one.period}><span class="stroke dashed" /> {word("lel")}, {monthWord(house.language, one.period)}: {one.slope.toFixed(2)} δ¹⁸O {one.intercept < 0 ? "−" : "+"} {Math.abs(one.intercept).toFixed(1)} (n = {one.n})</li>
+          <li key={one.period}><span class="stroke dashed" /> {word("lel")}{one.period && `, ${monthWord(house.language, one.period)}`}: {one.slope.toFixed(2)} δ¹⁸O {one.intercept < 0 ? "−" : "+"} {Math.abs(one.intercept).toFixed(1)} (n = {one.n})</li>
         ))}
         <li><span class="stroke poly" /> {word("polygonSources")}</li>
       </ul>

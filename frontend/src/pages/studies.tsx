@@ -49,7 +49,7 @@ function Card({ one }: { one: StudyCard }) {
       </p>
       <RunBar one={one} />
       <p class="actions">
-        <a class="button" href={`#/map?study=${one.id}`}>{word("map")}</a>
+        {(one.layers ?? 0) > 0 && <a class="button" href={`#/map?study=${one.id}`}>{word("map")}</a>}
         {one.isotopes && <a class="button" href={`#/sources?study=${one.id}`}>{word("sources")}</a>}
         {one.report ? <button onClick={() => house.set({ report: one.id })}>{word("openReport")}</button> : <span class="note">{word("noReport")}</span>}
       </p>

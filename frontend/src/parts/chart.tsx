@@ -87,14 +87,17 @@ function options(props: ChartProps, width: number, day: { current: number | null
     ],
     series: [
       { label: props.language === "zh" ? "时间" : "Time", value: (_u, at) => (at == null ? "–" : new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ").replace(" 00:00", "")) },
-      ...props.lines.map((line) => series(line)),
+      ...props.lines.map((line) => series(line, props.times.length <= SPARSE)),
     ],
     bands: (props.bands ?? []).map((band) => ({ series: [band.upper, band.lower] as [number, number], fill: band.colour })),
     hooks: { drawClear: [(chart) => shades(chart, props)], draw: [(chart) => levels(chart, props, ink, day.current)] },
   };
 }
 
-function series(line: Line): uPlot.Series {
+/** With so few times, values that stand alone between gaps are drawn as points, or would be unseen. */
+const SPARSE = 200;
+
+function series(line: Line, sparse: boolean): uPlot.Series {
   return {
     label: line.label,
     class: line.hidden ? "unsaid" : undefined,
@@ -103,7 +106,7 @@ function series(line: Line): uPlot.Series {
     dash: line.dash,
     scale: line.scale ?? "y",
     spanGaps: false,
-    points: { show: line.points ?? false, size: 6, fill: "transparent" },
+    points: { show: line.points ?? (sparse && !line.hidden && !line.dash), size: 6, fill: "transparent" },
     value: (_u, v) => (v == null ? "–" : String(+v.toPrecision(4))),
     ...(line.bars ? { paths: uPlot.paths.bars!({ size: [0.8, 40] }), fill: line.colour, width: 0 } : {}),
   };

@@ -353,7 +353,7 @@ def _group(step: str, stem: str, name: str, part: str) -> str:
     if part or stem == "coverage" or name.startswith("ols_"):
         return "further"
     if step == "grids":
-        if stem == "soil_moisture":
+        if stem in {"soil_moisture", "soil_water"}:
             return "water"
         return "terrain" if name in {"elevation", "slope", "aspect", "vegetation"} else "climate"
     if step == "variation":

@@ -20,6 +20,9 @@ from headwater.web.platform.wording import lower, word
 
 __all__ = ["Sentence", "band_of", "explain"]
 
+_FEWEST = 20
+"""Values around a day of the year that rank it, as on the maps of percentiles."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -81,6 +84,9 @@ def _now(series: Series, usual: Climatology, at: int) -> Iterator[Sentence]:
     apart = np.abs(day_of_year(series.time) - day)
     near = (np.minimum(apart, 365 - apart) <= 15) & np.isfinite(series.value)
     n = int(near.sum())
+    if n < _FEWEST:
+        yield Sentence("now", _too_few(date, float(value), n), "grids/soil_moisture")
+        return
     sample = series.value[near]
     rank = float((sample < value).sum() + ((sample == value).sum() + 1) / 2)
     percentile = 100 * rank / (n + 1)
@@ -102,6 +108,16 @@ def _now(series: Series, usual: Climatology, at: int) -> Iterator[Sentence]:
     yield Sentence("now", (english, chinese), "grids/soil_moisture")
 
 
+def _too_few(date: str, value: float, n: int) -> tuple[str, str]:
+    english = (
+        f"On {date} the soil held {value:.3f} m³ m⁻³; {n} values within 15 days of that day in"
+    )
+    chinese = f"{date} 土壤水分为 {value:.3f} m³ m⁻³；历年同期（±15 天）只有 {n} 个值，"
+    return f"{english} all years are too few to rank it ({_FEWEST} are needed).", (
+        f"{chinese}不足以排序（至少需要 {_FEWEST} 个）。"
+    )
+
+
 def _usual(series: Series) -> Iterator[Sentence]:
     months = pd.Series(series.value, index=pd.DatetimeIndex(series.time))
     mean = months.groupby(months.index.month).mean().dropna()  # type: ignore[attr-defined]
@@ -112,11 +128,11 @@ def _usual(series: Series) -> Iterator[Sentence]:
     n = int(np.isfinite(series.value).sum())
     english = (
         f"The driest month is {names[dry - 1]} ({mean[dry]:.3f}), the wettest {names[wet - 1]}"
-        f" ({mean[wet]:.3f} m³ m⁻³); n = {n} days."
+        f" ({mean[wet]:.3f} m³ m⁻³); n = {n} values."
     )
     chinese = (
         f"最干月份为 {dry} 月（{mean[dry]:.3f}），最湿为 {wet} 月（{mean[wet]:.3f} m³ m⁻³）；"
-        f"n = {n} 天。"
+        f"n = {n} 个值。"
     )
     yield Sentence("usual", (english, chinese), "grids/soil_moisture")
 

@@ -93,7 +93,7 @@ def cells_of(grid: Grid, corners: Sequence[Sequence[float]]) -> Place:
     Returns
     -------
     Place
-        Cells whose centres lie inside.
+        Cells whose centres lie inside or on the edge.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def cells_of(grid: Grid, corners: Sequence[Sequence[float]]) -> Place:
 
 
 def _within(grid: Grid, corners: Sequence[Sequence[float]]) -> tuple[Any, Any]:
-    from shapely import Polygon, contains_xy
+    from shapely import Polygon, intersects_xy
 
     if not 3 <= len(corners) <= _MOST_CORNERS:
         raise WrongRequest(
@@ -129,7 +129,7 @@ def _within(grid: Grid, corners: Sequence[Sequence[float]]) -> tuple[Any, Any]:
     down = np.arange(top, min(grid.shape[0], int(south) + 1))
     across = np.arange(left, min(grid.shape[1], int(east) + 1))
     x, y = np.meshgrid(across + 0.5, down + 0.5)
-    held = contains_xy(shape, x, y) & grid.inside[np.ix_(down, across)]
+    held = intersects_xy(shape, x, y) & grid.inside[np.ix_(down, across)]
     rows, columns = np.nonzero(held)
     if not len(rows):
         raise WrongRequest(
