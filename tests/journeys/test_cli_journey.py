@@ -267,3 +267,15 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_service_starts_without_compilers() -> None:
+    """Its memory is promised; what only some requests need is loaded by these."""
+    heavy = "('numba', 'xarray', 'dask', 'scipy', 'matplotlib')"
+    code = (
+        "import sys, headwater.web.platform.app, headwater.web.security, headwater.cli.serve\n"
+        "import headwater.web.platform.studies, headwater.network.sensorthings.service\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

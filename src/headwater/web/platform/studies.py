@@ -30,7 +30,6 @@ from headwater.web.platform.layers import (
     open_values,
     reading,
 )
-from headwater.web.platform.percentile import percentile_maps
 from headwater.web.platform.quantise import NODATA, encode, encode_classes
 from headwater.web.platform.runs import study_file_of
 from headwater.web.platform.series import Place, Series, read_series
@@ -492,6 +491,8 @@ def _masked(layer: Layer) -> Any:
 
 def _percentiles(layer: Layer, values: Any, first: int, last: int) -> Any:
     """Rank the days of a block, some rows at a time so that no more than enough is held."""
+    from headwater.web.platform.percentile import percentile_maps  # whose compiler takes 50 MB
+
     times = np.asarray(values["time"].values, dtype="datetime64[s]")
     wanted = np.arange(first, last)
     if values.size <= _BAND:
