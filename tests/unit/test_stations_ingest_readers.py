@@ -46,6 +46,13 @@ def times(reading: Reading) -> list[str]:
     return [iso(int(t.value // 1000)) for t in reading.data["time"].dt.as_unit("ns")]
 
 
+def test_a_head_that_was_not_divided_names_the_delimiter(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("time;VWC\n2024-06-01;31\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r'in one column, .*: set \[file\] delimiter = ";"'):
+        read_csv(file, mapped())
+
+
 # times ----------------------------------------------------------------------------------------
 
 

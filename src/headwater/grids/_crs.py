@@ -82,7 +82,8 @@ def agreed_crs(found: CRS | None, written: bool, given: object, where: str) -> C
         raise CRSError(
             f"{where} names no coordinate reference system",
             found="neither a grid mapping nor degrees north and east",
-            do="Write crs = 'EPSG:...' for this input in the study file",
+            do="Write crs = 'EPSG:...' for this input in the study file; longitude and latitude in "
+            "degrees are crs = 'EPSG:4326'",
         )
     if wanted is None or same_crs(found, wanted):
         return found

@@ -219,8 +219,17 @@ def _check_columns(table: Table, mapping: Mapping, rules: Sequence[Rule]) -> Non
             raise InputError(
                 f"{table.source or 'the table'} has no column that the mapping names",
                 found=f"'{name}'",
-                do=nearest(name, list(table.columns)),
+                do=_undivided(list(table.columns)) or nearest(name, list(table.columns)),
             )
+
+
+def _undivided(columns: Sequence[str]) -> str:
+    """Advise where a line of names was not divided, for all of them are one column."""
+    signs = [sign for sign in (";", "\t", "|", ",") if len(columns) == 1 and sign in columns[0]]
+    if not signs:
+        return ""
+    word = "tab" if signs[0] == "\t" else signs[0]
+    return f"All names stand in one column, '{columns[0]}': set [file] delimiter = \"{word}\""
 
 
 def _apply(
