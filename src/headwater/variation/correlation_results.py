@@ -33,7 +33,7 @@ __all__ = [
 
 REFERENCES = {
     "dunn": "Dunn, O. J. (1961). Multiple comparisons among means. Journal of the American "
-    "Statistical MapCorrelation 56, 52-64. doi:10.1080/01621459.1961.10482090",
+    "Statistical Association 56, 52-64. doi:10.1080/01621459.1961.10482090",
     "bretherton": "Bretherton, C. S., et al. (1999). The effective number of spatial degrees of "
     "freedom of a time-varying field. Journal of Climate 12, 1990-2009. "
     "doi:10.1175/1520-0442(1999)012<1990:TENOSD>2.0.CO;2",

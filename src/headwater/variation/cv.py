@@ -92,7 +92,7 @@ def interannual_cv(yearly: Values, *, max_cv: float = 10.0, robust: bool = False
     References
     ----------
     Rousseeuw, P. J., Croux, C. (1993). Alternatives to the median absolute deviation. Journal of
-    the American Statistical MapCorrelation 88, 1273-1283. doi:10.1080/01621459.1993.10476408
+    the American Statistical Association 88, 1273-1283. doi:10.1080/01621459.1993.10476408
 
     Examples
     --------

@@ -153,11 +153,11 @@ def sen_mann_kendall(data: Values, *, level: float = 0.95, continuity: bool = Tr
     References
     ----------
     Sen, P. K. (1968). Estimates of the regression coefficient based on Kendall's tau. Journal of
-    the American Statistical MapCorrelation 63, 1379-1389. doi:10.1080/01621459.1968.10480934.
+    the American Statistical Association 63, 1379-1389. doi:10.1080/01621459.1968.10480934.
     Mann, H. B. (1945). Nonparametric tests against trend. Econometrica 13, 245-259.
     doi:10.2307/1907187.
     Knight, W. R. (1966). A computer method for calculating Kendall's tau with ungrouped data.
-    Journal of the American Statistical MapCorrelation 61, 436-439.
+    Journal of the American Statistical Association 61, 436-439.
     doi:10.1080/01621459.1966.10480879.
     Dillencourt, M. B., Mount, D. M., Netanyahu, N. S. (1992). A randomized algorithm for slope
     selection. International Journal of Computational Geometry & Applications 2, 1-27.

@@ -52,7 +52,7 @@ class _Method:
 
 _SEN = (
     "Sen, P. K. (1968). Estimates of the regression coefficient based on Kendall's tau. Journal of "
-    "the American Statistical MapCorrelation 63, 1379-1389. doi:10.1080/01621459.1968.10480934"
+    "the American Statistical Association 63, 1379-1389. doi:10.1080/01621459.1968.10480934"
 )
 _MANN = (
     "Mann, H. B. (1945). Nonparametric tests against trend. Econometrica 13, 245-259. "

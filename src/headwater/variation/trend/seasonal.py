@@ -70,7 +70,7 @@ def score_covariance(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     References
     ----------
     Dietz, E. J., Killeen, T. J. (1981). A nonparametric multivariate test for monotone trend with
-    pharmaceutical applications. Journal of the American Statistical MapCorrelation 76, 169-174.
+    pharmaceutical applications. Journal of the American Statistical Association 76, 169-174.
     Hirsch, R. M., Slack, J. R. (1984). A nonparametric trend test for seasonal data with serial
     dependence. Water Resources Research 20, 727-732. doi:10.1029/WR020i006p00727
 
