@@ -89,27 +89,23 @@ def _over_time(
 
     own = monthly.pop(target, None)
     by_year = [name for name in yearly if name != target and (own is None or name not in monthly)]
-    maps = {
-        name: relations.correlation_map(yearly[target], yearly[name], alpha=options.alpha)
+    found: dict[str, Result] = {
+        f"with-{name}": relations.correlation_map(yearly[target], yearly[name], alpha=options.alpha)
         for name in (by_year if target in yearly else [])
         if _share_years(yearly[target], yearly[name])
     }
-    found: dict[str, Result] = {f"with-{name}": one for name, one in maps.items()}
     if own is None:
-        return found | ({"panels": relations.correlation_panels(maps)} if maps else {})
+        return found
     months = options.months or _season_months(context.study.growing_season)
     for name, factor in monthly.items():
         try:
-            maps[name] = relations.correlation_map(own, factor, alpha=options.alpha)
+            found[f"with-{name}"] = relations.correlation_map(own, factor, alpha=options.alpha)
             of_months = relations.monthly_maps(own, factor, months, alpha=options.alpha)
         except TimeAxisError:
             # no month in common: the matrix compares what each has by itself
             continue
-        found[f"with-{name}"] = maps[name]
         if of_months is not None:
             found[f"months-{name}"] = of_months
-    if maps:
-        found["panels"] = relations.correlation_panels(maps)
     lags = options.longest_lag and relations.lag_panels(
         own, monthly, longest=options.longest_lag, alpha=options.alpha
     )
