@@ -43,6 +43,8 @@ _LONGEST_STEP = 33.0
 """Slow predictors such as NDVI composites may come this many days apart."""
 _LACKING = 0.01
 """Share of the area that a predictor may lack without a word to the reader."""
+_READ_BYTES = 32 * 2**20
+"""Size of the maps that are read from a product at once."""
 _STEADY = ("precipitation", "temperature")
 """Moving predictors whose error is not one of every cell by itself."""
 
@@ -461,15 +463,20 @@ def _retrieval(
     """Values of the cells on the days of the predictors; impossible ones are missing."""
     low, high = study.term(name).valid_range
     own = _middles(native)
-    found = np.full((days.size, operator.n_coarse), np.nan)
-    for day in np.unique(own[(own >= days[0]) & (own <= days[-1])]):
-        maps = native.isel(time=np.flatnonzero(own == day)).values
+    wanted = np.flatnonzero((own >= days[0]) & (own <= days[-1]))
+    total = np.zeros((days.size, operator.n_coarse))
+    count = np.zeros((days.size, operator.n_coarse), dtype=np.int64)
+    # many maps at once: each reading costs a journey through the task graph
+    at_once = max(1, _READ_BYTES // (8 * native[0].size))
+    for some in np.split(wanted, range(at_once, wanted.size, at_once)):
+        maps = native.isel(time=some).values
         with np.errstate(invalid="ignore"):
             values = operator.take(np.where((maps >= low) & (maps <= high), maps, np.nan))
-        seen = np.isfinite(values).any(axis=0)
-        at = int((day - days[0]).astype(int))
-        found[at, seen] = np.nanmean(values[:, seen], axis=0)
-    if not np.isfinite(found).any():
+        at = (own[some] - days[0]).astype(int)
+        np.add.at(total, at, np.nan_to_num(values, nan=0.0))
+        np.add.at(count, at, np.isfinite(values))
+    found = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    if not count.any():
         raise DataError(
             "there is no observation in the area on any day of the predictors",
             found=f"{days[0]} to {days[-1]}, {operator.n_coarse} cells, all missing",
