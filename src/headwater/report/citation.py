@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["Reference", "number_references"]
 
 # Up to the next space, without the sentence's own punctuation; brackets inside belong to it.
-_DOI = re.compile(r"10\.\d{4,9}/(?:\([^\s()]*\)|[^\s()])*[^\s.,;()\]]")
+_DOI = re.compile(r"10\.\d{4,9}/(?:\([^\s()]*\)|[^\s()])*(?:\([^\s()]*\)|[^\s.,;()\]])")
 # What stands before a DOI: "doi:", "https://doi.org/", brackets.
 _LEAD = re.compile(r"[\s(\[]*(?:https?://)?(?:dx\.)?(?:doi(?:\.org/|:\s*|\s+))?$", re.IGNORECASE)
 
@@ -59,5 +59,7 @@ def _split(citation: str) -> tuple[str, str]:
     if found is None:
         return text, ""
     before = _LEAD.sub("", text[: found.start()]).rstrip(" .,;")
-    after = text[found.end() :].strip(" .,;)]")
-    return f"{before}. {after}".strip(" .") + ".", found.group()
+    after = text[found.end() :].strip(" .,;]")
+    after = after if "(" in after else after.strip(" )")
+    joined = f"{before} {after}" if after.startswith("(") else f"{before}. {after}"
+    return joined.strip(" .") + ".", found.group()

@@ -328,7 +328,12 @@ def _result(options: Any, data: xr.Dataset, side: int, r2: float) -> kinds.Capac
         f"Densest cover at which at most {100 * own.risk:g} % of years leave less than "
         f"{100 * own.reserve:g} % of the root zone's extractable water for ten days; bucket model "
         f"calibrated to soil water (median R² {r2:.2f}).{climate}",
-        ("Laio et al. (2001), doi:10.1016/S0309-1708(01)00005-7",),
+        (
+            "Laio, F., Porporato, A., Ridolfi, L., Rodriguez-Iturbe, I. (2001). Plants in "
+            "water-controlled ecosystems: active role in hydrologic processes and response to "
+            "water stress. II. Probabilistic soil moisture dynamics. Advances in Water Resources "
+            "24, 707-723. doi:10.1016/S0309-1708(01)00005-7",
+        ),
         choices=(
             f"Blocks of {side} × {side} cells; cells of a block share its capacity.",
             "Potential evapotranspiration: "

@@ -172,8 +172,12 @@ def _result(table: pd.DataFrame, r2: float) -> kinds.VegetationForecast:
         "(or of persistence), each year forecast by the others, with a bootstrap over years; "
         f"bucket calibrated to soil water (median R² {r2:.2f}).",
         (
-            "Day (1985), doi:10.1061/(ASCE)0733-9496(1985)111:2(157)",
-            "Hersbach (2000), doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2",
+            "Day, G. N. (1985). Extended streamflow forecasting using NWSRFS. Journal of Water "
+            "Resources Planning and Management 111, 157-170. "
+            "doi:10.1061/(ASCE)0733-9496(1985)111:2(157)",
+            "Hersbach, H. (2000). Decomposition of the continuous ranked probability score for "
+            "ensemble prediction systems. Weather and Forecasting 15, 559-570. "
+            "doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2",
         ),
         cautions=(
             "Soil and regression know the whole record; with few years the skill is uncertain, as "

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cells",
+    "DIMIDIATE",
+    "QUOTED",
     "Roles",
     "cells_of",
     "on_grid",
@@ -28,6 +30,16 @@ __all__ = [
     "weather_of_years",
 ]
 
+DIMIDIATE = (
+    "Gutman, G., Ignatov, A. (1998). The derivation of the green vegetation fraction from "
+    "NOAA/AVHRR data for use in numerical weather prediction models. International Journal of "
+    "Remote Sensing 19, 1533-1543. doi:10.1080/014311698215333"
+)
+QUOTED = (
+    "Lu et al. (2020), quoted by Li, Z., et al. (2024). Hydrology and Earth System Sciences 28, "
+    "719-736. doi:10.5194/hess-28-719-2024"
+)
+"""References of more than one result."""
 NDVI_DAYS, WATER_DAYS = 8, 5
 """Steps to which greenness and soil water are averaged [d]."""
 _CELLS = 16384

@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from headwater.chapters.vegetation.inputs import NDVI_DAYS, WATER_DAYS, typical_step
+from headwater.chapters.vegetation.inputs import (
+    DIMIDIATE,
+    NDVI_DAYS,
+    QUOTED,
+    WATER_DAYS,
+    typical_step,
+)
 from headwater.chapters.vegetation.years import (
     FEWEST_VALUES,
     LAGGED_DAYS,
@@ -49,7 +55,6 @@ _CALENDAR = "Seasons are of calendar years; one that spans New Year is not found
 _WEATHER = "What the weather of the compared years did is part of a grade."
 _CERTAIN = "Heavy and severe are certain only where two seasons by themselves say so."
 _UNEXPLAINED = "What water does not explain may be grazing, rodents, disease, warmth or noise."
-_DIMIDIATE = "Gutman and Ignatov (1998), doi:10.1080/014311698215333"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +118,7 @@ def describe_places(
         found["end-values"] = kinds.EndValueTable(
             ends.table.rename_axis("type").reset_index(),
             f"End values of the dimidiate pixel model: {ends.source}.",
-            (_DIMIDIATE,),
+            (DIMIDIATE,),
             cautions=(_RELATIVE,) if not options.end_values else (),
         )
     found["seasons"] = _seasons(made, options.threshold)
@@ -256,7 +261,7 @@ def _cover(places: list[_Place], ends: EndValues | None) -> kinds.CoverSeries:
         "Cover at steps of eight days"
         + ("" if ends is None else ", from NDVI by the dimidiate pixel model")
         + ", smoothed by Whittaker's method.",
-        () if ends is None else (_DIMIDIATE,),
+        () if ends is None else (DIMIDIATE,),
         choices=(f"λ: {', '.join(strengths)}; gaps of up to 48 days are bridged.",),
     )
 
@@ -311,7 +316,7 @@ def _responses(places: list[_Place], options: VegetationOptions, seed: int) -> d
             "month, chosen by leaving out whole years; "
             "share of the variance of cover about the mean of each month that water explains, "
             "with its 95 % interval (jackknife over years).",
-            ("Lu et al. (2020), as quoted in doi:10.5194/hess-28-719-2024",),
+            (QUOTED,),
             cautions=(_UNEXPLAINED,),
         )
     }

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from headwater.chapters.vegetation.grades import add_land_degradation, grade_map
 from headwater.chapters.vegetation.inputs import (
+    DIMIDIATE,
     NDVI_DAYS,
+    QUOTED,
     WATER_DAYS,
     Cells,
     Roles,
@@ -266,7 +268,7 @@ def _cover_result(peak: xr.Dataset, last: tuple[int, int], choices: tuple[str, .
     return kinds.CoverMap(
         data,
         "Fractional cover by the dimidiate pixel model, mean of the months of the peak.",
-        ("Gutman and Ignatov (1998), doi:10.1080/014311698215333",),
+        (DIMIDIATE,),
         choices=choices,
     )
 
@@ -401,7 +403,7 @@ def _responses(
         "Cover at steps of up to 16 days, less its mean course within each month, against soil "
         "water of the 60 days before: linear, plateau or saturating, one slope or one for each "
         "month, chosen by leaving out whole years.",
-        ("Lu et al. (2020), as quoted in doi:10.5194/hess-28-719-2024",),
+        (QUOTED,),
         cautions=(
             "What water does not explain may be grazing, rodents, disease, warmth or noise.",
         ),

@@ -81,7 +81,10 @@ def _run_length(history: History, plan: Plan, rng: np.random.Generator) -> Resul
         "Each year of the history was compared with a baseline of the others, and the years drawn "
         "with replacement into healthy records of ten seasons, 60 times; low and high: 90 % of "
         "the draws.",
-        ("Künsch (1989), doi:10.1214/aos/1176347265.",),
+        (
+            "Künsch, H. R. (1989). The jackknife and the bootstrap for general stationary "
+            "observations. Annals of Statistics 17, 1217-1241. doi:10.1214/aos/1176347265",
+        ),
     )
 
 

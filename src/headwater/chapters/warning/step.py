@@ -32,9 +32,13 @@ __all__ = ["STEP", "watch_results"]
 
 _FEW_YEARS = 30
 _REFERENCES = (
-    "Page (1954), doi:10.1093/biomet/41.1-2.100 (CUSUM).",
-    "Svoboda et al. (2002), doi:10.1175/1520-0477-83.8.1181 (drought classes).",
-    "Benjamini & Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x (share of false alarms).",
+    "Page, E. S. (1954). Continuous inspection schemes. Biometrika 41, 100-115. "
+    "doi:10.1093/biomet/41.1-2.100 (CUSUM).",
+    "Svoboda, M., et al. (2002). The Drought Monitor. Bulletin of the American Meteorological "
+    "Society 83, 1181-1190. doi:10.1175/1520-0477-83.8.1181 (drought classes).",
+    "Benjamini, Y., Hochberg, Y. (1995). Controlling the false discovery rate. Journal of the "
+    "Royal Statistical Society B 57, 289-300. doi:10.1111/j.2517-6161.1995.tb02031.x (share of "
+    "false alarms).",
 )
 
 
