@@ -50,3 +50,17 @@ def test_classes_of_the_study_file_are_compared_with_a_search():
     assert found.loc[0, "classes_searched"] != "quantile, 3"
     assert found.loc[0, "q_searched"] > found.loc[0, "q_written"] > 0.0
     assert found.loc[0, "p_search"] < 0.05
+
+
+def test_shares_of_sources_by_period_and_altitude_stand_both_ways():
+    place = {"label": ["all", "3000–3500 m", "meadow"], "period": "June", "source": "rain"}
+    rows = pd.DataFrame({"grouping": ["all", "altitude_band", "vegetation"], **place})
+    likely = rows.assign(fraction=[0.7, 0.8, 0.6], low=0.5, high=0.9)
+    usual = rows.assign(fraction=[0.9, 1.0, 0.7])
+    found = {"mixing": TableResult(likely, ""), "mixing-usual": TableResult(usual, "")}
+    section = make_compared({"samples": found})
+    assert section is not None
+    table = section.blocks[1].frame
+    assert list(table["group"]) == ["all", "3000–3500 m"]
+    assert list(table["as published"]) == [0.9, 1.0]
+    assert list(table["as it should be"]) == [0.7, 0.8]

@@ -22,6 +22,11 @@ __all__ = ["make_compared"]
 _PUBLISHED_SIZE = 0.01
 """Level of the tests of cells in published correlation maps."""
 _LEVEL = 0.05
+_WHY_FRACTIONS = (
+    "Shares of the sources. The usual way takes the means of the waters as exact and the soil's "
+    "water as if it had not evaporated, and gives one number; the other gives the range that the "
+    "samples leave (95 %), with evaporation where the study allows for it."
+)
 _READING = (
     "Published studies of this kind test as if neighbouring cells and successive months were "
     "independent, and choose classes by the largest q. Both make findings look surer than they "
@@ -48,15 +53,11 @@ def make_compared(found: Found) -> Section | None:
         *_of_detector(found.get("detector", {})),
         *_of_samples(found.get("samples", {})),
     ]
-    if not rows:
+    shares = _fractions(found.get("samples", {}))
+    if not rows and shares is None:
         return None
-    blocks: list[Any] = [TextBlock(_READING)]
-    table = pd.DataFrame(rows)
-    whys = dict(zip(table["question"], table.pop("why"), strict=True))
-    # a table with the reasons in it is wider than a page
-    words = "As published, and as it should be. Counts: those that pass, of all."
-    blocks.append(TableBlock("compared", table, words))
-    blocks += [TextBlock(f"{question}. {why}") for question, why in whys.items()]
+    blocks: list[Any] = [TextBlock(_READING), *(_rows_block(rows) if rows else ())]
+    blocks += [] if shares is None else [shares, TextBlock(_WHY_FRACTIONS)]
     choices = found.get("detector", {}).get("choices")
     if choices is not None:
         blocks.append(
@@ -68,6 +69,45 @@ def make_compared(found: Found) -> Section | None:
             )
         )
     return Section(name="compared", title="As published, and as it should be", blocks=tuple(blocks))
+
+
+def _rows_block(rows: list[Row]) -> list[Any]:
+    table = pd.DataFrame(rows)
+    whys = dict(zip(table["question"], table.pop("why"), strict=True))
+    # a table with the reasons in it is wider than a page
+    words = "As published, and as it should be. Counts: those that pass, of all."
+    texts = [TextBlock(f"{question}. {why}") for question, why in whys.items()]
+    return [TableBlock("compared", table, words), *texts]
+
+
+def _fractions(results: Mapping[str, Any]) -> TableBlock | None:
+    """Put shares of the sources by period and altitude next to those by means of the waters."""
+    if "mixing" not in results or not {"mixing-usual", "mixing-closed"} & set(results):
+        return None
+    place = ["grouping", "label", "period", "source"]
+    usual = results.get("mixing-usual", results.get("mixing-closed")).data
+    if "fraction" not in usual:
+        return None
+    both = results["mixing"].data.merge(usual[[*place, "fraction"]], on=place, suffixes=("", "_u"))
+    own = both["grouping"].eq("all") | both["grouping"].str.startswith("altitude")
+    both = both[own].reset_index(drop=True)
+    if both.empty:
+        return None
+    table = pd.DataFrame(
+        {
+            "period": both["period"],
+            "group": both["label"],
+            "source": both["source"],
+            "as published": both["fraction_u"],
+            "as it should be": both["fraction"],
+            "low": both["low"],
+            "high": both["high"],
+        }
+    )
+    table.attrs["units"] = dict.fromkeys(("as published", "as it should be", "low", "high"), "1")
+    return TableBlock(
+        "fractions", table, "Shares of the sources by period and altitude, both ways.", digits=2
+    )
 
 
 def _row(question: str, published: str, better: str, why: str, *, factor: str = "") -> Row:

@@ -46,6 +46,10 @@ __all__ = [
 ]
 
 _DRAWS, _KEPT = 12_000, 1000
+_USUAL = (
+    "Fractions by the means of the waters alone, as if nothing had evaporated: the usual way, next "
+    "to the one that allows for it."
+)
 
 
 def mixing_results(
@@ -68,7 +72,8 @@ def mixing_results(
         ``mixing`` (posterior fractions by grouping, label and period), ``mixing-closed`` (closed
         form, or the feasible bounds where there are more sources than tracers + 1),
         ``mixing-differences``, ``identifiability``, ``mixing-draws``, ``mixing-diagram`` (what lies
-        where among two tracers); with evaporation ``mixing-evaporation``, without it ``polygon``.
+        where among two tracers); with evaporation ``mixing-evaporation`` and ``mixing-usual`` (as
+        if there were none), without it ``polygon``.
 
     Raises
     ------
@@ -152,7 +157,7 @@ def _solve_alone(job: MixingJob, part: MixingPart, rng: np.random.Generator) -> 
     if part.model.slope is None:
         answers.append(_attempt(lambda: _closed_form(part)))
     else:
-        answers.append(_evaporation(part, posterior.parameters))
+        answers += [_evaporation(part, posterior.parameters), _attempt(lambda: _usual(part))]
     return answers
 
 
@@ -297,6 +302,17 @@ def _closed_form(part: MixingPart) -> Answer:
         q = part.model.concentration
         closed = mix_closed_form(part.sources, part.mixtures, caps=caps, concentration=q)
     return Answer((Finding("mixing-closed", closed, part.placed(closed.data)),))
+
+
+def _usual(part: MixingPart) -> Answer:
+    """Solve as studies usually do, by the means of the waters as if nothing had evaporated."""
+    from headwater.isotopes.mixing.closed_form import mix_closed_form
+
+    if len(part.sources) > len(part.sources.tracers) + 1:
+        return Answer()
+    found = mix_closed_form(part.sources, part.mixtures, caps=part.model.caps or None)
+    usual = replace(found, method=_USUAL, choices=(), cautions=())
+    return Answer((Finding("mixing-usual", usual, part.placed(usual.data)),))
 
 
 def _judge(part: MixingPart, rng: np.random.Generator, before: pd.DataFrame | None) -> Answer:
