@@ -8,7 +8,8 @@ import pytest
 from headwater.figures import new_figure
 from headwater.report.language import ENGLISH, Translator, translate_figure, translator_of
 from headwater.report.lineage import Lineage
-from headwater.report.page import Front, compose_page
+from headwater.report.page import Chapter, Front, compose_page
+from headwater.report.section import Section
 
 WORDS = Path(__file__).with_name("report_words.txt").read_text(encoding="utf-8").splitlines()
 HOLE = re.compile(r"\{\w+\}")
@@ -23,6 +24,20 @@ def test_nothing_that_the_demo_report_says_lacks_a_translation(chinese):
     for words in WORDS:
         chinese.head(words[7:]) if words.startswith("column|") else chinese(words)
     assert list(chinese.missing) == []
+
+
+def test_no_english_sentence_is_left_in_the_chinese_report(chinese):
+    told = tuple(words for words in WORDS if words.endswith((".", "?")))
+    section = Section("variation", "Variation in time and space", told, methods=told, cautions=told)
+    page = compose_page(
+        Front("Study", told[0], (("Period", "2017-01-01 to 2021-12-31"),)),
+        [Chapter(section, {}, choices=told)],
+        Lineage((("Software", (("Packages", "NumPy 2.1"),)),)),
+        chinese,
+    )
+    shown = re.sub(r"<(style|script|head|pre).*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL)
+    found = re.findall(r"(?:\b[A-Za-z]+[ ,;]+){4,}[A-Za-z]+\b", shown)
+    assert found == []
 
 
 def test_what_stands_in_braces_is_in_both_languages(chinese):

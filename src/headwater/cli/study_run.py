@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from headwater.report.language import Translator
     from headwater.settings import Settings
     from headwater.study import Study
     from headwater.study.provenance import StepRecord
@@ -61,12 +62,14 @@ def run_with_progress(
 ) -> tuple[StepRecord, ...]:
     """Compute a study with bars, say how long it took, and return the record of each step."""
     from headwater.chapters import STEPS
+    from headwater.report.language import translator_of
     from headwater.study import run as run_study
     from headwater.study.engine import wanted_steps
 
+    say = translator_of(study.report.language)
     titles = {step.name: step.title for step in wanted_steps(study, STEPS, until)}
     started = time.perf_counter()
-    with progress_of(titles, quiet=quiet) as progress:
+    with progress_of(titles, quiet=quiet, say=say) as progress:
         records = run_study(
             study,
             STEPS,
@@ -81,7 +84,7 @@ def run_with_progress(
     words = f"{done} step{'' if done == 1 else 's'} computed" + (f", {kept} kept" if kept else "")
     if not quiet:
         place = study.results_url or study.results
-        typer.echo(f"{words} in {time.perf_counter() - started:.1f} s: {place}")
+        typer.echo(say(f"{words} in {time.perf_counter() - started:.1f} s: {place}"))
     return records
 
 
@@ -112,28 +115,33 @@ def write_page(study: Study, **options: Any) -> Path:
 
 def draw_report(study: Study, settings: Settings, *, quiet: bool = False) -> Path:
     """Draw the report, and say where it is."""
+    from headwater.report.language import translator_of
     from headwater.study.publication import publish
 
+    say = translator_of(study.report.language)
     started = time.perf_counter()
     if not quiet:
-        typer.echo("Drawing the report", err=True)
+        typer.echo(say("Drawing the report"), err=True)
     page = write_page(study, dpi=settings.dpi)
     publish(study)
     if not quiet:
-        typer.echo(f"Report in {time.perf_counter() - started:.1f} s: {page}")
+        typer.echo(say(f"Report in {time.perf_counter() - started:.1f} s: {page}"))
     return page
 
 
 @contextmanager
 def progress_of(
-    titles: dict[str, str], *, quiet: bool = False
+    titles: dict[str, str], *, quiet: bool = False, say: Translator | None = None
 ) -> Iterator[Callable[[str, float, str], None]]:
-    """Bars with the time left in a terminal; elsewhere lines, one a minute."""
+    """Bars with the time left in a terminal; elsewhere lines, one a minute; in a language."""
+    from headwater.report.language import ENGLISH
+
+    say = say or ENGLISH
     if quiet:
         yield lambda step, fraction, what: None
         return
     if not sys.stderr.isatty():
-        yield _line_printer()
+        yield _line_printer(say=say)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -146,26 +154,28 @@ def progress_of(
         TextColumn("{task.fields[what]}", style="dim"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _bar_mover(bars, titles)
+        yield _bar_mover(bars, titles, say)
 
 
-def _bar_mover(bars: Bars, titles: dict[str, str]) -> Callable[[str, float, str], None]:
+def _bar_mover(
+    bars: Bars, titles: dict[str, str], say: Translator
+) -> Callable[[str, float, str], None]:
     tasks = {
-        name: bars.add_task(title, total=1.0, start=False, what="")
+        name: bars.add_task(say.word(title), total=1.0, start=False, what="")
         for name, title in titles.items()
     }
 
     def move(step: str, fraction: float, what: str) -> None:
         if not bars.tasks[tasks[step]].started:
             bars.start_task(tasks[step])
-        shown = what if what != titles[step] else ""
+        shown = say.word(what) if what != titles[step] else ""
         bars.update(tasks[step], completed=fraction, what=shown)
 
     return move
 
 
 def _line_printer(
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.monotonic, say: Translator | None = None
 ) -> Callable[[str, float, str], None]:
     """Print when a step starts and ends, and each minute between how far it is."""
     begun: dict[str, float] = {}
@@ -178,7 +188,11 @@ def _line_printer(
         if not first and fraction < 1.0 and now - said[step] < _EVERY:
             return
         said[step] = now
-        typer.echo(f"{step}: {what}{_left(fraction, now - begun[step])}", err=True)
+        left = _left(fraction, now - begun[step])
+        if say is None or say.language == "en":
+            typer.echo(f"{step}: {what}{left}", err=True)
+        else:
+            typer.echo(f"{say.word(step)}：{say.word(what)}{say(left)}", err=True)
 
     return report
 

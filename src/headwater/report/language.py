@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ENGLISH", "Translator", "read_catalogue", "translate_figure", "translator_of"]
 
 _HOLE = re.compile(r"\{(\w+)\}")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SENTENCE = re.compile(r"(?<=[.!?])(?<!et al\.)\s+")
 _UNITS = "mm|km|m|kg|g|d|ha|h|s|p|q|n|r|R|V|F|°C|°E|°N|°W|°S|EPSG|NDVI|CRPS|VSMOW|H|O|year"
 _NO_WORDS = re.compile(
     rf"(?:[^A-Za-z]|(?<![A-Za-z])(?:{_UNITS})(?![A-Za-z]))*|[A-Z]{{1,6}}|[a-e]{{1,5}}|[\w./-]+\.\w{{1,5}}"
@@ -150,7 +150,12 @@ class Translator:
         return None
 
     def _item(self, name: str, text: str, depth: int) -> str | None:
-        """Translate what stands in braces: a word or a sentence, or in ``{list}`` several."""
+        """Translate what stands in braces: a word or a sentence, or in ``{list}`` several.
+
+        What stands in ``{own}`` is a name of the user's own and stays.
+        """
+        if name.startswith("own"):
+            return text
         if name != "list":
             return self._whole(text, depth)
         parts = [part for part in _LIST.split(text) if part]

@@ -59,9 +59,9 @@ class Chapter:
         return _of_all(_once(self.section.cautions, self.cautions))
 
     @property
-    def methods(self) -> str:
-        """What was done, as a paragraph; choices are distinguished."""
-        return " ".join(text for text in _once(self.section.methods) if text not in self.choices)
+    def methods(self) -> tuple[str, ...]:
+        """What was done; choices are distinguished."""
+        return tuple(text for text in _once(self.section.methods) if text not in self.choices)
 
     @property
     def decisions(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def compose_page(
     lineage : Lineage
         Versions, hashes and times.
     translator : Translator
-        Of the language of the page; methods, choices and cautions stay in English.
+        Of the language of the page.
 
     Returns
     -------

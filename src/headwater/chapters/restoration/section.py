@@ -76,7 +76,7 @@ def _headline(results: Mapping[str, Result]) -> Iterator[str]:
     begin = sorted(text for text in plan["latest_beginning"].fillna("") if text)
     if begin:
         urgent = plan[plan["latest_beginning"] == begin[0]].iloc[0]
-        yield f"The first work must begin by {begin[0]}: {urgent['measure']}, {urgent['unit']}."
+        yield f"The first work, at {urgent['unit']}, must begin by {begin[0]}: {urgent['measure']}."
     visits = units.loc[units["unit"].isin(plan.loc[plan["field_visit_first"], "unit"]), "unit"]
     if len(visits):
         yield f"{len(visits)} units need a field visit before work is approved."
