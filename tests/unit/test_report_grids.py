@@ -137,11 +137,12 @@ def test_every_figure_can_be_drawn(found):
     outline = read_area((94.2, 36.1, 95.9, 36.8))
     classes = cells(np.arange(20) % 3, kind="categorical", long_name="Soil class", units="1")
     found |= {"soil_class": MapResult(classes.to_dataset(name="soil_class"), "")}
-    blocks = make_section(found, outline).blocks
-    figures = [block for block in blocks if isinstance(block, FigureBlock)]
+    section = make_section(found, outline)
+    figures = [block for block in section.blocks if isinstance(block, FigureBlock)]
     assert [block.name for block in figures] == ["elevation", "soil_class", "coverage"]
     assert all(len(take_picture(block, Look()).files["svg"]) > 3000 for block in figures)
     assert "3 classes" in figures[1].caption
+    assert any("classes 0, 1, 2 have no name" in text for text in section.cautions)
 
 
 @pytest.mark.parametrize(

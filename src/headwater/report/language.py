@@ -106,7 +106,21 @@ class Translator:
         """
         if self.language == "en":
             return text
-        return self.words.get(text) or self.words.get(text[:1].upper() + text[1:], text)
+        return self.line(text) or text
+
+    def line(self, text: str) -> str | None:
+        """Translate what is known as a whole, and give None for what is not.
+
+        Parameters
+        ----------
+        text : str
+            In English.
+
+        Returns
+        -------
+        str or None
+        """
+        return self._whole(text, _DEPTH)
 
     def head(self, text: str) -> str:
         """Translate the head of a column, where a word may mean another thing than in a sentence.
@@ -282,7 +296,10 @@ def translate_figure(figure: Figure, translator: Translator) -> None:
     for text in figure.findobj(Text):
         words = text.get_text()
         if words.strip():
-            text.set_text(translator(words))
+            # lines that say a thing each stay lines; a broken sentence is translated whole
+            lines = [translator.line(line) for line in words.split("\n")]
+            known = [line for line in lines if line is not None]
+            text.set_text("\n".join(known) if len(known) == len(lines) else translator(words))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             _translate_ticks(axis, translator)

@@ -42,7 +42,8 @@ class VegetationNotes(TableResult):
 class EndValueTable(TableResult):
     """NDVI of bare ground and of full cover: one row for each vegetation type.
 
-    Columns: ``type``, ``bare``, ``full``, ``bare_sd``, ``full_sd`` [1] and ``n``.
+    Columns: ``type``, ``bare``, ``full``, ``bare_sd``, ``full_sd`` [1] and ``n``; in a study that
+    names its types ``name``.
     """
 
 

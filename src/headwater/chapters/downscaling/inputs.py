@@ -475,7 +475,8 @@ def _retrieval(
         at = (own[some] - days[0]).astype(int)
         np.add.at(total, at, np.nan_to_num(values, nan=0.0))
         np.add.at(count, at, np.isfinite(values))
-    found = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    found: NDArray[np.float64] = np.full(total.shape, np.nan)
+    np.divide(total, count, out=found, where=count > 0)
     if not count.any():
         raise DataError(
             "there is no observation in the area on any day of the predictors",

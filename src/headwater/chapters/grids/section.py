@@ -92,7 +92,7 @@ def make_section(results: Mapping[str, Result], outline: Area | None) -> Section
             *_coverage_blocks(coverage, varying, outline),
         ),
         methods=tuple(result.method for result in results.values() if result.method),
-        cautions=tuple(_cautions(inputs, coverage)),
+        cautions=(*_cautions(inputs, coverage), *_unnamed(lasting)),
     )
 
 
@@ -143,6 +143,20 @@ def _extremes(data: xr.DataArray) -> str:
 
 def _codes(data: xr.DataArray) -> NDArray[Any]:
     return np.unique(data.values[np.isfinite(data.values)])
+
+
+def _unnamed(lasting: Mapping[str, xr.DataArray]) -> Iterator[str]:
+    """Note the classes that stand by their numbers."""
+    from headwater.grids.zones import class_names
+
+    for name, data in lasting.items():
+        codes = _codes(data) if data.attrs.get("kind") == "categorical" else []
+        bare = [f"{code:g}" for code in codes if float(code) not in class_names(data)]
+        if bare:
+            yield (
+                f"{data.attrs.get('long_name', _words(name))}: classes {', '.join(bare)} have no "
+                "name and stand by their numbers; name them under classes in the study file."
+            )
 
 
 def _draw(data: xr.DataArray, outline: Area | None) -> Figure:

@@ -209,7 +209,7 @@ def _seasons_and_grades(
     last = ground.recent or (ground.years[max(0, len(ground.years) - 3)], ground.years[-1])
     found: dict[str, Any] = {
         "end-values": kinds.EndValueTable(
-            ground.ends.table.rename_axis("type").reset_index(),
+            _named_types(ground.ends.table, _type_names(context, roles)),
             f"End values of the dimidiate pixel model: {ground.ends.source}.",
         ),
         "cover": _cover_result(peak, last, choices),
@@ -422,6 +422,20 @@ def _for_response(ground: Ground, cover: xr.DataArray) -> xr.DataArray:
     return level_months(mean_steps(dated, RESPONSE_DAYS, stamp="mean").astype(float))
 
 
+def _type_names(context: Context, roles: Roles) -> dict[float, str]:
+    from headwater.grids.zones import class_names
+
+    return class_names(context.variable(roles.types)) if roles.types else {}
+
+
+def _named_types(table: pd.DataFrame, names: Mapping[float, str]) -> pd.DataFrame:
+    """Put the names that the study file gives next to the numbers of types."""
+    found = table.rename_axis("type").reset_index()
+    if names:
+        found.insert(1, "name", [names.get(float(code), f"{code:g}") for code in found["type"]])
+    return found
+
+
 def _curves(
     context: Context, options: VegetationOptions, roles: Roles, ground: Ground, about: Any
 ) -> kinds.ResponseCurves | None:
@@ -433,7 +447,9 @@ def _curves(
         return None
     groups: list[tuple[str, Any, dict[int, str]]] = []
     if ground.types is not None:
-        groups.append(("type", ground.types, {k: f"type {k:g}" for k in ground.ends.table.index}))
+        called = _type_names(context, roles)
+        of = {k: called.get(float(k), f"type {k:g}") for k in ground.ends.table.index}
+        groups.append(("type", ground.types, of))
     labels, names = bands_of(context, roles, options)
     if labels is not None:
         groups.append(("elevation", labels, dict(enumerate(names))))
