@@ -150,7 +150,7 @@ def _unnamed(lasting: Mapping[str, xr.DataArray]) -> Iterator[str]:
     from headwater.grids.zones import class_names
 
     for name, data in lasting.items():
-        codes = _codes(data) if data.attrs.get("kind") == "categorical" else []
+        codes: list[Any] = list(_codes(data)) if data.attrs.get("kind") == "categorical" else []
         bare = [f"{code:g}" for code in codes if float(code) not in class_names(data)]
         if bare:
             yield (
