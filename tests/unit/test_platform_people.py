@@ -137,6 +137,14 @@ def test_pages_of_other_sites_change_nothing_and_sign_nobody_in(closed_house, he
     assert closed_house.post("/api/silences", body, headers=headers).status_code == 403
 
 
+def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(closed_house) -> None:
+    pieces = (b"x" * 100_000 for _ in range(11))  # without a length
+    for body in (b"x" * 1_000_001, pieces):
+        told = closed_house.ask("POST", "/api/session", data=body)
+        assert told.status_code == 413
+        assert told.json()["wrong"] == "the body is too large"
+
+
 def test_a_session_key_that_was_planted_is_worth_nothing(closed_house) -> None:
     closed_house.session.cookies.set("headwater_session", "planted", domain="localhost.local")
     planted = {"Cookie": "headwater_session=planted"}

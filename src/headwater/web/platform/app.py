@@ -82,7 +82,7 @@ def add_platform(app: FastAPI, store: Store, platform: Platform, *, public: str 
     """
     from fastapi.exceptions import RequestValidationError
 
-    from headwater.web.platform.gate import House
+    from headwater.web.platform.gate import House, SmallBodies
     from headwater.web.platform.plans import Plans
     from headwater.web.platform.pulse import Pulse
     from headwater.web.platform.runs import Runs
@@ -106,6 +106,7 @@ def add_platform(app: FastAPI, store: Store, platform: Platform, *, public: str 
     _add_addresses(app, platform)
     app.add_route("/api/openapi.json", _described, methods=["GET"])
     add_site(app, embed=platform.embed)
+    app.add_middleware(SmallBodies)
     app.add_exception_handler(HeadwaterError, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
 

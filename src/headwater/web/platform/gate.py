@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
 
 from headwater.alerts.rules import Rules
+from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.errors import Forbidden, Unauthorised
 from headwater.network.store.protocol import Store
+from headwater.web.body import take_body
+from headwater.web.platform.answers import answer_error
 from headwater.web.platform.oidc import Provider
 from headwater.web.platform.people import NOBODY, People, Person, Session
 from headwater.web.platform.plans import Plans
@@ -26,6 +30,7 @@ __all__ = [
     "Editor",
     "House",
     "Ranger",
+    "SmallBodies",
     "TOKEN",
     "Viewer",
     "house_of",
@@ -37,6 +42,8 @@ __all__ = [
 COOKIE = "headwater_session"
 TOKEN = "x-csrf-token"
 _READING = ("GET", "HEAD")
+_MOST_BODY = 1_000_000
+"""The largest body is an area with its corners [bytes]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +159,43 @@ Viewer = Annotated[Person, Depends(needs("viewer"))]
 Ranger = Annotated[Person, Depends(needs("ranger"))]
 Editor = Annotated[Person, Depends(needs("editor"))]
 Admin = Annotated[Person, Depends(needs("admin"))]
+
+
+class SmallBodies:
+    """Refuses large bodies of the platform's addresses before anything reads them whole.
+
+    Parameters
+    ----------
+    app : callable
+        ASGI application.
+    """
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection; tables of samples have a limit of their own."""
+        path = str(scope.get("path", ""))
+        if scope["type"] != "http" or not path.startswith("/api/") or path.endswith("/samples"):
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            body = await take_body(request, _MOST_BODY, several="smaller ones")
+        except HeadwaterError as error:
+            answer = answer_error(request, error)
+            answer.headers["Connection"] = "close"
+            await answer(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
+        sent = False
+
+        async def again() -> Any:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, again, send)
