@@ -13,7 +13,10 @@ __all__ = ["Fitted", "fit_cells", "to_scale", "to_values"]
 
 Floats = NDArray[np.float64]
 
-_STEP = 0.02
+Whole = NDArray[np.int64]
+Misfit = Callable[[Floats], Floats]
+
+_STEP, _SMALL, _HELD = 0.02, 1e-3, 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,21 +42,21 @@ class Fitted:
 
 
 def fit_cells(
-    misfit: Callable[[Floats], Floats], start: Floats, prior_sd: Floats, iterations: int
+    misfit_of: Callable[[Whole], Misfit], start: Floats, prior_sd: Floats, iterations: int
 ) -> Fitted:
     """Fit the parameters of every cell.
 
     Parameters
     ----------
-    misfit : callable
-        From parameters (parameters, cells) to observed less modelled values (times, cells), NaN
-        where nothing was observed.
+    misfit_of : callable
+        Gives for some cells a function from parameters (parameters, cells) to observed less
+        modelled values (times, cells), NaN where nothing was observed.
     start : ndarray, shape (parameters, cells)
         Where the fit begins, and the middle of the normal prior.
     prior_sd : ndarray, shape (parameters,)
-        Its standard deviations.
+        Its standard deviations; a parameter with one of 0.01 or less stays where it begins.
     iterations : int
-        Steps.
+        Steps at most; a cell whose step is below 0.001 has found its values.
 
     Returns
     -------
@@ -65,34 +68,59 @@ def fit_cells(
     against the prior and in the covariance.
     """
     inverse = prior_sd[:, None] ** -2.0
-    at, damping = start.copy(), np.full(start.shape[1], 1e-2)
-    errors = misfit(at)
+    free = np.flatnonzero(prior_sd > _HELD)
+    count = start.shape[1]
+    at, damping = start.copy(), np.full(count, 1e-2)
+    errors = misfit_of(np.arange(count))(at)
     n = np.isfinite(errors).sum(axis=0)
-    variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
-
-    def cost(left: Floats, tried: Floats, weight: Floats) -> Floats:
-        away = ((tried - start) ** 2 * inverse).sum(axis=0)
-        return np.asarray(np.nansum(left**2, axis=0) * weight + away)
-
+    variance = _mean_square(errors, n)
+    slopes = np.zeros((len(at), *errors.shape))
+    open_now, moved = np.ones(count, bool), np.ones(count, bool)
     for _ in range(iterations):
+        own = np.flatnonzero(open_now)
+        if not own.size:
+            break
+        _renew(slopes, misfit_of, at, errors, np.flatnonzero(open_now & moved), free)
         # days resemble each other: they weigh what they are worth, or the prior would not count
-        weight = _worth(errors, n) / (np.maximum(n, 1) * variance)
-        slopes = _slopes(misfit, at, errors)
-        gradient = np.nansum(slopes * errors, axis=1) * weight - (at - start) * inverse
-        normal = _normal(slopes, weight, inverse)
-        lifted = normal * (1.0 + damping[:, None, None] * np.eye(len(at)))
-        step = np.linalg.solve(lifted, gradient.T[..., None])[..., 0].T
-        tried = np.clip(at + np.clip(step, -1.5, 1.5), -6.0, 6.0)
-        other = misfit(tried)
-        better = cost(other, tried, weight) < cost(errors, at, weight)
-        at, errors = np.where(better, tried, at), np.where(better, other, errors)
-        damping = np.clip(np.where(better, damping / 5.0, damping * 8.0), 1e-6, 1e6)
-        variance = np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
+        left = errors[:, own]
+        weight = _worth(left, n[own]) / (np.maximum(n[own], 1) * variance[own])
+        mine = slopes if own.size == count else slopes[:, :, own]
+        away = at[:, own] - start[:, own]
+        step = _step(mine, left, weight, away, inverse, damping[own])
+        tried = np.clip(at[:, own] + np.clip(step, -1.5, 1.5), -6.0, 6.0)
+        other = misfit_of(own)(tried)
+        before = _cost(left, away, inverse, weight)
+        better = _cost(other, tried - start[:, own], inverse, weight) < before
+        taken = own[better]
+        at[:, taken], errors[:, taken] = tried[:, better], other[:, better]
+        moved[own] = better
+        open_now[own] = (np.abs(step).max(axis=0) >= _SMALL) | (damping[own] > 1e-2)
+        damping[own] = np.clip(np.where(better, damping[own] / 5.0, damping[own] * 8.0), 1e-6, 1e6)
+        variance = _mean_square(errors, n)
+    _renew(slopes, misfit_of, at, errors, np.flatnonzero(moved), free)
     worth = _worth(errors, n)
     inflated = worth / (variance * np.maximum(n, 1))
-    covariance: Any = np.linalg.inv(_normal(_slopes(misfit, at, errors), inflated, inverse))
+    covariance: Any = np.linalg.inv(_normal(slopes, inflated, inverse))
     spread = np.asarray(np.moveaxis(covariance, 0, -1), dtype=np.float64)
     return Fitted(at, spread, variance, worth)
+
+
+def _mean_square(errors: Floats, n: Whole) -> Floats:
+    return np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
+
+
+def _cost(left: Floats, away: Floats, inverse: Floats, weight: Floats) -> Floats:
+    return np.asarray(np.nansum(left**2, axis=0) * weight + (away**2 * inverse).sum(axis=0))
+
+
+def _step(
+    slopes: Floats, left: Floats, weight: Floats, away: Floats, inverse: Floats, damping: Floats
+) -> Floats:
+    """Solve for the damped step of some cells."""
+    gradient = np.nansum(slopes * left, axis=1) * weight - away * inverse
+    normal = _normal(slopes, weight, inverse)
+    lifted = normal * (1.0 + damping[:, None, None] * np.eye(len(slopes)))
+    return np.asarray(np.linalg.solve(lifted, gradient.T[..., None])[..., 0].T)
 
 
 def to_scale(values: Floats, low: float, high: float, *, logs: bool = False) -> Floats:
@@ -123,15 +151,22 @@ def to_values(at: Floats, low: float, high: float, *, logs: bool = False) -> Flo
     return np.asarray(low + share * (high - low))
 
 
-def _slopes(misfit: Callable[[Floats], Floats], at: Floats, errors: Floats) -> Floats:
-    """Differentiate the model by each parameter, shape (parameters, times, cells)."""
-    found = np.empty((len(at), *errors.shape))
-    for k in range(len(at)):
-        moved = at.copy()
+def _renew(
+    slopes: Floats,
+    misfit_of: Callable[[Whole], Misfit],
+    at: Floats,
+    errors: Floats,
+    cells: Whole,
+    free: Whole,
+) -> None:
+    """Differentiate the model of some cells by each free parameter, (parameters, times, cells)."""
+    if not cells.size:
+        return
+    misfit = misfit_of(cells)
+    for k in free:
+        moved = at[:, cells]
         moved[k] += _STEP
-        np.subtract(errors, misfit(moved), out=found[k])
-        found[k] /= _STEP
-    return found
+        slopes[k][:, cells] = (errors[:, cells] - misfit(moved)) / _STEP
 
 
 def _normal(slopes: Floats, weight: Floats, inverse: Floats) -> Floats:

@@ -202,9 +202,7 @@ def _fit_block(
         return misfit
 
     given = np.min(soil.runoff_power) < kernels.NO_RUNOFF
-    fitted = fit_cells(
-        misfit_of(np.arange(cells)), prior, _PRIOR_SD if given else _NO_RUNOFF_SD, iterations
-    )
+    fitted = fit_cells(misfit_of, prior, _PRIOR_SD if given else _NO_RUNOFF_SD, iterations)
     known = np.isfinite(used)
     n = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, used, 0.0).sum(axis=0) / n
@@ -213,7 +211,7 @@ def _fit_block(
     if poor.size and not given:
         again = np.repeat(np.median(fitted.at, axis=1, keepdims=True), poor.size, axis=1)
         again[_RUNOFF] = to_scale(np.array(_RUNOFF_START), *BOUNDS["runoff_power"], logs=True)
-        second = fit_cells(misfit_of(poor), again, _PRIOR_SD, iterations)
+        second = fit_cells(lambda own: misfit_of(poor[own]), again, _PRIOR_SD, iterations)
         fitted = _better(fitted, second, poor, spread)
     return fitted.at, fitted.spread, fitted.square, spread, fitted.worth
 

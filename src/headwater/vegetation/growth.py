@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -252,10 +252,11 @@ def fit_growth(
     drives = [_days(np.asarray(part, dtype=np.float64), seen.shape) for part in (water, gate)]
     eaten = _days(np.asarray(grazing, dtype=np.float64), seen.shape)
 
-    def misfit(at: Floats) -> Floats:
-        return used - grow_cover(drives[0], drives[1], _values(at), grazing=eaten)
+    def misfit_of(own: NDArray[np.int64]) -> Callable[[Floats], Floats]:
+        wet, warm, grazed = drives[0][:, own], drives[1][:, own], eaten[:, own]
+        return lambda at: used[:, own] - grow_cover(wet, warm, _values(at), grazing=grazed)
 
-    fitted = fit_cells(misfit, _begin(used), _PRIOR_SD, iterations)
+    fitted = fit_cells(misfit_of, _begin(used), _PRIOR_SD, iterations)
     at = np.where(enough, fitted.at, np.nan)
     width = float(ndtri(0.5 + level / 2.0)) * np.sqrt(np.einsum("iic->ic", fitted.spread))
     mean = np.nansum(used, axis=0) / np.maximum(n, 1)
