@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Fitted", "fit_cells", "to_scale", "to_values"]
@@ -100,13 +101,15 @@ def fit_cells(
     _renew(slopes, misfit_of, at, errors, np.flatnonzero(moved), free)
     worth = _worth(errors, n)
     inflated = worth / (variance * np.maximum(n, 1))
-    covariance: Any = np.linalg.inv(_normal(slopes, inflated, inverse))
+    products, _ = _products(slopes, np.nan_to_num(errors))
+    normal = products * inflated[:, None, None] + np.eye(len(at)) * inverse[:, 0]
+    covariance: Any = np.linalg.inv(normal)
     spread = np.asarray(np.moveaxis(covariance, 0, -1), dtype=np.float64)
     return Fitted(at, spread, variance, worth)
 
 
 def _mean_square(errors: Floats, n: Whole) -> Floats:
-    return np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8)
+    return np.asarray(np.maximum(np.nansum(errors**2, axis=0) / np.maximum(n, 1), 1e-8))
 
 
 def _cost(left: Floats, away: Floats, inverse: Floats, weight: Floats) -> Floats:
@@ -117,8 +120,9 @@ def _step(
     slopes: Floats, left: Floats, weight: Floats, away: Floats, inverse: Floats, damping: Floats
 ) -> Floats:
     """Solve for the damped step of some cells."""
-    gradient = np.nansum(slopes * left, axis=1) * weight - away * inverse
-    normal = _normal(slopes, weight, inverse)
+    products, toward = _products(slopes, np.nan_to_num(left))
+    gradient = toward * weight - away * inverse
+    normal = products * weight[:, None, None] + np.eye(len(slopes)) * inverse[:, 0]
     lifted = normal * (1.0 + damping[:, None, None] * np.eye(len(slopes)))
     return np.asarray(np.linalg.solve(lifted, gradient.T[..., None])[..., 0].T)
 
@@ -166,18 +170,31 @@ def _renew(
     for k in free:
         moved = at[:, cells]
         moved[k] += _STEP
-        slopes[k][:, cells] = (errors[:, cells] - misfit(moved)) / _STEP
+        # what was not observed says nothing
+        slopes[k][:, cells] = np.nan_to_num((errors[:, cells] - misfit(moved)) / _STEP)
 
 
-def _normal(slopes: Floats, weight: Floats, inverse: Floats) -> Floats:
-    """Sum products of slopes and add the prior, shape (cells, parameters, parameters)."""
-    count = len(slopes)
-    found = np.empty((slopes.shape[2], count, count))
-    known = np.nan_to_num(slopes)
-    for i in range(count):
-        for j in range(i, count):
-            found[:, i, j] = found[:, j, i] = np.einsum("tc,tc->c", known[i], known[j]) * weight
-    return found + np.eye(count) * inverse[:, 0]
+@njit(cache=True, nogil=True)
+def _products(slopes: Any, left: Any) -> Any:
+    """Sum products of slopes, (cells, parameters, parameters), and with what is left, over time.
+
+    A day of all cells at a time, so that what is summed stays in the cache.
+    """
+    count, times, cells = slopes.shape
+    sums, toward = np.zeros((count, count, cells)), np.zeros((count, cells))
+    for t in range(times):
+        for i in range(count):
+            for c in range(cells):
+                toward[i, c] += slopes[i, t, c] * left[t, c]
+            for j in range(i, count):
+                for c in range(cells):
+                    sums[i, j, c] += slopes[i, t, c] * slopes[j, t, c]
+    found = np.empty((cells, count, count))
+    for c in range(cells):
+        for i in range(count):
+            for j in range(i, count):
+                found[c, i, j] = found[c, j, i] = sums[i, j, c]
+    return found, toward
 
 
 def _worth(errors: Floats, n: NDArray[np.int64]) -> Floats:

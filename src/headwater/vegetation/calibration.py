@@ -174,7 +174,8 @@ def _columns(part: ArrayLike, cells: slice | NDArray[np.int64], shape: tuple[int
     values = np.asarray(part)
     if values.ndim == 1:
         return values
-    return values.reshape(len(values), -1)[:, cells]
+    # in rows, once: the kernel would copy them at each call
+    return np.ascontiguousarray(values.reshape(len(values), -1)[:, cells])
 
 
 def _part_of(soil: Soil, cells: slice | NDArray[np.int64], shape: tuple[int, ...]) -> Soil:
@@ -193,11 +194,11 @@ def _fit_block(
 
     def misfit_of(own: NDArray[np.int64]) -> Any:
         block = Weather(*(_columns(part, own, (cells,)) for part in weather))
-        part = _part_of(soil, own, (cells,))
+        part, own_used = _part_of(soil, own, (cells,)), np.ascontiguousarray(used[:, own])
 
         def misfit(values: Floats) -> Floats:
             tried = _soil_of(part, values, (own.size,))
-            return used[:, own] - water_balance(block, tried, loss=loss).series["liquid"]
+            return own_used - water_balance(block, tried, loss=loss).series["liquid"]
 
         return misfit
 
