@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 from benchmarks._pages import write_section
 from benchmarks.rates_warning import PAGE
+from headwater.warning.memory import autoregressive
 
 from headwater.warning import calibrate_thresholds
 from headwater.warning.charts import Detector, Tolerance
 from headwater.warning.evaluation import detector_alarms
-from headwater.warning.memory import autoregressive
 
 BEGIN, END = "## Slow trends", "<!-- end of slow trends -->"
 SPLIT, PLACES, SEED = np.datetime64("2018-01-01"), 2000, 6
