@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from benchmarks._pages import write_section
 from benchmarks.rates_warning import PAGE
-from headwater.warning.memory import autoregressive
 
 from headwater.warning import calibrate_thresholds
+from headwater.warning.baseline import autoregressive
 from headwater.warning.charts import Detector, Tolerance
 from headwater.warning.evaluation import detector_alarms
 
