@@ -27,7 +27,7 @@ from headwater.downscaling.support_operator import Support, support
 from headwater.downscaling.systematic import SystematicError
 from headwater.downscaling.training import Recipe, fit_downscaling
 from headwater.downscaling.twins import TwinOptions, twin_experiment
-from headwater.grids.products.ease2 import ease2_grid
+from headwater.grids.products.smap import ease2_grid
 from headwater.virtual import make_headwater
 from headwater.virtual.satellite import SatelliteView, observe_from_space
 

@@ -24,8 +24,8 @@ from headwater.downscaling.predictors import Predictors, build_predictors
 from headwater.downscaling.residual import fit_residual
 from headwater.downscaling.support_operator import Support, support
 from headwater.downscaling.training import DownscalingModel, Recipe, fit_downscaling
-from headwater.downscaling.wavelet_coupling import Coupling
-from headwater.grids.products.ease2 import ease2_grid
+from headwater.downscaling.wavelets import Coupling
+from headwater.grids.products.smap import ease2_grid
 from headwater.virtual import make_headwater
 from headwater.virtual.satellite import SatelliteView, observe_from_space
 

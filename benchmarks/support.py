@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from headwater.downscaling.support_operator import Support, support
-from headwater.grids.products.ease2 import ease2_grid
+from headwater.grids.products.smap import ease2_grid
 
 FINE = GeoBox((72, 166), Affine(0.05, 0, 94.87, 0, -0.05, 40.03), "EPSG:4326")
 COARSE = ease2_grid(36, (94.87, 36.43, 103.17, 40.03))

@@ -27,7 +27,7 @@ def make_coarse(data: Path, *, seed: int = 1, cell_km: int = 36) -> None:
     from headwater.downscaling.support_operator import support
     from headwater.grids import write_netcdf
     from headwater.grids.geometry import grid_coords
-    from headwater.grids.products.ease2 import ease2_grid
+    from headwater.grids.products.smap import ease2_grid
 
     with xr.open_dataset(data / "truth.nc", decode_coords="all") as truth:
         fine = truth["soil_moisture"].load()

@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 
 from headwater.figures import new_figure
-from headwater.report.look import Look
 from headwater.report.page import Chapter, Front
-from headwater.report.picture import take_picture
+from headwater.report.picture import Look, take_picture
 from headwater.report.section import FigureBlock, Section, TableBlock
 from headwater.report.write import write_chapters
 

@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from headwater.downscaling.support_operator import Support, support
 from headwater.grids import cell_area
-from headwater.grids.products.ease2 import ease2_grid
+from headwater.grids.products.smap import ease2_grid
 
 SINUSOIDAL = "+proj=sinu +R=6371007.181 +units=m +type=crs"
 seeds = st.integers(0, 2**16)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from headwater.glossary import term
 from headwater.grids import align, clip, read_area, study_grid
-from headwater.grids.clipping import inside
+from headwater.grids.area import inside
 from headwater.grids.geometry import geobox_of, grid_coords
 from headwater.grids.open import _on_grid
 

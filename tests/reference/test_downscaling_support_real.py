@@ -17,7 +17,7 @@ from headwater.downscaling.support_operator import aggregate_cube, support
 from headwater.grids import cell_area, read_area
 from headwater.grids.geometry import geobox_of
 from headwater.grids.products import read_product
-from headwater.grids.products.ease2 import ease2_grid
+from headwater.grids.products.smap import ease2_grid
 
 DATA = Path(__file__).parents[1] / "data" / "real"
 

@@ -7,14 +7,14 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
-from headwater.downscaling.area_to_point import (
+from headwater.downscaling.baselines import bilinear_weights
+from headwater.downscaling.covariance import (
     cell_correlation,
     cell_variance,
+    estimate_covariance,
     point_to_area,
     thin_rows,
 )
-from headwater.downscaling.bilinear import bilinear_weights
-from headwater.downscaling.covariance import estimate_covariance
 from headwater.downscaling.wavelets import fill_in_time
 from headwater.errors import DataError
 

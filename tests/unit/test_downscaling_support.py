@@ -12,7 +12,7 @@ from pyproj import Transformer
 from headwater.downscaling.support_operator import Support, aggregate_cube, support
 from headwater.errors import DataError, GridError
 from headwater.grids.geometry import grid_coords
-from headwater.grids.products.ease2 import ease2_grid
+from headwater.grids.products.smap import ease2_grid
 
 FINE = GeoBox((24, 40), Affine(0.05, 0, 99.0, 0, -0.05, 39.0), "EPSG:4326")
 BOX = (99.0, 37.8, 101.0, 39.0)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from headwater.downscaling.predictors import Predictors, build_predictors
 from headwater.downscaling.support_operator import Support, support
 from headwater.downscaling.training import Recipe, fit_downscaling
-from headwater.downscaling.wavelet_coupling import Coupling
+from headwater.downscaling.wavelets import Coupling
 from headwater.errors import DataError, GridError, TimeAxisError
 
 DAYS = np.arange("2020-01-01", "2020-06-29", dtype="datetime64[D]")

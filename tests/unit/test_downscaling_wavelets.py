@@ -6,8 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.downscaling.predictors import build_predictors
-from headwater.downscaling.wavelet_coupling import Coupling, fill_predictors
-from headwater.downscaling.wavelets import fill_in_time, low_pass, split_in_bands
+from headwater.downscaling.wavelets import (
+    Coupling,
+    fill_in_time,
+    fill_predictors,
+    low_pass,
+    split_in_bands,
+)
 from headwater.errors import DataError
 
 DAYS = np.arange(128.0)

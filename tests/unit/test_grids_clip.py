@@ -7,8 +7,7 @@ import xarray as xr
 
 from headwater.errors import GridError
 from headwater.grids import clip, read_area, study_grid
-from headwater.grids.area import Area
-from headwater.grids.clipping import inside
+from headwater.grids.area import Area, inside
 from headwater.grids.geometry import crs_of, geobox_of, grid_coords
 
 

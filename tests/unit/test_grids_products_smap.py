@@ -13,8 +13,7 @@ from headwater.errors import GridError, InputError, StudyError, TimeAxisError
 from headwater.grids import read_area
 from headwater.grids.geometry import geobox_of, grid_coords
 from headwater.grids.products import quality_counts, read_product
-from headwater.grids.products.ease2 import ease2_grid
-from headwater.grids.products.smap import read_smap
+from headwater.grids.products.smap import ease2_grid, read_smap
 
 SHAPE = (406, 964)
 ROW, COLUMN = 74, 747  # a corner in the Qilian mountains

@@ -10,9 +10,9 @@ from headwater.errors import GridError, InputError, StudyError
 from headwater.grids import read_area
 from headwater.grids.products import quality_counts, read_product
 from headwater.grids.products.catalogue import PRODUCTS
-from headwater.grids.products.ease2 import ease2_grid
 from headwater.grids.products.esacci import read_esa_cci
 from headwater.grids.products.gldas import read_gldas
+from headwater.grids.products.smap import ease2_grid
 
 
 def coordinates(rows: int, columns: int) -> dict[str, tuple]:

@@ -14,9 +14,8 @@ from headwater.glossary import term
 from headwater.grids import open_grid
 from headwater.grids._time_axis import date_in
 from headwater.grids.plausibility import overview
-from headwater.grids.stamps import gap_doubt, stamp_doubt
 from headwater.grids.steps import time_steps
-from headwater.grids.times import in_period
+from headwater.grids.times import gap_doubt, in_period, stamp_doubt
 from headwater.variation import aggregate
 
 THETA, RAIN = term("soil_moisture"), term("precipitation")

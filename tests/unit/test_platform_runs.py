@@ -9,11 +9,11 @@ import pytest
 from headwater.errors import DataError, InputError
 from headwater.network import open_store
 from headwater.network.sensorthings.errors import WrongRequest
-from headwater.web.platform.drawn_units import add_unit
+from headwater.web.platform.api_runs import _pointed, replace_samples
 from headwater.web.platform.grid import Grid
+from headwater.web.platform.plans import add_unit
 from headwater.web.platform.relief import relief_of, shade
 from headwater.web.platform.runs import Progress, _after, study_file_of
-from headwater.web.platform.sample_upload import _pointed, replace_samples
 from headwater.web.platform.studies import Shelf, find_results
 
 from .platform_house import Browser, platform_over, running, write_results

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headwater.report.citation import number_references
+from headwater.report.page import number_references
 
 DOI = "10.1080/01621459.1968.10480934"
 

@@ -7,9 +7,7 @@ from matplotlib.image import imread
 
 from headwater.errors import StudyError
 from headwater.figures import known_font, new_figure
-from headwater.report.drawn import INDEX, index_of, kept_pictures, key_of
-from headwater.report.look import Look
-from headwater.report.picture import take_picture
+from headwater.report.picture import INDEX, Look, index_of, kept_pictures, key_of, take_picture
 from headwater.report.section import FigureBlock
 
 

@@ -14,9 +14,8 @@ from odc.geo.geobox import GeoBox
 from headwater.chapters.grids.section import make_section
 from headwater.grids import read_area
 from headwater.grids.geometry import grid_coords
-from headwater.report.front import front_of
-from headwater.report.look import Look
-from headwater.report.picture import take_picture
+from headwater.report.page import front_of
+from headwater.report.picture import Look, take_picture
 from headwater.report.section import FigureBlock, TableBlock, TextBlock
 from headwater.results import MapResult, Result, TableResult
 from headwater.study import parse_study

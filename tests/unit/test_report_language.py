@@ -7,8 +7,7 @@ import pytest
 
 from headwater.figures import new_figure
 from headwater.report.language import ENGLISH, Translator, translate_figure, translator_of
-from headwater.report.lineage import Lineage
-from headwater.report.page import Chapter, Front, compose_page
+from headwater.report.page import Chapter, Front, Lineage, compose_page
 from headwater.report.section import Section
 
 WORDS = Path(__file__).with_name("report_words.txt").read_text(encoding="utf-8").splitlines()

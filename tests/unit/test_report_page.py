@@ -19,10 +19,15 @@ from odc.geo.geobox import GeoBox
 from headwater.figures import new_figure
 from headwater.grids.geometry import grid_coords
 from headwater.grids.plots import map_figure
-from headwater.report.lineage import Lineage, read_lineage
-from headwater.report.look import Look
-from headwater.report.page import Chapter, Front, _hold_together, compose_page
-from headwater.report.picture import take_picture
+from headwater.report.page import (
+    Chapter,
+    Front,
+    Lineage,
+    _hold_together,
+    compose_page,
+    read_lineage,
+)
+from headwater.report.picture import Look, take_picture
 from headwater.report.section import FigureBlock, Section, TableBlock, TextBlock
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from headwater.grids.write import write_zarr_beside
-from headwater.study.bundles import bundled
+from headwater.study.cluster import bundled
 
 
 def read_of(counts: Counter[tuple[int, ...]]) -> xr.DataArray:

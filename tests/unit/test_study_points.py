@@ -10,7 +10,7 @@ from headwater.chapters import STEPS
 from headwater.errors import DataError, HeadwaterError, InputError
 from headwater.glossary import term
 from headwater.grids import read_area, study_grid
-from headwater.grids.clipping import cell_shares
+from headwater.grids.area import cell_shares
 from headwater.study import read_study, run
 from headwater.study.checks import survey
 from headwater.study.points import is_point_table, open_points

@@ -10,7 +10,7 @@ import shapely
 import xarray as xr
 
 from headwater.chapters import SECTIONS, STEPS
-from headwater.chapters.restoration.evidence import grade_of_shares
+from headwater.chapters.restoration.places import grade_of_shares
 from headwater.errors import HeadwaterError, ProblemsError
 from headwater.restoration import change_plan, load_plan, season_windows
 from headwater.study import check, load_result, read_study, run

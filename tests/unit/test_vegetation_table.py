@@ -10,10 +10,10 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
+from headwater.chapters.vegetation.inputs import greenest_months
 from headwater.chapters.vegetation.options import VegetationOptions
 from headwater.chapters.vegetation.places import describe_places
 from headwater.chapters.vegetation.table import read_greenness
-from headwater.chapters.vegetation.years import greenest_months
 from headwater.cli import app
 from headwater.errors import DataError, HeadwaterError, InputError, TimeAxisError
 from headwater.results import Result

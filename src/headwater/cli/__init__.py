@@ -11,14 +11,12 @@ import typer
 
 from headwater.cli import (
     alerts,
-    audit_tables,
     demo_platform,
     detect,
     doctor,
     downscale,
     early_warning,
     fetch,
-    hindcast,
     keys,
     network,
     people,
@@ -287,7 +285,7 @@ app.command("twin", rich_help_panel=_STUDY)(downscale.run_twin)
 app.command("validate", rich_help_panel=_TABLE)(validate.run_validate)
 app.command("detect", rich_help_panel=_TABLE)(detect.run_detect)
 app.command("vegetation", rich_help_panel=_TABLE)(vegetation.run_vegetation)
-app.command("hindcast", rich_help_panel=_STUDY)(hindcast.run_hindcast)
+app.command("hindcast", rich_help_panel=_STUDY)(early_warning.run_hindcast)
 app.command("watch", rich_help_panel=_STUDY)(early_warning.run_watch)
 app.add_typer(samples.app, name="samples", rich_help_panel=_TABLE)
 app.add_typer(network.app, name="network", rich_help_panel=_NETWORK)
@@ -298,7 +296,7 @@ app.add_typer(keys.app, name="keys", rich_help_panel=_NETWORK)
 app.add_typer(people.app, name="people", rich_help_panel=_NETWORK)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=_NETWORK)
 app.add_typer(plan.app, name="plan", rich_help_panel=_STUDY)
-app.command("audit", rich_help_panel=_TABLE)(audit_tables.audit)
+app.command("audit", rich_help_panel=_TABLE)(samples.audit)
 app.command("doctor", rich_help_panel=_HERE)(doctor.run_doctor)
 
 

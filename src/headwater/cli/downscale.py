@@ -92,8 +92,8 @@ def run_twin(
 ) -> None:
     """State what skill to expect of a downscaling before a map is made."""
     with report_errors() as place:
+        from headwater.chapters.downscaling.check import expected_skill
         from headwater.chapters.downscaling.results import twin_results
-        from headwater.chapters.downscaling.twin import expected_skill
         from headwater.results import fingerprint
 
         study = _asked(file)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from headwater.errors import GridError
-from headwater.grids._crs import same_crs
+from headwater.grids._axes import same_crs
 from headwater.grids._weights import _interval, reach
 from headwater.grids.geometry import _authalic, _crs, _eccentricity, _ellipsoid, _unit_factor
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.downscaling.area_to_point import point_to_area
-from headwater.downscaling.bilinear import bilinear_weights
-from headwater.downscaling.covariance import ResidualCovariance, estimate_covariance
+from headwater.downscaling.baselines import bilinear_weights
+from headwater.downscaling.covariance import ResidualCovariance, estimate_covariance, point_to_area
 from headwater.downscaling.kronecker import remember, solve_weights
 from headwater.downscaling.residual_variance import Rows, posterior_variance
 from headwater.downscaling.state_space import stretch_length

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.downscaling.area_to_point import thin_rows
-from headwater.downscaling.bilinear import bilinear_weights
-from headwater.downscaling.low_rank import Directions, leading_directions
-from headwater.downscaling.state_space import smooth
+from headwater.downscaling.baselines import bilinear_weights
+from headwater.downscaling.covariance import thin_rows
+from headwater.downscaling.state_space import Directions, leading_directions, smooth
 
 if TYPE_CHECKING:
     from headwater.downscaling.covariance import Component

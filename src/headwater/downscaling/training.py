@@ -21,7 +21,7 @@ from headwater.downscaling.folds import (
 from headwater.downscaling.learners import MeanOfLearners, fit_learners, pinned
 from headwater.downscaling.noise import excess_noise
 from headwater.downscaling.predictors import Predictors, check_grid, coarse_predictors
-from headwater.downscaling.wavelet_coupling import (
+from headwater.downscaling.wavelets import (
     Coupling,
     coarse_noise,
     coarse_views,

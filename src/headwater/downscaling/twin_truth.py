@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headwater.downscaling.area_to_point import cell_variance
+from headwater.downscaling.covariance import cell_variance
 from headwater.downscaling.learners import pinned
 from headwater.downscaling.predictors import coarse_predictors
 from headwater.downscaling.systematic import SystematicError
-from headwater.downscaling.wavelet_coupling import Coupling, fill_predictors
+from headwater.downscaling.wavelets import Coupling, fill_predictors
 
 if TYPE_CHECKING:
     from headwater.downscaling.covariance import ResidualCovariance

@@ -1,6 +1,5 @@
 from .alignment import align, study_grid
-from .area import read_area
-from .clipping import clip
+from .area import clip, read_area
 from .geometry import cell_area
 from .kriging_maps import krige_grid, krige_stations
 from .open import open_grid

@@ -9,8 +9,7 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import GridError
-from headwater.grids._axes import axis_of, mesh_of, tidy_axis
-from headwater.grids._crs import crs_in, known_crs
+from headwater.grids._axes import axis_of, crs_in, known_crs, mesh_of, tidy_axis
 from headwater.grids._weights import Weights, apply
 from headwater.grids.geometry import _authalic, grid_coords
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import DataError
-from headwater.grids._places import along, between
-from headwater.grids.variogram import Variogram
+from headwater.grids.variogram import Variogram, along, between
 
 __all__: list[str] = []
 

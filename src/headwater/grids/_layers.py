@@ -15,15 +15,16 @@ from headwater.errors import GridError, InputError, TimeAxisError, nearest
 from headwater.grids._axes import (
     NORTH,
     axis_of,
+    crs_in,
     exchanged,
     find_axes,
     is_map,
     is_time_name,
+    known_crs,
     straightened,
     tidy_axis,
     units_in,
 )
-from headwater.grids._crs import crs_in, known_crs
 from headwater.grids._curvilinear import corners_of, regridded
 from headwater.grids._files import is_raster, netcdf_engine, open_raw
 from headwater.grids._many import Run, Timing, runs_of

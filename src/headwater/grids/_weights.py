@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from headwater.grids._crs import same_crs
+from headwater.grids._axes import same_crs
 from headwater.grids.geometry import _authalic, _crs, is_geographic
 
 if TYPE_CHECKING:

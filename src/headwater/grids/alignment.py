@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from headwater.errors import GridError, StudyError, nearest
-from headwater.grids._crs import known_crs, same_crs
+from headwater.grids._axes import known_crs, same_crs
 from headwater.grids._weights import apply, reach, samples_per_side, share_crs, weights
 from headwater.grids.geometry import _crs, crs_of, geobox_of, grid_coords
 

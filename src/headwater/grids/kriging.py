@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from headwater.errors import DataError
 from headwater.grids._kriging_systems import GlobalSystem, LocalSystems, Stations
-from headwater.grids._places import checked_places, drift_columns, embed
-from headwater.grids.variogram import Variogram
+from headwater.grids.variogram import Variogram, checked_places, drift_columns, embed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

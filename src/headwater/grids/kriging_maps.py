@@ -49,10 +49,10 @@ class KrigedMap(MapResult):
 
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the mean estimate next to its standard error."""
-        from headwater.grids import kriging_plots
+        from headwater.grids import plots
 
         with drawing_on(ax):
-            return kriging_plots.kriging_figure(self.data)
+            return plots.kriging_figure(self.data)
 
 
 @of_inputs

@@ -14,16 +14,21 @@ import xarray as xr
 from headwater.errors import GridError, TimeAxisError, UnitError
 from headwater.glossary import GLOSSARY, Term
 from headwater.grids._amounts import distinguish_amounts, unit_days
-from headwater.grids._axes import wrap_longitude
-from headwater.grids._crs import agreed_crs
+from headwater.grids._axes import agreed_crs, wrap_longitude
 from headwater.grids._files import find_files
 from headwater.grids._layers import Layer, Wish, read_centres, read_layers
 from headwater.grids._mosaic import mosaicked, same_places
 from headwater.grids._time_axis import year_doubt
 from headwater.grids.geometry import geobox_of, grid_coords
-from headwater.grids.stamps import gap_doubt, local_doubt, stamp_doubt, stamp_words
 from headwater.grids.steps import bounded_steps, on_steps, time_steps
-from headwater.grids.times import check_times, step_days
+from headwater.grids.times import (
+    check_times,
+    gap_doubt,
+    local_doubt,
+    stamp_doubt,
+    stamp_words,
+    step_days,
+)
 from headwater.units import convert, parse
 
 __all__ = ["OutOfRange", "ReadOptions", "open_grid", "open_layer", "out_of_range"]

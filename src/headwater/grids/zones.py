@@ -278,8 +278,7 @@ def polygon_zones(
     >>> polygon_zones(halves, grid).labels.values[0].tolist()
     [0.0, 0.0, 1.0, 1.0]
     """
-    from headwater.grids.area import read_areas
-    from headwater.grids.clipping import inside
+    from headwater.grids.area import inside, read_areas
     from headwater.grids.geometry import geobox_of, grid_coords
 
     areas = source if isinstance(source, Mapping) else read_areas(source, names=names, crs=crs)

@@ -1,31 +1,51 @@
-"""The page: chapters, methods, distrust and references as one HTML text without network."""
+"""The page: title, chapters, methods, distrust, lineage and references as one HTML text."""
 
 from __future__ import annotations
 
+import calendar
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.figures import grouped
-from headwater.report.citation import Reference, number_references
 from headwater.report.language import ENGLISH, Translator
 from headwater.report.section import FigureBlock, TableBlock, TextBlock
 from headwater.report.table import TableView, table_csv, view_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
     from markupsafe import Markup
 
-    from headwater.report.lineage import Lineage
     from headwater.report.picture import Picture
     from headwater.report.section import Section
+    from headwater.results import Result
+    from headwater.study import Study
 
-__all__ = ["Chapter", "Front", "compose_page", "file_stem"]
-
+__all__ = [
+    "Chapter",
+    "Front",
+    "Lineage",
+    "Reference",
+    "compose_page",
+    "file_stem",
+    "front_of",
+    "number_references",
+    "read_lineage",
+]
 
 # A count of five digits or more, and no part of a code, a path, a DOI or a decimal
 # A number by itself: not within a name ('20150101.tif', "12345", 2015_10000, a path or a date).
 _LONG_COUNT = re.compile(r"(?<![\w./:,−\\'\"#-])[1-9]\d{4,8}(?![\w/:\\'\"-]|[.,]\w)")
+_MOST_INPUTS = 40
+Ledger = tuple[tuple[str, str], ...]
+# Up to the next space, without the sentence's own punctuation; brackets inside belong to it.
+_DOI = re.compile(r"10\.\d{4,9}/(?:\([^\s()]*\)|[^\s()])*(?:\([^\s()]*\)|[^\s.,;()\]])")
+# What stands before a DOI: "doi:", "https://doi.org/", brackets.
+_LEAD = re.compile(r"[\s(\[]*(?:https?://)?(?:dx\.)?(?:doi(?:\.org/|:\s*|\s+))?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,3 +237,225 @@ def _of_all(sentences: Iterable[str]) -> tuple[str, ...]:
 def _once(*sources: Iterable[str]) -> tuple[str, ...]:
     """All sentences in order, each once."""
     return tuple(dict.fromkeys(text for source in sources for text in source))
+
+
+def front_of(
+    study: Study,
+    grids: Mapping[str, Result] | None,
+    samples: Mapping[str, Result] | None = None,
+) -> Front:
+    """Sum a study up.
+
+    Parameters
+    ----------
+    study : Study
+        The study file.
+    grids : mapping of Result, or None
+        Results of the step ``grids``, where it has finished.
+    samples : mapping of Result, optional
+        Results of the step ``samples``, where it has finished.
+
+    Returns
+    -------
+    Front
+    """
+    facts = list(_place(grids["coverage"].data, grids["inputs"].data)) if grids else []
+    first, last = (calendar.month_name[month] for month in study.growing_season)
+    if grids is None or (grids["inputs"].data["steps"] > 1).any():
+        facts.append(("Growing season", first if first == last else f"{first} to {last}"))
+    if samples:
+        facts += _campaign(samples["table"].data)
+    if not study.inputs:
+        return Front(study.name, facts=tuple(fact for fact in facts if fact[0] != "Growing season"))
+    target = next(iter(study.inputs))
+    return Front(study.name, facts=(("Target", study.term(target).long_name), *facts))
+
+
+def _campaign(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    kinds = table["water"].nunique()
+    yield "Samples", f"{len(table)} of {kinds} water{'' if kinds == 1 else 's'}"
+    days = table["time"].dropna()
+    if not days.empty:
+        yield "Sampled", f"{days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}"
+
+
+def _place(coverage: xr.Dataset, inputs: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    from headwater.grids.geometry import crs_of, geobox_of, is_geographic
+
+    grid, crs = geobox_of(coverage), crs_of(coverage)
+    box = grid.boundingbox
+    code = f"EPSG:{crs.to_epsg()}" if crs.to_epsg() else crs.name
+    side = abs(grid.transform.a)
+    if is_geographic(coverage):
+        yield (
+            "Extent",
+            f"{_degrees(box.left, box.right, 'EW')}, {_degrees(box.bottom, box.top, 'NS')}",
+        )
+        size = f"{side:g}°"
+    else:
+        edges = (box.left, box.right, box.bottom, box.top)
+        west, east, south, north = (f"{edge / 1000:.6g}" for edge in edges)
+        yield "Extent", f"{west} to {east} km east, {south} to {north} km north"
+        size = f"{side / 1000:g} km" if side >= 1000 else f"{side:g} m"
+    rows, columns = grid.shape
+    yield "Study grid", f"{rows} × {columns} cells of {size}, {code}"
+    varying = inputs[inputs["steps"] > 1]
+    dated = inputs[inputs["start"].astype(str).str.len() > 4] if varying.empty else varying
+    if not dated.empty:
+        ends = map(_last_day, dated["start"], dated["end"], dated["steps"])
+        start, end = dated["start"].min(), max(ends)
+        yield "Period", start if start == end else f"{start} to {end}"
+
+
+def _last_day(start: str, end: str, steps: int) -> str:
+    """Last day that the times stand for: months and years are often stamped with their first."""
+    import pandas as pd
+
+    if steps < 2 or not re.fullmatch(r"\d{4}-\d\d-01", str(end)):
+        return end
+    first, last = pd.Timestamp(start), pd.Timestamp(end)
+    days = (last - first).days / (steps - 1)
+    if 27.0 < days < 32.0:
+        return f"{last + pd.offsets.MonthEnd(0):%Y-%m-%d}"
+    if 360.0 < days < 367.0 and last.month == 1:
+        return f"{last.year}-12-31"
+    return end
+
+
+def _degrees(low: float, high: float, letters: str) -> str:
+    ends = [f"{abs(round(value, 2)):g}° {letters[value < 0]}" for value in (low, high)]
+    same = ends[0][-1] == ends[1][-1]
+    return f"{ends[0][:-3]}–{ends[1]}" if same and low >= 0 else f"{ends[0]} to {ends[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Headed ledgers of (label, words), and the study file's own text."""
+
+    ledgers: tuple[tuple[str, Ledger], ...] = ()
+    study_text: str = ""
+
+
+def read_lineage(results: str | Path) -> Lineage:
+    """Read the provenance of a results folder.
+
+    Parameters
+    ----------
+    results : str or Path
+        The results folder.
+
+    Returns
+    -------
+    Lineage
+        Empty where the folder has no ``provenance.json``.
+    """
+    path = Path(results) / "provenance.json"
+    if not path.is_file():
+        return Lineage()
+    record = json.loads(path.read_text(encoding="utf-8"))
+    ledgers = (
+        ("Software", _software(record)),
+        ("Inputs", _inputs(record.get("inputs", {}))),
+        ("Steps", _steps(record.get("steps", []))),
+    )
+    return Lineage(
+        tuple((heading, ledger) for heading, ledger in ledgers if ledger),
+        record.get("study_file", {}).get("text", ""),
+    )
+
+
+def _software(record: Mapping[str, Any]) -> Ledger:
+    packages = record.get("packages", {})
+    file = record.get("study_file", {})
+    digest = _short(file.get("sha256", ""))
+    words = {
+        "Headwater": record.get("headwater", ""),
+        "Python": f"{record.get('python', '')} on {record.get('platform', '')}",
+        "Packages": ", ".join(f"{name} {number}" for name, number in packages.items()),
+        "Study file": f"{Path(file.get('path', '')).name}, SHA-256 {digest}",
+        "Command": " ".join(record.get("command", [])),
+    }
+    return tuple((label, text) for label, text in words.items() if text)
+
+
+def _inputs(inputs: Mapping[str, Mapping[str, Any]]) -> Ledger:
+    lines = [
+        (name, f"{_size(facts['bytes'])}, SHA-256 {_short(facts['sha256'])} of {facts['of']}")
+        for name, facts in list(inputs.items())[:_MOST_INPUTS]
+    ]
+    more = len(inputs) - len(lines)
+    return (*lines, ("…", f"{more} more in provenance.json")) if more else tuple(lines)
+
+
+def _steps(steps: list[Mapping[str, Any]]) -> Ledger:
+    return tuple(
+        (
+            step["name"],
+            f"{step['seconds']:.1f} s, {step['peak_mb']:.0f} MB at most, started {step['started']}"
+            + (", kept from an earlier run" if step["skipped"] else ""),
+        )
+        for step in steps
+    )
+
+
+def _short(digest: str) -> str:
+    """Enough of a hash to compare by eye; all of it is in provenance.json."""
+    return f"{digest[:16]}…" if len(digest) > 16 else digest
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A numbered reference, its text without the DOI, and the DOI (empty where there is none)."""
+
+    number: int
+    text: str
+    doi: str
+
+
+def number_references(citations: Iterable[str]) -> dict[str, Reference]:
+    """Give citations their numbers, the same DOI (or the same words) once.
+
+    Parameters
+    ----------
+    citations : iterable of str
+        In order of appearance, repeats allowed.
+
+    Returns
+    -------
+    dict
+        From each citation as given to its :class:`Reference`.
+
+    Examples
+    --------
+    >>> numbered = number_references(["Wang 2010, doi:10.1080/13658810802443457.", "Sen 1968"])
+    >>> [(entry.number, entry.doi) for entry in numbered.values()]
+    [(1, '10.1080/13658810802443457'), (2, '')]
+    """
+    known: dict[str, Reference] = {}
+    numbered: dict[str, Reference] = {}
+    for citation in citations:
+        text, doi = _split(citation)
+        key = doi.lower() or re.sub(r"\W+", " ", text).strip().lower()
+        if not key:
+            continue
+        numbered[citation] = known.setdefault(key, Reference(len(known) + 1, text, doi))
+    return numbered
+
+
+def _split(citation: str) -> tuple[str, str]:
+    text = " ".join(citation.split())
+    found = _DOI.search(text)
+    if found is None:
+        return text, ""
+    before = _LEAD.sub("", text[: found.start()]).rstrip(" .,;")
+    after = text[found.end() :].strip(" .,;]")
+    after = after if "(" in after else after.strip(" )")
+    joined = f"{before} {after}" if after.startswith("(") else f"{before}. {after}"
+    return joined.strip(" .") + ".", found.group()

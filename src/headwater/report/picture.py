@@ -1,23 +1,40 @@
-"""How a figure becomes pictures: drawn once, laid out once, rendered in each format."""
+"""How a figure becomes pictures: as a study asks, drawn once, and again when something changed."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from headwater.figures import house_style, lettering, render, spell_missing
+from headwater.figures import house_style, known_font, lettering, render, spell_missing
 from headwater.report.language import translate_figure, translator_of
-from headwater.report.look import Look
+from headwater.results import fingerprint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
+    from headwater.grids.area import Area
     from headwater.report.section import FigureBlock
+    from headwater.results import Result
+    from headwater.study import Study
 
-__all__ = ["Picture", "take_picture"]
+__all__ = [
+    "INDEX",
+    "Look",
+    "Picture",
+    "index_of",
+    "kept_pictures",
+    "key_of",
+    "look_of",
+    "take_picture",
+]
 
 _MOST_SVG = 600_000
 """An SVG heavier than this [bytes] slows the page down, and the PNG stands in for it."""
@@ -25,6 +42,11 @@ _HALF, _FRAME = 4.6, 0.25
 """Width of a figure that shares its row, and what its labels do not shrink by [inch]."""
 _MOST_CELLS = 1000
 """A mesh of more cells than this is an image inside the SVG; text and lines stay vectors."""
+_MM = 1 / 25.4
+_COLUMN = {"single": 90 * _MM, "double": 180 * _MM}
+"""Widths of a figure in a journal [inch]."""
+INDEX = "drawn.json"
+"""File among the figures: the key and the size of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +220,173 @@ def _set_width(figure: Figure, inches: float | None, *, wide: bool) -> bool:
     to = inches or _HALF
     figure.set_size_inches(to, height * to / width + (_FRAME if to < width else 0.0))
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How figures are rendered.
+
+    Attributes
+    ----------
+    dpi : int
+        Resolution of PNG figures, and of images inside the others [dots per inch].
+    formats : tuple of str
+        Of the files: png, svg, pdf.
+    width : {"page", "single", "double"}
+        Of the figures; a journal's single column is for those that are not wide.
+    font : str
+        Family of letters; empty: the house's.
+    editable_text : bool
+        Whether letters of an SVG stay text.
+    language : str
+        Of their words: en, zh.
+    """
+
+    dpi: int = 150
+    formats: tuple[str, ...] = ("svg",)
+    width: str = "page"
+    font: str = ""
+    editable_text: bool = False
+    language: str = "en"
+
+    def inches(self, *, wide: bool) -> float | None:
+        """Width that a figure must have [inch]; None where the page decides."""
+        if self.width == "page":
+            return None
+        return _COLUMN["double" if wide else self.width]
+
+
+def look_of(study: Study, dpi: int) -> Look:
+    """Read how a study wants its figures.
+
+    Parameters
+    ----------
+    study : Study
+        With its table ``[report]``.
+    dpi : int
+        Resolution where the table gives none [dots per inch].
+
+    Returns
+    -------
+    Look
+
+    Raises
+    ------
+    StudyError
+        If the font is not installed.
+    """
+    wanted = study.report
+    font = known_font(wanted.font) if wanted.font else ""
+    return Look(
+        wanted.dpi or dpi,
+        wanted.format,
+        wanted.width,
+        font,
+        wanted.editable_text,
+        wanted.language,
+    )
+
+
+def key_of(
+    folders: Iterable[Path], results: Iterable[Result], outline: Area | None, look: Look
+) -> str:
+    """Condense all that the figures of a chapter depend on.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        With the files of the results, whose contents count.
+    results : iterable of Result
+        What the chapter draws.
+    outline : Area or None
+        The study area.
+    look : Look
+        How figures are rendered.
+
+    Returns
+    -------
+    str
+        Another where a result, the area, the look, Headwater or matplotlib is another.
+    """
+    prints = sorted(result.fingerprint for result in results)
+    prints += [_content_of(folder) for folder in folders]
+    shape = "" if outline is None else outline.geometry.wkb_hex
+    return fingerprint(prints, shape, str(look), version("matplotlib"), _program())
+
+
+def _content_of(folder: Path) -> str:
+    """Hash the files of results, so that one changed by hand is drawn as it is."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.suffix in {".csv", ".nc", ".json"} and path.name != "step.json":
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def _program() -> str:
+    """Fingerprint Headwater's own files by their sizes and times, which costs no reading."""
+    home = Path(__file__).parents[1]
+    files = sorted(path for path in home.rglob("*") if path.suffix in {".py", ".po"})
+    facts = [(str(path.relative_to(home)), path.stat()) for path in files]
+    return fingerprint([(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts])
+
+
+def index_of(pictures: Mapping[str, Picture]) -> bytes:
+    """Write down what each figure was drawn from.
+
+    Parameters
+    ----------
+    pictures : mapping of Picture
+        By file name without suffix.
+
+    Returns
+    -------
+    bytes
+        JSON.
+    """
+    facts = {
+        stem: {
+            "key": picture.key,
+            "size": [picture.width, picture.height],
+            "formats": sorted(picture.files),
+            "lost": picture.lost,
+        }
+        for stem, picture in sorted(pictures.items())
+    }
+    return (json.dumps(facts, indent=1) + "\n").encode()
+
+
+def kept_pictures(folder: Path, key: str) -> dict[str, Picture]:
+    """Read the figures of an earlier report that need not be drawn again.
+
+    Parameters
+    ----------
+    folder : Path
+        With the figures and their index.
+    key : str
+        Of the results now, from :func:`key_of`.
+
+    Returns
+    -------
+    dict of str to Picture
+        By file name without suffix; a figure of which a file is missing is left out.
+    """
+    try:
+        index: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return {
+            stem: Picture(
+                {kind: (folder / f"{stem}.{kind}").read_bytes() for kind in facts["formats"]},
+                width=facts["size"][0],
+                height=facts["size"][1],
+                key=key,
+                lost=facts["lost"],
+            )
+            for stem, facts in index.items()
+            if facts["key"] == key
+            and all((folder / f"{stem}.{kind}").is_file() for kind in facts["formats"])
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # an index that cannot be read saves nothing, and is no reason to fail
+        return {}

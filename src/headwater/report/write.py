@@ -11,13 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.report.drawn import INDEX, index_of, kept_pictures, key_of
-from headwater.report.front import front_of
 from headwater.report.language import ENGLISH, Translator, translator_of
-from headwater.report.lineage import read_lineage
-from headwater.report.look import look_of
-from headwater.report.page import Chapter, Front, compose_page, file_stem
-from headwater.report.picture import take_picture
+from headwater.report.page import Chapter, Front, compose_page, file_stem, front_of, read_lineage
+from headwater.report.picture import INDEX, index_of, kept_pictures, key_of, look_of, take_picture
 from headwater.report.section import (
     FigureBlock,
     MakeClosing,
@@ -32,8 +28,7 @@ from headwater.results import MapResult
 
 if TYPE_CHECKING:
     from headwater.grids.area import Area
-    from headwater.report.look import Look
-    from headwater.report.picture import Picture
+    from headwater.report.picture import Look, Picture
     from headwater.results import Result
     from headwater.study import Study
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ProblemsError
 from headwater.settings import Settings, resolve
-from headwater.study.bundles import MOST_TASKS
+from headwater.study.cluster import MOST_TASKS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -168,7 +168,7 @@ def estimate(study: Study, steps: Sequence[Step], settings: Settings | None = No
     -----
     Blocks, values and bytes are counted on the opened inputs, cut to area and period. The few
     blocks that the check looks at are not in it. Tasks are three a block, or a bundle of blocks
-    (:func:`headwater.study.bundles.bundled`), and seconds those of daily cubes on one core for each
+    (:func:`headwater.study.cluster.bundled`), and seconds those of daily cubes on one core for each
     value: both are rough. Storage slower than the cores, and workers that start late, are not in
     them.
     """

@@ -394,7 +394,7 @@ def write_satellite_demo(
     """
     from headwater.downscaling.support_operator import support
     from headwater.grids.geometry import geobox_of
-    from headwater.grids.products.ease2 import ease2_grid
+    from headwater.grids.products.smap import ease2_grid
     from headwater.virtual import make_headwater
     from headwater.virtual.satellite import observe_from_space
 

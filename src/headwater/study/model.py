@@ -60,7 +60,7 @@ def _epsg_code(crs: object) -> Any:
 
 
 def _known_crs(crs: str) -> str:
-    from headwater.grids._crs import known_crs
+    from headwater.grids._axes import known_crs
 
     known_crs(crs)
     return crs

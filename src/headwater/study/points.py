@@ -282,7 +282,7 @@ def _layer(points: _Points, table: Table, wish: Wish, path: Path) -> Any:
     """Make what a file would be read as, still by place; fills and ranges as given are obeyed."""
     import xarray as xr
 
-    from headwater.grids._crs import known_crs
+    from headwater.grids._axes import known_crs
     from headwater.grids._layers import Layer
     from headwater.grids._values import packing_of, unpacked
 

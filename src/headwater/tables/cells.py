@@ -1,21 +1,31 @@
-"""The cells of a table as text, each row with its number in the file."""
+"""The cells of a table as text, each with its number in the file: of texts and of workbooks."""
 
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO
+from typing import Any
 
-from headwater.errors import InputError
+from headwater.errors import InputError, nearest
 from headwater.tables.numbers import is_missing
 from headwater.tables.options import DEFAULTS, ReadingOptions
 from headwater.tables.report import LeftOut, name_rows
 from headwater.tables.text import Source, decode, name_of, read_bytes
 
-__all__ = ["Cells", "Row", "Score", "even_rows", "read_cells"]
+__all__ = [
+    "Cells",
+    "Row",
+    "Score",
+    "even_rows",
+    "read_cells",
+    "read_workbook",
+]
 
 _WORDS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "bar": "|"}
 _NAMES = {sign: word for word, sign in _WORDS.items()}
@@ -102,8 +112,6 @@ def read_cells(
     called = name_of(source) if name is None else name
     content = read_bytes(source)
     if content.startswith(b"PK\x03\x04"):
-        from headwater.tables.workbook import read_workbook
-
         return read_workbook(content, called, options, score)
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise InputError(
@@ -249,3 +257,140 @@ def even_rows(rows: Sequence[Row], width: int, name: str) -> list[Row]:
             "by semicolons",
         )
     return [Row(row.number, row.cells[:width]) for row in rows]
+
+
+def read_workbook(
+    content: bytes, name: str, options: ReadingOptions, score: Score | None = None
+) -> Cells:
+    """Read the cells of an XLSX file as text.
+
+    Numbers are written in full with a decimal point, dates as ISO 8601, percentages with their
+    sign; a merged cell stands in all places that it covers.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        Of the file.
+    options : ReadingOptions
+        ``sheet`` says which.
+    score : callable, optional
+        Counts the known names in a row; the first sheet that has any is read.
+
+    Returns
+    -------
+    Cells
+
+    Raises
+    ------
+    InputError
+        If the sheet does not exist or is empty, or the file is no workbook.
+    """
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(BytesIO(content), data_only=True)
+        formulas = load_workbook(BytesIO(content))
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise InputError(
+            f"{name} is no XLSX workbook", found=str(error)[:200], do="Save it anew as XLSX or CSV"
+        ) from None
+    tables = {sheet.title: _rows_of_sheet(sheet) for sheet in book.worksheets}
+    title, guesses = _choose(tables, options.sheet, score)
+    sheet = book[title]
+    guesses += _uncomputed(sheet, formulas[title]) + _merged(sheet) + _hidden(sheet)
+    return Cells(tuple(tables[title]), name, f"XLSX, sheet '{title}'", tuple(guesses), typed=True)
+
+
+def _choose(
+    tables: dict[str, list[Row]], sheet: str | int | None, score: Score | None
+) -> tuple[str, list[str]]:
+    titles = list(tables)
+    if isinstance(sheet, int) and -len(titles) <= sheet < len(titles):
+        return titles[sheet], []
+    if sheet is not None:
+        if sheet not in tables:
+            raise InputError(
+                "the workbook has no such sheet", found=f"'{sheet}'", do=nearest(str(sheet), titles)
+            )
+        return str(sheet), []
+    filled = [title for title in titles if len(tables[title]) > 1]
+    if not filled:
+        raise InputError("the workbook is empty", found=", ".join(titles), do="Check the file")
+    if score is None:
+        good = filled
+    else:
+        rank = {t: max(score(row.cells) for row in tables[t][:60]) for t in filled}
+        good = [t for t in filled if rank[t] == max(rank.values())] or filled
+    if len(good) > 1:
+        others = ", ".join(f"'{title}'" for title in good[1:])
+        return good[0], [f"sheet '{good[0]}' was read, not {others}; sheet settles it"]
+    return good[0], []
+
+
+def _rows_of_sheet(sheet: Any) -> list[Row]:
+    held: dict[tuple[int, int], Any] = {}
+    for area in sheet.merged_cells.ranges:
+        corner = sheet.cell(area.min_row, area.min_col)
+        for place in area.cells:
+            held[place] = corner
+    rows = []
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        texts = tuple(
+            _text(held.get((number, place), cell)) for place, cell in enumerate(cells, start=1)
+        )
+        if any(texts):
+            rows.append(Row(number, texts))
+    width = max((i + 1 for row in rows for i, text in enumerate(row.cells) if text), default=0)
+    return [Row(row.number, row.cells[:width]) for row in rows]
+
+
+def _text(cell: Any) -> str:
+    """Write a cell as its reader means it."""
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, dt.datetime):
+        midnight = value.time() == dt.time(0) and "h" not in str(cell.number_format).lower()
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, int | float):
+        percent = "%" in str(cell.number_format)
+        # what the sheet shows as 25.3 % is kept in it as 0.253
+        return f"{float(f'{value * 100:.12g}')!r}%" if percent else repr(value)
+    return " ".join(str(value).split())
+
+
+def _uncomputed(sheet: Any, formulas: Any) -> list[str]:
+    lost = [
+        cell.coordinate
+        for row in formulas.iter_rows()
+        for cell in row
+        if cell.data_type == "f" and sheet[cell.coordinate].value is None
+    ]
+    if not lost:
+        return []
+    return [
+        f"{len(lost)} formulas have no stored value and are read as missing (first: "
+        f"{lost[0]}); open and save the workbook in a spreadsheet program"
+    ]
+
+
+def _merged(sheet: Any) -> list[str]:
+    tall = [
+        str(area)
+        for area in sheet.merged_cells.ranges
+        if area.max_row > area.min_row and area.min_row > 2
+    ]
+    if not tall:
+        return []
+    return [f"merged cells stand for all the rows that they cover: {', '.join(tall[:5])}"]
+
+
+def _hidden(sheet: Any) -> list[str]:
+    n = sum(1 for _, rows in sheet.row_dimensions.items() if rows.hidden)
+    return [f"{n} hidden rows were read like the others"] if n else []

@@ -17,9 +17,9 @@ from headwater.network.sensorthings import Service
 from headwater.network.sensorthings.context import Limits
 from headwater.network.sensorthings.messages import Answer, Call, Permit, Role, refusal
 from headwater.network.sensorthings.service_2 import answer_2
-from headwater.web.body import take_body
 from headwater.web.description import describe
 from headwater.web.origin import origin_of
+from headwater.web.protocol import take_body
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -1,9 +1,4 @@
-"""HTTP that does not wait for ever: connections that stall are dropped.
-
-A logger that lost its link, or somebody who means harm, may open a connection and send half a
-request, or ask for much and read nothing. Each holds memory and a file descriptor until it is
-dropped. Who sends more than is wanted still gets to read why it is refused.
-"""
+"""HTTP that does not wait for ever, nor hold more of a body than is allowed."""
 
 from __future__ import annotations
 
@@ -12,11 +7,20 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["ImpatientProtocol", "STALL"]
+from headwater.network.sensorthings.errors import TooLarge
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+__all__ = [
+    "ImpatientProtocol",
+    "STALL",
+    "take_body",
+]
 
 STALL = 20.0
 """Seconds after which a connection is dropped on which nothing moves that should."""
@@ -145,3 +149,36 @@ class ImpatientProtocol(H11Protocol):
             held = transport.get_extra_info("socket")
             held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
+
+
+async def take_body(request: Request, most: int, *, several: str) -> bytes:
+    """Take in the body, and stop as soon as it is larger than allowed.
+
+    Parameters
+    ----------
+    request : Request
+    most : int
+        Most that is taken [bytes].
+    several : str
+        What to send instead of one large body, for the refusal.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    TooLarge
+        If the body is larger; what is declared too large is not read at all.
+    """
+    do = f"Send at most {most} bytes at once, or several {several}"
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said[:18]) > most:
+        raise TooLarge("the body is too large", found=f"{said[:18]} bytes", do=do)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise TooLarge("the body is too large", found=f"over {most} bytes", do=do)
+        chunks.append(chunk)
+    return b"".join(chunks)

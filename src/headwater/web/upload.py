@@ -15,7 +15,7 @@ from headwater.network.sensorthings.errors import (
 )
 from headwater.network.sensorthings.messages import refusal
 from headwater.web.app import Authorise, everybody
-from headwater.web.body import take_body
+from headwater.web.protocol import take_body
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -316,7 +316,7 @@ def memory_mb(
     """
     from headwater.downscaling.predictors import Predictors
     from headwater.downscaling.residual import residual_memory_mb
-    from headwater.downscaling.wavelet_coupling import Coupling, estimate_mb
+    from headwater.downscaling.wavelets import Coupling, estimate_mb
 
     rows, columns = operator.fine_shape
     cube = np.broadcast_to(np.float32(0.0), (days, rows, columns))
@@ -365,7 +365,7 @@ def recipe_of(options: DownscalingOptions, settings: Settings) -> Recipe:
     Recipe
     """
     from headwater.downscaling.training import Recipe
-    from headwater.downscaling.wavelet_coupling import Coupling
+    from headwater.downscaling.wavelets import Coupling
 
     return Recipe(
         learners=options.learners,

@@ -155,7 +155,7 @@ def _run(context: Context) -> Mapping[str, Result]:
 
 
 def _frame(context: Context, inputs: Mapping[str, xr.DataArray]) -> _Frame:
-    from headwater.grids.clipping import cell_shares, inside
+    from headwater.grids.area import cell_shares, inside
     from headwater.grids.geometry import grid_coords
 
     grid = study_geobox(context.study, inputs, context.area)
@@ -411,7 +411,7 @@ def _notes(
     study: Study, inputs: Mapping[str, xr.DataArray], grid: GeoBox, period: object
 ) -> Iterator[str]:
     """Say where the area is smaller than a cell."""
-    from headwater.grids.clipping import cell_shares, inside
+    from headwater.grids.area import cell_shares, inside
     from headwater.study.inputs import read_study_area
 
     area = read_study_area(study)

@@ -235,7 +235,7 @@ def map_network(study: Study, store: Store, request: MapRequest) -> NetworkMap:
     variogram = _variogram(store, request, grid)
     maps, errors, score = _kriged(places, values, grid, variogram)
     if area is not None:
-        from headwater.grids.clipping import inside
+        from headwater.grids.area import inside
 
         outside = ~inside(grid, area).values
         maps[:, outside], errors[:, outside] = np.nan, np.nan

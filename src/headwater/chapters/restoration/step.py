@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headwater.chapters.restoration.evidence import evidence_of_units, grades_computed
 from headwater.chapters.restoration.options import amounts_of
 from headwater.chapters.restoration.places import (
     cells_of_units,
     choose_places,
+    evidence_of_units,
+    grades_computed,
     mean_of_units,
     refuse_unknown,
 )

@@ -1,4 +1,4 @@
-"""What the chapter on vegetation takes from the study: who plays which part, and in what steps."""
+"""What the chapter on vegetation takes from the study: parts, steps, peak months and years."""
 
 from __future__ import annotations
 
@@ -7,27 +7,35 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.errors import StudyError
 
 if TYPE_CHECKING:
+    from headwater.chapters.vegetation.options import VegetationOptions
     from headwater.study.model import Study
     from headwater.study.step import Context
 
 __all__ = [
     "Cells",
     "DIMIDIATE",
+    "FEWEST_VALUES",
+    "LAGGED_DAYS",
     "QUOTED",
+    "RESPONSE_DAYS",
     "Roles",
     "cells_of",
+    "compared_years",
+    "greenest_months",
     "on_grid",
     "parts_of",
     "roles_of",
     "still_map",
     "typical_step",
     "weather_of_years",
+    "whole_seasons",
 ]
 
 DIMIDIATE = (
@@ -46,6 +54,10 @@ _CELLS = 16384
 """Cells that are computed at once."""
 _IN_MEMORY = 2**30
 """Steps of larger grids lie on disk while the chapter is computed [bytes]."""
+FEWEST_VALUES = 20
+"""Values that an estimate of end values needs."""
+RESPONSE_DAYS, LAGGED_DAYS = 16, 60
+"""Step of cover, and how far back soil water counts, in a response [d]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,3 +301,48 @@ def typical_step(data: xr.DataArray) -> float:
         return float("inf")
     gaps = np.diff(data["time"].to_index().to_numpy()) / np.timedelta64(1, "D")
     return float(np.median(gaps))
+
+
+def greenest_months(sample: xr.DataArray, season: tuple[int, int]) -> tuple[int, ...]:
+    """Find the two neighbouring months of the season that are greenest.
+
+    Parameters
+    ----------
+    sample : DataArray (time, cell)
+        NDVI or cover.
+    season : tuple of int
+        First and last month of the growing season.
+
+    Returns
+    -------
+    tuple of int
+        One month or none where the season has no more.
+    """
+    monthly = sample.mean("cell").groupby("time.month").mean()
+    inside = monthly.sel(month=slice(*season))
+    if inside.sizes["month"] < 2:
+        return tuple(int(month) for month in inside["month"].values)
+    pairs = inside.values[1:] + inside.values[:-1]
+    first = int(np.nanargmax(pairs))
+    return tuple(int(month) for month in inside["month"].values[first : first + 2])
+
+
+def whole_seasons(times: pd.DatetimeIndex, months: tuple[int, ...]) -> list[int]:
+    """List the years whose peak months all have steps."""
+    by_year = pd.Series(times.month, index=times.year).groupby(level=0).agg(set)
+    return [int(year) for year, seen in by_year.items() if set(months) <= seen]  # type: ignore[call-overload]
+
+
+def compared_years(
+    options: VegetationOptions, years: list[int]
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """Choose baseline and recent years where the options do not, None where there are too few."""
+    n = len(years)
+    recent_count = 0 if n < 4 else (1 if n == 4 else 2 if n < 8 else 3)
+    recent = options.recent or ((years[-recent_count], years[-1]) if recent_count else None)
+    if recent is None:
+        return options.baseline, None
+    before = [year for year in years if year < recent[0]]
+    count = max(3, (n + 1) // 2)
+    usual = (before[0], before[: min(count, len(before))][-1]) if len(before) >= 3 else None
+    return options.baseline or usual, recent

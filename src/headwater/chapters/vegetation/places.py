@@ -12,17 +12,15 @@ import xarray as xr
 
 from headwater.chapters.vegetation.inputs import (
     DIMIDIATE,
-    NDVI_DAYS,
-    QUOTED,
-    WATER_DAYS,
-    typical_step,
-)
-from headwater.chapters.vegetation.years import (
     FEWEST_VALUES,
     LAGGED_DAYS,
+    NDVI_DAYS,
+    QUOTED,
     RESPONSE_DAYS,
+    WATER_DAYS,
     compared_years,
     greenest_months,
+    typical_step,
     whole_seasons,
 )
 from headwater.errors import DataError

@@ -14,24 +14,22 @@ from numpy.typing import NDArray
 from headwater.chapters.vegetation.grades import add_land_degradation, grade_map
 from headwater.chapters.vegetation.inputs import (
     DIMIDIATE,
+    FEWEST_VALUES,
+    LAGGED_DAYS,
     NDVI_DAYS,
     QUOTED,
+    RESPONSE_DAYS,
     WATER_DAYS,
     Cells,
     Roles,
     cells_of,
+    compared_years,
+    greenest_months,
     on_grid,
     parts_of,
     roles_of,
     still_map,
     typical_step,
-)
-from headwater.chapters.vegetation.years import (
-    FEWEST_VALUES,
-    LAGGED_DAYS,
-    RESPONSE_DAYS,
-    compared_years,
-    greenest_months,
     whole_seasons,
 )
 from headwater.errors import DataError

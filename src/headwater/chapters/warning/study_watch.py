@@ -246,7 +246,7 @@ def _archived(study: Study, name: str) -> xr.DataArray:
 
 def _grid(study: Study, green: xr.DataArray) -> xr.DataArray:
     """Give a map on the study grid: 1 inside the area, NaN outside."""
-    from headwater.grids.clipping import cell_shares, inside
+    from headwater.grids.area import cell_shares, inside
     from headwater.grids.geometry import geobox_of
     from headwater.study.inputs import read_study_area
 

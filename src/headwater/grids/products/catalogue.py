@@ -13,8 +13,7 @@ from headwater.grids.products.esacci import read_esa_cci
 from headwater.grids.products.gldas import read_gldas
 from headwater.grids.products.gridded import GRIDDED, read_gridded
 from headwater.grids.products.modis import read_modis
-from headwater.grids.products.smap import read_smap
-from headwater.grids.products.smap_l4 import read_smap_l4
+from headwater.grids.products.smap import read_smap, read_smap_l4
 from headwater.storage import is_url, local_copy
 
 if TYPE_CHECKING:

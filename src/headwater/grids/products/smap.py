@@ -1,4 +1,4 @@
-"""SMAP Level 3 soil moisture (SPL3SMP at 36 km, SPL3SMP_E at 9 km)."""
+"""SMAP soil moisture, levels 3 and 4, on the EASE-Grid 2.0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from headwater.errors import GridError, InputError, StudyError, nearest
 from headwater.glossary import term
 from headwater.grids._files import find_files
 from headwater.grids.products._stack import by_date, coded, described, open_hdf5, stacked, window
-from headwater.grids.products.ease2 import ease2_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +21,11 @@ if TYPE_CHECKING:
 
     from headwater.grids.area import Area
 
-__all__ = ["read_smap"]
+__all__ = [
+    "ease2_grid",
+    "read_smap",
+    "read_smap_l4",
+]
 
 _PRODUCT = "SMAP Level 3"
 _GROUPS = {
@@ -33,6 +36,14 @@ _FILL, _FLAG_FILL = -9999.0, 65534
 # Bits of surface_flag: snow or ice, permanent snow or ice, frozen by radiometer, frozen by model.
 _FROZEN = (1 << 5) | (1 << 6) | (1 << 7) | (1 << 8)
 _FREEZING = 273.15
+_CORNER = (-17367530.445161476, 7314540.830638599)
+_CELL = 36032.220840584
+_SHAPE = (406, 964)
+_LEVEL_4 = "SMAP Level 4"
+_LAYERS = {"surface": "sm_surface", "rootzone": "sm_rootzone"}
+_GROUP = "Geophysical_Data"
+_FILL_4, _VALID = -9999.0, (0.0, 0.9)
+_HALF_STEP = np.timedelta64(90, "m")
 
 
 class _Rules(NamedTuple):
@@ -272,3 +283,189 @@ def _notes(path: Path, rules: _Rules, overpass: str) -> list[str]:
     else:
         notes.append("no surface flag and no surface temperature: frozen soil is not masked")
     return notes
+
+
+def ease2_grid(kilometres: int, bounds: tuple[float, float, float, float] | None = None) -> GeoBox:
+    """Build the global cylindrical EASE-Grid 2.0 (EPSG:6933), or the part that holds a box.
+
+    Parameters
+    ----------
+    kilometres : {36, 18, 12, 9, 6, 4, 3, 2, 1}
+        Nominal side of a cell [km]; cells nest: the 36 km cell is 36032.220840584 m wide.
+    bounds : (west, south, east, north), optional
+        Degrees; all cells that touch the box are kept.
+
+    Returns
+    -------
+    GeoBox
+        Rows from north to south; 406 x 964 cells at 36 km.
+
+    Raises
+    ------
+    GridError
+        If the side does not divide 36 km, or the box touches no cell.
+
+    References
+    ----------
+    .. [1] Brodzik, M. J., et al. (2012). EASE-Grid 2.0: incremental but significant improvements
+       for Earth-gridded data sets. ISPRS Int. J. Geo-Inf. 1, 32-45.
+       https://doi.org/10.3390/ijgi1010032
+
+    Examples
+    --------
+    >>> ease2_grid(36).shape, ease2_grid(9, (94.87, 36.43, 103.15, 40.02)).shape
+    (Shape2d(x=964, y=406), Shape2d(x=89, y=41))
+    """
+    import numpy as np
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+    from pyproj import Transformer
+
+    if kilometres < 1 or 36 % kilometres:
+        raise GridError(
+            "EASE-Grid 2.0 has no cells of this side",
+            found=f"{kilometres} km",
+            do="Ask for a divisor of 36: 36, 18, 12, 9, 6, 4, 3, 2 or 1",
+        )
+    parts, (left, top) = 36 // kilometres, _CORNER
+    cell, rows, columns = _CELL / parts, _SHAPE[0] * parts, _SHAPE[1] * parts
+    grid = GeoBox((rows, columns), Affine(cell, 0, left, 0, -cell, top), "EPSG:6933")
+    if bounds is None:
+        return grid
+    west, south, east, north = bounds
+    to_metres = Transformer.from_crs(4326, 6933, always_xy=True)
+    x, y = to_metres.transform([west, east], [north, south])
+    first, last = (np.array([x[0], y[0]]) - (left, top)), (np.array([x[1], y[1]]) - (left, top))
+    low = np.floor(first / (cell, -cell) + 1e-9).astype(int).clip(0)
+    high = np.ceil(last / (cell, -cell) - 1e-9).astype(int).clip(None, (columns, rows))
+    if not (np.isfinite(x + y).all() and (low < high).all()):
+        raise GridError(
+            "the box touches no cell of EASE-Grid 2.0",
+            found=f"{bounds}",
+            do="Give (west, south, east, north) in degrees, with west < east and south < north",
+        )
+    return grid[low[1] : high[1], low[0] : high[0]]
+
+
+class _Part(NamedTuple):
+    """What of a file is read."""
+
+    layer: str
+    rows: slice
+    columns: slice
+
+
+def read_smap_l4(
+    source: str | Path | Sequence[str | Path], *, layer: str = "surface", area: Area | None = None
+) -> xr.Dataset:
+    """Read SMAP Level 4 soil moisture, lazily.
+
+    Parameters
+    ----------
+    source : path, glob pattern, or list of them
+        HDF5 files as delivered: ``SMAP_L4_SM_gph_20170601T013000_Vv7032_001.h5``.
+    layer : {"surface", "rootzone"}
+        0 to 5 cm, or 0 to 100 cm.
+    area : Area, optional
+        Keep the cells that touch it.
+
+    Returns
+    -------
+    Dataset (time, y, x)
+        ``soil_moisture`` [m3 m-3] and ``quality``, on EASE-Grid 2.0. Times are the starts of the
+        three hours, in whose middle the names of the files stand.
+
+    Raises
+    ------
+    StudyError
+        If the layer is unknown.
+    InputError
+        If a file is no HDF5 or holds no such layer.
+    GridError
+        If a file lies on another grid, or `area` outside it.
+    TimeAxisError
+        If a file name has no time, or a time is given twice.
+
+    Notes
+    -----
+    A model that assimilates brightness temperatures: it has values under clouds, snow and on frozen
+    soil, and is no independent witness of its forcing.
+
+    References
+    ----------
+    .. [1] Reichle, R. H., et al. (2019). Version 4 of the SMAP Level-4 soil moisture algorithm and
+       data product. J. Adv. Model. Earth Syst. 11, 3106-3130.
+       https://doi.org/10.1029/2019MS001729
+    """
+    if layer not in _LAYERS:
+        raise StudyError("unknown layer", found=f"'{layer}'", do=nearest(layer, list(_LAYERS)))
+    files = find_files(source)
+    times = by_date(files, r"_(\d{8}T\d{6})_", "%Y%m%dT%H%M%S", "SMAP Level 4")
+    grids = {path: _grid_of_level_4(path, _LAYERS[layer]) for path in files}
+    whole = grids[files[0]]
+    for path, grid in grids.items():
+        if grid != whole:
+            raise GridError(
+                "the files lie on different grids",
+                found=f"{files[0].name} {whole.shape}, {path.name} {grid.shape}",
+                do="Give files of one subset",
+            )
+    part = window(whole, area)
+    top = round((part.transform.f - whole.transform.f) / whole.transform.e)
+    left = round((part.transform.c - whole.transform.c) / whole.transform.a)
+    what = _Part(_LAYERS[layer], slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
+    values, quality = stacked(times, partial(_read, what=what), part)
+    starts = values["time"].values - _HALF_STEP
+    return described(
+        values.assign_coords(time=starts),
+        quality.assign_coords(time=starts),
+        term("soil_moisture"),
+        source=files,
+        product=f"SMAP L4 soil moisture, {layer}",
+        notes=["three-hourly means; names of files stand in their middle", "frozen soil kept"],
+    )
+
+
+def _grid_of_level_4(path: Path, layer: str) -> GeoBox:
+    """Find which cells of the 9 km grid a file holds: all, or those that its x and y name."""
+    whole = ease2_grid(9)
+    with open_hdf5(path, _LEVEL_4) as file:
+        if f"{_GROUP}/{layer}" not in file:
+            raise InputError(
+                f"{path} holds no {layer}",
+                found=f"groups {', '.join(map(str, file)) or 'none'}",
+                do="Give files of SPL4SMGP (gph), whose group is Geophysical_Data",
+            )
+        shape = tuple(file[f"{_GROUP}/{layer}"].shape)
+        axes = [np.asarray(file[axis][:]) for axis in ("x", "y") if axis in file]
+    if len(axes) == 2 and shape == (axes[1].size, axes[0].size):
+        t = whole.transform
+        column, row = (axes[0][0] - t.c) / t.a - 0.5, (axes[1][0] - t.f) / t.e - 0.5
+        if max(abs(column - round(column)), abs(row - round(row))) < 0.05:
+            at = round(row), round(column)
+            return whole[at[0] : at[0] + shape[0], at[1] : at[1] + shape[1]]
+    if shape == tuple(whole.shape):
+        return whole
+    raise GridError(
+        f"{path} does not lie on the 9 km EASE-Grid 2.0",
+        found=f"{shape} cells",
+        do="Give files as delivered, or subsets that keep x and y",
+    )
+
+
+def _read(files: tuple[Path, ...], what: _Part) -> NDArray[np.float32]:
+    """Values and the codes of why they are missing (2, y, x)."""
+    if len(files) > 1:
+        raise InputError(
+            "a time is given twice",
+            found=", ".join(path.name for path in files),
+            do="Keep the newest of them",
+        )
+    with open_hdf5(files[0], _LEVEL_4) as file:
+        stored = np.asarray(file[f"{_GROUP}/{what.layer}"][what.rows, what.columns], np.float32)
+    low, high = _VALID
+    empty = ~(stored > _FILL_4 / 2)
+    code = coded(
+        {"not_observed": empty, "out_of_range": (stored < low) | (stored > high)}, stored.shape
+    )
+    return np.stack([np.where(code == 0, stored, np.nan), code]).astype(np.float32)

@@ -14,9 +14,9 @@ from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.errors import NotFound
 from headwater.restoration.plan import Plan
 from headwater.web.platform.answers import answer_csv, answer_json
-from headwater.web.platform.drawn_units import add_unit
 from headwater.web.platform.gate import Editor, House, Ranger, Viewer, house_of, needs
 from headwater.web.platform.grid import Grid
+from headwater.web.platform.plans import add_unit
 
 __all__ = ["router"]
 

@@ -15,9 +15,7 @@ from headwater.web.platform.answers import answer_block, answer_csv, answer_json
 from headwater.web.platform.gate import House, Viewer, house_of
 from headwater.web.platform.layers import Layer, open_values
 from headwater.web.platform.relief import relief_of
-from headwater.web.platform.sentences import explain
-from headwater.web.platform.sentences_alerts import alerts_near
-from headwater.web.platform.sentences_vegetation import forecast_of
+from headwater.web.platform.sentences import alerts_near, explain, forecast_of
 from headwater.web.platform.series import (
     Climatology,
     Place,

@@ -14,7 +14,6 @@ from headwater.alerts.rules import Rules
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.errors import Forbidden, Unauthorised
 from headwater.network.store.protocol import Store
-from headwater.web.body import take_body
 from headwater.web.platform.answers import answer_error
 from headwater.web.platform.oidc import Provider
 from headwater.web.platform.people import NOBODY, People, Person, Session
@@ -22,6 +21,7 @@ from headwater.web.platform.plans import Plans
 from headwater.web.platform.pulse import Pulse
 from headwater.web.platform.runs import Runs
 from headwater.web.platform.studies import Shelf
+from headwater.web.protocol import take_body
 from headwater.web.security import is_local
 
 __all__ = [
