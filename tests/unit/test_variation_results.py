@@ -73,6 +73,21 @@ def test_every_month_of_the_record_has_its_area_mean(cubes, draws):
     draws(found, "mean")
 
 
+def test_months_in_chunks_of_whole_series_are_not_read_month_by_month(cubes):
+    monthly = cubes["month"]
+    reads = []
+
+    def read(block):
+        reads.append(block.shape)
+        return block
+
+    whole = monthly.chunk(time=-1)
+    counted = whole.copy(data=whole.data.map_blocks(read, dtype=whole.dtype, meta=whole.data._meta))
+    table = findings.monthly_series(counted).data
+    assert len(reads) <= 4 < table.shape[0]
+    pd.testing.assert_frame_equal(table, findings.monthly_series(monthly).data)
+
+
 def test_the_mean_year_finds_its_months(cubes, draws):
     cycle = findings.seasonal_cycle(cubes["month"])
     table = cycle.data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from itertools import chain, pairwise
 from typing import Any
@@ -21,6 +21,7 @@ __all__ = [
     "cellwise",
     "count",
     "in_blocks",
+    "maps_of",
     "name_of",
     "refuse_classes",
     "whole_series",
@@ -28,8 +29,11 @@ __all__ = [
 ]
 
 Values = xr.DataArray | pd.Series | np.ndarray
-_MOST_TASKS = 2048
 """A cube (time, ...), NumPy or Dask; a series with times as its index; or an array (time, ...)."""
+_MOST_TASKS = 2048
+"""Beyond it, a task works through several blocks one after another."""
+_MAPS_AT_ONCE = 64e6
+"""Bytes of maps that are read together, since a store may hold whole series in its chunks."""
 
 
 _CELLS = {0: (), 1: ("cell",), 2: ("y", "x")}
@@ -144,7 +148,12 @@ def count(n: Any) -> Any:
     return n.astype(np.int32)
 
 
-"""Beyond it, a task works through several blocks one after another."""
+def maps_of(cube: xr.DataArray) -> Iterator[np.ndarray]:
+    """Give the maps of a cube (time, y, x) one after another, reading many at once."""
+    maps = cube.variable.transpose("time", ...)
+    many = max(1, int(_MAPS_AT_ONCE / (maps[0].size * maps.dtype.itemsize)))
+    for first in range(0, maps.sizes["time"], many):
+        yield from np.asarray(maps[first : first + many].values)
 
 
 def in_blocks(function: Callable[..., xr.Dataset], *cubes: xr.DataArray) -> xr.Dataset:

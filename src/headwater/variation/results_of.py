@@ -17,7 +17,7 @@ from headwater.inference import fdr, moments
 from headwater.inference.significance import field_statement
 from headwater.results import of_inputs
 from headwater.variation import cv, results
-from headwater.variation._maps import name_of, words
+from headwater.variation._maps import maps_of, name_of, words
 from headwater.variation.aggregation import area_series, band_series
 from headwater.variation.calendar import check_time
 from headwater.variation.mean_year import climatology
@@ -141,10 +141,11 @@ def annual_series(
     rows: list[tuple[Any, ...]] = []
     for period, cube in yearly.items():
         found = area_series(cube, cell_area(cube), min_coverage=min_coverage).load()
-        for i, year in enumerate(np.asarray(check_time(cube).year)):
+        years = np.asarray(check_time(cube).year)
+        for i, (year, values) in enumerate(zip(years, maps_of(cube), strict=True)):
             one = found.isel(time=i)
             mean, coverage, cells = (float(one[k]) for k in ("mean", "coverage", "n"))
-            spread = _middle(cube.isel(time=i).values)
+            spread = _middle(values)
             rows.append((period, int(year), mean, *spread, int(cells), coverage))
     first = next(iter(yearly.values()))
     columns = ["period", "year", "mean", "cell_low", "cell_high", "cells", "coverage"]
@@ -179,8 +180,9 @@ def monthly_series(monthly: xr.DataArray, *, min_coverage: float = 0.8) -> resul
     found = area_series(monthly, cell_area(monthly), min_coverage=min_coverage).load()
     index = check_time(monthly)
     rows = []
-    for i, (year, month) in enumerate(zip(index.year, index.month, strict=True)):
-        spread = _middle(monthly.isel(time=i).values)
+    months = zip(index.year, index.month, maps_of(monthly), strict=True)
+    for i, (year, month, values) in enumerate(months):
+        spread = _middle(values)
         mean, coverage, cells = (float(found[k][i]) for k in ("mean", "coverage", "n"))
         first = pd.Timestamp(year=int(year), month=int(month), day=1)
         rows.append((first, mean, *spread, int(cells), coverage))
