@@ -167,7 +167,7 @@ def test_scaling(method):
 
 def test_cdf_match_with_few_bins_and_free_ends():
     table, scaled = case("triplet"), case("scaled_y_to_x")
-    fitted = scale_cdf(table.y, table.x, bins=20, least=None, straight_ends=False)
+    fitted = scale_cdf(table.y, table.x, bins=20, min_values=None, straight_ends=False)
     assert np.abs(fitted.transform(table.y) - scaled["cdf_match_nbins20_noedge"]).max() < 1e-14
 
 

@@ -42,7 +42,7 @@ def test_missing_stays_missing_unless_filled():
     assert np.isnan(found[np.isnan(values)]).all()
     assert np.isfinite(moving_mean(DAYS, values, 35, fill=True)).all()
     lonely = np.where(np.arange(len(DAYS)) % 60 == 0, values, np.nan)
-    assert np.isnan(moving_mean(DAYS, lonely, 35, least=2)).all()
+    assert np.isnan(moving_mean(DAYS, lonely, 35, min_values=2)).all()
 
 
 def test_columns_are_taken_apart():

@@ -45,7 +45,7 @@ def test_fit_on_one_period_applies_to_another(method):
 def test_cdf_matching_keeps_the_order_of_rounded_values(seed, digits):
     x, y = pair(150, seed)
     x = x.round(digits)
-    fitted = scale_cdf(x, y, bins=20, least=5, straight_ends=False)
+    fitted = scale_cdf(x, y, bins=20, min_values=5, straight_ends=False)
     assert (np.diff(fitted.product) > 0).all()
     scaled = fitted.transform(np.sort(x))
     assert np.isfinite(scaled).all()

@@ -28,7 +28,7 @@ def test_days_of_china_begin_eight_hours_before_those_of_utc() -> None:
 
 def test_pentads_follow_the_calendar_and_leap_days() -> None:
     time = np.arange(micros("2020-02-20"), micros("2020-03-07"), 24 * HOUR)
-    told = period_means(time, np.ones(time.size), "pentad", cadence=24.0, least_coverage=0.5)
+    told = period_means(time, np.ones(time.size), "pentad", cadence=24.0, min_coverage=0.5)
     starts = [str(np.datetime64(int(at), "us").astype("datetime64[D]")) for at in told.start]
     assert starts == ["2020-02-16", "2020-02-21", "2020-02-26", "2020-03-01", "2020-03-06"]
     assert told.n.tolist() == [1, 5, 4, 5, 1]

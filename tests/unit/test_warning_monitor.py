@@ -115,7 +115,7 @@ def test_the_run_length_is_near_what_was_asked_on_long_histories():
         options=OPTIONS,
     )
     history = History(0.5 + 0.03 * rng.standard_normal((len(past), 150)), past)
-    found = bootstrap_run_length(history, limits, rng=rng, options=OPTIONS, n_draws=15)
+    found = bootstrap_run_length(history, limits, rng=rng, options=OPTIONS, n_resamples=15)
     assert found.asked == pytest.approx(20)
     assert 10 < found.seasons < 40
     assert found.low < found.seasons < found.high

@@ -283,11 +283,11 @@ def _nonadditive_p(sums: StratumSums, shape: tuple[int, int], crossed: QStatisti
     return _nested_p(crossed.within + lack, float(rank), crossed)
 
 
-def _tested(table: pd.DataFrame, alpha: float) -> list[str]:
+def _tested(table: pd.DataFrame, significance: float) -> list[str]:
     gain, nonadditive = holm(table["p_gain"]), holm(table["p_nonadditive"])
     return [
         "gain, non-additive" if more and bend else "gain, additive" if more else "no gain shown"
-        for more, bend in zip(gain < alpha, nonadditive < alpha, strict=True)
+        for more, bend in zip(gain < significance, nonadditive < significance, strict=True)
     ]
 
 

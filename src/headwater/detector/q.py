@@ -86,19 +86,19 @@ class StratumSums:
             self.centre,
         )
 
-    def drop(self, smallest: int) -> StratumSums:
-        """Leave out strata with fewer than `smallest` units.
+    def drop(self, min_units: int) -> StratumSums:
+        """Leave out strata with fewer than `min_units` units.
 
         Parameters
         ----------
-        smallest : int
+        min_units : int
             Least number of units.
 
         Returns
         -------
         StratumSums
         """
-        keep = self.n >= smallest
+        keep = self.n >= min_units
         return StratumSums(
             self.n[keep], self.weight[keep], self.offset[keep], self.within[keep], self.centre
         )

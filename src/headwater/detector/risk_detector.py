@@ -297,12 +297,12 @@ def _weight_words(weights: npt.ArrayLike | None) -> str:
     return "Units are " + ("weighted." if weights is not None else "not weighted.")
 
 
-def _letters(corrected: Floats, found: _StratumMeans, alpha: float) -> list[str]:
+def _letters(corrected: Floats, found: _StratumMeans, significance: float) -> list[str]:
     if found.why:
         return [""] * len(found.names)
     one, two = _pairs_of(len(found.names))
     apart = np.zeros((len(found.names), len(found.names)), bool)
-    apart[one, two] = apart[two, one] = corrected < alpha
+    apart[one, two] = apart[two, one] = corrected < significance
     # an empty stratum has no mean, and sorts last
     return compact_letters(apart, np.where(found.sums.n > 0, found.sums.mean, -np.inf))
 

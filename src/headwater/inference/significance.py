@@ -97,14 +97,14 @@ class FieldTest:
         Largest p that stands; 0 when none does.
     n : int
         Number of tests, i.e. of valid p-values.
-    alpha : float
+    significance : float
         False discovery rate that was controlled.
     """
 
     mask: Any
     threshold: float
     n: int
-    alpha: float
+    significance: float
 
     @property
     def passed(self) -> int:
@@ -112,17 +112,17 @@ class FieldTest:
         return int(np.count_nonzero(self.mask))
 
 
-def fdr(p: ArrayLike, alpha: float = 0.05, *, wilks: bool = False) -> FieldTest:
+def fdr(p: ArrayLike, significance: float = 0.05, *, wilks: bool = False) -> FieldTest:
     """Control the false discovery rate among many p-values, NaN left out.
 
     Parameters
     ----------
     p : array-like, any shape
         p-values [1].
-    alpha : float
+    significance : float
         False discovery rate [1]; with `wilks` the global level wanted.
     wilks : bool
-        Whether to double `alpha`, Wilks' rule for fields with moderate spatial correlation.
+        Whether to double `significance`, Wilks' rule for fields with moderate spatial correlation.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def fdr(p: ArrayLike, alpha: float = 0.05, *, wilks: bool = False) -> FieldTest:
     array([ True,  True, False, False])
     """
     p = np.asarray(p, dtype=float)
-    level = min(2.0 * alpha, 1.0) if wilks else alpha
+    level = min(2.0 * significance, 1.0) if wilks else significance
     ordered = np.sort(p[~np.isnan(p)])
     below = ordered <= level * np.arange(1, ordered.size + 1) / max(ordered.size, 1)
     threshold = float(ordered[below][-1]) if below.any() else 0.0
@@ -186,14 +186,14 @@ def field_statement(test: FieldTest, smallest: float = 0.0, *, of_what: str = "c
     share = 100.0 * test.passed / test.n
     text = (
         f"{grouped(test.passed)} of {grouped(test.n)} {of_what} ({share:.1f} %) are significant at "
-        f"a false discovery rate of {test.alpha:g}."
+        f"a false discovery rate of {test.significance:g}."
     )
-    if smallest > test.alpha:
+    if smallest > test.significance:
         return (
             f"{text} One test cannot reach a p below {smallest:.2g}: nothing could pass, whatever "
             "the data say."
         )
-    needed = smallest / test.alpha
+    needed = smallest / test.significance
     if needed * test.n <= 1.0:
         return text
     return (

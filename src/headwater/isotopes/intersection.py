@@ -69,7 +69,7 @@ class Crossing:
 
 
 def intersect(
-    lmwl: WaterLine, lel: WaterLine, *, level: float = 0.95, least_gap: float = 0.5
+    lmwl: WaterLine, lel: WaterLine, *, level: float = 0.95, min_gap: float = 0.5
 ) -> Crossing:
     """Intersect a meteoric line with an evaporation line.
 
@@ -79,7 +79,7 @@ def intersect(
         The two lines, fitted to different samples (their errors are taken as independent).
     level : float
         Of Fieller's interval [1].
-    least_gap : float
+    min_gap : float
         Difference of slopes [1] below which the crossing is marked near-parallel.
 
     Returns
@@ -130,7 +130,7 @@ def intersect(
     variance, covariance, d2H_var = _first_order(lmwl, lel, d18O, gap)
     middle = lift * gap - z**2 * shared
     root = np.sqrt(max(middle**2 - bounded * (lift**2 - z**2 * lift_var), 0.0))
-    near = abs(gap) < least_gap
+    near = abs(gap) < min_gap
     reason = (
         f"the slopes differ by only {abs(gap):.2f}: a change of 0.1 in one moves the crossing by "
         f"{abs(d18O) * 0.1 / abs(gap):.1f} ‰ or more in δ¹⁸O"

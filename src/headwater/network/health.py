@@ -169,7 +169,7 @@ class Drift:
     low, high : float
         95 % interval, from blocks of 30 days [m3 m-3 yr-1].
     drifting : bool
-        Whether the interval leaves out zero and the slope is beyond `least`.
+        Whether the interval leaves out zero and the slope is beyond `min_slope`.
     n : int
         Days used.
     """
@@ -182,7 +182,7 @@ class Drift:
 
 
 def drift(
-    time: ArrayLike, difference: ArrayLike, *, rng: np.random.Generator, least: float = 0.01
+    time: ArrayLike, difference: ArrayLike, *, rng: np.random.Generator, min_slope: float = 0.01
 ) -> Drift:
     """Distinguish a slow drift from the difference between a sensor and what its neighbours say.
 
@@ -198,7 +198,7 @@ def drift(
         Sensor minus the median of its neighbours [m3 m-3]; NaN where missing.
     rng : numpy.random.Generator
         For the interval.
-    least : float
+    min_slope : float
         A slope below this is no fault [m3 m-3 yr-1].
 
     Returns
@@ -246,7 +246,7 @@ def drift(
         noise = np.concatenate([rest[s : s + block] for s in starts])[: rest.size]
         draws[draw] = _sen(years[: noise.size], noise)
     low, high = slope - np.quantile(draws, [0.975, 0.025])
-    reported = bool((low > 0 or high < 0) and abs(slope) > least)
+    reported = bool((low > 0 or high < 0) and abs(slope) > min_slope)
     return Drift(float(slope), float(low), float(high), reported, int(days.size))
 
 

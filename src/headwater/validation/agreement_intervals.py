@@ -145,7 +145,7 @@ def _check_choice(interval: str, rng: np.random.Generator | None) -> None:
 
 def _aligned(product: ArrayLike, reference: ArrayLike) -> tuple[Floats, Floats]:
     """Return both series with NaN wherever one is missing, so that gaps keep their places."""
-    valid_pairs(product, reference, least=8)
+    valid_pairs(product, reference, min_pairs=8)
     x, y = np.array(product, dtype=float), np.array(reference, dtype=float)
     missing = np.isnan(x) | np.isnan(y)
     x[missing] = y[missing] = np.nan

@@ -19,7 +19,7 @@ _YEAR = 366
 
 
 def moving_mean(
-    times: ArrayLike, values: ArrayLike, window: float, *, fill: bool = False, least: int = 1
+    times: ArrayLike, values: ArrayLike, window: float, *, fill: bool = False, min_values: int = 1
 ) -> Floats:
     """Average over a window of time around every time, gaps left out.
 
@@ -33,7 +33,7 @@ def moving_mean(
         Width of the window, half to either side, both ends included [d].
     fill : bool
         Whether a missing value gets the mean of its window; otherwise it stays missing.
-    least : int
+    min_values : int
         Fewest valid values in a window.
 
     Returns
@@ -59,12 +59,12 @@ def moving_mean(
     half = int(window / 2.0 * 86_400e9)
     first = np.searchsorted(instants, instants - half, side="left")
     last = np.searchsorted(instants, instants + half, side="right")
-    found = _mean_between(series, first, last, least)
+    found = _mean_between(series, first, last, min_values)
     return found if fill else np.where(np.isnan(series), np.nan, found)
 
 
 def short_term_anomalies(
-    times: ArrayLike, values: ArrayLike, *, window: float = 35.0, least: int = 1
+    times: ArrayLike, values: ArrayLike, *, window: float = 35.0, min_values: int = 1
 ) -> Floats:
     """Subtract the moving mean: what is wetter or drier than the weeks around it.
 
@@ -76,7 +76,7 @@ def short_term_anomalies(
         NaN where missing.
     window : float
         Width of the window [d].
-    least : int
+    min_values : int
         Fewest valid values in a window.
 
     Returns
@@ -95,7 +95,9 @@ def short_term_anomalies(
     >>> short_term_anomalies(days, [0.1, 0.4, 0.1]).round(3).tolist()
     [-0.1, 0.2, -0.1]
     """
-    return np.asarray(values, dtype=float) - moving_mean(times, values, window, least=least)
+    return np.asarray(values, dtype=float) - moving_mean(
+        times, values, window, min_values=min_values
+    )
 
 
 def mean_year(
@@ -104,7 +106,7 @@ def mean_year(
     *,
     smooth: float = 5.0,
     smooth_year: float = 30.0,
-    least: int = 1,
+    min_values: int = 1,
 ) -> Floats:
     """Average all years to one mean year of 366 days, smoothed before and after.
 
@@ -118,7 +120,7 @@ def mean_year(
         Window of the moving mean over the series [d].
     smooth_year : float
         Window of the moving mean over the mean year, which runs on from December to January [d].
-    least : int
+    min_values : int
         Fewest valid values in either window.
 
     Returns
@@ -139,7 +141,7 @@ def mean_year(
     >>> year.shape, round(float(year[197]), 2), round(float(year[14]), 2)
     ((366,), 0.3, 0.2)
     """
-    series = moving_mean(times, values, smooth, fill=True, least=least)
+    series = moving_mean(times, values, smooth, fill=True, min_values=min_values)
     _check_window(smooth_year)
     places = _day_of_year(times)
     valid = np.isfinite(series)
@@ -151,7 +153,7 @@ def mean_year(
     around = np.concatenate([year, year, year])
     reach = int(smooth_year / 2.0)
     place = np.arange(_YEAR) + _YEAR
-    return _mean_between(around, place - reach, place + reach + 1, least)
+    return _mean_between(around, place - reach, place + reach + 1, min_values)
 
 
 def long_term_anomalies(
@@ -227,7 +229,9 @@ def _day_of_year(times: Any) -> NDArray[np.int64]:
     return np.asarray(_DAYS_BEFORE[dates.month - 1] + dates.day - 1, dtype=np.int64)
 
 
-def _mean_between(series: Floats, first: NDArray[Any], last: NDArray[Any], least: int) -> Floats:
+def _mean_between(
+    series: Floats, first: NDArray[Any], last: NDArray[Any], min_values: int
+) -> Floats:
     """Mean of the valid values from `first` up to, not with, `last`, by running sums."""
     valid = np.isfinite(series)
     # Running sums of departures, not of values, keep their digits over long series.
@@ -237,4 +241,4 @@ def _mean_between(series: Floats, first: NDArray[Any], last: NDArray[Any], least
     count = np.concatenate([zero, valid.astype(float).cumsum(axis=0)])
     n = count[last] - count[first]
     mean = level + (total[last] - total[first]) / np.maximum(n, 1.0)
-    return np.asarray(np.where(n >= max(least, 1), mean, np.nan))
+    return np.asarray(np.where(n >= max(min_values, 1), mean, np.nan))

@@ -83,7 +83,7 @@ def downscaling_gain(
 
     series = np.column_stack([np.asarray(s, dtype=float) for s in (fine, coarse, reference)])
     series[~np.isfinite(series).all(axis=1)] = np.nan
-    valid_pairs(series[:, 0], series[:, 2], least=8)
+    valid_pairs(series[:, 0], series[:, 2], min_pairs=8)
     parts = _gain_parts(series)
     low = high = np.full(4, np.nan)
     if rng is not None:
@@ -299,7 +299,7 @@ def coarse_closure(fine: ArrayLike, coarse: ArrayLike, aggregate: ArrayLike) -> 
 
 
 def spatial_correlation(
-    product: ArrayLike, reference: ArrayLike, *, least: int = 5
+    product: ArrayLike, reference: ArrayLike, *, min_pixels: int = 5
 ) -> pd.DataFrame:
     """Correlate product and reference over space, on every day.
 
@@ -307,14 +307,14 @@ def spatial_correlation(
     ----------
     product, reference : array, shape (time, pixel)
         NaN where missing.
-    least : int
+    min_pixels : int
         Fewest pixels for a day to count.
 
     Returns
     -------
     DataFrame
-        r [1] and n for every day, r NaN where fewer than `least` pixels are valid. Neighbouring
-        pixels resemble each other and days follow each other: take no p-value from n
+        r [1] and n for every day, r NaN where fewer than `min_pixels` pixels are valid.
+        Neighbouring pixels resemble each other and days follow each other: take no p-value from n
         (:func:`headwater.inference.modified_t_test` gives one for a single day).
 
     Raises
@@ -334,4 +334,4 @@ def spatial_correlation(
     x, y, _ = _checked_cells(product, reference, cells)
     sums = _cell_sums(x, y)
     n = (np.isfinite(x) & np.isfinite(y)).sum(axis=1)
-    return pd.DataFrame({"r": np.where(n >= least, _ratio(sums[:, :3]), np.nan), "n": n})
+    return pd.DataFrame({"r": np.where(n >= min_pixels, _ratio(sums[:, :3]), np.nan), "n": n})

@@ -151,14 +151,16 @@ def agreement_measures(product: ArrayLike, reference: ArrayLike) -> dict[str, fl
     return {**_of_moments(x, y), **_of_order(x, y)}
 
 
-def valid_pairs(product: ArrayLike, reference: ArrayLike, least: int = 3) -> tuple[Floats, Floats]:
+def valid_pairs(
+    product: ArrayLike, reference: ArrayLike, min_pairs: int = 3
+) -> tuple[Floats, Floats]:
     """Return the pairs of which both are valid.
 
     Parameters
     ----------
     product, reference : array, shape (time,)
         NaN where missing.
-    least : int
+    min_pairs : int
         Fewest pairs that will do.
 
     Returns
@@ -172,7 +174,7 @@ def valid_pairs(product: ArrayLike, reference: ArrayLike, least: int = 3) -> tup
 
     Examples
     --------
-    >>> valid_pairs([0.1, np.nan, 0.3], [0.1, 0.2, 0.3], least=2)[0].tolist()
+    >>> valid_pairs([0.1, np.nan, 0.3], [0.1, 0.2, 0.3], min_pairs=2)[0].tolist()
     [0.1, 0.3]
     """
     x, y = np.asarray(product, dtype=float), np.asarray(reference, dtype=float)
@@ -185,11 +187,11 @@ def valid_pairs(product: ArrayLike, reference: ArrayLike, least: int = 3) -> tup
     if np.isinf(x).any() or np.isinf(y).any():
         raise DataError("infinite values", found="inf", do="Set them to NaN if they mean missing")
     valid = np.isfinite(x) & np.isfinite(y)
-    if valid.sum() < least:
+    if valid.sum() < min_pairs:
         raise DataError(
             "too few pairs to compare",
             found=f"{int(valid.sum())} times with both product and reference",
-            do=f"Give at least {least}; a wider matching window may help",
+            do=f"Give at least {min_pairs}; a wider matching window may help",
         )
     return x[valid], y[valid]
 

@@ -132,7 +132,7 @@ def scale_cdf(
     reference: ArrayLike,
     *,
     bins: int = 100,
-    least: int | None = 20,
+    min_values: int | None = 20,
     straight_ends: bool = True,
 ) -> Scaling:
     r"""Fit a scaling that gives the product the distribution of the reference.
@@ -144,7 +144,7 @@ def scale_cdf(
         distort the other.
     bins : int
         Percentile bins of equal share.
-    least : int, optional
+    min_values : int, optional
         Fewest values in a bin; with fewer, bins are merged. None keeps all bins.
     straight_ends : bool
         Whether the outermost knots of the reference come from a straight line through the values
@@ -185,9 +185,9 @@ def scale_cdf(
     _check_varies(x)
     _check_varies(y, "reference")
     count, choices = bins, tuple[str, ...]()
-    if least is not None and len(x) / bins < least:
-        count = int(np.clip(len(x) // least, 1, bins))
-        choices = (f"{count} bins instead of {bins}, to hold at least {least} values each.",)
+    if min_values is not None and len(x) / bins < min_values:
+        count = int(np.clip(len(x) // min_values, 1, bins))
+        choices = (f"{count} bins instead of {bins}, to hold at least {min_values} values each.",)
     if count == 1 and straight_ends:
         slope = float(((x - x.mean()) @ (y - y.mean())) / ((x - x.mean()) @ (x - x.mean())))
         ends = _ends(x)

@@ -116,7 +116,7 @@ def _rows(
 
 @of_inputs
 def adjusted_trend_map(
-    yearly: xr.DataArray, rain: xr.DataArray, *, alpha: float = 0.05
+    yearly: xr.DataArray, rain: xr.DataArray, *, significance: float = 0.05
 ) -> results.AdjustedTrend:
     """Map the trend of what rain leaves unexplained.
 
@@ -124,7 +124,7 @@ def adjusted_trend_map(
     ----------
     yearly, rain : DataArray (time, y, x)
         One value per year, on the same cells; common years are used.
-    alpha : float
+    significance : float
         False discovery rate [1].
 
     Returns
@@ -146,15 +146,17 @@ def adjusted_trend_map(
             do="Remove rain from [variation], or give longer series",
         )
     data = residual_trend(own, given)
-    test = fdr(data["p"].values, alpha)
+    test = fdr(data["p"].values, significance)
     marked = data["slope"].copy(data=test.mask)
-    data["significant"] = marked.assign_attrs(units="1", long_name=f"Significant ({alpha:g})")
+    data["significant"] = marked.assign_attrs(
+        units="1", long_name=f"Significant ({significance:g})"
+    )
     smallest = float(np.nanmin(data["smallest_p"].values, initial=1.0))
     data.attrs |= {
         "variable": name_of(yearly),
         "factor_name": words(rain),
         "statement": field_statement(test, smallest),
-        "alpha": alpha,
+        "alpha": significance,
         "tested": test.n,
         "passed": test.passed,
     }

@@ -55,7 +55,7 @@ _FEW_YEARS = 10
 
 @of_inputs
 def correlation_map(
-    first: xr.DataArray, second: xr.DataArray, *, alpha: float = 0.05
+    first: xr.DataArray, second: xr.DataArray, *, significance: float = 0.05
 ) -> results.CorrelationMap:
     """Map the correlation of two monthly or yearly cubes, of their values and of their anomalies.
 
@@ -63,7 +63,7 @@ def correlation_map(
     ----------
     first, second : DataArray (time, y, x)
         One value per month, or per year, on the same cells; common times are used.
-    alpha : float
+    significance : float
         False discovery rate [1].
 
     Returns
@@ -85,8 +85,8 @@ def correlation_map(
     data, statement = xr.Dataset(), ""
     for prefix, deseasonalised in parts.items():
         found = in_blocks(partial(correlate, deseasonalised=deseasonalised), a, b)
-        test = fdr(found["p_effective"].values, alpha)
-        found["significant"] = _significant(found["r"], test.mask, alpha)
+        test = fdr(found["p_effective"].values, significance)
+        found["significant"] = _significant(found["r"], test.mask, significance)
         data = data.assign({f"{prefix}{name}": values for name, values in found.items()})
         statement = field_statement(test)
     data.attrs = {
@@ -97,7 +97,7 @@ def correlation_map(
         "months": int(a.sizes["time"]),
         "unit": "years" if by_year else "months",
         "years": years,
-        "alpha": alpha,
+        "alpha": significance,
         **_counts(data[f"{prefix}n"], data[f"{prefix}r"]),
     }
     return results.CorrelationMap(
@@ -107,7 +107,8 @@ def correlation_map(
         choices=(
             "p of correlation maps counts the effective number of months, from the lag-1 "
             "autocorrelation of both series; the mean year of anomalies costs eleven months more.",
-            f"Significance by Benjamini and Hochberg at a false discovery rate of {alpha:g}.",
+            "Significance by Benjamini and Hochberg at a false discovery rate of "
+            f"{significance:g}.",
         ),
         cautions=()
         if by_year
@@ -122,9 +123,12 @@ def _years(monthly: xr.DataArray) -> int:
     return int(np.unique(monthly.indexes["time"].year).size)
 
 
-def _significant(like: xr.DataArray, mask: np.ndarray, alpha: float) -> xr.DataArray:
+def _significant(like: xr.DataArray, mask: np.ndarray, significance: float) -> xr.DataArray:
     marked = like.copy(data=mask)
-    marked.attrs = {"units": "1", "long_name": f"Significant (false discovery rate {alpha:g})"}
+    marked.attrs = {
+        "units": "1",
+        "long_name": f"Significant (false discovery rate {significance:g})",
+    }
     return marked
 
 
@@ -177,7 +181,7 @@ def _side_by_side(parts: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Datas
 
 
 def monthly_maps(
-    first: xr.DataArray, second: xr.DataArray, months: Sequence[int], *, alpha: float = 0.05
+    first: xr.DataArray, second: xr.DataArray, months: Sequence[int], *, significance: float = 0.05
 ) -> results.MonthlyCorrelation | None:
     """Map the correlation over the years of two monthly cubes, month by month of the year.
 
@@ -187,7 +191,7 @@ def monthly_maps(
         One value per month, on the same cells.
     months : sequence of int
         Months of the year.
-    alpha : float
+    significance : float
         False discovery rate [1] among all cells and months.
 
     Returns
@@ -209,8 +213,8 @@ def monthly_maps(
     data = data.isel(month=np.flatnonzero(data["r"].notnull().any(("y", "x"))))
     if not data.sizes["month"]:
         return None
-    test = fdr(data["p"].values, alpha)
-    data["significant"] = _significant(data["r"], test.mask, alpha)
+    test = fdr(data["p"].values, significance)
+    data["significant"] = _significant(data["r"], test.mask, significance)
     counts = _counts(data["n"], data["r"])
     data.attrs |= {
         "variable": name_of(first),
@@ -228,10 +232,11 @@ def monthly_maps(
         data,
         "Pearson correlation over the years for each month of the year by itself, cell by cell.",
         references=(REFERENCES["fdr"],),
-        fingerprint=fingerprint(first, second, list(months), alpha),
+        fingerprint=fingerprint(first, second, list(months), significance),
         choices=(
             "Maps by month count years as independent, and need four; significance by Benjamini "
-            f"and Hochberg at a false discovery rate of {alpha:g} among all cells and months.",
+            f"and Hochberg at a false discovery rate of {significance:g} among all cells and "
+            "months.",
         ),
         cautions=cautions if few < _FEW_YEARS else (),
     )
@@ -242,7 +247,7 @@ def lag_panels(
     factors: Mapping[str, xr.DataArray],
     *,
     longest: int = 6,
-    alpha: float = 0.05,
+    significance: float = 0.05,
 ) -> results.LagPanels | None:
     """Map how many months factors go before the target where they go closest with it.
 
@@ -254,7 +259,7 @@ def lag_panels(
         On the same cells.
     longest : int
         Longest lag [month].
-    alpha : float
+    significance : float
         False discovery rate [1].
 
     Returns
@@ -276,8 +281,8 @@ def lag_panels(
         if _years(a) < _LEAST_YEARS or a.sizes["time"] < 2 * longest:
             continue
         best = in_blocks(partial(_best_lag, longest=longest), a, b)
-        test = fdr(best["best_p"].values, alpha)
-        best["significant"] = _significant(best["best_r"], test.mask, alpha)
+        test = fdr(best["best_p"].values, significance)
+        best["significant"] = _significant(best["best_r"], test.mask, significance)
         parts.append(best)
         names.append(words(factor))
         where = best["best_lag"].values[test.mask]
@@ -292,10 +297,10 @@ def lag_panels(
         f"Correlation of anomalies with factors 0 to {longest} months before, cell by cell; the "
         "lag of the largest.",
         references=(REFERENCES["bretherton"], REFERENCES["fdr"], REFERENCES["dunn"]),
-        fingerprint=fingerprint(target, dict(factors), longest, alpha),
+        fingerprint=fingerprint(target, dict(factors), longest, significance),
         choices=(
             f"The p of the best of {longest + 1} lags is multiplied by {longest + 1} (Bonferroni) "
-            f"before the false discovery rate of {alpha:g} is controlled among cells.",
+            f"before the false discovery rate of {significance:g} is controlled among cells.",
         ),
     )
 

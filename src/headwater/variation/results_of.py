@@ -47,6 +47,7 @@ _POOLED = (
     "The test of each cell is that of the mean ranks of its neighbourhood (contextual "
     "Mann-Kendall); slopes are those of the cell."
 )
+_TWICE = ", twice the level wanted (Wilks)"
 _TESTED = {
     "persistent": "p and interval from tables of AR(1) series of as many values, given the "
     "autocorrelation of the residuals",
@@ -385,7 +386,7 @@ def cv_map(cube: xr.DataArray, scope: str) -> results.CVMap:
 
 @of_inputs
 def trend_map(
-    yearly: xr.DataArray, *, alpha: float = 0.05, wilks: bool = False, neighbours: int = 0
+    yearly: xr.DataArray, *, significance: float = 0.05, wilks: bool = False, neighbours: int = 0
 ) -> results.TrendMap:
     """Map the trend and say what the field of tests shows.
 
@@ -393,7 +394,7 @@ def trend_map(
     ----------
     yearly : DataArray (time, y, x)
         One value per year.
-    alpha : float
+    significance : float
         False discovery rate [1].
     wilks : bool
         Whether that rate is doubled, Wilks' rule for fields with moderate spatial correlation.
@@ -411,14 +412,13 @@ def trend_map(
         As :func:`headwater.variation.trends`.
     """
     best = recommended_trend(yearly)
-    family = trends(
-        yearly, list(dict.fromkeys([best, "mann_kendall", "ols"])), alpha=alpha, wilks=wilks
-    )
+    methods = list(dict.fromkeys([best, "mann_kendall", "ols"]))
+    family = trends(yearly, methods, significance=significance, wilks=wilks)
     data = _believed_first(family.data, best)
     pooled = neighbours > 0 and best == "persistent"
     if pooled:
         data = _with_neighbours(data, yearly, neighbours)
-    test = fdr(data["p"].values, alpha, wilks=wilks)
+    test = fdr(data["p"].values, significance, wilks=wilks)
     most = int(data["n"].max())
     smallest = _smallest(data["smallest_p"])
     data = data.assign(trend_class=trend.trend_class(data["slope"], data["significant"]))
@@ -428,7 +428,7 @@ def trend_map(
         "statement": field_statement(test, smallest),
         "tested": test.n,
         "passed": test.passed,
-        "alpha": test.alpha,
+        "alpha": test.significance,
         "smallest_p": smallest,
         "years": most,
     }
@@ -440,8 +440,8 @@ def trend_map(
         choices=(
             "p of plain Mann-Kendall is exact for up to 30 values, ties or none, else normal with "
             "continuity and ties corrected.",
-            f"Significance by Benjamini and Hochberg at a false discovery rate of {test.alpha:g} "
-            f"among all valid cells{', twice the level wanted (Wilks)' if wilks else ''}.",
+            "Significance by Benjamini and Hochberg at a false discovery rate of "
+            f"{test.significance:g} among all valid cells{_TWICE if wilks else ''}.",
             *family.choices,
             *((_POOLED,) if pooled else ()),
         ),

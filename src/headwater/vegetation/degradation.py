@@ -349,7 +349,7 @@ def land_degradation(
     *,
     baseline: tuple[int, int],
     recent: tuple[int, int],
-    alpha: float = 0.05,
+    significance: float = 0.05,
 ) -> xr.Dataset:
     """Report the productivity of land as indicator 15.3.1 does: trend, state and performance.
 
@@ -361,7 +361,7 @@ def land_degradation(
         Land units (soil and cover class) within which cells are compared, NaN for none.
     baseline, recent : tuple of int
         First and last year of either, for the state.
-    alpha : float
+    significance : float
         Level of the test of the trend.
 
     Returns
@@ -409,7 +409,7 @@ def land_degradation(
             found=f"{len(years)} years, {len(before)} of baseline, {len(after)} recent",
             do="Give eight years or more, three of them as baseline",
         )
-    trend, p = _trend(productivity, alpha)
+    trend, p = _trend(productivity, significance)
     state = _state(before, after)
     mean = productivity.mean("year")
     best = _best_of_units(mean, units)
@@ -421,7 +421,7 @@ def land_degradation(
     return xr.Dataset(found).assign_attrs(baseline=str(baseline), recent=str(recent))
 
 
-def _trend(data: xr.DataArray, alpha: float) -> tuple[xr.DataArray, xr.DataArray]:
+def _trend(data: xr.DataArray, significance: float) -> tuple[xr.DataArray, xr.DataArray]:
     values = data.transpose("year", ...).values
     score = np.zeros(values.shape[1:])
     for lag in range(1, len(values)):
@@ -433,7 +433,7 @@ def _trend(data: xr.DataArray, alpha: float) -> tuple[xr.DataArray, xr.DataArray
     else:
         p = 2.0 * ndtr(-np.abs((score - np.sign(score)) / np.sqrt(score_variance(count))))
     like = data.isel(year=0, drop=True)
-    sign = np.where(p <= alpha, np.sign(score), 0.0).astype(np.int8)
+    sign = np.where(p <= significance, np.sign(score), 0.0).astype(np.int8)
     return like.copy(data=sign), like.copy(data=np.where(n > 3, p, np.nan))
 
 

@@ -338,7 +338,7 @@ def bootstrap_run_length(
     *,
     rng: np.random.Generator,
     options: BaselineOptions | None = None,
-    n_draws: int = 100,
+    n_resamples: int = 100,
     n_seasons: int = 10,
 ) -> RunLength:
     """Estimate how many seasons pass between false alarms, on the user's own history.
@@ -352,7 +352,7 @@ def bootstrap_run_length(
     thresholds : Thresholds
     rng : numpy.random.Generator
     options : BaselineOptions, optional
-    n_draws : int
+    n_resamples : int
         Long records.
     n_seasons : int
         Seasons of each.
@@ -378,7 +378,7 @@ def bootstrap_run_length(
     by_year, rho = _left_out(history, known, chosen)
     threshold: Floats = thresholds.at(rho)
     rates, alarms = [], 0
-    for _ in range(n_draws):
+    for _ in range(n_resamples):
         drawn = rng.integers(len(known), size=n_seasons)
         path = np.concatenate([by_year[one] for one in drawn])
         start = blank_chart(thresholds.detector, threshold)
@@ -410,7 +410,7 @@ def raise_thresholds(
     rng: np.random.Generator,
     options: BaselineOptions | None = None,
     n_seasons: int = 3,
-    n_draws: int = 60,
+    n_resamples: int = 60,
 ) -> Thresholds:
     """Raise thresholds where the user's own history alarms more often than was set.
 
@@ -428,7 +428,7 @@ def raise_thresholds(
     options : BaselineOptions, optional
     n_seasons : int
         Seasons of each record.
-    n_draws : int
+    n_resamples : int
         Records.
 
     Returns
@@ -460,7 +460,7 @@ def raise_thresholds(
     whole = fit_baseline(history.values, history.times, history.covariates, options=chosen)
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(limit) & (whole.reason == 0))
     highest = []
-    for _ in range(n_draws if usable.any() else 0):
+    for _ in range(n_resamples if usable.any() else 0):
         path = np.concatenate([by_year[one] for one in rng.integers(len(known), size=n_seasons)])
         start = blank_chart(thresholds.detector, np.full(len(rho), np.nan))
         statistic, _ = update_chart(start, path)

@@ -127,17 +127,17 @@ def monitor_structure(
     residual = y - x @ coefficients
     sigma = float(np.sqrt((residual[:n] ** 2).sum() / (n - x.shape[1])))
     total = np.cumsum(residual)
-    alpha = round(1 - level, 10)
+    significance = round(1 - level, 10)
     share = np.arange(n + 1, len(y) + 1) / n
     if kind == "cusum":
         process = total[n:] / (sigma * np.sqrt(n))
-        c = _critical(_CUSUM_CRITICAL, alpha, "CUSUM")
+        c = _critical(_CUSUM_CRITICAL, significance, "CUSUM")
         boundary = np.sqrt(share * (share - 1) * (c**2 + np.log(share / (share - 1))))
     else:
         width = int(np.floor(window * n))
         moving = total - np.concatenate([np.zeros(width), total[:-width]])
         process = moving[n:] / (sigma * np.sqrt(n))
-        c = _critical(_MOSUM_CRITICAL, (window, alpha), "MOSUM")
+        c = _critical(_MOSUM_CRITICAL, (window, significance), "MOSUM")
         boundary = c * np.sqrt(2 * np.where(share <= np.e, 1.0, np.log(share)))
     crossed = np.abs(process) > boundary
     alarm = int(crossed.argmax()) if crossed.any() else -1

@@ -90,7 +90,9 @@ def _over_time(
     own = monthly.pop(target, None)
     by_year = [name for name in yearly if name != target and (own is None or name not in monthly)]
     found: dict[str, Result] = {
-        f"with-{name}": relations.correlation_map(yearly[target], yearly[name], alpha=options.alpha)
+        f"with-{name}": relations.correlation_map(
+            yearly[target], yearly[name], significance=options.alpha
+        )
         for name in (by_year if target in yearly else [])
         if _share_years(yearly[target], yearly[name])
     }
@@ -99,15 +101,17 @@ def _over_time(
     months = options.months or _season_months(context.study.growing_season)
     for name, factor in monthly.items():
         try:
-            found[f"with-{name}"] = relations.correlation_map(own, factor, alpha=options.alpha)
-            of_months = relations.monthly_maps(own, factor, months, alpha=options.alpha)
+            found[f"with-{name}"] = relations.correlation_map(
+                own, factor, significance=options.alpha
+            )
+            of_months = relations.monthly_maps(own, factor, months, significance=options.alpha)
         except TimeAxisError:
             # no month in common: the matrix compares what each has by itself
             continue
         if of_months is not None:
             found[f"months-{name}"] = of_months
     lags = options.longest_lag and relations.lag_panels(
-        own, monthly, longest=options.longest_lag, alpha=options.alpha
+        own, monthly, longest=options.longest_lag, significance=options.alpha
     )
     return found | ({"lags": lags} if lags else {})
 

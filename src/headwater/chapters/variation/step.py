@@ -298,7 +298,9 @@ def _describe(
     if "growing_season" in years:
         found["season"] = findings.season_maps(years["growing_season"])
     trended = _with_most_years(years)
-    found["trend"] = findings.trend_map(trended, alpha=options.alpha, neighbours=options.neighbours)
+    found["trend"] = findings.trend_map(
+        trended, significance=options.alpha, neighbours=options.neighbours
+    )
     for scope, cube in {"interannual": trended, "monthly": monthly}.items():
         if cube is None:
             continue
@@ -345,7 +347,7 @@ def _changes(
             yearly, rain, max_breaks=options.max_breaks, min_coverage=options.min_coverage
         )
     if rain is not None:
-        found["adjusted"] = adjusted_trend_map(yearly, rain, alpha=options.alpha)
+        found["adjusted"] = adjusted_trend_map(yearly, rain, significance=options.alpha)
     return found
 
 

@@ -60,7 +60,7 @@ def rehearsal_results(
 def _run_length(history: History, plan: Plan, rng: np.random.Generator) -> Result:
     """Compare seasons between false alarms with the rate that was asked for."""
     length = bootstrap_run_length(
-        history, plan.thresholds, rng=rng, options=plan.calendar.options, n_draws=60
+        history, plan.thresholds, rng=rng, options=plan.calendar.options, n_resamples=60
     )
     table = pd.DataFrame(
         [

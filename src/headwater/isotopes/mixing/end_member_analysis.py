@@ -147,7 +147,7 @@ def emma(
     rng: np.random.Generator,
     correlation: bool = True,
     cumulative: float = 0.9,
-    simulations: int = 200,
+    n_resamples: int = 200,
 ) -> EmmaResult:
     """How many end members the mixtures ask for, by four criteria and by their residuals.
 
@@ -163,7 +163,7 @@ def emma(
         As for :func:`mixing_space`.
     cumulative : float
         Share of variance that the second criterion asks for [1].
-    simulations : int
+    n_resamples : int
         Of noise, for parallel analysis.
 
     Returns
@@ -202,7 +202,7 @@ def emma(
     values, p = samples[list(space.tracers)].to_numpy(dtype=float), len(space.tracers)
     share = space.eigenvalues / space.eigenvalues.sum()
     stick = np.array([np.sum(1.0 / np.arange(k, p + 1)) / p for k in range(1, p + 1)])
-    noise = _noise(space, len(values), correlation, simulations, rng)
+    noise = _noise(space, len(values), correlation, n_resamples, rng)
     fit = hooper_diagnostics(space, values)
     ranks = {
         "rule of one": int((space.eigenvalues > space.eigenvalues.mean()).sum()),
@@ -231,7 +231,7 @@ def emma(
         f"End-member mixing analysis of the {'correlation' if correlation else 'covariance'} "
         f"matrix of {p} tracers, n = {len(values)}.",
         _REFERENCES,
-        choices=_choices(cumulative, simulations),
+        choices=_choices(cumulative, n_resamples),
         cautions=_cautions(ranks, p),
         ranks=ranks,
         fit=fit,
@@ -240,9 +240,9 @@ def emma(
 
 
 def _noise(
-    space: MixingSpace, n: int, correlation: bool, simulations: int, rng: np.random.Generator
+    space: MixingSpace, n: int, correlation: bool, n_resamples: int, rng: np.random.Generator
 ) -> Any:
-    drawn = rng.standard_normal((simulations, n, len(space.tracers)))
+    drawn = rng.standard_normal((n_resamples, n, len(space.tracers)))
     drawn -= drawn.mean(axis=1, keepdims=True)
     sd = np.sqrt(np.diagonal(space.vectors.T * space.eigenvalues @ space.vectors))
     drawn = drawn / drawn.std(axis=1, ddof=1, keepdims=True) if correlation else drawn * sd
@@ -261,10 +261,10 @@ def _structure_rank(fit: pd.DataFrame, p: int) -> int:
     return p
 
 
-def _choices(cumulative: float, simulations: int) -> tuple[str, ...]:
+def _choices(cumulative: float, n_resamples: int) -> tuple[str, ...]:
     return (
         f"cumulative variance: {cumulative:g}",
-        f"parallel analysis: {simulations} simulations",
+        f"parallel analysis: {n_resamples} simulations",
     )
 
 

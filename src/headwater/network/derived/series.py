@@ -61,7 +61,7 @@ def period_means(
     period: Literal["hour", "day", "pentad"],
     *,
     cadence: float,
-    least_coverage: float = 0.75,
+    min_coverage: float = 0.75,
     offset: float = 0.0,
 ) -> PeriodMeans:
     """Average a series over hours, days or pentads.
@@ -76,7 +76,7 @@ def period_means(
         Six pentads a month: days 1-5, 6-10, 11-15, 16-20, 21-25 and 26 to the end.
     cadence : float
         Usual time between observations [h], from which the expected number follows.
-    least_coverage : float
+    min_coverage : float
         A mean of less than this share of the period is missing.
     offset : float
         Hours by which the station's day begins before that of UTC, 8 for China Standard Time.
@@ -115,7 +115,7 @@ def period_means(
     n = np.bincount(index, minlength=lengths.size)
     total = np.bincount(index, values[seen], minlength=lengths.size)
     coverage = np.minimum(1.0, n * cadence / lengths)
-    enough = (coverage >= least_coverage - 1e-9) & (n > 0)
+    enough = (coverage >= min_coverage - 1e-9) & (n > 0)
     mean = np.where(enough, total / np.maximum(n, 1), np.nan)
     return PeriodMeans(edges[:-1], mean, n.astype(np.int64), coverage)
 
@@ -156,7 +156,7 @@ class Storage:
 
 
 def root_zone_storage(
-    values: Floats, depths: ArrayLike, *, bottom: float, least_share: float = 0.8
+    values: Floats, depths: ArrayLike, *, bottom: float, min_share: float = 0.8
 ) -> Storage:
     """Add up the water above `bottom` from sensors at several depths.
 
@@ -170,7 +170,7 @@ def root_zone_storage(
         Depths of the sensors [m], rising.
     bottom : float
         Depth of the root zone [m].
-    least_share : float
+    min_share : float
         Where sensors are missing, the others stand for them if they still stand for this share of
         the root zone by their own layers.
 
@@ -208,7 +208,7 @@ def root_zone_storage(
     share = seen @ weights / weights.sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         water = np.where(seen, values, 0.0) @ weights / share
-    return Storage(np.where(share >= least_share - 1e-9, water, np.nan), share, weights)
+    return Storage(np.where(share >= min_share - 1e-9, water, np.nan), share, weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +230,7 @@ class NetworkMean:
     n: NDArray[np.int64]
 
 
-def network_mean(values: Floats, *, least: int = 2) -> NetworkMean:
+def network_mean(values: Floats, *, min_stations: int = 2) -> NetworkMean:
     """Average stations without letting the mean leap when one falls silent.
 
     Each value is taken as station effect + time effect; the time effects plus the mean of the
@@ -240,7 +240,7 @@ def network_mean(values: Floats, *, least: int = 2) -> NetworkMean:
     ----------
     values : ndarray, shape (times, stations)
         NaN where missing.
-    least : int
+    min_stations : int
         Fewer stations than this give no mean.
 
     Returns
@@ -250,7 +250,7 @@ def network_mean(values: Floats, *, least: int = 2) -> NetworkMean:
     Examples
     --------
     >>> values = np.array([[0.1, 0.3], [0.1, 0.3], [np.nan, 0.3]])
-    >>> network_mean(values, least=1).mean.round(3)
+    >>> network_mean(values, min_stations=1).mean.round(3)
     array([0.2, 0.2, 0.2])
     """
     seen = np.isfinite(values)
@@ -269,7 +269,7 @@ def network_mean(values: Floats, *, least: int = 2) -> NetworkMean:
     rest = np.where(seen, values - station - time[:, None], 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd = np.sqrt((rest**2).sum(axis=1) / (n - 1) / n)
-    enough = n >= least
+    enough = n >= min_stations
     return NetworkMean(np.where(enough, time, np.nan), np.where(n > 1, sd, np.nan), n)
 
 

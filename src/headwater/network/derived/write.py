@@ -160,7 +160,7 @@ def _means_of(store: Store, one: Stream, periods: Sequence[Period], offset: floa
             period,
             cadence=cadence,
             offset=offset,
-            least_coverage=_SUMS if adds else 0.75,
+            min_coverage=_SUMS if adds else 0.75,
         )
         good = np.isfinite(means.mean)
         total = means.mean * means.n if adds else means.mean
@@ -259,7 +259,7 @@ def _networks(moist: Sequence[Stream], daily: dict[int, pd.Series[float]]) -> li
 
 
 def _mean_of_network(frame: pd.DataFrame, level: list[Stream], depth: float) -> _Made:
-    found = network_mean(frame.to_numpy(), least=2)
+    found = network_mean(frame.to_numpy(), min_stations=2)
     good = np.isfinite(found.mean)
     series = Series(
         thing=_NETWORK,

@@ -216,7 +216,7 @@ class _Scan:
 
     def _steps(self) -> None:
         rules, flags, scanned = self.rules, self.flags, self.scanned
-        change = (rules.least_change, rules.relative_change, rules.window)
+        change = (rules.min_change, rules.relative_change, rules.window)
         spike = int(Flag.SPIKE)
         today = scans.rain_before(scanned, 24.0)
         lately = scans.rain_before(scanned, max(6.0, self.gap))
@@ -225,7 +225,7 @@ class _Scan:
         bits = (int(Flag.DROP), int(Flag.JUMP), spike)
         scans.breaks(scanned, lately, limits, bits, flags)
         pardon = int(Flag.FROZEN | Flag.THAWING | Flag.SPIKE | Flag.JUMP)
-        least = (rules.least_rise, rules.least_rain)
+        least = (rules.min_rise, rules.min_rain)
         scans.rises(scanned, today, least, (int(Flag.RISE_WITHOUT_WATER), pardon), flags)
 
     def _plateaus(self) -> None:

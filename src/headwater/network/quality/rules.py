@@ -25,10 +25,10 @@ class Rules:
         Porosity of this soil [m3 m-3].
     depth : float
         Depth of the sensor [m]: a rise asks for rain of half of what wets that depth by 5 %.
-    least_rise : float
+    min_rise : float
         A rise within a day below this is noise [m3 m-3]. Ours: without it, sensor noise of
         0.0002 m3 m-3 is flagged.
-    least_change : float
+    min_change : float
         Spikes and breaks below this are noise [m3 m-3].
     relative_change : float
         Spikes depart by this share of the value before; breaks by two thirds of it.
@@ -61,7 +61,7 @@ class Rules:
 
     Examples
     --------
-    >>> round(Rules(depth=0.1).least_rain, 3), Rules(depth=0.002).least_rain
+    >>> round(Rules(depth=0.1).min_rain, 3), Rules(depth=0.002).min_rain
     (2.5, 0.2)
     """
 
@@ -69,8 +69,8 @@ class Rules:
     highest: float = 0.60
     saturation: float | None = None
     depth: float = 0.05
-    least_rise: float = 0.01
-    least_change: float = 0.01
+    min_rise: float = 0.01
+    min_change: float = 0.01
     relative_change: float = 0.15
     window: float = 12.0
     plateau: float = 12.0
@@ -95,7 +95,7 @@ class Rules:
                 )
 
     @property
-    def least_rain(self) -> float:
+    def min_rain(self) -> float:
         """Rain within a day that can explain a rise at this depth [mm], 0.2 at the least."""
         return max(0.2, self.depth * 0.05 * 0.5 * 1000.0)
 

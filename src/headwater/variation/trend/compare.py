@@ -219,7 +219,7 @@ def trends(
     data: Values,
     methods: Sequence[str] | None = None,
     *,
-    alpha: float = 0.05,
+    significance: float = 0.05,
     wilks: bool = False,
     level: float = 0.95,
 ) -> TrendFamily:
@@ -232,10 +232,10 @@ def trends(
     methods : sequence of str, optional
         Of :data:`TREND_METHODS`; default: all that suit the time axis. The recommended one stands
         first if it is among them.
-    alpha : float
+    significance : float
         Level [1]; for maps the false discovery rate.
     wilks : bool
-        Whether the false discovery rate is twice `alpha`, for maps with spatial correlation.
+        Whether the false discovery rate is twice `significance`, for maps with spatial correlation.
     level : float
         Of intervals [1].
 
@@ -283,7 +283,7 @@ def trends(
     for name in map(str, found):
         # the tests differ in words only; the first is the one to believe
         found[name].attrs = dict(next(fit[name].attrs for fit in fits if name in fit))
-    found = found.assign(significant=_significant(found["p"], alpha, wilks))
+    found = found.assign(significant=_significant(found["p"], significance, wilks))
     change = pettitt(without_season).load()
     found = found.assign({f"change_{k}": change[k] for k in ("p", "plain_p", "last", "shift")})
     units = per_year(str(data.attrs.get("units", "")))
@@ -291,7 +291,7 @@ def trends(
         "variable": name_of(data),
         "units_per_year": units,
         "recommended": best,
-        "alpha": alpha,
+        "alpha": significance,
         "level": level,
     }
     return TrendFamily(
@@ -348,14 +348,15 @@ def _uniform(fit: xr.Dataset, level: float) -> xr.Dataset:
     return kept
 
 
-def _significant(p: xr.DataArray, alpha: float, wilks: bool) -> xr.DataArray:
+def _significant(p: xr.DataArray, significance: float, wilks: bool) -> xr.DataArray:
     """Of maps after control of the false discovery rate, for each test by itself."""
     single = p.size == p.sizes["test"]
     masks = [
-        each.values <= alpha if single else fdr(each.values, alpha, wilks=wilks).mask for each in p
+        each.values <= significance if single else fdr(each.values, significance, wilks=wilks).mask
+        for each in p
     ]
     found = p.copy(data=np.stack(masks))
-    found.attrs = {"units": "1", "long_name": f"significant at {alpha:g}"}
+    found.attrs = {"units": "1", "long_name": f"significant at {significance:g}"}
     return found
 
 
