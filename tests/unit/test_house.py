@@ -1,6 +1,7 @@
 """The rules of the house, which a machine checks so that they stay true."""
 
 import ast
+import functools
 import importlib
 import re
 import runpy
@@ -92,6 +93,10 @@ LONG: set[str] = set()
 NAMED_AS_FUNCTION: set[str] = set()
 MANY_ARGUMENTS: set[str] = set()
 TUPLES: set[str] = set()
+# A name in a text, as a reference or bare; with these endings it is a file's.
+REFERENCE = re.compile(r":(?:func|class|meth|mod|data|attr|exc):`~?(headwater(?:\.\w+)+)`")
+DOTTED = re.compile(r"(?<![\w./\"'@-])headwater(?:\.\w+)+")
+FILE_ENDINGS = {"css", "db", "log", "nc", "po", "py", "service", "sqlite", "toml"}
 MEASURES = runpy.run_path(str(SOURCE.parents[1] / "docs" / "measure_house.py"))
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE, LONGEST_BODY, MOST_EXPORTED = 600, 40, 159
@@ -250,6 +255,42 @@ def test_every_room_documents_by_task_what_it_exports() -> None:
         wrong += [f"{module.__name__}: {name} is not documented" for name in listed - named]
         wrong += [f"{module.__name__}: {name} is not exported" for name in named - listed]
     assert sorted(wrong) == []
+
+
+def test_names_that_texts_point_at_are_there() -> None:
+    there = functools.cache(resolves)
+    room = re.compile(rf"headwater\.(?:{'|'.join(sorted(GROUND | set(MAY_IMPORT)))})\.\w+")
+    wrong = []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        found = set(REFERENCE.findall(text))
+        found |= {name for name in DOTTED.findall(text) if room.match(name)}
+        wrong += [f"{short(path)}: {name}" for name in sorted(found) if not there(name)]
+    home = SOURCE.parents[1]
+    for path in (home / "README.md", home / "CONTRIBUTING.md", *sorted(home.glob("docs/**/*.md"))):
+        found = set(DOTTED.findall(path.read_text(encoding="utf-8")))
+        wrong += [
+            f"{path.relative_to(home)}: {name}"
+            for name in sorted(found)
+            if name.rsplit(".", 1)[1] not in FILE_ENDINGS and not there(name)
+        ]
+    assert wrong == []
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or what a module or class in it has or declares."""
+    parts = name.split(".")
+    for last in range(len(parts), 0, -1):
+        try:
+            thing = importlib.import_module(".".join(parts[:last]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[last:]:
+            if not hasattr(thing, part):
+                return part in getattr(thing, "__annotations__", {})
+            thing = getattr(thing, part)
+        return True
+    return False
 
 
 def test_few_arguments_are_of_any_type() -> None:

@@ -156,7 +156,7 @@ def rank_factors(sample: Sample, search: Search, chance: Resampling) -> Ranking:
     Parameters
     ----------
     sample : Sample
-        From :func:`headwater.detector.read_sample`.
+        From :func:`headwater.detector.sample.read_sample`.
     search : Search
         What is tried.
     chance : Resampling
@@ -210,7 +210,7 @@ def chance_of(sample: Sample, n_resamples: int, rng: np.random.Generator) -> Res
     Parameters
     ----------
     sample : Sample
-        From :func:`headwater.detector.read_sample`.
+        From :func:`headwater.detector.sample.read_sample`.
     n_resamples : int
         How many responses by chance; fewer of very many units, and 0 where that would be too few.
     rng : numpy Generator
@@ -395,7 +395,7 @@ def detect_sample(
     Parameters
     ----------
     sample : Sample
-        From :func:`headwater.detector.read_sample`.
+        From :func:`headwater.detector.sample.read_sample`.
     methods, classes, by, fixed
         See :func:`headwater.detector.opgd`.
     n_resamples : int

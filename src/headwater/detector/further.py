@@ -131,7 +131,7 @@ def further_results(
     Parameters
     ----------
     sample : Sample
-        From :func:`headwater.detector.read_sample`.
+        From :func:`headwater.detector.sample.read_sample`.
     strata : mapping of str to Strata
         Partitions of its factors.
     names : sequence of str

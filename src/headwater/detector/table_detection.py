@@ -119,7 +119,8 @@ def table_sample(
     Returns
     -------
     Sample
-        For :func:`headwater.detector.detect_sample`: of maps, where the places form a grid.
+        For :func:`headwater.detector.detection.detect_sample`: of maps, where the places
+        form a grid.
 
     Raises
     ------

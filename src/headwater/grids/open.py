@@ -154,7 +154,7 @@ def open_grid(
     -----
     Longitudes of 0 to 360 become -180 to 180. A flux of water (mm d-1, kg m-2 s-1) becomes the
     amount of each step: flux × length of the step, from the file's time bounds or from
-    :func:`headwater.grids.time_steps`. Stored numbers are compared with fills and valid range
+    :func:`headwater.grids.steps.time_steps`. Stored numbers are compared with fills and valid range
     before scale and offset are applied; a valid range that the file gives in the values' own type
     is compared after.
 

@@ -82,7 +82,7 @@ def step_days(data: xr.DataArray) -> NDArray[np.float64]:
     Parameters
     ----------
     data : DataArray (time, ...)
-        As for :func:`headwater.grids.time_steps`.
+        As for :func:`headwater.grids.steps.time_steps`.
 
     Returns
     -------

@@ -206,7 +206,7 @@ class SerialPair:
     r1_second: Any
 
     def effective_n(self) -> Any:
-        """Return what :func:`headwater.inference.effective_n_pair` does, lazily."""
+        """Return what :func:`headwater.inference.effective.effective_n_pair` does, lazily."""
         product = np.maximum(self.r1_first * self.r1_second, 0.0)
         return self.moments.n * (1.0 - product) / (1.0 + product)
 

@@ -114,8 +114,8 @@ def in_chinese(text: str) -> str:
     Parameters
     ----------
     text : str
-        As :func:`headwater.restoration.advise` and its neighbours write it; several, parted by
-        semicolons, are said one by one.
+        As :func:`headwater.restoration.measures.advise` and its neighbours write it; several,
+        parted by semicolons, are said one by one.
 
     Returns
     -------

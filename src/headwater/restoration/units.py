@@ -92,8 +92,8 @@ class UnitRecord:
     outline : shapely geometry or None
         Longitude and latitude.
     facts : mapping
-        What the file says of it: fields of :class:`headwater.restoration.Site`, ``aspect``,
-        ``coming_water`` and ``hectares``.
+        What the file says of it: fields of :class:`headwater.restoration.measures.Site`,
+        ``aspect``, ``coming_water`` and ``hectares``.
     """
 
     name: str

@@ -183,7 +183,7 @@ def write_demo(
     small : bool
         Two years on few cells.
     making : mapping, optional
-        Options of :func:`headwater.virtual.make` in place of either.
+        Options of :func:`headwater.virtual.make_headwater` in place of either.
 
     Returns
     -------

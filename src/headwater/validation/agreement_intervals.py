@@ -63,8 +63,8 @@ def agreement(
     Returns
     -------
     DataFrame
-        A row for each measure of :data:`headwater.validation.MEASURES`: measure, value, low, high,
-        n, n_effective, unit. ``n_effective`` is NaN for the bootstrap.
+        A row for each measure of :data:`headwater.validation.measures.MEASURES`: measure, value,
+        low, high, n, n_effective, unit. ``n_effective`` is NaN for the bootstrap.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def agreement(
     Notes
     -----
     With m the effective size of the difference d for its mean, v for its variance, and q that of
-    the pair for a correlation (:class:`headwater.validation.Persistence`):
+    the pair for a correlation (:class:`headwater.inference.effective.Persistence`):
 
     .. math::
         b \pm t_{m-1} \sqrt{s_d^2/(m-1)}, \quad
@@ -92,9 +92,9 @@ def agreement(
     ----------
     Bonett, D. G., Wright, T. A. (2000). Sample size requirements for estimating Pearson, Kendall
     and Spearman correlations. Psychometrika 65, 23-28. doi:10.1007/BF02294183. Bretherton et al.
-    (1999), see :func:`headwater.inference.effective_n_pair`. Gruber, A. et al. (2020). Validation
-    practices for satellite soil moisture retrievals. Remote Sensing of Environment 244, 111806.
-    doi:10.1016/j.rse.2020.111806 (recalled, unchecked).
+    (1999), see :func:`headwater.inference.effective.effective_n_pair`. Gruber, A. et al. (2020).
+    Validation practices for satellite soil moisture retrievals. Remote Sensing of Environment 244,
+    111806. doi:10.1016/j.rse.2020.111806 (recalled, unchecked).
 
     Examples
     --------

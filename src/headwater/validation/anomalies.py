@@ -201,7 +201,7 @@ def long_term_anomalies(
         raise DataError(
             "a mean year has 366 days",
             found=f"shape {usual.shape}",
-            do="Make it with headwater.downscaling.mean_year",
+            do="Make it with headwater.validation.anomalies.mean_year",
         )
     return np.asarray(series - usual[_day_of_year(times)])
 

@@ -90,7 +90,7 @@ def triple_collocation(
         Coverage of the intervals [1].
     length : int, optional
         Length of its blocks [rows]; by default the longest that
-        :func:`headwater.inference.block_length` finds for the products.
+        :func:`headwater.inference.bootstrap.block_length` finds for the products.
     units : str
         Unit of the products.
 

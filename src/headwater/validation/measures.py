@@ -182,7 +182,7 @@ def valid_pairs(
         raise DataError(
             "product and reference are not two series of one length",
             found=f"shapes {x.shape} and {y.shape}",
-            do="Match them in time first: headwater.validation.match_times",
+            do="Match them in time first: headwater.validation.matching.match_times",
         )
     if np.isinf(x).any() or np.isinf(y).any():
         raise DataError("infinite values", found="inf", do="Set them to NaN if they mean missing")

@@ -131,7 +131,7 @@ def draw_forest(
     Parameters
     ----------
     table : DataFrame
-        Of a :class:`headwater.validation.Scorecard`.
+        Of a :class:`headwater.validation.scorecards.Scorecard`.
     measures : tuple of str
         A panel for each.
     series : str
@@ -214,7 +214,7 @@ def draw_summary(pairs: pd.DataFrame, table: pd.DataFrame) -> Figure:
     pairs : DataFrame
         Columns time, station, product and reference.
     table : DataFrame
-        Of a :class:`headwater.validation.Scorecard`.
+        Of a :class:`headwater.validation.scorecards.Scorecard`.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def draw_collocation(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Of a :class:`headwater.validation.Collocation`.
+        Of a :class:`headwater.validation.collocation.Collocation`.
 
     Returns
     -------

@@ -202,7 +202,7 @@ def scorecard(
     Parameters
     ----------
     product, reference : DataFrame, shape (time, station)
-        On the same times and stations (:func:`headwater.validation.match_times`,
+        On the same times and stations (:func:`headwater.validation.matching.match_times`,
         :func:`headwater.validation.station_series`); NaN where missing.
     coarse : DataFrame, shape (time, station), optional
         What the product was downscaled from, for G_DOWN.

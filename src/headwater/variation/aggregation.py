@@ -78,9 +78,9 @@ def aggregate(
     Notes
     -----
     A step covers the days between its bounds (``time_end``), or those that its stamp says
-    (:func:`headwater.grids.time_steps`): a monthly value its month, a composite its 8, 10 or 16
-    days. Each period has a share of it: w is the number of its days in the period, and of a total
-    x the part f = w / length of the step. With sums over the valid steps,
+    (:func:`headwater.grids.steps.time_steps`): a monthly value its month, a composite its 8,
+    10 or 16 days. Each period has a share of it: w is the number of its days in the period, and of
+    a total x the part f = w / length of the step. With sums over the valid steps,
 
     ``coverage = Σw / days of the period`` (at most 1), ``mean = Σ w x / Σw`` and
     ``total = Σ f x · days / Σw``.

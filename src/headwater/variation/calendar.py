@@ -142,7 +142,7 @@ def cadence(index: Any) -> Cadence:
 
     Notes
     -----
-    As :func:`headwater.grids.time_steps` finds them from the stamps alone: yearly, seasonal,
+    As :func:`headwater.grids.steps.time_steps` finds them from the stamps alone: yearly, seasonal,
     monthly, parts of months, even (also where composites start anew every year); else irregular,
     with the median step.
 

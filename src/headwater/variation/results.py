@@ -173,7 +173,7 @@ class TrendMap(MapResult):
 class AdjustedTrend(MapResult):
     """Trends per cell of what a factor, rain say, leaves unexplained.
 
-    The variables of :func:`headwater.variation.trend.residual_trend` and ``significant``.
+    The variables of :func:`headwater.variation.trend.partial.residual_trend` and ``significant``.
     ``data.attrs`` holds ``factor_name`` and ``statement``.
     """
 

@@ -350,10 +350,10 @@ def calibrate_thresholds(
 ) -> Thresholds:
     """Find the thresholds that keep a rate of false alarms, with all that is estimated.
 
-    The exact run length of a chart (:func:`headwater.warning.cusum_run_length`) holds where mean,
-    spread and memory are known. From some years of history they are not: an error in the mean stays
-    in every later innovation. So histories without any loss are simulated at the user's own dates,
-    fitted and watched as the real ones are.
+    The exact run length of a chart (:func:`headwater.warning.run_length.cusum_run_length`) holds
+    where mean, spread and memory are known. From some years of history they are not: an error in
+    the mean stays in every later innovation. So histories without any loss are simulated at the
+    user's own dates, fitted and watched as the real ones are.
 
     Parameters
     ----------

@@ -207,8 +207,8 @@ def month_sums(context: Context, cube: xr.DataArray, period: str = "month") -> I
     Yields
     ------
     Dataset
-        Of :func:`headwater.variation.period_sums`; in memory where they are small, else in a
-        store below the step's folder that is removed afterwards.
+        Of :func:`headwater.variation.aggregation.period_sums`; in memory where they are small,
+        else in a store below the step's folder that is removed afterwards.
     """
     from headwater.variation.aggregation import period_sums
 

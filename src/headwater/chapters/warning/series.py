@@ -299,7 +299,7 @@ class WaterForm:
     Attributes
     ----------
     settings : ndarray, shape (1, 6)
-        Of :class:`headwater.vegetation.Response`.
+        Of :class:`headwater.vegetation.response.Response`.
     words : str
         For the report.
     step : float

@@ -197,7 +197,7 @@ def bits_of(texts: Iterable[str | None] | None, n: int) -> NDArray[np.int64]:
     Returns
     -------
     int64 array, shape (n,)
-        Bits of :class:`headwater.network.quality.Flag`; -1 where not controlled.
+        Bits of :class:`headwater.network.quality.flags.Flag`; -1 where not controlled.
 
     Examples
     --------

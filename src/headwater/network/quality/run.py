@@ -105,11 +105,11 @@ def control_store(
 ) -> list[Controlled]:
     """Control what is new, and write flags and reasons.
 
-    Soil moisture is controlled by :func:`headwater.network.quality.flag_series` with soil and air
-    temperature of its station and rain of its station or of a gauge within `reach`; then against
-    the other depths (three at least) and against neighbours of the same depth (three stations at
-    least), where the soil is neither frozen nor thawing. Other quantities are compared with their
-    possible range; those whose range nobody knows are marked as not checked.
+    Soil moisture is controlled by :func:`headwater.network.quality.control.flag_series` with soil
+    and air temperature of its station and rain of its station or of a gauge within `reach`; then
+    against the other depths (three at least) and against neighbours of the same depth (three
+    stations at least), where the soil is neither frozen nor thawing. Other quantities are compared
+    with their possible range; those whose range nobody knows are marked as not checked.
 
     Parameters
     ----------

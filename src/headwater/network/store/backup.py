@@ -143,7 +143,7 @@ def restore(folder: str | Path, address: str | Path, *, archive: str | Path | No
     address : str or Path
         Of the new store, of the same kind: a file that does not exist, or an empty data base.
     archive : str or Path, optional
-        As for :func:`headwater.network.store.open_store`.
+        As for :func:`headwater.network.store.open.open_store`.
 
     Returns
     -------

@@ -69,7 +69,7 @@ def read_observations(
     start: int | None = None,
     end: int | None = None,
 ) -> Observations:
-    """Read observations; see :meth:`headwater.network.store.Store.read`."""
+    """Read observations; see :meth:`headwater.network.store.protocol.Store.read`."""
     from headwater.network.store.archive import read_archived
 
     kept = read_archived(session, datastream_ids, start, end)
@@ -170,7 +170,7 @@ def daily_means(
     *,
     offset: int = 0,
 ) -> DailyMeans:
-    """Average by day; see :meth:`headwater.network.store.Store.daily_means`."""
+    """Average by day; see :meth:`headwater.network.store.protocol.Store.daily_means`."""
     from headwater.network.store.archive import daily_sums
 
     where, parameters = condition(datastream_ids, start, end)
