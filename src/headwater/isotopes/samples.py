@@ -20,6 +20,7 @@ __all__ = [
     "check_samples",
     "group_label",
     "group_rows",
+    "need_columns",
     "water",
 ]
 
@@ -320,13 +321,7 @@ def group_rows(
     [({'water': 'river'}, 1), ({'water': 'soil'}, 2)]
     """
     names = list(by)
-    for name in names:
-        if name not in samples.columns:
-            raise InputError(
-                "no such column to group by",
-                found=f"'{name}'",
-                do=nearest(name, [str(column) for column in samples.columns]),
-            )
+    need_columns(samples, names, to=" to group by")
     if not names:
         return [({}, samples)]
     parts = samples.groupby(names, observed=True, sort=True)
@@ -338,6 +333,32 @@ def group_rows(
             do="Group by another column, or fill it in",
         )
     return groups
+
+
+def need_columns(table: pd.DataFrame, names: Iterable[str], *, to: str = "") -> None:
+    """Refuse a table that lacks a column.
+
+    Parameters
+    ----------
+    table : DataFrame
+    names : iterable of str
+        Columns.
+    to : str
+        What they are for, after "no such column".
+
+    Raises
+    ------
+    InputError
+        If a column does not exist; the nearest is named.
+
+    Examples
+    --------
+    >>> need_columns(pd.DataFrame({"d18O": [-9.0]}), ["d18O"])
+    """
+    for name in names:
+        if name not in table:
+            known = [str(column) for column in table.columns]
+            raise InputError(f"no such column{to}", found=f"'{name}'", do=nearest(name, known))
 
 
 def group_label(keys: dict[str, object]) -> str:

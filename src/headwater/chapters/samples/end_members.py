@@ -103,10 +103,11 @@ def _all_sources(sources: pd.DataFrame | SourceTable, asked: MixingOptions) -> C
     """Summarise all samples of each source; None where a file gives several means of one."""
     from headwater.isotopes.mixing.composition import compose
 
-    if isinstance(sources, SourceTable):
-        once = not sources.stated or sources.data["source"].is_unique
-        return sources.compose() if once else None
-    return compose(_source_rows(sources, asked), asked.tracers, by=[asked.source_column])
+    if not isinstance(sources, SourceTable):
+        rows = _source_rows(sources, asked)
+        return compose(rows, asked.tracers, by=[asked.source_column])
+    once = not sources.stated or sources.data["source"].is_unique
+    return sources.compose() if once else None
 
 
 def _source_rows(table: pd.DataFrame, asked: MixingOptions) -> pd.DataFrame:

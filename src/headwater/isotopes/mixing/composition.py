@@ -12,7 +12,7 @@ import pandas as pd
 
 from headwater.errors import DataError, InputError, nearest
 from headwater.isotopes.excess import d_excess
-from headwater.isotopes.samples import group_label, group_rows
+from headwater.isotopes.samples import group_label, group_rows, need_columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -262,7 +262,7 @@ def compose_stated(
     """
     names = tuple(tracers)
     columns = [f"{t}_mean" if f"{t}_mean" in table else t for t in names]
-    _need(table, [label, *columns])
+    need_columns(table, [label, *columns])
     labels = tuple(str(text) for text in table[label])
     mean = table[columns].to_numpy(dtype=float)
     sds = [table[f"{t}_sd"] if f"{t}_sd" in table else np.full(len(table), np.nan) for t in names]
@@ -425,22 +425,12 @@ def _check_spread(sources: Composition, k: int) -> None:
         )
 
 
-def _need(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    for name in columns:
-        if name not in table:
-            raise InputError(
-                "no such column",
-                found=f"'{name}'",
-                do=nearest(name, [str(c) for c in table.columns]),
-            )
-
-
 def _with_tracers(samples: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     if samples.empty:
         raise DataError("there are no samples", found="an empty table", do="Check the selection")
     if "d_excess" in names and "d_excess" not in samples and {"d18O", "d2H"} <= set(samples):
         samples = samples.assign(d_excess=d_excess(samples["d18O"], samples["d2H"]))
-    _need(samples, names)
+    need_columns(samples, names)
     for name in names:
         numbers = pd.to_numeric(samples[name], errors="coerce")
         words = samples.index[numbers.isna() & samples[name].notna()]

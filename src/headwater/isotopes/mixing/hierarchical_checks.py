@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from headwater.errors import DataError, InputError, nearest
+from headwater.errors import DataError
 from headwater.isotopes._arrays import Floats
 from headwater.isotopes.mixing.composition import Composition
 from headwater.isotopes.mixing.hierarchical import (
@@ -21,6 +21,7 @@ from headwater.isotopes.mixing.hierarchical import (
 from headwater.isotopes.mixing.hierarchical_chains import draw_prior, run_chains, within_caps
 from headwater.isotopes.mixing.hierarchical_density import Cells, Chains, Sums
 from headwater.isotopes.mixing.importance_sampling import PARETO_LIMIT, pareto_smooth
+from headwater.isotopes.samples import need_columns
 from headwater.results import TableResult, of_inputs
 
 if TYPE_CHECKING:
@@ -154,10 +155,7 @@ def grouped_kfold(
     """
     built = model_of(sources, effects, model)
     cells = prepare(sources, samples, effects, built)
-    if by not in samples:
-        raise InputError(
-            "no such column", found=f"'{by}'", do=nearest(by, [str(c) for c in samples.columns])
-        )
+    need_columns(samples, [by])
     codes, levels = pd.factorize(samples[by].astype(str), sort=True)
     if len(levels) < 2:
         raise DataError(

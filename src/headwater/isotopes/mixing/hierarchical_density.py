@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from headwater.errors import DataError, InputError, StudyError, nearest
+from headwater.errors import DataError, StudyError
 from headwater.installation import install_hint
 from headwater.isotopes.mixing.composition import Composition, name_rows
 from headwater.isotopes.mixing.priors import CappedPrior, FractionPrior, ilr_basis
+from headwater.isotopes.samples import need_columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -382,13 +383,7 @@ def make_cells(
 ) -> Cells:
     """Group samples into cells of equal effects, in standard units of the tracers."""
     needed = [*tracers, *effects.columns]
-    for name in needed:
-        if name not in samples:
-            raise InputError(
-                "no such column",
-                found=f"'{name}'",
-                do=nearest(name, [str(c) for c in samples.columns]),
-            )
+    need_columns(samples, needed)
     holes = samples.index[samples[needed].isna().any(axis=1).to_numpy()]
     if len(holes):
         raise DataError(
