@@ -272,10 +272,14 @@ def test_chinese_is_not_taken_for_korean(words: str) -> None:
 
 
 def test_a_spread_alone_under_the_rows_is_no_row() -> None:
-    for word in ("SD", "Max", "CV"):
+    for word in ("SD", "Max", "CV", "S.D.", "Std. dev.", "Standard deviation", "标准偏差"):
         table = read(f"id,d18O,d2H\nA,-8,-55\nB,-9,-65\n{word},1,1\n")
         assert table.data["sample_id"].tolist() == ["A", "B"]
         assert "Left out row 4: a summary of the rows above" in "\n".join(table.report.lines())
+    below = read(
+        "id,d18O,d2H\nA,-8,-55\nB,-9,-65\nC,-7,-50\nAverage of July,-8,-57\nStd. dev.,1,7\n"
+    )
+    assert below.data["sample_id"].tolist() == ["A", "B", "C"]
     assert len(read("plot,d18O,d2H\nNE,-8,-55\nS,-9,-65\nSE,-9,-60\n").data) == 3
     assert len(read("id,d18O,d2H\nSD,-8,-55\nB,-9,-65\n").data) == 2
 
@@ -355,3 +359,21 @@ def test_report_says_it_all() -> None:
         "Columns of no known meaning, kept: colour",
         "1 × 'ND' in alt (ft): missing",
     )
+
+
+@pytest.mark.parametrize(
+    ("head", "depth", "assumed"),
+    [
+        ("depth", "0-5", True),
+        ("depth", "5", True),
+        ("土层深度", "0.2-0.4", True),
+        ("depth", "0-5 cm", False),
+        ("depth (cm)", "5", False),
+        ("depth_m", "0.5", False),
+        ("depth", "0", False),
+    ],
+)
+def test_a_depth_taken_in_metres_is_told(head: str, depth: str, assumed: bool) -> None:
+    report = read(f"id,{head},d18O,d2H\nA,{depth},-8,-55\nB,{depth},-9,-60\n").report
+    told = f"'{head}' names no unit and was taken in m; units settles it"
+    assert report.guesses == ((told,) if assumed else ())

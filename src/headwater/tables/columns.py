@@ -268,22 +268,22 @@ def _number(name: str, texts: Sequence[str], found: Match, context: Context) -> 
 def _unsaid(
     name: str, values: Floats, unit: str, own: Sequence[str], found: Match
 ) -> tuple[str, ...]:
-    """Report depths without a unit that are too deep for soil in metres."""
+    """Report depths without a unit, and refuse those that are too deep for soil in metres."""
     entry = found.field
-    if (
-        unit
-        or any(own)
-        or not entry.name.startswith("depth")
-        or not np.nanmax(np.where(np.isfinite(values), values, -1.0), initial=-1.0) > _DEEP
-    ):
+    known = values[np.isfinite(values)]
+    if unit or any(own) or not entry.name.startswith("depth") or not known.size:
         return ()
-    if found.how == "exact":
+    deepest = float(known.max())
+    if deepest > _DEEP and found.how != "exact":
+        raise UnitError(
+            f"depths in '{name}' have no unit",
+            found=f"values up to {deepest:g}",
+            do=f"Write the unit in the name, as {name} (cm), or give "
+            f"units = {{ {entry.name} = 'cm' }}",
+        )
+    if deepest > _DEEP or (found.how != "exact" and deepest > 0.0):
         return (f"'{name}' names no unit and was taken in m; units settles it",)
-    raise UnitError(
-        f"depths in '{name}' have no unit",
-        found=f"values up to {np.nanmax(values):g}",
-        do=f"Write the unit in the name, as {name} (cm), or give units = {{ {entry.name} = 'cm' }}",
-    )
+    return ()
 
 
 def _declared(name: str, found: Match, context: Context) -> tuple[str, list[str]]:
@@ -438,7 +438,8 @@ def _depth(name: str, texts: Sequence[str], found: Match, context: Context) -> C
         values[own] = parts[-1].values[own]
     reported = parts[0].recognised
     known = replace(reported, name="depth_top and depth_bottom") if reported else None
-    return Column("depth", values, known, parts[0].missing, parts[0].guesses)
+    guesses = tuple(dict.fromkeys(text for part in parts for text in part.guesses))
+    return Column("depth", values, known, parts[0].missing, guesses)
 
 
 def _aspect(name: str, texts: Sequence[str], found: Match, context: Context) -> Column:

@@ -26,8 +26,9 @@ __all__ = ["Table", "read_table"]
 
 _DATE_PARTS = ("year", "month", "day", "day_of_year", "clock")
 _SUMMARY = (
-    "mean average avg total median std stdev maximum minimum "
-    "平均 平均值 均值 合计 总计 标准差 最大值 最小值 中位数 mittelwert moyenne"
+    "mean average avg total median std stdev stddev standarddeviation stderr standarderror "
+    "maximum minimum 平均 平均值 均值 合计 总计 标准差 标准偏差 标准误 标准误差 变异系数 "
+    "最大值 最小值 中位数 mittelwert moyenne"
 )
 _SUMMARY_AMONG = "sd se sum max min count cv n"
 _NOTE = re.compile(r"\D.*[\s:：，。]|^(?:note|source|注|备注|来源)|^\*", re.IGNORECASE)
@@ -246,9 +247,11 @@ def _summaries(rows: Sequence[Row]) -> list[Row]:
 
 
 def _called(row: Row) -> str:
-    """Read the first word of a row, such as Mean of Mean (n = 12)."""
+    """Read what a row is called, such as mean of Mean (n = 12), stddev of Std. Dev. of July."""
     filled = [text for text in row.cells if text]
-    return re.sub(r"[(（\[].*", "", filled[0]).strip(" :：.").lower() if len(filled) > 1 else ""
+    if len(filled) < 2:
+        return ""
+    return re.sub(r"[(（\[].*|\s(?:of|for)\s.*|[\s:：._-]", "", filled[0].lower())
 
 
 def _assign(
