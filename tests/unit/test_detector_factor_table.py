@@ -103,3 +103,22 @@ def test_the_command_keeps_how_the_table_was_read(tmp_path: Path) -> None:
     kept = (tmp_path / "out" / "reading.txt").read_text("utf-8")
     assert "80 rows read" in kept
     assert "semicolon" in kept
+
+
+def test_rows_entered_twice_are_told() -> None:
+    rows = "".join(f"{0.2 + 0.013 * i:.3f},{3000 + 10 * i},meadow\n" for i in range(6))
+    told = read_factors(f"theta,height,cover\n{rows}{rows}".encode(), "theta").report.guesses
+    assert any(text.startswith("rows 8, 9, 10, 11, 12, 13: the same as rows") for text in told)
+    rounded = b"theta,height\n0.2,3000\n0.2,3000\n0.2,3100\n0.3,3000\n"
+    assert not any("the same as" in text for text in read_factors(rounded, "theta").report.guesses)
+
+
+def test_classes_apart_by_their_capitals_are_told() -> None:
+    words = ["Meadow", "meadow", "Steppe", "Alpine meadow", "alpine  meadow", "Ｓteppe"]
+    rows = "".join(f"0.{20 + i},{word}\n" for i, word in enumerate(words * 3))
+    told = read_factors(f"theta,cover\n{rows}".encode(), "theta").report.guesses
+    assert [text.split(" are ")[0] for text in told] == [
+        "'Meadow' and 'meadow'",
+        "'Steppe' and 'Ｓteppe'",
+        "'Alpine meadow' and 'alpine  meadow'",
+    ]

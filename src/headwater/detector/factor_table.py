@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from headwater.results import of_inputs
 from headwater.tables import ReadingOptions, read_table
 from headwater.tables.heads import match
 from headwater.tables.options import DEFAULTS
-from headwater.tables.report import ReadingReport
+from headwater.tables.report import ReadingReport, name_rows
 from headwater.tables.text import Source
 from headwater.tables.vocabulary import FIELDS, Field
 
@@ -144,6 +145,8 @@ def read_factors(
     report = replace(report, ignored=tuple(f"'{name}' {why}" for name, why in bad.items())).but(
         *(f"'{name}' has {data[name].nunique()} values and is taken for classes" for name in few),
         *(f"'{name}' is taken for a direction [degree] by its name" for name in turned),
+        *_repeated_rows(data),
+        *(text for name in factors for text in _alike(data[name])),
     )
     return FactorTable(data, factors, (*category, *few), (*circular, *turned), report)
 
@@ -214,6 +217,32 @@ def _mixed(column: pd.Series) -> str:
     if not 0 < len(texts) < 0.5 * int(column.notna().sum()):
         return ""
     return ", ".join(f"'{text}' (row {row})" for row, text in texts.head(3).items())
+
+
+def _repeated_rows(data: pd.DataFrame) -> tuple[str, ...]:
+    """Report rows that stood before, where a column tells the rows apart but for these."""
+    again = data.duplicated()
+    single = data[~again]
+    if not again.any() or not any(data[name].nunique() == len(single) for name in data):
+        return ()
+    return (
+        f"{name_rows(data.index[again].tolist())}: the same as rows before in every column, and "
+        "counted again; take out those that were entered twice",
+    )
+
+
+def _alike(column: pd.Series) -> tuple[str, ...]:
+    """Report words that differ in capitals, width or blanks alone and so make classes apart."""
+    if _is_number(column):
+        return ()
+    words = column.dropna().astype(str).drop_duplicates()
+    plain = words.map(lambda text: "".join(normalize("NFKC", text).casefold().split()))
+    return tuple(
+        f"{' and '.join(repr(text) for text in some)} are classes apart in '{column.name}'; write "
+        "them alike if they are one"
+        for _, some in words.groupby(plain, sort=False)
+        if len(some) > 1
+    )
 
 
 def _few(column: pd.Series) -> bool:
