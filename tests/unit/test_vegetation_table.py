@@ -18,6 +18,7 @@ from headwater.cli import app
 from headwater.errors import DataError, HeadwaterError, InputError, TimeAxisError
 from headwater.results import Result
 from headwater.study import load_result, save_result
+from headwater.tables import ReadingOptions
 from headwater.vegetation.response import fit_response
 from headwater.vegetation.results import PlaceGrades
 from headwater.vegetation.steps import level_months
@@ -210,3 +211,16 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
         assert result.exit_code in {2, 3}, result.output
         assert words in " ".join(result.output.split())
         assert "Traceback" not in result.output
+
+
+def test_a_fill_that_was_scaled_with_the_values_is_asked_about() -> None:
+    days = pd.date_range("2018-01-01", "2020-12-31", freq="8D")
+    green = 0.3 + 0.2 * np.sin(2 * np.pi * days.day_of_year / 365)
+    green = np.where(np.arange(days.size) % 7 == 0, -0.3, green)
+    rows = "".join(f"{day:%Y-%m-%d},{v:.5f}\n" for day, v in zip(days, green, strict=True))
+    text = f"date,NDVI\n{rows}".encode()
+    (told,) = read_greenness(text).report.guesses
+    assert told.endswith("if it means no value, set missing = ['-0.3']")
+    read = read_greenness(text, reading=ReadingOptions(missing=("-0.3", "-0.30000")))
+    assert not read.report.guesses
+    assert read.data["green"].min() > 0.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
 
-__all__ = ["Overview", "overview", "sample_values", "stored_number"]
+__all__ = ["Overview", "overview", "sample_values", "stored_number", "ties_at_ends"]
 
 _WHOLE = 3_000_000
 """Values that are all read; of more, some times and cells [1]."""
@@ -273,25 +273,48 @@ def _too_hot(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
 
 def _repeated(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
     """Say which value at an edge of the range stands there more often than chance lets it."""
-    values, counts = np.unique(np.round(seen, 9), return_counts=True)
-    if values.size < 3:
-        return []
     found = []
-    for value, count, neighbours in (
-        (values[0], counts[0], counts[1:21]),
-        (values[-1], counts[-1], counts[-21:-1]),
-    ):
+    for value, count in ties_at_ends(seen):
         natural = term.zeros and value == 0.0
         limit = value in term.valid_range and term.name in ("albedo", "slope") and value != 0.0
-        if natural or limit or count < _FEWEST or not _beyond_chance(int(count), neighbours):
+        if natural or limit:
             continue
-        number = stored_number(data, float(value))
+        number = stored_number(data, value)
         key = "missing = …" if number is None else f"missing = {number:g}"
         found.append(
             f"{value:g} {term.units} ends the range and stands there {count} times in {seen.size} "
             f"values; if it means no value, write {key}"
         )
     return found
+
+
+def ties_at_ends(seen: NDArray[Any]) -> list[tuple[float, int]]:
+    """Find which ends of the range occur more often than chance lets them.
+
+    Parameters
+    ----------
+    seen : ndarray of float
+        Values without gaps [any unit].
+
+    Returns
+    -------
+    list of (float, int)
+        Value [unit of `seen`] and how often it occurs.
+
+    Examples
+    --------
+    >>> ties_at_ends(np.r_[np.full(20, -0.3), np.linspace(0.1, 0.8, 200)])
+    [(-0.3, 20)]
+    """
+    values, counts = np.unique(np.round(seen, 9), return_counts=True)
+    if values.size < 3:
+        return []
+    ends = ((0, counts[1:21]), (-1, counts[-21:-1]))
+    return [
+        (float(values[at]), int(counts[at]))
+        for at, neighbours in ends
+        if counts[at] >= _FEWEST and _beyond_chance(int(counts[at]), neighbours)
+    ]
 
 
 def _still(part: xr.DataArray, values: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:

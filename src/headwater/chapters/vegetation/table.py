@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from headwater.errors import DataError, InputError, TimeAxisError, nearest
+from headwater.grids.plausibility import ties_at_ends
 from headwater.tables import ReadingOptions, read_table
 from headwater.tables.options import DEFAULTS
 from headwater.tables.report import ReadingReport, name_rows
@@ -112,6 +114,8 @@ def read_greenness(
         at = (green == _FILL) if scale == 0.0001 else pd.Series(False, index=green.index)
         green, fill = (green * scale).where(~at), int(at.sum())
     _check_range(green, name)
+    if name == "ndvi":
+        report = report.but(*_ties(green.dropna().to_numpy(), scale))
     data = pd.DataFrame({"place": _places_of(frame, report), "time": frame["time"], "green": green})
     if "soil_moisture" in frame:
         data["water"] = frame["soil_moisture"].astype(np.float64)
@@ -124,6 +128,15 @@ def read_greenness(
         ("without a date or a place", int((~known).sum()), "rows"),
     )
     return GreennessTable(data, name == "cover", report, tuple(row for row in counted if row[1]))
+
+
+def _ties(ndvi: NDArray[np.float64], scale: float) -> tuple[str, ...]:
+    """Ask about a number that ends the range of NDVI and stands there too often."""
+    return tuple(
+        f"NDVI of {value:g} ends the range and stands there {count} times in {ndvi.size} values; "
+        f"if it means no value, set missing = ['{value / scale:g}']"
+        for value, count in ties_at_ends(ndvi)
+    )
 
 
 def _greenness_of(frame: pd.DataFrame, given: Mapping[str, str]) -> str:
