@@ -14,6 +14,7 @@ from headwater.errors import (
     DataError,
     GridError,
     InputError,
+    ProblemsError,
     StudyError,
     TimeAxisError,
     UnitError,
@@ -101,6 +102,20 @@ def test_mixed_calendars_are_brought_together_where_dates_exist(
     found = problems(home, save(home, data))
     assert [type(problem) for problem in found] == [InputError] * wrong
     assert all("calendar 360_day" in str(problem) for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("results", "words"), [("sm.nc", "cannot be written"), (".", "holds other things than results")]
+)
+def test_a_results_folder_that_a_run_refuses_is_told(home: Path, results: str, words: str) -> None:
+    (found,) = problems(home, head=f'results = "{results}"')
+    assert words in str(found)
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "C:x", ".hidden", ""])
+def test_an_input_whose_name_no_file_can_have_is_told(home: Path, name: str) -> None:
+    with pytest.raises(ProblemsError, match="names files of the results"):
+        problems(home, f'[inputs."{name}"]\npath = "sm.nc"\nquantity = "soil_moisture"')
 
 
 def test_missing_and_unreadable_files_are_told(home: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from headwater.errors import DataError, HeadwaterError, StudyError
-from headwater.study.folder import check_owner
+from headwater.study.folder import check_folder, check_owner
 from headwater.study.inputs import (
     in_one_calendar,
     of_input,
@@ -239,6 +239,7 @@ def _surveyed(study: Study, steps: Sequence[Step], chunk_mb: float, *, rehearsed
 
 
 def _check_results(study: Study) -> None:
+    check_folder(study.results)
     check_owner(study.results, study.file)
     check_publication(study)
 

@@ -16,6 +16,7 @@ from headwater.errors import ResumeError
 
 __all__ = [
     "FULL",
+    "check_folder",
     "check_owner",
     "claim",
     "finished",
@@ -104,6 +105,33 @@ def held(results: Path) -> Iterator[None]:
         lock.release()
 
 
+def check_folder(results: Path) -> None:
+    """Refuse a results folder that is a file, or holds other things than results.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder, which need not exist.
+
+    Raises
+    ------
+    ResumeError
+        If nothing could be written there, or other things stand there.
+    """
+    try:
+        entries = {entry.name for entry in results.iterdir()}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _not_written(error) from error
+    if entries and not entries & {_LOG, _LOCK}:
+        raise ResumeError(
+            "the results folder holds other things than results",
+            found=f"{results} with {', '.join(sorted(entries)[:3])}",
+            do="Choose an empty or new folder as `results` in [study]",
+        )
+
+
 def check_owner(results: Path, study: Path) -> None:
     """Refuse a results folder in which another study has computed something.
 
@@ -163,23 +191,19 @@ def _own(results: Path, study: Path) -> str:
 def _make(results: Path) -> None:
     try:
         results.mkdir(parents=True, exist_ok=True)
-        entries = {entry.name for entry in results.iterdir()}
-        if entries and not entries & {_LOG, _LOCK}:
-            raise ResumeError(
-                "the results folder holds other things than results",
-                found=f"{results} with {', '.join(sorted(entries)[:3])}",
-                do="Choose an empty or new folder as `results` in [study]",
-            )
+        check_folder(results)
         for name in (_LOCK, _LOG):
             (results / name).open("a").close()
-    except ResumeError:
-        raise
     except OSError as error:
-        raise ResumeError(
-            "the results folder cannot be written",
-            found=str(error),
-            do="Choose another folder as `results` in [study], or change its permissions",
-        ) from error
+        raise _not_written(error) from error
+
+
+def _not_written(error: OSError) -> ResumeError:
+    return ResumeError(
+        "the results folder cannot be written",
+        found=str(error),
+        do="Choose another folder as `results` in [study], or change its permissions",
+    )
 
 
 @contextmanager

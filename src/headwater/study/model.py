@@ -47,6 +47,8 @@ __all__ = [
     "Table",
 ]
 
+_NO_FILE = re.compile(r'[/\\:*?"<>|\x00-\x1f]|^\.|[. ]$')
+"""In a name, what makes it none of a file on every system."""
 DERIVED = ("slope", "aspect")
 """Quantities that come from ``inputs.elevation`` when no input gives them."""
 
@@ -376,9 +378,15 @@ class InputTable(Table):
         Raises
         ------
         StudyError
-            If neither the name nor `quantity` is in the glossary, and `units` and `long_name`
-            do not make it a quantity of the study's own.
+            If the name is none that a file can have, or neither it nor `quantity` is in the
+            glossary, and `units` and `long_name` do not make it a quantity of the study's own.
         """
+        if not name or _NO_FILE.search(name):
+            raise StudyError(
+                "the name of an input names files of the results",
+                found=f"'{name}'",
+                do="Write it with letters, digits, _ and -",
+            )
         known = GLOSSARY.get(self.quantity or name)
         if known is not None:
             return replace(known, name=name, long_name=self.long_name or known.long_name)
