@@ -367,6 +367,7 @@ def test_versions_and_layers_next_to_a_year_are_no_months(name: str) -> None:
         ("precipitation", 35.0, "mm", ""),
         ("precipitation", 350.0, "mm", "write units = '0.1 mm'"),
         ("temperature", 56.4, "C", "degF"),
+        ("temperature", 274.0, "C", "write units = 'K'"),
         ("temperature", 31.0, "C", ""),
     ],
 )
@@ -377,6 +378,15 @@ def test_values_that_hardly_any_land_has_are_doubted(
     data = xr.DataArray(values, {"time": MONTHS}, ("time", "y", "x"), attrs={"source_units": units})
     warnings = overview(data, term(name)).warnings
     assert any(says in text for text in warnings) if says else not warnings
+
+
+def test_amounts_that_are_counted_from_the_start_of_a_year_are_doubted() -> None:
+    month = np.array([2, 3, 8, 20, 45, 80, 95, 70, 40, 15, 5, 2.0])
+    for amounts, doubted in ((np.cumsum(month), True), (month, False)):
+        values = np.tile(amounts, 2)[:, None, None] * np.ones((2, 3))
+        data = xr.DataArray(values, {"time": MONTHS}, ("time", "y", "x"))
+        told = overview(data, RAIN).warnings
+        assert any("take the differences first" in text for text in told) == doubted
 
 
 def rasters(folder: Path, names: list[str]) -> str:

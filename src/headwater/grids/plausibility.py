@@ -33,6 +33,10 @@ _AMOUNTS = {"precipitation": (60.0, 3500.0), "evapotranspiration": (60.0, 2000.0
 """Yearly amounts [mm] that hardly any land lies outside of, though some does."""
 _HOTTEST = 45.0
 """No mean of a day of the air is higher [degC]."""
+_OTHER_DEGREES = ((140.0, "degrees Fahrenheit", "degF"), (340.0, "kelvin", "K"))
+"""Air is no hotter in these units, which are tried in this order."""
+_STEPS_OF_RISE = 8
+"""In a year, steps of amounts that do not rise from first to last by themselves [1]."""
 _OFTEN_ZERO = ("snow_melt", "lai")
 _CODES = (255.0, 254.0, 127.0, -128.0, 32767.0, -32768.0, 65535.0, -9999.0, 9999.0, -999.0, -99.0)
 
@@ -108,6 +112,7 @@ def overview(data: xr.DataArray, term: Term, part: xr.DataArray | None = None) -
             *_still(part, values, data, term),
             *_implausible(yearly, data, term),
             *_unusual(yearly, data, term),
+            *_added_up(part, values, term),
             *_too_hot(seen, data, term),
             *_beyond_pores(seen, data, term),
         ),
@@ -256,10 +261,32 @@ def _is_rate(units: str) -> bool:
     return re.search(r"/|per|-1\b", units) is not None
 
 
+def _added_up(part: xr.DataArray, values: NDArray[Any], term: Term) -> list[str]:
+    """Warn of amounts that never fall within a year: most likely each is that since its start."""
+    if "time" not in part.dims or term.total != "sum":
+        return []
+    maps = values.reshape(len(values), -1)
+    maps = maps[:, np.isfinite(maps).all(axis=0)]
+    years = part["time"].dt.year.values
+    whole = [maps[years == year] for year in np.unique(years)]
+    whole = [amounts for amounts in whole if len(amounts) >= _STEPS_OF_RISE and amounts.size]
+    if not whole or any((np.diff(amounts, axis=0) < 0.0).any() for amounts in whole):
+        return []
+    if not whole[0][-1].mean() > 2.0 * whole[0][0].mean():
+        return []
+    return [
+        "amounts never fall from one step to the next within a year, as those do that are counted "
+        "from its start; if they are, take the differences first"
+    ]
+
+
 def _too_hot(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
-    """Warn of air that no day was as hot as: most likely degrees Fahrenheit."""
+    """Warn of air that no day was as hot as: most likely degrees Fahrenheit, or kelvin."""
     hottest = float(seen.max())
     if term.name != "temperature" or hottest <= _HOTTEST or "time" not in data.dims:
+        return []
+    other = next((other for other in _OTHER_DEGREES if hottest < other[0]), None)
+    if other is None:
         return []
     steps = time_steps(data)
     if not steps.has_length or float(np.median(steps.days)) < 1.0:
@@ -267,7 +294,7 @@ def _too_hot(seen: NDArray[Any], data: xr.DataArray, term: Term) -> list[str]:
     units = data.attrs.get("source_units", "")
     return [
         f"a mean of {hottest:.4g} degC (read as '{units}') is more than any day of the air had; "
-        "if the file is in degrees Fahrenheit, write units = 'degF'"
+        f"if the file is in {other[1]}, write units = '{other[2]}'"
     ]
 
 
