@@ -115,7 +115,7 @@ def read_greenness(
         green, fill = (green * scale).where(~at), int(at.sum())
     _check_range(green, name)
     if name == "ndvi":
-        report = report.but(*_ties(green.dropna().to_numpy(), scale))
+        report = report.but(*_ties(np.asarray(green.dropna(), np.float64), scale))
     data = pd.DataFrame({"place": _places_of(frame, report), "time": frame["time"], "green": green})
     if "soil_moisture" in frame:
         data["water"] = frame["soil_moisture"].astype(np.float64)
