@@ -474,3 +474,17 @@ def test_a_csv_needs_a_mapping() -> None:
         read_file(b"a,b\n1,2\n", name="a.csv")
     with pytest.raises(StudyError, match="unknown format"):
         read_file(b"a,b\n1,2\n", mapped(), format="excel")
+
+
+def test_a_point_among_decimal_commas_that_may_part_thousands_is_refused() -> None:
+    mapping = parse_mapping(
+        {
+            "file": {"delimiter": ";", "decimal": ","},
+            "time": {"columns": ["when"], "zone": "UTC"},
+            "series": [{"column": "p", "thing": "A", "property": "precipitation", "unit": "mm"}],
+        }
+    )
+    lines = ("01;2,5", "02;1.250", "03;0.250", "04;1.5")
+    told = read_csv(("when;p\n" + "".join(f"2026-07-{x}\n" for x in lines)).encode(), mapping)
+    assert [entry.line for entry in told.refused] == [3]
+    assert "could be thousands or a decimal point: '1.250'" in str(told.refused[0])

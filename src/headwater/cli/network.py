@@ -121,7 +121,7 @@ def ingest(
             raise DataError(
                 "no line could be kept",
                 found=str(lost[0]) if lost else "empty files",
-                do="Check the mapping: its column, time format and zone",
+                do="Check the mapping: its column, time format, zone and decimal sign",
             )
 
 

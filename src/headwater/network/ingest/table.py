@@ -35,6 +35,7 @@ __all__ = [
     "tabulate",
 ]
 
+_THOUSANDS = r"\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*"
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _CHINESE = re.compile(
     r"(?=.*[年时点上下])(?P<year>\d{4})[年/.-](?P<month>\d{1,2})[月/.-](?P<day>\d{1,2})日?\s*"
@@ -92,16 +93,19 @@ def numbers(
     -------
     value : float64 array, shape (n,)
     unread : bool array, shape (n,)
-        Where the text is neither.
+        Where the text is neither, or has two meanings: 1.250 among decimal commas.
 
     Examples
     --------
     >>> value, unread = numbers(["0.3", "-9999.0", "x", ""], missing=["-9999"])
     >>> value, unread
     (array([0.3, nan, nan, nan]), array([False, False,  True, False]))
+    >>> numbers(["0,3", "1.250", "0.25"], decimal=",")
+    (array([0.3 ,  nan, 0.25]), array([False,  True, False]))
     """
     column = pd.Series(list(texts), dtype=object)
     if decimal != ".":
+        column = column.where(~column.str.fullmatch(_THOUSANDS), "two meanings")
         column = column.str.replace(decimal, ".", regex=False)
     value = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, copy=True)
     unread = ~np.isfinite(value)
@@ -246,7 +250,9 @@ def _apply(
     )
     for i in np.flatnonzero(unread):
         found = table.columns[rule.column][rows[i]]
-        _refuse(fates, table, rows[i], f"{rule.column} is not a number: {found!r}")
+        two = mapping.decimal != "." and re.fullmatch(_THOUSANDS, found)
+        why = "could be thousands or a decimal point" if two else "is not a number"
+        _refuse(fates, table, rows[i], f"{rule.column} {why}: {found!r}")
     rows, value = rows[~unread], value[~unread]
     made = []
     for held, here in _groups(rule, table, rows):
