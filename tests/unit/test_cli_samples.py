@@ -356,6 +356,16 @@ def test_rain_that_lies_on_no_line_leaves_the_rest_of_the_summary(tmp_path: Path
     assert "By group" in told(result)
 
 
+def test_one_d_excess_and_rows_entered_twice_leave_the_summary(tmp_path: Path) -> None:
+    table = campaign()
+    table["d2H"] = 8.0 * table["d18O"] + 10.0
+    twice = pd.concat([table, table.iloc[:5]], ignore_index=True)
+    result = RUN.invoke(app, ["samples", "summary", save(twice, tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "By group" in told(result)
+    assert f"5 of {len(twice)} samples repeat one above" in told(result)
+
+
 def test_impossible_values_are_told_with_the_fractions(tmp_path: Path) -> None:
     table = campaign()
     table.loc[3:5, ["d18O", "d2H"]] = table.loc[3:5, ["d2H", "d18O"]].to_numpy(copy=True)

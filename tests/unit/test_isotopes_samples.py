@@ -211,6 +211,15 @@ def test_summary_of_one_sample_is_said(clean) -> None:
     assert np.isnan(result.data.loc[0, "d18O_sd"])
 
 
+def test_summary_of_samples_entered_twice_is_said(clean) -> None:
+    assert not summarise(clean).cautions
+    doubled = pd.concat([clean, clean.iloc[:7]], ignore_index=True)
+    doubled.loc[2, "d2H"] = np.nan
+    first, second = summarise(doubled).cautions
+    assert first.startswith("7 of 47 samples repeat one above")
+    assert second == "1 of the samples counted in n have no δ2H: its means rest on fewer"
+
+
 def test_differences_between_groups_equal_scipy(clean) -> None:
     from scipy import stats
 

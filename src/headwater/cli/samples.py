@@ -114,7 +114,7 @@ def summary(
 
         options = _options(file, set_, of=of, groups=by, period=period, weighted=weighted or None)
         results = describe(_table(options), options)
-        cautions = results["quality"].cautions
+        cautions = dict.fromkeys((*results["quality"].cautions, *results["waters"].cautions))
         del results["table"], results["quality"]
         heads = {
             f"{name}_{what}": f"{words} {what}"

@@ -17,7 +17,7 @@ from headwater.results import of_inputs
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_quality", "robust_distance"]
+__all__ = ["check_quality", "duplicates", "robust_distance"]
 
 _EXCESS = re.compile(r"d(?:euterium)?ex(?:c|cess)?|dxs|d过量|过量氘|氘过量|氘盈余|氘剩余")
 Doubt = tuple[Any, str, str, Any, str]  # row, severity, column, value, reason
@@ -59,7 +59,7 @@ def check_quality(samples: pd.DataFrame, *, latest: str | None = None) -> Qualit
     rules: dict[str, Callable[[pd.DataFrame], Iterator[Doubt]]] = {
         "values": _values,
         "precision": _precision,
-        "duplicate": _duplicates,
+        "duplicate": duplicates,
         "depth": _depths,
         "date": lambda table: _dates(table, latest),
         "outlier": _outliers,
@@ -184,7 +184,8 @@ def _precision(samples: pd.DataFrame) -> Iterator[Doubt]:
             )
 
 
-def _duplicates(samples: pd.DataFrame) -> Iterator[Doubt]:
+def duplicates(samples: pd.DataFrame) -> Iterator[Doubt]:
+    """Doubt samples that repeat one above them, by number or by all that is known of them."""
     ids = samples["sample_id"].notna()
     again = samples[ids].duplicated(["sample_id", "replicate"])
     for row in again.index[again]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from headwater.errors import DataError
 from headwater.inference.significance import holm
 from headwater.isotopes.excess import d_excess, d_excess_sd, lc_excess, lc_excess_normalised
 from headwater.isotopes.lines import WaterLine
+from headwater.isotopes.quality import duplicates
 from headwater.isotopes.results import GroupTests, SampleSummary
 from headwater.isotopes.samples import group_label, group_rows
 from headwater.results import of_inputs
@@ -112,8 +113,6 @@ def summarise(
         for column in data.columns
         if column.endswith(("_mean", "_sd", "_se", "_error"))
     } | {"covariance": "‰²"}
-    lone = [str(g) for g, n in zip(data["group"], data["n"], strict=True) if n < 2]
-    cautions = (f"One sample only, so no spread: {', '.join(lone)}",) if lone else ()
     return SampleSummary(
         data,
         f"{'Amount-weighted m' if weighted else 'M'}eans and standard deviations"
@@ -123,8 +122,27 @@ def summarise(
             "Dansgaard (1964), Tellus 16:436, doi:10.3402/tellusa.v16i4.8993",
             "Landwehr & Coplen (2006), IAEA-CN-118/56, 132 (no DOI; recalled, unchecked)",
         ),
-        cautions=cautions,
+        cautions=tuple(_cautions(samples, data)),
     )
+
+
+def _cautions(samples: pd.DataFrame, data: pd.DataFrame) -> Iterator[str]:
+    """Name groups of one sample, samples that stand twice, and means of fewer samples than n."""
+    lone = [str(g) for g, n in zip(data["group"], data["n"], strict=True) if n < 2]
+    if lone:
+        yield f"One sample only, so no spread: {', '.join(lone)}"
+    twice = len({row for row, *_ in duplicates(samples)})
+    if twice:
+        yield (
+            f"{twice} of {len(samples)} samples repeat one above (its number, or its water, place, "
+            "time and δ): n counts them and standard errors are too small; the quality check "
+            "names them"
+        )
+    measured = samples[["d18O", "d2H"]].notna()
+    for column, name in (("d18O", "δ18O"), ("d2H", "δ2H")):
+        fewer = int((measured.any(axis=1) & ~measured[column]).sum())
+        if fewer:
+            yield f"{fewer} of the samples counted in n have no {name}: its means rest on fewer"
 
 
 _QUANTITIES = ("d18O", "d2H", "d_excess", "lc_excess", "lc_excess_normalised")

@@ -45,6 +45,8 @@ _REFERENCES = (
     "Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331 (DOI recalled, unchecked), "
     "doi:10.1016/j.jhydrol.2014.10.033",
 )
+_ROUNDING = 1e-9
+"""Spread of δ and d-excess below which there is no line, only the rounding of numbers [‰]."""
 _FEWEST_IN_A_GROUP = 3
 _EXCESS = ("slope", "slope_se", "intercept", "intercept_se", "r2", "n")
 
@@ -428,7 +430,8 @@ def _excess_lines(rows: pd.DataFrame, options: SamplesOptions) -> TableResult:
         for own in dict.fromkeys((apart, columns)):
             named = whole.dropna(subset=list(own))
             for keys, part in group_rows(named, own) if len(named) else ():
-                if len(part) < _FEWEST_IN_A_GROUP or not np.ptp(part["d18O"]) > 0.0:
+                spread = np.ptp(part[["d18O", "d_excess"]].to_numpy(), axis=0)
+                if len(part) < _FEWEST_IN_A_GROUP or not (spread > _ROUNDING).all():
                     continue
                 line = fit_line(part["d18O"], part["d_excess"])
                 place = pd.DataFrame([keys], columns=list(own), index=[0])
