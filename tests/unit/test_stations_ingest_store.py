@@ -14,6 +14,7 @@ from headwater.errors import InputError, StudyError
 from headwater.network import open_store
 from headwater.network.derived.interval_means import station_means
 from headwater.network.derived.write import derive
+from headwater.network.entities import Observations
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.load import Loaded, load_reading
 from headwater.network.ingest.mapping import Mapping, parse_mapping
@@ -68,6 +69,36 @@ def bits(store: Store, id: int) -> np.ndarray:
 def stream_named(store: Store, name: str):
     with store.transaction(read_only=True) as session:
         return next(one for one in list_series(session, derived=True) if name in one.name)
+
+
+@pytest.mark.parametrize("quantity", [("soil_moisture", "vol%"), ("temperature", "degC")])
+def test_what_is_stamped_after_it_came_in_is_doubted(tmp_path: Path, quantity: tuple) -> None:
+    times = hours(8).append(hours(8, "2031-01-01"))
+    frame = pd.DataFrame({"m": 25.0 + 0.2 * np.arange(16)}, index=times)
+    present = [microseconds("2026-06-01T07:00Z")]
+    with open_store(tmp_path / "clock.db", clock=lambda: present[0]) as store:
+        loaded = loaded_from(frame, mapping_of({"m": (*quantity, "Upper", 0.1)}), store)
+        told = control_store(store, spans=loaded.spans)
+        present[0] = microseconds("2032-01-01T00:00Z")
+        again = control_store(store, spans=loaded.spans)
+        flags = bits(store, told[0].stream.id)
+    assert [one.doubted for one in told] == [8]
+    assert sum(one.changed for one in again) == 0  # they are no better when the time has come
+    assert flags.tolist() == [0] * 8 + [int(Flag.FUTURE)] * 8
+
+
+def test_a_forecast_is_of_the_future_and_made_before(tmp_path: Path) -> None:
+    made = microseconds("2026-06-01T00:00Z")
+    with open_store(tmp_path / "clock.db", clock=lambda: made) as store:
+        frame = pd.DataFrame({"m": [4.0]}, index=hours(1))
+        loaded = loaded_from(
+            frame, mapping_of({"m": ("temperature", "degC", "Upper", None)}), store
+        )
+        (id,) = loaded.datastreams.values()
+        times = made + DAY * np.arange(1, 4)
+        store.write(Observations([id] * 3, times, [1.0, 2.0, 3.0], result_time=[made] * 3))
+        control_store(store)
+        assert bits(store, id).tolist() == [0] * 4
 
 
 def test_the_same_file_twice_changes_nothing(store: Store) -> None:

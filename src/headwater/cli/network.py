@@ -135,9 +135,10 @@ def _taken(
 ) -> int:
     """Read and write one file; one that cannot be read keeps no other from coming."""
     from headwater.errors import HeadwaterError
+    from headwater.network.ingest.clocks import lines_ahead
     from headwater.network.ingest.formats import read_file
     from headwater.network.ingest.load import load_reading
-    from headwater.network.store.protocol import StoreError
+    from headwater.network.store.protocol import StoreError, now
 
     mapping, format, zone, missing = how
     try:
@@ -148,7 +149,7 @@ def _taken(
     except HeadwaterError as error:
         problems.append(error)
         return 0
-    _tell_file(file.name, reading.report(), loaded.written)
+    _tell_file(file.name, (*reading.report(), *lines_ahead(reading, now())), loaded.written)
     lost += reading.refused
     _widen(spans, loaded.spans)
     return int(reading.kept)

@@ -136,7 +136,9 @@ def _folder(
     report: Callable[[str], None],
     **options: Any,
 ) -> None:
+    from headwater.network.ingest.clocks import lines_ahead
     from headwater.network.ingest.folder import watch
+    from headwater.network.store.protocol import now
 
     def show(arrival: Arrival) -> None:
         if arrival.reading is None or arrival.loaded is None:
@@ -144,7 +146,7 @@ def _folder(
             return
         written = arrival.loaded.written
         report(f"{arrival.path.name}: {arrival.reading.report()[0]}; {written.inserted} new")
-        for line in arrival.reading.report()[2:]:
+        for line in (*arrival.reading.report()[2:], *lines_ahead(arrival.reading, now())):
             report(f"  {line}")
         new.add(arrival.loaded.spans)
 

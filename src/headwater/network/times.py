@@ -15,6 +15,7 @@ __all__ = [
     "DAY",
     "LEEWAY",
     "NEVER",
+    "ahead",
     "iso",
     "known_zone",
     "microseconds",
@@ -32,6 +33,29 @@ NEVER = int(np.iinfo(np.int64).min)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DO = "Write it as 2026-07-01T12:00:00Z, or name the zone in the mapping"
+
+
+def ahead(time: NDArray[np.int64], present: int | NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark times that have not come, by more than clocks may differ.
+
+    Parameters
+    ----------
+    time : int64 array, shape (n,)
+        [µs]
+    present : int, or int64 array of shape (n,)
+        [µs]
+
+    Returns
+    -------
+    bool array, shape (n,)
+
+    Examples
+    --------
+    >>> ahead(np.array([0, LEEWAY, LEEWAY + 1]), 0)
+    array([False, False,  True])
+    """
+    late: NDArray[np.bool_] = time > present + LEEWAY
+    return late
 
 
 def microseconds(text: str, zone: str | None = None) -> int:

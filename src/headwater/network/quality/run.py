@@ -18,7 +18,7 @@ from headwater.network.quality.control import flag_series
 from headwater.network.quality.flags import STATES, Flag, bits_of, checked, doubted, verdict
 from headwater.network.quality.rules import Rules
 from headwater.network.store.protocol import Session, Store
-from headwater.network.times import DAY
+from headwater.network.times import DAY, NEVER, ahead
 from headwater.units import convert
 
 __all__ = [
@@ -109,7 +109,8 @@ def control_store(
     and air temperature of its station and rain of its station or of a gauge within `reach`; then
     against the other depths (three at least) and against neighbours of the same depth (three
     stations at least), where the soil is neither frozen nor thawing. Other quantities are compared
-    with their possible range; those whose range nobody knows are marked as not checked.
+    with their possible range; those whose range nobody knows are marked as not checked. What is
+    stamped later than the store took it is doubted, whatever it is.
 
     Parameters
     ----------
@@ -204,14 +205,19 @@ def _affected(streams: Sequence[Stream], new: Spans, reach: float) -> dict[int, 
 def _ranged(store: Store, stream: Stream, span: tuple[int, int]) -> _Run | None:
     """Compare a quantity other than soil moisture with its possible range."""
     held = store.read([stream.id], span[0], span[1] + 1)
-    first = _first_of_each_time(held)
-    return _Run(
-        stream,
-        held.time[first],
-        held.result[first],
-        range_bits(stream, held.result[first]),
-        span[0],
-    )
+    held = held.take(_first_of_each_time(held))
+    bits = range_bits(stream, held.result) | _future(held)
+    return _Run(stream, held.time, held.result, bits, span[0])
+
+
+def _future(held: Observations) -> NDArray[np.int64]:
+    """Doubt what was made, by its own word, after the store took it; a forecast is made before."""
+    if held.received is None:
+        return np.zeros(len(held), dtype=np.int64)
+    made = held.time
+    if held.result_time is not None:
+        made = np.where(held.result_time == NEVER, made, held.result_time)
+    return np.where(ahead(made, held.received), int(Flag.FUTURE), 0)
 
 
 def range_bits(stream: Stream, value: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -286,14 +292,14 @@ def _moisture(
     start, end = _begin(store, stream.id, span[0], max(_LEAD, 2 * back)), span[1] + _TAIL
     held = store.read([stream.id], start, end)
     held = held.take(np.isfinite(held.result))
-    first = _first_of_each_time(held)
-    time, value = held.time[first], held.result[first]
+    held = held.take(_first_of_each_time(held))
+    time, value, future = held.time, held.result, _future(held)
     try:
         moisture = convert(value, stream.unit, "m3 m-3")
     except UnitError:
-        return _Run(stream, time, value, range_bits(stream, value), span[0])
+        return _Run(stream, time, value, range_bits(stream, value) | future, span[0])
     if len(time) < 3:  # too few for anything but the range
-        return _Run(stream, time, value, range_bits(stream, value), span[0])
+        return _Run(stream, time, value, range_bits(stream, value) | future, span[0])
     levels: dict[str, NDArray[np.float64]] = {}
     for name, other in companions_of(stream, streams, reach=reach).items():
         at, level = _believed(store, other.id, start, end)
@@ -307,7 +313,7 @@ def _moisture(
         air_temperature=levels.get("air_temperature"),
         rain=levels.get("rain"),
     )
-    return _Run(stream, time, value, bits, span[0] - back)
+    return _Run(stream, time, value, bits | future, span[0] - back)
 
 
 def _rules_of(stream: Stream, rules: Rules) -> Rules:
@@ -454,7 +460,7 @@ def _flag(
     same[same] = np.isclose(held.result[same], run.raw[run.time >= run.since][at[same]], rtol=0)
     old = bits_of(held.quality, len(held))
     new = bits[at] | np.where(old > 0, old & kept, 0)
-    new[other] = range_bits(run.stream, held.result[other])
+    new[other] = range_bits(run.stream, held.result[other]) | _future(held)[other]
     differs = (same | other) & (old != new)
     if differs.any():
         texts = np.array([verdict(bit) for bit in new[differs].tolist()], dtype=object)
