@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError, StudyError, UnitError
+from headwater.network.ingest.clocks import lines_ahead
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.formats import read_file
 from headwater.network.ingest.geojson import read_geojson
@@ -23,7 +24,7 @@ from headwater.network.ingest.messages import read_messages
 from headwater.network.ingest.parsed_file import Reading, lines_of
 from headwater.network.ingest.table import instants
 from headwater.network.ingest.toa5 import read_toa5
-from headwater.network.times import NEVER, iso
+from headwater.network.times import NEVER, iso, microseconds
 
 SERIES = {
     "column": "VWC",
@@ -312,6 +313,44 @@ def test_toa5_takes_units_and_station_from_its_header() -> None:
     }
     assert told.missing == 1
     assert times(told)[0] == "2024-02-29T00:00:00Z"
+
+
+def notes_of(stamps: list[int], values: list[float], width: int = 1) -> tuple[str, ...]:
+    """What a table of one series says of its clock; stamps in hours of a day."""
+    pairs = zip(stamps, values, strict=True)
+    rows = [f"2024-01-01T{hour:02}:00Z," + ",".join([str(v)] * width) for hour, v in pairs]
+    columns = [f"c{i}" for i in range(width)]
+    series = [{**SERIES, "column": name, "name": name} for name in columns]
+    text = "\n".join([",".join(["time", *columns]), *rows, ""])
+    return read_csv(text.encode(), parse_mapping({"series": series}), name="a.csv").notes
+
+
+def test_csv_tells_a_clock_that_was_set_back_over_times_that_it_gave() -> None:
+    stamps, values = [0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 6, 7], list(range(12))
+    assert notes_of(stamps, values) == ("a.csv:8: the clock was set back by 14400 s",)
+    assert notes_of(stamps, values, width=3) == notes_of(stamps, values)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "values"),
+    [
+        ([0, 1, 2, 6, 7, 3, 4, 5, 8], range(9)),  # late lines fill a gap
+        ([0, 1, 2, 3, 1, 2, 3, 4], [0, 1, 2, 3, 1, 2, 3, 4]),  # an older export follows
+        ([5, 4, 3, 2, 1, 0], range(6)),  # newest first
+        ([0, 1, 2, 9, 10], range(5)),  # a gap
+        ([3], [1]),
+    ],
+)
+def test_lines_out_of_order_are_no_clock(stamps: list[int], values: list[float]) -> None:
+    assert notes_of(stamps, list(values)) == ()
+
+
+def test_lines_of_the_future_are_counted() -> None:
+    rows = "time,VWC\n2024-01-01T00:00Z,25\n2031-01-01T00:00Z,25\n2031-01-01T01:00Z,25\n"
+    reading = read_csv(rows.encode(), mapped())
+    at = microseconds("2024-01-01T00:00Z")
+    assert "2 lines of the future, up to 2031-01-01 01:00:00 UTC" in lines_ahead(reading, at)[0]
+    assert lines_ahead(reading, microseconds("2031-01-01T00:30Z")) == []
 
 
 def test_toa5_tells_lost_records_restarts_and_clock_jumps() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from headwater.errors import InputError
+from headwater.network.ingest.clocks import set_back
 from headwater.network.ingest.mapping import Mapping
 from headwater.network.ingest.parsed_file import Reading, Refused, join, lines_of, settle, split
 from headwater.network.ingest.table import Table, tabulate
@@ -38,6 +39,7 @@ def read_csv(
     Returns
     -------
     Reading
+        `notes` report where the clock was set back.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def read_csv(
         do = "Give names = [...] in [file] of the mapping, each once"
         found = ", ".join(map(repr, twice))
         raise InputError(f"two columns of {called} have one name", found=found, do=do)
-    return read_lines(lines, mapping.header, names, mapping, name=called)
+    return read_lines(lines, mapping.header, names, mapping, name=called, clock=True)
 
 
 def read_lines(
@@ -84,6 +86,7 @@ def read_lines(
     name: str,
     units: dict[str, str] | None = None,
     constants: dict[str, str] | None = None,
+    clock: bool = False,
 ) -> Reading:
     """Read lines whose columns have these names.
 
@@ -101,6 +104,8 @@ def read_lines(
         Unit by column, where the file names it.
     constants : dict, optional
         Columns that hold the same text in all lines, such as the station of a header.
+    clock : bool
+        Look for a clock that was set back.
 
     Returns
     -------
@@ -115,7 +120,10 @@ def read_lines(
         part = tabulate(table, mapping)
         reported = tuple(sorted((*part.refused, *refused), key=lambda item: item.line))
         parts.append(replace(part, lines=part.lines + len(refused), refused=reported))
-    return settle(join(parts), name)
+    whole = join(parts)
+    if clock:
+        whole = replace(whole, notes=(*whole.notes, *set_back(whole, name)))
+    return settle(whole, name)
 
 
 def _blocks(

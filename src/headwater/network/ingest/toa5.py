@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import InputError
+from headwater.network.ingest.clocks import clock_note, first_of
 from headwater.network.ingest.csv_mapping import read_lines
 from headwater.network.ingest.mapping import Mapping, Rule
 from headwater.network.ingest.parsed_file import Reading, lines_of, split
@@ -21,8 +22,6 @@ from headwater.tables.text import Source, name_of
 __all__ = ["read_toa5"]
 
 _RECORD = Rule(column="RECORD", thing="{station}", property="record", name="record number")
-_MOST = 20
-"""Notes about clock and records; more are counted."""
 _UNITS = {"Deg C": "degC", "deg_C": "degC", "m^3/m^3": "m3 m-3", "mm/h": "mm h-1"}
 
 
@@ -136,9 +135,5 @@ def _notes(records: pd.DataFrame, name: str) -> list[str]:
             lost = f"{on[i] - 1:.0f} record{'s' if on[i] > 2 else ''}"
             notes.append(f"{at}: {lost} lost before record {number[i + 1]:.0f}")
         else:
-            way = "back" if step[i] < usual else "forward"
-            notes.append(f"{at}: the clock was set {way} by {abs(step[i] - usual):g} s")
-    if len(notes) > _MOST:
-        rest = len(notes) - _MOST
-        notes = [*notes[:_MOST], f"{name}: … and {rest} more of records and clock"]
-    return notes
+            notes.append(clock_note(at, step[i], usual))
+    return first_of(notes, name)
