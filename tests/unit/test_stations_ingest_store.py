@@ -353,6 +353,15 @@ def test_values_for_the_grid_name_place_and_n(store: Store) -> None:
     assert told.units == "m3 m-3"
 
 
+def test_export_holds_no_formula_for_spreadsheets(store: Store, tmp_path: Path) -> None:
+    mapping = mapping_of({"m": ("soil_moisture", "vol%", "=HYPERLINK(1)", 0.1)})
+    loaded_from(pd.DataFrame({"m": [30.0]}, index=hours(1)), mapping, store)
+    write_export(store, tmp_path / "a.csv")
+    assert pd.read_csv(tmp_path / "a.csv")["station"].tolist() == ["'=HYPERLINK(1)"]
+    write_export(store, tmp_path / "a.parquet")
+    assert pd.read_parquet(tmp_path / "a.parquet")["station"].tolist() == ["=HYPERLINK(1)"]
+
+
 def test_overview_and_export(store: Store, tmp_path: Path) -> None:
     mapping = mapping_of(
         {"m": ("soil_moisture", "vol%", "A", 0.1), "u": ("battery_voltage", "V", "A", None)}

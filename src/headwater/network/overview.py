@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from headwater.network.quality.ismn_rules import ismn_flags, on_hours
 from headwater.network.quality.run import companions_of, newest_between, sum_between
 from headwater.network.store.protocol import Store, now
 from headwater.network.times import DAY, LEEWAY, iso
+from headwater.tables.text import for_spreadsheet
 
 __all__ = ["series_status", "write_export"]
 
@@ -121,6 +123,8 @@ def write_export(
 ) -> int:
     """Write observations to CSV or Parquet, one row each.
 
+    In CSV, text that a spreadsheet would take for a formula begins with an apostrophe.
+
     Parameters
     ----------
     store : Store
@@ -177,13 +181,23 @@ def write_export(
         if path.suffix == ".parquet":
             frame.to_parquet(part)
         else:
-            frame.to_csv(part, index=False)
+            _for_spreadsheets(frame).to_csv(part, index=False)
         part.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}", found=str(error), do="Choose another") from None
     finally:
         part.unlink(missing_ok=True)
     return len(frame)
+
+
+def _for_spreadsheets(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep names, units and flags that others wrote from being run as formulas."""
+    told = ("station", "series", "property", "unit", "provider_flag")
+    changed: dict[str, Any] = {}
+    for name in told:
+        new = {text: for_spreadsheet(text) for text in frame[name].unique()}
+        changed[name] = frame[name].map(new)
+    return frame.assign(**changed)
 
 
 _COLUMNS = ["station", "series", "property", "depth_m", "time", "value", "unit", "flag", "reasons"]

@@ -12,7 +12,16 @@ from pathlib import Path
 from headwater.errors import InputError
 from headwater.storage import local_copy, path_of
 
-__all__ = ["Source", "Text", "decode", "is_chinese", "name_of", "read_bytes", "read_text"]
+__all__ = [
+    "Source",
+    "Text",
+    "decode",
+    "for_spreadsheet",
+    "is_chinese",
+    "name_of",
+    "read_bytes",
+    "read_text",
+]
 
 Source = Path | str | bytes
 """A path, or the content itself."""
@@ -42,6 +51,17 @@ class Text:
     text: str
     encoding: str
     guesses: tuple[str, ...] = ()
+
+
+def for_spreadsheet(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would take for a formula.
+
+    Examples
+    --------
+    >>> for_spreadsheet("=HYPERLINK(1)"), for_spreadsheet("Upper"), for_spreadsheet("")
+    ("'=HYPERLINK(1)", 'Upper', '')
+    """
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
 
 
 def name_of(source: Source) -> str:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from headwater.errors import HeadwaterError, ProblemsError, ResumeError
 from headwater.network.sensorthings.errors import Refused, TooMany
 from headwater.network.store.protocol import StoreError
+from headwater.tables.text import for_spreadsheet
 
 __all__ = ["answer_block", "answer_csv", "answer_error", "answer_json", "in_chinese", "numbers"]
 
@@ -69,7 +70,7 @@ def answer_csv(
 ) -> Response:
     """Answer with a table that a spreadsheet opens.
 
-    Text that a spreadsheet would take for a formula is given a leading apostrophe.
+    Text that a spreadsheet would take for a formula is written as one takes it for text.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -86,9 +87,7 @@ def answer_csv(
 def _cell(value: object) -> Any:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    if isinstance(value, str) and value[:1] in "=+-@\t\r":
-        return f"'{value}"
-    return value
+    return for_spreadsheet(value) if isinstance(value, str) else value
 
 
 def answer_block(request: Request, packed: bytes, tag: str, *, fixed: bool) -> Response:
