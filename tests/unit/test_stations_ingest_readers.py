@@ -345,6 +345,28 @@ def test_lines_out_of_order_are_no_clock(stamps: list[int], values: list[float])
     assert notes_of(stamps, list(values)) == ()
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "do"),
+    [
+        ("vol%", 0.2, "unit = 'm3 m-3'"),
+        ("m3 m-3", 20.0, "unit = 'vol%'"),
+        ("m3 m-3", 0.002, "correct the unit"),
+        ("vol%", 20.0, None),
+        ("m3 m-3", 0.8, None),  # peat
+    ],
+)
+def test_a_median_that_no_soil_has_names_the_unit(unit: str, value: float, do: str | None) -> None:
+    rows = "".join(f"2024-01-01T{hour:02}:00Z,{value}\n" for hour in range(24))
+    mapping = parse_mapping({"series": [{**SERIES, "unit": unit}]})
+    notes = read_csv(("time,VWC\n" + rows).encode(), mapping).notes
+    assert len(notes) == (do is not None)
+    if do is not None:
+        assert do in notes[0]
+        assert f"read as '{unit}'" in notes[0]
+    # a few values of one cold day say nothing
+    assert read_csv(("time,VWC\n" + rows[:100]).encode(), mapping).notes == ()
+
+
 def test_lines_of_the_future_are_counted() -> None:
     rows = "time,VWC\n2024-01-01T00:00Z,25\n2031-01-01T00:00Z,25\n2031-01-01T01:00Z,25\n"
     reading = read_csv(rows.encode(), mapped())

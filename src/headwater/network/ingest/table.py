@@ -46,6 +46,8 @@ _DIGITS = re.compile(
     r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)(?P<hour>\d\d)(?P<minute>\d\d)"
     r"(?P<second>\d\d)?"
 )
+_FEWEST = 24
+"""Values whose median says something about their unit."""
 _ODD = frozenset(("x", "?", "*", "**", ".", "..", "...", "inf", "-inf", "infinity", "/", "//"))
 """Marks that people write in tables; from a logger they are a fault worth knowing."""
 _GONE = (-9999.0, -99999.0, -999999.0, -9999.9, -9999.99, -7999.0, -6999.0)
@@ -149,6 +151,7 @@ class _Fates:
     kept: NDArray[np.bool_]
     lost: NDArray[np.bool_]
     refused: list[Refused] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def tabulate(table: Table, mapping: Mapping) -> Reading:
@@ -197,7 +200,14 @@ def tabulate(table: Table, mapping: Mapping) -> Reading:
     places = {item.thing: _place(item.thing, mapping) for item in series.values()}
     refused = tuple(sorted(fates.refused, key=lambda item: item.line))
     return Reading(
-        data, series, places, lines=n, kept=int(fates.kept.sum()), ignored=ignored, refused=refused
+        data,
+        series,
+        places,
+        lines=n,
+        kept=int(fates.kept.sum()),
+        ignored=ignored,
+        refused=refused,
+        notes=tuple(fates.notes),
     )
 
 
@@ -266,9 +276,9 @@ def _apply(
             continue
         unit = filled(rule.unit, held) or table.units.get(rule.column, "")
         fates.kept[rows[here]] = True
-        made.append(
-            (_frame(rule, table, item, rows[here], time, _into(value[here], unit, item)), item)
-        )
+        held_in = _into(value[here], unit, item)
+        fates.notes += _of_another_unit(value[here], held_in, unit, item)
+        made.append((_frame(rule, table, item, rows[here], time, held_in), item))
     return made
 
 
@@ -340,6 +350,32 @@ def _into(value: NDArray[np.float64], unit: str, item: Series) -> NDArray[np.flo
     converted: NDArray[np.float64] = convert(value, unit, item.unit)
     # 25.1 vol% is 0.251: the last bit of the factor is no measurement
     return np.asarray(np.round(converted, 12))
+
+
+def _of_another_unit(
+    read: NDArray[np.float64], value: NDArray[np.float64], unit: str, item: Series
+) -> list[str]:
+    """Warn of soil moisture that no soil has in the unit named, and name one in which it has."""
+    seen = np.isfinite(value)
+    if item.quantity != "soil_moisture" or seen.sum() < _FEWEST:
+        return []
+    term, usual = GLOSSARY["soil_moisture"], float(np.median(value[seen]))
+    low, most = term.plausible[0], term.valid_range[1]
+    if low <= usual <= most:
+        return []
+    raw, high = float(np.median(read[seen])), term.plausible[1]
+    tried = (term.units, "vol%")
+    fits = [one for one in tried if low <= float(convert(raw, one, term.units)) <= high]
+    side = f"below {low:g}" if usual < low else f"above {most:g}"
+    do = (
+        f"write unit = '{fits[0]}' in its [[series]]"
+        if fits
+        else "correct the unit of its column; or the sensor is at fault"
+    )
+    return [
+        f"{item.key}: a median {side} {term.units} (read as '{unit}') is hardly possible in soil; "
+        f"if the file holds another unit, {do}"
+    ]
 
 
 def _frame(
