@@ -227,15 +227,20 @@ def _place(part: GeoBox, whole: GeoBox) -> tuple[slice, slice]:
     return slice(top, top + part.shape[0]), slice(left, left + part.shape[1])
 
 
-def _read_day(files: tuple[Path, ...], rules: _Rules) -> NDArray[np.float32]:
-    """Values and the codes of why they are missing (2, y, x)."""
+def _only(files: tuple[Path, ...], what: str) -> Path:
+    """Give the one file of a day or time."""
     if len(files) > 1:
         raise InputError(
-            "a day is given twice",
+            f"a {what} is given twice",
             found=", ".join(path.name for path in files),
             do="Keep the newest of them",
         )
-    with open_hdf5(files[0], _PRODUCT) as file:
+    return files[0]
+
+
+def _read_day(files: tuple[Path, ...], rules: _Rules) -> NDArray[np.float32]:
+    """Values and the codes of why they are missing (2, y, x)."""
+    with open_hdf5(_only(files, "day"), _PRODUCT) as file:
         layers, part = file[rules.group], (rules.rows, rules.columns)
         values = np.asarray(layers[f"soil_moisture{rules.suffix}"][part], dtype=np.float32)
         flags = {
@@ -455,13 +460,7 @@ def _grid_of_level_4(path: Path, layer: str) -> GeoBox:
 
 def _read(files: tuple[Path, ...], what: _Part) -> NDArray[np.float32]:
     """Values and the codes of why they are missing (2, y, x)."""
-    if len(files) > 1:
-        raise InputError(
-            "a time is given twice",
-            found=", ".join(path.name for path in files),
-            do="Keep the newest of them",
-        )
-    with open_hdf5(files[0], _LEVEL_4) as file:
+    with open_hdf5(_only(files, "time"), _LEVEL_4) as file:
         stored = np.asarray(file[f"{_GROUP}/{what.layer}"][what.rows, what.columns], np.float32)
     low, high = _VALID
     empty = ~(stored > _FILL_4 / 2)

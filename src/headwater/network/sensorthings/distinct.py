@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.errors import NotImplementedHere, WrongRequest
 from headwater.network.sensorthings.expression import Path
 from headwater.network.sensorthings.model import EntitySet, Property
-from headwater.network.sensorthings.paging import ready, selection, size_of
+from headwater.network.sensorthings.paging import next_link, ready, selection, size_of
 from headwater.network.sensorthings.query import Query
 from headwater.network.sensorthings.read import Place, value_of
 from headwater.network.sensorthings.shape_2 import span_of
@@ -86,7 +85,9 @@ def distinct_values(context: Context, place: Place, query: Query, path: str) -> 
         f"{page.text} LIMIT ? OFFSET ?", (*page.parameters, size + 1, query.skip)
     )
     if len(rows) > size > 0:
-        answer["@iot.nextLink"] = _next_link(f"{context.root}/{path}", query, query.skip + size)
+        answer["@iot.nextLink"] = next_link(
+            f"{context.root}/{path}", query, "$skip", str(query.skip + size)
+        )
     answer["value"] = [_item(entity, wanted, row) for row in rows[:size]]
     return answer
 
@@ -173,10 +174,3 @@ def _item(entity: EntitySet, wanted: list[_Wanted], row: tuple[Any, ...]) -> Jso
             here = here.setdefault(step, {})
         here[one.path[-1]] = value
     return item
-
-
-def _next_link(address: str, query: Query, skip: int) -> str:
-    kept = [pair for pair in query.given if pair[0] != "$skip"]
-    pairs = [*kept, ("$skip", str(skip))]
-    options = "&".join(f"{name}={quote(value, safe='$/(),:;=')}" for name, value in pairs)
-    return f"{quote(address, safe='/:()@,$' + chr(39))}?{options}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.errors import WrongRequest
@@ -30,6 +31,7 @@ __all__ = [
     "count_of",
     "counts_of",
     "linked_to",
+    "next_link",
     "pages_of",
     "rank_in",
     "read_page",
@@ -83,6 +85,31 @@ class Page:
 
     rows: list[Row]
     after: tuple[Any, ...] | None = None
+
+
+def next_link(address: str, query: Query, name: str, value: str) -> str:
+    """Write the link to the page after this one.
+
+    Parameters
+    ----------
+    address : str
+        Of the collection.
+    query : Query
+        Whose options are kept, except where a page begins.
+    name, value : str
+        Option that says where the next page begins.
+
+    Returns
+    -------
+    str
+    """
+    kept = [pair for pair in query.given if pair[0] not in ("$skip", "$skiptoken")]
+    pairs = [*kept, (name, value)]
+    options = "&".join(f"{key}={quote(text, safe='$/(),:;=')}" for key, text in pairs)
+    return f"{quote(address, safe=_SAFE)}?{options}"
+
+
+_SAFE = "/:()'@,$"
 
 
 def sorting(

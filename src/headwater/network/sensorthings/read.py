@@ -9,7 +9,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
 
 from headwater.network.sensorthings.address import Address, Key, Step, identifier, key_of, key_text
 from headwater.network.sensorthings.context import Context
@@ -18,11 +17,11 @@ from headwater.network.sensorthings.filter_to_sql import row_condition
 from headwater.network.sensorthings.model import EntitySet, Link, Property
 from headwater.network.sensorthings.model_2 import target_of
 from headwater.network.sensorthings.paging import (
-    Page,
     Row,
     count_of,
     counts_of,
     linked_to,
+    next_link,
     pages_of,
     rank_in,
     read_page,
@@ -194,20 +193,11 @@ def collection(context: Context, place: Place, query: Query, path: str) -> Json:
     rank = rank_in(place.link, parent) if place.link and parent is not None else None
     page = read_page(context, place.entity, place.base, query, rank)
     if page.after:
-        answer["@iot.nextLink"] = _next_link(f"{context.root}/{path}", query, page)
+        answer["@iot.nextLink"] = next_link(
+            f"{context.root}/{path}", query, "$skiptoken", token_of(page.after)
+        )
     answer["value"] = rows_of(context, place.entity, page.rows, query)
     return answer
-
-
-def _next_link(address: str, query: Query, page: Page) -> str:
-    assert page.after is not None
-    kept = [pair for pair in query.given if pair[0] not in ("$skip", "$skiptoken")]
-    pairs = [*kept, ("$skiptoken", token_of(page.after))]
-    options = "&".join(f"{name}={quote(value, safe='$/(),:;=')}" for name, value in pairs)
-    return f"{quote(address, safe=_SAFE)}?{options}"
-
-
-_SAFE = "/:()'@,$"
 
 
 def rows_of(context: Context, entity: EntitySet, rows: Sequence[Row], query: Query) -> list[Json]:
@@ -341,7 +331,9 @@ def _expand(
         at += len(page.rows)
         if page.after:
             address = f"{context.link_to(entity, (id,))}/{link.name}"
-            item[f"{link.name}@iot.nextLink"] = _next_link(address, query, page)
+            item[f"{link.name}@iot.nextLink"] = next_link(
+                address, query, "$skiptoken", token_of(page.after)
+            )
 
 
 def _singles(context: Context, link: Link, rows: Sequence[Row], query: Query) -> dict[int, Json]:

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.errors import Forbidden, NotFound, TooMany
 from headwater.web.origin import origin_of
-from headwater.web.platform.gate import COOKIE, house_of
+from headwater.web.platform.gate import COOKIE, house_of, keep_session
 from headwater.web.platform.oidc import Provider, ProviderAwayError
 
 __all__ = ["router"]
@@ -71,8 +71,7 @@ def _back(
         return _refused(request, error)
     house.people.sign_out(request.cookies.get(COOKIE, ""))  # whatever the browser brought
     answer = RedirectResponse(f"/{pending.back}", 303, headers=_HEADERS)
-    secure = pending.redirect.startswith("https:")
-    answer.set_cookie(COOKIE, session.key, httponly=True, samesite="lax", secure=secure, path="/")
+    keep_session(answer, session, secure=pending.redirect.startswith("https:"))
     answer.delete_cookie(_COOKIE, path=_PATH)
     return answer
 

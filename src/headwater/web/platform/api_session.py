@@ -15,6 +15,7 @@ from headwater.web.platform.gate import (
     Admin,
     house_of,
     insist_on_own_page,
+    keep_session,
     needs,
     session_of,
 )
@@ -65,8 +66,7 @@ async def _sign_in(request: Request, given: _SignIn) -> Response:
         await run_in_threadpool(house.people.sign_out, before)
     reported = {"name": session.person.name, "role": session.person.role, "token": session.token}
     answer = answer_json(request, reported)
-    secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, session.key, httponly=True, samesite="lax", secure=secure, path="/")
+    keep_session(answer, session, secure=request.url.scheme == "https")
     return answer
 
 

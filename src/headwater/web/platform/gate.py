@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from headwater.alerts.rules import Rules
 from headwater.errors import HeadwaterError
@@ -35,6 +36,7 @@ __all__ = [
     "Viewer",
     "house_of",
     "insist_on_own_page",
+    "keep_session",
     "needs",
     "session_of",
 ]
@@ -89,6 +91,11 @@ def house_of(request: Request) -> House:
     """Find what the application was built over."""
     found: House = request.app.state.house
     return found
+
+
+def keep_session(answer: Response, session: Session, *, secure: bool) -> None:
+    """Give the browser the key of a session, which no script can read."""
+    answer.set_cookie(COOKIE, session.key, httponly=True, samesite="lax", secure=secure, path="/")
 
 
 def session_of(request: Request) -> Session | None:
