@@ -25,6 +25,7 @@ _EXTRAS = {
     "cluster": "runs on the workers of a Dask cluster",
     "fetch": "`headwater fetch` from STAC catalogues and servers",
     "hdf4": "MODIS tiles as delivered",
+    "oidc": "sign-in to the platform by an OpenID provider",
     "postgres": "a network store on PostgreSQL",
 }
 _LEAST_DISK = 2.0
