@@ -13,7 +13,7 @@ from headwater.errors import HeadwaterError
 from headwater.network.sensorthings.errors import Forbidden, NotFound, TooMany
 from headwater.web.origin import origin_of
 from headwater.web.platform.gate import COOKIE, house_of, keep_session
-from headwater.web.platform.oidc import Provider, ProviderAwayError
+from headwater.web.platform.oidc import NoRoleError, Provider, ProviderAwayError
 
 __all__ = ["router"]
 
@@ -21,6 +21,12 @@ router = APIRouter(prefix="/api/oidc", tags=["people"])
 _COOKIE = "headwater_oidc"
 _PATH = "/api/oidc"
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+_REFUSALS: dict[type[HeadwaterError], str] = {
+    ProviderAwayError: "away",
+    NoRoleError: "role",
+    TooMany: "often",
+}
+"""What the page says of an error; of any other, that signing in has failed."""
 _BACK = re.compile(r"#/[\w/?=&.,;:%+~-]{0,1500}", re.ASCII)
 
 
@@ -81,13 +87,5 @@ def _refused(request: Request, error: HeadwaterError) -> RedirectResponse:
     house_of(request).people.note(
         "", "sign-in refused", {"wrong": error.wrong, "found": error.found}
     )
-    why = (
-        "away"
-        if isinstance(error, ProviderAwayError)
-        else "role"
-        if "no role" in error.wrong
-        else "often"
-        if isinstance(error, TooMany)
-        else "failed"
-    )
+    why = next((word for kind, word in _REFUSALS.items() if isinstance(error, kind)), "failed")
     return RedirectResponse(f"/#/map?refused={quote(why)}", 303, headers=_HEADERS)

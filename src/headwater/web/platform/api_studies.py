@@ -306,16 +306,16 @@ def _forecast(
     if found.grid is None:
         raise NotFound("this study has no map yet", do="Wait until its first step has finished")
     high = _where(found, cells_of(found.grid, _corners(at)))["elevation"]
-    told = None if high is None else forecast_of(found, high)
-    if told is None:
+    forecast = None if high is None else forecast_of(found, high)
+    if forecast is None:
         do = "Give the study file a table [vegetation], and run it again"
         raise NotFound("this study has no forecast for this elevation", do=do)
     if format == "json":
-        return answer_json(request, told)
-    columns = list(next(iter(told["of"].values())))
+        return answer_json(request, forecast)
+    columns = list(next(iter(forecast["of"].values())))
     rows = (
-        (told["band"], quantity, *row)
-        for quantity, held in told["of"].items()
+        (forecast["band"], quantity, *row)
+        for quantity, held in forecast["of"].items()
         for row in zip(*(held[name] for name in columns), strict=True)
     )
     return answer_csv(request, f"{study}-forecast", ["elevation", "quantity", *columns], rows)

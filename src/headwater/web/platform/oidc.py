@@ -28,7 +28,15 @@ from headwater.network.sensorthings.errors import Forbidden, TooMany, Unauthoris
 from headwater.web.platform.people import PEOPLE_ROLES, PersonRole
 from headwater.web.security import is_local
 
-__all__ = ["Known", "Pending", "Provider", "ProviderAwayError", "ProviderFile", "read_provider"]
+__all__ = [
+    "Known",
+    "NoRoleError",
+    "Pending",
+    "Provider",
+    "ProviderAwayError",
+    "ProviderFile",
+    "read_provider",
+]
 
 _TIMEOUT = 10.0
 _LARGEST = 1_000_000
@@ -44,6 +52,10 @@ _LEEWAY = 60.0
 
 class ProviderAwayError(HeadwaterError):
     """The provider does not answer as OpenID Connect has it."""
+
+
+class NoRoleError(Forbidden):
+    """The provider knows whoever signs in, and no role here is theirs."""
 
 
 class ProviderFile(BaseModel):
@@ -273,7 +285,7 @@ class Provider:
             If the provider does not answer.
         Unauthorised
             If the code or the token is not good.
-        Forbidden
+        NoRoleError
             If whoever it is has no role here.
         """
         body = {
@@ -322,12 +334,12 @@ class Provider:
         return claims
 
     def _role(self, claims: Mapping[str, Any]) -> PersonRole:
-        told = claims.get(self.given.claim, ())
-        values = told if isinstance(told, list) else [told]
+        claimed = claims.get(self.given.claim, ())
+        values = claimed if isinstance(claimed, list) else [claimed]
         roles = [self.given.roles[str(one)] for one in values if str(one) in self.given.roles]
         roles += [self.given.others] if self.given.others else []
         if not roles:
-            raise Forbidden(
+            raise NoRoleError(
                 "this account has no role here",
                 found=f"'{self.given.claim}' of the provider's token names none",
                 do="Ask whoever keeps the accounts",
