@@ -93,7 +93,7 @@ def critical_slowing_down(
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or len(x) < 30 or not np.isfinite(x).all():
         raise DataError(
-            "a series that shows no resilience",
+            "resilience cannot be judged from this series",
             found=f"{x.size} values, {int((~np.isfinite(x)).sum())} missing",
             do="Give at least 30 steps without gaps",
         )
