@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from headwater.chapters.samples.lines import line_results, slope_prior
+from headwater.chapters.samples.lines import evaporation_of, line_results, meteoric_line
 from headwater.chapters.samples.mixing import mixing_results
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.isotopes.samples import add_groups, check_samples
@@ -59,7 +59,8 @@ def drawn_from_prior(table: pd.DataFrame, seed: int, *, evaporation: bool) -> pd
     rng = np.random.default_rng([seed, 2])
     made, soil = table.copy(), table[table["water"] == "soil"]
     means = sources().set_index(["month", "band", "source"])[["d18O", "d2H"]]
-    slope = slope_prior(table, options(MODELS["soil, evaporation in the model"]))
+    asked = options(MODELS["soil, evaporation in the model"])
+    slope = evaporation_of(table, meteoric_line(table, asked)[0], asked).slope()
     for (month, band), rows in soil.groupby([soil["time"].dt.month, "true_band"]):
         shares = rng.dirichlet(np.ones(len(SOURCES)))
         point = shares @ np.array([means.loc[(month, band, s)] for s in SOURCES], dtype=float)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
     from numpy.typing import ArrayLike
 
     from headwater.isotopes.lines import WaterLine
 
-__all__ = ["d_excess", "d_excess_sd", "lc_excess", "lc_excess_normalised"]
+__all__ = ["d_excess", "d_excess_sd", "lc_excess", "lc_excess_normalised", "with_excess"]
 
 
 def d_excess(d18O: Any, d2H: Any) -> Any:
@@ -42,6 +45,35 @@ def d_excess(d18O: Any, d2H: Any) -> Any:
     6.22
     """
     return d2H - 8.0 * d18O
+
+
+def with_excess(samples: pd.DataFrame, tracers: Iterable[str]) -> pd.DataFrame:
+    """Add the deuterium excess where it is a tracer and no column.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        Samples, with δ [‰ VSMOW].
+    tracers : iterable of str
+        Tracers that are asked for.
+
+    Returns
+    -------
+    DataFrame
+        The same samples, with ``d_excess`` [‰] where it is asked for and both isotopes are there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"d18O": [-10.0], "d2H": [-70.0]})
+    >>> with_excess(frame, ["d18O", "d_excess"])["d_excess"].tolist()
+    [10.0]
+    >>> with_excess(frame, ["d18O", "d2H"]).columns.tolist()
+    ['d18O', 'd2H']
+    """
+    if "d_excess" in tracers and "d_excess" not in samples and {"d18O", "d2H"} <= set(samples):
+        return samples.assign(d_excess=d_excess(samples["d18O"], samples["d2H"]))
+    return samples
 
 
 def d_excess_sd(d18O_sd: ArrayLike, d2H_sd: ArrayLike, covariance: ArrayLike = 0.0) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from headwater.chapters.samples.results import Answer, Finding
 from headwater.errors import DataError, InputError, nearest
-from headwater.isotopes.excess import d_excess
+from headwater.isotopes.excess import with_excess
 from headwater.isotopes.mixing.source_tables import SourceTable
 from headwater.results import Result, TableResult
 
@@ -29,7 +29,6 @@ __all__ = [
     "paired_by_file",
     "paired_sources",
     "pairs_of",
-    "with_excess",
     "with_sources",
 ]
 
@@ -72,14 +71,13 @@ def analyse_end_members(
         ``emma-archetypes``. With two tracers ``emma`` says why it says nothing. Empty where the
         samples do not allow it.
     """
-    from headwater.isotopes.mixing.end_member_analysis import emma
+    from headwater.isotopes.mixing.end_member_analysis import emma, screen_sources
 
     names = list(asked.tracers)
     if len(names) < 2:
         return {}
-    table = with_excess(table, names)
     mixed = table[table["water"].isin(asked.mixtures)]
-    whole = mixed.dropna(subset=names)
+    whole = with_excess(mixed, names).dropna(subset=names)
     try:
         found = emma(whole, names, rng=rng)
     except DataError as refusal:
@@ -96,7 +94,7 @@ def analyse_end_members(
         "emma-scores": TableResult(found.scores.reset_index(drop=True), ""),
         "emma-residuals": _residuals(found),
     }
-    return results | (_screened(whole, found, ends, rng) if ends is not None else {})
+    return results if ends is None else results | screen_sources(whole, found, ends, rng=rng)
 
 
 def _all_sources(sources: pd.DataFrame | SourceTable, asked: MixingOptions) -> Composition | None:
@@ -171,25 +169,6 @@ def with_sources(
     return filled.checked(), given
 
 
-def with_excess(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Add the deuterium excess where it is a tracer and no column.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The sample table.
-    names : list of str
-        Tracers.
-
-    Returns
-    -------
-    DataFrame
-    """
-    if "d_excess" in names and "d_excess" not in table:
-        return table.assign(d_excess=d_excess(table["d18O"], table["d2H"]))
-    return table
-
-
 def _residuals(found: Any) -> TableResult:
     fit = found.fit.reset_index(drop=True)
     fit["bias"] = fit["bias"].round(9)  # of centred data it is 0, but for rounding
@@ -199,43 +178,6 @@ def _residuals(found: Any) -> TableResult:
         "Hooper's diagnostics: residuals of the mixtures by rank; a tracer whose residuals "
         "depend on its concentration (p) asks for another end member.",
     )
-
-
-def _screened(
-    whole: pd.DataFrame, found: Any, ends: Composition, rng: np.random.Generator
-) -> dict[str, Result]:
-    """Ask whether the sources enclose the mixtures, and what extremes the mixtures suggest."""
-    from headwater.isotopes.mixing.end_member_analysis import archetypes, mixing_space, screen_hull
-
-    names = list(ends.tracers)
-    space, values = mixing_space(whole, names), whole[names].to_numpy(dtype=float)
-    # the study's own claim: as many end members as it names
-    rank = min(len(ends), len(names)) - 1
-    corners, shares = archetypes(space.scores(values, rank), rank + 1, rng=rng)
-    extremes = pd.DataFrame(space.restore(corners), columns=names)
-    extremes.insert(0, "archetype", [f"A{k}" for k in range(1, rank + 2)])
-    extremes["mean_fraction"] = shares.mean(axis=0)
-    candidates = pd.DataFrame(ends.mean, index=ends.labels, columns=names)
-    hull = screen_hull(space, values, candidates, rank=rank)
-    hull.attrs["units"] = {"inside": "1", "distance": "sd"}
-    least = min(rank for name, rank in found.ranks.items() if name != "residual structure")
-    missing = (
-        f"Every criterion asks for {least + 1} end members or more; {len(ends)} are named: a "
-        "source is missing.",
-    )
-    return {
-        "emma-screening": TableResult(
-            hull,
-            f"Hull screening in {rank} dimensions: the share of mixtures that each set of sources "
-            "encloses, and how far the sources lie from the space of the mixtures.",
-            cautions=missing if least + 1 > len(ends) else (),
-        ),
-        "emma-archetypes": TableResult(
-            extremes,
-            f"Archetypes: the {rank + 1} extreme waters that the mixtures themselves suggest "
-            "(Cutler and Breiman 1994).",
-        ),
-    }
 
 
 def likely_fractions(part: MixingPart, *, rng: np.random.Generator) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from headwater.results import Result
 
 __all__ = [
+    "Evaporation",
     "describe",
-    "envelope_of",
+    "evaporation_of",
     "line_results",
     "meteoric_line",
-    "slope_of",
-    "slope_prior",
 ]
 
 _FEWEST, _ENOUGH = 3, 10
@@ -190,78 +189,70 @@ def _meteoric(table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine) -> 
     return LineTable(data, words, _REFERENCES)
 
 
-def envelope_of(
-    table: pd.DataFrame, lmwl: WaterLine | None, climate: ClimateOptions, *, rain: str
-) -> Envelope:
-    """Compute the slopes that evaporation can have, from the mean of the rain.
+@dataclass(frozen=True, slots=True)
+class Evaporation:
+    """The water that evaporates first, and the climates in which it does.
+
+    Attributes
+    ----------
+    d18O, d2H : float
+        Before evaporation [‰ VSMOW].
+    climate : ClimateOptions
+        Ranges.
+    """
+
+    d18O: float
+    d2H: float
+    climate: ClimateOptions
+
+    def envelope(self) -> Envelope:
+        """Compute the slopes that evaporation can have."""
+        from headwater.isotopes.intersection import slope_envelope
+
+        climate = self.climate
+        return slope_envelope(
+            self.d18O,
+            self.d2H,
+            temperature=climate.temperature,
+            humidity=climate.humidity,
+            turbulence=climate.turbulence,
+            lost=climate.lost,
+        )
+
+    def slope(self) -> tuple[float, float]:
+        """Mean and standard deviation of the slope to expect [1], all climates equally likely.
+
+        The middle of the envelope's ends would be too steep: few climates reach the upper end.
+        """
+        found = self.envelope()
+        return round(found.mean, 2), round(max(found.sd, _LEAST_SLOPE_SD), 2)
+
+
+def evaporation_of(
+    table: pd.DataFrame, lmwl: WaterLine | None, options: SamplesOptions
+) -> Evaporation:
+    """Say which water evaporates: the mean of the rain, in the climates of the study file.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`read_table`.
     lmwl : WaterLine, optional
-        On which the source is taken where there is no rain in the table.
-    climate : ClimateOptions
-        Ranges.
-    rain : str
-        The water that evaporates first.
-
-    Returns
-    -------
-    Envelope
-    """
-    from headwater.isotopes import GMWL
-    from headwater.isotopes.intersection import slope_envelope
-
-    whole = table[table["water"] == rain][["d18O", "d2H"]].dropna()
-    if whole.empty:
-        d18O = float(table["d18O"].quantile(0.1))
-        point = d18O, float((lmwl or GMWL)(d18O))
-    else:
-        point = float(whole["d18O"].mean()), float(whole["d2H"].mean())
-    return slope_envelope(
-        *point,
-        temperature=climate.temperature,
-        humidity=climate.humidity,
-        turbulence=climate.turbulence,
-        lost=climate.lost,
-    )
-
-
-def slope_of(envelope: Envelope) -> tuple[float, float]:
-    """Say what slope of evaporation to expect.
-
-    Parameters
-    ----------
-    envelope : Envelope
-        Its climates are taken as equally likely. The middle of its ends would be too steep: few
-        climates reach the upper end.
-
-    Returns
-    -------
-    tuple of float
-        Mean and standard deviation [1].
-    """
-    return round(envelope.mean, 2), round(max(envelope.sd, _LEAST_SLOPE_SD), 2)
-
-
-def slope_prior(table: pd.DataFrame, options: SamplesOptions) -> tuple[float, float]:
-    """Say what slope of evaporation to expect in the climates of the study file.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`read_table`.
+        On which the water is taken where there is no rain in the table.
     options : SamplesOptions
         Table ``[samples]``.
 
     Returns
     -------
-    tuple of float
-        Mean and standard deviation [1].
+    Evaporation
     """
-    lmwl, _ = meteoric_line(table, options)
-    return slope_of(envelope_of(table, lmwl, options.climate, rain=options.lmwl.water))
+    from headwater.isotopes import GMWL
+
+    rain = table[table["water"] == options.lmwl.water][["d18O", "d2H"]].dropna()
+    if rain.empty:
+        d18O = float(table["d18O"].quantile(0.1))
+        return Evaporation(d18O, float((lmwl or GMWL)(d18O)), options.climate)
+    return Evaporation(float(rain["d18O"].mean()), float(rain["d2H"].mean()), options.climate)
 
 
 def _judged(
@@ -278,7 +269,7 @@ def _judged(
     named = [
         replace(line, label=name) for line, name in zip(fitted.lines(), own["group"], strict=True)
     ]
-    envelope = envelope_of(table, lmwl, options.climate, rain=options.lmwl.water)
+    envelope = evaporation_of(table, lmwl, options).envelope()
     verdicts = judge_lines([_widened(line) for line in named], envelope)
     points = crossings(lmwl, named)
     front = own[["grouping", "label", "period", "n"]]
@@ -351,8 +342,7 @@ def _initial(
 
     if not lmwl.n:
         return {}  # a given line has no scatter of its own
-    envelope = envelope_of(table, lmwl, options.climate, rain=options.lmwl.water)
-    slope = slope_of(envelope)
+    slope = evaporation_of(table, lmwl, options).slope()
     rows = chosen(table, options).dropna(subset=["d18O", "d2H"])
     period, first, parts = period_column(rows, options), None, []
     for grouping, columns in groupings(rows, options, options.groups):

@@ -12,7 +12,6 @@ import pandas as pd
 from headwater.chapters.samples.end_members import (
     analyse_end_members,
     likely_fractions,
-    with_excess,
 )
 from headwater.chapters.samples.mixing_job import MixingJob, MixingPart, build_job
 from headwater.chapters.samples.results import (
@@ -24,6 +23,7 @@ from headwater.chapters.samples.results import (
 )
 from headwater.chapters.samples.table import described
 from headwater.errors import DataError
+from headwater.isotopes.excess import with_excess
 from headwater.results import Result, TableResult
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _solve_alone(job: MixingJob, part: MixingPart, rng: np.random.Generator) -> 
     answers = [Answer((Finding("mixing", posterior, rows),), draws=_draws(part, posterior))]
     if part.grouping == job.places[0][0]:
         answers += _examine(part, rng, posterior.parameters)
-    if part.model.slope is None:
+    if part.model.evaporation is None:
         answers.append(_attempt(lambda: _closed_form(part)))
     else:
         answers += [_evaporation(part, posterior.parameters), _attempt(lambda: _usual(part))]
@@ -172,7 +172,9 @@ def _examine(
 ) -> tuple[Answer, ...]:
     """Examine the sources, and estimate them with the fractions where samples state errors."""
     sources = _attempt(lambda: _judge(part, rng, before))
-    return (sources, likely_fractions(part, rng=rng)) if part.model.slope is None else (sources,)
+    return (
+        (sources, likely_fractions(part, rng=rng)) if part.model.evaporation is None else (sources,)
+    )
 
 
 def _attempt(solve: Callable[[], Answer]) -> Answer:
@@ -187,9 +189,9 @@ def _posterior(part: MixingPart, rng: np.random.Generator) -> MixingPosterior:
     from headwater.isotopes.mixing.composition import check_sources
 
     check_sources(part.sources)
-    if part.model.slope is None:
+    if part.model.evaporation is None:
         _refuse_outside(part, rng)
-    draw = _dry if part.model.slope is None else _evaporated
+    draw = _dry if part.model.evaporation is None else _evaporated
     try:
         return _patiently(lambda count: draw(part, count, rng))
     except DataError as refusal:
@@ -236,14 +238,14 @@ def _drawn(
 def _evaporated(part: MixingPart, count: int, rng: np.random.Generator) -> MixingPosterior:
     from headwater.isotopes.mixing.evaporated_water import mix_evaporated
 
-    assert part.model.slope is not None
+    assert part.model.evaporation is not None
     # a group that drew on all of a source is uncertain by the error of its mean alone
     alone = replace(part.sources, covariance=part.sources.mean_covariance())
     return mix_evaporated(
         alone if part.model.of_mean else part.sources,
         part.mixtures,
         rng=rng,
-        slope=part.model.slope,
+        slope=part.model.evaporation.slope(),
         prior=part.model.prior,
         n_resamples=count,
         n_kept=_KEPT,
@@ -319,7 +321,7 @@ def _judge(part: MixingPart, rng: np.random.Generator, before: pd.DataFrame | No
     """Say whether these sources can be distinguished, and where the mixtures lie among them."""
     from headwater.isotopes.mixing.source_checks import identifiability, polygon_test
 
-    dry = part.model.slope is None
+    dry = part.model.evaporation is None
     found = identifiability(part.sources, part.mixtures)
     # what evaporated lies outside the polygon without any fault of the sources
     data = found.data if dry else found.data[found.data["measure"] != "hull share"]
@@ -390,7 +392,7 @@ def fit_together(job: MixingJob, part: MixingPart, *, rng: np.random.Generator) 
         prior=model.prior,
         residual=model.residual,
         residual_sd=model.residual_sd,
-        evaporation=model.slope,
+        evaporation=model.evaporation.slope() if model.evaporation else None,
     )
     groups = [
         _grouped(posterior, whole, grouping, columns, part.period)

@@ -14,12 +14,13 @@ from headwater.chapters.samples.end_members import (
     pairs_of,
     with_sources,
 )
-from headwater.chapters.samples.lines import slope_prior
+from headwater.chapters.samples.lines import evaporation_of, meteoric_line
 from headwater.chapters.samples.table import described, groupings, period_column
 from headwater.errors import DataError
 from headwater.isotopes.mixing.source_tables import SourceTable
 
 if TYPE_CHECKING:
+    from headwater.chapters.samples.lines import Evaporation
     from headwater.chapters.samples.options import MixingOptions, SamplesOptions
     from headwater.isotopes.mixing.composition import Composition
     from headwater.isotopes.mixing.posterior import Residual
@@ -42,8 +43,8 @@ class MixingModel:
         One of :data:`~headwater.isotopes.mixing.posterior.RESIDUALS`.
     residual_sd : mapping of str to float
         Expected residual by tracer.
-    slope : tuple of float, optional
-        Mean and sd of the slope of evaporation; None where mixtures have not evaporated.
+    evaporation : Evaporation, optional
+        Of the mixtures; None where they have not evaporated.
     of_mean : bool
         Whether a group drew on all of a source, so that only the error of its mean counts.
     source_error : bool
@@ -59,7 +60,7 @@ class MixingModel:
     prior: FractionPrior
     residual: Residual
     residual_sd: Mapping[str, float]
-    slope: tuple[float, float] | None
+    evaporation: Evaporation | None
     of_mean: bool
     source_error: bool
     process_below: int
@@ -152,14 +153,16 @@ def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
     asked, given = with_sources(options.mixing, options.reading)
     mixed = table[table["water"].isin(asked.mixtures)]
     asked, given = paired_by_file(asked, given, mixed)
-    slope = slope_prior(table, options) if _evaporated(asked) else None
+    evaporation = None
+    if _evaporated(asked):
+        evaporation = evaporation_of(table, meteoric_line(table, options)[0], options)
     period = period_column(mixed, options)
     by = options.groups if asked.by is None else asked.by
     places = groupings(mixed, options, by)
     shared = asked.model == "hierarchical"
     together = [("all", tuple(dict.fromkeys((*asked.paired, *period))))]
     parts = [
-        _part(given or table, rows, asked, _Place(grouping, columns, period, slope))
+        _part(given or table, rows, asked, _Place(grouping, columns, period), evaporation)
         for grouping, columns in (together if shared else places)
         for rows in _alike(mixed, asked, columns, period)
     ]
@@ -168,12 +171,11 @@ def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a part stands in the report, and the slope along which it may have evaporated."""
+    """Where a part stands in the report."""
 
     grouping: str
     columns: tuple[str, ...]
     period: tuple[str, ...]
-    slope: tuple[float, float] | None
 
 
 def _evaporated(asked: MixingOptions) -> bool:
@@ -198,7 +200,11 @@ def _alike(
 
 
 def _part(
-    ends: pd.DataFrame | SourceTable, rows: pd.DataFrame, asked: MixingOptions, place: _Place
+    ends: pd.DataFrame | SourceTable,
+    rows: pd.DataFrame,
+    asked: MixingOptions,
+    place: _Place,
+    evaporation: Evaporation | None,
 ) -> MixingPart | DataError:
     """Join mixtures with the sources that are present where they are."""
     from headwater.isotopes.mixing.composition import compose
@@ -207,9 +213,8 @@ def _part(
     try:
         sources = paired_sources(ends, rows, there, place.columns)
         mixtures = compose(rows, asked.tracers, by=place.columns)
-        model = _model(
-            sources, there, place.slope, exact=isinstance(ends, SourceTable) and ends.exact
-        )
+        exact = isinstance(ends, SourceTable) and ends.exact
+        model = _model(there, evaporation, exact=exact)
     except DataError as refusal:
         return refusal
     front = _front(rows, place)
@@ -224,18 +229,17 @@ def _present(rows: pd.DataFrame, asked: MixingOptions, period: tuple[str, ...]) 
     return asked.model_copy(update={"sources": tuple(s for s in asked.sources if s not in gone)})
 
 
-def _model(
-    sources: Composition, asked: MixingOptions, slope: tuple[float, float] | None, *, exact: bool
-) -> MixingModel:
+def _model(asked: MixingOptions, evaporation: Evaporation | None, *, exact: bool) -> MixingModel:
     """Name sources as the models do, and cut the prior at their caps."""
     caps = {name.replace("_", " "): cap for name, cap in asked.limits().items()}
-    caps = {name: cap for name, cap in caps.items() if name in sources.labels}
+    names = tuple(name.replace("_", " ") for name in asked.sources)
+    caps = {name: cap for name, cap in caps.items() if name in names}
     concentration = {name.replace("_", " "): q for name, q in asked.concentration.items()}
     return MixingModel(
-        _prior(sources, asked, caps),
+        _prior(names, asked, caps),
         _residual(asked),
         asked.residual_sd,
-        slope,
+        evaporation,
         asked.scatter == "mean",
         not exact and asked.residual != "simmr",
         asked.process_below,
@@ -244,7 +248,9 @@ def _model(
     )
 
 
-def _prior(sources: Composition, asked: MixingOptions, caps: Mapping[str, float]) -> FractionPrior:
+def _prior(
+    names: tuple[str, ...], asked: MixingOptions, caps: Mapping[str, float]
+) -> FractionPrior:
     """Give the prior that the study file states; else all fractions equally likely, or simmr's."""
     from headwater.isotopes.mixing.priors import (
         boundary_prior,
@@ -259,7 +265,7 @@ def _prior(sources: Composition, asked: MixingOptions, caps: Mapping[str, float]
     # simmr's model is taken whole: its prior, and means of sources that are exact
     own = asked.residual == "simmr" and not asked.prior
     prior = clr_prior(len(alpha)) if own else dirichlet_prior(alpha)
-    return capped_prior(prior, sources.labels, caps) if caps else prior
+    return capped_prior(prior, names, caps) if caps else prior
 
 
 def _residual(asked: MixingOptions) -> Residual:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from headwater.errors import DataError, InputError, nearest
-from headwater.isotopes.excess import d_excess
+from headwater.isotopes.excess import with_excess
 from headwater.isotopes.samples import group_label, group_rows, need_columns
 
 if TYPE_CHECKING:
@@ -428,8 +428,7 @@ def _check_spread(sources: Composition, k: int) -> None:
 def _with_tracers(samples: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     if samples.empty:
         raise DataError("there are no samples", found="an empty table", do="Check the selection")
-    if "d_excess" in names and "d_excess" not in samples and {"d18O", "d2H"} <= set(samples):
-        samples = samples.assign(d_excess=d_excess(samples["d18O"], samples["d2H"]))
+    samples = with_excess(samples, names)
     need_columns(samples, names)
     for name in names:
         numbers = pd.to_numeric(samples[name], errors="coerce")

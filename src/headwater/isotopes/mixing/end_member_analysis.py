@@ -17,10 +17,12 @@ from headwater.isotopes.mixing.closed_form import simplex_fractions
 from headwater.isotopes.mixing.composition import name_rows
 from headwater.isotopes.mixing.results import EmmaResult
 from headwater.isotopes.mixing.source_checks import in_polygon
-from headwater.results import of_inputs
+from headwater.results import TableResult, of_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from headwater.isotopes.mixing.composition import Composition
 
 __all__ = [
     "MixingSpace",
@@ -29,6 +31,7 @@ __all__ = [
     "hooper_diagnostics",
     "mixing_space",
     "screen_hull",
+    "screen_sources",
 ]
 
 _REFERENCES = (
@@ -416,6 +419,57 @@ def screen_hull(
         )
     table = pd.DataFrame(rows)
     return table.sort_values(["inside", "outside"], ascending=[False, True], ignore_index=True)
+
+
+def screen_sources(
+    mixtures: pd.DataFrame, found: EmmaResult, sources: Composition, *, rng: np.random.Generator
+) -> dict[str, TableResult]:
+    """Ask whether the sources enclose the mixtures, and what extremes the mixtures suggest.
+
+    Parameters
+    ----------
+    mixtures : DataFrame
+        With every tracer.
+    found : EmmaResult
+        Their end-member analysis, from :func:`emma`.
+    sources : Composition
+        As many end members as a study claims.
+    rng : Generator
+        For the search of archetypes.
+
+    Returns
+    -------
+    dict of TableResult
+        ``emma-screening`` (which sources enclose the mixtures) and ``emma-archetypes``.
+    """
+    names = list(sources.tracers)
+    space, values = mixing_space(mixtures, names), mixtures[names].to_numpy(dtype=float)
+    rank = min(len(sources), len(names)) - 1
+    corners, shares = archetypes(space.scores(values, rank), rank + 1, rng=rng)
+    extremes = pd.DataFrame(space.restore(corners), columns=names)
+    extremes.insert(0, "archetype", [f"A{k}" for k in range(1, rank + 2)])
+    extremes["mean_fraction"] = shares.mean(axis=0)
+    candidates = pd.DataFrame(sources.mean, index=sources.labels, columns=names)
+    hull = screen_hull(space, values, candidates, rank=rank)
+    hull.attrs["units"] = {"inside": "1", "distance": "sd"}
+    least = min(rank for name, rank in found.ranks.items() if name != "residual structure")
+    missing = (
+        f"Every criterion asks for {least + 1} end members or more; {len(sources)} are named: a "
+        "source is missing.",
+    )
+    return {
+        "emma-screening": TableResult(
+            hull,
+            f"Hull screening in {rank} dimensions: the share of mixtures that each set of sources "
+            "encloses, and how far the sources lie from the space of the mixtures.",
+            cautions=missing if least + 1 > len(sources) else (),
+        ),
+        "emma-archetypes": TableResult(
+            extremes,
+            f"Archetypes: the {rank + 1} extreme waters that the mixtures themselves suggest "
+            "(Cutler and Breiman 1994).",
+        ),
+    }
 
 
 def archetypes(
