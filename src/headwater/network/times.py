@@ -32,6 +32,7 @@ LEEWAY = DAY // 24
 NEVER = int(np.iinfo(np.int64).min)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)
 _DO = "Write it as 2026-07-01T12:00:00Z, or name the zone in the mapping"
 
 
@@ -192,10 +193,10 @@ def iso(time: int) -> str:
     ('1969-12-31T23:59:59.999999Z', '1970-01-01T00:00:00Z')
     """
     try:
-        moment = _EPOCH + timedelta(microseconds=int(time))
+        moment = _EPOCH_WITHOUT_ZONE + timedelta(microseconds=int(time))
     except OverflowError:
         raise TimeAxisError("time outside years 1 to 9999", found=f"{time} µs") from None
-    return moment.replace(tzinfo=None).isoformat() + "Z"
+    return f"{moment.isoformat()}Z"
 
 
 def months_of(time: NDArray[np.int64]) -> NDArray[np.str_]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -65,11 +66,16 @@ def origin_of(request: Request, public: str = "") -> str:
 
 def _names_of(address: str) -> frozenset[str]:
     """List the names by which a client may call the address that it arrived at."""
-    own = socket.gethostname().lower()
+    own = _own_name()
     names = {address.lower(), own, f"{own.partition('.')[0]}.local"}
     if address in ("127.0.0.1", "::1"):
         names |= {"localhost", "127.0.0.1", "::1"}
     return frozenset(names)
+
+
+@lru_cache(maxsize=1)
+def _own_name() -> str:
+    return socket.gethostname().lower()
 
 
 class TrustedProxies:

@@ -30,6 +30,8 @@ _FAREWELL = 2.0
 """Seconds for which what still comes is thrown away, so that the answer can be read."""
 _THROWN = 16_000_000
 """Most that is thrown away [bytes]."""
+_TOGETHER = 16_384
+"""A piece as large as this is not worth waiting for another [bytes]."""
 
 
 class _PatientTransport:
@@ -37,12 +39,16 @@ class _PatientTransport:
 
     To close while the other side still sends resets the connection, and the answer is lost on its
     way (RFC 9112, section 9.6). Our half is closed first, and what comes is thrown away.
+
+    The head of an answer and a body that follows at once go out together: each sending costs the
+    kernel, and the other side, as much as the whole answer.
     """
 
     def __init__(self, transport: asyncio.Transport, sending: Callable[[], bool]) -> None:
         self._transport, self._sending = transport, sending
         self.leaving: asyncio.TimerHandle | None = None
         self._thrown = 0
+        self._held: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -51,8 +57,25 @@ class _PatientTransport:
         """Whether nothing more will be answered."""
         return self.leaving is not None or self._transport.is_closing()
 
+    def write(self, data: bytes) -> None:
+        """Send with what else is written before the loop turns."""
+        if not data:
+            return
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._held.append(data)
+        if len(data) > _TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is held."""
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
+            self._transport.write(b"".join(held))
+
     def close(self) -> None:
         """Close, at once only where the other side has sent all that it has to."""
+        self.flush()
         if self.is_closing() or not self._sending() or not self._transport.can_write_eof():
             self._transport.close()
             return

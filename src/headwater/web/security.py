@@ -165,6 +165,11 @@ class Guard:
         except RateRefusedError as error:
             raise TooMany(error.wrong, found=error.found, do=error.do) from None
 
+    def asks_store(self, request: Request) -> bool:
+        """Say whether :meth:`admit` looks into the store, and so may have to wait for it."""
+        batch = str(request.scope["path"]).rstrip("/").endswith("/$batch")
+        return batch or request.method not in _READING or not self.access.open_to("read")
+
     def admit(self, request: Request) -> None:
         """Check a request before its body is read, and note it when it would write.
 
@@ -248,7 +253,10 @@ class Gate:
             await self.app(scope, receive, send)
             return
         try:
-            await run_in_threadpool(self.guard.admit, request)
+            if self.guard.asks_store(request):
+                await run_in_threadpool(self.guard.admit, request)
+            else:
+                self.guard.admit(request)  # a journey to another thread costs more than this
         except HeadwaterError as error:
             await self._refused(request, error)(scope, receive, send)
             return

@@ -6,11 +6,13 @@ An expansion costs one statement per level and 200 parents, never one per entity
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any
 
-from headwater.network.sensorthings.address import Address, Key, Step, identifier, key_of, key_text
+from headwater.network.sensorthings.address import Address, Key, Step, identifier, key_text
 from headwater.network.sensorthings.context import Context
 from headwater.network.sensorthings.errors import NotFound, WrongRequest
 from headwater.network.sensorthings.filter_to_sql import row_condition
@@ -37,7 +39,6 @@ __all__ = [
     "entity_matching",
     "entity_of",
     "locate",
-    "rendered",
     "rows_of",
     "value_of",
 ]
@@ -216,7 +217,8 @@ def rows_of(context: Context, entity: EntitySet, rows: Sequence[Row], query: Que
     list of dict
     """
     hidden = _absent_streams(context, entity, rows)
-    items = [rendered(context, entity, row, query, hidden) for row in rows]
+    render = _renderer(context, entity, query, hidden)
+    items = [render(row) for row in rows]
     if entity.version != "1.1":
         as_in_2(context, entity, rows, items)
     for expansion in query.expand:
@@ -235,35 +237,70 @@ def _absent_streams(context: Context, entity: EntitySet, rows: Sequence[Row]) ->
     return {id: "Datastream" if multi else "MultiDatastream" for id, multi in found}
 
 
-def rendered(
-    context: Context, entity: EntitySet, row: Row, query: Query, hidden: dict[int, str]
-) -> Json:
-    """Write one row as JSON, without what is expanded."""
-    key = key_of(entity, tuple(row[column] for column in entity.key))
+def _renderer(
+    context: Context, entity: EntitySet, query: Query, hidden: dict[int, str]
+) -> Callable[[Row], Json]:
+    """Make what writes one row as JSON, without what is expanded.
+
+    What the options say of every row alike is settled here, once for all of them.
+    """
     chosen = None if query.select is None or "*" in query.select else set(query.select)
-    link = context.link_to(entity, key)
+    numbered = chosen is None or bool(chosen & {"id", "@iot.id"})
+    linked = chosen is None or bool(chosen & {"@iot.selfLink", "@id"})
     always = ("result", "resultTime") if entity.name == "Observations" else ()
-    item: Json = {}
-    if chosen is None or chosen & {"id", "@iot.id"}:
-        item["@iot.id"] = identifier(key)
-    if chosen is None or chosen & {"@iot.selfLink", "@id"}:
-        item["@iot.selfLink"] = link
-    for name, entry in entity.properties.items():
-        if chosen is None or name in chosen:
-            value = _narrowed(value_of(entry, row), name, query.within)
-            if value is not None or name in always or chosen:
+    properties = [
+        (name, _reader(entry, query.within), bool(chosen) or name in always)
+        for name, entry in entity.properties.items()
+        if chosen is None or name in chosen
+    ]
+    links = [
+        (name, f"{name}@iot.navigationLink", f"/{name}")
+        for name in entity.links
+        if chosen is None or name in chosen
+    ]
+
+    def render(row: Row) -> Json:
+        key = tuple([row[column] for column in entity.key])
+        link = context.link_to(entity, key)
+        item: Json = {}
+        if numbered:
+            item["@iot.id"] = identifier(key)
+        if linked:
+            item["@iot.selfLink"] = link
+        for name, read, shown in properties:
+            value = read(row)
+            if value is not None or shown:
                 item[name] = value
-    absent = hidden.get(row["datastream_id"]) if hidden else None
-    for name in entity.links:
-        if name != absent and (chosen is None or name in chosen):
-            item[f"{name}@iot.navigationLink"] = f"{link}/{name}"
-    return item
+        absent = hidden.get(row["datastream_id"]) if hidden else None
+        for name, called, path in links:
+            if name != absent:
+                item[called] = link + path
+        return item
+
+    return render
 
 
-def _narrowed(value: object, name: str, within: Sequence[tuple[str, ...]]) -> Any:
+def _reader(entry: Property, within: Sequence[tuple[str, ...]]) -> Callable[[Row], Any]:
+    """Make what reads one property of a row, with the parts of it that were selected."""
+    paths = [path[1:] for path in within if path[0] == entry.name]
+    if paths:
+        return lambda row: _narrowed(value_of(entry, row), paths)
+    if entry.kind in ("text", "computed"):
+        return itemgetter(entry.column)
+    if entry.kind == "json":
+        loads = lru_cache(maxsize=16)(json.loads)  # the flags of a page are mostly the same
+
+        def read(row: Row) -> Any:
+            text = row[entry.column]
+            return None if text is None else loads(text)
+
+        return read
+    return partial(value_of, entry)
+
+
+def _narrowed(value: object, paths: Sequence[tuple[str, ...]]) -> Any:
     """Keep of a property the parts that were selected, in their places."""
-    paths = [path[1:] for path in within if path[0] == name]
-    if not paths or not isinstance(value, dict):
+    if not isinstance(value, dict):
         return value
     kept: Json = {}
     for path in paths:
@@ -279,19 +316,19 @@ def _narrowed(value: object, name: str, within: Sequence[tuple[str, ...]]) -> An
 
 def value_of(entry: Property, row: Row) -> Any:
     """Write the value of a property as JSON has it."""
-    value = row[entry.column]
-    if entry.kind == "result":
+    value, kind = row[entry.column], entry.kind
+    if kind == "result":
         return json.loads(value) if value is not None else _number(row["result_number"])
-    if value is None or entry.kind == "computed":
+    if value is None or kind == "computed":
         return value
-    if entry.kind in ("json", "geometry"):
-        return json.loads(value)
-    if entry.kind in ("interval", "period"):
+    if kind in ("interval", "period"):
         end = row[entry.end]
-        if entry.kind == "interval" and (end is None or end == value):
+        if kind == "interval" and (end is None or end == value):
             return iso(value)
         return f"{iso(value)}/{iso(end)}"
-    return iso(value) if entry.kind == "instant" else value
+    if kind == "instant":
+        return iso(value)
+    return json.loads(value) if kind in ("json", "geometry") else value
 
 
 def _number(value: float | None) -> float | int | None:
