@@ -233,6 +233,17 @@ def test_strange_messages_become_dead_letters_and_can_be_tried_again(
 
 
 @needs_broker
+def test_messages_of_the_future_are_counted(broker: Broker, tmp_path: Path) -> None:
+    ahead = [("siteA/1", b'{"time": "2131-01-01T00:00Z", "value": 31}')]
+    with open_store(tmp_path / "net.db") as store:
+        with Watching(broker, mapping_of("siteA"), store) as watching:
+            until(lambda: publish(broker.port, ahead) or store.count())
+        notes = [note for one in watching.taken for note in one.notes]
+    assert "of the future, up to 2131-01-01 00:00:00 UTC" in notes[0]
+    assert "message" in notes[0]
+
+
+@needs_broker
 def test_nested_messages_of_a_network_server_and_bytes_that_are_decoded(
     broker: Broker, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ from headwater.network.ingest.mapping import Mapping, parse_mapping
 from headwater.network.ingest.mqtt import subscribe
 from headwater.network.ingest.sensorthings_pull import pull
 from headwater.network.store.protocol import Store
+from headwater.network.times import microseconds
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="no Mosquitto on this machine")
@@ -331,9 +332,12 @@ def test_pull_takes_only_what_is_new(tmp_path: Path, store: Store) -> None:
             late = int(there.read([ids[0]]).time[590]) + 60_000_000
             there.write(Observations([ids[0]], [late], [0.33]))
             newest = int(there.read([ids[1]]).time[-1]) + 3_600_000_000
+            there.write(Observations([ids[2]], [microseconds("2131-01-01T00:00Z")], [0.3]))
             there.write(Observations([ids[1]], [newest], [0.34]))
             again = pull(address, store)
-            assert sum(one.written.inserted for one in again) == 2
+            assert sum(one.written.inserted for one in again) == 3
+            (note,) = [note for one in again for note in one.notes]
+            assert note.startswith("1 observation of the future")
             assert sum(one.written.unchanged for one in again) < 200  # two days of three series
     np.testing.assert_array_equal(
         np.sort(store.read().result), np.sort(np.append(there_values(tmp_path), []))

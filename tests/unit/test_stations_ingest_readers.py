@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headwater.errors import InputError, StudyError, UnitError
-from headwater.network.ingest.clocks import lines_ahead
+from headwater.network.ingest.clocks import clock_doubts
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.formats import read_file
 from headwater.network.ingest.geojson import read_geojson
@@ -371,8 +371,8 @@ def test_lines_of_the_future_are_counted() -> None:
     rows = "time,VWC\n2024-01-01T00:00Z,25\n2031-01-01T00:00Z,25\n2031-01-01T01:00Z,25\n"
     reading = read_csv(rows.encode(), mapped())
     at = microseconds("2024-01-01T00:00Z")
-    assert "2 lines of the future, up to 2031-01-01 01:00:00 UTC" in lines_ahead(reading, at)[0]
-    assert lines_ahead(reading, microseconds("2031-01-01T00:30Z")) == []
+    assert "2 lines of the future, up to 2031-01-01 01:00:00 UTC" in clock_doubts(reading, at)[0]
+    assert clock_doubts(reading, microseconds("2031-01-01T00:30Z")) == ()
 
 
 def test_toa5_tells_lost_records_restarts_and_clock_jumps() -> None:
@@ -393,6 +393,24 @@ def test_toa5_tells_lost_records_restarts_and_clock_jumps() -> None:
     )
     assert told.kept == 7
     assert not any("record" in key for key in told.series)
+    marked = told.data[told.data["clock"] > 0]
+    assert sorted(marked["line"].unique()) == [9, 10, 11]
+    assert set(marked["clock"]) == {9}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "lines"),
+    [
+        ([0, 60, 120, 150, 210, 300, 360, 420], [8, 9]),  # set back, then forward again
+        ([0, 7, 8, 30, 31, 90, 91, 92], []),  # records of events stand at times of their own
+    ],
+)
+def test_toa5_doubts_until_the_clock_was_set_forward(minutes: list[int], lines: list[int]) -> None:
+    stamps = [f"2024-01-01 {m // 60:02d}:{m % 60:02d}:00" for m in minutes]
+    rows = [(stamp, 10 + i, "1") for i, stamp in enumerate(stamps)]
+    told = read_toa5(toa5(rows), zone="UTC", name="upper.dat").data
+    clock = told["clock"] if "clock" in told else 0 * told["line"]
+    assert sorted(told.loc[clock > 0, "line"].unique()) == lines
 
 
 def test_toa5_needs_a_zone_and_a_header() -> None:

@@ -15,12 +15,15 @@ from headwater.network import open_store
 from headwater.network.derived.interval_means import station_means
 from headwater.network.derived.write import derive
 from headwater.network.entities import Observations
+from headwater.network.ingest.clocks import clock_doubts
 from headwater.network.ingest.csv_mapping import read_csv
 from headwater.network.ingest.load import Loaded, load_reading
 from headwater.network.ingest.mapping import Mapping, parse_mapping
+from headwater.network.ingest.parsed_file import Reading
 from headwater.network.inventory import list_series
 from headwater.network.overview import series_status, write_export
-from headwater.network.quality.flags import Flag, bits_of
+from headwater.network.quality.clock import clock_state, confirm_clock
+from headwater.network.quality.flags import Flag, bits_of, word_of
 from headwater.network.quality.run import control_store
 from headwater.network.store.protocol import Store
 from headwater.network.times import DAY, microseconds
@@ -85,6 +88,54 @@ def test_what_is_stamped_after_it_came_in_is_doubted(tmp_path: Path, quantity: t
     assert [one.doubted for one in told] == [8]
     assert sum(one.changed for one in again) == 0  # they are no better when the time has come
     assert flags.tolist() == [0] * 8 + [int(Flag.FUTURE)] * 8
+
+
+def set_back_file(confirmed: bool = False) -> Reading:
+    hour = [0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 6, 7]
+    rows = "".join(f"2026-06-01T{h:02d}:00Z,{20 + k},G{k}\n" for k, h in enumerate(hour))
+    series = {"column": "m", "thing": "Upper", "property": "soil_moisture", "unit": "vol%"}
+    time = {"clock": "confirmed"} if confirmed else {}
+    mapping = parse_mapping({"time": time, "series": [{**series, "flag": "q"}]})
+    return read_csv(("time,m,q\n" + rows).encode(), mapping, name="upper.csv")
+
+
+def test_what_follows_a_clock_set_back_is_doubted_until_somebody_confirms_it(store: Store) -> None:
+    def taken(reading: Reading) -> Loaded:
+        loaded = load_reading(reading, store)
+        control_store(store, spans=loaded.spans)
+        return loaded
+
+    doubts = clock_doubts(set_back_file(), microseconds("2026-06-02T00:00Z"))
+    assert "after a clock was set back" in doubts[0]
+    loaded = taken(set_back_file())
+    (id,) = loaded.datastreams.values()
+    held = store.read([id])
+    back = np.array([clock_state(text) == "set back" for text in held.parameters])
+    assert back.any()
+    assert not back.all()
+    assert back[held.time >= microseconds("2026-06-01T06:00Z")].all()
+    np.testing.assert_array_equal(bits(store, id), np.where(back, int(Flag.SET_BACK), 0))
+    assert {json.loads(text)["flag"][0] for text in held.parameters} == {"G"}
+    assert word_of(int(Flag.SET_BACK)) == "U"
+
+    spans = confirm_clock(store, "Upper", actor="a ranger")
+    assert control_store(store, spans=spans)[0].doubted == 0
+    assert not bits(store, id).any()
+    assert {json.loads(text)["flag"][0] for text in store.read([id]).parameters} == {"G"}
+    assert taken(set_back_file()).written.updated == 0  # the file grows and is read again
+    assert confirm_clock(store, "Upper", actor="a ranger") == {}
+    with pytest.raises(InputError, match="no such station"):
+        confirm_clock(store, "Uper", actor="a ranger")
+
+
+def test_a_mapping_confirms_a_clock_too(store: Store) -> None:
+    first = load_reading(set_back_file(), store)
+    control_store(store, spans=first.spans)
+    confirmed = load_reading(set_back_file(confirmed=True), store)
+    assert control_store(store, spans=confirmed.spans)[0].doubted == 0
+    assert clock_doubts(set_back_file(confirmed=True), microseconds("2026-06-02T00:00Z")) == ()
+    with pytest.raises(StudyError, match="unknown state of the clock"):
+        parse_mapping({"time": {"clock": "right"}})
 
 
 def test_a_forecast_is_of_the_future_and_made_before(tmp_path: Path) -> None:

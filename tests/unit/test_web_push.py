@@ -118,6 +118,13 @@ def test_good_lines_come_in_and_bad_ones_are_told(client, mapping, store):
     assert actors == {"k()"}
 
 
+def test_lines_of_the_future_are_counted(client, mapping, store):
+    lines = b"time,sm\n2024-07-01T00:00Z,0.31\n2131-01-01T00:00Z,0.32\n"
+    told = client(mapping).post("/ingest", content=lines, headers=CSV | key(store)).json()
+    assert told["kept"] == 2
+    assert any("1 line of the future" in note for note in told["notes"])
+
+
 def test_a_file_of_which_nothing_can_be_kept_is_told(client, mapping, store):
     sending, own = client(mapping), key(store)
     told = sending.post("/ingest", content=b"time,sm\nno,1\n", headers=CSV | own)

@@ -30,6 +30,7 @@ __all__ = [
     "app",
     "backup",
     "check",
+    "confirm",
     "derive",
     "export",
     "ingest",
@@ -135,7 +136,7 @@ def _taken(
 ) -> int:
     """Read and write one file; one that cannot be read keeps no other from coming."""
     from headwater.errors import HeadwaterError
-    from headwater.network.ingest.clocks import lines_ahead
+    from headwater.network.ingest.clocks import clock_doubts
     from headwater.network.ingest.formats import read_file
     from headwater.network.ingest.load import load_reading
     from headwater.network.store.protocol import StoreError, now
@@ -149,7 +150,7 @@ def _taken(
     except HeadwaterError as error:
         problems.append(error)
         return 0
-    _tell_file(file.name, (*reading.report(), *lines_ahead(reading, now())), loaded.written)
+    _tell_file(file.name, (*reading.report(), *clock_doubts(reading, now())), loaded.written)
     lost += reading.refused
     _widen(spans, loaded.spans)
     return int(reading.kept)
@@ -233,6 +234,24 @@ def check(address: _Address = _DEFAULT) -> None:
             _show_control(reported)
         else:
             typer.echo("All observations have their flags.")
+
+
+@app.command()
+def confirm(
+    station: Annotated[str, typer.Argument(help="Name of the station.")],
+    address: _Address = _DEFAULT,
+) -> None:
+    """Confirm the times of a station after its logger's clock was set back, and check it anew."""
+    with report_errors(), existing_store(address) as store:
+        import getpass
+
+        from headwater.network.quality.clock import confirm_clock
+
+        spans = confirm_clock(store, station, actor=f"confirmed by {getpass.getuser()}")
+        if spans:
+            _show_control(_controlled(store, spans))
+        else:
+            typer.echo(f"Nothing of {station} follows a clock that was set back.")
 
 
 @app.command()
@@ -326,6 +345,7 @@ def pull(
                 _widen(spans, one.spans or {})
             warn(f"{one.thing} / {one.name}: {one.error}" for one in reported if one.error)
             warn(str(item) for one in reported for item in one.refused[:3])
+            warn(f"{one.thing} / {one.name}: {note}" for one in reported for note in one.notes)
             if not no_check and spans:
                 _show_control(_controlled(store, spans))
 

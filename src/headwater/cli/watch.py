@@ -136,7 +136,7 @@ def _folder(
     report: Callable[[str], None],
     **options: Any,
 ) -> None:
-    from headwater.network.ingest.clocks import lines_ahead
+    from headwater.network.ingest.clocks import clock_doubts
     from headwater.network.ingest.folder import watch
     from headwater.network.store.protocol import now
 
@@ -146,7 +146,7 @@ def _folder(
             return
         written = arrival.loaded.written
         report(f"{arrival.path.name}: {arrival.reading.report()[0]}; {written.inserted} new")
-        for line in (*arrival.reading.report()[2:], *lines_ahead(arrival.reading, now())):
+        for line in (*arrival.reading.report()[2:], *clock_doubts(arrival.reading, now())):
             report(f"  {line}")
         new.add(arrival.loaded.spans)
 
@@ -158,6 +158,8 @@ def _add_taken(new: _New, report: Callable[[str], None], taken: Taken) -> None:
     """Report what of a batch of messages was refused, and note what is to be controlled."""
     for item in taken.refused:
         report(f"message {item.line} refused, kept as a dead letter: {item.reason}")
+    for note in taken.notes:
+        report(note)
     new.add(taken.spans)
 
 

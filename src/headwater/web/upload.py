@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError, InputError
 from headwater.network.entities import Written
+from headwater.network.ingest.clocks import clock_doubts
 from headwater.network.ingest.formats import format_of, read_file
 from headwater.network.ingest.load import load_reading
 from headwater.network.sensorthings.errors import (
@@ -14,6 +15,7 @@ from headwater.network.sensorthings.errors import (
     WrongRequest,
 )
 from headwater.network.sensorthings.messages import refusal
+from headwater.network.store.protocol import now
 from headwater.web.app import Authorise, everybody
 from headwater.web.protocol import take_body
 
@@ -179,7 +181,7 @@ def take_in(
         "new": written.inserted,
         "changed": written.updated,
         "known": written.unchanged,
-        "notes": list(reading.notes),
+        "notes": [*reading.notes, *clock_doubts(reading, now())],
     }
 
 

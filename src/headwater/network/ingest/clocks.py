@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,9 @@ from numpy.typing import NDArray
 from headwater.network.ingest.parsed_file import Reading
 from headwater.network.times import ahead
 
-__all__ = ["clock_note", "first_of", "lines_ahead", "set_back"]
+__all__ = ["clock_doubts", "clock_note", "first_of", "mark_after", "with_set_back"]
+
+_END = 2**62
 
 _MOST = 20
 """Notes about clock and records; more are counted."""
@@ -38,32 +43,45 @@ def first_of(notes: list[str], name: str) -> list[str]:
     return [*notes[:_MOST], f"{name}: … and {rest} more of records and clock"]
 
 
-def lines_ahead(reading: Reading, present: int) -> list[str]:
-    """Say how many lines are stamped with a time that has not come.
+def clock_doubts(reading: Reading, present: int, noun: str = "line") -> tuple[str, ...]:
+    """Say how much is doubted for the clock that stamped it.
 
     Parameters
     ----------
     reading : Reading
     present : int
         [µs]
+    noun : str
+        What the reading counts as its lines.
 
     Returns
     -------
-    list of str
-        One sentence, or none.
+    tuple of str
+        A sentence on what is stamped with a time that has not come, one on what follows a clock
+        that was set back.
     """
+    said = []
     time = reading.data["time"].to_numpy("datetime64[us]").astype(np.int64)
     late = ahead(time, present)
-    if not late.any():
-        return []
-    n, last = reading.data["line"][late].nunique(), str(reading.data["time"][late].max())
-    return [
-        f"{n} line{'s' if n > 1 else ''} of the future, up to {last[:19]} UTC: the clock of the "
-        "logger is wrong, or the zone or form of its times; quality control doubts these values"
-    ]
+    if late.any():
+        n, last = reading.data["line"][late].nunique(), str(reading.data["time"][late].max())
+        said.append(
+            f"{n} {noun}{'s' if n > 1 else ''} of the future, up to {last[:19]} UTC: the clock of "
+            "the logger is wrong, or the zone or form of its times; quality control doubts these "
+            "values"
+        )
+    after = reading.data["clock"] > 0 if "clock" in reading.data else np.zeros(len(time), bool)
+    if after.any():
+        n = reading.data["line"][after].nunique()
+        said.append(
+            f"{n} {noun}{'s' if n > 1 else ''} after a clock was set back: quality control doubts "
+            'these values until clock = "confirmed" stands under [time] of the mapping, or '
+            "headwater network confirm names their station"
+        )
+    return tuple(said)
 
 
-def set_back(reading: Reading, name: str) -> list[str]:
+def with_set_back(reading: Reading, name: str, *, confirmed: bool = False) -> Reading:
     """Find where times go back over times that the file has given before, with other values.
 
     Lines that fill a gap, stand twice or in falling order are no sign of a clock.
@@ -74,12 +92,16 @@ def set_back(reading: Reading, name: str) -> list[str]:
         Of one file, rows of each series in the order of its lines, times not yet settled.
     name : str
         Of the file.
+    confirmed : bool
+        Whether the mapping confirms the times that follow.
 
     Returns
     -------
-    list of str
+    Reading
+        With a note for each place, and all that follows there of the station marked.
     """
-    found: dict[str, None] = {}
+    notes: dict[str, None] = {}
+    places: dict[str, list[int]] = {}
     frame = reading.data
     code = frame["series"].cat.codes.to_numpy()
     time = frame["time"].to_numpy("datetime64[us]").astype(np.int64)
@@ -92,10 +114,43 @@ def set_back(reading: Reading, name: str) -> list[str]:
         if not (step > 0).any() or 2 * int((step < 0).sum()) > len(step):
             continue
         usual = float(np.median(step[step > 0]))
+        thing = reading.series[frame["series"].cat.categories[one]].thing
         for i in _again(time[rows], value[rows], usual):
             place = f"{name or 'line'}:{line[rows[i]]}"
-            found[clock_note(place, step[i - 1] / 1e6, usual / 1e6)] = None
-    return first_of(list(found), name or "line")
+            notes[clock_note(place, step[i - 1] / 1e6, usual / 1e6)] = None
+            places.setdefault(thing, []).append(int(line[rows[i]]))
+    told = (*reading.notes, *first_of(list(notes), name or "line"))
+    spans = {thing: [(first, _END) for first in sorted(set(at))] for thing, at in places.items()}
+    return mark_after(replace(reading, notes=told), spans, confirmed=confirmed)
+
+
+def mark_after(
+    reading: Reading, spans: Dict[str, Sequence[tuple[int, int]]], *, confirmed: bool = False
+) -> Reading:
+    """Mark what follows where a clock was set back.
+
+    Parameters
+    ----------
+    reading : Reading
+    spans : mapping of sequence of (int, int)
+        First line, and the line at which the clock was set forward again, by station.
+    confirmed : bool
+        Whether the mapping confirms the times that follow.
+
+    Returns
+    -------
+    Reading
+        With a column ``clock``, where any is marked.
+    """
+    frame = reading.data
+    code, line = frame["series"].cat.codes.to_numpy(), frame["line"].to_numpy()
+    things = np.array([reading.series[key].thing for key in frame["series"].cat.categories])
+    clock = np.zeros(len(frame), dtype=np.int64)
+    for thing, parts in spans.items():
+        of_thing = np.append(things == thing, False)[code]
+        for first, end in parts:
+            clock[of_thing & (line >= first) & (line < end)] = -first if confirmed else first
+    return replace(reading, data=frame.assign(clock=clock)) if clock.any() else reading
 
 
 def _again(time: NDArray[np.int64], value: NDArray[Any], usual: float) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from headwater.errors import InputError
-from headwater.network.ingest.clocks import set_back
+from headwater.network.ingest.clocks import with_set_back
 from headwater.network.ingest.mapping import Mapping
 from headwater.network.ingest.parsed_file import Reading, Refused, join, lines_of, settle, split
 from headwater.network.ingest.table import Table, tabulate
@@ -122,7 +122,7 @@ def read_lines(
         parts.append(replace(part, lines=part.lines + len(refused), refused=reported))
     whole = join(parts)
     if clock:
-        whole = replace(whole, notes=(*whole.notes, *set_back(whole, name)))
+        whole = with_set_back(whole, name, confirmed=mapping.clock_confirmed)
     return settle(whole, name)
 
 

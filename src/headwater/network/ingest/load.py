@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from headwater.errors import InputError
@@ -23,6 +24,7 @@ from headwater.network.entities import (
     Written,
 )
 from headwater.network.ingest.parsed_file import Place, Reading, Series
+from headwater.network.quality.clock import CONFIRMED, clock_state, parameters_of
 from headwater.network.store.protocol import Session, Store
 
 __all__ = ["Loaded", "ensure_series", "load_reading"]
@@ -120,7 +122,7 @@ def load_reading(
                 _thing(session, place)
             for key, item in reading.series.items():
                 ids[key] = ids[key] or ensure_series(session, item, reading.places.get(item.thing))
-    batch = _observations(reading, ids, missing)
+    batch = _observations(_as_confirmed(reading, ids, store), ids, missing)
     written = Written()
     for start in range(0, len(batch), _CHUNK):
         written += store.write(batch.take(slice(start, start + _CHUNK)), actor=actor)
@@ -134,15 +136,34 @@ def _observations(reading: Reading, ids: dict[str, int], missing: bool) -> Obser
     time = frame["time"].to_numpy("datetime64[us]").astype(np.int64)
     order = np.lexsort((time, stream))
     parameters = None
-    if frame["flag"].notna().any():
-        texts = {flag: json.dumps({"flag": flag}) for flag in frame["flag"].dropna().unique()}
-        parameters = np.array([texts.get(flag) for flag in frame["flag"]], dtype=object)[order]
+    clock = frame["clock"].to_numpy() if "clock" in frame else np.zeros(len(frame), dtype=np.int64)
+    if frame["flag"].notna().any() or clock.any():
+        flags = frame["flag"].to_numpy()
+        flags = np.where(pd.isna(flags), None, flags)
+        pairs = list(zip(flags, np.sign(clock).tolist(), strict=True))
+        texts = {pair: parameters_of(*pair) for pair in set(pairs)}
+        parameters = np.array([texts[pair] for pair in pairs], dtype=object)[order]
     return Observations(
         datastream=stream[order],
         time=time[order],
         result=frame["value"].to_numpy()[order],
         parameters=parameters,
     )
+
+
+def _as_confirmed(reading: Reading, ids: dict[str, int], store: Store) -> Reading:
+    """Keep what a person has confirmed of a clock that was set back: the file says it anew."""
+    frame = reading.data
+    if "clock" not in frame or not (frame["clock"] > 0).any():
+        return reading
+    clock = frame["clock"].to_numpy().copy()
+    marked = frame[(frame["clock"] > 0) & frame["value"].notna()]
+    for (key, event), rows in marked.groupby(["series", "clock"], observed=True):
+        at = int(rows["time"].to_numpy("datetime64[us]").astype(np.int64).min())
+        there = store.read([ids[key]], at, at + 1).parameters
+        if there is not None and any(clock_state(text) == CONFIRMED for text in there):
+            clock[(frame["series"] == key).to_numpy() & (clock == event)] = -event
+    return replace(reading, data=frame.assign(clock=clock))
 
 
 def _spans(batch: Observations) -> dict[int, tuple[int, int]]:

@@ -29,7 +29,7 @@ Format = Literal["csv", "toa5", "geojson", "ismn"]
 _KEYS = {
     "": {"file", "time", "things", "thing", "series", "network", "mqtt", "warning"},
     "file": {"format", "encoding", "delimiter", "decimal", "header", "names", "comment", "missing"},
-    "time": {"column", "columns", "format", "zone"},
+    "time": {"column", "columns", "format", "zone", "clock"},
     "things": {
         "file",
         "name",
@@ -81,6 +81,7 @@ format = "csv"                   # csv, toa5, geojson, ismn
 column = "time"                  # or columns = ["date", "hour"], joined by a space
 # format = "%d.%m.%Y %H:%M"      # default: ISO 8601
 zone = "Asia/Shanghai"           # of times that carry no offset; UTC, Etc/GMT-8 …
+# clock = "confirmed"            # what follows a clock that was set back has the right times
 
 # Where stations stand; or one [things] for a table of them:
 # [things]
@@ -176,6 +177,8 @@ class Mapping:
     time : tuple of str
         Columns that make up the time, joined by a space.
     time_format, zone : str, optional
+    clock_confirmed : bool
+        Whether times are right that follow where a clock was set back.
     places : dict of Place
     others : bool
         Whether stations may appear that `places` does not list.
@@ -205,6 +208,7 @@ class Mapping:
     time: tuple[str, ...] = ("time",)
     time_format: str | None = None
     zone: str | None = None
+    clock_confirmed: bool = False
     places: dict[str, Place] = field(default_factory=dict)
     others: bool = True
     network: dict[str, Any] = field(default_factory=dict)
@@ -330,6 +334,7 @@ def parse_mapping(raw: dict[str, Any], *, folder: Path = Path(), name: str = "ma
         time=tuple(str(column) for column in columns),
         time_format=time.get("format"),
         zone=time.get("zone"),
+        clock_confirmed=_confirmed(time, name),
         places=places,
         others=others,
         network=tables["network"],
@@ -341,6 +346,14 @@ def parse_mapping(raw: dict[str, Any], *, folder: Path = Path(), name: str = "ma
         discovery=str(tables["mqtt"].get("discovery", "")),
         warning=raw.get("warning"),
     )
+
+
+def _confirmed(time: dict[str, Any], name: str) -> bool:
+    word = time.get("clock", "")
+    if word not in ("", "confirmed"):
+        do = 'Write clock = "confirmed" once you know that its times are right, or leave it out'
+        raise StudyError(f"{name}: unknown state of the clock", found=repr(word), do=do)
+    return bool(word)
 
 
 def _decoder(table: dict[str, Any], name: str) -> str:

@@ -28,6 +28,7 @@ from urllib.parse import unquote, urlsplit
 
 from headwater.errors import HeadwaterError, InputError, StudyError
 from headwater.network.entities import Written
+from headwater.network.ingest.clocks import clock_doubts
 from headwater.network.ingest.home_assistant import AnnouncedSensors
 from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.mapping import Mapping
@@ -68,12 +69,15 @@ class Taken:
         Lines are numbers of messages since the start.
     spans : dict of tuple of int
         First and last time, by datastream [µs].
+    notes : tuple of str
+        What else was seen: messages of the future.
     """
 
     messages: int
     written: Written = field(default_factory=Written)
     refused: tuple[Refused, ...] = ()
     spans: dict[int, tuple[int, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def subscribe(
@@ -387,6 +391,7 @@ class _Worker:
             mapped.written + others.written,
             tuple(refused),
             {**mapped.spans, **others.spans},
+            (*mapped.notes, *others.notes),
         )
         lost = [_letter(messages[one.line - first], one, self.source) for one in whole.refused]
         if lost:
@@ -412,7 +417,8 @@ class _Worker:
         if not len(reading.data):
             return ours, Taken(0, refused=reading.refused)
         loaded = load_reading(reading, self.store, actor="mqtt")
-        return ours, Taken(0, loaded.written, reading.refused, loaded.spans)
+        notes = clock_doubts(reading, now(), "message")
+        return ours, Taken(0, loaded.written, reading.refused, loaded.spans, notes)
 
     def _tried(self, messages: Sequence[Message], numbers: Sequence[int]) -> Taken:
         """Write messages; where some of them cannot be, halve until it is known which."""
@@ -437,10 +443,12 @@ class _Worker:
                 one.written + other.written,
                 one.refused + other.refused,
                 {**one.spans, **other.spans},
+                (*one.notes, *other.notes),
             )
         self.known.update(loaded.datastreams)
         refused = tuple(Refused(numbers[one.line - 1], one.reason) for one in reading.refused)
-        return Taken(len(messages), loaded.written, refused, loaded.spans)
+        notes = clock_doubts(reading, now(), "message")
+        return Taken(len(messages), loaded.written, refused, loaded.spans, notes)
 
 
 def _reason(error: Exception) -> str:

@@ -119,7 +119,9 @@ class Reading:
     ----------
     data : DataFrame
         Columns ``series`` (category, keys of `series`), ``time`` (UTC), ``value`` (in the unit of
-        the series; NaN where the file says missing), ``flag`` (the provider's, or None), ``line``.
+        the series; NaN where the file says missing), ``flag`` (the provider's, or None), ``line``;
+        where a clock was set back also ``clock``: for what follows it the line from which it does,
+        less than 0 where the mapping confirms the times, else 0.
     series : dict of Series
     places : dict of Place
         Stations by name.
@@ -208,6 +210,8 @@ def join(readings: Sequence[Reading]) -> Reading:
     series = {key: item for reading in readings for key, item in reading.series.items()}
     places = {name: place for reading in readings for name, place in reading.places.items()}
     if frames:
+        if any("clock" in frame for frame in frames):
+            frames = [frame if "clock" in frame else frame.assign(clock=0) for frame in frames]
         kinds = pd.CategoricalDtype(list(series))
         frames = [frame.assign(series=frame["series"].astype(kinds)) for frame in frames]
         data = pd.concat(frames, ignore_index=True)

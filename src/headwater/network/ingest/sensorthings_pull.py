@@ -25,6 +25,7 @@ import pandas as pd
 from headwater.errors import InputError, TimeAxisError, UnitError
 from headwater.glossary import GLOSSARY
 from headwater.network.entities import Written
+from headwater.network.ingest.clocks import clock_doubts
 from headwater.network.ingest.load import load_reading
 from headwater.network.ingest.parsed_file import (
     Place,
@@ -35,7 +36,7 @@ from headwater.network.ingest.parsed_file import (
     settle,
 )
 from headwater.network.inventory import list_series, role_of
-from headwater.network.store.protocol import Store
+from headwater.network.store.protocol import Store, now
 from headwater.network.times import DAY, iso, microseconds
 from headwater.units import convert
 
@@ -59,6 +60,8 @@ class Pulled:
         Lines are numbers of observations, in order of time.
     spans : dict of tuple of int
         First and last time, by datastream of ours [µs].
+    notes : tuple of str
+        What else was seen: observations of the future.
     error : str
         Why the whole datastream could not be taken.
     """
@@ -68,6 +71,7 @@ class Pulled:
     written: Written
     refused: tuple[Refused, ...] = ()
     spans: dict[int, tuple[int, int]] | None = None
+    notes: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -238,7 +242,8 @@ def _pulled(
         loaded = load_reading(replace(reading, places={place.name: place}), store, actor="pull")
     except InputError as error:
         return Pulled(place.name, name, Written(), error=str(error))
-    return Pulled(place.name, name, loaded.written, reading.refused, loaded.spans)
+    notes = clock_doubts(reading, now(), "observation")
+    return Pulled(place.name, name, loaded.written, reading.refused, loaded.spans, notes)
 
 
 def _series(place: Place, stream: dict[str, Any], root: str) -> tuple[Series, str]:

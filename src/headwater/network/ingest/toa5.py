@@ -8,12 +8,14 @@ Campbell Scientific, LoggerNet manual, appendix B.1.2 "TOA5" (recalled, unchecke
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from headwater.errors import InputError
-from headwater.network.ingest.clocks import clock_note, first_of
+from headwater.network.ingest.clocks import clock_note, first_of, mark_after
 from headwater.network.ingest.csv_mapping import read_lines
 from headwater.network.ingest.mapping import Mapping, Rule
 from headwater.network.ingest.parsed_file import Reading, lines_of, split
@@ -83,7 +85,7 @@ def read_toa5(
     facts = {"station": (head[0][1:2] or [""])[0] or called, "table": head[0][-1]}
     used = _ready(mapping, zone, names)
     reported = read_lines(lines, 4, names, used, name=called, units=units, constants=facts)
-    return _without_records(reported, called)
+    return _without_records(reported, called, confirmed=used.clock_confirmed)
 
 
 def _ready(mapping: Mapping | None, zone: str | None, names: tuple[str, ...]) -> Mapping:
@@ -105,7 +107,7 @@ def _ready(mapping: Mapping | None, zone: str | None, names: tuple[str, ...]) ->
     )
 
 
-def _without_records(reported: Reading, name: str) -> Reading:
+def _without_records(reported: Reading, name: str, *, confirmed: bool) -> Reading:
     """Take the record numbers out, and say what they and the clock show."""
     keys = {key for key, item in reported.series.items() if item.quantity == "record"}
     numbers = reported.data["series"].isin(keys)
@@ -113,18 +115,44 @@ def _without_records(reported: Reading, name: str) -> Reading:
     series = {key: item for key, item in reported.series.items() if key not in keys}
     data = reported.data[~numbers].reset_index(drop=True)
     data["series"] = data["series"].cat.set_categories(list(series))
-    return replace(
-        reported, data=data, series=series, notes=(*reported.notes, *_notes(records, name))
-    )
+    notes = (*reported.notes, *_notes(records, name))
+    told = replace(reported, data=data, series=series, notes=notes)
+    spans = _set_back(records)
+    stations = {item.thing for item in series.values()}
+    return mark_after(told, dict.fromkeys(stations, spans), confirmed=confirmed)
+
+
+def _set_back(records: pd.DataFrame) -> list[tuple[int, int]]:
+    """Find the lines from which on the clock is behind, and at which it was set forward again."""
+    line, step, on = _steps(records)
+    regular = step[on == 1]
+    usual = float(np.median(regular)) if len(regular) else np.nan
+    if not np.mean(regular == usual) > 0.5 if len(regular) else True:
+        return []  # records of events: their times say nothing of the clock
+    spans, first, behind = [], 0, 0.0
+    for i in np.flatnonzero((on == 1) & (step != usual)):
+        if step[i] < usual:
+            first = first or int(line[i])
+        if first:
+            behind += usual - step[i]
+            if behind <= 0:
+                spans.append((first, int(line[i])))
+                first, behind = 0, 0.0
+    return [*spans, (first, int(line[-1]) + 1)] if first else spans
+
+
+def _steps(records: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Give the line of each record but the first, and how time [s] and number went on to it."""
+    time = records["time"].to_numpy("datetime64[us]").astype(np.int64)
+    line = records["line"].to_numpy()[1:]
+    return line, np.diff(time) / 1e6, np.diff(records["value"].to_numpy())
 
 
 def _notes(records: pd.DataFrame, name: str) -> list[str]:
     if len(records) < 2:
         return []
-    line = records["line"].to_numpy()[1:]
+    line, step, on = _steps(records)
     number = records["value"].to_numpy()
-    step = np.diff(records["time"].to_numpy("datetime64[us]").astype(np.int64)) / 1e6
-    on = np.diff(number)
     usual = float(np.median(step[on == 1])) if (on == 1).any() else np.nan
     notes = []
     for i in np.flatnonzero((on > 1) | (on < 0) | ((on == 1) & (step != usual))):

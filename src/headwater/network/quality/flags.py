@@ -51,12 +51,13 @@ class Flag(IntFlag):
     AGAINST_DEPTHS = 8192
     UNCHECKED = 16384
     FUTURE = 32768
+    SET_BACK = 65536
 
 
 STATES = Flag.FROZEN | Flag.THAWING
 """Bits that give the state of the soil and cast no doubt on the value."""
 
-DOUBTS = (Flag((1 << 14) - 1) & ~STATES) | Flag.FUTURE
+DOUBTS = (Flag((1 << 14) - 1) & ~STATES) | Flag.FUTURE | Flag.SET_BACK
 """Bits that are reasons to doubt the value."""
 
 _REASONS = {
@@ -75,6 +76,7 @@ _REASONS = {
     Flag.AGAINST_NEIGHBOURS: "departs from what the neighbouring stations say",
     Flag.AGAINST_DEPTHS: "departs from what the other depths say",
     Flag.FUTURE: "stamped later than it came in: the clock or zone of the logger is wrong",
+    Flag.SET_BACK: "stamped after the clock of the logger was set back: confirm its times",
     Flag.UNCHECKED: "not checked: no rule knows this quantity",
 }
 
@@ -113,7 +115,7 @@ def reasons(flag: int) -> tuple[str, ...]:
 def to_ismn(flag: int) -> str:
     """Write a flag as the codes of the International Soil Moisture Network, ``G`` for good.
 
-    Findings that the network has no code for (repeats, neighbours, depths, the future) are left
+    Findings that the network has no code for (repeats, neighbours, depths, the clock) are left
     out; an observation with only such findings is ``U``, unknown, so that nobody takes it for good,
     and so is one that no rule has looked at.
 

@@ -13,6 +13,7 @@ from headwater.errors import UnitError
 from headwater.glossary import GLOSSARY
 from headwater.network.entities import Observations
 from headwater.network.inventory import Stream, distance, list_series
+from headwater.network.quality.clock import SET_BACK, clock_state
 from headwater.network.quality.consistency import departures, departures_from_baseline, doubtful
 from headwater.network.quality.control import flag_series
 from headwater.network.quality.flags import STATES, Flag, bits_of, checked, doubted, verdict
@@ -110,7 +111,8 @@ def control_store(
     against the other depths (three at least) and against neighbours of the same depth (three
     stations at least), where the soil is neither frozen nor thawing. Other quantities are compared
     with their possible range; those whose range nobody knows are marked as not checked. What is
-    stamped later than the store took it is doubted, whatever it is.
+    stamped later than the store took it, or after its logger's clock was set back, is doubted,
+    whatever it is.
 
     Parameters
     ----------
@@ -206,18 +208,25 @@ def _ranged(store: Store, stream: Stream, span: tuple[int, int]) -> _Run | None:
     """Compare a quantity other than soil moisture with its possible range."""
     held = store.read([stream.id], span[0], span[1] + 1)
     held = held.take(_first_of_each_time(held))
-    bits = range_bits(stream, held.result) | _future(held)
+    bits = range_bits(stream, held.result) | _clock(held)
     return _Run(stream, held.time, held.result, bits, span[0])
 
 
-def _future(held: Observations) -> NDArray[np.int64]:
-    """Doubt what was made, by its own word, after the store took it; a forecast is made before."""
+def _clock(held: Observations) -> NDArray[np.int64]:
+    """Doubt what was made, by its own word, after the store took it, or by a clock set back.
+
+    A forecast is made before its time.
+    """
+    bits = np.zeros(len(held), dtype=np.int64)
+    if held.parameters is not None:
+        back = [clock_state(text) == SET_BACK for text in held.parameters]
+        bits |= np.where(back, int(Flag.SET_BACK), 0)
     if held.received is None:
-        return np.zeros(len(held), dtype=np.int64)
+        return bits
     made = held.time
     if held.result_time is not None:
         made = np.where(held.result_time == NEVER, made, held.result_time)
-    return np.where(ahead(made, held.received), int(Flag.FUTURE), 0)
+    return bits | np.where(ahead(made, held.received), int(Flag.FUTURE), 0)
 
 
 def range_bits(stream: Stream, value: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -293,13 +302,13 @@ def _moisture(
     held = store.read([stream.id], start, end)
     held = held.take(np.isfinite(held.result))
     held = held.take(_first_of_each_time(held))
-    time, value, future = held.time, held.result, _future(held)
+    time, value, clock = held.time, held.result, _clock(held)
     try:
         moisture = convert(value, stream.unit, "m3 m-3")
     except UnitError:
-        return _Run(stream, time, value, range_bits(stream, value) | future, span[0])
+        return _Run(stream, time, value, range_bits(stream, value) | clock, span[0])
     if len(time) < 3:  # too few for anything but the range
-        return _Run(stream, time, value, range_bits(stream, value) | future, span[0])
+        return _Run(stream, time, value, range_bits(stream, value) | clock, span[0])
     levels: dict[str, NDArray[np.float64]] = {}
     for name, other in companions_of(stream, streams, reach=reach).items():
         at, level = _believed(store, other.id, start, end)
@@ -313,7 +322,7 @@ def _moisture(
         air_temperature=levels.get("air_temperature"),
         rain=levels.get("rain"),
     )
-    return _Run(stream, time, value, bits | future, span[0] - back)
+    return _Run(stream, time, value, bits | clock, span[0] - back)
 
 
 def _rules_of(stream: Stream, rules: Rules) -> Rules:
@@ -460,7 +469,7 @@ def _flag(
     same[same] = np.isclose(held.result[same], run.raw[run.time >= run.since][at[same]], rtol=0)
     old = bits_of(held.quality, len(held))
     new = bits[at] | np.where(old > 0, old & kept, 0)
-    new[other] = range_bits(run.stream, held.result[other]) | _future(held)[other]
+    new[other] = range_bits(run.stream, held.result[other]) | _clock(held)[other]
     differs = (same | other) & (old != new)
     if differs.any():
         texts = np.array([verdict(bit) for bit in new[differs].tolist()], dtype=object)
