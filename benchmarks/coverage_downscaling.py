@@ -51,7 +51,7 @@ class Case:
     predictors: Predictors
     recipe: Recipe
     options: TwinOptions = field(
-        default_factory=lambda: TwinOptions(n_draws=DRAWS, level=LEVEL, oracle=False)
+        default_factory=lambda: TwinOptions(n_resamples=DRAWS, level=LEVEL, oracle=False)
     )
 
 

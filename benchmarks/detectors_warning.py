@@ -103,7 +103,7 @@ def limits(case: Case, kind: str, rate: float, covariates: int) -> Thresholds:
             n_seasons=n_seasons,
             missing=float(np.isnan(case.values).mean()),
             n_covariates=covariates,
-            n_simulations=8000,
+            n_resamples=8000,
         ),
         options=case.options,
     )

@@ -49,7 +49,7 @@ def shares(name: str, found: dict[tuple[int, float, float], dict[str, float]]) -
             times[past],
             year,
             rng=np.random.default_rng([SEED, n_seasons]),
-            tolerance=Tolerance(detector=DETECTORS[name], n_seasons=n_seasons, n_simulations=8000),
+            tolerance=Tolerance(detector=DETECTORS[name], n_seasons=n_seasons, n_resamples=8000),
         )
         for case in CASES:
             if case[0] != n_seasons:

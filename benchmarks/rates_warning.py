@@ -82,7 +82,7 @@ def rows() -> list[str]:
                     tolerance=Tolerance(
                         rate=rate,
                         missing=0.15,
-                        n_simulations=12_000,
+                        n_resamples=12_000,
                         shocks=own_residuals(history) if "own" in kind else None,
                     ),
                     options=OPTIONS,

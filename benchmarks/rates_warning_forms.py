@@ -46,7 +46,7 @@ def rows() -> list[str]:
             DAYS[past],
             year,
             rng=np.random.default_rng(1),
-            tolerance=Tolerance(rate=0.01, n_covariates=n, n_simulations=12_000),
+            tolerance=Tolerance(rate=0.01, n_covariates=n, n_resamples=12_000),
         )
         for n in (0, 1)
     ]

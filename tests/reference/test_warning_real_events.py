@@ -30,7 +30,7 @@ def calibrated(times, split, options, rate=0.01):
         times[past],
         times[year == year[past][-1]],
         rng=np.random.default_rng(1),
-        tolerance=Tolerance(rate=rate, n_seasons=len(np.unique(year[~past])), n_simulations=4000),
+        tolerance=Tolerance(rate=rate, n_seasons=len(np.unique(year[~past])), n_resamples=4000),
         options=options,
     )
 

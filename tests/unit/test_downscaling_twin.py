@@ -76,7 +76,7 @@ def run(world, *, rng, **assumed):
         world.support,
         lambda seen: Straight(world, seen),
         world.covariance,
-        options=TwinOptions(n_draws=2, **assumed),
+        options=TwinOptions(n_resamples=2, **assumed),
         rng=rng,
     )
 
@@ -104,7 +104,7 @@ def test_a_pipeline_that_ignores_the_predictors_is_found_out(world):
         world.support,
         lambda seen: Straight(world, seen, use=False),
         world.covariance,
-        options=TwinOptions(n_draws=2),
+        options=TwinOptions(n_resamples=2),
         rng=np.random.default_rng(3),
     ).summary()
     assert able.loc["pipeline", "r_within_mean"] > 0.5
@@ -152,7 +152,7 @@ def test_bad_input_is_named(world):
             world.support,
             lambda seen: Straight(world, seen),
             world.covariance,
-            options=TwinOptions(n_draws=1),
+            options=TwinOptions(n_resamples=1),
             rng=np.random.default_rng(1),
         )
     with pytest.raises(DataError, match="no day with an observation"):

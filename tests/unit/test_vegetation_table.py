@@ -50,7 +50,9 @@ def with_water(years: int = 10) -> pd.DataFrame:
 
 def described(table: pd.DataFrame, **options: object) -> dict[str, Result]:
     read = read_greenness(table.to_csv(index=False).encode())
-    return describe_places(read, VegetationOptions.model_validate({**ENDS, **options}))
+    return describe_places(
+        read, VegetationOptions.model_validate({**ENDS, **options}), rng=np.random.default_rng(1)
+    )
 
 
 def test_seasons_and_grades_of_two_places_are_found_each_for_itself() -> None:
@@ -156,7 +158,7 @@ def test_bad_tables_are_refused_by_name(
 def test_end_values_that_cannot_be_estimated_are_asked_for() -> None:
     read = read_greenness(series(1).tail(12).to_csv(index=False).encode())
     with pytest.raises(DataError, match="--end-values"):
-        describe_places(read, VegetationOptions.model_validate({}))
+        describe_places(read, VegetationOptions.model_validate({}), rng=np.random.default_rng(1))
 
 
 def test_years_that_were_asked_for_and_are_not_there_are_an_error() -> None:

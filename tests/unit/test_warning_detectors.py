@@ -30,7 +30,7 @@ def limits():
             DAYS[DAYS < SPLIT],
             YEAR,
             rng=np.random.default_rng(1),
-            tolerance=Tolerance(rate=0.03, detector=DETECTORS[kind], n_simulations=4000),
+            tolerance=Tolerance(rate=0.03, detector=DETECTORS[kind], n_resamples=4000),
         )
 
     return {kind: calibrated(kind) for kind in DETECTORS}
@@ -140,7 +140,7 @@ def test_places_of_a_map_say_together_what_their_memory_is(limits):
         DAYS[past],
         YEAR,
         rng=np.random.default_rng(1),
-        tolerance=Tolerance(rate=0.03, n_simulations=4000),
+        tolerance=Tolerance(rate=0.03, n_resamples=4000),
         options=options,
     )
     many = healthy(8000, 5, 0.6)

@@ -23,7 +23,7 @@ def thresholds():
         PAST,
         YEAR,
         rng=np.random.default_rng(1),
-        tolerance=Tolerance(rate=0.01, n_seasons=2, n_simulations=8000),
+        tolerance=Tolerance(rate=0.01, n_seasons=2, n_resamples=8000),
         options=OPTIONS,
     )
 
@@ -111,7 +111,7 @@ def test_the_run_length_is_near_what_was_asked_on_long_histories():
         past,
         YEAR,
         rng=rng,
-        tolerance=Tolerance(rate=0.05, n_seasons=3, n_simulations=4000),
+        tolerance=Tolerance(rate=0.05, n_seasons=3, n_resamples=4000),
         options=OPTIONS,
     )
     history = History(0.5 + 0.03 * rng.standard_normal((len(past), 150)), past)

@@ -139,7 +139,9 @@ def test_stations_with_a_gauge_alone_are_watched():
         stations, None, None, xr.DataArray(rain[known], times, ("time", "y", "x"))
     )
     options = StationWarningOptions(dry_seasons=0.06)
-    (one,) = station_standings(series, options, np.datetime64("2020-09-10"))
+    (one,) = station_standings(
+        series, options, np.datetime64("2020-09-10"), rng=np.random.default_rng(0)
+    )
     assert one.target == "Dry: dry season"
     assert one.headline.startswith("Drought by rain at Dry: ")
 

@@ -101,7 +101,10 @@ def run_twin(
         titles = {"grids": "Align the inputs", "twin": "Lay synthetic truths"}
         with progress_of(titles) as progress:
             found = expected_skill(
-                study, settings=settings_of(study, threads=threads), draws=draws, progress=progress
+                study,
+                settings=settings_of(study, threads=threads),
+                n_resamples=draws,
+                progress=progress,
             )
         results = twin_results(found.twin, fingerprint(found.task.retrieval))
         _show_skill(results["twin"].data)

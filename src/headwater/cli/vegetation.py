@@ -131,6 +131,8 @@ def run_vegetation(  # noqa: PLR0913, PLR0917 - a command has the options that i
 ) -> None:
     """Describe vegetation from a table: cover, seasons, response to soil water, degradation."""
     with report_errors():
+        import numpy as np
+
         from headwater.chapters.vegetation.places import describe_places
         from headwater.chapters.vegetation.table import read_greenness
         from headwater.tables.options import parse_options
@@ -156,7 +158,7 @@ def run_vegetation(  # noqa: PLR0913, PLR0917 - a command has the options that i
             reading=parse_options(reading or ()),
         )
         announce_reading(read.report, quiet=as_json)
-        found = describe_places(read, options, seed=seed)
+        found = describe_places(read, options, rng=np.random.default_rng(seed))
         kept = read.report.lines()
         if as_json:
             tables = {name: one.data for name, one in found.items()}

@@ -41,15 +41,15 @@ class SystematicError:
         """Whether the product is taken to have no such error."""
         return self == SystematicError(source=self.source)
 
-    def draw(self, number: int, n_draws: int) -> SystematicError:
+    def draw(self, number: int, n_resamples: int) -> SystematicError:
         """Take one bias and one gain: both ends first, then what lies evenly between.
 
         Parameters
         ----------
-        number, n_draws : int
+        number, n_resamples : int
             Which draw of how many. Bias and gain run through their ranges in different orders.
         """
-        share = number / max(n_draws - 1, 1)
+        share = number / max(n_resamples - 1, 1)
         # the gain turns round in every second pair, so that no end of one is tied to one of both
         other = share if number // 2 % 2 == 0 else 1.0 - share
         bias = self.bias_low + share * (self.bias_high - self.bias_low)

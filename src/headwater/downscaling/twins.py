@@ -65,7 +65,7 @@ class TwinOptions:
 
     Attributes
     ----------
-    n_draws : int
+    n_resamples : int
         Twins, at least two, whose scatter is the uncertainty of the stated skill; they take turns
         in the learner of truth.
     level : float
@@ -80,7 +80,7 @@ class TwinOptions:
         Whether an oracle is trained on the fine truth, which takes about a quarter of the time.
     """
 
-    n_draws: int = 4
+    n_resamples: int = 4
     level: float = 0.90
     unseen_sd: float | None = None
     systematic: SystematicError = field(default_factory=SystematicError)
@@ -237,10 +237,10 @@ def twin_experiment(
     ``twin_experiment(smap, predictors, support, pipeline, covariance, rng=rng).headroom["rmse"]``
     """
     chosen = options or TwinOptions()
-    if chosen.n_draws < 2:
+    if chosen.n_resamples < 2:
         raise DataError(
             "one twin does not show how sure its skill is",
-            found=f"n_draws={chosen.n_draws}",
+            found=f"n_resamples={chosen.n_resamples}",
             do="Ask for at least two",
         )
     days = _scored(observed, predictors.times)
@@ -250,16 +250,16 @@ def twin_experiment(
         strength = field_strength(residuals, support, covariance, predictors.times)
     world = _World(observed, predictors, support, true_drivers(predictors, support), strength)
     if held_out is not None:
-        covariance = _matched(world, covariance, held_out, wrong.draw(0, chosen.n_draws), key)
+        covariance = _matched(world, covariance, held_out, wrong.draw(0, chosen.n_resamples), key)
     unseen = chosen.unseen_sd
     if unseen is None:
         # residuals are on the product's scale, the truth is not
         unseen = 2.0 * unseen_spread(covariance) / (wrong.gain_low + wrong.gain_high)
     found = []
-    for number in range(chosen.n_draws):
+    for number in range(chosen.n_resamples):
         own = np.random.default_rng([key, number])
         name = TRUTH_LEARNERS[number % len(TRUTH_LEARNERS)]
-        error = wrong.draw(number, chosen.n_draws)
+        error = wrong.draw(number, chosen.n_resamples)
         truth = world.truth(covariance, error, learner=name, unseen_sd=unseen, rng=own)
         seen = observe_truth(truth, observed, support, covariance, error, own)
         mean, sd = pipeline(seen).predict(predictors.times[days])

@@ -107,7 +107,7 @@ class Thresholds:
     detector : Detector
     rho, threshold : ndarray, shape (n_points,)
         Estimated memory, and the threshold that keeps the rate there [σ].
-    n_simulations : int
+    n_resamples : int
         Histories simulated at each point.
     quantiles : ndarray, shape (n_points, n_seasons, n_levels)
         Highest statistic of a healthy place within so many seasons, as a share of its threshold, at
@@ -125,7 +125,7 @@ class Thresholds:
     detector: Detector
     rho: Floats
     threshold: Floats
-    n_simulations: int
+    n_resamples: int
     quantiles: Floats
     tail: Floats
     deviation: Floats
@@ -313,7 +313,7 @@ class Tolerance:
         Share of dates that are missing at random.
     n_covariates : int
         Covariates of the baseline, simulated as noise with the memory of the residuals.
-    n_simulations : int
+    n_resamples : int
         Places simulated at each of seven memories.
     shocks : ndarray, optional
         What drives the residuals, drawn from with replacement: a sample of the innovations of the
@@ -325,17 +325,17 @@ class Tolerance:
     n_seasons: int = 3
     missing: float = 0.0
     n_covariates: int = 0
-    n_simulations: int = 20_000
+    n_resamples: int = 20_000
     shocks: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse a rate that the simulations cannot show."""
         expected = self.rate * self.n_seasons
-        if not 5 / self.n_simulations < expected < 1 or not 0 <= self.missing < 1:
+        if not 5 / self.n_resamples < expected < 1 or not 0 <= self.missing < 1:
             raise StudyError(
                 "a rate of false alarms that cannot be calibrated",
                 found=f"{self.rate:g} a season over {self.n_seasons} seasons, "
-                f"{self.n_simulations} simulations, {self.missing:g} missing",
+                f"{self.n_resamples} simulations, {self.missing:g} missing",
                 do="Give a larger rate, or more simulations (5 alarms must be expected)",
             )
 
@@ -389,7 +389,7 @@ def calibrate_thresholds(
     for memory in grid:
         found = [
             _maxima(dates, float(memory), rng, wanted, chosen)
-            for _ in range(-(-wanted.n_simulations // _BATCH))
+            for _ in range(-(-wanted.n_resamples // _BATCH))
         ]
         estimate = np.concatenate([one for one, _ in found])
         samples.append((estimate, np.concatenate([one for _, one in found], axis=1)))
@@ -403,7 +403,7 @@ def calibrate_thresholds(
         detector=wanted.detector,
         rho=rho,
         threshold=threshold,
-        n_simulations=wanted.n_simulations,
+        n_resamples=wanted.n_resamples,
         quantiles=quantiles,
         tail=tail,
         deviation=scatter if pooled is None else np.zeros(len(rho)),

@@ -139,7 +139,7 @@ def start_monitor(
     >>> green[(days.year >= 2018), 1] -= 0.08
     >>> past = days.year < 2018
     >>> limits = calibrate_thresholds(days[past], days[days.year == 2018], rng=rng,
-    ...                               tolerance=Tolerance(n_simulations=2000))
+    ...                               tolerance=Tolerance(n_resamples=2000))
     >>> monitor = start_monitor(green[past], days[past], thresholds=limits)
     >>> seen, monitor = watch_dates(monitor, green[~past], days[~past])
     >>> seen.state[-1].tolist(), monitor.bytes_per_place < 100

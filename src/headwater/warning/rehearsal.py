@@ -446,7 +446,7 @@ def raise_thresholds(
     >>> rng = np.random.default_rng(1)
     >>> days = np.arange("2010-01-01", "2018-01-01", 16, dtype="datetime64[D]")
     >>> limits = calibrate_thresholds(days, days[-23:], rng=rng,
-    ...                               tolerance=Tolerance(n_simulations=2000))
+    ...                               tolerance=Tolerance(n_resamples=2000))
     >>> healthy = History(rng.standard_normal((len(days), 50)), days)
     >>> higher = raise_thresholds(limits, healthy, rng=rng)
     >>> bool(1.0 <= higher.threshold[0] / limits.threshold[0] < 1.2)

@@ -20,7 +20,12 @@ __all__ = ["compare_choices"]
 
 
 def compare_choices(
-    sample: Sample, search: Search, written: pd.DataFrame, *, draws: int, rng: np.random.Generator
+    sample: Sample,
+    search: Search,
+    written: pd.DataFrame,
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
 ) -> TableResult:
     """Search the classes of all factors, those that the study file fixes as well.
 
@@ -32,7 +37,7 @@ def compare_choices(
         As the study file has it.
     written : DataFrame
         The factor table with the classes of the study file.
-    draws : int
+    n_resamples : int
         Responses made by chance.
     rng : numpy Generator
         Source of randomness.
@@ -43,7 +48,7 @@ def compare_choices(
         One row a factor: the classes, q and rank of both; the p that takes cells as independent of
         the classes as written, and the p of the whole search of those that are searched.
     """
-    found = rank_factors(sample, replace(search, fixed={}), chance_of(sample, draws, rng))
+    found = rank_factors(sample, replace(search, fixed={}), chance_of(sample, n_resamples, rng))
     ours = found.factor.data.set_index("factor")
     ranks = {str(name): rank for rank, name in enumerate(ours.index, start=1)}
     rows = []

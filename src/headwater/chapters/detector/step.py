@@ -121,7 +121,9 @@ def _compared(
         return {}
     # a stream of its own leaves that of the other tests as it is without a comparison
     rng = context.rng.spawn(1)[0]
-    return {"choices": compare_choices(sample, search, written.data, draws=options.draws, rng=rng)}
+    return {
+        "choices": compare_choices(sample, search, written.data, n_resamples=options.draws, rng=rng)
+    }
 
 
 def _reduce_all(context: Context, response: str, factors: tuple[str, ...]) -> dict[str, _Reduced]:

@@ -190,7 +190,7 @@ def expected_skill(
     study: Study,
     *,
     settings: Settings | None = None,
-    draws: int | None = None,
+    n_resamples: int | None = None,
     progress: Progress = lambda step, fraction, what: None,
 ) -> Expected:
     """Align the inputs of a study, and run the twin of its downscaling alone.
@@ -201,7 +201,7 @@ def expected_skill(
         With a table ``[downscaling]``.
     settings : Settings, optional
         Workers and block size; default: the study file's and the environment's.
-    draws : int, optional
+    n_resamples : int, optional
         Synthetic truths; default: as many as the study file says, at least two.
     progress : callable
         Called with step, fraction done and what is being done.
@@ -247,7 +247,7 @@ def expected_skill(
             rng=np.random.default_rng(study.seed),
             progress=lambda fraction, what: progress("twin", min(fraction, 0.99), what),
         )
-        count = draws or max(options.twins, _DRAWS)
+        count = n_resamples or max(options.twins, _DRAWS)
         found = expect_skill(context, options, predictors_of(study, options), count)
     progress("twin", 1.0, "done")
     return found

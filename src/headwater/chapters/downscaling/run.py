@@ -178,7 +178,7 @@ def _product(options: DownscalingOptions, twin: TwinResult | None, better: str |
 
 
 def expect_skill(
-    context: Context, options: DownscalingOptions, names: tuple[str, ...], draws: int
+    context: Context, options: DownscalingOptions, names: tuple[str, ...], n_resamples: int
 ) -> Expected:
     """Run the twin alone: the skill to expect, before a map is made.
 
@@ -190,7 +190,7 @@ def expect_skill(
         Table ``[downscaling]``.
     names : tuple of str
         Predictors.
-    draws : int
+    n_resamples : int
         Synthetic truths, two or more.
 
     Returns
@@ -204,7 +204,7 @@ def expect_skill(
     """
     from headwater.downscaling.training import fit_downscaling
 
-    chosen = options.model_copy(update={"twins": draws})
+    chosen = options.model_copy(update={"twins": n_resamples})
     context.progress(0.0, "predictors")
     task = read_task(context, chosen, names)
     recipe = recipe_of(chosen, context.settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ class _Place:
 
 
 def describe_places(
-    table: GreennessTable, options: VegetationOptions, *, seed: int = 1
+    table: GreennessTable, options: VegetationOptions, *, rng: np.random.Generator
 ) -> dict[str, Result]:
     """Describe the vegetation of every place of a table.
 
@@ -79,8 +80,8 @@ def describe_places(
     options : VegetationOptions
         Table ``[vegetation]``; of it count ``end_values`` (of type 0), ``power``, ``threshold``,
         ``peak_months``, ``months``, ``profile``, ``baseline`` and ``recent``.
-    seed : int
-        Of the bootstraps.
+    rng : Generator
+        Of the bootstraps; every place starts from its state, which is not advanced.
 
     Returns
     -------
@@ -103,13 +104,13 @@ def describe_places(
     >>> green = 0.15 + 0.5 * np.exp(-(((days.day_of_year - 205) / 40.0) ** 2))
     >>> text = pd.DataFrame({"time": days, "ndvi": green}).to_csv(index=False).encode()
     >>> options = VegetationOptions.model_validate({"end_values": {"0": (0.1, 0.8)}})
-    >>> found = describe_places(read_greenness(text), options)
+    >>> found = describe_places(read_greenness(text), options, rng=np.random.default_rng(1))
     >>> found["grade"].data["grade"].tolist(), found["seasons"].data["start"].round().tolist()[1:3]
     (['none'], [157.0, 157.0])
     """
     places, unfit = _usable(table)
     months = options.peak_months or _peak_months(places, options)
-    ends = None if table.is_cover else _ends(places, options, seed)
+    ends = None if table.is_cover else _ends(places, options, rng)
     made = [_place(table, name, green, ends, options) for name, green in places.items()]
     found: dict[str, Result] = {"cover": _cover(made, ends)}
     if ends is not None:
@@ -121,8 +122,8 @@ def describe_places(
         )
     found["seasons"] = _seasons(made, options.threshold)
     if any(place.water is not None for place in made):
-        found |= _responses(made, options, seed)
-    found["grade"] = _grades(made, options, months, ends, seed)
+        found |= _responses(made, options, rng)
+    found["grade"] = _grades(made, options, months, ends, rng)
     rows = [
         *table.left_out,
         *((f"not described: '{k}' has {why}", 1, "places") for k, why in unfit),
@@ -192,7 +193,9 @@ def _peak_months(places: Mapping[str, xr.DataArray], options: VegetationOptions)
     return found
 
 
-def _ends(places: Mapping[str, xr.DataArray], options: VegetationOptions, seed: int) -> EndValues:
+def _ends(
+    places: Mapping[str, xr.DataArray], options: VegetationOptions, rng: np.random.Generator
+) -> EndValues:
     """Take end values from the user, or quantiles of all NDVI, whole years drawn again."""
     if options.end_values:
         return EndValues.given({0: options.end_values["0"]})
@@ -207,7 +210,7 @@ def _ends(places: Mapping[str, xr.DataArray], options: VegetationOptions, seed: 
     try:
         return end_values(
             xr.DataArray(rows, dims=("year", "cell")),
-            rng=np.random.default_rng(seed),
+            rng=deepcopy(rng),
             min_values=FEWEST_VALUES,
         )
     except DataError as error:
@@ -296,12 +299,14 @@ def _seasons(places: list[_Place], threshold: float) -> kinds.GrowthSeasons:
     )
 
 
-def _responses(places: list[_Place], options: VegetationOptions, seed: int) -> dict[str, Result]:
+def _responses(
+    places: list[_Place], options: VegetationOptions, rng: np.random.Generator
+) -> dict[str, Result]:
     """Fit how cover answers water in each place; curves of those that answer."""
     months = options.months or tuple(range(_GROWING[0], _GROWING[1] + 1))
     rows, curves = [], []
     for place in places:
-        row, curve = _response_of(place, months, seed)
+        row, curve = _response_of(place, months, rng)
         rows.append(row)
         curves += [] if curve is None else [curve]
     table = _without_blanks(pd.DataFrame(rows))
@@ -362,7 +367,7 @@ def _answer_of(place: _Place, months: tuple[int, ...]) -> _Answer | str:
 
 
 def _response_of(
-    place: _Place, months: tuple[int, ...], seed: int
+    place: _Place, months: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[dict[str, object], pd.DataFrame | None]:
     """Fit one place: a row with the share or the reason why there is none, and curves."""
     from headwater.vegetation.curves import response_curves
@@ -384,7 +389,7 @@ def _response_of(
     curve = response_curves(
         pair.cover.expand_dims(cell=1, axis=1),
         pair.water.expand_dims(cell=1, axis=1),
-        rng=np.random.default_rng(seed),
+        rng=deepcopy(rng),
         months=months,
         lags=pair.lags,
         step=pair.step,
@@ -398,7 +403,7 @@ def _grades(
     options: VegetationOptions,
     months: tuple[int, ...],
     ends: EndValues | None,
-    seed: int,
+    rng: np.random.Generator,
 ) -> kinds.PlaceGrades:
     """Grade each place, or say why there is no grade."""
     profile = read_profile(options.profile)
@@ -414,7 +419,7 @@ def _grades(
             continue
         try:
             peak = peak_of_season(place.green, months=months, min_values=1)
-            row |= _grade(peak, profile, baseline, recent, ends, seed)
+            row |= _grade(peak, profile, baseline, recent, ends, rng)
         except DataError as error:
             refused.append(error)
             row["reason"] = f"{error.wrong}: {error.found}"
@@ -430,7 +435,7 @@ def _grade(
     baseline: tuple[int, int],
     recent: tuple[int, int],
     ends: EndValues | None,
-    seed: int,
+    rng: np.random.Generator,
 ) -> dict[str, object]:
     """Grade one place: loss with its interval, and the probability of each grade."""
     found = grade_degradation(
@@ -438,7 +443,7 @@ def _grade(
         profile,
         baseline=baseline,
         recent=recent,
-        rng=np.random.default_rng(seed),
+        rng=deepcopy(rng),
         ends=ends,
     )
     code = int(found["grade"])

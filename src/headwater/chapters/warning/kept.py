@@ -108,7 +108,7 @@ def save_plan(plan: Plan) -> dict[str, Any]:
         "thresholds": {
             "rate": limits.rate,
             "detector": asdict(limits.detector),
-            "n_simulations": limits.n_simulations,
+            "n_resamples": limits.n_resamples,
             "rho": limits.rho.tolist(),
             "threshold": limits.threshold.tolist(),
             "quantiles": limits.quantiles.tolist(),
@@ -134,6 +134,8 @@ def load_plan(saved: Mapping[str, Any], options: WarningOptions) -> Plan:
     Plan
     """
     limits, form = dict(saved["thresholds"]), saved["form"]
+    if "n_simulations" in limits:  # of states that an older version kept
+        limits["n_resamples"] = limits.pop("n_simulations")
     limits["detector"] = Detector(**limits["detector"])
     arrays = ("rho", "threshold", "quantiles", "tail", "deviation", "memory")
     limits |= {name: np.array(limits[name], dtype=np.float64) for name in arrays}

@@ -177,7 +177,7 @@ _NO_THRESHOLDS = Thresholds(
     detector=Detector(),
     rho=np.zeros(1),
     threshold=np.ones(1),
-    n_simulations=0,
+    n_resamples=0,
     quantiles=np.ones((1, 1, 1)),
     tail=np.ones((1, 1, 2)),
     deviation=np.zeros(1),
@@ -236,7 +236,7 @@ def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator)
         n_seasons=n_seasons,
         missing=min(plan.missing, 0.9),
         n_covariates=0 if plan.form is None else 1,
-        n_simulations=max(8_000, int(50 / (rate * n_seasons))),
+        n_resamples=max(8_000, int(50 / (rate * n_seasons))),
         shocks=_shocks(u[np.isfinite(u)], rng),
     )
     limits = calibrate_thresholds(

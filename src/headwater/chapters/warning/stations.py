@@ -171,7 +171,11 @@ def _joined(
 
 
 def station_standings(
-    series: StationSeries, options: StationWarningOptions, today: np.datetime64, seed: int = 0
+    series: StationSeries,
+    options: StationWarningOptions,
+    today: np.datetime64,
+    *,
+    rng: np.random.Generator,
 ) -> Iterator[Standing]:
     """Watch the stations, and describe what stands as an alert.
 
@@ -180,8 +184,8 @@ def station_standings(
     series : StationSeries
     options : StationWarningOptions
     today : datetime64[D]
-    seed : int
-        Of the calibration, so that thresholds are the same each time.
+    rng : Generator
+        Of the calibration.
 
     Yields
     ------
@@ -198,7 +202,7 @@ def station_standings(
                 series.water,
                 options,
                 growing_season=options.growing_season,
-                rng=np.random.default_rng(seed),
+                rng=rng,
                 n_seasons=options.watch_seasons,
             )
         except DataError:
