@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import xarray as xr
+from rasterio.transform import from_origin
 
 from headwater.errors import GridError, HeadwaterError, InputError, TimeAxisError, UnitError
 from headwater.glossary import term
@@ -191,3 +193,66 @@ def test_a_remark_that_differs_changes_nothing(tmp_path: Path) -> None:
     data = opened(write(tmp_path, remarked))
     assert list(data["time"].values) == list(DAYS.to_numpy())
     np.testing.assert_allclose(data[3], stored(3)[0])
+
+
+def rasters(folder: Path, change: dict | None = None, *, names: str = "%Y%m%d") -> str:
+    """Write a GeoTIFF a day; the fourth one changed."""
+    for number, date in enumerate(DAYS):
+        given = {
+            "driver": "GTiff",
+            "height": 4,
+            "width": 5,
+            "count": 1,
+            "dtype": "float32",
+            "crs": "EPSG:4326",
+            "transform": from_origin(95.0, 36.4, 0.1, 0.1),
+            "nodata": -9999.0,
+            **((change or {}) if number == 3 else {}),
+        }
+        tags = given.pop("tags", {"TIFFTAG_DATETIME": f"{date:%Y:%m:%d} 00:00:00"})
+        scale = given.pop("scale", None)
+        with rasterio.open(folder / f"sm_{date.strftime(names)}.tif", "w", **given) as file:
+            values = np.resize(stored(number)[0], (given["height"], given["width"]))
+            file.write(values.astype(given["dtype"]), 1)
+            file.update_tags(**tags)
+            if scale is not None:
+                file.scales = (scale,)
+    return str(folder / "sm_*.tif")
+
+
+@pytest.mark.parametrize("names", ["%Y%m%d", "%d_%b_%Y"])
+def test_rasters_of_one_layout_are_opened_at_once(tmp_path: Path, names: str) -> None:
+    data = open_grid(rasters(tmp_path, names=names), term("soil_moisture"), units="1", time=names)
+    assert list(data["time"].values) == list(DAYS.to_numpy())
+    assert data.chunksizes["time"] == (6,)  # a block each, where they are read one by one
+    expected = np.concatenate([stored(number) for number in range(6)])
+    np.testing.assert_allclose(data.values, expected)
+    for key in ({"time": [4, 1]}, {"time": 2}, {"y": 1, "x": slice(1, 4, 2)}, {"time": [0, 5]}):
+        np.testing.assert_array_equal(data.isel(key).values, data.compute().isel(key).values)
+
+
+def test_a_raster_with_other_fill_or_scale_is_read_by_itself(tmp_path: Path) -> None:
+    fill = float(stored(3)[0, 1, 2])
+    data = opened(rasters(tmp_path, {"nodata": fill}), units="1")
+    assert np.argwhere(np.isnan(data.values)).tolist() == [[3, 1, 2]]
+    data = opened(rasters(tmp_path, {"scale": 2.0}), units="1")
+    np.testing.assert_allclose(data[3], 2.0 * stored(3)[0])
+    np.testing.assert_allclose(data[4], stored(4)[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"height": 3}, {"transform": from_origin(95.1, 36.4, 0.1, 0.1)}, {"crs": "EPSG:32647"}],
+    ids=str,
+)
+def test_a_raster_on_other_cells_is_named(tmp_path: Path, change: dict) -> None:
+    with pytest.raises(HeadwaterError, match="sm_20150104"):
+        opened(rasters(tmp_path, change), units="1")
+
+
+def test_a_damaged_raster_is_named(tmp_path: Path) -> None:
+    pattern = rasters(tmp_path)
+    path = tmp_path / "sm_20150104.tif"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises((HeadwaterError, OSError), match="sm_20150104"):
+        opened(pattern, units="1")

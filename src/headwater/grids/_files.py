@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import zipfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from zarr.storage import FsspecStore, WrapperStore
 
 from headwater.errors import GridError, InputError
 from headwater.storage import (
     RangeFile,
-    Tries,
     find_remote,
     is_url,
     local_copy,
     open_range,
-    plain_errors,
     read_part,
 )
 
 __all__ = [
-    "PatientStore",
     "find_files",
+    "is_geotiff",
     "is_raster",
     "netcdf_engine",
     "open_raw",
-    "zarr_store",
 ]
 
 _ENGINES = {
@@ -50,7 +45,6 @@ _OTHERS = {
     b"GRIB": "GRIB",
     b"PK\x03\x04": "a ZIP archive",
 }
-_T = TypeVar("_T")
 
 
 def find_files(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -105,6 +99,7 @@ def open_raw(path: Path) -> xr.Dataset:
 
 
 def _zarr_store(path: Path) -> Any:
+    from headwater.grids._remote_zarr import zarr_store  # loads Zarr, which few inputs need
 
     return zarr_store(path)
 
@@ -119,6 +114,14 @@ def netcdf_engine(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         return _ENGINES.get(file.read(4))
+
+
+def is_geotiff(path: Path) -> bool:
+    """Whether this is a GeoTIFF on this machine."""
+    if is_url(path) or path.is_dir():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in _RASTERS
 
 
 def is_raster(dataset: xr.Dataset) -> bool:
@@ -221,39 +224,3 @@ def _open_raster(path: Path) -> xr.Dataset:
     bands = opened.assign_coords(x=left + dx * x, y=top + dy * y).rename(path.stem)
     raster: xr.Dataset = bands.to_dataset().assign_attrs(headwater_raster=1)
     return raster
-
-
-class PatientStore(WrapperStore[Any]):
-    """As the store that it wraps; reads are tried again (:class:`headwater.storage.Tries`).
-
-    A chunk that storage says is not there is missing values by Zarr's rule; one that storage does
-    not give is an error.
-    """
-
-    @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Open the store at a URL for reading."""
-        return cls(FsspecStore.from_url(url, read_only=True))
-
-    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-        """Read a value, or None where there is none."""
-        return await _patiently(lambda: self._store.get(key, prototype, byte_range))
-
-    async def exists(self, key: str) -> bool:
-        """Whether there is such a key."""
-        return bool(await _patiently(lambda: self._store.exists(key)))
-
-
-async def _patiently(act: Callable[[], Awaitable[_T]]) -> _T:
-    tries = Tries()
-    while True:
-        try:
-            return await act()
-        except Exception as error:
-            await asyncio.sleep(tries.pause_after(error))
-
-
-def zarr_store(path: Path) -> PatientStore:
-    """Open the store of a Zarr hierarchy by URL."""
-    with plain_errors(str(path)):
-        return PatientStore.from_url(str(path))

@@ -26,7 +26,7 @@ from headwater.grids._axes import (
     units_in,
 )
 from headwater.grids._curvilinear import corners_of, regridded
-from headwater.grids._files import is_raster, netcdf_engine, open_raw
+from headwater.grids._files import is_geotiff, is_raster, netcdf_engine, open_raw
 from headwater.grids._many import Run, Timing, runs_of
 from headwater.grids._time_axis import (
     TIME_HINT,
@@ -88,7 +88,9 @@ def read_layers(files: Sequence[Path], wish: Wish) -> list[Layer]:
     timing = _timing(first, files[0], wish)
     if timing is None:
         return [_layer(open_raw(path), path, wish, many=True) for path in files]
-    layers = [_of_run(run, timing, wish) for run in runs_of(files, timing)]
+    layers = [
+        _of_run(run, timing, wish) for run in runs_of(files, timing, rasters=is_raster(first))
+    ]
     if len(layers) < len(files) and not _follow(layers):
         return [_layer(open_raw(path), path, wish, many=True) for path in files]
     return layers
@@ -96,7 +98,8 @@ def read_layers(files: Sequence[Path], wish: Wish) -> list[Layer]:
 
 def _timing(dataset: xr.Dataset, path: Path, wish: Wish) -> Timing | None:
     """Find where a file of many keeps its times; None where each is to be read on its own."""
-    if wish.quantity.total == "none" or netcdf_engine(path) is None:
+    single = is_raster(dataset) and dataset.sizes["band"] == 1 and is_geotiff(path)
+    if wish.quantity.total == "none" or not (single or netcdf_engine(path)):
         return None
     name = _choose(dataset, wish.get("variable"), path)
     if dataset[name].dtype.kind not in "iuf":
@@ -121,9 +124,10 @@ def _of_run(run: Run, timing: Timing, wish: Wish) -> Layer:
     if len(run.paths) == 1:
         return _layer(raw, path, wish, many=True)
     name = _choose(raw, wish.get("variable"), path)
+    if not timing.counts:
+        run, stamps, notes = _dated(run, wish.get("time"))
     joined = run.dataset(raw, name, timing)
     if not timing.counts:
-        stamps, notes = _dated(run, wish.get("time"))
         dim = timing.dim or "time"
         joined = joined.assign_coords({dim: (dim, stamps, {"notes": notes})})
     return _layer(
@@ -131,12 +135,15 @@ def _of_run(run: Run, timing: Timing, wish: Wish) -> Layer:
     )
 
 
-def _dated(run: Run, pattern: str | None) -> tuple[Any, str]:
-    """Date the files of a run by their names."""
+def _dated(run: Run, pattern: str | None) -> tuple[Run, Any, str]:
+    """Date the files of a run by their names, and put them in order."""
     sizes = zip(run.paths, run.sizes, strict=True)
     found = [times_of_name(path, size, pattern) for path, size in sizes]
+    order = sorted(range(len(found)), key=lambda number: found[number].stamps[0])
     notes = dict.fromkeys(note for times in found for note in times.notes)
-    return np.concatenate([times.stamps for times in found]), "\n".join(notes)
+    stamps = np.concatenate([found[number].stamps for number in order])
+    paths, counts = (tuple(each[k] for k in order) for each in (run.paths, run.sizes))
+    return replace(run, paths=paths, sizes=counts), stamps, "\n".join(notes)
 
 
 def _follow(layers: Sequence[Layer]) -> bool:

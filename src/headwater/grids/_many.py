@@ -21,8 +21,10 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 from xarray.core import indexing
 
 from headwater.grids._axes import is_place
-from headwater.grids._files import netcdf_engine
+from headwater.grids._files import is_geotiff, netcdf_engine
+from headwater.grids._many_rasters import raster_head, raster_values
 from headwater.grids._time_axis import counted_from
+from headwater.storage import is_url
 
 __all__ = ["Run", "Timing", "runs_of"]
 
@@ -161,8 +163,11 @@ def _values(path: Path, name: str, key: tuple[Any, ...]) -> np.ndarray[Any, Any]
     import h5py
     import netCDF4
 
+    engine = netcdf_engine(path)
     try:
-        if netcdf_engine(path) == "h5netcdf":
+        if engine is None:
+            return raster_values(path, key)
+        if engine == "h5netcdf":
             with h5py.File(path, "r") as file:
                 return np.asarray(file[name][key])
         with NETCDF4_PYTHON_LOCK, netCDF4.Dataset(path) as file:
@@ -173,7 +178,7 @@ def _values(path: Path, name: str, key: tuple[Any, ...]) -> np.ndarray[Any, Any]
         raise OSError(f"{path.name}: {reason}") from error
 
 
-def runs_of(files: Sequence[Path], timing: Timing) -> list[Run]:
+def runs_of(files: Sequence[Path], timing: Timing, *, rasters: bool = False) -> list[Run]:
     """Find the files that share a layout.
 
     Parameters
@@ -182,13 +187,15 @@ def runs_of(files: Sequence[Path], timing: Timing) -> list[Run]:
         In the order in which they are given.
     timing : Timing
         Of the first of them.
+    rasters : bool
+        Whether the first is a GeoTIFF.
 
     Returns
     -------
     list of Run
         One, in order of time, where all share a layout; else each of files next to each other.
     """
-    heads = [_head(path, timing) for path in files]
+    heads = [_raster(path) if rasters else _head(path, timing) for path in files]
     if timing.counts and all(head.key == heads[0].key for head in heads):
         base = heads[0].counts[0].reference
         heads.sort(key=lambda head: head.counts[0].since(base)[0])
@@ -203,12 +210,22 @@ def _run(heads: list[_Head]) -> Run:
     return Run(tuple(head.path for head in heads), tuple(head.size for head in heads), times)
 
 
+def _raster(path: Path) -> _Head:
+    from rasterio.errors import RasterioError
+
+    try:
+        key = raster_head(path) if is_geotiff(path) else path
+    except (OSError, RasterioError):
+        key = path  # reading it fully says what is wrong with it
+    return _Head(path, key, 1)
+
+
 def _head(path: Path, timing: Timing) -> _Head:
     """Read what a file says of itself; one that cannot be read so is like no other."""
     import netCDF4
 
     alone = _Head(path, path)
-    if netcdf_engine(path) is None:
+    if is_url(path):
         return alone
     try:
         with NETCDF4_PYTHON_LOCK, netCDF4.Dataset(path) as file:
@@ -256,9 +273,11 @@ def _described(file: Any, name: str, timing: Timing) -> tuple[Any, ...]:
     if timing.dim not in dims and is_place(name, dims, attrs, file.variables):
         places = np.asarray(variable[...]).tobytes()
     told = tuple((key, _plain(value)) for key, value in sorted(attrs.items()))
-    return name, dims, sizes, str(variable.dtype), told, places
+    return name, dims, sizes, variable.dtype, told, places
 
 
 def _plain(value: Any) -> object:
+    if isinstance(value, str):
+        return value
     array = np.asarray(value)
     return (array.dtype.str, array.tobytes()) if array.dtype.kind != "O" else str(value)

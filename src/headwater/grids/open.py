@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import xarray as xr
 
-from headwater.errors import GridError, TimeAxisError, UnitError
+from headwater.errors import CRSError, GridError, TimeAxisError, UnitError
 from headwater.glossary import GLOSSARY, Term
 from headwater.grids._amounts import distinguish_amounts, unit_days
 from headwater.grids._axes import agreed_crs, wrap_longitude
@@ -285,18 +285,7 @@ def _joined(layers: list[Layer]) -> Layer:
         return first
     _refuse_calendars(layers)
     for layer in layers[1:]:
-        if layer.units != first.units:
-            raise UnitError(
-                "the files have different units",
-                found=f"{first.path.name} '{first.units}', {layer.path.name} '{layer.units}'",
-                do="Open them apart, or give units for all of them",
-            )
-        if not same_places(first.data, layer.data):
-            raise GridError(
-                "the files lie on different grids",
-                found=f"{first.path.name} {_shape(first)}, {layer.path.name} {_shape(layer)}",
-                do="Give files of one grid, or one input for each grid",
-            )
+        _check_fit(first, layer)
     layers = sorted(layers, key=lambda layer: layer.data["time"].values[0])
     _refuse_overlap(layers)
     cube = xr.concat(
@@ -338,6 +327,31 @@ def _refuse_overlap(layers: list[Layer]) -> None:
                 "time = '...' where a date in their names is not the one that was read, such as "
                 "'%Y.%m.{pentad}' or '%Y%m_{dekad}' where parts of months are numbered",
             )
+
+
+def _check_fit(first: Layer, layer: Layer) -> None:
+    if layer.units != first.units:
+        raise UnitError(
+            "the files have different units",
+            found=f"{first.path.name} '{first.units}', {layer.path.name} '{layer.units}'",
+            do="Open them apart, or give units for all of them",
+        )
+    if not same_places(first.data, layer.data):
+        raise GridError(
+            "the files lie on different grids",
+            found=f"{first.path.name} {_shape(first)}, {layer.path.name} {_shape(layer)}",
+            do="Give files of one grid, or one input for each grid",
+        )
+    if layer.crs != first.crs and (layer.crs_written or first.crs_written):
+        raise CRSError(
+            "the files have different reference systems",
+            found=f"{first.path.name} {_named_crs(first)}, {layer.path.name} {_named_crs(layer)}",
+            do="Warp them to one, or correct the one that is written wrongly",
+        )
+
+
+def _named_crs(layer: Layer) -> str:
+    return "none" if layer.crs is None else str(layer.crs.name)
 
 
 def _shape(layer: Layer) -> str:
