@@ -30,7 +30,7 @@ from headwater.errors import HeadwaterError
 from headwater.glossary import term
 from headwater.grids import open_grid
 from headwater.grids.plausibility import overview
-from headwater.study.checks import look
+from headwater.study.first_look import look
 from headwater.variation import aggregate
 
 ROWS, COLUMNS = 4, 5

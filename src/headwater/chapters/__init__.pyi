@@ -1,4 +1,5 @@
-from .listing import SECTIONS, STEPS
+from .listing import SECTIONS
+from .steps import STEPS
 
 __all__ = [
     "SECTIONS",

@@ -1,4 +1,4 @@
-"""All chapters: their steps in the order in which they run, their sections in reading order."""
+"""What makes the report of each chapter, in reading order."""
 
 from __future__ import annotations
 
@@ -6,45 +6,20 @@ from collections.abc import Mapping
 
 from headwater.chapters.compared import make_compared
 from headwater.chapters.correlation import section as correlation_section
-from headwater.chapters.correlation import step as correlation_step
 from headwater.chapters.detector import section as detector_section
-from headwater.chapters.detector import step as detector_step
 from headwater.chapters.downscaling import section as downscaling_section
-from headwater.chapters.downscaling import step as downscaling_step
 from headwater.chapters.grids import section as grids_section
-from headwater.chapters.grids import step as grids_step
 from headwater.chapters.opening import make_opening
 from headwater.chapters.recovered import make_recovered
 from headwater.chapters.restoration import section as restoration_section
-from headwater.chapters.restoration import step as restoration_step
 from headwater.chapters.samples import section as samples_section
-from headwater.chapters.samples import step as samples_step
 from headwater.chapters.validation import section as validation_section
-from headwater.chapters.validation import step as validation_step
 from headwater.chapters.variation import section as variation_section
-from headwater.chapters.variation import step as variation_step
 from headwater.chapters.vegetation import section as vegetation_section
-from headwater.chapters.vegetation import step as vegetation_step
 from headwater.chapters.warning import section as warning_section
-from headwater.chapters.warning import step as warning_step
 from headwater.report.section import MakeClosing, MakeComparison, MakeOpening, MakeSection
-from headwater.study.step import Step
 
-__all__ = ["CLOSING", "COMPARISON", "OPENING", "SECTIONS", "STEPS"]
-
-STEPS: tuple[Step, ...] = (
-    grids_step.STEP,
-    downscaling_step.STEP,
-    validation_step.STEP,
-    variation_step.STEP,
-    correlation_step.STEP,
-    detector_step.STEP,
-    vegetation_step.STEP,
-    warning_step.STEP,
-    samples_step.STEP,
-    restoration_step.STEP,
-)
-"""All steps, in the order in which they run."""
+__all__ = ["CLOSING", "COMPARISON", "OPENING", "SECTIONS"]
 
 SECTIONS: Mapping[str, MakeSection] = {
     "grids": grids_section.make_section,

@@ -348,7 +348,7 @@ def report(
 ) -> None:
     """Write a report of the samples: tables, lines, crossings, mixing, cautions."""
     with report_errors() as place:
-        from headwater.chapters.listing import STEPS
+        from headwater.chapters.steps import STEPS
         from headwater.cli.study_run import write_page
         from headwater.study import Study, run
 

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from pydantic import ValidationError
 
 from headwater.errors import DataError, HeadwaterError, StudyError
+from headwater.study.first_look import beyond_all_land, has_pattern, look
 from headwater.study.folder import check_folder, check_owner
 from headwater.study.inputs import (
     in_one_calendar,
@@ -30,20 +30,14 @@ from headwater.study.read import problems_of
 
 if TYPE_CHECKING:
     import xarray as xr
-    from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-    from headwater.glossary import Term
     from headwater.grids.area import Area
     from headwater.grids.plausibility import Overview
     from headwater.study.step import Step
 
-__all__ = ["Survey", "check", "look", "more_problems", "survey", "valid_part"]
+__all__ = ["Survey", "check", "more_problems", "survey", "valid_part"]
 
-_GLANCES = 3
-_SIDE = 400
-_FAR = 50.0
-"""Times beyond what is plausible on land at which a yearly amount is refused."""
 _T = TypeVar("_T")
 
 
@@ -183,8 +177,9 @@ def survey(
 
     Notes
     -----
-    Of each input a few times, or every few cells of a map, are looked at. Only where these are all
-    missing or all the same, more is read, until one other value is found.
+    Of a small input all values are looked at, of others some times and every few cells
+    (:func:`headwater.grids.plausibility.sample_values`). Only where these are all missing or all
+    the same, more is read, until one other value is found.
     """
     import dask
     import dask.threaded
@@ -209,20 +204,17 @@ def _surveyed(study: Study, steps: Sequence[Step], chunk_mb: float, *, rehearsed
         grid = _try(problems, lambda: study_geobox(study, inputs, area)) if inputs else None
     # calendars that differ are reported already
     period = _try([] if alike is None else problems, lambda: period_of(study, inputs))
-    region = area if area is not None or grid is None else _box(grid)
+    region = area if area is not None or grid is None else grid
     if rehearsed:
         inputs = {name: _held(problems, name, data) for name, data in inputs.items()}
-    overviews: dict[str, Overview] = {}
-    for name, data in inputs.items():
-        # Where the study grid has no place in the area, its input has said so already.
-        if region is None or (grid is None and name == study.like):
-            continue
-        part = partial(_part, data, region, period)
-        _gather(problems, partial(_glance, study, name, part, wanted))
-        seen = _try([], partial(_overview, study, name, part))
-        if seen is not None:
-            overviews[name] = seen
-            problems += _beyond_all(name, seen, study.term(name), data)
+    # where the study grid has no place in the area, its input has said so already
+    said = () if grid is not None else (study.like,)
+    parts = {
+        name: partial(_part, name, data, region, period)
+        for name, data in inputs.items()
+        if region is not None and name not in said
+    }
+    overviews = _overviews(problems, study, parts, wanted)
     notes: list[str] = []
     if grid is not None:
         for step in wanted:
@@ -242,67 +234,6 @@ def _check_results(study: Study) -> None:
     check_folder(study.results)
     check_owner(study.results, study.file)
     check_publication(study)
-
-
-def look(data: xr.DataArray, term: Term) -> list[HeadwaterError]:
-    """Look at values: all missing, all the same, or impossible.
-
-    Parameters
-    ----------
-    data : DataArray (time, y, x) or (y, x)
-        The part of an input that the study uses.
-    term : Term
-        What the values are.
-
-    Returns
-    -------
-    list of HeadwaterError
-    """
-    seen = _valid(_sample(data))
-    low, high = _range_of_all(data) if np.unique(seen).size < 2 else (seen.min(), seen.max())
-    if low > high:
-        return [
-            DataError(
-                f"every value of '{term.name}' is missing in the area and period",
-                found=f"{data.size} values, none valid",
-                do="Correct area, period, variable or the file's missing value",
-            )
-        ]
-    if low == high:
-        return [
-            DataError(
-                f"'{term.name}' is the same everywhere, so it can explain nothing",
-                found=f"{low:g} {term.units} in all cells",
-                do="Remove this input, or choose a larger area",
-            )
-        ]
-    return _impossible(seen, term, data)
-
-
-def _impossible(seen: NDArray[Any], term: Term, data: xr.DataArray) -> list[HeadwaterError]:
-    least, most = term.valid_range
-    outside = seen[(seen < least) | (seen > most)]
-    if not outside.size:
-        return []
-    return [
-        DataError(
-            f"'{term.name}' has impossible values",
-            found=f"{outside.size} of {seen.size} looked at lie in {outside.min():g} to "
-            f"{outside.max():g} {term.units}; possible are {least:g} to {most:g}",
-            do=_cure(outside, data),
-        )
-    ]
-
-
-def _cure(outside: NDArray[Any], data: xr.DataArray) -> str:
-    """Name the key that mends impossible values: those of one number are mostly fills."""
-    from headwater.grids.plausibility import stored_number
-
-    numbers = [stored_number(data, float(value)) for value in np.unique(outside)[:4]]
-    if len(numbers) < 4 and None not in numbers:
-        written = ", ".join(f"{number:g}" for number in numbers)
-        return f"If they mean no value, write missing = [{written}]; else correct units or scale"
-    return "Correct units, variable, scale or valid (range of stored numbers) of this input"
 
 
 def _valid_steps(
@@ -357,12 +288,18 @@ def _box(grid: GeoBox) -> Area:
     return replace(area, name="study grid")
 
 
-def _glance(
-    study: Study, name: str, part: Callable[[], xr.DataArray], steps: Sequence[Step]
-) -> list[HeadwaterError]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a study uses of an input, and of it the values that are looked at, read once."""
+
+    data: xr.DataArray
+    sample: xr.DataArray
+
+
+def _glance(study: Study, name: str, part: _Part, steps: Sequence[Step]) -> list[HeadwaterError]:
     with of_input(name):
-        data = part()
-        found = look(data, study.term(name))
+        data = part.data
+        found = look(data, study.term(name), part.sample)
         named = f"[inputs.{name}] ({data.attrs.get('source', '')})"
         found = [
             type(each)(f"{named}: {each.wrong}", found=each.found, do=each.do) for each in found
@@ -370,11 +307,31 @@ def _glance(
         return found or _without_pattern(study, name, data, steps)
 
 
-def _overview(study: Study, name: str, part: Callable[[], xr.DataArray]) -> Overview:
+def _overviews(
+    problems: list[HeadwaterError],
+    study: Study,
+    parts: Mapping[str, Callable[[], _Part]],
+    steps: Sequence[Step],
+) -> dict[str, Overview]:
+    """Look at one input after the other; each part is read and let go."""
+    found: dict[str, Overview] = {}
+    for name, read in parts.items():
+        part = _try(problems, read)
+        if part is None:
+            continue
+        _gather(problems, partial(_glance, study, name, part, steps))
+        seen = _try([], partial(_overview, study, name, part))
+        if seen is not None:
+            found[name] = seen
+            problems += beyond_all_land(name, seen, study.term(name), part.data)
+    return found
+
+
+def _overview(study: Study, name: str, part: _Part) -> Overview:
     from headwater.grids.plausibility import overview
 
     with of_input(name):
-        return overview(part(), study.term(name))
+        return overview(part.data, study.term(name), part.sample)
 
 
 def _open_all(
@@ -399,24 +356,6 @@ def _held(problems: list[HeadwaterError], name: str, data: xr.DataArray) -> xr.D
     return data if found is None else found
 
 
-def _beyond_all(name: str, seen: Overview, term: Term, data: xr.DataArray) -> list[HeadwaterError]:
-    """Refuse amounts of a year far beyond all land: units or scale are wrong, whatever else is."""
-    low, high = term.plausible
-    if term.total != "sum" or not low > 0.0 or not 0.0 < seen.yearly < np.inf:
-        return []
-    if low / _FAR <= seen.yearly <= high * _FAR:
-        return []
-    units = data.attrs.get("source_units", "")
-    return [
-        DataError(
-            f"[inputs.{name}] ({data.attrs.get('source', '')}): amounts that no land has",
-            found=f"{seen.yearly:.3g} {term.units} a year, read as '{units}'; on land are "
-            f"{low:g} to {high:g}",
-            do="Correct units, scale, offset or missing of this input, or name its product",
-        )
-    ]
-
-
 def _lines_of(data: xr.DataArray, key: str) -> list[str]:
     return str(data.attrs.get(key, "")).splitlines()
 
@@ -426,7 +365,7 @@ def _without_pattern(
 ) -> list[HeadwaterError]:
     """Report a variable whose pattern is asked for, but which never differs between cells."""
     tables = [step.name for step in steps if name in step.patterns(study)]
-    if not tables or "time" not in data.dims or _has_pattern(data):
+    if not tables or "time" not in data.dims or has_pattern(data):
         return []
     return [
         DataError(
@@ -437,52 +376,23 @@ def _without_pattern(
     ]
 
 
-def _has_pattern(data: xr.DataArray) -> bool:
-    """Whether some time has two different values, read block by block until one has."""
-    length = max(1, 1_000_000 // max(1, data.sizes["y"] * data.sizes["x"]))
-    for start in range(0, data.sizes["time"], length):
-        maps = np.asarray(data.isel(time=slice(start, start + length)).values)
-        missing = ~np.isfinite(maps)
-        low = np.where(missing, np.inf, maps).min(axis=(1, 2))
-        if (np.where(missing, -np.inf, maps).max(axis=(1, 2)) > low).any():
-            return True
-    return False
-
-
-def _part(data: xr.DataArray, region: Area, period: tuple[Any, Any] | None) -> xr.DataArray:
+def _part(
+    name: str, data: xr.DataArray, region: Area | GeoBox, period: tuple[Any, Any] | None
+) -> _Part:
     from headwater.grids import clip
+    from headwater.grids.area import Area
+    from headwater.grids.geometry import geobox_of
+    from headwater.grids.plausibility import sample_values
     from headwater.grids.times import in_period
 
-    part = clip(data, region, margin=1)
-    return in_period(part, period)
-
-
-def _sample(data: xr.DataArray) -> xr.DataArray:
-    """First, middle and last time, of every so many cells."""
-    strides = {axis: slice(None, None, -(-data.sizes[axis] // _SIDE)) for axis in ("y", "x")}
-    if "time" in data.dims:
-        last = data.sizes["time"] - 1
-        data = data.isel(time=np.unique(np.linspace(0, last, _GLANCES).astype(int)))
-    return data.isel(strides)
-
-
-def _valid(data: xr.DataArray) -> NDArray[Any]:
-    values = np.asarray(data.values, dtype=np.float64)
-    return values[np.isfinite(values)]
-
-
-def _range_of_all(data: xr.DataArray) -> tuple[float, float]:
-    """Least and greatest value, read block by block until they differ; inf, -inf if none."""
-    low, high = np.inf, -np.inf
-    axis = "time" if "time" in data.dims else "y"
-    length = max(1, 4_000_000 * data.sizes[axis] // max(1, data.size))
-    for start in range(0, data.sizes[axis], length):
-        seen = _valid(data.isel({axis: slice(start, start + length)}))
-        low = min(low, seen.min(initial=np.inf))
-        high = max(high, seen.max(initial=-np.inf))
-        if low < high:
-            break
-    return float(low), float(high)
+    with of_input(name):
+        part = data
+        if isinstance(region, Area):
+            part = clip(data, region, margin=1)
+        elif geobox_of(data) != region:  # the grid of an input needs no cutting, nor what cuts
+            part = clip(data, _box(region), margin=1)
+        part = in_period(part, period)
+        return _Part(part, sample_values(part).compute())
 
 
 def _facts(data: xr.DataArray) -> str:

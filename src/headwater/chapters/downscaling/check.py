@@ -223,7 +223,7 @@ def expected_skill(
 
     from headwater.chapters.downscaling.run import expect_skill
     from headwater.chapters.downscaling.step import predictors_of
-    from headwater.chapters.listing import STEPS
+    from headwater.chapters.steps import STEPS
 
     options = study.downscaling
     if options is None:
