@@ -44,6 +44,7 @@ __all__ = [
     "INK",
     "MUTED",
     "drawing_on",
+    "ease_layout",
     "grouped",
     "house_style",
     "known_font",
@@ -173,7 +174,7 @@ _FALLBACK = (
 )
 """Families with Chinese letters, of which the first that is installed stands in."""
 
-_FONT: ContextVar[tuple[str, bool]] = ContextVar("font", default=("", False))
+_FONT: ContextVar[tuple[str, bool, bool]] = ContextVar("font", default=("", False, True))
 
 
 @contextmanager
@@ -182,16 +183,16 @@ def house_style() -> Iterator[None]:
     import matplotlib as mpl
     from cycler import cycler
 
-    family, editable = _FONT.get()
+    family, editable, fallback = _FONT.get()
     style: Any = {**_STYLE, "axes.prop_cycle": cycler(color=list(CATEGORY))}
-    style["font.family"] = list(_families(family))
+    style["font.family"] = list(_families(family, fallback=fallback))
     style["svg.fonttype"] = "none" if editable else "path"
     with mpl.rc_context(style):
         yield
 
 
 @contextmanager
-def lettering(family: str = "", *, editable: bool = False) -> Iterator[None]:
+def lettering(family: str = "", *, editable: bool = False, fallback: bool = True) -> Iterator[None]:
     """Let figures have letters of another family, or letters that stay text in an SVG.
 
     Parameters
@@ -200,8 +201,11 @@ def lettering(family: str = "", *, editable: bool = False) -> Iterator[None]:
         Of an installed font; empty: the house's. Letters it lacks come from others.
     editable : bool
         Whether letters of an SVG stay text, which needs the font where it is opened.
+    fallback : bool
+        Whether every text looks for its letters in the font for Chinese too, which costs time;
+        else :func:`spell_missing` lets those do that need it.
     """
-    token = _FONT.set((family, editable))
+    token = _FONT.set((family, editable, fallback))
     try:
         yield
     finally:
@@ -216,9 +220,9 @@ def _installed() -> frozenset[str]:
 
 
 @cache
-def _families(first: str) -> tuple[str, ...]:
+def _families(first: str, *, fallback: bool = True) -> tuple[str, ...]:
     """List the families of a figure: the one asked for, the house's, and one for Chinese."""
-    chinese = [name for name in _FALLBACK if name in _installed()][:1]
+    chinese = [name for name in _FALLBACK if name in _installed()][:1] if fallback else []
     return tuple(dict.fromkeys(name for name in (first, "DejaVu Sans", *chinese) if name))
 
 
@@ -269,7 +273,8 @@ def spell_missing(figure: Figure) -> str:
     Parameters
     ----------
     figure : Figure
-        Changed where letters are missing.
+        Changed where letters are missing; texts whose letters only the font for Chinese has take
+        it as well.
 
     Returns
     -------
@@ -278,11 +283,16 @@ def spell_missing(figure: Figure) -> str:
     """
     from matplotlib.text import Text
 
-    drawable = _glyphs(_families(_FONT.get()[0]))
+    family, _, fallback = _FONT.get()
+    families = _families(family)
+    usual, drawable = _glyphs(_families(family, fallback=fallback)), _glyphs(families)
     lost: dict[str, None] = {}
     for text in figure.findobj(Text):
         words = text.get_text()
-        missing = {letter for letter in words if ord(letter) not in drawable and letter > " "}
+        unusual = {letter for letter in words if ord(letter) not in usual and letter > " "}
+        if unusual and not fallback:
+            text.set_fontfamily(list(families))
+        missing = {letter for letter in unusual if ord(letter) not in drawable}
         if missing and "$" not in words:
             lost |= dict.fromkeys(sorted(missing))
             pattern = f"[{re.escape(''.join(missing))}]+"
@@ -353,6 +363,24 @@ def new_figure(width: float = 7.0, height: float = 4.0) -> Figure:
     figure = MatplotlibFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def ease_layout(figure: Figure) -> None:
+    """Spare the layout what changes nothing: frames, and places of labels that say nothing.
+
+    Each of these would have matplotlib place all ticks of its axis once more.
+
+    Parameters
+    ----------
+    figure : Figure
+        Drawn, its layout not yet solved.
+    """
+    for axes in figure.axes:
+        if "outline" not in axes.spines:  # of a scale of colours: its pointed ends stick out
+            axes.spines[:].set_in_layout(False)
+        for axis in (axes.xaxis, axes.yaxis):
+            if not axis.label.get_text():
+                axis.set_label_coords(0.5, 0.5)
 
 
 _METADATA: dict[str, dict[str, Any]] = {

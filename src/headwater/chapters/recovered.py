@@ -58,7 +58,7 @@ def make_recovered(found: Found, truth: Path) -> Section:
             found=str(file),
             do="Correct truth in [report], or remove it: real data have none",
         )
-    with xr.open_dataset(file, decode_coords="all") as data:
+    with xr.open_dataset(file, engine="h5netcdf", decode_coords="all") as data:
         rows = [*_of_water(found, data), *_of_line(found, data), *_of_alerts(found, data)]
     rows += _of_sources(found, truth / "truth_fractions.csv")
     table = pd.DataFrame(rows)

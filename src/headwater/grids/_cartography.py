@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headwater.figures import CATEGORY, COLORMAP, INK, MUTED
+from headwater.figures import CATEGORY, COLORMAP, INK, MUTED, ease_layout
 from headwater.grids.geometry import cell_size, is_geographic
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ def settle(figure: Figure) -> None:
         return
     engine = figure.get_layout_engine()
     if engine is not None:
+        ease_layout(figure)
         engine.execute(figure)
     figure.set_layout_engine("none")
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()

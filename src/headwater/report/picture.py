@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.figures import house_style, known_font, lettering, render, spell_missing
+from headwater.figures import ease_layout, house_style, known_font, lettering, render, spell_missing
 from headwater.report.language import translate_figure, translator_of
 from headwater.results import fingerprint
 
@@ -98,15 +98,17 @@ def take_picture(block: FigureBlock, look: Look | None = None, *, key: str = "")
     Picture
     """
     look = look or Look()
-    with lettering(look.font, editable=look.editable_text):
+    chinese = look.language != "en"
+    with lettering(look.font, editable=look.editable_text, fallback=chinese):
         with house_style():
             figure = block.draw()
         translate_figure(figure, translator_of(look.language))
         lost = spell_missing(figure)
         _rasterize_maps(figure)
+        ease_layout(figure)
         resized = _set_width(figure, look.inches(wide=block.wide), wide=block.wide)
         # maps come with a layout that holds as long as neither their size nor their words change
-        changed = resized or look.language != "en"
+        changed = resized or chinese
         settled = _is_settled(figure) and not changed and not _wrap_labels(figure)
         if not settled:
             _hold_labels_of_maps(figure)
@@ -182,7 +184,8 @@ def _has_maps(figure: Figure) -> bool:
 def _rasterize_maps(figure: Figure) -> None:
     from matplotlib.collections import QuadMesh
 
-    for mesh in figure.findobj(QuadMesh):
+    meshes = (one for axes in figure.axes for one in axes.collections if isinstance(one, QuadMesh))
+    for mesh in meshes:
         values = mesh.get_array()
         if values is not None and values.size > _MOST_CELLS:
             mesh.set_rasterized(True)

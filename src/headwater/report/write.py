@@ -167,7 +167,8 @@ def _lasting(folder: Path) -> dict[str, Result]:
 
     maps: dict[str, Result] = {}
     for path in sorted(folder.glob("*.zarr")):
-        with xr.open_zarr(path, decode_coords="all") as cube:
+        # without chunks: loading dask would take longer than reading
+        with xr.open_dataset(path, engine="zarr", chunks=None, decode_coords="all") as cube:
             if "time" not in cube.dims:
                 maps[path.stem] = MapResult(cube.load(), "")
     return maps
