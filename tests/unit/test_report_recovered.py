@@ -9,7 +9,8 @@ import xarray as xr
 
 from headwater.chapters.recovered import make_recovered
 from headwater.errors import InputError
-from headwater.results import TableResult
+from headwater.report.section import FigureBlock, TextBlock
+from headwater.results import MapResult, TableResult
 
 
 @pytest.fixture
@@ -43,7 +44,91 @@ def test_what_is_found_is_compared_with_the_truth_and_its_interval(truth):
     assert section.headline[-1] == (
         "Fraction of a source: mean absolute error 0.05 (n = 2), 1 of 2 intervals hold the truth."
     )
-    assert np.isfinite(section.blocks[0].draw().get_size_inches()).all()
+    figure = next(block for block in section.blocks if isinstance(block, FigureBlock))
+    assert np.isfinite(figure.draw().get_size_inches()).all()
+
+
+def test_fractions_at_the_edge_are_told_from_those_that_an_interval_can_hold(truth):
+    rows = {"month": [6], "band": ["3000-3500"], "vegetation": ["meadow"]}
+    shares = {"precipitation": [1.0], "ground_ice": [0.0]}
+    pd.DataFrame(rows | shares).to_csv(truth / "truth_fractions.csv", index=False)
+    mixing = pd.DataFrame(
+        {
+            "grouping": "altitude_band",
+            "label": "3000–3500 m",
+            "period": "June",
+            "source": ["precipitation", "ground ice"],
+            "fraction": [0.9, 0.1],
+            "low": [0.7, 0.01],
+            "high": [0.99, 0.3],
+        }
+    )
+    section = make_recovered({"samples": {"mixing": TableResult(mixing, "")}}, truth)
+    told = " ".join(block.text for block in section.blocks if isinstance(block, TextBlock))
+    assert "2 of the 2 fractions are truly 0 or 1" in told
+    assert "Of the 0 others 0 are within" in told
+
+
+@pytest.fixture
+def wet(tmp_path):
+    """Three years of soil moisture that a factor explains, and what a study finds of it."""
+    time = pd.date_range("2018-01-01", "2020-12-31", freq="D")
+    coords = {"y": [36.5, 36.0], "x": [100.0, 100.5, 101.0]}
+    factor = xr.DataArray([[1.0, 2.0, 3.0], [1.5, 2.5, 4.0]], coords, ("y", "x"))
+    level = xr.DataArray(np.where(time.month == 7, 0.02, 0.0), {"time": time}, ("time",))
+    drift = xr.DataArray(0.001 * (time.year - 2018), {"time": time}, ("time",))
+    cube = (0.1 + 0.01 * factor + level + drift).transpose("time", "y", "x")
+    cube = cube.assign_coords(spatial_ref=0)
+    cube["spatial_ref"].attrs["crs_wkt"] = "EPSG:4326"
+    cube.attrs["grid_mapping"] = "spatial_ref"
+    cube.to_dataset(name="soil_moisture").to_netcdf(tmp_path / "truth.nc", engine="h5netcdf")
+    months = cube.mean(("y", "x")).resample(time="MS").mean()
+    months = pd.DataFrame({"time": months["time"].values, "mean": months.values})
+    series = pd.DataFrame(
+        {
+            "period": ["2018", "2018"],
+            "factor": ["slope", "rain"],
+            "rank": [1, 2],
+            "q": [0.6, 0.5],
+            "p_lead": [0.4, np.nan],
+        }
+    )
+    strata = {
+        "rain_stratum": (factor > 2).astype(float),
+        "slope_stratum": xr.ones_like(factor) * [0.0, 1.0, 0.0],
+    }
+    q = {"factor": ["rain"], "q": [0.7], "q_low": [0.1], "q_high": [0.95]}
+    r = {"first": "soil_moisture", "second": ["rain"], "statistic": "r", "value": 0.9}
+    return tmp_path, {
+        "variation": {
+            "soil_moisture-months": TableResult(months, ""),
+            "rain-season": MapResult(xr.Dataset({"mean": factor}), ""),
+        },
+        "correlation": {"matrix": TableResult(pd.DataFrame(r | {"n_effective": 6.0}), "")},
+        "detector": {
+            "series": TableResult(series, ""),
+            "factor": TableResult(pd.DataFrame(q), ""),
+            "maps": MapResult(xr.Dataset(strata), ""),
+        },
+    }
+
+
+def test_cycle_r_q_and_the_order_of_factors_are_compared(wet):
+    truth, found = wet
+    table = make_recovered(found, truth).blocks[-1].frame.set_index(["quantity", "of"])
+    july = table.loc[("Seasonal cycle of soil moisture", "July")]
+    assert july["found"] == pytest.approx(july["truth"], abs=1e-3)
+    assert july["within"] == "yes"
+    r = table.loc[("r of soil moisture over cells", "rain")]
+    assert r["truth"] == pytest.approx(1.0)
+    assert (r["within"], r["high"] < 1.0) == ("no", True)
+    assert table.loc[("q of soil moisture", "rain"), "truth"] == pytest.approx(0.69, abs=0.03)
+    # p of the lead leaves open which is first, so that the second place holds the truth
+    lead = table.loc[("Rank found of the factor that truly leads", "rain, 2018")]
+    assert (lead["found"], lead["low"], lead["within"]) == (2.0, 1.0, "yes")
+    found["detector"]["series"].data.loc[0, "p_lead"] = 0.001
+    table = make_recovered(found, truth).blocks[-1].frame.set_index("quantity")
+    assert table.loc["Rank found of the factor that truly leads", "within"] == "no"
 
 
 def test_a_folder_without_truth_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -18,11 +19,13 @@ from headwater.report.section import FigureBlock, Section, TableBlock, TextBlock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from headwater.results import Result
 
     Found = Mapping[str, Mapping[str, Result]]
     Row = dict[str, Any]
+    Floats = NDArray[np.float64]
 
 __all__ = ["make_recovered"]
 
@@ -31,7 +34,13 @@ _LOST, _ALARM = 0.2, ("warning", "confirmed")
 _MONTHS = {6: "June", 8: "August", 9: "September"}
 
 
-def make_recovered(found: Found, truth: Path) -> Section:
+_TARGET = "soil_moisture"
+_LEVEL = 0.95
+_UNCLEAR = 0.05
+"""p of a lead above which the first two factors of a period may be the other way round."""
+
+
+def make_recovered(found: Found, truth: Path, growing_season: tuple[int, int] = (5, 10)) -> Section:
     """Compare results with the truth of a virtual headwater.
 
     Parameters
@@ -40,6 +49,8 @@ def make_recovered(found: Found, truth: Path) -> Section:
         Results by step and name.
     truth : Path
         Folder with ``truth.nc`` and ``truth_fractions.csv``, as the demo writes them.
+    growing_season : tuple of int
+        First and last month, as the study has them.
 
     Returns
     -------
@@ -59,7 +70,10 @@ def make_recovered(found: Found, truth: Path) -> Section:
             do="Correct truth in [report], or remove it: real data have none",
         )
     with xr.open_dataset(file, engine="h5netcdf", decode_coords="all") as data:
-        rows = [*_of_water(found, data), *_of_line(found, data), *_of_alerts(found, data)]
+        rows = [*_of_water(found, data), *_of_cycle(found, data)]
+        rows += _of_pattern(found, _season_mean(data, growing_season))
+        rows += _of_order(found, data, growing_season)
+        rows += [*_of_line(found, data), *_of_alerts(found, data)]
     rows += _of_sources(found, truth / "truth_fractions.csv")
     table = pd.DataFrame(rows)
     if table.empty:
@@ -94,14 +108,21 @@ def _headline(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _blocks(table: pd.DataFrame) -> Iterator[FigureBlock | TableBlock]:
+    yield TextBlock(
+        "Means, cycle and CV are those of the years that were seen; their intervals take these "
+        "years as a sample of all, and so are wider than errors of measurement need. Of r the "
+        "interval counts independent cells, of q it moves blocks of cells. The carrying capacity "
+        "is not compared: plants of this headwater do not draw on its water, so that no cover is "
+        "too dense for it."
+    )
     shares = table[table["quantity"] == "Fraction of a source"]
     if len(shares):
+        yield TextBlock(_of_edges(shares))
         yield FigureBlock(
             "recovered-fractions",
             partial(_draw, shares),
             f"Fractions found, with their 95 % intervals, against the true ones; n = {len(shares)} "
-            "sources of groups and months. On the dashed line they agree. A fraction that is truly "
-            "0 or 1 lies at the edge of what a posterior can hold, outside its interval.",
+            "sources of groups and months. On the dashed line they agree.",
             "Found against true fractions of the sources.",
             wide=False,
         )
@@ -112,15 +133,32 @@ def _blocks(table: pd.DataFrame) -> Iterator[FigureBlock | TableBlock]:
     )
 
 
-def _of_water(found: Found, data: xr.Dataset) -> Iterator[Row]:
-    """Compare trend, level and variation of the mean of the area."""
+def _of_edges(shares: pd.DataFrame) -> str:
+    """Say how many intervals of fractions can hold the truth, and how many do."""
+    edge = shares["truth"].isin([0.0, 1.0])
+    held = shares["within"] == "yes"
+    return (
+        f"{edge.sum()} of the {len(shares)} fractions are truly 0 or 1. A posterior has no weight "
+        f"on these ends, and its interval leaves them out: {held[edge].sum()} are held. Of the "
+        f"{(~edge).sum()} others {held[~edge].sum()} are within their 95 % intervals, where "
+        f"{_LEVEL * (~edge).sum():.0f} are expected; fractions of a group are tied, for they add "
+        "up to one. A study that knows a source to be absent says so, and its fraction is 0."
+    )
+
+
+def _area_mean(data: xr.Dataset) -> xr.DataArray:
     from headwater.grids import cell_area
 
+    cube = data[_TARGET]
+    return cube.weighted(cell_area(cube).where(np.isfinite(cube[0]), 0.0)).mean(("y", "x"))
+
+
+def _of_water(found: Found, data: xr.Dataset) -> Iterator[Row]:
+    """Compare trend, level and variation of the mean of the area."""
     variation = found.get("variation", {})
-    if "summary" not in variation or "soil_moisture" not in data:
+    if "summary" not in variation or _TARGET not in data:
         return
-    cube = data["soil_moisture"]
-    mean = cube.weighted(cell_area(cube).where(np.isfinite(cube[0]), 0.0)).mean(("y", "x"))
+    mean = _area_mean(data)
     yearly, monthly = (mean.groupby(f"time.{step}").mean() for step in ("year", "month"))
     years = yearly.values.astype(float)
     pairs = [
@@ -138,15 +176,167 @@ def _of_water(found: Found, data: xr.Dataset) -> Iterator[Row]:
             float(monthly.std(ddof=1) / monthly.mean()),
         ),
     }
+    limits = _limits_of_years(variation)
     table: pd.DataFrame = variation["summary"].data
-    own = table[table["variable"] == "soil_moisture"]
+    for row in table[table["variable"] == _TARGET].to_dict("records"):
+        statistic = (row["statistic"], row["period"])
+        if statistic in truths:
+            own = limits.get(statistic, (row["low"], row["high"]))
+            yield _row(truths[statistic][0], "area", truths[statistic][1], row["value"], *own)
+
+
+def _limits_of_years(variation: Mapping[str, Result]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Give 95 % limits of mean and CV, from the years as a sample."""
+    from scipy.special import chdtri
+
+    missing = (np.nan, np.nan)
+    limits = {("mean", "year"): missing, ("interannual CV", "year"): missing}
+    limits[("monthly CV", "mean year")] = missing
+    if {f"{_TARGET}-years", f"{_TARGET}-months"} <= set(variation):
+        table: pd.DataFrame = variation[f"{_TARGET}-years"].data
+        years = table.loc[table["period"] == "year", "mean"].dropna().to_numpy(dtype=float)
+        free = years.size - 1
+        if free > 1:
+            limits[("mean", "year")] = _t_limits(float(years.mean()), years.std(ddof=1), years.size)
+            # of a CV of few percent the error of the mean is nothing beside that of the spread
+            ends = np.sqrt(free / chdtri(free, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]))
+            cv = float(years.std(ddof=1) / years.mean())
+            limits[("interannual CV", "year")] = (cv * ends[0], cv * ends[1])
+            limits[("monthly CV", "mean year")] = _jackknife(_by_year(variation))
+    return limits
+
+
+def _by_year(variation: Mapping[str, Result]) -> Floats:
+    """Arrange the monthly means of the area in rows of years; only whole years."""
+    table: pd.DataFrame = variation[f"{_TARGET}-months"].data
+    time = pd.DatetimeIndex(table["time"])
+    wide = table.assign(year=time.year, month=time.month).pivot_table("mean", "year", "month")
+    return wide.dropna().to_numpy(dtype=float)
+
+
+def _jackknife(months: Floats) -> tuple[float, float]:
+    """Leave out each year in turn, for the limits of the CV of the mean year."""
+    n = len(months)
+    if n < 3:
+        return np.nan, np.nan
+
+    def cv(rows: Floats) -> float:
+        cycle = rows.mean(axis=0)
+        return float(cycle.std(ddof=1) / cycle.mean())
+
+    left = np.array([cv(np.delete(months, i, axis=0)) for i in range(n)])
+    return _t_limits(cv(months), (n - 1) * left.std(ddof=1), n)
+
+
+def _t_limits(value: float, sd: float, n: int) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(n - 1, (1 + _LEVEL) / 2)) * sd / np.sqrt(n)
+    return value - half, value + half
+
+
+def _of_cycle(found: Found, data: xr.Dataset) -> Iterator[Row]:
+    """Compare the months of the mean year."""
+    variation = found.get("variation", {})
+    if f"{_TARGET}-months" not in variation or _TARGET not in data:
+        return
+    truth = _area_mean(data).groupby("time.month").mean()
+    months = _by_year(variation)
+    for k in range(months.shape[1] if len(months) > 1 else 0):
+        own = months[:, k]
+        limits = _t_limits(float(own.mean()), own.std(ddof=1), len(own))
+        of = calendar.month_name[k + 1]
+        yield _row("Seasonal cycle of soil moisture", of, truth[k], own.mean(), *limits)
+
+
+def _season_mean(
+    data: xr.Dataset, season: tuple[int, int], year: int | None = None
+) -> xr.DataArray:
+    """Average the true soil moisture over the growing season, of one year or of all."""
+    if _TARGET not in data:
+        return xr.DataArray(np.nan)
+    time = data["time"].dt
+    first, last = season
+    inside = (time.month >= first) & (time.month <= last)
+    if first > last:
+        inside = (time.month >= first) | (time.month <= last)
+    if year is not None:
+        inside = inside & (time.year == year)
+    return data[_TARGET].isel(time=np.flatnonzero(inside.values)).mean("time")
+
+
+def _of_pattern(found: Found, truth: xr.DataArray) -> Iterator[Row]:
+    """Compare r over cells with each factor, and q of each, with their intervals."""
+    if truth.ndim != 2:
+        return
+    matrix = found.get("correlation", {}).get("matrix")
+    table = pd.DataFrame() if matrix is None else matrix.data
+    own = table[(table["first"] == _TARGET) & (table["statistic"] == "r")] if len(table) else table
     for row in own.to_dict("records"):
-        told = truths.get((row["statistic"], row["period"]))
-        if told is not None:
-            # of a mean, low and high are years, and no interval
-            trend = str(row["statistic"]).startswith("trend")
-            limits = (row["low"], row["high"]) if trend else (np.nan, np.nan)
-            yield _row(told[0], "area", told[1], row["value"], *limits)
+        factor = _factor_map(found, str(row["second"]))
+        if factor is not None and row["n_effective"] > 3:
+            r = _pearson(truth.values, factor)
+            half = 1.96 / np.sqrt(row["n_effective"] - 3)
+            limits = np.tanh(np.arctanh(row["value"]) + np.array([-half, half]))
+            of = str(row["second"]).replace("_", " ")
+            yield _row("r of soil moisture over cells", of, r, row["value"], *limits)
+    strata = found.get("detector", {}).get("maps")
+    if strata is not None:
+        for row in found["detector"]["factor"].data.to_dict("records"):
+            q = _q(truth, strata.data, str(row["factor"]))
+            limits = (row["q"], row["q_low"], row["q_high"])
+            yield _row("q of soil moisture", str(row["factor"]).replace("_", " "), q, *limits)
+
+
+def _factor_map(found: Found, name: str) -> Floats | None:
+    """Find the map of a factor that the correlation over cells was computed from."""
+    season = found.get("variation", {}).get(f"{name}-season")
+    if season is not None:
+        return np.asarray(season.data["mean"].values, dtype=np.float64)
+    lasting = found.get("grids", {}).get(name)
+    return None if lasting is None else np.asarray(lasting.data[name].values, dtype=np.float64)
+
+
+def _pearson(one: Floats, other: Floats) -> float:
+    both = np.isfinite(one) & np.isfinite(other)
+    return float(np.corrcoef(one[both], other[both])[0, 1])
+
+
+def _q(truth: xr.DataArray, strata: xr.Dataset, factor: str) -> float:
+    """Compute q of the truth with the strata of the report."""
+    from headwater.detector.q import q_statistic, stratum_sums
+
+    if f"{factor}_stratum" not in strata:
+        return np.nan
+    stratum = strata[f"{factor}_stratum"].values
+    known = np.isfinite(truth.values) & np.isfinite(stratum) & (stratum >= 0)
+    codes = stratum[known].astype(np.int32)
+    return float(q_statistic(stratum_sums(truth.values[known], codes, int(codes.max()) + 1)).q)
+
+
+def _of_order(found: Found, data: xr.Dataset, season: tuple[int, int]) -> Iterator[Row]:
+    """Compare, year by year, the order of the factors and where the one stands that truly leads."""
+    detector = found.get("detector", {})
+    if not {"series", "maps"} <= set(detector) or _TARGET not in data:
+        return
+    for period, rows in detector["series"].data.groupby("period"):
+        if not str(period).isdigit():
+            return
+        truth = _season_mean(data, season, int(period))
+        own = rows.sort_values("rank")
+        true = pd.Series(
+            [_q(truth, detector["maps"].data, str(factor)) for factor in own["factor"]]
+        )
+        if true.isna().any():
+            continue
+        order = true.rank(ascending=False)
+        rho = float(order.corr(own["rank"].reset_index(drop=True).astype(float)))
+        yield _row("Order of factors by q, rank correlation", str(period), 1.0, rho)
+        lead, place = str(own["factor"].iloc[int(true.argmax())]), int(true.argmax()) + 1
+        open_lead = place <= 2 and own["p_lead"].iloc[0] > _UNCLEAR
+        limits = (1.0, 2.0) if open_lead else (float(place), float(place))
+        of = f"{lead.replace('_', ' ')}, {period}"
+        yield _row("Rank found of the factor that truly leads", of, 1.0, place, *limits)
 
 
 def _of_line(found: Found, data: xr.Dataset) -> Iterator[Row]:

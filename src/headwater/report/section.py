@@ -120,5 +120,5 @@ MakeOpening = Callable[[Mapping[str, Mapping[str, "Result"]], "Area | None"], Fi
 MakeComparison = Callable[[Mapping[str, Mapping[str, "Result"]]], Section | None]
 """``make(results)`` puts usual methods next to better ones, where the results have both."""
 
-MakeClosing = Callable[[Mapping[str, Mapping[str, "Result"]], "Path"], Section]
+MakeClosing = Callable[[Mapping[str, Mapping[str, "Result"]], "Path", tuple[int, int]], Section]
 """``make(results, truth)`` compares the results of all steps with a folder of truth."""

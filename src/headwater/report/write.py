@@ -100,7 +100,7 @@ def write_report(
         if compared is not None:
             chapters.append(_chapter(compared, bare, draw))
         if closing and study.report.truth:
-            section = closing(loaded, Path(study.report.truth))
+            section = closing(loaded, Path(study.report.truth), study.growing_season)
             chapters.append(_chapter(section, bare, draw))
         front = front_of(study, loaded.get("grids"), loaded.get("samples"))
         block = opening(loaded, outline) if opening else None
