@@ -1,5 +1,6 @@
 """A study of samples, alone or beside grids: read, checked, computed, drawn."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -80,26 +81,35 @@ lapse = true
 """
 
 
-def test_a_study_of_samples_alone_runs_to_its_report(home: Path) -> None:
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory):
+    """The study of mixed waters, run once: the study, records of its steps, its page."""
+    home = tmp_path_factory.mktemp("waters")
+    campaign().to_csv(home / "lab.csv", index=False)
     study = study_of(home, MIXING)
+    records = run(study, STEPS)
+    return study, records, write_report(study.results, study, SECTIONS).read_text()
+
+
+def test_a_study_of_samples_alone_runs_to_its_report(computed, tmp_path: Path) -> None:
+    study, records, page = computed
     lines = "\n".join(survey(study, STEPS).lines())
     assert "Samples: 360 rows (" in lines
     assert "Steps: samples" in lines
-    records = run(study, STEPS)
     assert [record.name for record in records] == ["samples"]
-    page = write_report(study.results, study, SECTIONS).read_text()
     for words in ("360 of 3 waters", "2020-06-10", "Where the water came from", "Mixing diagram"):
         assert words in page
     assert "Growing season" not in page
-    assert all(record.skipped for record in run(study, STEPS))
+    home = shutil.copytree(study.results.parent, tmp_path / "again")
+    again = read_study(home / "study.toml")
+    assert all(record.skipped for record in run(again, STEPS))
     # another table is noticed
     campaign(seed=6).to_csv(home / "lab.csv", index=False)
-    assert not run(study, STEPS)[0].skipped
+    assert not run(again, STEPS)[0].skipped
 
 
-def test_fractions_and_the_water_before_evaporation_are_found(home: Path) -> None:
-    run(study_of(home, MIXING), STEPS)
-    results = home / "results"
+def test_fractions_and_the_water_before_evaporation_are_found(computed) -> None:
+    results = computed[0].results
     table = load_result(results, "samples/mixing").data
     rain = table[(table["source"] == "precipitation") & (table["grouping"] == "all")]
     for row in rain.to_dict("records"):
@@ -436,10 +446,8 @@ tracers = ["d18O"]
         assert words in page
 
 
-def test_percent_is_written_alike_everywhere(home: Path) -> None:
-    study = study_of(home, MIXING)
-    run(study, STEPS)
-    page = write_report(study.results, study, SECTIONS).read_text()
+def test_percent_is_written_alike_everywhere(computed) -> None:
+    page = computed[2]
     text = page[page.index("Where the water came from") :]
     told = [word for word in text.split("<script")[0].split() if word.rstrip(".,;)").endswith("%")]
     assert not [word for word in told if word[0].isdigit() and "=" not in word and ":" not in word]
