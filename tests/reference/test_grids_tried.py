@@ -1,5 +1,6 @@
 """Files of grids on which the product once fell short: each read right, or told with the key."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,16 @@ from headwater.errors import ProblemsError
 from headwater.study import read_study
 from headwater.study.checks import survey
 
-GRIDS = Path(__file__).parents[2].parent / "shared" / "cases" / "tried" / "grids"
-pytestmark = pytest.mark.skipif(not GRIDS.is_dir(), reason="no files of ../shared/cases/tried")
+TRIED = Path(__file__).parents[1] / "data" / "grids-tried.zip"
+
+
+@pytest.fixture(scope="module")
+def grids(tmp_path_factory) -> Path:
+    """A folder with the files."""
+    folder = tmp_path_factory.mktemp("tried")
+    with zipfile.ZipFile(TRIED) as files:
+        files.extractall(folder)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -44,8 +53,8 @@ pytestmark = pytest.mark.skipif(not GRIDS.is_dir(), reason="no files of ../share
         ("noquote", ('Put text in quotes: path = "good.nc"',)),
     ],
 )
-def test_files_mean_what_they_say(file: str, words: tuple[str, ...]) -> None:
-    path = GRIDS / f"{file}.toml"
+def test_files_mean_what_they_say(file: str, words: tuple[str, ...], grids: Path) -> None:
+    path = grids / f"{file}.toml"
     try:
         found = survey(read_study(path, STEPS), STEPS)
         said = "\n".join((*found.lines(), *map(str, found.problems)))

@@ -1,6 +1,6 @@
 """ERA5-Land at 32 points around the Qilian Mountains, as an archive shares it (long table).
 
-Source: ``../shared/data/era5land-points-qilian`` (MIT; contains modified Copernicus Climate Change
+Source: bpbond/gsbe 71590a7 (MIT; contains modified Copernicus Climate Change
 Service information). The means were computed by hand from the file's own column.
 """
 
@@ -12,9 +12,8 @@ import pytest
 from headwater.glossary import term
 from headwater.study.points import open_points
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "era5land-points-qilian"
+FOLDER = Path(__file__).parents[1] / "data" / "real" / "era5land-points-qilian"
 POINTS = FOLDER / "era5land_monthly_qilian.csv"
-pytestmark = pytest.mark.skipif(not POINTS.exists(), reason="no ../shared here")
 
 
 def test_a_quantity_is_taken_out_of_the_long_table_and_kriged() -> None:

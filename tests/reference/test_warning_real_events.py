@@ -1,6 +1,6 @@
 """Real losses and droughts found in their season, and how often quiet years alarm.
 
-None of the series is kept here (GPL, or large): without ../shared these tests skip. The options are
+Series under the GPL are not kept here: without ../shared their tests skip. The options are
 those of a study's defaults for the series' steps; nothing was chosen by what it finds. What is
 missed stands in docs/simulations/warning.md.
 """
@@ -18,10 +18,11 @@ from headwater.warning.dry_seasons import monthly_means, rank_dry_seasons
 from headwater.warning.monitor import start_monitor, watch_dates
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
-CASES, DATA = SHARED / "cases" / "warning", SHARED / "data"
+CASES = SHARED / "cases" / "warning"
+REAL = Path(__file__).parents[1] / "data" / "real"
 WHOLE_YEAR = BaselineOptions(season=(0, 365), n_parts=1)
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared here")
+not_kept = pytest.mark.skipif(not CASES.is_dir(), reason="series under the GPL are not kept here")
 
 
 def calibrated(times, split, options, rate=0.01):
@@ -58,6 +59,7 @@ def sixteen_days(name):
     return start + 16 * step, table.iloc[:, 1:].to_numpy()
 
 
+@not_kept
 def test_the_drought_of_somalia_is_found_in_2011():
     days, values = sixteen_days("bfast_som.csv")
     seen, states, _ = watched(values, days, "2010-07-01", WHOLE_YEAR)
@@ -66,6 +68,7 @@ def test_the_drought_of_somalia_is_found_in_2011():
     assert not (states >= 3).any(), "a drought of one year is no degradation"
 
 
+@not_kept
 def test_the_harvest_is_found_in_2004_and_confirmed():
     days, values = sixteen_days("bfast_harvest.csv")
     seen, states, _ = watched(values, days, "2004-01-01", WHOLE_YEAR)
@@ -78,7 +81,7 @@ def test_the_harvest_is_found_in_2004_and_confirmed():
 def tower_years():
     """Each site-year of monthly growth, watched against all others of its tower."""
     options = BaselineOptions(season=(90, 304), n_parts=1, min_n=12, stable=False)
-    table = pd.read_csv(DATA / "flux-grassland-monthly" / "monthly.csv.gz")
+    table = pd.read_csv(REAL / "flux-grassland-monthly" / "monthly.csv.gz")
     table = table.dropna(subset=["gpp_gc_m2_day"])
     found, limits = {}, {}
     for site, own in table.groupby("site"):
@@ -111,8 +114,9 @@ def test_towers_alarm_as_often_as_was_set():
     assert not found["AT-Neu", 2003], "a dry summer without loss"
 
 
+@not_kept
 def test_the_driest_years_of_wichita_are_found():
-    table = pd.read_csv(DATA / "wichita-climate" / "monthly.csv")
+    table = pd.read_csv(SHARED / "data" / "wichita-climate" / "monthly.csv")
     total = table["precip_mm"].rolling(6).sum().to_numpy()[:, None]
     index = standardise(total, table["month"].to_numpy() - 1, distribution="empirical")[:, 0]
     dry = {(one.year, one.month) for one in table[index < -1.6].itertuples()}
@@ -123,7 +127,7 @@ def test_the_driest_years_of_wichita_are_found():
 
 def tower_rain():
     """p of each season of each tower by rain, May to October, of sixteen years."""
-    table = pd.read_csv(DATA / "flux-grassland-monthly" / "monthly.csv.gz")
+    table = pd.read_csv(REAL / "flux-grassland-monthly" / "monthly.csv.gz")
     table = table.sort_values(["site", "year", "month"])
     months = np.arange("2001-01", "2017-01", dtype="datetime64[M]")
     sites = table.pivot_table("precip_mm_day", ["year", "month"], "site")
@@ -148,7 +152,7 @@ def test_dry_seasons_whose_growth_is_not_rare_are_dry_by_rain():
 
 
 def portal_rain():
-    daily = pd.read_csv(DATA / "portal-ndvi-rodents" / "rain_daily.csv.gz", parse_dates=["date"])
+    daily = pd.read_csv(REAL / "portal-ndvi-rodents" / "rain_daily.csv.gz", parse_dates=["date"])
     own = daily[daily["station"] == "USC00026716"]
     months, means = monthly_means(own[["precip_mm"]].to_numpy(), own["date"].to_numpy())
     return rank_dry_seasons(means, months, season=(6, 10))
@@ -163,7 +167,7 @@ def test_the_worst_year_of_portal_is_dry_by_rain():
 
 def test_sensors_that_change_are_no_degradation():
     """Landsat 5 to 9 over 30 years at Portal, with the offsets of their table."""
-    table = pd.read_csv(DATA / "portal-ndvi-rodents" / "ndvi.csv.gz", parse_dates=["date"])
+    table = pd.read_csv(REAL / "portal-ndvi-rodents" / "ndvi.csv.gz", parse_dates=["date"])
     steps = {"Landsat5": 0.0, "Landsat7": 0.00179, "Landsat8": -0.0361, "Landsat9": -0.00249}
     offset = dict(zip(steps, np.cumsum(list(steps.values())), strict=True))
     own = table[table["sensor"].isin(steps)]
