@@ -122,3 +122,19 @@ def test_classes_apart_by_their_capitals_are_told() -> None:
         "'Steppe' and 'Ｓteppe'",
         "'Alpine meadow' and 'alpine  meadow'",
     ]
+
+
+def test_percentages_are_numbers_and_codes_are_asked_about() -> None:
+    rows = "".join(f"{i % 9}.5%,{10 * (i % 4)},{20 + i % 7}.25%\n" for i in range(60))
+    table = read_factors(f"sm,land_cover,clay\n{rows}".encode(), "sm")
+    assert table.factors == ("land_cover", "clay")
+    assert table.data["sm"].iloc[3] == 3.5
+    assert table.data["clay"].iloc[0] == 20.25
+    told = " ".join(table.report.guesses)
+    assert "'clay': numbers in %, as its cells say" in told
+    assert "'land_cover' has 4 whole numbers (0, 10, 20, 30) and is taken for a measure" in told
+    named = read_factors(f"sm,land_cover,clay\n{rows}".encode(), "sm", category=["land_cover"])
+    assert "is taken for a measure" not in " ".join(named.report.guesses)
+    mixed = f"sm,land_cover,clay\n{rows}".replace("20.25%", "20.25")
+    told = " ".join(read_factors(mixed.encode(), "sm").report.guesses)
+    assert "'clay' holds 9 numbers and text such as '21.25%'" in told

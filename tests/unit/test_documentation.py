@@ -194,3 +194,7 @@ def test_the_table_of_the_first_steps_gives_a_result(
     assert result.exit_code == 0
     assert "land_cover" in result.output
     assert "0.863" in result.output
+    report = re.search(r"^    (plots\.csv: .*)\n    (.*)$", page, re.M)
+    assert report is not None
+    for line in report.groups():
+        assert line in result.output

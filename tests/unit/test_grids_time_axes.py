@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import cftime
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -339,7 +340,6 @@ def test_model_months_have_the_days_of_their_calendar(tmp_path: Path) -> None:
     ("name", "pattern", "date"),
     [
         ("sm_01-02-2015", "%d-%m-%Y", "2015-02-01"),
-        ("sm_Apr2015", "%b%Y", "2015-04-01"),
         ("CHELSA_pr_03_1980_V.2.1", "pr_%m_%Y", "1980-03-01"),
         ("v20180301_sm_201501", "sm_%Y%m", "2015-01-01"),
         ("sm_2015-06_v20180301", "sm_%Y-%m", "2015-06-01"),
@@ -446,3 +446,44 @@ def test_a_unit_whose_factor_the_file_applies_itself_is_told(tmp_path: Path) -> 
     path = save(tmp_path / "a.nc", ("time", MONTHS), units="0.1 mm", scale_factor=0.1)
     assert "both were applied" in open_grid(path, RAIN).attrs["warnings"]
     assert "both were" not in open_grid(path, RAIN, units="mm").attrs.get("warnings", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "date"),
+    [
+        ("sm_2015_Apr", "%Y_%b", "2015-04-01"),
+        ("smMay2015", "%b%Y", "2015-05-01"),
+        ("sm_12-Mar-2015", "%d-%b-%Y", "2015-03-12"),
+        ("sm_2015_September_v2", "%Y_%B", "2015-09-01"),
+        ("sm_2015-01-05_dec", "%Y-%m-%d", "2015-01-05"),
+    ],
+)
+def test_months_called_by_their_names_are_read(name: str, form: str, date: str) -> None:
+    found, used = date_in(name, None, "the file")
+    assert (str(found)[:10], used) == (date, form)
+    assert date_in(name, form, "the file")[0] == found
+
+
+def test_a_word_that_begins_like_a_month_is_none() -> None:
+    with pytest.raises(TimeAxisError, match="in an order"):
+        date_in("2015_marsh", None, "the file")
+
+
+def test_times_of_wrf_keep_their_hours(tmp_path: Path) -> None:
+    times = pd.date_range("2015-01-01", periods=8, freq="6h")
+    letters = [list(f"{time:%Y-%m-%d_%H:%M:%S}") for time in times]
+    with netCDF4.Dataset(tmp_path / "wrfout.nc", "w") as file:
+        sizes = {"Time": None, "DateStrLen": 19, "south_north": 3, "west_east": 4}
+        for name, size in sizes.items():
+            file.createDimension(name, size)
+        file.createVariable("Times", "S1", ("Time", "DateStrLen"))[:] = np.array(letters, "S1")
+        lat, lon = np.meshgrid(36 + 0.1 * np.arange(3), 98 + 0.1 * np.arange(4), indexing="ij")
+        for name, values, units in (
+            ("XLAT", np.broadcast_to(lat, (8, 3, 4)), "degree_north"),
+            ("XLONG", np.broadcast_to(lon, (8, 3, 4)), "degree_east"),
+            ("RAINNC", np.ones((8, 3, 4)), "mm"),
+        ):
+            variable = file.createVariable(name, "f4", ("Time", "south_north", "west_east"))
+            variable[:], variable.units = values, units
+    found = open_grid(tmp_path / "wrfout.nc", RAIN, variable="RAINNC")
+    assert list(found["time"].values) == list(times.to_numpy())

@@ -226,3 +226,16 @@ def test_a_fill_that_was_scaled_with_the_values_is_asked_about() -> None:
     read = read_greenness(text, reading=ReadingOptions(missing=("-0.3", "-0.30000")))
     assert not read.report.guesses
     assert read.data["green"].min() > 0.0
+
+
+def test_soil_water_in_percent_is_refused_unless_it_says_so() -> None:
+    text = "date,NDVI,{}\n2020-06-01,0.4,36\n2020-06-17,0.5,28\n2020-07-03,0.6,31\n"
+    with pytest.raises(DataError, match=r"28 to 36 without a unit"):
+        read_greenness(text.format("soil_moisture").encode())
+    percent = read_greenness(text.format("soil_moisture (%)").encode())
+    assert percent.data["water"].tolist() == [0.36, 0.28, 0.31]
+    given = ReadingOptions(units={"soil_moisture": "%"})
+    read = read_greenness(text.format("soil_moisture").encode(), reading=given)
+    assert read.data["water"].tolist() == [0.36, 0.28, 0.31]
+    stray = b"date,NDVI,soil_moisture\n2020-06-01,0.4,0.36\n2020-06-17,0.5,3\n2020-07-03,0.6,0.3\n"
+    assert any("above 1 m3 m-3" in told for told in read_greenness(stray).report.guesses)

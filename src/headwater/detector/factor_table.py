@@ -29,9 +29,11 @@ __all__ = [
     "read_factors",
 ]
 
-_FEWEST = 3
 Floats = npt.NDArray[np.float64]
+_FEWEST = 3
 """Numbers with fewer distinct values are classes, as a yes and no written 1 and 0."""
+_MOST_CODES, _OF_EACH = 25, 5
+"""No more whole numbers than this, each mostly of so many units, may be codes of classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,9 +144,11 @@ def read_factors(
         entry.name for entry in report.recognised if entry.name not in (*circular, *category)
     ]
     turned = [name for name in by_name if name in factors and _is_number(data[name])]
+    named = {*category, *circular, *few, *turned}
     report = replace(report, ignored=tuple(f"'{name}' {why}" for name, why in bad.items())).but(
         *(f"'{name}' has {data[name].nunique()} values and is taken for classes" for name in few),
         *(f"'{name}' is taken for a direction [degree] by its name" for name in turned),
+        *(text for name in factors if name not in named for text in _codes(data[name])),
         *_repeated_rows(data),
         *(text for name in factors for text in _alike(data[name])),
     )
@@ -242,6 +246,20 @@ def _alike(column: pd.Series) -> tuple[str, ...]:
         "them alike if they are one"
         for _, some in words.groupby(plain, sort=False)
         if len(some) > 1
+    )
+
+
+def _codes(column: pd.Series) -> tuple[str, ...]:
+    """Ask whether a few whole numbers, each of many units, are codes of classes."""
+    if not _is_number(column):
+        return ()
+    values, counts = np.unique(column.dropna().to_numpy(np.float64), return_counts=True)
+    if len(values) > _MOST_CODES or (values % 1.0 != 0.0).any() or np.median(counts) < _OF_EACH:
+        return ()
+    shown = ", ".join(f"{value:g}" for value in values[:4]) + (" …" if len(values) > 4 else "")
+    return (
+        f"'{column.name}' has {len(values)} whole numbers ({shown}) and is taken for a measure; if "
+        f"they are codes of classes, name it as a category (--category {column.name})",
     )
 
 

@@ -37,10 +37,12 @@ _FIELDS = {
     "%Y": r"\d{4}",
     "%j": r"\d{3}",
     "%b": "[A-Za-z]{3}",
+    "%B": "[A-Za-z]{3,9}",
     "{dekad}": "[1-3]",
     "{pentad}": "[1-6]",
 } | {f"%{field}": r"\d{2}" for field in "ymdHMS"}
-_FIELD = re.compile(r"%[YymdjHMSb]|\{dekad\}|\{pentad\}")
+_MONTH_FIELDS = ("%b", "%B")
+_FIELD = re.compile(r"%[YymdjHMSbB]|\{dekad\}|\{pentad\}")
 # Tried in this order; of a form without signs between, the year must be one of these centuries.
 _FORMS = (
     "%Y-%m-%d",
@@ -61,6 +63,12 @@ _CENTURIES = (1800, 2100)
 _LONE_YEARS = (1850, 2100)
 """Years that stand alone in a name: 1801 is January 2018 rather than a year."""
 _MONTH_NAMES = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_NAMED_FORMS = tuple(
+    form.replace("_", sign).replace("%b", name)
+    for form in ("%d_%b_%Y", "%Y_%b_%d", "%Y_%b", "%b_%Y")
+    for sign in ("_", "-", ".", " ", "")
+    for name in ("%b", "%B")
+)
 # Day, month or its name next to the year, which the forms above cannot read.
 _OTHER_ORDER = re.compile(
     rf"(?<![a-z]){_MONTH_NAMES}[-_. ]?\d{{4}}(?!\d)|(?<!\d)\d{{4}}[-_. ]?{_MONTH_NAMES}"
@@ -220,7 +228,8 @@ def _dates_of(text: str, pattern: str | None) -> tuple[list[pd.Timestamp], str]:
         return first, pattern
     dates: dict[pd.Timestamp, str] = {}
     taken: list[range] = []
-    for form in _FORMS:
+    named = _NAMED_FORMS if re.search(_MONTH_NAMES, text, re.IGNORECASE) else ()
+    for form in (*named, *_FORMS):
         if form == "%Y" and dates:  # 2000 may be the size of a cell as well
             break
         for span, date in _dates_in(text, form, exact=True):
@@ -237,7 +246,12 @@ def _dates_in(text: str, form: str, *, exact: bool) -> list[tuple[range, pd.Time
     expression = "".join(one for pair in zip_longest(rest, parts, fillvalue="") for one in pair)
     low, high = _LONE_YEARS if form == "%Y" else _CENTURIES
     found: list[tuple[range, pd.Timestamp]] = []
-    for match in re.finditer(rf"(?<!\d){expression}" + (r"(?!\d)" if exact else ""), text):
+    ahead, behind = (
+        (r"(?:(?<![A-Za-z\d])|(?<=[a-z])(?=[A-Z]))" if form[:2] in _MONTH_FIELDS else r"(?<!\d)"),
+        (r"(?![A-Za-z\d])" if form[-2:] in _MONTH_FIELDS else r"(?!\d)"),
+    )
+    expression = f"{ahead}{expression}{behind}" if exact else rf"(?<!\d){expression}"
+    for match in re.finditer(expression, text):
         try:
             date = _date_of(dict(zip(fields, match.groups(), strict=True)))
         except ValueError:
@@ -298,7 +312,8 @@ def _of_text(texts: Sequence[str], pattern: str | None, path: Path) -> Times:
         dates = [date_in(text, pattern, f"a time of {path}")[0] for text in texts]
         return Times(_instants(dates), notes=(f"times read as {pattern}",))
     try:
-        parsed = pd.DatetimeIndex(pd.to_datetime(list(texts), format="ISO8601"))
+        iso = [re.sub(r"(?<=-\d\d)_(?=\d\d:)", "T", text) for text in texts]  # as WRF writes it
+        parsed = pd.DatetimeIndex(pd.to_datetime(iso, format="ISO8601"))
     except ValueError:
         dates = [date_in(text, None, f"a time of {path}")[0] for text in texts]
         return Times(_instants(dates), notes=("times are dates as text",))

@@ -207,8 +207,9 @@ def _unknown(name: str, texts: Sequence[str], context: Context, typed: bool) -> 
     if counted < 0.5 * sum(not is_missing(text) for text in filled) or counted == 0:
         words, marks = _words(texts, name, context)
         return Column(name, {name: words}, None, _written(marks))
+    bare, unit = _one_unit(texts)
     read = parse_numbers(
-        texts,
+        bare,
         name=name,
         signs=context.signs,
         decimal=context.options.decimal,
@@ -220,9 +221,25 @@ def _unknown(name: str, texts: Sequence[str], context: Context, typed: bool) -> 
         first = texts[int(np.flatnonzero(read.unread)[0])]
         reported = f"'{name}' holds {n} numbers and text such as '{first}' ({rows}): kept as text"
         return Column(name, {name: words}, None, _written(marks), (reported,) if n else ())
-    whole = not read.missing and all(re.fullmatch(r"[-+]?\d{1,15}", text) for text in texts)
+    whole = not read.missing and all(re.fullmatch(r"[-+]?\d{1,15}", text) for text in bare)
     values: Any = read.values.astype(np.int64) if whole else read.values
-    return Column(name, {name: values}, None, read.missing, read.guesses, below=_limits(read.below))
+    guesses = (
+        *read.guesses,
+        *((f"'{name}': numbers in {unit}, as its cells say",) if unit else ()),
+    )
+    return Column(name, {name: values}, None, read.missing, guesses, below=_limits(read.below))
+
+
+def _one_unit(texts: Sequence[str]) -> tuple[Sequence[str], str]:
+    """Take the unit out of cells such as 28.25%, where all that hold something have the same."""
+    found = [_WITH_UNIT.fullmatch(plain(text)) for text in texts]
+    units = {match.group(2) for match in found if match}
+    others = (t for t, match in zip(texts, found, strict=True) if not match)
+    if len(units) != 1 or not all(is_missing(text) for text in others):
+        return texts, ""
+    unit = is_unit(units.pop())
+    pairs = zip(texts, found, strict=True)
+    return ([m.group(1) if m else text for text, m in pairs], unit) if unit else (texts, "")
 
 
 def _written(marks: tuple[MissingCode, ...]) -> tuple[MissingCode, ...]:

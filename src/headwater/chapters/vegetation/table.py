@@ -119,6 +119,7 @@ def read_greenness(
     data = pd.DataFrame({"place": _places_of(frame, report), "time": frame["time"], "green": green})
     if "soil_moisture" in frame:
         data["water"] = frame["soil_moisture"].astype(np.float64)
+        report = report.but(*_check_water(data["water"]))
     known = data["place"].notna() & data["time"].notna()
     data = data[known]
     for column in data.columns.intersection(["green", "water"]):
@@ -128,6 +129,22 @@ def read_greenness(
         ("without a date or a place", int((~known).sum()), "rows"),
     )
     return GreennessTable(data, name == "cover", report, tuple(row for row in counted if row[1]))
+
+
+def _check_water(water: pd.Series) -> tuple[str, ...]:
+    """Refuse soil water in another unit than m3 m-3, and report values that no soil holds."""
+    over = water > 1.0
+    if over.sum() > 0.5 * water.notna().sum():
+        raise DataError(
+            "soil water is more than the soil itself, so its unit is not m3 m-3",
+            found=f"{water.min():g} to {water.max():g} without a unit",
+            do="Write the unit in the head, soil_moisture (%), or give unit:soil_moisture=% "
+            "(--reading)",
+        )
+    if not over.any():
+        return ()
+    rows = name_rows(water.index[over].tolist())
+    return (f"{rows}: soil water above 1 m3 m-3, which no soil holds; correct or empty them",)
 
 
 def _ties(ndvi: NDArray[np.float64], scale: float) -> tuple[str, ...]:
