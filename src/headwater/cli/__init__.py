@@ -31,6 +31,7 @@ from headwater.cli.command_help import WIDTH, Commands, parted
 from headwater.cli.errors import report_errors
 from headwater.cli.output import has_browser, print_json, warn
 from headwater.cli.study_run import draw_report, log_shown, run_with_progress, settings_of
+from headwater.cli.words import say
 from headwater.errors import ProblemsError
 
 if TYPE_CHECKING:
@@ -119,18 +120,18 @@ def init(
 
         if template is None:
             write_template(file, force=force)
-            typer.echo(f"Wrote {file}. Fill in your files, then: headwater check {file}")
+            typer.echo(say(f"Wrote {file}. Fill in your files, then: headwater check {file}"))
             return
         folder = file.with_suffix("") if file.suffix == ".toml" else file
         for path, what in write_layout(folder, template, force=force).items():
             typer.echo(f"{folder / path}: {what}")
-        typer.echo(f"Put these files there, then: headwater check {folder / 'study.toml'}")
+        typer.echo(say(f"Put these files there, then: headwater check {folder / 'study.toml'}"))
 
 
 @app.command(rich_help_panel=_STUDY)
 def check(file: _File = Path("study.toml"), as_json: _Json = False) -> None:
     """Read all inputs and report every problem at once, before anything is computed."""
-    with report_errors(file.parent / "data" / "README.md"):
+    with report_errors(file.parent / "data" / "README.md", study=file):
         from headwater.chapters import STEPS
         from headwater.study import read_study
         from headwater.study.checks import survey
@@ -139,17 +140,17 @@ def check(file: _File = Path("study.toml"), as_json: _Json = False) -> None:
         if as_json:
             print_json(found.facts())
         for line in () if as_json else found.lines():
-            typer.echo(line)
+            typer.echo(say(line))
         if found.problems:
             raise ProblemsError(list(found.problems))
         if not as_json:
-            typer.echo(f"No problems. Next: headwater run {file}")
+            typer.echo(say(f"No problems. Next: headwater run {file}"))
 
 
 @app.command(rich_help_panel=_STUDY)
 def estimate(file: _File = Path("study.toml"), *, chunk_mb: _Chunk = None) -> None:
     """Estimate blocks, bytes, memory and hours for 1 to 1000 workers, before computing."""
-    with report_errors():
+    with report_errors(study=file):
         from headwater.chapters import STEPS
         from headwater.study import read_study
         from headwater.study.cost import estimate as estimate_study
@@ -181,7 +182,7 @@ def run(  # noqa: PLR0913 - one flag a setting
     verbose: _Verbose = False,
 ) -> None:
     """Compute the study; after a crash or an interrupt, go on where it stopped."""
-    with report_errors(file.parent / "data" / "README.md") as place, log_shown(verbose):
+    with report_errors(file.parent / "data" / "README.md", study=file) as place, log_shown(verbose):
         from headwater.chapters import STEPS
         from headwater.study import read_study
 
@@ -207,7 +208,7 @@ def run(  # noqa: PLR0913 - one flag a setting
 @app.command(rich_help_panel=_STUDY)
 def report(file: _File = Path("study.toml"), dpi: _Dpi = None, quiet: _Quiet = False) -> None:
     """Draw the report again from the results that are there."""
-    with report_errors() as place:
+    with report_errors(study=file) as place:
         from headwater.study import read_study
         from headwater.study.folder import finished_steps
         from headwater.study.publication import fetch
@@ -264,10 +265,10 @@ def demo(
         from headwater.study.demo import write_demo
 
         if not quiet:
-            typer.echo(f"Writing a virtual headwater to {out}", err=True)
+            typer.echo(say(f"Writing a virtual headwater to {out}"), err=True)
         file = write_demo(out, seed=seed, small=small)
         if no_run:
-            typer.echo(f"Next: headwater check {file}")
+            typer.echo(say(f"Next: headwater check {file}"))
             return
         study = read_study(file)
         place.append(study.results)

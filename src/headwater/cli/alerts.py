@@ -11,6 +11,7 @@ import typer
 from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 from headwater.cli.network_keep import existing_store, store_exists
+from headwater.cli.words import error_text, say
 
 if TYPE_CHECKING:
     from headwater.alerts.outbox import Delivery
@@ -73,8 +74,8 @@ def init(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
             raise InputError(
                 f"{rules} cannot be written", found=str(error), do="Name another with --rules"
             ) from error
-        typer.echo(f"Rules: {rules}")
-        typer.echo("Next: headwater alerts check, then headwater alerts try (nothing is sent)")
+        typer.echo(say(f"Rules: {rules}"))
+        typer.echo(say("Next: headwater alerts check, then headwater alerts try (nothing is sent)"))
 
 
 def warn_of_unwatched(store: Store, rules: Rules) -> None:
@@ -82,7 +83,7 @@ def warn_of_unwatched(store: Store, rules: Rules) -> None:
     from headwater.alerts.rules import unwatched_rules
 
     for problem in unwatched_rules(store, rules):
-        typer.echo(str(problem), err=True)
+        typer.echo(error_text(problem), err=True)
 
 
 @app.command()
@@ -96,13 +97,13 @@ def check(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> 
         found = read_rules(rules)
         counts = f"{len(found.rule)} rules, {len(found.channels)} channels"
         if not store_exists(store):
-            typer.echo(f"{counts}. No problems; there is no store {store} to compare with.")
+            typer.echo(say(f"{counts}. No problems; there is no store {store} to compare with."))
             return
         with existing_store(store) as opened:
             problems = unwatched_rules(opened, found)
         if problems:
             raise ProblemsError(problems)
-        typer.echo(f"{counts}. No problems; each rule watches something in {store}.")
+        typer.echo(say(f"{counts}. No problems; each rule watches something in {store}."))
 
 
 @app.command()
@@ -155,9 +156,9 @@ def judge(
 def show_delivery(store: Store, done: Delivery) -> None:
     """Print what a round of sending did, and why messages wait."""
     if done.held:
-        typer.echo("Messages wait: another process is sending them", err=True)
+        typer.echo(say("Messages wait: another process is sending them"), err=True)
     elif done.sent or done.failed:
-        typer.echo(f"{done.sent} sent, {done.failed} to be sent again")
+        typer.echo(say(f"{done.sent} sent, {done.failed} to be sent again"))
     if done.failed:
         _show_failing(store)
 
@@ -188,10 +189,10 @@ def list_(
             dead = dead_messages(opened)
             _show_failing(opened)
         if not found:
-            typer.echo("No alerts." if all_ else "No open alerts.")
+            typer.echo(say("No alerts." if all_ else "No open alerts."))
         for message in dead:
             typer.echo(
-                f"not delivered to {message.channel}: {message.detail['headline']}", err=True
+                say(f"not delivered to {message.channel}: {message.detail['headline']}"), err=True
             )
 
 
@@ -246,7 +247,7 @@ def silence(
         until = now() + int(hours * 3600e6)
         with existing_store(store) as opened:
             id = add_silence(opened, reason=reason, until=until, rule=rule, station=station, by=by)
-        typer.echo(f"Silence {id} until {iso(until)}")
+        typer.echo(say(f"Silence {id} until {iso(until)}"))
 
 
 @app.command("try")
@@ -262,7 +263,7 @@ def try_(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> N
             warn_of_unwatched(opened, wanted)
             for rule in wanted.rule:
                 rows = replay_store(opened, rule)
-                typer.echo(f"{rule.name}: {len(rows)} messages")
+                typer.echo(say(f"{rule.name}: {len(rows)} messages"))
                 for station, message in rows:
                     typer.echo(f"  {iso(message.time)}  {message.kind:<10} {station}")
 
@@ -283,7 +284,7 @@ def feed(
         with existing_store(store) as opened:
             text = atom_feed(opened, address)
         write_whole(out, lambda to: to.write_bytes(text))
-        typer.echo(f"Feed: {out}")
+        typer.echo(say(f"Feed: {out}"))
 
 
 @app.command()

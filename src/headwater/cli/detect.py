@@ -16,6 +16,7 @@ from headwater.cli.output import (
     print_json,
     write_results,
 )
+from headwater.cli.words import say
 
 __all__ = ["run_detect"]
 
@@ -109,7 +110,7 @@ def run_detect(  # noqa: PLR0913, PLR0917 - a command has the options that its u
             tables = {name: one.data for name, one in found.results().items()}
             print_json({"reading": list(read.report.lines()), **tables})
         for line in () if as_json else summary_lines(found):
-            typer.echo(line)
+            typer.echo(say(line))
         drawn = figures_of(found) if out else {}
         kept = read.report.lines()
         write_results(out, found.results(), drawn, reading=kept, quiet=as_json)

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import typer
 
+from headwater.cli.words import error_text, say, speak_as
 from headwater.errors import HeadwaterError, ResumeError
 
 __all__ = ["INTERRUPTED", "report_errors"]
@@ -21,21 +22,24 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def report_errors(*notes: Path) -> Iterator[list[Path]]:
+def report_errors(*notes: Path, study: Path | None = None) -> Iterator[list[Path]]:
     """Turn what goes wrong into a few words and an exit code; yields the place of the log.
 
     Parameters
     ----------
     *notes : Path
         Files that help, named where they are there.
+    study : Path, optional
+        The study file, whose language is spoken.
     """
+    speak_as(study)
     place: list[Path] = []
     try:
         yield place
     except HeadwaterError as error:
-        typer.echo(f"headwater: {error}", err=True)
+        typer.echo(f"headwater: {error_text(error)}", err=True)
         for note in filter(Path.is_file, notes):
-            typer.echo(f"What belongs where is in {note}", err=True)
+            typer.echo(say(f"What belongs where is in {note}"), err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         _tell_interrupt(place)
@@ -45,23 +49,26 @@ def report_errors(*notes: Path) -> Iterator[list[Path]]:
         raise typer.Exit(0) from None
     except Exception as error:
         if _is_disk_full(error):
-            typer.echo(
-                f"headwater: the disk is full. Found: {error}. Free some space, or choose another "
-                "folder; what is finished is kept, and the same command goes on from there.",
-                err=True,
+            full = ResumeError(
+                "the disk is full",
+                found=str(error),
+                do="Free some space, or choose another folder; what is finished is kept, and the "
+                "same command goes on from there",
             )
+            typer.echo(f"headwater: {error_text(full)}", err=True)
             raise typer.Exit(ResumeError.exit_code) from None
         log = _keep_traceback(place)
         typer.echo(
-            f"headwater: unexpected {type(error).__name__}: {error}\n"
-            f"This is a bug in Headwater. Please report it with {log}",
+            say(f"headwater: unexpected {type(error).__name__}: {error}")
+            + "\n"
+            + say(f"This is a bug in Headwater. Please report it with {log}"),
             err=True,
         )
         raise typer.Exit(1) from None
 
 
 def _tell_interrupt(place: list[Path]) -> NoReturn:
-    words = "Interrupted."
+    words = [say("Interrupted.")]
     if place:
         from headwater.study.folder import finished_steps
 

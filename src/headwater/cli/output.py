@@ -12,6 +12,8 @@ from unicodedata import east_asian_width
 
 import typer
 
+from headwater.cli.words import say
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -105,9 +107,10 @@ def print_table(
     view = view_table(frame[names].head(_MOST_ROWS), digits)
     rows = [[cell.text for cell in row] for row in view.rows]
     numeric = [column.numeric for column in view.columns]
-    typer.echo("\n".join(_lines([heads[name] for name in names], rows, numeric, title)))
+    shown = [say(heads[name]) for name in names]
+    typer.echo("\n".join(_lines(shown, rows, numeric, say(title))))
     if len(frame) > _MOST_ROWS:
-        typer.echo(f"… and {len(frame) - _MOST_ROWS} rows more: --out writes all of them")
+        typer.echo(say(f"… and {len(frame) - _MOST_ROWS} rows more: --out writes all of them"))
 
 
 def _lines(
@@ -116,7 +119,7 @@ def _lines(
     if title:
         yield f"\n{title}"
     if not rows:
-        yield "  none"
+        yield say("  none")
         return
     widths = [max(map(_cells, column)) for column in zip(heads, *rows, strict=True)]
     for row in (heads, *rows):
@@ -138,7 +141,7 @@ def warn(sentences: Iterable[str]) -> None:
 
     for text in dict.fromkeys(sentences):
         typer.echo(
-            textwrap.fill(text, _WIDEST, initial_indent="! ", subsequent_indent="  "), err=True
+            textwrap.fill(say(text), _WIDEST, initial_indent="! ", subsequent_indent="  "), err=True
         )
 
 
@@ -152,7 +155,7 @@ def announce_reading(report: ReadingReport, *, quiet: bool = False) -> None:
         Print only what was guessed.
     """
     for line in () if quiet else report.choices():
-        typer.echo(line)
+        typer.echo(say(line))
     warn(report.guesses)
 
 
@@ -204,4 +207,4 @@ def write_results(
             "the folder cannot be written", found=str(error), do="Choose another with --out"
         ) from error
     if not quiet:
-        typer.echo(f"\nWrote {len(results)} tables and {len(drawn)} figures to {out}")
+        typer.echo("\n" + say(f"Wrote {len(results)} tables and {len(drawn)} figures to {out}"))

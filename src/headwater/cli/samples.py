@@ -10,6 +10,7 @@ import typer
 from headwater.cli.command_help import WIDTH, Commands
 from headwater.cli.errors import report_errors
 from headwater.cli.output import Out, print_table, warn, write_results
+from headwater.cli.words import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,9 +70,9 @@ def check(file: _File, set_: _Set = None, out: Out = None) -> None:
         samples = _table(_options(file, set_))
         table = samples.data
         for line in samples.choices:
-            typer.echo(line)
+            typer.echo(say(line))
         found = check_quality(table)
-        typer.echo(found.method)
+        typer.echo(say(found.method))
         _warn_lacking(table)
         columns = ("row", "sample_id", "rule", "severity", "column", "value", "reason")
         print_table(found.data, columns, digits=4)
@@ -276,7 +277,7 @@ def mix(  # noqa: PLR0913, PLR0917 - a command has the options that its users ne
         found = mixing_results(table, options, rng=np.random.default_rng(1))
         if "identifiability" in found:
             for row in found["identifiability"].data.to_dict("records"):
-                typer.echo(f"{row['period']}: {row['sentence']}")
+                typer.echo(f"{row['period']}: {say(str(row['sentence']))}")
         heads = {
             **_PLACE,
             "source": "source",
@@ -359,7 +360,7 @@ def report(
         study = Study.model_validate({"study": head, "samples": options.model_dump()})
         run(study, STEPS)
         page = write_page(study)
-        typer.echo(f"Report: {page}")
+        typer.echo(say(f"Report: {page}"))
 
 
 def _mixing(
@@ -443,9 +444,9 @@ def audit(
             else read_claims(*files, water=water, reading=parse_options(reading or ()))
         )
         for line in claims.reading:
-            typer.echo(line)
+            typer.echo(say(line))
         report = audit_tables(claims)
-        typer.echo(report.method)
+        typer.echo(say(report.method))
         for rule, part in report.data.groupby("rule", sort=False):
             columns = ("severity", "label", "period", "quantity", "printed", "consistent")
             print_table(part.reset_index(drop=True), columns, title=f"{rule}: {RULES[str(rule)]}")
