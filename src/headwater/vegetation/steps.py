@@ -13,14 +13,21 @@ from numpy.typing import NDArray
 from headwater.errors import DataError
 from headwater.vegetation._series import dates, times_of
 
-__all__ = ["level_months", "mean_blocks", "mean_steps", "step_dates"]
+__all__ = [
+    "average_in_steps",
+    "level_months",
+    "mean_blocks",
+    "mean_steps",
+    "step_axis",
+    "step_dates",
+    "step_numbers",
+]
 
 Floats = NDArray[np.float64]
+Stamp = Literal["middle", "end", "mean"]
 
 
-def mean_steps(
-    data: xr.DataArray, days: int, *, stamp: Literal["middle", "end", "mean"] = "middle"
-) -> xr.DataArray:
+def mean_steps(data: xr.DataArray, days: int, *, stamp: Stamp = "middle") -> xr.DataArray:
     """Average what is seen within steps of some days, read block by block in time.
 
     Parameters
@@ -54,30 +61,76 @@ def mean_steps(
     if days < 1:
         raise DataError("a step needs a day", found=f"{days}", do="Give 1 or more")
     times = times_of(data)
-    place = _step_of(times, days)
-    shape = (int(place[-1]) + 1, *data.shape[1:])
-    total, n = np.zeros(shape, np.float32), np.zeros(shape, np.uint16)
-    for where, values in _blocks(data.transpose("time", ...)):
-        seen = np.isfinite(values)
-        filled = np.where(seen, values, np.float32(0.0))
-        own, first = np.unique(place[where], return_index=True)
-        total[own] += np.add.reduceat(filled, first, axis=0)
-        n[own] += np.add.reduceat(seen, first, axis=0, dtype=np.uint16)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(n > 0, total / np.maximum(n, 1), np.float32(np.nan))
-    if stamp == "mean":
-        axis = step_dates(times, days)
-    else:
-        inside = pd.Timedelta(days=days - 1 if stamp == "end" else (days - 1) // 2)
-        axis = times[0].normalize() + inside + pd.to_timedelta(np.arange(shape[0]) * days, "D")
+    place = step_numbers(times, days)
+    mean = average_in_steps(data, place, int(place[-1]) + 1)
+    axis = step_axis(times, days, stamp)
     coords = {name: c for name, c in data.coords.items() if "time" not in c.dims}
     dims = ("time", *(dim for dim in data.dims if dim != "time"))
     return xr.DataArray(mean, {"time": axis, **coords}, dims, data.name, dict(data.attrs))
 
 
-def _step_of(times: pd.DatetimeIndex, days: int) -> NDArray[np.int64]:
+def step_numbers(times: pd.DatetimeIndex, days: int) -> NDArray[np.int64]:
+    """Count out the steps in which times lie, from that of the first time on.
+
+    Examples
+    --------
+    >>> step_numbers(pd.to_datetime(["2001-01-01", "2001-01-08", "2001-01-09"]), 8).tolist()
+    [0, 0, 1]
+    """
     since = dates(times)
     return np.asarray((since - since[0]) // days, dtype=np.int64)
+
+
+def step_axis(times: pd.DatetimeIndex, days: int, stamp: Stamp) -> pd.DatetimeIndex:
+    """Give the times of the steps of :func:`mean_steps`.
+
+    Examples
+    --------
+    >>> step_axis(pd.to_datetime(["2001-01-01", "2001-01-09"]), 8, "end").day.tolist()
+    [8, 16]
+    """
+    if stamp == "mean":
+        return step_dates(times, days)
+    inside = pd.Timedelta(days=days - 1 if stamp == "end" else (days - 1) // 2)
+    count = int(step_numbers(times, days)[-1]) + 1
+    return times[0].normalize() + inside + pd.to_timedelta(np.arange(count) * days, "D")
+
+
+def average_in_steps(
+    data: xr.DataArray, place: NDArray[np.int64], count: int
+) -> NDArray[np.float32]:
+    """Average what is seen within steps, read block by block in time.
+
+    Parameters
+    ----------
+    data : DataArray (time, ...)
+        NumPy or Dask.
+    place : ndarray of int, shape (time,)
+        Step of each time, rising.
+    count : int
+        Steps.
+
+    Returns
+    -------
+    ndarray of float32, shape (count, ...)
+        NaN where nothing was seen. Sums have the precision of float64, so that they do not depend
+        on the blocks.
+
+    Examples
+    --------
+    >>> average_in_steps(xr.DataArray([1.0, 3.0, 5.0], dims="time"), np.array([0, 0, 2]), 3)
+    array([ 2., nan,  5.], dtype=float32)
+    """
+    total, n = np.zeros((count, *data.shape[1:])), np.zeros((count, *data.shape[1:]), np.uint16)
+    for where, values in _blocks(data.transpose("time", ...)):
+        seen = np.isfinite(values)
+        filled = np.where(seen, values, np.float32(0.0))
+        own, first = np.unique(place[where], return_index=True)
+        total[own] += np.add.reduceat(filled, first, axis=0, dtype=np.float64)
+        n[own] += np.add.reduceat(seen, first, axis=0, dtype=np.uint16)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total /= n
+    return total.astype(np.float32)
 
 
 def step_dates(times: pd.DatetimeIndex, days: int) -> pd.DatetimeIndex:
@@ -100,7 +153,7 @@ def step_dates(times: pd.DatetimeIndex, days: int) -> pd.DatetimeIndex:
     >>> step_dates(pd.to_datetime(["2001-01-01", "2001-01-03", "2001-01-17"]), 8).day.tolist()
     [2, 12, 17]
     """
-    place = _step_of(times, days)
+    place = step_numbers(times, days)
     middles = times[0].normalize() + pd.to_timedelta(
         np.arange(place[-1] + 1) * days + (days - 1) // 2, "D"
     )

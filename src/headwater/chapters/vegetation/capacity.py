@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.chapters.vegetation.inputs import Roles, on_grid, parts_of, typical_step
+from headwater.chapters.vegetation.stored import blocks_of
+from headwater.study.cluster import each
 from headwater.vegetation import results as kinds
 from headwater.vegetation._series import times_of
 
@@ -113,9 +116,7 @@ def carried(
 
 def _observed(context: Context, roles: Roles, years: NDArray[np.int64], side: int) -> Floats:
     """Average soil water of blocks as seen, on all days of some years."""
-    from headwater.vegetation.steps import mean_blocks
-
-    seen = mean_blocks(context.variable(str(roles.water)), side)
+    seen = blocks_of(context.variable(str(roles.water)), side)
     frame = pd.DataFrame(seen.values.reshape(len(seen), -1), times_of(seen).normalize())
     days = pd.date_range(f"{years[0]}-01-01", f"{years[-1]}-12-31")
     return np.asarray(frame.reindex(days), dtype=np.float64)
@@ -162,11 +163,8 @@ def block_weather(
         Year of each day.
     """
     from headwater.vegetation.bucket import Weather
-    from headwater.vegetation.steps import mean_blocks
 
-    rain, air = (
-        mean_blocks(context.variable(str(n)), side) for n in (roles.rain, roles.temperature)
-    )
+    rain, air = (blocks_of(context.variable(str(n)), side) for n in (roles.rain, roles.temperature))
     start, end = (
         pick(times_of(one)[place] for one in (rain, air)).normalize()
         for pick, place in ((max, 0), (min, -1))
@@ -211,10 +209,9 @@ def _demand(
         extraterrestrial_radiation,
         reference_evapotranspiration,
     )
-    from headwater.vegetation.steps import mean_blocks
 
     if roles.demand is not None and typical_step(context.variable(roles.demand)) <= 1:
-        given = mean_blocks(context.variable(roles.demand), side)
+        given = blocks_of(context.variable(roles.demand), side)
         frame = pd.DataFrame(given.values.reshape(len(given), -1), times_of(given).normalize())
         whole = frame.reindex(warm.index).interpolate(limit=_BRIDGED, limit_area="inside")
         values = np.asarray(whole, dtype=np.float64)
@@ -237,19 +234,16 @@ def _course(
     context: Context, ground: Ground, days: pd.DatetimeIndex, block: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
     """Smooth the cover of blocks, and give its course relative to full season and its height."""
-    from headwater.chapters.vegetation.run import cover_of
     from headwater.vegetation.smoothing import whittaker
 
     options = context.study.vegetation
     assert options is not None
     count, times = int(block.max()) + 1, ground.ndvi.times
     total, n = np.zeros((len(times), count)), np.zeros((len(times), count))
-    for part in parts_of(ground.cells):
-        values = cover_of(ground, part, options.power).transpose("time", "cell").values
-        seen = np.isfinite(values)
-        for k in range(len(times)):
-            total[k] += np.bincount(block[part], np.where(seen[k], values[k], 0.0), count)
-            n[k] += np.bincount(block[part], seen[k], count)
+    act = partial(_sums, ground, options.power, block)
+    for more, counted in each(act, parts_of(ground.cells)):
+        total += more
+        n += counted
     mean = xr.DataArray(
         np.where(n > 0, total / np.maximum(n, 1), np.nan), {"time": times}, ("time", "cell")
     )
@@ -263,6 +257,20 @@ def _course(
     recent = ground.recent or (int(days[-1].year), int(days[-1].year))
     present = peaks.sel(year=slice(*recent)).mean("year").values
     return course, np.clip(present, 0.0, 1.0)
+
+
+def _sums(
+    ground: Ground, power: float, block: NDArray[np.int64], part: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Add up the cover of some cells by block, and count it, (times, blocks) each."""
+    from headwater.chapters.vegetation.run import cover_of
+
+    count = int(block.max()) + 1
+    values = cover_of(ground, part, power).transpose("time", "cell").values
+    seen, own = np.isfinite(values), block[part]
+    sums = [np.bincount(own, np.where(k, v, 0.0), count) for k, v in zip(seen, values, strict=True)]
+    counts = [np.bincount(own, k, count) for k in seen]
+    return np.stack(sums), np.stack(counts).astype(np.float64)
 
 
 def _capacity(context: Context, blocks: Blocks) -> dict[str, Floats] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.chapters.vegetation.inputs import (
+    WATER_DAYS,
     Roles,
     on_grid,
     parts_of,
     still_map,
-    weather_of_years,
 )
 from headwater.chapters.vegetation.step import profile_of
+from headwater.chapters.vegetation.stored import Cells, cells_of, years_of
+from headwater.study.cluster import each
 from headwater.vegetation import results as kinds
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ _WEATHER_OUT = (
 class _Known:
     """What grades of cells need besides NDVI: weather of years, field plots, profile and spans."""
 
-    weather: tuple[xr.DataArray, ...]
+    weather: tuple[tuple[Cells, tuple[int, ...]], ...]
     plots: xr.DataArray | None
     profile: GradeProfile
     baseline: tuple[int, int]
@@ -68,16 +71,14 @@ def grade_map(
         return None
     seed = int(context.rng.integers(2**31))
     known = _Known(
-        weather_of_years(context, roles, ground.peak_months),
+        _weather(context, roles, ground.peak_months),
         still_map(context, roles.field_plot),
         profile_of(context.study),
         ground.baseline,
         ground.recent,
     )
     # one seed for all parts: cells draw the same years, as weather does
-    parts = [
-        _grade(ground, part, known, np.random.default_rng(seed)) for part in parts_of(ground.cells)
-    ]
+    parts = each(partial(_grade, ground, known, seed), parts_of(ground.cells))
     data = on_grid(xr.concat(parts, "cell"), ground.cells, ground.ndvi.like)
     if known.weather:
         few = int((data["adjusted"].values == 0.0).sum())
@@ -85,11 +86,25 @@ def grade_map(
     return _grade_result(known.profile, data)
 
 
-def _grade(
-    ground: Ground, part: NDArray[np.int64], known: _Known, rng: np.random.Generator
-) -> xr.Dataset:
+def _weather(
+    context: Context, roles: Roles, months: tuple[int, ...]
+) -> tuple[tuple[Cells, tuple[int, ...]], ...]:
+    """Take temperature in the months of the peak, and soil water from the month before.
+
+    Nothing where the study has no temperature: it is warmth that moves grades.
+    """
+    if roles.temperature is None or not months:
+        return ()
+    wanted = {roles.temperature: months}
+    if roles.water is not None:
+        wanted[roles.water] = (max(1, months[0] - 1), *months)
+    return tuple((cells_of(context, name, WATER_DAYS), own) for name, own in wanted.items())
+
+
+def _grade(ground: Ground, known: _Known, seed: int, part: NDArray[np.int64]) -> xr.Dataset:
     from headwater.vegetation.degradation import grade_degradation, in_usual_weather, peak_of_season
 
+    rng = np.random.default_rng(seed)
     spans: Any = {"baseline": known.baseline, "recent": known.recent}
     types = None if ground.types is None else xr.DataArray(ground.types[part], dims="cell")
     ends: Any = {"ends": ground.ends, "types": types}
@@ -98,7 +113,10 @@ def _grade(
     seen = peak_of_season(ground.ndvi.part(part), months=ground.peak_months, min_values=1)
     peaks = seen
     if known.weather:
-        own = [one.isel(cell=part).reindex(year=seen["year"]) for one in known.weather]
+        own = [
+            years_of(cells, months, part).reindex(year=seen["year"])
+            for cells, months in known.weather
+        ]
         peaks = in_usual_weather(seen, own, **spans, **ends)
     found = grade_degradation(peaks, known.profile, **spans, **ends, rng=rng, field_plot=plot)
     found = found.drop_vars(("weather_error", "adjusted"), errors="ignore")

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from headwater.study.step import Context
 
 __all__ = [
-    "Cells",
+    "CELLS_AT_ONCE",
     "DIMIDIATE",
     "FEWEST_VALUES",
     "LAGGED_DAYS",
     "QUOTED",
     "RESPONSE_DAYS",
     "Roles",
-    "cells_of",
     "compared_years",
     "greenest_months",
     "on_grid",
@@ -34,7 +33,6 @@ __all__ = [
     "roles_of",
     "still_map",
     "typical_step",
-    "weather_of_years",
     "whole_seasons",
 ]
 
@@ -50,10 +48,8 @@ QUOTED = (
 """References of more than one result."""
 NDVI_DAYS, WATER_DAYS = 8, 5
 """Steps to which greenness and soil water are averaged [d]."""
-_CELLS = 16384
+CELLS_AT_ONCE = 16384
 """Cells that are computed at once."""
-_IN_MEMORY = 2**30
-"""Steps of larger grids lie on disk while the chapter is computed [bytes]."""
 FEWEST_VALUES = 20
 """Values that an estimate of end values needs."""
 RESPONSE_DAYS, LAGGED_DAYS = 16, 60
@@ -117,137 +113,10 @@ def roles_of(study: Study) -> Roles:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cells:
-    """A cube of the study in steps, its cells in a row; on disk where it is large.
-
-    Attributes
-    ----------
-    values : ndarray of float32, shape (times, cells)
-        NaN where nothing was seen.
-    times : DatetimeIndex
-        The times.
-    dates : DatetimeIndex
-        Mean of the study's own times within each step.
-    like : DataArray (y, x)
-        A map of the study grid.
-    """
-
-    values: NDArray[np.float32]
-    times: Any
-    dates: Any
-    like: xr.DataArray
-
-    def part(self, cells: Any) -> xr.DataArray:
-        """Take some cells as a cube (time, cell)."""
-        return xr.DataArray(
-            self.values[:, cells].astype(np.float64), {"time": self.times}, ("time", "cell")
-        )
-
-
-def cells_of(context: Context, name: str, days: int, *, stamp: Any = "middle") -> Cells:
-    """Average a variable in steps, reading some rows at a time.
-
-    Parameters
-    ----------
-    context : Context
-        Of the running step.
-    name : str
-        A variable that changes in time.
-    days : int
-        Length of a step [d].
-    stamp : {"middle", "end"}
-        As in :func:`headwater.vegetation.steps.mean_steps`.
-
-    Returns
-    -------
-    Cells
-    """
-    from headwater.vegetation._series import times_of
-    from headwater.vegetation.steps import mean_steps, step_dates
-
-    data = _in_the_middle(context.variable(name))
-    rows, columns = data.sizes["y"], data.sizes["x"]
-    height = max(1, 8 * _CELLS // columns)
-    store: NDArray[np.float32] | None = None
-    times: Any = None
-    for first in range(0, rows, height):
-        part = mean_steps(data.isel(y=slice(first, first + height)), days, stamp=stamp)
-        if store is None:
-            store = _room(context, name, (part.sizes["time"], rows * columns))
-            times = part["time"].to_index()
-        store[:, first * columns : (first + part.sizes["y"]) * columns] = part.values.reshape(
-            part.sizes["time"], -1
-        )
-    assert store is not None
-    like = data.isel(time=0, drop=True).drop_vars("time_end", errors="ignore")
-    return Cells(store, times, step_dates(times_of(data), days), like)
-
-
-def weather_of_years(
-    context: Context, roles: Roles, months: tuple[int, ...]
-) -> tuple[xr.DataArray, ...]:
-    """Average temperature in the months of the peak, and soil water from the month before.
-
-    Parameters
-    ----------
-    context : Context
-        Of the running step.
-    roles : Roles
-        Who plays which part.
-    months : tuple of int
-        Of the peak.
-
-    Returns
-    -------
-    tuple of DataArray (year, cell)
-        Empty where the study has no temperature: it is warmth that moves grades.
-    """
-    if roles.temperature is None or not months:
-        return ()
-    wanted = {roles.temperature: months}
-    if roles.water is not None:
-        wanted[roles.water] = (max(1, months[0] - 1), *months)
-    found = []
-    for name, own in wanted.items():
-        cells = cells_of(context, name, WATER_DAYS)
-        inside = np.flatnonzero(np.isin(cells.times.month, own))
-        steps = cells.values[inside]
-        years, first = np.unique(cells.times.year[inside], return_index=True)
-        seen = np.isfinite(steps)
-        total = np.add.reduceat(np.where(seen, steps, 0.0), first, axis=0, dtype=np.float64)
-        n = np.add.reduceat(seen, first, axis=0, dtype=np.int64)
-        mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
-        found.append(xr.DataArray(mean, {"year": years}, ("year", "cell")))
-    return tuple(found)
-
-
-def _room(context: Context, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Make room in memory, or for large grids in a file below the step's folder."""
-    if 4 * shape[0] * shape[1] <= _IN_MEMORY:
-        return np.empty(shape, dtype=np.float32)
-    path = context.folder / f".{name}-steps.npy"
-    found: NDArray[np.float32] = np.lib.format.open_memmap(
-        path, mode="w+", dtype=np.float32, shape=shape
-    )
-    # the file goes when the last reader does
-    path.unlink()
-    return found
-
-
-def _in_the_middle(data: xr.DataArray) -> xr.DataArray:
-    """Put values of longer steps on the day in the middle of their step."""
-    if "time_end" not in data.coords:
-        return data
-    start, end = data["time"].values, data["time_end"].values
-    middle = start + (end - start) // 2
-    return data.assign_coords(time=middle.astype("datetime64[D]").astype("datetime64[ns]"))
-
-
-def parts_of(cells: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def parts_of(cells: NDArray[np.int64], count: int = CELLS_AT_ONCE) -> Iterator[NDArray[np.int64]]:
     """Divide cells into parts that are computed at once."""
-    for first in range(0, cells.size, _CELLS):
-        yield cells[first : first + _CELLS]
+    for first in range(0, cells.size, count):
+        yield cells[first : first + count]
 
 
 def on_grid(found: xr.Dataset, cells: NDArray[np.int64], like: xr.DataArray) -> xr.Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from headwater.chapters.vegetation.grades import add_land_degradation, grade_map
 from headwater.chapters.vegetation.inputs import (
+    CELLS_AT_ONCE,
     DIMIDIATE,
     FEWEST_VALUES,
     LAGGED_DAYS,
@@ -20,9 +22,7 @@ from headwater.chapters.vegetation.inputs import (
     QUOTED,
     RESPONSE_DAYS,
     WATER_DAYS,
-    Cells,
     Roles,
-    cells_of,
     compared_years,
     greenest_months,
     on_grid,
@@ -32,7 +32,9 @@ from headwater.chapters.vegetation.inputs import (
     typical_step,
     whole_seasons,
 )
+from headwater.chapters.vegetation.stored import Cells, cells_of, remove_steps
 from headwater.errors import DataError
+from headwater.study.cluster import each
 from headwater.vegetation import results as kinds
 
 if TYPE_CHECKING:
@@ -93,6 +95,13 @@ class Notes:
 
 def describe_vegetation(context: Context) -> Mapping[str, Result]:
     """Compute all results of the chapter."""
+    try:
+        return _described(context)
+    finally:
+        remove_steps(context)
+
+
+def _described(context: Context) -> Mapping[str, Result]:
     options = context.study.vegetation
     assert options is not None
     roles, notes = roles_of(context.study), Notes()
@@ -116,11 +125,11 @@ def _ground(context: Context, options: VegetationOptions, roles: Roles, notes: N
     from headwater.vegetation.smoothing import choose_strength
 
     ndvi = cells_of(context, roles.ndvi, NDVI_DAYS)
-    seen = np.isfinite(ndvi.values).any(axis=0)
+    seen, low, high = _seen(ndvi)
     cells = np.flatnonzero(seen)
     if not cells.size:
         raise DataError("no cell has NDVI", found="all values missing", do="Check the period")
-    check_ndvi(float(np.nanmin(ndvi.values)), float(np.nanmax(ndvi.values)))
+    check_ndvi(low, high)
     notes.add("without NDVI, or outside the area", int((~seen).sum()), "cells")
     types = still_map(context, roles.types)
     kinds_of = None if types is None else types.values.ravel().astype(np.float64)
@@ -139,6 +148,30 @@ def _ground(context: Context, options: VegetationOptions, roles: Roles, notes: N
     )
 
 
+def _seen(cube: Cells) -> tuple[NDArray[np.bool_], float, float]:
+    """Find the cells that were ever seen, and the least and greatest value."""
+    every = np.arange(cube.like.size)
+    parts = list(each(partial(_seen_part, cube), parts_of(every)))
+    seen = np.concatenate([part[0] for part in parts])
+    return seen, min(part[1] for part in parts), max(part[2] for part in parts)
+
+
+def _seen_part(cube: Cells, part: NDArray[np.int64]) -> tuple[NDArray[np.bool_], float, float]:
+    values = cube.part(part).values
+    known = np.isfinite(values)
+    low = float(np.min(values, where=known, initial=np.inf))
+    return known.any(axis=0), low, float(np.max(values, where=known, initial=-np.inf))
+
+
+def _peaks(
+    cube: Cells, months: tuple[int, ...], min_values: int, part: NDArray[np.int64]
+) -> xr.DataArray:
+    """Average the months of the peak, of some cells."""
+    from headwater.vegetation.degradation import peak_of_season
+
+    return peak_of_season(cube.part(part), months=months, min_values=min_values)
+
+
 def _ends(
     context: Context,
     ndvi: Cells,
@@ -149,7 +182,6 @@ def _ends(
 ) -> tuple[EndValues, NDArray[np.int64]]:
     """Take end values from the study file, or estimate them; and the cells that have some."""
     from headwater.vegetation.cover import EndValues, end_values
-    from headwater.vegetation.degradation import peak_of_season
 
     options = context.study.vegetation
     assert options is not None
@@ -157,13 +189,7 @@ def _ends(
         given = {int(kind): pair for kind, pair in options.end_values.items()}
         ends = EndValues.given(given)
     else:
-        peaks = xr.concat(
-            [
-                peak_of_season(ndvi.part(part), months=months, min_values=1)
-                for part in parts_of(cells)
-            ],
-            "cell",
-        )
+        peaks = xr.concat(each(partial(_peaks, ndvi, months, 1), parts_of(cells)), "cell")
         own = None if types is None else xr.DataArray(types[cells], dims="cell")
         rng = context.rng
         full = end_values(peaks, rng=rng, types=own, min_values=FEWEST_VALUES).table
@@ -190,12 +216,9 @@ def _seasons_and_grades(
     context: Context, options: VegetationOptions, roles: Roles, ground: Ground, notes: Notes
 ) -> dict[str, Any]:
     """Smooth cover, find seasons and grade, part by part."""
-    season, peaks = [], []
     grades = grade_map(context, roles, ground, notes)
-    for part in parts_of(ground.cells):
-        cover = cover_of(ground, part, options.power)
-        season.append(_season(cover, ground.strength, options.threshold))
-        peaks.append(_peak(cover, ground.peak_months))
+    act = partial(_season_and_peak, ground, options.power, options.threshold)
+    season, peaks = zip(*each(act, parts_of(ground.cells)), strict=True)
     like, cells = ground.ndvi.like, ground.cells
     choices = (
         f"Peak of season: months {', '.join(map(str, ground.peak_months))}.",
@@ -237,6 +260,14 @@ def cover_of(ground: Ground, part: NDArray[np.int64], power: float) -> xr.DataAr
         ground.ndvi.part(part), ground.ends, types=types, power=power
     )
     return found
+
+
+def _season_and_peak(
+    ground: Ground, power: float, threshold: float, part: NDArray[np.int64]
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Find seasons and peaks of some cells."""
+    cover = cover_of(ground, part, power)
+    return _season(cover, ground.strength, threshold), _peak(cover, ground.peak_months)
 
 
 def _season(cover: xr.DataArray, strength: float, threshold: float) -> xr.Dataset:
@@ -297,9 +328,7 @@ def _season_result(
 
 
 def _warm_seasons(context: Context, roles: Roles, notes: Notes) -> xr.Dataset | None:
-    """Find the seasons of temperature, some rows at a time."""
-    from headwater.vegetation.phenology import temperature_season
-
+    """Find the seasons of temperature, some cells at a time."""
     if roles.temperature is None:
         return None
     data = context.variable(roles.temperature)
@@ -307,12 +336,16 @@ def _warm_seasons(context: Context, roles: Roles, notes: Notes) -> xr.Dataset | 
     if not np.allclose(np.diff(data["time"].values) / np.timedelta64(1, "D"), 1.0):
         notes.add("steps are not daily: no season of temperature", round(days), "days a step")
         return None
-    height = max(1, 8192 * 2 // data.sizes["x"])
-    parts = [
-        temperature_season(data.isel(y=slice(first, first + height)).load())
-        for first in range(0, data.sizes["y"], height)
-    ]
-    return xr.concat(parts, "y").drop_vars("time_end", errors="ignore")
+    daily = cells_of(context, roles.temperature, 1)
+    every = parts_of(np.arange(daily.like.size), CELLS_AT_ONCE // 8)
+    parts = list(each(partial(_warm_season, daily), every))
+    return on_grid(xr.concat(parts, "cell"), np.arange(daily.like.size), daily.like)
+
+
+def _warm_season(daily: Cells, part: NDArray[np.int64]) -> xr.Dataset:
+    from headwater.vegetation.phenology import temperature_season
+
+    return temperature_season(daily.part(part))
 
 
 def _by_band(
@@ -376,24 +409,18 @@ def _responses(
     if len(ground.years) < 3:
         notes.add("too few for a response to water", len(ground.years), "years")
         return {}
-    from headwater.vegetation.response import fit_response
-
     assert roles.water is not None
     step = max(WATER_DAYS, int(np.ceil(typical_step(context.variable(roles.water)))))
     water = cells_of(context, roles.water, step, stamp="end")
     first, last = context.study.growing_season
     months = options.months or tuple(range(first, last + 1))
     lags = {"lags": max(1, LAGGED_DAYS // step), "step": float(step)}
-    usable = ground.cells[np.isfinite(water.values[:, ground.cells]).any(axis=0)]
+    usable = ground.cells[_seen(water)[0][ground.cells]]
     notes.add("with NDVI but without soil water", ground.cells.size - usable.size, "cells")
     if not usable.size:
         return {}
-    maps = []
-    for part in parts_of(usable):
-        cover = _for_response(ground, cover_of(ground, part, options.power))
-        fit = fit_response(cover, water.part(part), months=months, **lags)  # type: ignore[arg-type]
-        maps.append(fit.maps)
-    data = on_grid(xr.concat(maps, "cell"), usable, ground.ndvi.like)
+    act = partial(_fitted, ground, water, options.power, {"months": months, **lags})
+    data = on_grid(xr.concat(each(act, parts_of(usable)), "cell"), usable, ground.ndvi.like)
     for name, words in (("share", "Share that water explains"), ("memory", "Memory of water")):
         data[name].attrs |= {"long_name": words}
     result = kinds.ResponseMap(
@@ -409,6 +436,16 @@ def _responses(
     found: dict[str, Any] = {"response": result}
     curves = _curves(context, options, roles, ground, (water, usable, months, lags))
     return found | ({} if curves is None else {"curves": curves})
+
+
+def _fitted(
+    ground: Ground, water: Cells, power: float, about: Any, part: NDArray[np.int64]
+) -> xr.Dataset:
+    """Fit the response of some cells."""
+    from headwater.vegetation.response import fit_response
+
+    cover = _for_response(ground, cover_of(ground, part, power))
+    return fit_response(cover, water.part(part), **about).maps
 
 
 def _for_response(ground: Ground, cover: xr.DataArray) -> xr.DataArray:
@@ -438,8 +475,6 @@ def _curves(
     context: Context, options: VegetationOptions, roles: Roles, ground: Ground, about: Any
 ) -> kinds.ResponseCurves | None:
     """Draw response curves by vegetation type and by elevation band."""
-    from headwater.vegetation.curves import response_curves
-
     water, usable, months, lags = about
     if len(ground.years) < 4:
         return None
@@ -452,19 +487,16 @@ def _curves(
     if labels is not None:
         groups.append(("elevation", labels, dict(enumerate(names))))
     groups = groups or [("area", np.zeros(ground.ndvi.like.size), {0: "area"})]
-    tables = []
+    drawn = []
     for by, labels, of in groups:
         for code, zone in of.items():
             own = usable[labels[usable] == code]
             if own.size > _MOST_IN_CURVE:
                 own = np.sort(context.rng.choice(own, _MOST_IN_CURVE, replace=False))
-            if own.size == 0:
-                continue
-            cover = _for_response(ground, cover_of(ground, own, options.power))
-            table = response_curves(
-                cover, water.part(own), rng=context.rng, months=months, n_resamples=200, **lags
-            )
-            tables.append(table.drop(columns="group").assign(by=by, zone=zone))
+            if own.size:
+                drawn.append((by, zone, own, context.rng.spawn(1)[0]))
+    about = {"months": months, "n_resamples": 200, **lags}
+    tables = list(each(partial(_curve, ground, water, options.power, about), drawn))
     if not tables:
         return None
     table = pd.concat(tables, ignore_index=True)
@@ -474,3 +506,13 @@ def _curves(
         "Curves shared by the cells of a part of the area (up to 400 drawn), each with its own "
         "mean; 95 % bands from a bootstrap over years, the form chosen anew in each.",
     )
+
+
+def _curve(ground: Ground, water: Cells, power: float, about: Any, part: Any) -> pd.DataFrame:
+    """Draw the curve of a part of the area, with chances of its own."""
+    from headwater.vegetation.curves import response_curves
+
+    by, zone, own, rng = part
+    cover = _for_response(ground, cover_of(ground, own, power))
+    table = response_curves(cover, water.part(own), rng=rng, **about)
+    return table.drop(columns="group").assign(by=by, zone=zone)
