@@ -13,6 +13,8 @@ import pandas as pd
 import xarray as xr
 
 from headwater.vegetation.bucket import Soil, Weather, water_balance
+from headwater.vegetation.calibration import calibrate_soil
+from headwater.vegetation.capacity import carrying_capacity
 from headwater.vegetation.phenology import greenness_season
 from headwater.vegetation.response import fit_response
 from headwater.vegetation.smoothing import whittaker
@@ -63,14 +65,41 @@ def tasks(cells: int) -> dict[str, tuple[Callable[[], object], float]]:
     }
 
 
+def soils(cells: int) -> dict[str, tuple[Callable[[], object], float]]:
+    """List what is timed of soils: seven of each cell, seen in a season of five months."""
+    rng = np.random.default_rng(2)
+    days = np.arange(1826)
+    day = days % 365.25
+    course = np.where((day > 110) & (day < 260), np.sin((day - 110) / 150 * np.pi), 0.0)
+    plain = weather(cells, rng)
+    drives = plain._replace(rain=0.4 * plain.rain, cover=np.repeat(course[:, None], cells, axis=1))
+    soil = Soil(rng.uniform(0.2, 0.34, cells), rng.uniform(0.05, 0.12, cells))
+    grown = drives._replace(cover=0.5 * drives.cover)
+    seen = water_balance(grown, soil).series["liquid"] + rng.normal(0.0, 0.01, grown.rain.shape)
+    seen[drives.cover <= 0.3] = np.nan
+    factors = rng.uniform(0.9, 1.1, (6, cells))
+    many = [soil, *(soil.with_values(transpiration=factor) for factor in factors)]
+    years = (days // 365.25).astype(int).tolist()
+    return {
+        "soil fitted to each cell": (
+            lambda: calibrate_soil(seen, grown, Soil(0.28, 0.10)),
+            60.0,
+        ),
+        "carrying capacity of each cell, 7 soils": (
+            lambda: carrying_capacity(drives, many, years, rng=rng),
+            30.0,
+        ),
+    }
+
+
 def rows() -> list[dict[str, object]]:
     """Time each task once, after a small call that compiles."""
-    for task, _ in tasks(64).values():
+    for task, _ in (tasks(64) | soils(64)).values():
         task()
     about = {"peer": None, "note": f"{CELLS} cells, CPU seconds"}
     return [
         {"task": name, "ours": seconds(task), "target": f"≤ {limit:g}", **about}
-        for name, (task, limit) in tasks(CELLS).items()
+        for name, (task, limit) in (tasks(CELLS) | soils(CELLS)).items()
     ]
 
 

@@ -202,12 +202,12 @@ def test_fits_of_cells_are_the_same_wherever_they_are_computed(tmp_path: Path) -
     from headwater.study import parse_study, run
     from headwater.virtual import make_headwater
 
-    names = ("ndvi", "soil_moisture")
+    names = ("ndvi", "soil_moisture", "precipitation", "temperature")
     cube = make_headwater(seed=2, years=(2014, 2018), shape=(6, 8), resolution=0.4).cube
     for name in names:
         cube[[name]].to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
     tables = "".join(f'[inputs.{name}]\npath = "{name}.nc"\n' for name in names)
-    tables += "[warning]\nrehearsals = 0\n[detector]\nresponse = 'ndvi'\n"
+    tables += "[warning]\nrehearsals = 0\n[detector]\nresponse = 'ndvi'\n[vegetation]\n"
     for results, settings in (
         ("threads", Settings(threads=2)),
         ("processes", Settings(workers=2, chunk_mb=0.05)),
@@ -217,5 +217,7 @@ def test_fits_of_cells_are_the_same_wherever_they_are_computed(tmp_path: Path) -
     ours, theirs = values_of(tmp_path, "processes"), values_of(tmp_path, "threads")
     # the blocks of the grids are of another size, all else is the same
     kept = [name for name in ours if not name.startswith("grids")]
-    assert len(kept) > 20
+    assert len(kept) > 40
+    assert {"vegetation/capacity.nc", "vegetation/response.nc", "vegetation/grade.nc"} <= {*kept}
+    assert not list(tmp_path.rglob(".steps"))
     assert not [name for name in kept if ours[name] != theirs.get(name)]

@@ -338,20 +338,24 @@ def lowest_reserves(
     season is where it is over one half. marks: (2, cells) of wilting point and field capacity. A
     year without a season has a reserve of 1.
     """
-    cells = liquid.shape[1]
-    lowest = np.ones((starts.shape[0] - 1, cells))
-    for j in range(cells):
-        width = marks[1, j] - marks[0, j]
-        for year in range(starts.shape[0] - 1):
-            run, recent = 0, np.zeros(spell)
-            for t in range(starts[year], starts[year + 1]):
+    years, cells = starts.shape[0] - 1, liquid.shape[1]
+    lowest, low = np.ones((years, cells)), np.empty(cells, np.int64)
+    per = 1.0 / (marks[1] - marks[0])
+    for year in range(years):
+        low[:] = 0
+        for t in range(starts[year], starts[year + 1]):
+            for j in range(cells):
                 if not shape[t, j] > 0.5:
-                    run = 0
+                    low[j] = 0
                     continue
-                recent[run % spell] = (liquid[t, j] - marks[0, j]) / width
-                run += 1
-                if run >= spell:
-                    most = recent.max()
-                    if most < lowest[year, j] or np.isnan(most):
-                        lowest[year, j] = most
+                # a spell counts if all of its days are lower than what is lowest so far
+                share = (liquid[t, j] - marks[0, j]) * per[j]
+                low[j] = 0 if share >= lowest[year, j] else low[j] + 1
+                if low[j] >= spell:
+                    most = liquid[t - spell + 1 : t + 1, j].max()
+                    lowest[year, j] = (most - marks[0, j]) * per[j]
+                    low[j] = 0
+                    # what is missing is never as high, and lasts
+                    while low[j] < spell and not liquid[t - low[j], j] >= most:
+                        low[j] += 1
     return lowest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ __all__ = ["Balance", "Soil", "Weather", "dry_down", "soil_table", "water_balanc
 Weather = kernels.Weather
 Floats = NDArray[np.float64]
 Loss = Literal["laio", "fao56"]
+Apply = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""What runs parts of the cells one after the other, as `map`, or on a cluster."""
 
 _ORDER = (
     "hygroscopic_point",
@@ -83,6 +85,16 @@ class Soil:
     def with_values(self, **values: Any) -> Soil:
         """Return a soil with other values of some parameters."""
         return replace(self, **values)
+
+    def of_cells(self, cells: Any, shape: tuple[int, ...]) -> Soil:
+        """Return the soil of some cells, by their places in cells of a shape that are laid out."""
+        arrays = {one.name: getattr(self, one.name) for one in fields(self)}
+        own = {
+            name: np.broadcast_to(values, shape).ravel()[cells]
+            for name, values in arrays.items()
+            if np.ndim(values)
+        }
+        return self.with_values(**own)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.special import ndtri
 from headwater.errors import DataError
 from headwater.vegetation import _bucket_kernels as kernels
 from headwater.vegetation._least_squares import Fitted, fit_cells, to_scale, to_values
-from headwater.vegetation.bucket import Loss, Soil, Weather, water_balance
+from headwater.vegetation.bucket import Apply, Loss, Soil, Weather, water_balance
 
 __all__ = ["BOUNDS", "CalibratedSoil", "calibrate_soil"]
 
@@ -32,7 +33,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 _LOGS = ("conductivity", "runoff_power")
 """Fitted on the scale of their logarithms."""
 
-_BLOCK = 2048
+_BLOCK, _AT_ONCE = 2048, 128
 _WARM_UP = 60
 _PRIOR_SD = np.array([2.0, 2.0, 2.0, 2.0, 2.0, 2.0])
 """Of each parameter of BOUNDS on the scale of the fit."""
@@ -92,6 +93,7 @@ def calibrate_soil(
     level: float = 0.95,
     iterations: int = 8,
     min_values: int = 60,
+    apply: Apply = map,
 ) -> CalibratedSoil:
     """Fit field capacity, wilting point, demand, drainage, frost and runoff of every cell.
 
@@ -111,6 +113,8 @@ def calibrate_soil(
         Steps of the fit (Levenberg-Marquardt).
     min_values : int
         Least number of observations; cells with fewer stay NaN.
+    apply : callable
+        ``apply(function, parts)`` runs parts of the cells, in order; default: one after the other.
 
     Returns
     -------
@@ -164,8 +168,9 @@ def calibrate_soil(
     for first in range(0, flat.shape[1], _BLOCK):
         cells = slice(first, first + _BLOCK)
         block = Weather(*(_columns(part, cells, shape) for part in weather))
-        own = _part_of(soil, cells, shape)
-        parts.append(_fit_block(used[:, cells], block, own, loss, iterations))
+        own = soil.of_cells(cells, shape)
+        fit = partial(_fit_in_parts, iterations=iterations, apply=apply)
+        parts.append(_fit_block(used[:, cells], block, own, loss, fit))
     joined = [np.concatenate([part[k] for part in parts], axis=-1) for k in range(5)]
     return _calibrated(soil, joined, count.reshape(shape), enough & ~constant, level)
 
@@ -178,32 +183,33 @@ def _columns(part: ArrayLike, cells: slice | NDArray[np.int64], shape: tuple[int
     return np.ascontiguousarray(values.reshape(len(values), -1)[:, cells])
 
 
-def _part_of(soil: Soil, cells: slice | NDArray[np.int64], shape: tuple[int, ...]) -> Soil:
-    names = [name for name in Soil.__dataclass_fields__ if np.ndim(getattr(soil, name))]
-    own = {name: np.broadcast_to(getattr(soil, name), shape).ravel()[cells] for name in names}
-    return soil.with_values(**own)
-
-
 def _fit_block(
-    used: Floats, weather: Weather, soil: Soil, loss: Loss, iterations: int
+    used: Floats, weather: Weather, soil: Soil, loss: Loss, fit: Any
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Fit some cells; return estimates, covariances, mean square error, variance, effective n."""
     cells = used.shape[1]
     start = _scaled(soil).reshape(len(BOUNDS), -1)
     prior = np.broadcast_to(start, (len(BOUNDS), cells)).copy()
 
+    seen = np.isfinite(used).any(axis=1)
+    # of days without observations one is kept: those around it are no neighbours
+    rows = np.flatnonzero(seen | np.append(False, seen[:-1]))
+    kept, last = used[rows], [np.arange(0), None]
+
     def misfit_of(own: NDArray[np.int64]) -> Any:
-        block = Weather(*(_columns(part, own, (cells,)) for part in weather))
-        part, own_used = _part_of(soil, own, (cells,)), np.ascontiguousarray(used[:, own])
+        if last[1] is None or not np.array_equal(own, last[0]):
+            block = Weather(*(_columns(part, own, (cells,)) for part in weather))
+            last[:] = own, (block, soil.of_cells(own, (cells,)), kept[:, own])
+        block, part, own_kept = last[1]
 
         def misfit(values: Floats) -> Floats:
             tried = _soil_of(part, values, (own.size,))
-            return own_used - water_balance(block, tried, loss=loss).series["liquid"]
+            return own_kept - water_balance(block, tried, loss=loss).series["liquid"][rows]
 
         return misfit
 
     given = np.min(soil.runoff_power) < kernels.NO_RUNOFF
-    fitted = fit_cells(misfit_of, prior, _PRIOR_SD if given else _NO_RUNOFF_SD, iterations)
+    fitted = fit(misfit_of, prior, _PRIOR_SD if given else _NO_RUNOFF_SD)
     known = np.isfinite(used)
     n = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, used, 0.0).sum(axis=0) / n
@@ -212,9 +218,23 @@ def _fit_block(
     if poor.size and not given:
         again = np.repeat(np.median(fitted.at, axis=1, keepdims=True), poor.size, axis=1)
         again[_RUNOFF] = to_scale(np.array(_RUNOFF_START), *BOUNDS["runoff_power"], logs=True)
-        second = fit_cells(lambda own: misfit_of(poor[own]), again, _PRIOR_SD, iterations)
+        second = fit(lambda own: misfit_of(poor[own]), again, _PRIOR_SD)
         fitted = _better(fitted, second, poor, spread)
     return fitted.at, fitted.spread, fitted.square, spread, fitted.worth
+
+
+def _fit_in_parts(
+    misfit_of: Any, start: Floats, prior_sd: Floats, *, iterations: int, apply: Apply
+) -> Fitted:
+    """Fit a few cells at a time, so that what belongs to them stays in the cache."""
+
+    def fit(first: int) -> Fitted:
+        own = start[:, first : first + _AT_ONCE]
+        return fit_cells(lambda cells: misfit_of(first + cells), own, prior_sd, iterations)
+
+    found = list(apply(fit, range(0, start.shape[1], _AT_ONCE)))
+    names = ("at", "spread", "square", "worth")
+    return Fitted(*(np.concatenate([getattr(one, k) for one in found], axis=-1) for k in names))
 
 
 def _better(first: Fitted, second: Fitted, poor: NDArray[np.int64], spread: Floats) -> Fitted:

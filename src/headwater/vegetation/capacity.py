@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from headwater.errors import DataError
 from headwater.vegetation import _bucket_kernels as kernels
-from headwater.vegetation.bucket import Loss, Soil, Weather, water_balance
+from headwater.vegetation.bucket import Loss, Soil, Weather, soil_table, water_balance
 
 __all__ = ["Capacity", "Exhaustion", "Scenario", "carrying_capacity"]
 
@@ -18,6 +21,8 @@ Floats = NDArray[np.float64]
 
 COVERS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.98)
 _BLOCK = 2048
+_CHANCE = 1e-5
+"""Of a bootstrap sample to keep within the risk at a cover that ends the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,11 @@ class Capacity:
     at_limit : ndarray of bool
         Where even the densest cover that was tried keeps a reserve: capacity is at least that.
     reserves : ndarray, shape (covers, years, ...)
-        Lowest extractable share of each year at each cover that was tried.
+        Lowest extractable share of each year at each cover. Sparser covers than one at which every
+        year keeps a reserve, and denser ones than one at which far too many years do not, are not
+        tried: they have the values of the nearest that is.
     covers : tuple of float
-        Covers that were tried.
+        Covers.
     limit : Exhaustion
         What was allowed.
     """
@@ -139,10 +146,10 @@ def carrying_capacity(
 
     Notes
     -----
-    The bucket runs with ten covers from 5 to 98 %; capacity lies where the `risk` quantile over
-    years of the lowest reserve falls to `reserve`, in a straight line between two covers. The
-    interval draws years anew, and a soil with them. It does not hold what the bucket itself has
-    wrong: see docs/simulations/vegetation.md.
+    The bucket runs with covers among ten from 5 to 98 %, as many as decide; capacity lies where the
+    `risk` quantile over years of the lowest reserve falls to `reserve`, in a straight line between
+    two covers. The interval draws years anew, and a soil with them. It does not hold what the
+    bucket itself has wrong: see docs/simulations/vegetation.md.
 
     References
     ----------
@@ -181,10 +188,8 @@ def carrying_capacity(
     for first in range(0, tried.shape[-1], _BLOCK):
         cells = slice(first, first + _BLOCK)
         block = Weather(*(np.ascontiguousarray(part[:, cells]) for part in rows))
-        for k, soil in enumerate(soils):
-            tried[k, :, :, cells] = _reserves(
-                block, _own(soil, shape, cells), bounds, limit.spell, loss
-            )
+        own = [soil.of_cells(cells, shape) for soil in soils]
+        tried[..., cells] = _tried(block, own, bounds, limit, loss)
     best = _crossing(np.quantile(tried[0], limit.risk, axis=1), limit.reserve)
     draws = [
         _crossing(_drawn_quantile(tried, rng, limit.risk), limit.reserve)
@@ -208,26 +213,102 @@ def _by_day(part: Floats) -> Floats:
     return part[:, None] if part.ndim == 1 else part
 
 
-def _own(soil: Soil, shape: tuple[int, ...], cells: slice) -> Soil:
-    names = [name for name in Soil.__dataclass_fields__ if np.ndim(getattr(soil, name))]
-    own = {name: np.broadcast_to(getattr(soil, name), shape).ravel()[cells] for name in names}
-    return soil.with_values(**own)
+def _tried(
+    weather: Weather,
+    soils: Sequence[Soil],
+    bounds: NDArray[np.int64],
+    limit: Exhaustion,
+    loss: Loss,
+) -> Floats:
+    """Give the lowest reserves (soils, covers, years, cells), from covers that decide."""
+    years, cells = len(bounds) - 1, weather.rain.shape[1]
+    found = np.full((len(soils), len(COVERS), years, cells), np.nan)
+    enough = _hopeless(years, limit.risk)
+    start = np.zeros(cells, dtype=np.int64)
+    whole = np.all([np.isfinite(part.sum(axis=0)) for part in weather], axis=0)
+    for soil, mine in zip(soils, found, strict=True):
+
+        def add(k: int, own: NDArray[np.int64], soil: Soil = soil, mine: Floats = mine) -> Any:
+            """Try a cover in some cells; return how many years of each exhaust the root zone."""
+            mine[k][:, own] = _reserves(weather, soil, own, COVERS[k], bounds, limit.spell, loss)
+            return (mine[k][:, own] < limit.reserve).sum(axis=0)
+
+        known = whole & np.isfinite(soil_table(soil, (cells,))).all(axis=0)
+        first = _climb(add, start, known, enough)
+        _fill(mine, first)
+        if soil is soils[0]:
+            start = _last_whole(mine, limit.reserve)
+    return found
+
+
+def _hopeless(years: int, risk: float) -> int:
+    """Count the exhausted years beyond which hardly any bootstrap sample keeps within the risk."""
+    allowed = math.floor(risk * (years - 1))
+    chances = binom.cdf(allowed + 1, years, np.arange(years + 1) / years)
+    return int(np.searchsorted(-chances, -_CHANCE))
+
+
+def _climb(
+    add: Any, start: NDArray[np.int64], known: NDArray[np.bool_], enough: int
+) -> NDArray[np.int64]:
+    """Try denser covers until too many years are exhausted, and sparser until none; cover by cover.
+
+    Returns the sparsest cover that was tried in each cell.
+    """
+    done, sound = ~known, ~known
+    for k in range(len(COVERS)):
+        own = np.flatnonzero(~done & (start <= k))
+        if own.size:
+            count = add(k, own)
+            done[own] = count >= enough
+            begins = start[own] == k
+            sound[own[begins]] = count[begins] == 0
+    first = start.copy()
+    for k in range(len(COVERS) - 2, -1, -1):
+        own = np.flatnonzero(~sound & (first == k + 1))
+        if own.size:
+            sound[own] = add(k, own) == 0
+            first[own] = k
+    return first
+
+
+def _fill(mine: Floats, first: NDArray[np.int64]) -> None:
+    """Give covers that were not tried the values of the nearest that was."""
+    missing = np.isnan(mine).all(axis=1)
+    for k in range(1, len(COVERS)):
+        own = missing[k] & (first < k)
+        mine[k][:, own] = mine[k - 1][:, own]
+    for k in range(len(COVERS) - 2, -1, -1):
+        own = first > k
+        mine[k][:, own] = mine[k + 1][:, own]
+
+
+def _last_whole(mine: Floats, reserve: float) -> NDArray[np.int64]:
+    """Find the densest cover at which no year is exhausted."""
+    whole = (np.minimum.accumulate(mine, axis=0) >= reserve).all(axis=1)
+    return np.asarray(np.maximum(whole.sum(axis=0) - 1, 0), dtype=np.int64)
 
 
 def _reserves(
-    weather: Weather, soil: Soil, bounds: NDArray[np.int64], spell: int, loss: Loss
+    weather: Weather,
+    soil: Soil,
+    own: NDArray[np.int64],
+    cover: float,
+    bounds: NDArray[np.int64],
+    spell: int,
+    loss: Loss,
 ) -> Floats:
-    """Run every cover, and give the lowest reserves (covers, years, cells)."""
+    """Run a cover in some cells, and give the lowest reserves (years, cells)."""
     cells = weather.rain.shape[1]
+    if own.size < cells:
+        weather = Weather(*(np.take(part, own, axis=1) for part in weather))
+        soil = soil.of_cells(own, (cells,))
     marks = np.stack(
-        [np.broadcast_to(mark, cells) for mark in (soil.wilting_point, soil.field_capacity)]
+        [np.broadcast_to(mark, own.size) for mark in (soil.wilting_point, soil.field_capacity)]
     ).astype(np.float64)
-    found = []
-    for cover in COVERS:
-        drives = weather._replace(cover=np.clip(cover * weather.cover, 0.0, 1.0))
-        liquid = water_balance(drives, soil, loss=loss).series["liquid"]
-        found.append(kernels.lowest_reserves(liquid, weather.cover, marks, bounds, spell))
-    return np.stack(found)
+    drives = weather._replace(cover=np.clip(cover * weather.cover, 0.0, 1.0))
+    liquid = water_balance(drives, soil, loss=loss).series["liquid"]
+    return np.asarray(kernels.lowest_reserves(liquid, weather.cover, marks, bounds, spell))
 
 
 def _drawn_quantile(tried: Floats, rng: np.random.Generator, risk: float) -> Floats:

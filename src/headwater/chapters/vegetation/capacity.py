@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 _FEWEST_YEARS = 5
 _DRAWS = 6
+_BLOCKS_AT_ONCE = 32
+"""Blocks whose capacity is found at once."""
 _LEAST_R2 = 0.3
 _BLOCK_DAYS = "blocks and days"
 _BRIDGED = 5
@@ -277,7 +279,7 @@ def _capacity(context: Context, blocks: Blocks) -> dict[str, Floats] | None:
     """Calibrate the soil of each block, and find the cover that it carries."""
     from headwater.vegetation.bucket import Soil
     from headwater.vegetation.calibration import calibrate_soil
-    from headwater.vegetation.capacity import Exhaustion, Scenario, carrying_capacity
+    from headwater.vegetation.capacity import Exhaustion, Scenario
 
     options = context.study.vegetation
     assert options is not None
@@ -294,19 +296,41 @@ def _capacity(context: Context, blocks: Blocks) -> dict[str, Floats] | None:
     drives = weather._replace(**{k: v[:, usable] for k, v in weather._asdict().items()})
     actual = drives._replace(cover=np.clip(drives.cover * present[usable], 0.0, 1.0))
     soil = Soil(own.field_capacity, own.wilting_point, root_depth=own.root_depth)
-    fit = calibrate_soil(observed[:, usable], actual, soil)
+    fit = calibrate_soil(observed[:, usable], actual, soil, apply=each)
     soils = [fit.soil, *(fit.draw(context.rng) for _ in range(_DRAWS))]
     changed = Scenario(own.rain, own.demand, own.warming).of(drives)
-    found = carrying_capacity(
-        changed, soils, years.tolist(), rng=context.rng, limit=Exhaustion(own.risk, own.reserve)
-    )
-    at = {"capacity": found.cover, "low": found.low, "high": found.high, "r2": fit.r2}
-    at |= {"at_limit": found.at_limit.astype(float), "present": present[usable]}
-    at["over"] = np.where(np.isfinite(found.low), present[usable] > found.low, np.nan)
+    limit, seed = Exhaustion(own.risk, own.reserve), int(context.rng.integers(2**31))
+    act = partial(_carried, changed, soils, years.tolist(), limit, seed)
+    parts = list(each(act, parts_of(np.arange(changed.rain.shape[1]), _BLOCKS_AT_ONCE)))
+    names = ("capacity", "low", "high", "at_limit")
+    at = {k: np.concatenate(v) for k, v in zip(names, zip(*parts, strict=True), strict=True)}
+    at |= {"r2": fit.r2, "present": present[usable]}
+    at["over"] = np.where(np.isfinite(at["low"]), present[usable] > at["low"], np.nan)
     out: dict[str, Any] = {name: np.full(usable.size, np.nan) for name in at}
     for name, values in at.items():
         out[name][usable] = values
     return out
+
+
+def _carried(
+    weather: Weather,
+    soils: list[Any],
+    years: list[int],
+    limit: Any,
+    seed: int,
+    part: NDArray[np.int64],
+) -> tuple[Floats, ...]:
+    """Find what some blocks carry; all draw the same years and soils."""
+    from headwater.vegetation.capacity import carrying_capacity
+
+    found = carrying_capacity(
+        weather._replace(**{k: v[:, part] for k, v in weather._asdict().items()}),
+        [soil.of_cells(part, weather.rain.shape[1:]) for soil in soils],
+        years,
+        rng=np.random.default_rng(seed),
+        limit=limit,
+    )
+    return found.cover, found.low, found.high, found.at_limit.astype(np.float64)
 
 
 def _leave_out_misfits(found: dict[str, Floats], notes: Notes) -> None:

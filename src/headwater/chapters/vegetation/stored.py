@@ -191,10 +191,8 @@ def blocks_of(data: xr.DataArray, side: int) -> xr.DataArray:
     -------
     DataArray (time, y, x)
     """
-    from headwater.vegetation.steps import mean_blocks
-
-    parts = list(each(partial(_blocks_at, data, side), _slices(data)))
-    return mean_blocks(data, side) if not parts else xr.concat(parts, "time")
+    plain = data.drop_vars("time_end", errors="ignore")
+    return xr.concat(each(partial(_blocks_at, plain, side), _slices(plain)), "time")
 
 
 def _blocks_at(data: xr.DataArray, side: int, times: slice) -> xr.DataArray:
@@ -205,7 +203,8 @@ def _blocks_at(data: xr.DataArray, side: int, times: slice) -> xr.DataArray:
 
 def _slices(data: xr.DataArray) -> Iterator[slice]:
     """Divide a cube in time where its blocks end."""
-    lengths = data.chunksizes.get("time", (data.sizes["time"],))
+    # of the values alone: other coordinates of time may have other blocks
+    lengths = data.chunks[data.get_axis_num("time")] if data.chunks else (data.sizes["time"],)
     ends = np.cumsum(lengths)
     start = 0
     for end in [*ends[_AT_ONCE - 1 :: _AT_ONCE], ends[-1]]:
