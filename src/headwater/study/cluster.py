@@ -31,6 +31,7 @@ __all__ = [
     "bundled",
     "each",
     "lost_errors",
+    "most_tasks",
 ]
 
 _PATIENCE = 60
@@ -46,6 +47,8 @@ _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "FSSPEC_", "GS_")
 """Beginnings of the variables by which object storage is reached."""
 MOST_TASKS = 2048
 """Bundles of one computation of any size: what a scheduler bears, and workers share."""
+_BUNDLES = 8
+"""Bundles for each thread: few enough to cost little, and enough to share out."""
 _INPUTS = 8
 """Results of other tasks that all tasks of a bundle may need, such as weights."""
 _OUTPUTS = 64
@@ -206,7 +209,19 @@ def lost_errors() -> tuple[type[BaseException], ...]:
 def _get(client: Any, graph: Any, keys: Any, **options: Any) -> Any:
     """Compute a graph on a cluster, in few tasks; a method of its client, as xarray looks for."""
     tasks = graph if isinstance(graph, dict) else graph.__dask_graph__()
-    return client.get(bundled(tasks, keys, MOST_TASKS), keys, **options)
+    threads = sum(client.nthreads().values())
+    return client.get(bundled(tasks, keys, most_tasks(threads)), keys, **options)
+
+
+def most_tasks(threads: int) -> int:
+    """Give the number of bundles into which a computation on so many threads is made.
+
+    Examples
+    --------
+    >>> most_tasks(2), most_tasks(1000)
+    (16, 2048)
+    """
+    return min(max(_BUNDLES * threads, _BUNDLES), MOST_TASKS)
 
 
 @contextmanager

@@ -230,7 +230,8 @@ def _tried(
 
         def add(k: int, own: NDArray[np.int64], soil: Soil = soil, mine: Floats = mine) -> Any:
             """Try a cover in some cells; return how many years of each exhaust the root zone."""
-            mine[k][:, own] = _reserves(weather, soil, own, COVERS[k], bounds, limit.spell, loss)
+            lowest = _reserves(*_of(weather, soil, own), COVERS[k], bounds, limit.spell, loss)
+            mine[k][:, own] = lowest
             return (mine[k][:, own] < limit.reserve).sum(axis=0)
 
         known = whole & np.isfinite(soil_table(soil, (cells,))).all(axis=0)
@@ -289,22 +290,21 @@ def _last_whole(mine: Floats, reserve: float) -> NDArray[np.int64]:
     return np.asarray(np.maximum(whole.sum(axis=0) - 1, 0), dtype=np.int64)
 
 
-def _reserves(
-    weather: Weather,
-    soil: Soil,
-    own: NDArray[np.int64],
-    cover: float,
-    bounds: NDArray[np.int64],
-    spell: int,
-    loss: Loss,
-) -> Floats:
-    """Run a cover in some cells, and give the lowest reserves (years, cells)."""
+def _of(weather: Weather, soil: Soil, own: NDArray[np.int64]) -> tuple[Weather, Soil]:
     cells = weather.rain.shape[1]
-    if own.size < cells:
-        weather = Weather(*(np.take(part, own, axis=1) for part in weather))
-        soil = soil.of_cells(own, (cells,))
+    if own.size == cells:
+        return weather, soil
+    part = Weather(*(np.take(values, own, axis=1) for values in weather))
+    return part, soil.of_cells(own, (cells,))
+
+
+def _reserves(
+    weather: Weather, soil: Soil, cover: float, bounds: NDArray[np.int64], spell: int, loss: Loss
+) -> Floats:
+    """Run a cover, and give the lowest reserves (years, cells)."""
+    count = weather.rain.shape[1]
     marks = np.stack(
-        [np.broadcast_to(mark, own.size) for mark in (soil.wilting_point, soil.field_capacity)]
+        [np.broadcast_to(mark, count) for mark in (soil.wilting_point, soil.field_capacity)]
     ).astype(np.float64)
     drives = weather._replace(cover=np.clip(cover * weather.cover, 0.0, 1.0))
     liquid = water_balance(drives, soil, loss=loss).series["liquid"]
