@@ -112,12 +112,24 @@ def _writing(out: Path, seed: int) -> BaseProcess | None:
 
 
 def _write_study(out: Path, seed: int) -> None:
+    """Write the study and bring its inputs to one grid, which makes the first maps.
+
+    The run that follows keeps them. Its check of all chapters, which samples make long, need not
+    be waited for.
+    """
+    from headwater.chapters import STEPS
+    from headwater.study import read_study, run
+    from headwater.study.checks import survey
     from headwater.study.demo import write_demo
+    from headwater.study.engine import wanted_steps
 
     with report_errors():
         file = write_demo(out, seed=seed, making=_making(_YEARS))
         text = file.read_text(encoding="utf-8")
         file.write_text(text.replace("[detector]\n", _DETECTOR, 1), encoding="utf-8")
+        study = read_study(file, STEPS)
+        inputs = survey(study, wanted_steps(study, STEPS, "grids")).inputs
+        run(study, STEPS, until="grids", inputs=inputs)
 
 
 def _wait_for(file: Path, writing: BaseProcess | None) -> None:

@@ -283,6 +283,8 @@ class Shelf:
                         began = time.thread_time()
                         self.block(study, layer, number)
                         stopped.wait(time.thread_time() - began)  # half of one core at most
+            except RuntimeError:  # at the end of the process no thread takes up work any more
+                return
             except (HeadwaterError, OSError, ValueError, KeyError):
                 continue
 
