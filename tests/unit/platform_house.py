@@ -106,11 +106,11 @@ def people_of_the_house() -> People:
     return held
 
 
-def platform_over(store, *studies, access=None, **options):
+def platform_over(store, *studies, access=None, public="", **options):
     """Build the application; a ranger, an editor and an administrator may sign in."""
     held = people_of_the_house()
     platform = Platform(held, [find_results(one) for one in studies], **options)
-    return create_service(store, access=access or Access(), platform=platform)
+    return create_service(store, access=access or Access(), platform=platform, public=public)
 
 
 @contextlib.contextmanager

@@ -159,6 +159,17 @@ def test_a_session_key_that_was_planted_is_worth_nothing(closed_house) -> None:
     assert closed_house.get("/api/studies", headers=planted).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("public", "secure"), [("https://water.example", True), ("http://water.example", False)]
+)
+def test_behind_tls_the_session_goes_over_tls_alone(store, results, public, secure) -> None:
+    with running(platform_over(store, results, public=public)) as url:
+        given = {"name": "zhuoma", "password": PASSWORD}
+        answer = Browser(url).post("/api/session", given)
+    assert answer.status_code == 200
+    assert ("; secure" in answer.headers["Set-Cookie"].lower()) == secure
+
+
 def test_signing_in_again_ends_the_session_before(closed_house) -> None:
     closed_house.sign_in("zhuoma")
     old = closed_house.session.cookies["headwater_session"]

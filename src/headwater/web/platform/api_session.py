@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from headwater.web.origin import origin_of
 from headwater.web.platform.answers import answer_json
 from headwater.web.platform.gate import (
     COOKIE,
@@ -66,7 +67,9 @@ async def _sign_in(request: Request, given: _SignIn) -> Response:
         await run_in_threadpool(house.people.sign_out, before)
     reported = {"name": session.person.name, "role": session.person.role, "token": session.token}
     answer = answer_json(request, reported)
-    keep_session(answer, session, secure=request.url.scheme == "https")
+    # behind a proxy that ends TLS the request itself comes by http
+    secure = origin_of(request, house.public).startswith("https:")
+    keep_session(answer, session, secure=secure)
     return answer
 
 
