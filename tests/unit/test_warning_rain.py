@@ -7,7 +7,8 @@ import xarray as xr
 
 from headwater.chapters.warning.options import StationWarningOptions, WarningOptions
 from headwater.chapters.warning.rain import area_rain, rain_standing, rain_table
-from headwater.chapters.warning.stations import StationSeries, station_standings
+from headwater.chapters.warning.station_days import StationSeries
+from headwater.chapters.warning.stations import station_standings
 from headwater.errors import StudyError
 from headwater.warning import seasonal_percentile
 from headwater.warning.dry_seasons import monthly_means, rank_dry_seasons
@@ -139,9 +140,7 @@ def test_stations_with_a_gauge_alone_are_watched():
         stations, None, None, xr.DataArray(rain[known], times, ("time", "y", "x"))
     )
     options = StationWarningOptions(dry_seasons=0.06)
-    (one,) = station_standings(
-        series, options, np.datetime64("2020-09-10"), rng=np.random.default_rng(0)
-    )
+    (one,) = station_standings(series, options, np.datetime64("2020-09-10"))
     assert one.target == "Dry: dry season"
     assert one.headline.startswith("Drought by rain at Dry: ")
 

@@ -180,8 +180,14 @@ def _words(how: str, n_days: int) -> str:
 def _stations(file: Path) -> _Look:
     import numpy as np
 
+    from headwater.chapters.warning.station_days import (
+        days_arrived,
+        load_watch,
+        read_days,
+        save_watch,
+    )
     from headwater.chapters.warning.stations import (
-        read_stations,
+        follow_stations,
         station_options,
         station_standings,
     )
@@ -196,14 +202,21 @@ def _stations(file: Path) -> _Look:
             do="Add [warning], and see docs/warning.md for its keys",
         )
     options = station_options(table, file.name)
+    home = file.with_suffix(".watch")
 
     def look(this: _Round) -> None:
-        series = read_stations(this.store, options)
+        known = load_watch(home, this.store.address, this.today, options)
+        days = read_days(this.store, options, known.days)
+        series = days.by_station()
+        arrived = None if known.days is None else days_arrived(known.days.by_station(), series)
         # thresholds are the same each time
         rng = np.random.default_rng(0)
-        standing = list(station_standings(series, options, this.today, rng=rng))
+        state = follow_stations(series, options, this.today, known.state, arrived, rng=rng)
+        standing = list(station_standings(series, options, this.today, state))
         typer.echo(f"{file.name}: {len(series.stations)} stations, {len(standing)} in alert")
         _post(this, _rule_name(file), standing, options.channels, {})
+        # kept last: whoever dies before comes to the same alerts again, and posts none twice
+        save_watch(home, this.store.address, this.today, days, state)
 
     return look
 

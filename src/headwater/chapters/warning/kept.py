@@ -24,7 +24,16 @@ from headwater.warning.baseline import PooledMemory
 from headwater.warning.charts import Detector, Thresholds
 from headwater.warning.monitor import KeptMonitor, Monitor, pack_monitor, unpack_monitor
 
-__all__ = ["OpenAlert", "WatchState", "load_plan", "load_state", "save_plan", "save_state"]
+__all__ = [
+    "OpenAlert",
+    "WatchState",
+    "forget_state",
+    "key_of_state",
+    "load_plan",
+    "load_state",
+    "save_plan",
+    "save_state",
+]
 
 _TEXT = "watch.json"
 _ARRAYS = ("history", "checkpoint", "now", "drought")
@@ -261,6 +270,36 @@ def _runs(cells: NDArray[np.int64]) -> list[list[int]]:
 def _cells(runs: list[list[int]]) -> NDArray[np.int64]:
     whole = [np.arange(first, first + length) for first, length in runs]
     return np.concatenate(whole) if whole else np.zeros(0, np.int64)
+
+
+def key_of_state(home: Path) -> str | None:
+    """Say of which options and archive the state is that is kept.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of the watch.
+
+    Returns
+    -------
+    str or None
+        None where there is none that can be read.
+    """
+    try:
+        return str(json.loads((home / _TEXT).read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def forget_state(home: Path) -> None:
+    """Take the state away that is kept.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of the watch.
+    """
+    (home / _TEXT).unlink(missing_ok=True)
 
 
 def load_state(home: Path, key: str, options: WarningOptions) -> WatchState | None:

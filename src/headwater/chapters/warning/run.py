@@ -24,7 +24,13 @@ from headwater.warning import (
     innovations,
     seasonal_percentile,
 )
-from headwater.warning.baseline import REASONS, expected_values, pool_memory, season_parts
+from headwater.warning.baseline import (
+    REASONS,
+    BaselineOptions,
+    expected_values,
+    pool_memory,
+    season_parts,
+)
 from headwater.warning.charts import DETECTORS, Detector, Thresholds, Tolerance
 from headwater.warning.drought import drought_watch
 from headwater.warning.monitor import Monitor, Watched, field_control, start_monitor, watch_dates
@@ -33,7 +39,7 @@ from headwater.warning.rehearsal import History, raise_thresholds
 if TYPE_CHECKING:
     from headwater.study.step import Context
 
-__all__ = ["Plan", "Seen", "make_plan", "named_reasons", "watch_grid"]
+__all__ = ["Plan", "Seen", "make_plan", "named_reasons", "reference_season", "watch_grid"]
 
 Floats = NDArray[np.float64]
 
@@ -241,7 +247,7 @@ def _calibrated(plan: Plan, sample: Block, least: int, rng: np.random.Generator)
     )
     limits = calibrate_thresholds(
         times[past],
-        _whole_season(times, past, plan),
+        reference_season(times, past, plan.calendar.options),
         rng=rng,
         tolerance=tolerance,
         options=plan.calendar.options,
@@ -265,17 +271,28 @@ def _shocks(pool: Floats, rng: np.random.Generator) -> Floats | None:
     return np.asarray((chosen - chosen.mean()) / chosen.std())
 
 
-def _whole_season(
-    times: NDArray[np.datetime64], past: NDArray[np.bool_], plan: Plan
+def reference_season(
+    times: NDArray[np.datetime64], past: NDArray[np.bool_], options: BaselineOptions
 ) -> NDArray[np.datetime64]:
     """Take the dates of the fullest year as those of a year to come.
 
     The season that is being watched may have just begun.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64[D]
+        Of the season's calendar.
+    past : ndarray of bool
+        Which of them are of the history.
+    options : BaselineOptions
+
+    Returns
+    -------
+    ndarray of datetime64[D]
+        In the year after the history.
     """
     year = times.astype("datetime64[Y]")
-    known, counts = np.unique(
-        year[season_parts(times, plan.calendar.options) >= 0], return_counts=True
-    )
+    known, counts = np.unique(year[season_parts(times, options) >= 0], return_counts=True)
     fullest = known[len(known) - 1 - counts[::-1].argmax()]
     own = times[year == fullest]
     first = (times[past][-1].astype("datetime64[Y]") + 1).astype("datetime64[D]")

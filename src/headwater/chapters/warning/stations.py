@@ -1,7 +1,7 @@
 """The same watch over stations: a station is a grid of one cell.
 
-All is computed anew from the store each time, so late and corrected observations need no
-checkpoint.
+A new date costs one update of what is kept; late and corrected observations run again from the
+checkpoint at the beginning of their season, those of the history from the start.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from headwater.chapters.warning.kept import WatchState
 from headwater.chapters.warning.options import StationWarningOptions
 from headwater.chapters.warning.rain import rain_standing
-from headwater.chapters.warning.run import Plan, make_plan
-from headwater.chapters.warning.series import averaged, calendar_of, composites, days_of
+from headwater.chapters.warning.run import make_plan, reference_season
+from headwater.chapters.warning.series import averaged, calendar_of, composites, days_of, split_day
 from headwater.chapters.warning.standing import SEVERITY, Standing
-from headwater.chapters.warning.watching import Archive, begin_watch, shown_cells
+from headwater.chapters.warning.station_days import StationSeries, read_days
+from headwater.chapters.warning.watching import Archive, Arrived, begin_watch, go_on, shown_cells
 from headwater.errors import DataError, StudyError
-from headwater.network.times import DAY, LEEWAY
+from headwater.results import fingerprint
 from headwater.warning import seasonal_percentile
 from headwater.warning.baseline import season_parts
 from headwater.warning.drought import drought_watch
@@ -32,30 +34,12 @@ from headwater.warning.standardised import DROUGHT_CLASSES, drought_class
 if TYPE_CHECKING:
     from headwater.network.store.protocol import Store
 
-__all__ = ["StationSeries", "read_stations", "station_options", "station_standings"]
+__all__ = ["follow_stations", "read_stations", "station_options", "station_standings"]
 
 _PENTAD = 5
-_GREEN = ("ndvi", "evi", "fractional_cover", "lai")
+_ANSWERED = np.timedelta64(40, "D")
+"""Composites and pentads of the history's end reach so far into what is watched, at most."""
 _CHINESE = {"watch": "关注", "warning": "预警", "confirmed": "确认退化"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StationSeries:
-    """Daily means of the stations of a store.
-
-    Attributes
-    ----------
-    stations : DataFrame
-        ``station``, ``longitude``, ``latitude``, ``elevation``; in the order of the columns.
-    water : DataArray (time, y, x) or None
-        One row; a column for each station.
-    green, rain : DataArray (time, y, x) or None
-    """
-
-    stations: pd.DataFrame
-    water: xr.DataArray | None
-    green: xr.DataArray | None
-    rain: xr.DataArray | None = None
 
 
 def station_options(table: dict[str, Any], name: str) -> StationWarningOptions:
@@ -97,7 +81,7 @@ def station_options(table: dict[str, Any], name: str) -> StationWarningOptions:
 
 
 def read_stations(store: Store, options: StationWarningOptions) -> StationSeries:
-    """Read daily means of soil water and greenness.
+    """Read daily means of soil water, greenness and rain.
 
     Parameters
     ----------
@@ -111,81 +95,101 @@ def read_stations(store: Store, options: StationWarningOptions) -> StationSeries
     Raises
     ------
     DataError
-        If no station observes either.
+        If no station observes any of them.
     """
-    from headwater.network.inventory import list_series
-
-    with store.transaction(read_only=True) as session:
-        streams = list_series(session, virtual=options.cells)
-        present = session.clock() + LEEWAY
-    roles = {one.role for one in streams if np.isfinite(one.longitude)}
-    green = options.of or next((one for one in _GREEN if one in roles), None)
-    water, rain = options.water or "soil_moisture", options.rain or "precipitation"
-    wanted = [name for name in (water, green, rain) if name in roles]
-    spans = [one for one in streams if one.role in wanted and one.first is not None]
-    if not spans:
-        raise DataError(
-            "no station with a known place observes what [warning] watches",
-            found=", ".join(sorted(roles)) or "an empty store",
-            do=f"Ingest {water} or a greenness ({', '.join(_GREEN)}), or name them as water and of",
-        )
-    first = min(one.first for one in spans if one.first is not None) // DAY
-    # one clock that is wrong must not stretch all series by centuries
-    last = min(max(one.last for one in spans if one.last is not None), present) // DAY
-    edges = np.arange(first, last + 2, dtype=np.int64) * DAY
-    return _joined(
-        store, edges, {"water": water, "green": green, "rain": rain}, set(wanted), options
-    )
+    return read_days(store, options).by_station()
 
 
-def _joined(
-    store: Store,
-    edges: NDArray[np.int64],
-    names: dict[str, str | None],
-    there: set[str],
-    options: StationWarningOptions,
-) -> StationSeries:
-    from headwater.network.derived.interval_means import station_means
-
-    held = {
-        part: station_means(
-            store,
-            name,
-            edges,
-            depth=options.depth if part == "water" else None,
-            virtual=options.cells,
-        )
-        for part, name in names.items()
-        if name in there and name is not None
-    }
-    table = pd.concat([one.stations for one in held.values()]).drop_duplicates("station")
-    table = table.sort_values("station").reset_index(drop=True)
-    times = pd.DatetimeIndex((edges[:-1] // DAY).astype("datetime64[D]").astype("datetime64[ns]"))
-    found: dict[str, xr.DataArray | None] = {}
-    for part, one in held.items():
-        values = np.full((len(times), 1, len(table)), np.nan)
-        where = table["station"].searchsorted(one.stations["station"].to_numpy())
-        values[:, 0, where] = one.mean
-        found[part] = xr.DataArray(values, {"time": times}, ("time", "y", "x"), name=names[part])
-    return StationSeries(table, *(found.get(part) for part in ("water", "green", "rain")))
-
-
-def station_standings(
+def follow_stations(
     series: StationSeries,
     options: StationWarningOptions,
     today: np.datetime64,
+    known: WatchState | None = None,
+    arrived: Arrived | None = None,
     *,
     rng: np.random.Generator,
-) -> Iterator[Standing]:
-    """Watch the stations, and describe what stands as an alert.
+) -> WatchState | None:
+    """Take what has come into the watch over greenness, from where it stands or from the history.
 
     Parameters
     ----------
     series : StationSeries
     options : StationWarningOptions
     today : datetime64[D]
+    known : WatchState, optional
+        Where the watch stood; another history, calendar or list of stations begins anew.
+    arrived : Arrived, optional
+        What has changed since then.
     rng : Generator
-        Of the calibration.
+        Of the calibration; give one in the same state each time.
+
+    Returns
+    -------
+    WatchState or None
+        None without greenness of enough years, where soil water or rain are watched alone.
+
+    Raises
+    ------
+    DataError
+        If neither is there.
+    """
+    if series.green is None:
+        return None
+    archive = Archive(series.green, series.water, today, 1e9)
+    try:
+        key = _key(series, options)
+        if known is not None and known.key == key and arrived is not None:
+            return go_on(known, archive, arrived)[0]
+        plan = make_plan(
+            series.green,
+            series.water,
+            options,
+            growing_season=options.growing_season,
+            rng=rng,
+            n_seasons=options.watch_seasons,
+        )
+    except DataError:
+        if series.water is None and series.rain is None:
+            raise
+        return None
+    return begin_watch(archive, plan, key)
+
+
+def _key(series: StationSeries, options: StationWarningOptions) -> str:
+    """Hash all that the histories and thresholds rest on."""
+    assert series.green is not None
+    calendar = calendar_of(options.growing_season, options)
+    times, _ = composites(series.green, options.step)
+    split = split_day(pd.DatetimeIndex(times), options)
+    moved = calendar.moved(times)
+    past = times < split
+    year = reference_season(moved, past, calendar.options)
+    watched = len(np.unique(moved[~past].astype("datetime64[Y]")))
+    history = [
+        (one.name, one.values[days_of(one) < split + _ANSWERED])
+        for one in (series.green, series.water)
+        if one is not None
+    ]
+    reported = options.model_dump(mode="json", exclude={"channels", "rehearsals", "drought_share"})
+    stations = series.stations["station"].tolist()
+    return fingerprint(reported, stations, str(split), watched, year, history)
+
+
+def station_standings(
+    series: StationSeries,
+    options: StationWarningOptions,
+    today: np.datetime64,
+    state: WatchState | None = None,
+) -> Iterator[Standing]:
+    """Describe what stands as an alert.
+
+    Parameters
+    ----------
+    series : StationSeries
+    options : StationWarningOptions
+    today : datetime64[D]
+    state : WatchState, optional
+        Of the greenness, from :func:`follow_stations`.
 
     Yields
     ------
@@ -195,21 +199,8 @@ def station_standings(
         yield from _droughts(series, options, today)
     if series.rain is not None:
         yield from _dry_seasons(series, options, today)
-    if series.green is not None:
-        try:
-            plan = make_plan(
-                series.green,
-                series.water,
-                options,
-                growing_season=options.growing_season,
-                rng=rng,
-                n_seasons=options.watch_seasons,
-            )
-        except DataError:
-            if series.water is None and series.rain is None:
-                raise
-            return  # greenness of too few years: soil water and rain are watched alone
-        yield from _losses(series, plan, today)
+    if state is not None:
+        yield from _losses(series, state)
 
 
 def _droughts(
@@ -306,10 +297,8 @@ def _season_of(
     return _Season(days, year, values, percentile[last, places], last, on[last, places] & there)
 
 
-def _losses(series: StationSeries, plan: Plan, today: np.datetime64) -> Iterator[Standing]:
-    assert series.green is not None
-    archive = Archive(series.green, series.water, today, 1e9)
-    state = begin_watch(archive, plan, "stations")
+def _losses(series: StationSeries, state: WatchState) -> Iterator[Standing]:
+    plan = state.plan
     shown, p = shown_cells(state.now, plan)
     ladder = state.now.ladder
     for at, row in series.stations.iterrows():

@@ -16,7 +16,7 @@ from headwater.network.quality.flags import Flag, bits_of, doubted
 from headwater.network.store.protocol import Store
 from headwater.units import convert
 
-__all__ = ["StationMeans", "station_means"]
+__all__ = ["StationMeans", "choose_series", "mean_of_series", "station_means"]
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def station_means(
     >>> found.mean.tolist(), found.n.tolist()
     ([[0.31]], [[1]])
     """
-    chosen = _chosen(store, quantity, depth, virtual)
+    chosen = choose_series(store, quantity, depth, virtual)
     term = GLOSSARY.get(quantity)
     units = term.units if term else chosen[0].unit
     found = [_of_one(store, one, edges, units) for one in chosen]
@@ -121,8 +121,25 @@ def station_means(
     return StationMeans(stations, mean[:, heard], sd[:, heard], n[:, heard], units)
 
 
-def _chosen(store: Store, quantity: str, depth: float | None, virtual: bool) -> list[Stream]:
-    """One series of each station: of the depth wanted, else the shallowest."""
+def choose_series(
+    store: Store, quantity: str, depth: float | None = None, virtual: bool = False
+) -> list[Stream]:
+    """Choose one series of each station: of the depth wanted, else the shallowest.
+
+    Parameters
+    ----------
+    store, quantity, depth, virtual
+        As for :func:`station_means`.
+
+    Returns
+    -------
+    list of Stream
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
     with store.transaction(read_only=True) as session:
         streams = list_series(session, virtual=virtual)
     own = [one for one in streams if one.role == quantity and np.isfinite(one.longitude)]
@@ -143,6 +160,24 @@ def _chosen(store: Store, quantity: str, depth: float | None, virtual: bool) -> 
         found=", ".join(roles) or "an empty store",
         do="Choose one of these, or ingest more",
     )
+
+
+def mean_of_series(store: Store, stream: Stream, edges: NDArray[np.int64], units: str) -> Floats:
+    """Average one series over intervals, as :func:`station_means` does.
+
+    Parameters
+    ----------
+    store : Store
+    stream : Stream
+    edges : array of int, shape (interval + 1,)
+        [µs]
+    units : str
+
+    Returns
+    -------
+    array, shape (interval,)
+    """
+    return _of_one(store, stream, edges, units)[0]
 
 
 def _of_one(
