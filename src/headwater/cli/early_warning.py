@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from headwater.alerts.rules import Rules
-    from headwater.chapters.warning.options import WarningOptions
+    from headwater.chapters.warning.options import StationWarningOptions, WarningOptions
     from headwater.chapters.warning.standing import Standing
     from headwater.network.store.protocol import Store
     from headwater.results import Result
@@ -178,19 +178,7 @@ def _words(how: str, n_days: int) -> str:
 
 
 def _stations(file: Path) -> _Look:
-    import numpy as np
-
-    from headwater.chapters.warning.station_days import (
-        days_arrived,
-        load_watch,
-        read_days,
-        save_watch,
-    )
-    from headwater.chapters.warning.stations import (
-        follow_stations,
-        station_options,
-        station_standings,
-    )
+    from headwater.chapters.warning.stations import station_options
     from headwater.errors import StudyError
     from headwater.network.ingest.mapping import read_mapping
 
@@ -202,23 +190,33 @@ def _stations(file: Path) -> _Look:
             do="Add [warning], and see docs/warning.md for its keys",
         )
     options = station_options(table, file.name)
-    home = file.with_suffix(".watch")
+    return lambda this: _look_at_stations(this, file, options)
 
-    def look(this: _Round) -> None:
-        known = load_watch(home, this.store.address, this.today, options)
-        days = read_days(this.store, options, known.days)
-        series = days.by_station()
-        arrived = None if known.days is None else days_arrived(known.days.by_station(), series)
-        # thresholds are the same each time
-        rng = np.random.default_rng(0)
-        state = follow_stations(series, options, this.today, known.state, arrived, rng=rng)
-        standing = list(station_standings(series, options, this.today, state))
-        typer.echo(f"{file.name}: {len(series.stations)} stations, {len(standing)} in alert")
-        _post(this, _rule_name(file), standing, options.channels, {})
-        # kept last: whoever dies before comes to the same alerts again, and posts none twice
-        save_watch(home, this.store.address, this.today, days, state)
 
-    return look
+def _look_at_stations(this: _Round, file: Path, options: StationWarningOptions) -> None:
+    """Take what the store has changed in, and post what stands."""
+    import numpy as np
+
+    from headwater.chapters.warning.station_days import (
+        days_arrived,
+        load_watch,
+        read_days,
+        save_watch,
+    )
+    from headwater.chapters.warning.stations import follow_stations, station_standings
+
+    home, address = file.with_suffix(".watch"), this.store.address
+    known = load_watch(home, address, this.today, options)
+    days = read_days(this.store, options, known.days)
+    series = days.by_station()
+    arrived = None if known.days is None else days_arrived(known.days.by_station(), series)
+    rng = np.random.default_rng(0)  # thresholds are the same each time
+    state = follow_stations(series, options, this.today, known.state, arrived, rng=rng)
+    standing = list(station_standings(series, options, this.today, state))
+    typer.echo(f"{file.name}: {len(series.stations)} stations, {len(standing)} in alert")
+    _post(this, _rule_name(file), standing, options.channels, {})
+    # kept last: whoever dies before comes to the same alerts again, and posts none twice
+    save_watch(home, address, this.today, days, state)
 
 
 def _rule_name(file: Path) -> str:
