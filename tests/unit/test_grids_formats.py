@@ -1,9 +1,14 @@
 """Formats and reference systems as people have them."""
 
+import functools
+import http.server
+import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Literal
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pyogrio
@@ -70,6 +75,35 @@ def test_blocks_that_a_store_lacks_are_told(
     times = plain().sizes["time"]
     assert f"1 of {times} blocks of 'sm' are not in cube.z" in said
     assert "copy it again" in said
+
+
+def test_blocks_that_a_store_by_url_lacks_are_told(tmp_path: Path) -> None:
+    local = tmp_path / "cube.zarr"
+    plain().chunk(time=1).to_zarr(local, zarr_format=2)
+    memory = fsspec.filesystem("memory")
+    memory.put(str(local), "/blocks/cube.zarr", recursive=True)
+    assert "warnings" not in open_grid("memory://blocks/cube.zarr", THETA).attrs
+    memory.rm("/blocks/cube.zarr/sm/0.0.0")
+    said = open_grid("memory://blocks/cube.zarr", THETA).attrs["warnings"]
+    assert f"1 of {plain().sizes['time']} blocks of 'sm' are not in cube.zarr" in said
+
+
+def test_blocks_on_a_web_server_are_not_counted_which_is_told(tmp_path: Path) -> None:
+    for name, fill in (("lost", np.nan), ("zero", 0.0)):
+        encoding = {"sm": {"_FillValue": None}} if name == "zero" else None
+        stored = plain().chunk(time=1)
+        stored.to_zarr(tmp_path / f"{name}.zarr", zarr_format=2, encoding=encoding)
+        meta = json.loads((tmp_path / f"{name}.zarr" / "sm" / ".zarray").read_text())
+        meta["fill_value"] = "NaN" if np.isnan(fill) else 0.0
+        (tmp_path / f"{name}.zarr" / "sm" / ".zarray").write_text(json.dumps(meta))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}"
+        assert "warnings" not in open_grid(f"{place}/lost.zarr", THETA).attrs
+        said = open_grid(f"{place}/zero.zarr", THETA).attrs["warnings"]
+        server.shutdown()
+    assert "were not counted; one that is not there reads as 0" in said
 
 
 def test_damaged_stores_are_refused_by_name(tmp_path: Path) -> None:

@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from headwater.storage import is_url
+from headwater.storage import is_url, open_system, patiently, plain_errors
 
 __all__ = ["absent_blocks"]
 
+_LISTED = 20_000
+"""Blocks that storage lists within seconds, a thousand at a time."""
+
 
 def absent_blocks(path: Path, name: str, missing: Sequence[float]) -> tuple[str, ...]:
-    """Say how many blocks of a variable are not in a store on this machine, and what is read there.
+    """Say how many blocks of a variable are not in a store, and what is read there.
 
     Parameters
     ----------
     path : Path
-        Any file; only stores of Zarr, in folders or zipped, have blocks that can lack.
+        Any file; only stores of Zarr, in folders, zipped or by URL, have blocks that can lack.
     name : str
         Variable.
     missing : sequence of float
@@ -33,18 +36,27 @@ def absent_blocks(path: Path, name: str, missing: Sequence[float]) -> tuple[str,
     tuple of str
         Empty where none lacks.
     """
-    if is_url(path) or not (path.is_dir() or zipfile.is_zipfile(path)):
-        return ()
-    store: Any = path if path.is_dir() else _zip_store(path)
-    array, held = _array(store, name), _held(path, name)
+    store = _store(path)
+    array = None if store is None else _array(store, name)
     if array is None or not array.shape:
         return ()
     block = array.shards or array.chunks
     expected = math.prod(-(-n // k) for n, k in zip(array.shape, block, strict=True))
-    if held >= expected:
-        return ()
     fill = 0.0 if array.fill_value is None else float(array.fill_value)
     lost = np.isnan(fill) or fill in missing
+    held = _held_by_url(path, name, expected) if is_url(path) else _held(path, name)
+    if held is None:
+        # blocks that lack are missing values then; of any other fill nobody would see them
+        return (
+            ()
+            if lost
+            else (
+                f"the {expected} blocks of '{name}' in {path.name} were not counted; one that is not "
+                f"there reads as {fill:g}. Write missing = {fill:g} if that means no value",
+            )
+        )
+    if held >= expected:
+        return ()
     return (
         f"{expected - held} of {expected} blocks of '{name}' are not in {path.name}, so that their "
         f"values are {'missing' if lost else f'{fill:g}'}, as Zarr has it; if the store was copied "
@@ -52,7 +64,16 @@ def absent_blocks(path: Path, name: str, missing: Sequence[float]) -> tuple[str,
     )
 
 
-def _zip_store(path: Path) -> Any:
+def _store(path: Path) -> Any:
+    """Open a store of Zarr; None of anything else."""
+    if is_url(path):
+        from headwater.grids._remote_zarr import zarr_store
+
+        return zarr_store(path) if path.suffix == ".zarr" else None
+    if path.is_dir():
+        return path
+    if not zipfile.is_zipfile(path):
+        return None
     from zarr.storage import ZipStore
 
     return ZipStore(path, mode="r")
@@ -77,6 +98,16 @@ def _held(path: Path, name: str) -> int:
     with zipfile.ZipFile(path) as archive:
         places = [PurePosixPath(entry) for entry in archive.namelist() if not entry.endswith("/")]
     return sum(name in place.parent.parts and _is_block(place.name) for place in places)
+
+
+def _held_by_url(path: Path, name: str, expected: int) -> int | None:
+    """Count the blocks in storage that can be listed; None where it cannot, or in no short time."""
+    system, root = open_system(str(path))
+    if expected > _LISTED or "http" in str(system.protocol):
+        return None
+    with plain_errors(str(path)):
+        files = patiently(lambda: system.find(f"{root.rstrip('/')}/{name}"))
+    return sum(_is_block(PurePosixPath(file).name) for file in files)
 
 
 def _is_block(file: str) -> bool:
