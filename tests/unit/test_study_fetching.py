@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -232,3 +234,29 @@ def test_no_network_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     assert result.exit_code == 3
     assert "Check the network" in result.output
+
+
+def test_a_disk_that_is_full_is_a_sentence_and_the_rest_follows(
+    provider: str, tmp_path: Path
+) -> None:
+    """On a file system that is really full, where we may make one."""
+    call = f"{sys.executable} -m headwater fetch files {provider}/file.bin --out {tmp_path}/data"
+    steps = (
+        f"mkdir {tmp_path}/data && mount -t tmpfs -o size=16k none {tmp_path}/data || exit 90",
+        f"{call}; echo rc $?",
+        f"mount -o remount,size=4m {tmp_path}/data",
+        f"{call}; cp {tmp_path}/data/file.bin {tmp_path}/kept.bin",
+    )
+    Provider.files["/file.bin"] = FILE * (100_000 // len(FILE) + 1)
+    words = ["unshare", "-m", "sh", "-c", "\n".join(steps)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no unshare on this system")
+    if done.returncode == 90 or "permitted" in done.stderr or "denied" in done.stderr:
+        pytest.skip("this user may not mount a file system")
+    assert "headwater: the disk is full" in done.stderr
+    assert "rc 0" not in done.stdout
+    assert "the same command goes on from there" in done.stderr
+    assert (tmp_path / "kept.bin").read_bytes() == Provider.files["/file.bin"]
+    assert any(part and part != "bytes=0-" for _, part, _ in Provider.seen)
