@@ -46,14 +46,11 @@ def absent_blocks(path: Path, name: str, missing: Sequence[float]) -> tuple[str,
     lost = np.isnan(fill) or fill in missing
     held = _held_by_url(path, name, expected) if is_url(path) else _held(path, name)
     if held is None:
-        # blocks that lack are missing values then; of any other fill nobody would see them
+        if lost:
+            return ()  # blocks that lack are missing values
         return (
-            ()
-            if lost
-            else (
-                f"the {expected} blocks of '{name}' in {path.name} were not counted; one that is not "
-                f"there reads as {fill:g}. Write missing = {fill:g} if that means no value",
-            )
+            f"the {expected} blocks of '{name}' in {path.name} were not counted; one that is not "
+            f"there reads as {fill:g}. Write missing = {fill:g} if that means no value",
         )
     if held >= expected:
         return ()
