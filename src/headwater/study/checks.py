@@ -184,9 +184,10 @@ def survey(
     import dask
     import dask.threaded
 
-    # by its function: of a name, Dask would load its distributed half to look for clients
+    # by its function, and with a method: else Dask loads its distributed half to look for clients
     chosen = "distributed" in sys.modules or dask.config.get("scheduler", None)
-    with dask.config.set({} if chosen else {"scheduler": dask.threaded.get}):
+    here = {"scheduler": dask.threaded.get, "array.rechunk.method": "tasks"}
+    with dask.config.set({} if chosen else here):
         return _surveyed(study, steps, chunk_mb, rehearsed=rehearsed)
 
 
