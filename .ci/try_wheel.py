@@ -80,7 +80,12 @@ def main() -> None:
             extras = set(project["project"]["optional-dependencies"])
             for extra in sorted(extras - {"all", "bench", "docs", "test"}):
                 alone = install(home / "extra", f"{wheels[0]}[{extra}]")
-                call(alone, "doctor", cwd=empty)
+                found = subprocess.run(
+                    [str(alone), "doctor"], cwd=empty, check=True, capture_output=True, text=True
+                )
+                print(found.stdout, flush=True)
+                if f"Extra {extra}: not here" in found.stdout:
+                    raise SystemExit(f"the extra {extra} is installed, and doctor does not see it")
     print("The wheel is reproducible, and works in an empty directory.")
 
 

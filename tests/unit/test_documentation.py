@@ -198,3 +198,10 @@ def test_the_table_of_the_first_steps_gives_a_result(
     assert report is not None
     for line in report.groups():
         assert line in result.output
+
+
+@pytest.mark.parametrize("study", sorted((ROOT / "studies").glob("*.toml")), ids=lambda p: p.stem)
+def test_a_study_whose_data_is_elsewhere_says_where(study: Path) -> None:
+    text = study.read_text(encoding="utf-8")
+    assert "../shared/" in text, "it runs in a plain clone: say so in this test"
+    assert re.search(r"^# The data are not in a clone\. They are from https://", text, re.M)
