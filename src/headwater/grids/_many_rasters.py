@@ -54,10 +54,10 @@ def raster_values(path: Path, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"), rasterio.open(path) as file:
         rows, columns = (np.arange(n)[part] for n, part in zip(file.shape, key[1:], strict=True))
         if not (np.size(rows) and np.size(columns)):
-            return np.empty((1, *file.shape), file.dtypes[0])[key]
+            return np.asarray(np.empty((1, *file.shape), file.dtypes[0])[key])
         (top, bottom), (left, right) = (
             (int(np.min(each)), int(np.max(each)) + 1) for each in (rows, columns)
         )
         block = file.read(1, window=Window(left, top, right - left, bottom - top))
     part = np.asarray(block[rows - top][..., columns - left])
-    return part if isinstance(key[0], int | np.integer) else part[None][key[0]]
+    return part if isinstance(key[0], int | np.integer) else np.asarray(part[None][key[0]])
