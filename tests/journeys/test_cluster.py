@@ -196,6 +196,28 @@ def test_workers_of_another_version_or_with_little_memory(home: Path, tmp_path: 
 
 
 @pytest.mark.slow
+def test_downscaling_is_the_same_wherever_it_is_computed(tmp_path: Path) -> None:
+    from headwater.chapters import STEPS
+    from headwater.settings import Settings
+    from headwater.study import parse_study, run
+    from headwater.study.demo import write_satellite_demo
+
+    path = write_satellite_demo(tmp_path, seed=3, shape=(16, 28), days=slice(100, 260), stations=0)
+    text = path.read_text() + "trees = 10\nrows = 400\nfold_count = 2\ntwins = 0\n"
+    for results, settings in (
+        ("threads", Settings(threads=2)),
+        ("processes", Settings(workers=2, chunk_mb=0.05)),
+    ):
+        own = text.replace("[study]\n", f'[study]\nresults = "{results}"\n', 1)
+        run(parse_study(own, tmp_path / f"{results}.toml"), STEPS, settings=settings)
+    ours, theirs = values_of(tmp_path, "processes"), values_of(tmp_path, "threads")
+    kept = [name for name in ours if name.startswith("downscaling")]
+    assert len(kept) > 10
+    assert not list((tmp_path / "processes").rglob(".cubes"))
+    assert not [name for name in kept if ours[name] != theirs.get(name)]
+
+
+@pytest.mark.slow
 def test_fits_of_cells_are_the_same_wherever_they_are_computed(tmp_path: Path) -> None:
     from headwater.chapters import STEPS
     from headwater.settings import Settings

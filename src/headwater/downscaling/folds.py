@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.learners import MeanOfLearners, pinned
 from headwater.downscaling.predictors import Predictors
+from headwater.downscaling.sharing import Apply, blocks_of_days
 from headwater.errors import DataError, nearest
 from headwater.inference.blocks import spatial_blocks, temporal_blocks
 
@@ -223,7 +225,7 @@ def _side(cells: NDArray[np.float64]) -> float:
     return 2.5 * float(np.median(cKDTree(cells).query(cells, k=2)[0][:, 1]))
 
 
-_SHUFFLED_ROWS = 2000
+_SHUFFLED_ROWS, _BLOCK = 2000, 8
 
 Train = Callable[[NDArray[np.bool_], int], "tuple[MeanOfLearners, ...]"]
 
@@ -252,7 +254,7 @@ def hold_out(
     coarse: tuple[NDArray[np.float32], ...],
     support: Support,
     *,
-    workers: int,
+    apply: Apply,
     rng: np.random.Generator,
 ) -> HeldOut:
     """Predict every observation by models of other folds, at the fine scale, and average.
@@ -272,8 +274,8 @@ def hold_out(
         Their coarse means.
     support : Support
         The operator A.
-    workers : int
-        Threads that share the days.
+    apply : callable
+        ``apply(function, blocks)`` runs blocks of days, in order.
     rng : numpy Generator
         Shuffles predictors.
 
@@ -286,8 +288,6 @@ def hold_out(
     A model is not linear, so that the mean of its predictions is not its prediction of the mean:
     residuals that are to be spread over pixels need the former, A f(x).
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     prediction = np.full(observed.shape, np.nan)
     rises = []
     there = np.isfinite(observed)
@@ -297,11 +297,12 @@ def hold_out(
             continue
         models = train(allowed & there, number)
 
-        def one(day: int, models: tuple[MeanOfLearners, ...] = models, of: Any = wanted) -> None:
-            prediction[day, of[day]] = _cell_means(models, views, support, day, of[day])
-
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(one, np.flatnonzero(wanted.any(axis=1))))
+        days = blocks_of_days(np.flatnonzero(wanted.any(axis=1)), _BLOCK)
+        parts = [[(int(day), wanted[day]) for day in block] for block in days]
+        means = apply(partial(_means_of_days, models, views, support), parts)
+        for part, found in zip(parts, means, strict=True):
+            for (day, cells), mean in zip(part, found, strict=True):
+                prediction[day, cells] = mean
         rises.append(_rises(models, coarse, observed, wanted, rng))
     names = views[0].names
     mean_rise = np.nanmean(rises, axis=0) if rises else np.full(len(names), np.nan)
@@ -357,6 +358,15 @@ def score_predictions(
     r = float(np.corrcoef(x, y)[0, 1]) if varies else float("nan")
     rmse = float(np.sqrt(np.mean((x - y) ** 2))) if x.size else float("nan")
     return {"rmse": rmse, "r": r, "n": int(x.size)}
+
+
+def _means_of_days(
+    models: Sequence[MeanOfLearners],
+    views: tuple[Predictors, ...],
+    support: Support,
+    part: Sequence[tuple[int, NDArray[np.bool_]]],
+) -> list[NDArray[np.float64]]:
+    return [_cell_means(models, views, support, day, cells) for day, cells in part]
 
 
 def _cell_means(

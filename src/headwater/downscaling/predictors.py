@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from headwater.downscaling.sharing import Apply, blocks_of_days
 from headwater.errors import DataError, GridError, TimeAxisError, nearest
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ __all__ = [
 Floats = NDArray[np.float32]
 
 _YEAR = 365.25
+_BLOCK = 64
+"""Days that are averaged at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -314,7 +318,7 @@ def terrain_predictors(terrain: xr.Dataset) -> dict[str, Floats]:
 
 
 def coarse_predictors(
-    predictors: Predictors, support: Support, *, min_seen: float = 0.5
+    predictors: Predictors, support: Support, *, min_seen: float = 0.5, apply: Apply = map
 ) -> NDArray[np.float32]:
     """Average the predictors over the coarse cells, day by day.
 
@@ -326,6 +330,8 @@ def coarse_predictors(
         The operator A.
     min_seen : float
         Least share of a cell's weights that must have a value.
+    apply : callable
+        ``apply(function, blocks)`` averages blocks of days, in order.
 
     Returns
     -------
@@ -338,11 +344,18 @@ def coarse_predictors(
         If the predictors are not on the fine grid.
     """
     check_grid(predictors, support)
-    days, cells = predictors.times.size, support.matrix.shape[0]
-    table = np.empty((days, cells, len(predictors.names)), dtype=np.float32)
-    for day in range(days):
-        value, seen = support.aggregate(predictors.day(day).T)
-        table[day] = np.where(seen >= min_seen, value, np.nan).T
+    days = blocks_of_days(np.arange(predictors.times.size), _BLOCK)
+    return np.concatenate(list(apply(partial(_coarse_days, predictors, support, min_seen), days)))
+
+
+def _coarse_days(
+    predictors: Predictors, support: Support, min_seen: float, days: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    cells = support.matrix.shape[0]
+    table = np.empty((days.size, cells, len(predictors.names)), dtype=np.float32)
+    for row, day in zip(table, days, strict=True):
+        value, seen = support.aggregate(predictors.day(int(day)).T)
+        row[:] = np.where(seen >= min_seen, value, np.nan).T
     return table
 
 

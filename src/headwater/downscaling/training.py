@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from headwater.downscaling.folds import (
 from headwater.downscaling.learners import MeanOfLearners, fit_learners, pinned
 from headwater.downscaling.noise import excess_noise
 from headwater.downscaling.predictors import Predictors, check_grid, coarse_predictors
+from headwater.downscaling.sharing import Apply, Sharing, blocks_of_days, in_threads
 from headwater.downscaling.wavelets import (
     Coupling,
     coarse_noise,
@@ -65,6 +67,8 @@ class Recipe:
         Threads; they change no bit of the result.
     memory_mb : float
         Most memory to be used next to the inputs [MB].
+    sharing : Sharing, optional
+        Other processes that average and predict, in place of the threads.
     """
 
     learners: tuple[Any, ...] = ("forest", "boosting")
@@ -77,6 +81,17 @@ class Recipe:
     gap_days: int = 16
     workers: int = 2
     memory_mb: float = 1500.0
+    sharing: Sharing | None = None
+
+    @property
+    def apply(self) -> Apply:
+        """What runs parts: other processes, or threads of this one."""
+        return self.sharing.apply if self.sharing else in_threads(self.workers)
+
+    @property
+    def keep(self) -> Callable[[Any], Any]:
+        """Where cubes are kept: in files that other processes read, or in memory."""
+        return self.sharing.keep if self.sharing else np.asarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,18 +176,29 @@ class DownscalingModel:
         maps : array of float32 (block, y, x)
             [m3 m-3]
         """
-        from concurrent.futures import ThreadPoolExecutor
-
         positions = self.views[0].positions(days)
-        with ThreadPoolExecutor(self.recipe.workers) as pool:
-            for first in range(0, positions.size, block):
-                part = positions[first : first + block]
-                yield self.views[0].times[part], np.stack(list(pool.map(self._day, part)))
+        act = partial(_predicted_day, self.models, self.views)
+        if self.recipe.sharing:
+            parts = blocks_of_days(positions, block)
+            found = self.recipe.apply(partial(_predicted_days, act), parts)
+            yield from ((self.views[0].times[p], m) for p, m in zip(parts, found, strict=True))
+            return
+        for part in blocks_of_days(positions, block):
+            yield self.views[0].times[part], np.stack(list(self.recipe.apply(act, part)))
 
-    def _day(self, position: int) -> NDArray[np.float32]:
-        with pinned():
-            values = predict_bands(self.models, [view.day(position) for view in self.views])
-        return values.reshape(self.views[0].shape).astype(np.float32)
+
+def _predicted_days(
+    act: Callable[[int], NDArray[np.float32]], part: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    return np.stack([act(int(position)) for position in part])
+
+
+def _predicted_day(
+    models: tuple[MeanOfLearners, ...], views: tuple[Predictors, ...], position: int
+) -> NDArray[np.float32]:
+    with pinned():
+        values = predict_bands(models, [view.day(position) for view in views])
+    return values.reshape(views[0].shape).astype(np.float32)
 
 
 def fit_downscaling(
@@ -219,9 +245,12 @@ def fit_downscaling(
     chosen = recipe or Recipe()
     key = int(rng.integers(2**31))
     observed = _check(target, predictors, support, chosen)
-    whole = fill_predictors(predictors, limit=chosen.gap_days)
-    views = chosen.coupling.views(whole)
-    coarse = coarse_views(views, support)
+    if chosen.sharing:
+        kept = {name: chosen.keep(cube) for name, cube in predictors.dynamic.items()}
+        predictors = replace(predictors, dynamic=kept)
+    whole = fill_predictors(predictors, limit=chosen.gap_days, keep=chosen.keep)
+    views = chosen.coupling.views(whole, chosen.keep)
+    coarse = coarse_views(views, support, apply=chosen.apply)
     usable = np.isfinite(observed) & np.all([np.isfinite(t).all(axis=2) for t in coarse], axis=0)
     _check_rows(usable, whole)
     noise = _noise(chosen, whole, support, coarse)
@@ -325,7 +354,9 @@ def _noise(
     if recipe.noise == "none":
         return {}
     kind = recipe.coupling.kind
-    raw = coarse[0] if kind == "none" else coarse_predictors(predictors, support)
+    raw = coarse[0]
+    if kind != "none":
+        raw = coarse_predictors(predictors, support, apply=recipe.apply)
     return excess_noise(predictors, support, raw, wavelet=recipe.coupling.wavelet)
 
 
@@ -353,7 +384,7 @@ def _held_out(
         views,
         coarse,
         support,
-        workers=recipe.workers,
+        apply=recipe.apply,
         rng=np.random.default_rng([trainer.key, 5]),
     )
 

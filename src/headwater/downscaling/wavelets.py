@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.downscaling.predictors import Predictors, coarse_predictors
+from headwater.downscaling.sharing import Apply
 from headwater.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -237,13 +238,17 @@ class Coupling:
             do = nearest(self.kind, COUPLINGS)
             raise DataError("unknown coupling with wavelets", found=repr(self.kind), do=do)
 
-    def views(self, predictors: Predictors) -> tuple[Predictors, ...]:
+    def views(
+        self, predictors: Predictors, keep: Callable[[Singles], Any] = np.asarray
+    ) -> tuple[Predictors, ...]:
         """Split the fine predictors: one view of them for each model.
 
         Parameters
         ----------
         predictors : Predictors
             Without gaps in time, from :func:`fill_predictors`; a pixel may be missing throughout.
+        keep : callable
+            Where the slow part of each cube is kept, such as in a file; default: in memory.
 
         Returns
         -------
@@ -252,7 +257,7 @@ class Coupling:
         if self.kind == "none":
             return (predictors,)
         chosen = predictors.noisy if self.kind == "smooth" else tuple(predictors.dynamic)
-        slow = {name: self._slow(_in_memory(predictors.dynamic[name])) for name in chosen}
+        slow = {name: keep(self._slow(_in_memory(predictors.dynamic[name]))) for name in chosen}
         first = replace(predictors, dynamic={**predictors.dynamic, **slow})
         if self.kind == "smooth":
             return (first,)
@@ -321,7 +326,9 @@ class _Rest:
         return np.asarray(np.asarray(self.cube[day], dtype=np.float32) - self.slow[day])
 
 
-def fill_predictors(predictors: Predictors, *, limit: int | None) -> Predictors:
+def fill_predictors(
+    predictors: Predictors, *, limit: int | None, keep: Callable[[Singles], Any] = np.asarray
+) -> Predictors:
     """Fill gaps of the noisy predictors in time, and say so.
 
     Parameters
@@ -330,6 +337,8 @@ def fill_predictors(predictors: Predictors, *, limit: int | None) -> Predictors:
         As observed, with gaps under cloud.
     limit : int or None
         Longest gap that is filled [d]; None for any.
+    keep : callable
+        Where each filled cube is kept; default: in memory.
 
     Returns
     -------
@@ -343,7 +352,7 @@ def fill_predictors(predictors: Predictors, *, limit: int | None) -> Predictors:
         if not any(np.isnan(np.asarray(cube[day])).any() for day in range(len(cube))):
             continue
         values, missing = fill_in_time(_in_memory(cube), limit=limit)
-        filled[name] = values
+        filled[name] = keep(values)
         left = np.isnan(values).mean()
         notes.append(
             f"{name}: {missing.mean():.1%} of the values were missing and lie on straight lines "
@@ -386,7 +395,11 @@ def coarse_noise(
 
 
 def coarse_views(
-    views: tuple[Predictors, ...], support: Support, *, min_seen: float = 0.5
+    views: tuple[Predictors, ...],
+    support: Support,
+    *,
+    min_seen: float = 0.5,
+    apply: Apply = map,
 ) -> tuple[Singles, ...]:
     """Average every view over the coarse cells.
 
@@ -398,12 +411,14 @@ def coarse_views(
         The operator A.
     min_seen : float
         Least share of a cell's weights that must have a value.
+    apply : callable
+        As of :func:`headwater.downscaling.predictors.coarse_predictors`.
 
     Returns
     -------
     tuple of array (time, cell, predictor)
     """
-    return tuple(coarse_predictors(view, support, min_seen=min_seen) for view in views)
+    return tuple(coarse_predictors(view, support, min_seen=min_seen, apply=apply) for view in views)
 
 
 def estimate_mb(predictors: Predictors, cells: int, coupling: Coupling) -> float:

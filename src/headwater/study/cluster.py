@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import sys
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from graphlib import TopologicalSorter
@@ -176,9 +176,15 @@ def each(act: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
         yield from map(act, parts)
         return
     held = client.submit(_same, act, pure=False)
-    futures = [client.submit(_apart, held, part, pure=False) for part in parts]
+    ahead = 2 * most_tasks(sum(client.nthreads().values()))
+    futures: deque[Any] = deque()
+    for part in parts:
+        futures.append(client.submit(_apart, held, part, pure=False))
+        # what is done and not yet taken lies in the memory of workers
+        if len(futures) > ahead:
+            yield futures.popleft().result()
     while futures:
-        yield futures.pop(0).result()
+        yield futures.popleft().result()
 
 
 def _same(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from headwater.chapters.downscaling.options import DownscalingOptions
     from headwater.downscaling.predictors import Predictors
+    from headwater.downscaling.sharing import Sharing
     from headwater.downscaling.support_operator import Support
     from headwater.downscaling.training import Recipe
     from headwater.settings import Settings
@@ -83,7 +84,12 @@ class Task:
     water: NDArray[np.float64] | None = None
 
 
-def read_task(context: Context, options: DownscalingOptions, names: tuple[str, ...]) -> Task:
+def read_task(
+    context: Context,
+    options: DownscalingOptions,
+    names: tuple[str, ...],
+    sharing: Sharing | None = None,
+) -> Task:
     """Read what a downscaling needs, after it was seen that memory allows it.
 
     Parameters
@@ -94,6 +100,8 @@ def read_task(context: Context, options: DownscalingOptions, names: tuple[str, .
         Table ``[downscaling]``.
     names : tuple of str
         Predictors.
+    sharing : Sharing, optional
+        Other processes that take part: cubes are then in files that these read.
 
     Returns
     -------
@@ -119,7 +127,8 @@ def read_task(context: Context, options: DownscalingOptions, names: tuple[str, .
     noisy = noisy_predictors(options, moving)
     needed = memory_mb(options, names, tuple(moving), noisy, days.size, operator)
     check_memory(options, needed)
-    dynamic = {name: _daily(data, days) for name, data in moving.items()}
+    keep: Callable[[Any], Any] = sharing.keep if sharing else np.asarray
+    dynamic = {name: keep(_daily(data, days)) for name, data in moving.items()}
     static, terrain = _static(
         {name: data for name, data in variables.items() if name not in moving},
         () if options.predictors else context.study.derived,
@@ -350,7 +359,9 @@ def check_memory(options: DownscalingOptions, needed: float) -> None:
         )
 
 
-def recipe_of(options: DownscalingOptions, settings: Settings) -> Recipe:
+def recipe_of(
+    options: DownscalingOptions, settings: Settings, sharing: Sharing | None = None
+) -> Recipe:
     """Say how to train, from the study file.
 
     Parameters
@@ -359,6 +370,8 @@ def recipe_of(options: DownscalingOptions, settings: Settings) -> Recipe:
         Table ``[downscaling]``.
     settings : Settings
         Of the machine.
+    sharing : Sharing, optional
+        Other processes that take part.
 
     Returns
     -------
@@ -377,6 +390,7 @@ def recipe_of(options: DownscalingOptions, settings: Settings) -> Recipe:
         fold_count=options.fold_count,
         workers=settings.threads,
         memory_mb=options.memory_mb,
+        sharing=sharing,
     )
 
 

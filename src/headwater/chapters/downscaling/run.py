@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from headwater.chapters.downscaling.store import (
     write_product,
 )
 from headwater.downscaling.baselines import interpolate_cells
+from headwater.downscaling.sharing import Sharing
+from headwater.settings import cluster_client
+from headwater.study.cluster import each
 from headwater.tables import ReadingOptions
 
 if TYPE_CHECKING:
@@ -93,9 +97,23 @@ def make_finer(
         If the input is not coarser than the study grid, predictors do not serve, or more memory
         would be needed than allowed.
     """
+    folder = context.folder / ".cubes"
+    sharing = None if cluster_client() is None else Sharing(folder, each)
+    try:
+        return _made_finer(context, options, names, sharing)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made_finer(
+    context: Context,
+    options: DownscalingOptions,
+    names: tuple[str, ...],
+    sharing: Sharing | None,
+) -> dict[str, Result]:
     context.progress(0.0, "predictors")
-    task = read_task(context, options, names)
-    recipe = recipe_of(options, context.settings)
+    task = read_task(context, options, names, sharing)
+    recipe = recipe_of(options, context.settings, sharing)
     drafts = Drafts(context.folder, task)
     found = _learn(context, options, task, recipe, drafts)
     twin = None

@@ -11,6 +11,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from headwater.downscaling.sharing import OnDisk
+
 if TYPE_CHECKING:
     from headwater.chapters.downscaling.inputs import Task
     from headwater.downscaling.intervals import IntervalScale
@@ -99,14 +101,16 @@ class Drafts:
         [m3 m-3], mapped from files.
     filled : int
         Days added so far.
+    paths : list of Path
+        The files.
     """
 
     def __init__(self, folder: Path, task: Task) -> None:
         shape = (task.predictors.times.size, task.support.n_fine)
-        self._paths = [folder / f".{name}.npy" for name in ("mean", "sd")]
+        self.paths = [folder / f".{name}.npy" for name in ("mean", "sd")]
         self.mean, self.sd = (
             np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-            for path in self._paths
+            for path in self.paths
         )
         self.filled = 0
 
@@ -122,7 +126,7 @@ class Drafts:
 
     def remove(self) -> None:
         """Remove the files."""
-        for path in self._paths:
+        for path in self.paths:
             path.unlink(missing_ok=True)
 
 
@@ -153,6 +157,8 @@ def write_product(path: Path, product: Product, task: Task, drafts: Drafts) -> x
     away = days_to_observation(
         np.isfinite(task.retrieval), task.support, days, fill_edges=product.fill_edges
     )
+    for part in (drafts.mean, drafts.sd):
+        part.flush()
     layers = _layers(product, task, drafts, away)
     coords = {**_place(task), "time": days.astype("datetime64[ns]")}
     cube = xr.Dataset(
@@ -180,7 +186,9 @@ def _layers(product: Product, task: Task, drafts: Drafts, away: NDArray[np.int16
     da: Any = dask.array
 
     chunks = (min(_BLOCK, len(away)), away.shape[1])
-    mean, sd, apart = (da.from_array(x, chunks=chunks) for x in (drafts.mean, drafts.sd, away))
+    # files travel as their names
+    drawn = (*map(OnDisk, drafts.paths), away)
+    mean, sd, apart = (da.from_array(x, chunks=chunks) for x in drawn)
     known = (apart >= 0) & (apart <= product.longest_gap) & task.inside.ravel() & da.isfinite(mean)
     mean, name, errors = da.where(known, mean, np.float32(np.nan)), product.name, product.errors
     attrs = {"units": "m3 m-3", "kind": "continuous", "total": "mean"}
