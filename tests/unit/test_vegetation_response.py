@@ -122,3 +122,14 @@ def test_cells_without_values_stay_missing():
     maps = fit_response(cover, water).maps
     assert np.isnan(maps["share"].values[2])
     assert int(maps["n"][2]) == 0
+
+
+def test_cover_that_is_the_same_every_year_has_no_response_and_is_counted():
+    rng = np.random.default_rng(5)
+    cover, water = world(rng, cells=3)
+    mean_year = 0.4 + 0.2 * np.sin(cover["time"].dt.month.values / 2.0)
+    cover.values[:, 1] = mean_year + rng.normal(0, 1e-9, cover.sizes["time"])
+    found = fit_response(cover, water).maps
+    assert np.isnan(found["share"].values[1])
+    assert np.isfinite(found["share"].values[[0, 2]]).all()
+    assert found.attrs["constant"] == 1

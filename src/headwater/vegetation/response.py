@@ -27,6 +27,8 @@ DECAYS = np.array([0.0, 0.4, 0.65, 0.8, 0.9])
 """Weight of each lag relative to the one before."""
 
 _BLOCK = 1024
+_ROUNDING = 1e-6
+"""Cover that differs by less between years is the same [1]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,6 +203,8 @@ def fit_response(
     years = np.unique(times.year, return_inverse=True)
     _check(values, len(years[0]))
     where = np.stack([_class_of(times, tuple(months)), years[1]]).astype(np.int64)
+    constant = _same_every_year(values, where[0])
+    values = np.where(constant[:, None], np.nan, values)
     sizes = (len(months), len(years[0]))
     parts = []
     flat_water = water.transpose("time", ...)
@@ -213,7 +217,8 @@ def fit_response(
         parts.append((*found, _effect(found, lagged, where)))
     settings, fits, errors, effect = (np.concatenate([part[k] for part in parts]) for k in range(4))
     maps = _maps(cover, settings, fits, errors, level)
-    maps = maps.assign_coords(month=list(months)).assign_attrs(years=len(years[0]))
+    about = {"years": len(years[0]), "constant": int(constant.sum())}
+    maps = maps.assign_coords(month=list(months)).assign_attrs(about)
     dims = [dim for dim in cover.dims if dim != "time"]
     maps["memory"] = dims, _memory(settings, lags, step).reshape(shape), {"units": "d"}
     maps["effect"] = ("month", *dims), effect.T.reshape(-1, *shape), {"units": "1"}
@@ -243,6 +248,19 @@ def _check(values: Floats, years: int) -> None:
             found="all values missing or equal",
             do="Give cover or NDVI that varies between years",
         )
+
+
+def _same_every_year(values: Floats, month: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Find the rows (cells, times) whose cover differs by rounding alone within each month."""
+    widest = np.zeros(len(values))
+    for k in range(month.max() + 1):
+        own = values[:, month == k]
+        low, high = (
+            pick(own, axis=1, where=np.isfinite(own), initial=start)
+            for pick, start in ((np.min, np.inf), (np.max, -np.inf))
+        )
+        widest = np.maximum(widest, high - low)
+    return (widest <= _ROUNDING) & np.isfinite(values).any(axis=1)
 
 
 def _class_of(times: pd.DatetimeIndex, months: tuple[int, ...]) -> NDArray[np.int64]:

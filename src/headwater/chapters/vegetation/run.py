@@ -420,7 +420,10 @@ def _responses(
     if not usable.size:
         return {}
     act = partial(_fitted, ground, water, options.power, {"months": months, **lags})
-    data = on_grid(xr.concat(each(act, parts_of(usable)), "cell"), usable, ground.ndvi.like)
+    parts = list(each(act, parts_of(usable)))
+    same = sum(part.attrs["constant"] for part in parts)
+    notes.add("whose cover is the same in every year: no response", same, "cells")
+    data = on_grid(xr.concat(parts, "cell"), usable, ground.ndvi.like)
     for name, words in (("share", "Share that water explains"), ("memory", "Memory of water")):
         data[name].attrs |= {"long_name": words}
     result = kinds.ResponseMap(
