@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from headwater.errors import DataError, HeadwaterError, StudyError
-from headwater.study.first_look import beyond_all_land, has_pattern, look
+from headwater.study.first_look import beyond_all_land, glance_at, has_pattern, look
 from headwater.study.folder import check_folder, check_owner
 from headwater.study.inputs import (
     in_one_calendar,
@@ -177,9 +177,8 @@ def survey(
 
     Notes
     -----
-    Of a small input all values are looked at, of others some times and every few cells
-    (:func:`headwater.grids.plausibility.sample_values`). Only where these are all missing or all
-    the same, more is read, until one other value is found.
+    Of each input a few times, or every few cells of a map, are looked at. Only where these are all
+    missing or all the same, more is read, until one other value is found.
     """
     import dask
     import dask.threaded
@@ -294,13 +293,14 @@ class _Part:
     """What a study uses of an input, and of it the values that are looked at, read once."""
 
     data: xr.DataArray
+    glance: xr.DataArray
     sample: xr.DataArray
 
 
 def _glance(study: Study, name: str, part: _Part, steps: Sequence[Step]) -> list[HeadwaterError]:
     with of_input(name):
         data = part.data
-        found = look(data, study.term(name), part.sample)
+        found = look(data, study.term(name), part.glance)
         named = f"[inputs.{name}] ({data.attrs.get('source', '')})"
         found = [
             type(each)(f"{named}: {each.wrong}", found=each.found, do=each.do) for each in found
@@ -380,6 +380,8 @@ def _without_pattern(
 def _part(
     name: str, data: xr.DataArray, region: Area | GeoBox, period: tuple[Any, Any] | None
 ) -> _Part:
+    import dask
+
     from headwater.grids import clip
     from headwater.grids.area import Area
     from headwater.grids.geometry import geobox_of
@@ -393,7 +395,7 @@ def _part(
         elif geobox_of(data) != region:  # the grid of an input needs no cutting, nor what cuts
             part = clip(data, _box(region), margin=1)
         part = in_period(part, period)
-        return _Part(part, sample_values(part).compute())
+        return _Part(part, *dask.compute(glance_at(part), sample_values(part)))
 
 
 def _facts(data: xr.DataArray) -> str:
