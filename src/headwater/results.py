@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from html import escape
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -231,45 +231,52 @@ def fingerprint(*inputs: Any) -> str:
     from headwater import __version__
 
     digest = hashlib.sha256(__version__.encode())
+
+    def put(part: bytes) -> None:
+        # the length first, so that no two sequences of parts read alike
+        digest.update(f"{len(part)}:".encode())
+        digest.update(part)
+
     for value in inputs:
-        for part in _parts(value):
-            # the length first, so that no two sequences of parts read alike
-            digest.update(f"{len(part)}:".encode())
-            digest.update(part)
+        _put(put, value)
     return digest.hexdigest()[:12]
 
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes}
 
 
-def _parts(value: object) -> Iterator[bytes]:
+_Put = Callable[[bytes], None]
+
+
+def _put(put: _Put, value: object) -> None:
     """Take a value apart into bytes that differ wherever the value does."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        yield f"{type(value).__name__} {value!r}".encode()
+        put(f"{type(value).__name__} {value!r}".encode())
     elif isinstance(value, Mapping):
-        yield from _sequence("mapping", (item for pair in value.items() for item in pair))
+        _put_sequence(put, "mapping", (item for pair in value.items() for item in pair))
     elif isinstance(value, list | tuple):
-        yield from _sequence("sequence", value)
+        _put_sequence(put, "sequence", value)
     elif isinstance(value, set | frozenset):
-        yield from _sequence("set", sorted(value, key=repr))
-    elif (kind := _kind_of_data(value)) is not None:
-        yield kind.encode()
-        yield from _parts_of_data(value, kind)
+        _put_sequence(put, "set", sorted(value, key=repr))
+    elif (kind := _kind_of_data(type(value))) is not None:
+        put(kind.encode())
+        _put_data(put, value, kind)
     else:
-        yield from _parts_of_object(value)
+        _put_object(put, value)
 
 
-def _sequence(name: str, items: Iterable[Any]) -> Iterator[bytes]:
+def _put_sequence(put: _Put, name: str, items: Iterable[Any]) -> None:
     if isinstance(items, list | tuple) and _PLAIN.issuperset(map(type, items)):
-        yield f"{name}{list(items)!r}".encode()  # as distinct as its parts, and far quicker
+        put(f"{name}{list(items)!r}".encode())  # as distinct as its parts, and far quicker
         return
-    yield f"{name}(".encode()
+    put(f"{name}(".encode())
     for item in items:
-        yield from _parts(item)
-    yield b")"
+        _put(put, item)
+    put(b")")
 
 
-def _kind_of_data(value: object) -> str | None:
+@cache
+def _kind_of_data(cls: type) -> str | None:
     import numpy as np
     import pandas as pd
     import xarray as xr
@@ -285,65 +292,69 @@ def _kind_of_data(value: object) -> str | None:
         "extension": pd.api.extensions.ExtensionArray,
     }
     for name, kind in kinds.items():
-        if isinstance(value, kind):
+        if issubclass(cls, kind):
             return name
-    return "lazy" if hasattr(value, "__dask_graph__") and hasattr(value, "dtype") else None
+    is_lazy = hasattr(cls, "__dask_graph__") and hasattr(cls, "dtype")
+    return "lazy" if is_lazy else None
 
 
-def _parts_of_data(value: Any, kind: str) -> Iterator[bytes]:
+def _put_data(put: _Put, value: Any, kind: str) -> None:
     import numpy as np
 
     if kind == "generic":
-        yield from _parts(value.item())
+        _put(put, value.item())
     elif kind == "lazy":
         from dask.base import tokenize
 
-        yield f"{value.dtype} {value.shape} {tokenize(value)}".encode()
+        put(f"{value.dtype} {value.shape} {tokenize(value)}".encode())
     elif kind == "array":
-        yield f"{value.dtype} {value.shape}".encode()
+        put(f"{value.dtype} {value.shape}".encode())
         whole = np.ascontiguousarray(value)
-        yield from _parts(whole.tolist()) if value.dtype.hasobject else (whole.tobytes(),)
+        if value.dtype.hasobject:
+            _put(put, whole.tolist())
+        else:
+            put(whole.tobytes())
     elif kind in {"dataset", "cube"}:
-        yield from _parts_of_labelled(value, kind)
+        _put_labelled(put, value, kind)
     elif kind == "table":
-        yield from _parts([list(value.columns), value.index, dict(value.attrs)])
+        _put(put, [list(value.columns), value.index, dict(value.attrs)])
         for i in range(value.shape[1]):
-            yield from _parts(value.iloc[:, i].array)
+            _put(put, value.iloc[:, i].array)
     elif kind == "series":
-        yield from _parts([value.name, value.index, value.array, dict(value.attrs)])
+        _put(put, [value.name, value.index, value.array, dict(value.attrs)])
     elif kind == "index":
-        yield from _parts([list(map(str, value.names)), value.to_numpy()])
+        _put(put, [list(map(str, value.names)), value.to_numpy()])
     else:  # by its name, since texts are stored in another way where PyArrow is installed
         classes = [getattr(value.dtype, name, None) for name in ("categories", "ordered")]
-        yield from _parts([str(value.dtype), classes, value.to_numpy()])
+        _put(put, [str(value.dtype), classes, value.to_numpy()])
 
 
-def _parts_of_labelled(value: Any, kind: str) -> Iterator[bytes]:
-    yield from _parts(value.attrs)
+def _put_labelled(put: _Put, value: Any, kind: str) -> None:
+    _put(put, value.attrs)
     if kind == "cube":
-        yield from _parts([str(value.name), value.dims, value.variable.data])
+        _put(put, [str(value.name), value.dims, value.variable.data])
     else:
         for name, one in value.data_vars.items():
-            yield from _parts([str(name), one.dims, one.attrs, one.variable.data])
+            _put(put, [str(name), one.dims, one.attrs, one.variable.data])
     for name, one in value.coords.items():
-        yield from _parts([str(name), one.dims, one.attrs, one.variable.data])
+        _put(put, [str(name), one.dims, one.attrs, one.variable.data])
 
 
-def _parts_of_object(value: object) -> Iterator[bytes]:
+def _put_object(put: _Put, value: object) -> None:
     """Class and fields of an object; of a function its name; else what it prints as."""
     own = getattr(value, "bit_generator", None)
     if own is not None:
-        yield from _parts(["generator", own.state])
+        _put(put, ["generator", own.state])
     elif isinstance(value, partial):
-        yield from _parts([value.func, value.args, value.keywords])
+        _put(put, [value.func, value.args, value.keywords])
     elif hasattr(value, "__qualname__"):
-        yield f"{value.__module__}.{value.__qualname__}".encode()
+        put(f"{value.__module__}.{value.__qualname__}".encode())
     elif is_dataclass(value):
         named = [(entry.name, getattr(value, entry.name)) for entry in fields(value)]
-        yield from _parts([type(value).__name__, named])
+        _put(put, [type(value).__name__, named])
     elif hasattr(value, "model_dump"):
-        yield from _parts([type(value).__name__, value.model_dump()])
+        _put(put, [type(value).__name__, value.model_dump()])
     elif _ADDRESS.search(text := repr(value)):
-        yield from _parts([type(value).__name__, getattr(value, "__dict__", {})])
+        _put(put, [type(value).__name__, getattr(value, "__dict__", {})])
     else:
-        yield f"{type(value).__name__} {text}".encode()
+        put(f"{type(value).__name__} {text}".encode())
