@@ -14,7 +14,14 @@ from headwater.errors import DataError, TimeAxisError, nearest
 from headwater.grids.steps import TimeSteps, days_between, plus_days, time_steps
 from headwater.grids.zonal import zone_mean
 from headwater.grids.zones import Zones
-from headwater.variation._maps import check_share, count, name_of, refuse_classes
+from headwater.variation._maps import (
+    Values,
+    as_cube,
+    check_share,
+    count,
+    name_of,
+    refuse_classes,
+)
 from headwater.variation.calendar import (
     _NAMES,
     PERIODS,
@@ -40,7 +47,7 @@ _MONTH = PERIODS.index("month")
 
 
 def aggregate(
-    data: xr.DataArray,
+    data: Values,
     period: str,
     *,
     min_coverage: float = 0.8,
@@ -50,7 +57,7 @@ def aggregate(
 
     Parameters
     ----------
-    data : DataArray (time, ...)
+    data : DataArray (time, ...), or Series with times as its index
         NumPy or Dask, chunked in any way; times on a standard or cftime calendar, gaps allowed.
         ``attrs["total"]`` says whether steps add up (``sum``) or average (anything else).
     period : {"day", "pentad", "month", "season", "growing_season", "year"}
@@ -99,7 +106,9 @@ def aggregate(
     >>> aggregate(rain, "month")["rain"].values
     array([31., 28.])
     """
-    return _value(period_sums(data, period, growing_season=growing_season), period, min_coverage)
+    return _value(
+        period_sums(as_cube(data), period, growing_season=growing_season), period, min_coverage
+    )
 
 
 def aggregate_all(

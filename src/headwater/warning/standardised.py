@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, StudyError
@@ -115,19 +116,28 @@ class Standardisation:
         return np.where(enough, p, np.nan)
 
 
-def rolling_total(values: ArrayLike, length: int) -> Floats:
+def _like(found: NDArray[Any], given: ArrayLike) -> Any:
+    """Give numbers back in the kind of container that the values came in."""
+    if isinstance(given, pd.Series):
+        return pd.Series(found, given.index, name=given.name)
+    if isinstance(given, xr.DataArray):
+        return xr.DataArray(found, given.coords, given.dims, name=given.name)
+    return found
+
+
+def rolling_total(values: ArrayLike, length: int) -> Any:
     """Add up each value and those before it.
 
     Parameters
     ----------
-    values : array-like, shape (n_times, ...)
+    values : array, Series or DataArray, shape (n_times, ...)
         Steps of equal length, for example monthly sums [mm].
     length : int
         Number of steps.
 
     Returns
     -------
-    ndarray, shape (n_times, ...)
+    Same kind and shape as `values`
         NaN for the first ``length - 1`` steps and wherever one of the steps is missing.
 
     Examples
@@ -142,7 +152,7 @@ def rolling_total(values: ArrayLike, length: int) -> Floats:
     if len(x) >= length:
         windows = np.lib.stride_tricks.sliding_window_view(x, length, axis=0)
         total[length - 1 :] = windows.sum(axis=-1)
-    return total
+    return _like(total, values)
 
 
 def fit_standardisation(
@@ -223,7 +233,7 @@ def standardise(
     *,
     distribution: Distribution = "gamma",
     calibration: ArrayLike | None = None,
-) -> Floats:
+) -> Any:
     """Fit and apply in one call; see :func:`fit_standardisation`.
 
     Parameters
@@ -233,7 +243,7 @@ def standardise(
 
     Returns
     -------
-    ndarray, of the shape of `values`
+    Same kind and shape as `values`
         Standard normal deviates [1].
 
     Examples
@@ -246,7 +256,7 @@ def standardise(
     """
     fitted = fit_standardisation(values, period, distribution=distribution, calibration=calibration)
     x = np.asarray(values, dtype=np.float64)
-    return fitted.index(x.reshape(len(x), -1), period).reshape(x.shape)
+    return _like(fitted.index(x.reshape(len(x), -1), period).reshape(x.shape), values)
 
 
 def _parameters(group: Floats, distribution: Distribution) -> Floats:
@@ -416,12 +426,12 @@ def seasonal_percentile(
     reference: ArrayLike | None = None,
     min_n: int = 20,
     ties: Literal["mean", "highest"] = "mean",
-) -> Floats:
+) -> Any:
     """Rank each value among those within some days of its day of the year.
 
     Parameters
     ----------
-    values : array-like, shape (n_times, ...)
+    values : array, Series or DataArray, shape (n_times, ...)
         Soil moisture or any other quantity; NaN where missing.
     times : array-like of datetime, shape (n_times,)
     window : int
@@ -437,7 +447,7 @@ def seasonal_percentile(
 
     Returns
     -------
-    ndarray, shape (n_times, ...)
+    Same kind and shape as `values`
         Weibull's ``100 r / (n + 1)`` [%], r the rank.
 
     Raises
@@ -473,7 +483,7 @@ def seasonal_percentile(
         near = held & (np.minimum(apart, _YEAR - apart) <= window)
         rows = np.flatnonzero(day == one)
         found[rows] = _ranked(flat[rows], flat[near], held[rows], min_n, ties)
-    return found.reshape(x.shape)
+    return _like(found.reshape(x.shape), values)
 
 
 def _ranked(
@@ -497,17 +507,17 @@ def _ranked(
     return found
 
 
-def drought_class(percentile: ArrayLike) -> NDArray[Any]:
+def drought_class(percentile: ArrayLike) -> Any:
     """Name the drought class of percentiles.
 
     Parameters
     ----------
-    percentile : array-like
+    percentile : array, Series or DataArray
         [%].
 
     Returns
     -------
-    ndarray of int8
+    Same kind and shape as `percentile`, int8
         0 for none, 1 for D0 … 5 for D4, -1 where missing: places in :data:`DROUGHT_CLASSES` less
         the missing ones.
 
@@ -523,4 +533,4 @@ def drought_class(percentile: ArrayLike) -> NDArray[Any]:
     p = np.asarray(percentile, dtype=np.float64)
     missing = np.isnan(p)
     order = np.searchsorted(_EDGES, np.where(missing, 50.0, p), side="left")
-    return np.where(missing, -1, len(_EDGES) - order).astype(np.int8)
+    return _like(np.where(missing, -1, len(_EDGES) - order).astype(np.int8), percentile)
