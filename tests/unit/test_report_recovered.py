@@ -38,7 +38,7 @@ def test_what_is_found_is_compared_with_the_truth_and_its_interval(truth):
     )
     found = {"samples": {"meteoric": TableResult(line, ""), "mixing": TableResult(mixing, "")}}
     section = make_recovered(found, truth)
-    table = section.blocks[-1].frame.set_index("of")
+    table = section.blocks[-1].frame.set_index("case")
     assert table.loc["precipitation, 3000–3500 m, June", "truth"] == pytest.approx(0.7)
     assert table["within"].tolist() == ["yes", "no", "yes", "no"]
     assert section.headline[-1] == (
@@ -115,7 +115,7 @@ def wet(tmp_path):
 
 def test_cycle_r_q_and_the_order_of_factors_are_compared(wet):
     truth, found = wet
-    table = make_recovered(found, truth).blocks[-1].frame.set_index(["quantity", "of"])
+    table = make_recovered(found, truth).blocks[-1].frame.set_index(["quantity", "case"])
     july = table.loc[("Seasonal cycle of soil moisture", "July")]
     assert july["found"] == pytest.approx(july["truth"], abs=1e-3)
     assert july["within"] == "yes"

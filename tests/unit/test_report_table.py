@@ -118,3 +118,9 @@ def test_the_csv_loses_nothing():
     assert list(back.columns) == ["theta [m3 m-3]", "area"]
     pd.testing.assert_series_equal(back["theta [m3 m-3]"], frame["theta"], check_names=False)
     assert list(back["area"]) == list(frame["area"])
+
+
+def test_rows_of_different_quantities_share_no_decimals():
+    frame = pd.DataFrame({"truth": [0.000332, 12.43, 0.5, 0.11269]})
+    frame.attrs["mixed"] = True
+    assert texts(frame) == [["0.000332", "12.4", "0.500", "0.113"]]

@@ -76,6 +76,7 @@ def make_recovered(found: Found, truth: Path, growing_season: tuple[int, int] = 
         rows += [*_of_line(found, data), *_of_alerts(found, data)]
     rows += _of_sources(found, truth / "truth_fractions.csv")
     table = pd.DataFrame(rows)
+    table.attrs["mixed"] = True
     if table.empty:
         return Section(
             "recovered", "What was recovered", blocks=(TextBlock("Nothing to compare."),)
@@ -91,20 +92,23 @@ def make_recovered(found: Found, truth: Path, growing_season: tuple[int, int] = 
 
 
 def _headline(table: pd.DataFrame) -> Iterator[str]:
-    for quantity, own in table.groupby("quantity", sort=False):
+    """Say of single numbers which are within, and of each other quantity how far it is off."""
+    single = table.groupby("quantity")["quantity"].transform("size") == 1
+    for within, words in (("yes", "Within"), ("no", "Not within")):
+        own = table.loc[single & (table["within"] == within), "quantity"]
+        if len(own):
+            yield f"{words} their 95 % intervals: {', '.join(own)}."
+    for quantity, own in table[~single | (table["within"] == "no interval")].groupby(
+        "quantity", sort=False
+    ):
         sure = own[own["within"] != "no interval"]
         error = own["found"] - own["truth"]
-        size, kind = (
-            (float(error.abs().mean()), "mean absolute error")
-            if len(own) > 1
-            else (
-                float(error.iloc[0]),
-                "error",
-            )
-        )
         held = f", {(sure['within'] == 'yes').sum()} of {len(sure)} intervals hold the truth"
-        words = f"{quantity}: {kind} {size:.2g}"
-        yield f"{words} (n = {len(own)}){held if len(sure) else ''}."
+        if len(own) > 1:
+            size = f"mean absolute error {float(error.abs().mean()):.2g}"
+        else:
+            size = f"error {float(error.iloc[0]):.2g}"
+        yield f"{quantity}: {size} (n = {len(own)}){held if len(sure) else ''}."
 
 
 def _blocks(table: pd.DataFrame) -> Iterator[FigureBlock | TableBlock]:
@@ -182,7 +186,7 @@ def _of_water(found: Found, data: xr.Dataset) -> Iterator[Row]:
         statistic = (row["statistic"], row["period"])
         if statistic in truths:
             own = limits.get(statistic, (row["low"], row["high"]))
-            yield _row(truths[statistic][0], "area", truths[statistic][1], row["value"], *own)
+            yield _row(truths[statistic][0], "area mean", truths[statistic][1], row["value"], *own)
 
 
 def _limits_of_years(variation: Mapping[str, Result]) -> dict[tuple[str, str], tuple[float, float]]:
@@ -392,14 +396,14 @@ def _of_sources(found: Found, file: Path) -> Iterator[Row]:
 
 def _row(
     quantity: str,
-    of: str,
+    case: str,
     truth: float,
     found: float,
     low: float = np.nan,
     high: float = np.nan,
 ) -> Row:
     numbers = {"truth": truth, "found": found, "low": low, "high": high}
-    return {"quantity": quantity, "of": of, **{key: float(x) for key, x in numbers.items()}}
+    return {"quantity": quantity, "case": case, **{key: float(x) for key, x in numbers.items()}}
 
 
 def _draw(table: pd.DataFrame) -> Figure:
@@ -407,7 +411,7 @@ def _draw(table: pd.DataFrame) -> Figure:
         figure = new_figure(4.6, 4.2)
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color=MUTED, ls="--", lw=0.9)
-        sources = table["of"].str.partition(",")[0]
+        sources = table["case"].str.partition(",")[0]
         for k, source in enumerate(dict.fromkeys(sources)):
             own = table[sources == source]
             axes.vlines(own["truth"], own["low"], own["high"], color=CATEGORY[k], lw=0.8, alpha=0.6)

@@ -125,7 +125,8 @@ def view_table(frame: pd.DataFrame, digits: int = 3) -> TableView:
         Flat columns; units in ``frame.attrs["units"]``.
     digits : int
         Significant digits shown; the exact value stays next to them. A column shares its decimals
-        where its magnitudes allow it. Columns named ``p``, ``p_...`` or ``..._p`` are p-values.
+        where its magnitudes allow it, unless ``frame.attrs["mixed"]`` says that its rows are of
+        different quantities. Columns named ``p``, ``p_...`` or ``..._p`` are p-values.
 
     Returns
     -------
@@ -146,7 +147,7 @@ def view_table(frame: pd.DataFrame, digits: int = 3) -> TableView:
         values = shown[name]
         unit = unit_label(str(units.get(name, "")))
         columns.append(Column(str(name).replace("_", " "), unit, values.dtype.kind in "iuf"))
-        wording = _wording(str(name), values, digits)
+        wording = _wording(str(name), values, digits, shared=not frame.attrs.get("mixed"))
         cells.append([_cell(value, wording) for value in values.tolist()])
     return TableView(tuple(columns), tuple(zip(*cells, strict=True)), len(frame) - len(shown))
 
@@ -162,7 +163,9 @@ def _cell(value: Any, wording: Callable[[Any], str]) -> Cell:
     return Cell(text, exact if text != exact else "", key)
 
 
-def _wording(name: str, values: pd.Series[Any], digits: int) -> Callable[[Any], str]:
+def _wording(
+    name: str, values: pd.Series[Any], digits: int, *, shared: bool
+) -> Callable[[Any], str]:
     kind = values.dtype.kind
     if kind in "iu":
         return grouped
@@ -171,7 +174,7 @@ def _wording(name: str, values: pd.Series[Any], digits: int) -> Callable[[Any], 
     if _P_VALUE.match(name.lower()):
         return lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}"
     decimals = _decimals(values.to_numpy(dtype=np.float64, na_value=np.nan), digits)
-    if decimals is None:
+    if decimals is None or not shared:
         return lambda value: pretty_number(value, digits)
     return lambda value: grouped(value, decimals)
 
