@@ -14,6 +14,7 @@ import pytest
 
 from headwater.warning import drought_class, find_flash_droughts, standardise
 from headwater.warning.drought import FlashRule, moisture_deficit_index, soil_water_deficit_index
+from headwater.warning.dry_seasons import climatic_balance
 from headwater.warning.run_length import cusum_run_length, ewma_run_length
 from headwater.warning.standardised import fit_standardisation, rolling_total
 
@@ -43,6 +44,21 @@ def test_spi_equals_climate_indices(name, scale, distribution, first, last):
     )
     np.testing.assert_array_equal(np.isnan(index), np.isnan(expected))
     np.testing.assert_allclose(index, expected, atol=1e-10)
+
+
+def test_spei_equals_climate_indices():
+    folder = DATA / "climate_indices"
+    rain, demand, expected = (
+        np.load(folder / f"{name}.npy").ravel()
+        for name in ("precips_mm_monthly", "pet_thornthwaite", "spei_06_gamma")
+    )
+    months = np.datetime64("1895-01") + np.arange(len(rain))
+    days = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(int)
+    balance = climatic_balance((rain / days)[:, None], (demand / days)[:, None], months)[:, 0]
+    index = standardise(rolling_total(balance, 6), np.arange(len(rain)) % 12)
+    np.testing.assert_array_equal(np.isnan(index), np.isnan(expected))
+    # as published; its gamma distributions of shape 1000 and more are good to so many digits
+    np.testing.assert_allclose(index, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

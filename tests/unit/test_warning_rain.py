@@ -1,5 +1,7 @@
 """Growing seasons that are dry by rain: ranks, months that count, stations, and ties of zeros."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,13 @@ import xarray as xr
 from headwater.chapters.warning.options import StationWarningOptions, WarningOptions
 from headwater.chapters.warning.rain import area_rain, rain_standing, rain_table
 from headwater.chapters.warning.station_days import StationSeries
-from headwater.chapters.warning.stations import station_standings
+from headwater.chapters.warning.stations import read_stations, station_standings
 from headwater.errors import StudyError
+from headwater.network import open_store
+from headwater.network.entities import Observations
+from headwater.network.ingest.load import ensure_series
+from headwater.network.ingest.parsed_file import Place, Series
+from headwater.network.times import DAY
 from headwater.warning import seasonal_percentile
 from headwater.warning.dry_seasons import monthly_means, rank_dry_seasons
 
@@ -143,6 +150,37 @@ def test_stations_with_a_gauge_alone_are_watched():
     (one,) = station_standings(series, options, np.datetime64("2020-09-10"))
     assert one.target == "Dry: dry season"
     assert one.headline.startswith("Drought by rain at Dry: ")
+
+
+def test_a_thirsty_season_is_dry_whatever_it_rained(tmp_path):
+    """Rain as ever, each half day 1 mm; demand of 3 mm a day, and of 6 from June 2020 on."""
+    days = np.arange("2006-01-01", "2020-09-10", dtype="datetime64[D]")
+    rng = np.random.default_rng(4)
+    thirst = np.where(days >= np.datetime64("2020-06-01"), 6.0, 3.0)
+    demand = thirst + rng.normal(0, 0.3, len(days))
+    noon = days.astype("datetime64[us]").astype(np.int64) + DAY // 2
+    half = np.sort(np.concatenate([noon, noon + DAY // 4]))
+    amounts = {"precipitation": (half, rng.gamma(4.0, 0.25, len(half)))}
+    amounts["potential_evapotranspiration"] = (noon, demand)
+    options = StationWarningOptions(demand="potential_evapotranspiration")
+    with open_store(tmp_path / "n.db") as store:
+        place = Place(name="Upper", latitude=35.0, longitude=99.0)
+        for name, (time, value) in amounts.items():
+            item = Series(thing="Upper", name=name, quantity=name, unit="mm")
+            with store.transaction() as session:
+                id = ensure_series(session, item, place)
+            store.write(Observations(np.full(len(time), id), time, value))
+        series = read_stations(store, options)
+    assert float(series.rain.mean()) == pytest.approx(2.0, abs=0.05)
+    today = np.datetime64("2020-09-10")
+    (one,) = station_standings(series, options, today)
+    assert one.headline.startswith("Drought by rain less evaporative demand at Upper: -1")
+    assert one.detail["month"] == "2020-06"  # from here on the index is at its end
+    assert one.detail["usual_mm"] == pytest.approx(-91, abs=15)
+    assert one.detail["balance_mm"] == pytest.approx(-181, abs=15)
+    assert "SPEI" in one.headline_zh
+    # by rain alone nothing is dry
+    assert not list(station_standings(replace(series, demand=None), options, today))
 
 
 def test_pentads_without_rain_are_no_drought_where_they_are_usual():

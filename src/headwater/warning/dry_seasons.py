@@ -15,13 +15,21 @@ from numpy.typing import ArrayLike, NDArray
 from headwater.errors import DataError, StudyError
 from headwater.warning.standardised import FEWEST, Distribution, rolling_total, standardise
 
-__all__ = ["DrySeasons", "monthly_means", "rank_dry_seasons"]
+__all__ = [
+    "BALANCE_OFFSET",
+    "DrySeasons",
+    "climatic_balance",
+    "monthly_means",
+    "rank_dry_seasons",
+]
 
 Floats = NDArray[np.float64]
 
 _WHOLE = 0.8
 """Share of its usual steps that a month needs."""
 _NORMAL = 0.0
+BALANCE_OFFSET = 1000.0
+"""Added to each month of a balance, so that it is above zero [mm]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +134,36 @@ def monthly_means(
     return months, means
 
 
+def climatic_balance(rain: ArrayLike, demand: ArrayLike, months: ArrayLike) -> Floats:
+    """Subtract evaporative demand from rain, as SPEI is made of it.
+
+    Parameters
+    ----------
+    rain, demand : array-like, shape (n_months, n_series)
+        Means of each month [mm d-1].
+    months : array-like of datetime64[M], shape (n_months,)
+
+    Returns
+    -------
+    ndarray, shape (n_months, n_series)
+        Rain less demand of each month, and 1000 mm more, so that a gamma distribution fits it, as
+        climate_indices has it [mm].
+
+    References
+    ----------
+    Vicente-Serrano, Begueria & Lopez-Moreno (2010), doi:10.1175/2009JCLI2909.1.
+
+    Examples
+    --------
+    >>> climatic_balance([[2.0]], [[3.0]], ["2020-06"]).tolist()
+    [[970.0]]
+    """
+    when = np.asarray(months, dtype="datetime64[M]")
+    days = ((when + 1).astype("datetime64[D]") - when.astype("datetime64[D]")).astype(np.int64)
+    lacking = np.asarray(rain, dtype=np.float64) - np.asarray(demand, dtype=np.float64)
+    return np.asarray(lacking * days[:, None] + BALANCE_OFFSET)
+
+
 def rank_dry_seasons(
     rain: ArrayLike,
     months: ArrayLike,
@@ -139,8 +177,8 @@ def rank_dry_seasons(
     Parameters
     ----------
     rain : array-like, shape (n_months, n_series)
-        Monthly rain in any unit (SPI), or rain less evaporative demand (SPEI, with
-        ``distribution="loglogistic"``); NaN where missing.
+        Monthly rain in any unit (SPI), or the balance of :func:`climatic_balance` (SPEI); rain
+        less demand without an offset takes ``distribution="loglogistic"``. NaN where missing.
     months : array-like of datetime64[M], shape (n_months,)
         One after the other.
     season : tuple of int

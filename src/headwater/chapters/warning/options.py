@@ -160,6 +160,12 @@ class StationWarningOptions(WarningOptions):
         ge=0,
         description="Of the soil water [m]; default: the shallowest sensor of each station.",
     )
+    demand: str | None = Field(
+        None,
+        description="Potential evapotranspiration that the rain of a dry season is less than: an "
+        "observed property, such as potential_evapotranspiration. With it seasons are ranked by "
+        "rain less demand (SPEI) instead of rain (SPI), at stations that observe both.",
+    )
     cells: bool = Field(
         False,
         description="Watch virtual stations, too: cells of a study that headwater network pixels "

@@ -20,7 +20,7 @@ from headwater.warning.dry_seasons import DrySeasons, monthly_means, rank_dry_se
 if TYPE_CHECKING:
     from headwater.chapters.warning.results import RainSeasons
 
-__all__ = ["area_rain", "rain_seasons", "rain_standing", "rain_table"]
+__all__ = ["area_rain", "rain_seasons", "rain_standing", "rain_table", "season_of"]
 
 Floats = NDArray[np.float64]
 
@@ -223,7 +223,7 @@ def rain_standing(
     found = rain_seasons(values[:, None], days, options, season, today)
     if found is None or not np.isfinite(found.p[-1, 0]):
         return None
-    if int(found.seasons[-1]) != _season_of(today, season):
+    if int(found.seasons[-1]) != season_of(today, season):
         return None
     if not found.lasting(options.dry_seasons)[0]:
         return None
@@ -252,10 +252,21 @@ def rain_standing(
     )
 
 
-def _season_of(today: np.datetime64, season: tuple[int, int]) -> int | None:
-    """Year in which the growing season of a day began; None outside a season.
+def season_of(today: np.datetime64, season: tuple[int, int]) -> int | None:
+    """Give the year in which the growing season of a day began.
 
     The month after the season still belongs to it, for its last month is known only then.
+
+    Parameters
+    ----------
+    today : datetime64[D]
+    season : tuple of int
+        First and last month.
+
+    Returns
+    -------
+    int or None
+        None outside a season.
     """
     first, last = season
     month = int(today.astype("datetime64[M]").astype(np.int64))

@@ -47,7 +47,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 _GREEN = ("ndvi", "evi", "fractional_cover", "lai")
-_PARTS = ("water", "green", "rain")
+_PARTS = ("water", "green", "rain", "demand")
 _MONTH = 30 * DAY
 _PRIME = 1_000_000_007
 """Sums of times of receipt are kept small by this modulus."""
@@ -66,13 +66,16 @@ class StationSeries:
         ``station``, ``longitude``, ``latitude``, ``elevation``; in the order of the columns.
     water : DataArray (time, y, x) or None
         One row; a column for each station.
-    green, rain : DataArray (time, y, x) or None
+    green : DataArray (time, y, x) or None
+    rain, demand : DataArray (time, y, x) or None
+        Amounts of a day.
     """
 
     stations: pd.DataFrame
     water: xr.DataArray | None
     green: xr.DataArray | None
     rain: xr.DataArray | None = None
+    demand: xr.DataArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +91,8 @@ class KeptSeries:
         Day of the first mean, since 1970 [d].
     mean : ndarray, shape (n_days,)
         In `units`; NaN where nothing sound was observed.
+    n : ndarray of int, shape (n_days,)
+        Observations behind each.
     settled : int
         Beginning of what may still grow [µs].
     before : tuple of int
@@ -102,6 +107,7 @@ class KeptSeries:
     units: str
     first: int
     mean: Floats
+    n: NDArray[np.int64]
     settled: int
     before: tuple[int, ...]
     months: dict[int, tuple[int, ...]]
@@ -115,7 +121,7 @@ class StationDays:
     Attributes
     ----------
     names : dict of str
-        Quantity by part: water, green, rain.
+        Quantity by part: water, green, rain, demand.
     first, last : int
         Days since 1970 [d].
     series : dict of KeptSeries
@@ -146,9 +152,17 @@ class StationDays:
                 if key.split()[0] == part and np.isfinite(one.mean).any():
                     column = int(table["station"].searchsorted(one.facts["station"]))
                     at = one.first - self.first
-                    values[at : at + len(one.mean), 0, column] = one.mean
+                    values[at : at + len(one.mean), 0, column] = one.mean * _steps(one, name)
             found[part] = xr.DataArray(values, {"time": times}, ("time", "y", "x"), name=name)
         return StationSeries(table, *(found.get(part) for part in _PARTS))
+
+
+def _steps(series: KeptSeries, name: str) -> float:
+    """Give the usual number of steps a day, of which a day's amount is the sum."""
+    term = GLOSSARY.get(name)
+    if term is None or term.total != "sum":
+        return 1.0
+    return float(np.median(series.n[series.n > 0]))
 
 
 def read_days(
@@ -204,7 +218,7 @@ def _watched(
     roles = {one.role for one in streams if np.isfinite(one.longitude)}
     green = options.of or next((one for one in _GREEN if one in roles), None)
     water, rain = options.water or "soil_moisture", options.rain or "precipitation"
-    asked = {"water": water, "green": green, "rain": rain}
+    asked = {"water": water, "green": green, "rain": rain, "demand": options.demand}
     names = {part: name for part, name in asked.items() if name is not None and name in roles}
     spans = [one for one in streams if one.role in names.values() and one.first is not None]
     if not spans:
@@ -228,20 +242,21 @@ def _read_series(
     assert stream.first is not None
     first = stream.first // DAY
     length = max(0, last + 1 - first)
-    mean = np.full(length, np.nan)
+    mean, n = np.full(length, np.nan), np.zeros(length, dtype=np.int64)
     if kept is None or kept.units != units or kept.first != first:
         state = _looked_at(store, stream.id, last)
         spans = [(first, last + 1)]
     else:
         state, spans = _changed(store, stream.id, last, kept)
         size = min(length, len(kept.mean))
-        mean[:size] = kept.mean[:size]
+        mean[:size], n[:size] = kept.mean[:size], kept.n[:size]
     for span in spans:
         begin, end = max(span[0], first), min(span[1], last + 1)
         if begin < end:
             edges = np.arange(begin, end + 1, dtype=np.int64) * DAY
-            mean[begin - first : end - first] = mean_of_series(store, stream, edges, units)
-    return replace(state, facts=facts, units=units, first=first, mean=mean)
+            here = slice(begin - first, end - first)
+            mean[here], n[here] = mean_of_series(store, stream, edges, units)
+    return replace(state, facts=facts, units=units, first=first, mean=mean, n=n)
 
 
 def _looked_at(store: Store, id: int, last: int) -> KeptSeries:
@@ -250,7 +265,9 @@ def _looked_at(store: Store, id: int, last: int) -> KeptSeries:
     with store.transaction(read_only=True) as session:
         before, months = _before(session, id, settled), _months(session, id)
         archived = _archived(session, id)
-    return KeptSeries({}, "", 0, np.zeros(0), settled, before, months, archived)
+    nothing = np.zeros(0)
+    none = nothing.astype(np.int64)
+    return KeptSeries({}, "", 0, nothing, none, settled, before, months, archived)
 
 
 def _changed(
@@ -361,6 +378,7 @@ def save_watch(
         noted[key] = {name: getattr(one, name) for name in _NOTED}
     whole = [address, str(today), days.names, days.first, days.last, noted]
     arrays: dict[str, Any] = {key: one.mean for key, one in days.series.items()}
+    arrays |= {f"{key} n": one.n for key, one in days.series.items()}
     text = np.frombuffer(json.dumps(whole).encode(), dtype=np.uint8)
     part = home / f".writing-{_FILE}"
     try:
@@ -403,7 +421,7 @@ def load_watch(
     try:
         with np.load(home / _FILE) as held:
             of, then, names, first, last, noted = json.loads(held["noted"].tobytes())
-            series = {key: _kept(one, held[key]) for key, one in noted.items()}
+            series = {key: _kept(one, held[key], held[f"{key} n"]) for key, one in noted.items()}
         days = StationDays(names, first, last, series)
         if of != address:
             return KnownWatch()
@@ -414,6 +432,8 @@ def load_watch(
     return KnownWatch(days, None if key is None else load_state(home, key, options))
 
 
-def _kept(noted: Mapping[str, Any], mean: Floats) -> KeptSeries:
+def _kept(noted: Mapping[str, Any], mean: Floats, n: NDArray[np.int64]) -> KeptSeries:
     months = {int(month): tuple(state) for month, state in noted["months"].items()}
-    return KeptSeries(**{**noted, "months": months, "before": tuple(noted["before"]), "mean": mean})
+    return KeptSeries(
+        **{**noted, "months": months, "before": tuple(noted["before"]), "mean": mean, "n": n}
+    )

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from headwater.chapters.warning.balance import balance_standing
 from headwater.chapters.warning.kept import WatchState
 from headwater.chapters.warning.options import StationWarningOptions
 from headwater.chapters.warning.rain import rain_standing
@@ -244,12 +245,15 @@ def _dry_seasons(
     series: StationSeries, options: StationWarningOptions, today: np.datetime64
 ) -> Iterator[Standing]:
     assert series.rain is not None
-    days = days_of(series.rain)
+    days, season = days_of(series.rain), options.growing_season
     for at, row in series.stations.iterrows():
-        values = series.rain.values[:, 0, int(str(at))].astype(np.float64)
-        found = rain_standing(
-            values, days, options, options.growing_season, today, place=str(row["station"])
-        )
+        column, name = int(str(at)), str(row["station"])
+        rain = series.rain.values[:, 0, column].astype(np.float64)
+        demand = None if series.demand is None else series.demand.values[:, 0, column]
+        if demand is not None and np.isfinite(demand).any():
+            found = balance_standing(rain, demand, days, options, season, today, place=name)
+        else:
+            found = rain_standing(rain, days, options, season, today, place=name)
         if found is not None:
             yield found
 

@@ -162,7 +162,9 @@ def choose_series(
     )
 
 
-def mean_of_series(store: Store, stream: Stream, edges: NDArray[np.int64], units: str) -> Floats:
+def mean_of_series(
+    store: Store, stream: Stream, edges: NDArray[np.int64], units: str
+) -> tuple[Floats, NDArray[np.int64]]:
     """Average one series over intervals, as :func:`station_means` does.
 
     Parameters
@@ -175,9 +177,12 @@ def mean_of_series(store: Store, stream: Stream, edges: NDArray[np.int64], units
 
     Returns
     -------
-    array, shape (interval,)
+    mean : array, shape (interval,)
+    n : array of int, shape (interval,)
+        Observations behind each.
     """
-    return _of_one(store, stream, edges, units)[0]
+    mean, _, n = _of_one(store, stream, edges, units)
+    return mean, n
 
 
 def _of_one(
