@@ -138,8 +138,7 @@ def _observations(reading: Reading, ids: dict[str, int], missing: bool) -> Obser
     parameters = None
     clock = frame["clock"].to_numpy() if "clock" in frame else np.zeros(len(frame), dtype=np.int64)
     if frame["flag"].notna().any() or clock.any():
-        flags = frame["flag"].to_numpy()
-        flags = np.where(pd.isna(flags), None, flags)
+        flags = [None if pd.isna(flag) else flag for flag in frame["flag"]]
         pairs = list(zip(flags, np.sign(clock).tolist(), strict=True))
         texts = {pair: parameters_of(*pair) for pair in set(pairs)}
         parameters = np.array([texts[pair] for pair in pairs], dtype=object)[order]
@@ -158,7 +157,8 @@ def _as_confirmed(reading: Reading, ids: dict[str, int], store: Store) -> Readin
         return reading
     clock = frame["clock"].to_numpy().copy()
     marked = frame[(frame["clock"] > 0) & frame["value"].notna()]
-    for (key, event), rows in marked.groupby(["series", "clock"], observed=True):
+    for _, rows in marked.groupby(["series", "clock"], observed=True):
+        key, event = str(rows["series"].iloc[0]), int(rows["clock"].iloc[0])
         at = int(rows["time"].to_numpy("datetime64[us]").astype(np.int64).min())
         there = store.read([ids[key]], at, at + 1).parameters
         if there is not None and any(clock_state(text) == CONFIRMED for text in there):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
+
 from headwater.errors import InputError, nearest
 from headwater.network.inventory import list_series
 from headwater.network.store.protocol import Store
@@ -76,9 +78,12 @@ def confirm_clock(store: Store, station: str, *, actor: str) -> dict[int, tuple[
         held = store.read([id])
         if held.parameters is None:
             continue
-        held = held.take([clock_state(text) == SET_BACK for text in held.parameters])
-        if len(held):
-            texts = [json.dumps(json.loads(t) | {"clock": CONFIRMED}) for t in held.parameters]
-            store.write(replace(held, parameters=texts, received=None, quality=None), actor=actor)
+        back = np.array([clock_state(text) == SET_BACK for text in held.parameters])
+        texts = held.parameters[back]
+        if len(texts):
+            held = held.take(back)
+            said = [json.dumps(json.loads(text) | {"clock": CONFIRMED}) for text in texts]
+            told = np.array(said, dtype=object)
+            store.write(replace(held, parameters=told, received=None, quality=None), actor=actor)
             spans[id] = (int(held.time[0]), int(held.time[-1]))
     return spans
