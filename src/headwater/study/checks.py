@@ -380,7 +380,7 @@ def _without_pattern(
 def _part(
     name: str, data: xr.DataArray, region: Area | GeoBox, period: tuple[Any, Any] | None
 ) -> _Part:
-    import dask
+    import dask.base
 
     from headwater.grids import clip
     from headwater.grids.area import Area
@@ -395,7 +395,9 @@ def _part(
         elif geobox_of(data) != region:  # the grid of an input needs no cutting, nor what cuts
             part = clip(data, _box(region), margin=1)
         part = in_period(part, period)
-        return _Part(part, *dask.compute(glance_at(part), sample_values(part)))
+        together: Callable[..., Any] = dask.base.compute
+        glance, sample = together(glance_at(part), sample_values(part))
+        return _Part(part, glance, sample)
 
 
 def _facts(data: xr.DataArray) -> str:
