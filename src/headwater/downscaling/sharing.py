@@ -73,7 +73,7 @@ class Sharing:
         if isinstance(values, OnDisk):
             return values
         whole = np.ascontiguousarray(values)
-        mark = hashlib.blake2b(memoryview(whole).cast("B"), digest_size=12)
+        mark = hashlib.blake2b(whole.view(np.uint8).data, digest_size=12)
         mark.update(repr((whole.shape, str(whole.dtype))).encode())
         path = self.folder / f"{mark.hexdigest()}.npy"
         if not path.exists():
