@@ -142,7 +142,8 @@ def _dated(run: Run, pattern: str | None) -> tuple[Run, Any, str]:
     order = sorted(range(len(found)), key=lambda number: found[number].stamps[0])
     notes = dict.fromkeys(note for times in found for note in times.notes)
     stamps = np.concatenate([found[number].stamps for number in order])
-    paths, counts = (tuple(each[k] for k in order) for each in (run.paths, run.sizes))
+    paths = tuple(run.paths[number] for number in order)
+    counts = tuple(run.sizes[number] for number in order)
     return replace(run, paths=paths, sizes=counts), stamps, "\n".join(notes)
 
 
