@@ -12,7 +12,7 @@ import pytest
 from headwater.study.demo import write_satellite_demo
 
 HEADWATER = Path(sys.executable).with_name("headwater")
-KEYS = 'trees = 10\nrows = 800\ntwins = 2\nlearners = ["forest"]\nstations = "stations.csv"\n'
+KEYS = 'trees = 10\nrows = 800\nlearners = ["forest"]\nstations = "stations.csv"\n'
 
 pytestmark = pytest.mark.slow
 

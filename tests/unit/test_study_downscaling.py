@@ -175,9 +175,28 @@ def test_a_pixel_that_a_predictor_never_saw_is_missing_and_told(tmp_path: Path) 
     assert np.isfinite(maps["mean"].values[:, 10:]).any()
 
 
+def test_cells_with_open_water_are_flagged_and_counted(tmp_path: Path) -> None:
+    lake = '[inputs.lake]\npath = "lake.nc"\nunits = "1"\nlong_name = "Open water"\n'
+    path = small(tmp_path, f'twins = 0\nwater = "lake"\n{lake}', slice(130, 190))
+    with xr.open_dataset(tmp_path / "albedo.nc", engine="h5netcdf", decode_coords="all") as file:
+        cube = file.load()
+    lake = cube["albedo"].isel(time=0, drop=True) * 0.0
+    lake[:, :7] = 1.0
+    lake.attrs = {"units": "1", "long_name": "Share of open water", "grid_mapping": "spatial_ref"}
+    lake.to_dataset(name="lake").to_netcdf(tmp_path / "lake.nc", engine="h5netcdf")
+    run(read_study(path), STEPS, settings=QUIET)
+    reason = load_result(tmp_path / "results", "downscaling/maps").data["reason"].values
+    counted = load_result(tmp_path / "results", "downscaling/coverage").data
+    counted = counted.set_index("reason")["pixels"]
+    assert (reason[:, :6] == 2).mean() > 0.5
+    assert (reason[:, 14:] != 2).all()
+    assert counted["value water in cell"] == (reason == 2).sum()
+    assert counted.sum() == (reason != 3).sum()
+
+
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_whatever_the_threads(tmp_path: Path) -> None:
-    path = small(tmp_path, "twins = 2\n", slice(130, 190))
+    path = small(tmp_path, "", slice(130, 190))
     study = read_study(path)
     cubes = []
     for threads in (1, 2):
