@@ -323,10 +323,13 @@ export const sayValue = (language: Language, prefix: string, value: string): str
 export const pick = (language: Language, both: readonly string[]): string =>
   both[language === "zh" ? 1 : 0] ?? both[0] ?? "";
 
-export const number = (language: Language, value: number, digits = 3): string =>
-  new Intl.NumberFormat(language === "zh" ? "zh-CN" : "en-GB", {
-    maximumSignificantDigits: digits,
-  }).format(value);
+/** A number with a true minus; far below one as a power of ten. */
+export const number = (language: Language, value: number, digits = 3): string => {
+  const form = new Intl.NumberFormat(language === "zh" ? "zh-CN" : "en-GB", { maximumSignificantDigits: digits });
+  const power = value && Math.abs(value) < 1e-4 ? Math.floor(Math.log10(Math.abs(value))) : 0;
+  const text = form.format(power ? value / 10 ** power : value).replace("-", "−");
+  return power ? `${text} × 10${[...String(power)].map((sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[+sign] ?? "⁻").join("")}` : text;
+};
 
 /** A series by its quantity and depth; as it calls itself where its quantity has no word here. */
 export const seriesName = (language: Language, one: { name: string; role: string; depth: number | null }): string => {

@@ -3,7 +3,7 @@ import { lookup, readByte, spread, swatches, type Legend } from "../src/palette"
 import { accumulate } from "../src/api";
 import { readAddress, readCorners, writeAddress, writeCorners } from "../src/state";
 import { scaleBar, toCell, toScreen, wholeArea, zoomAt } from "../src/parts/view";
-import { WORDS, say, sayValue } from "../src/words";
+import { WORDS, number, say, sayValue } from "../src/words";
 
 const legend: Legend = { kind: "continuous", scale: 0.0012, offset: -0.0012, breaks: [0, 0.1, 0.2, 0.3], nodata: 255, below: 0, above: 252, classes: [] };
 const frame = { columns: 166, rows: 72, stretch: 1.27, width: 800, height: 500 };
@@ -104,4 +104,10 @@ describe("words", () => {
     expect(sayValue("en", "state", "firing")).toBe("firing");
     expect(sayValue("en", "state", "<b>")).toBe("<b>");
   });
+});
+
+test("numbers have a true minus, and powers of ten where they are tiny", () => {
+  expect(number("en", -12.345)).toBe("−12.3");
+  expect(number("en", -0.00002539)).toBe("−2.54 × 10⁻⁵");
+  expect(number("zh", 0)).toBe("0");
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -92,6 +93,8 @@ def _fractions(study: Study) -> Iterator[Row]:
         return
     for one in table[table["grouping"] == "all"].to_dict("records"):
         names, period = word(str(one["source"])), str(one["period"])
-        label = (f"Soil water from {lower(names[0])}, {period}", f"{period} 土壤水来自{names[1]}")
+        month = list(calendar.month_name).index(period) if period in calendar.month_name else 0
+        said = f"{month} 月" if month else period
+        label = (f"Soil water from {lower(names[0])}, {period}", f"{said}土壤水来自{names[1]}")
         key = f"fraction.{period}.{one['source']}"
         yield _row(key, label, 100 * float(one["median"]), "%", int(one["n"]))
