@@ -95,9 +95,9 @@ def _headline(table: pd.DataFrame) -> Iterator[str]:
     """Say of single numbers which are within, and of each other quantity how far it is off."""
     single = table.groupby("quantity")["quantity"].transform("size") == 1
     for within, words in (("yes", "Within"), ("no", "Not within")):
-        own = table.loc[single & (table["within"] == within), "quantity"]
-        if len(own):
-            yield f"{words} their 95 % intervals: {', '.join(own)}."
+        names = table.loc[single & (table["within"] == within), "quantity"]
+        if len(names):
+            yield f"{words} their 95 % intervals: {', '.join(names)}."
     for quantity, own in table[~single | (table["within"] == "no interval")].groupby(
         "quantity", sort=False
     ):
@@ -111,7 +111,7 @@ def _headline(table: pd.DataFrame) -> Iterator[str]:
         yield f"{quantity}: {size} (n = {len(own)}){held if len(sure) else ''}."
 
 
-def _blocks(table: pd.DataFrame) -> Iterator[FigureBlock | TableBlock]:
+def _blocks(table: pd.DataFrame) -> Iterator[FigureBlock | TableBlock | TextBlock]:
     yield TextBlock(
         "Means, cycle and CV are those of the years that were seen; their intervals take these "
         "years as a sample of all, and so are wider than errors of measurement need. Of r the "
@@ -250,7 +250,7 @@ def _of_cycle(found: Found, data: xr.Dataset) -> Iterator[Row]:
         own = months[:, k]
         limits = _t_limits(float(own.mean()), own.std(ddof=1), len(own))
         of = calendar.month_name[k + 1]
-        yield _row("Seasonal cycle of soil moisture", of, truth[k], own.mean(), *limits)
+        yield _row("Seasonal cycle of soil moisture", of, float(truth[k]), own.mean(), *limits)
 
 
 def _season_mean(
