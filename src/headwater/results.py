@@ -248,7 +248,7 @@ _PLAIN = {type(None), bool, int, float, complex, str, bytes}
 _Put = Callable[[bytes], None]
 
 
-def _put(put: _Put, value: object) -> None:
+def _put(put: _Put, value: Any) -> None:
     """Take a value apart into bytes that differ wherever the value does."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         put(f"{type(value).__name__} {value!r}".encode())
@@ -258,7 +258,7 @@ def _put(put: _Put, value: object) -> None:
         _put_sequence(put, "sequence", value)
     elif isinstance(value, set | frozenset):
         _put_sequence(put, "set", sorted(value, key=repr))
-    elif (kind := _kind_of_data(type(value))) is not None:
+    elif (kind := _kind_of_data(value.__class__)) is not None:
         put(kind.encode())
         _put_data(put, value, kind)
     else:
@@ -276,7 +276,7 @@ def _put_sequence(put: _Put, name: str, items: Iterable[Any]) -> None:
 
 
 @cache
-def _kind_of_data(cls: type) -> str | None:
+def _kind_of_data(cls: type[Any]) -> str | None:
     import numpy as np
     import pandas as pd
     import xarray as xr

@@ -184,7 +184,7 @@ class DownscalingModel:
             yield from ((self.views[0].times[p], m) for p, m in zip(parts, found, strict=True))
             return
         for part in blocks_of_days(positions, block):
-            yield self.views[0].times[part], np.stack(list(self.recipe.apply(act, part)))
+            yield self.views[0].times[part], np.stack(list(self.recipe.apply(act, part.tolist())))
 
 
 def _predicted_days(

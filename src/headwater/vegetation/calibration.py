@@ -191,16 +191,17 @@ def _fit_block(
     start = _scaled(soil).reshape(len(BOUNDS), -1)
     prior = np.broadcast_to(start, (len(BOUNDS), cells)).copy()
 
-    seen = np.isfinite(used).any(axis=1)
+    seen = np.asarray(np.isfinite(used).any(axis=1))
     # of days without observations one is kept: those around it are no neighbours
     rows = np.flatnonzero(seen | np.append(False, seen[:-1]))
-    kept, last = used[rows], [np.arange(0), None]
+    kept = used[rows]
+    last: list[tuple[NDArray[np.int64], Weather, Soil, Floats]] = []
 
     def misfit_of(own: NDArray[np.int64]) -> Any:
-        if last[1] is None or not np.array_equal(own, last[0]):
+        if not last or not np.array_equal(own, last[0][0]):
             block = Weather(*(_columns(part, own, (cells,)) for part in weather))
-            last[:] = own, (block, soil.of_cells(own, (cells,)), kept[:, own])
-        block, part, own_kept = last[1]
+            last[:] = [(own, block, soil.of_cells(own, (cells,)), kept[:, own])]
+        _, block, part, own_kept = last[0]
 
         def misfit(values: Floats) -> Floats:
             tried = _soil_of(part, values, (own.size,))

@@ -275,7 +275,7 @@ def _climb(
 
 def _fill(mine: Floats, first: NDArray[np.int64]) -> None:
     """Give covers that were not tried the values of the nearest that was."""
-    missing = np.isnan(mine).all(axis=1)
+    missing = np.asarray(np.isnan(mine).all(axis=1))
     for k in range(1, len(COVERS)):
         own = missing[k] & (first < k)
         mine[k][:, own] = mine[k - 1][:, own]

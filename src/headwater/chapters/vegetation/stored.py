@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -192,7 +192,8 @@ def blocks_of(data: xr.DataArray, side: int) -> xr.DataArray:
     DataArray (time, y, x)
     """
     plain = data.drop_vars("time_end", errors="ignore")
-    return xr.concat(each(partial(_blocks_at, plain, side), _slices(plain)), "time")
+    parts: Iterable[xr.DataArray] = each(partial(_blocks_at, plain, side), _slices(plain))
+    return xr.concat(parts, "time")
 
 
 def _blocks_at(data: xr.DataArray, side: int, times: slice) -> xr.DataArray:

@@ -236,7 +236,7 @@ def _read_series(
     """Read a series whole, or what of it has changed."""
     term = GLOSSARY.get(name)
     units = term.units if term else stream.unit
-    facts = {"station": stream.thing, "series": stream.name}
+    facts: dict[str, str | float] = {"station": stream.thing, "series": stream.name}
     facts |= {one: float(getattr(stream, one) or np.nan) for one in _STATION[2:5]}
     facts["depth"] = np.nan if stream.depth is None else float(stream.depth)
     assert stream.first is not None
