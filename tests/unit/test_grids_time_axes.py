@@ -13,7 +13,7 @@ import xarray as xr
 from headwater.errors import TimeAxisError
 from headwater.glossary import term
 from headwater.grids import open_grid
-from headwater.grids._time_axis import date_in
+from headwater.grids._dated_names import date_in
 from headwater.grids.plausibility import overview
 from headwater.grids.steps import time_steps
 from headwater.grids.times import gap_doubt, in_period, stamp_doubt
@@ -454,7 +454,15 @@ def test_a_unit_whose_factor_the_file_applies_itself_is_told(tmp_path: Path) -> 
         ("sm_2015_Apr", "%Y_%b", "2015-04-01"),
         ("smMay2015", "%b%Y", "2015-05-01"),
         ("sm_12-Mar-2015", "%d-%b-%Y", "2015-03-12"),
-        ("sm_2015_September_v2", "%Y_%B", "2015-09-01"),
+        ("sm_2015_September_v2", "%Y_%b", "2015-09-01"),
+        ("SMApr2015", "%b%Y", "2015-04-01"),
+        ("sm_8-Apr-2015", "%d-%b-%Y", "2015-04-08"),
+        ("sm_2015-Apr-5", "%Y-%b-%d", "2015-04-05"),
+        ("sm_Apr_25_2015", "%b_%d_%Y", "2015-04-25"),
+        ("sm_Mai_2015", "%b_%Y", "2015-05-01"),
+        ("sm_2015_avril", "%Y_%b", "2015-04-01"),
+        ("août2015", "%b%Y", "2015-08-01"),
+        ("sm_2015_十一月", "%Y_%b", "2015-11-01"),
         ("sm_2015-01-05_dec", "%Y-%m-%d", "2015-01-05"),
     ],
 )
@@ -464,9 +472,41 @@ def test_months_called_by_their_names_are_read(name: str, form: str, date: str) 
     assert date_in(name, form, "the file")[0] == found
 
 
-def test_a_word_that_begins_like_a_month_is_none() -> None:
+def test_dates_in_chinese_are_read() -> None:
+    assert date_in("土壤水_2015年4月", None, "f")[0] == pd.Timestamp("2015-04-01")
+    assert date_in("2015年12月3日", None, "f")[0] == pd.Timestamp("2015-12-03")
+    assert date_in("2015年4月", "%Y年%m月", "f")[0] == pd.Timestamp("2015-04-01")
+
+
+@pytest.mark.parametrize("name", ["2015_marsh", "decade_2015", "wrfout_d01_2015", "M2T1_2015"])
+def test_a_word_that_begins_like_a_month_is_none(name: str) -> None:
+    assert date_in(name, None, "the file")[1] == "%Y"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sm_JJA_2015", "sm_2015_Q2", "sm_2015w12", "sm_2015m04", "sm_2015_doy132", "2015年春"),
+        *("ndvi_apr_250m_2015", "summer_2015", "sm_dec_2014_nov_2015", "sm_jun_jul_2015"),
+        *("sm_may_2015_06", "sm_4月_2015"),
+    ],
+)
+def test_a_part_of_the_year_next_to_a_date_is_asked_about(name: str) -> None:
     with pytest.raises(TimeAxisError, match="in an order"):
-        date_in("2015_marsh", None, "the file")
+        date_in(name, None, "the file")
+    assert date_in(name, "%Y", "the file")[0].month == 1
+
+
+def test_maps_of_a_year_are_not_taken_for_its_january(tmp_path: Path) -> None:
+    for name in ("sm_2015.nc", "sm_2015_04.nc", "sm_2015_05.nc"):
+        data = xr.Dataset(
+            {"sm": (("lat", "lon"), np.full((4, 3), 0.2), {"units": "m3 m-3"})},
+            {"lat": LAT, "lon": LON},
+        )
+        data.to_netcdf(tmp_path / name, engine="h5netcdf")
+    with pytest.raises(TimeAxisError, match=r"sm_2015\.nc read as the year of 2015-01-01"):
+        open_grid(str(tmp_path / "sm_*.nc"), THETA)
+    assert open_grid(str(tmp_path / "sm_2015_*.nc"), THETA).sizes["time"] == 2
 
 
 def test_times_of_wrf_keep_their_hours(tmp_path: Path) -> None:

@@ -26,13 +26,13 @@ from headwater.grids._axes import (
     units_in,
 )
 from headwater.grids._curvilinear import corners_of, regridded
+from headwater.grids._dated_names import date_in
 from headwater.grids._files import is_geotiff, is_raster, netcdf_engine, open_raw
 from headwater.grids._many import Run, Timing, runs_of
 from headwater.grids._time_axis import (
     TIME_HINT,
     Times,
     bounds_name,
-    date_in,
     is_counted,
     times_of_name,
     times_of_variable,

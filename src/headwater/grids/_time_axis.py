@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.errors import TimeAxisError
+from headwater.grids._dated_names import CENTURIES, NAMED, PARTS, date_in
 from headwater.grids.steps import days_between, plus_days
 
 __all__ = [
@@ -22,59 +22,14 @@ __all__ = [
     "Times",
     "bounds_name",
     "counted_from",
-    "date_in",
     "is_counted",
     "times_of_name",
     "times_of_variable",
-    "year_doubt",
 ]
 
 TIME_HINT = (
     'time = "%Y%m" (the pattern of dates) or time = "2000-01-01/P1M" (first date and step: P1M, '
     "P1Y, P8D, PT1H, dekad)"
-)
-_FIELDS = {
-    "%Y": r"\d{4}",
-    "%j": r"\d{3}",
-    "%b": "[A-Za-z]{3}",
-    "%B": "[A-Za-z]{3,9}",
-    "{dekad}": "[1-3]",
-    "{pentad}": "[1-6]",
-} | {f"%{field}": r"\d{2}" for field in "ymdHMS"}
-_MONTH_FIELDS = ("%b", "%B")
-_FIELD = re.compile(r"%[YymdjHMSbB]|\{dekad\}|\{pentad\}")
-# Tried in this order; of a form without signs between, the year must be one of these centuries.
-_FORMS = (
-    "%Y-%m-%d",
-    "%Y_%m_%d",
-    "%Y.%m.%d",
-    "%Y%m%d%H",
-    "%Y%m%d",
-    "%Y-%m",
-    "%Y_%m",
-    "%Y.%m",
-    "%Y%j",
-    "%Y-%j",
-    "%Y_%j",
-    "%Y%m",
-    "%Y",
-)
-_CENTURIES = (1800, 2100)
-_LONE_YEARS = (1850, 2100)
-"""Years that stand alone in a name: 1801 is January 2018 rather than a year."""
-_MONTH_NAMES = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_NAMED_FORMS = tuple(
-    form.replace("_", sign).replace("%b", name)
-    for form in ("%d_%b_%Y", "%Y_%b_%d", "%Y_%b", "%b_%Y")
-    for sign in ("_", "-", ".", " ", "")
-    for name in ("%b", "%B")
-)
-# Day, month or its name next to the year, which the forms above cannot read.
-_OTHER_ORDER = re.compile(
-    rf"(?<![a-z]){_MONTH_NAMES}[-_. ]?\d{{4}}(?!\d)|(?<!\d)\d{{4}}[-_. ]?{_MONTH_NAMES}"
-    r"|(?<![\d.a-z])(?:\d\d?[-_])?[01]?\d[-_ ]\d{4}(?!\d)|(?<![\d.])(?:\d\d\.)?[01]\d\.\d{4}(?!\d)"
-    r"|(?<!\d)\d{4}[-_.][01]?\d(?![\da-z])",
-    re.IGNORECASE,
 )
 _STANDARD = {"standard", "gregorian", "proleptic_gregorian", ""}
 _CALENDARS = {
@@ -101,7 +56,6 @@ _UNITS = {
 _SECONDS = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 # Numbers of steps in a year and what such steps are.
 _YEARLY = {12: "P1M", 24: "half month", 36: "dekad", 72: "pentad", 46: "P8D", 23: "P16D", 73: "P5D"}
-_PARTS = {"dekad": (1, 11, 21), "pentad": (1, 6, 11, 16, 21, 26), "half month": (1, 16)}
 _DIGITS = {
     4: "%Y",
     6: "%Y%m",
@@ -180,7 +134,7 @@ def times_of_name(path: Path, steps: int, pattern: str | None) -> Times:
         return Times(_counted(pattern, steps, path), notes=(f"times are {pattern}",))
     if steps == 1:
         date, form = date_in(path.stem, pattern, str(path))
-        return Times(np.array([date.to_datetime64()]), notes=(f"time in the file name: {form}",))
+        return Times(np.array([date.to_datetime64()]), notes=(f"{NAMED}{form}",))
     date, form = date_in(path.stem, pattern, str(path))
     days = 366 if date.is_leap_year else 365
     kind = "P1D" if steps == days else _YEARLY.get(steps)
@@ -194,105 +148,9 @@ def times_of_name(path: Path, steps: int, pattern: str | None) -> Times:
     return Times(_counted(f"{date.year}-01-01/{kind}", steps, path), notes=(words,))
 
 
-def date_in(text: str, pattern: str | None, label: str) -> tuple[pd.Timestamp, str]:
-    """Find the date in a text, and the form in which it stands there."""
-    found, form = _dates_of(text, pattern)
-    if len(found) == 1 and not (form == "%Y" and not pattern and _OTHER_ORDER.search(text)):
-        return found[0], form
-    if found:
-        dates = ", ".join(str(date)[:10] for date in found)
-        raise TimeAxisError(
-            f"{label} could have several dates"
-            if len(found) > 1
-            else f"the date of {label} is in an order that is not known here",
-            found=f"'{text}': {dates}",
-            do='Write time = "..." for this input with what stands around the date, such as '
-            '"sm_%Y%m" or "%d-%m-%Y"',
-        )
-    raise TimeAxisError(
-        f"{label} has no date",
-        found=f"'{text}', looked for {pattern or ' or '.join(_FORMS)}",
-        do="Write time = '...' for this input, such as '%Y%j' for year and day of year",
-    )
-
-
 def is_counted(pattern: str) -> bool:
     """Whether a key ``time`` gives a first date and a step instead of a pattern."""
     return "/" in pattern and "%" not in pattern
-
-
-def _dates_of(text: str, pattern: str | None) -> tuple[list[pd.Timestamp], str]:
-    """Find all dates that stand apart in a text, and the form of the first."""
-    if pattern:
-        first = [date for _, date in _dates_in(text, pattern, exact=False)][:1]
-        return first, pattern
-    dates: dict[pd.Timestamp, str] = {}
-    taken: list[range] = []
-    named = _NAMED_FORMS if re.search(_MONTH_NAMES, text, re.IGNORECASE) else ()
-    for form in (*named, *_FORMS):
-        if form == "%Y" and dates:  # 2000 may be the size of a cell as well
-            break
-        for span, date in _dates_in(text, form, exact=True):
-            if not any(span.start < one.stop and one.start < span.stop for one in taken):
-                taken.append(span)
-                dates.setdefault(date, form)
-    return list(dates), next(iter(dates.values()), "")
-
-
-def _dates_in(text: str, form: str, *, exact: bool) -> list[tuple[range, pd.Timestamp]]:
-    fields = _FIELD.findall(form)
-    rest = map(re.escape, _FIELD.split(form))
-    parts = [f"({_FIELDS[field]})" for field in fields]
-    expression = "".join(one for pair in zip_longest(rest, parts, fillvalue="") for one in pair)
-    low, high = _LONE_YEARS if form == "%Y" else _CENTURIES
-    found: list[tuple[range, pd.Timestamp]] = []
-    ahead, behind = (
-        (r"(?:(?<![A-Za-z\d])|(?<=[a-z])(?=[A-Z]))" if form[:2] in _MONTH_FIELDS else r"(?<!\d)"),
-        (r"(?![A-Za-z\d])" if form[-2:] in _MONTH_FIELDS else r"(?!\d)"),
-    )
-    expression = f"{ahead}{expression}{behind}" if exact else rf"(?<!\d){expression}"
-    for match in re.finditer(expression, text):
-        try:
-            date = _date_of(dict(zip(fields, match.groups(), strict=True)))
-        except ValueError:
-            continue
-        if not exact or low <= date.year <= high:
-            found.append((range(*match.span()), date))
-    return found
-
-
-def _date_of(parts: dict[str, str]) -> pd.Timestamp:
-    """Make a date of the parts of a pattern; dekads and pentads count within their month."""
-    plain = {field: text for field, text in parts.items() if field.startswith("%")}
-    date = pd.to_datetime(" ".join(plain.values()), format=" ".join(plain))
-    for part in parts.keys() - plain.keys():
-        date += pd.Timedelta(days=_PARTS[part.strip("{}")][int(parts[part]) - 1] - 1)
-    return date
-
-
-def year_doubt(files: Sequence[Path], notes: Sequence[str]) -> tuple[str, ...]:
-    """Doubt years in file names that are as well two digits of a year and a month: 2001 to 2012.
-
-    Parameters
-    ----------
-    files : sequence of Path
-    notes : sequence of str
-        How the times of the files were understood.
-
-    Returns
-    -------
-    tuple of str
-    """
-    if len(files) == 1 or "time in the file name: %Y" not in notes:
-        return ()
-    years = [date_in(path.stem, None, str(path))[0].year for path in files]
-    if not all(1 <= year % 100 <= 12 for year in years):
-        return ()
-    first = pd.to_datetime(f"{years[0]}", format="%y%m")
-    return (
-        f"{years[0]} and the like in file names were taken for years; if they are two digits of a "
-        f'year and a month ({first:%B %Y}), write time = "%y%m"',
-    )
 
 
 def _texts(coordinate: xr.Variable) -> list[str]:
@@ -425,7 +283,7 @@ def _of_numbers(values: NDArray[Any], units: str, path: Path) -> Times:
             dates = [pd.to_datetime(f"{int(v)}", format=form) for v in values]
             return Times(_instants(dates), notes=(f"times read as {form}{given}",))
         return _of_counts(values.astype(int), units, path)
-    low, high = _CENTURIES
+    low, high = CENTURIES
     if (values >= low).all() and (values < high).all():
         stamps, words = _decimal_years(values)
         return Times(stamps, notes=(f"times read as {words}{given}",))
@@ -441,7 +299,7 @@ def _form_of_integers(values: NDArray[Any]) -> str | None:
         dates = pd.DatetimeIndex([pd.to_datetime(f"{int(v)}", format=form) for v in values])
     except ValueError:
         return None
-    low, high = _CENTURIES
+    low, high = CENTURIES
     return form if low <= dates.year.min() and dates.year.max() <= high else None
 
 
@@ -495,7 +353,7 @@ def _counted(pattern: str, steps: int, path: Path) -> NDArray[Any]:
     """Stamps from a first date and a step: ``2000-01-01/P1M``."""
     first, step = pattern.split("/", 1)
     match = re.match(r"^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?)?$", step)
-    known = step in _PARTS or (match is not None and any(match.groups()))
+    known = step in PARTS or (match is not None and any(match.groups()))
     try:
         begin = pd.Timestamp(first)
     except ValueError:
@@ -506,7 +364,7 @@ def _counted(pattern: str, steps: int, path: Path) -> NDArray[Any]:
         )
     first_month, count = begin.year * 12 + begin.month - 1, np.arange(steps)
     if match is None:
-        days = np.array(_PARTS[step])
+        days = np.array(PARTS[step])
         count = count + int((days < begin.day).sum())
         starts = _month_start(first_month + count // days.size, "standard")
         return plus_days(starts, days[count % days.size] - 1)

@@ -15,10 +15,10 @@ from headwater.errors import CRSError, GridError, TimeAxisError, UnitError
 from headwater.glossary import GLOSSARY, Term
 from headwater.grids._amounts import distinguish_amounts, unit_days
 from headwater.grids._axes import agreed_crs, wrap_longitude
+from headwater.grids._dated_names import check_forms, year_doubt
 from headwater.grids._files import find_files
 from headwater.grids._layers import Layer, Wish, read_centres, read_layers
 from headwater.grids._mosaic import mosaicked, same_places
-from headwater.grids._time_axis import year_doubt
 from headwater.grids.geometry import geobox_of, grid_coords
 from headwater.grids.steps import bounded_steps, on_steps, time_steps
 from headwater.grids.times import (
@@ -174,6 +174,8 @@ def open_grid(
     wish = Wish(quantity, chunk_mb, dict(options))
     files = find_files(source)
     layer = _joined(read_layers(files, wish))
+    if options.get("time") is None:
+        check_forms(files, layer.notes)
     doubt = year_doubt(files, layer.notes)
     return open_layer(replace(layer, warnings=(*layer.warnings, *doubt)), wish, files)
 
