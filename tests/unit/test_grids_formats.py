@@ -69,6 +69,7 @@ def test_blocks_that_a_store_lacks_are_told(
     assert "warnings" not in open_grid(store, THETA).attrs
     block = sorted(file for file in (store / "sm").rglob("*[0-9]*") if file.is_file())[0]
     block.unlink()
+    (block.parent / "Thumbs.db").write_bytes(b"of another system")
     if zipped:
         shutil.make_archive(str(tmp_path / "cube"), "zip", store)
     said = open_grid(tmp_path / "cube.zip" if zipped else store, THETA).attrs["warnings"]

@@ -256,3 +256,68 @@ def test_a_damaged_raster_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises((HeadwaterError, OSError), match="sm_20150104"):
         opened(pattern, units="1")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_masks_beside_the_bands_are_heeded(tmp_path: Path, inside: bool) -> None:
+    pattern = rasters(tmp_path, {"nodata": None})
+    path = sorted(tmp_path.glob("*.tif"))[3]
+    held = np.full((4, 5), 255, "u1")
+    held[1, 2] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=inside), rasterio.open(path, "r+") as file:
+        file.write_mask(held)
+    expected = np.concatenate([stored(number) for number in range(6)])
+    expected[3, 1, 2] = np.nan
+    data = open_grid(pattern, term("soil_moisture"), units="1")
+    np.testing.assert_allclose(data, expected)
+    np.testing.assert_allclose(data[2:5, 1, ::2], expected[2:5, 1, ::2])
+    alone = opened(str(path), units="1", time="%Y%m%d")
+    np.testing.assert_allclose(np.squeeze(alone), expected[3])
+
+
+def test_masks_of_whole_numbers_of_several_bands_are_heeded(tmp_path: Path) -> None:
+    shape = {"height": 4, "width": 5, "count": 12, "dtype": "int16", "crs": "EPSG:4326"}
+    place = from_origin(95.0, 36.4, 0.1, 0.1)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(tmp_path / "sm_2015.tif", "w", "GTiff", transform=place, **shape) as file,
+    ):
+        file.write(np.arange(240).reshape(12, 4, 5).astype("i2"))
+        file.write_mask(np.arange(20).reshape(4, 5) != 7)
+    data = opened(str(tmp_path / "sm_2015.tif"), units="1", scale=1e-3)
+    expected = np.arange(240.0).reshape(12, 4, 5) / 1000.0
+    expected[:, 1, 2] = np.nan
+    np.testing.assert_allclose(data, expected, rtol=1e-6)
+
+
+def test_fills_and_scales_that_only_tags_name(tmp_path: Path) -> None:
+    pattern = rasters(tmp_path, {"nodata": None})
+    with rasterio.open(sorted(tmp_path.glob("*.tif"))[3], "r+") as file:
+        values = file.read()
+        values[0, 1, 2] = -1.0
+        file.write(values)
+        file.update_tags(1, scale_factor="0.5", _FillValue="-1")
+    found = opened(pattern, units="1")
+    assert np.argwhere(np.isnan(found.values)).tolist() == [[3, 1, 2]]
+    assert "a tag names the scale factor 0.5" in found.attrs["warnings"]
+    assert "a tag" not in opened(pattern, units="1", scale=1.0).attrs.get("warnings", "")
+
+
+def test_bands_packed_apart_are_refused(tmp_path: Path) -> None:
+    shape = {"height": 3, "width": 4, "count": 12, "dtype": "int16", "crs": "EPSG:4326"}
+    place = from_origin(95.0, 36.4, 0.1, 0.1)
+    with rasterio.open(tmp_path / "sm_2015.tif", "w", "GTiff", transform=place, **shape) as file:
+        file.write(np.full((12, 3, 4), 2000, "i2"))
+        file.scales = [1e-4] * 6 + [1e-3] * 6
+    with pytest.raises(GridError, match="packed each in its own way"):
+        opened(str(tmp_path / "sm_2015.tif"), units="1")
+
+
+def test_a_unit_given_for_files_that_name_several_is_doubted(tmp_path: Path) -> None:
+    def in_percent(data: xr.Dataset) -> xr.Dataset:
+        data["sm"].attrs["units"] = "%"
+        return data
+
+    pattern = write(tmp_path, in_percent)
+    doubts = opened(pattern, units="m3 m-3").attrs["warnings"]
+    assert "'m3 m-3' (sm_0.nc), '%' (sm_3.nc), and all are taken in m3 m-3" in doubts

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from xarray.core.indexing import LazilyIndexedArray
 
 from headwater.errors import GridError, InputError
+from headwater.grids._many_rasters import MaskedRaster, is_masked
 from headwater.storage import (
     RangeFile,
     find_remote,
@@ -37,6 +39,7 @@ _ENGINES = {
     b"CDF\x05": "netcdf4",
 }
 _RASTERS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_FILLS = {"_FillValue", "missing_value"}
 _ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 _PCRASTER = b"RUU CROSS SYSTEM MAP FORMAT"
 _ZIP = b"PK\x03\x04"
@@ -210,6 +213,7 @@ def _open_raster(path: Path) -> xr.Dataset:
     )
     if is_url(path):
         options["opener"] = open_range
+    attrs, masked = _said(path, options)
     opened: Any = rioxarray.open_rasterio(
         str(path), mask_and_scale=False, parse_coordinates=False, **options
     )
@@ -222,5 +226,34 @@ def _open_raster(path: Path) -> xr.Dataset:
         )
     x, y = (np.arange(opened.sizes[axis]) + 0.5 for axis in ("x", "y"))
     bands = opened.assign_coords(x=left + dx * x, y=top + dy * y).rename(path.stem)
+    bands.attrs |= attrs
+    if masked:
+        stored = MaskedRaster(str(path), bands.shape, bands.dtype, **options)
+        bands = bands.copy(deep=False, data=LazilyIndexedArray(stored))
     raster: xr.Dataset = bands.to_dataset().assign_attrs(headwater_raster=1)
     return raster
+
+
+def _said(path: Path, options: dict[str, Any]) -> tuple[dict[str, str], bool]:
+    """Read attributes that rioxarray leaves out, and whether there is a mask beside the bands."""
+    import rasterio
+
+    with rasterio.open(str(path), **options) as file:
+        apart = [
+            f"{key} {each}"
+            for key in ("scales", "offsets")
+            if len(set(each := getattr(file, key))) > 1
+        ]
+        tags = {**file.tags(), **file.tags(1)}
+        attrs = {} if file.nodata is not None else {key: tags[key] for key in _FILLS & tags.keys()}
+        scale = tags.get("scale_factor", "1")
+        if set(file.scales) == {1.0} and scale not in ("1", "1.0"):
+            attrs["scale_in_tags"] = scale
+        masked = is_masked(file)
+    if apart:
+        raise GridError(
+            f"the bands of {path} are packed each in its own way",
+            found="; ".join(apart),
+            do="Write them with one scale and offset, or as one file each",
+        )
+    return attrs, masked

@@ -37,7 +37,7 @@ from headwater.grids._time_axis import (
     times_of_name,
     times_of_variable,
 )
-from headwater.grids._values import packing_of, twice_scaled, unpacked
+from headwater.grids._values import packing_of, scale_in_tags, twice_scaled, unpacked
 from headwater.grids._zarr_blocks import absent_blocks
 
 if TYPE_CHECKING:
@@ -278,6 +278,7 @@ def _values(
     values.attrs["stored"] = packed
     doubts = (
         *twice_scaled(raw.attrs, wish.get("units")),
+        *scale_in_tags(raw.attrs, wish.get("scale")),
         *absent_blocks(path, name, packing.missing),
     )
     return values, notes, doubts

@@ -1,4 +1,4 @@
-"""Heads and values of GeoTIFFs of a run, read without building a dataset of each."""
+"""Heads and values of GeoTIFFs, read without building a dataset of each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
-__all__ = ["raster_head", "raster_values"]
+__all__ = ["MaskedRaster", "is_masked", "raster_head", "raster_values"]
 
 # Tags that say nothing of values or places, and differ from file to file.
 _TALK = ("TIFFTAG_", "STATISTICS_", "HISTORY", "history", "date_created", "creation_date")
@@ -30,6 +32,7 @@ def raster_head(path: Path) -> object:
             (file.driver, file.shape, file.count, file.dtypes, repr(file.nodatavals)),
             (tuple(file.transform), crs, repr(file.gcps), repr(file.rpcs)),
             (file.scales, file.offsets, file.units, file.descriptions),
+            is_masked(file),
             (_told(file.tags()), _told(file.tags(1)), tuple(file.subdatasets)),
         )
 
@@ -38,26 +41,80 @@ def _told(tags: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(tag for tag in tags.items() if not tag[0].startswith(_TALK)))
 
 
-def raster_values(path: Path, key: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-    """Read stored numbers by band, row and column.
+def is_masked(file: Any) -> bool:
+    """Whether an open raster has a mask beside its bands, which says where it holds no value."""
+    from rasterio.enums import MaskFlags
+
+    return any(
+        MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+        for flags in file.mask_flag_enums
+    )
+
+
+class MaskedRaster(BackendArray):
+    """Stored numbers of a raster that has a mask, NaN where it masks them.
 
     Parameters
     ----------
-    path : Path
-        Raster of one band.
+    path : str
+    shape : tuple of int
+        Bands, rows and columns.
+    dtype : dtype
+        Of the stored numbers.
+    **options
+        Of ``rasterio.open``.
+    """
+
+    def __init__(
+        self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], **options: Any
+    ) -> None:
+        self.path, self.shape, self.options = path, shape, options
+        self.dtype = _with_gaps(dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key,
+            self.shape,
+            indexing.IndexingSupport.BASIC,
+            lambda part: raster_values(self.path, part, **self.options),
+        )
+
+
+def _with_gaps(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Name a type that holds all numbers of another, and NaN."""
+    return dtype if dtype.kind == "f" else np.dtype("f4" if dtype.itemsize <= 2 else "f8")
+
+
+def raster_values(path: str | Path, key: tuple[Any, ...], **options: Any) -> np.ndarray[Any, Any]:
+    """Read stored numbers by band, row and column; NaN where a mask says that there is none.
+
+    Parameters
+    ----------
+    path : str or Path
     key : tuple of int or slice
         Of band, y and x.
+    **options
+        Of ``rasterio.open``.
     """
     import rasterio
     from rasterio.windows import Window
 
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"), rasterio.open(path) as file:
-        rows, columns = (np.arange(n)[part] for n, part in zip(file.shape, key[1:], strict=True))
-        if not (np.size(rows) and np.size(columns)):
-            return np.asarray(np.empty((1, *file.shape), file.dtypes[0])[key])
+    with (
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"),
+        rasterio.open(path, **options) as file,
+    ):
+        shape = (file.count, *file.shape)
+        bands, rows, columns = (np.arange(n)[part] for n, part in zip(shape, key, strict=True))
+        if not (np.size(bands) and np.size(rows) and np.size(columns)):
+            return np.asarray(np.empty(shape, file.dtypes[0])[key])
         (top, bottom), (left, right) = (
             (int(np.min(each)), int(np.max(each)) + 1) for each in (rows, columns)
         )
-        block = file.read(1, window=Window(left, top, right - left, bottom - top))
-    part = np.asarray(block[rows - top][..., columns - left])
-    return part if isinstance(key[0], int | np.integer) else np.asarray(part[None][key[0]])
+        window = Window(left, top, right - left, bottom - top)
+        wanted = [int(band) + 1 for band in np.atleast_1d(bands)]
+        block = file.read(wanted, window=window)
+        if is_masked(file):
+            held = file.read_masks(wanted, window=window) > 0
+            block = np.where(held, block.astype(_with_gaps(block.dtype)), np.nan)
+    part = np.asarray(block[:, rows - top][..., columns - left])
+    return part if np.ndim(bands) else part[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from headwater.glossary import Term
 
-__all__ = ["Packing", "packing_of", "twice_scaled", "unpacked"]
+__all__ = ["Packing", "packing_of", "scale_in_tags", "twice_scaled", "unpacked"]
 
 # No quantity of the field is as large; fills such as 1e20 and 9.97e36 are.
 _ABSURD = 1e15
@@ -116,6 +116,17 @@ def twice_scaled(attrs: Mapping[str, Any], given: str | None) -> tuple[str, ...]
         f"the file scales its numbers by {scale:g} and gives them in '{units}', and both were "
         f"applied; if the unit is that of the numbers before scaling, write units = '{factor[2]}'",
     ) * same
+
+
+def scale_in_tags(attrs: Mapping[str, Any], given: float | None) -> tuple[str, ...]:
+    """Doubt a scale that only a tag of a GeoTIFF names: programs leave it there once applied."""
+    if given is not None or "scale_in_tags" not in attrs:
+        return ()
+    scale = attrs["scale_in_tags"]
+    return (
+        f"a tag names the scale factor {scale}, which was not applied, as the raster gives itself "
+        f"none; write scale = {scale} if the stored numbers need it, else scale = 1",
+    )
 
 
 def unpacked(variable: xr.Variable, packing: Packing) -> xr.Variable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -108,4 +109,5 @@ def _held_by_url(path: Path, name: str, expected: int) -> int | None:
 
 
 def _is_block(file: str) -> bool:
-    return not file.startswith(".") and file != "zarr.json"
+    """Whether a name is that of a block; systems leave files of their own next to them."""
+    return bool(re.fullmatch(r"c|(?:c\.)?\d+(?:\.\d+)*", file))

@@ -281,8 +281,9 @@ def out_of_range(data: xr.DataArray, quantity: Term | None = None) -> OutOfRange
 
 def _joined(layers: list[Layer]) -> Layer:
     """Join the layers of several files along time, after making sure that they fit."""
+    doubt = _units_apart(layers)
     layers = mosaicked(layers)
-    first = layers[0]
+    first = replace(layers[0], warnings=(*layers[0].warnings, *doubt))
     if len(layers) == 1:
         return first
     _refuse_calendars(layers)
@@ -301,10 +302,28 @@ def _joined(layers: list[Layer]) -> Layer:
     bounds = [layer.bounds for layer in layers if layer.bounds is not None]
     joined = xr.concat(bounds, dim="time") if len(bounds) == len(layers) else None
     notes, warnings = (
-        tuple(dict.fromkeys(word for layer in layers for word in getattr(layer, kind)))
+        tuple(dict.fromkeys(word for layer in (first, *layers) for word in getattr(layer, kind)))
         for kind in ("notes", "warnings")
     )
     return replace(first, data=cube, bounds=joined, notes=notes, warnings=warnings)
+
+
+def _units_apart(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Doubt one unit that is given for files that name several."""
+    named = {layer.data.attrs["source_units"]: layer.path.name for layer in reversed(layers)}
+    if len({layer.units for layer in layers}) > 1 or len(named) < 2:
+        return ()  # none is given
+    try:
+        apart = len({convert(1.0, unit, layers[0].units or "") for unit in named}) > 1
+    except UnitError:
+        apart = True
+    each = ", ".join(
+        f"'{unit}' ({name})" if unit else f"none ({name})" for unit, name in named.items()
+    )
+    return (
+        f"the files name different units, {each}, and all are taken in {layers[0].units}, as units "
+        "says; open them apart if their numbers differ as their units do",
+    ) * apart
 
 
 def _refuse_calendars(layers: list[Layer]) -> None:
