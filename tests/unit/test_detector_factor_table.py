@@ -138,3 +138,6 @@ def test_percentages_are_numbers_and_codes_are_asked_about() -> None:
     mixed = f"sm,land_cover,clay\n{rows}".replace("20.25%", "20.25")
     told = " ".join(read_factors(mixed.encode(), "sm").report.guesses)
     assert "'clay' holds 9 numbers and text such as '21.25%'" in told
+    beyond = f"sm,land_cover,clay\n{rows}".replace("20.25%", ">20%")
+    told = " ".join(read_factors(beyond.encode(), "sm").report.guesses)
+    assert "'clay' holds 51 numbers and text such as '>20%'" in told

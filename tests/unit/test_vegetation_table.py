@@ -239,3 +239,13 @@ def test_soil_water_in_percent_is_refused_unless_it_says_so() -> None:
     assert read.data["water"].tolist() == [0.36, 0.28, 0.31]
     stray = b"date,NDVI,soil_moisture\n2020-06-01,0.4,0.36\n2020-06-17,0.5,3\n2020-07-03,0.6,0.3\n"
     assert any("above 1 m3 m-3" in told for told in read_greenness(stray).report.guesses)
+
+
+def test_fractions_under_a_head_in_percent_are_doubted() -> None:
+    table = with_water().rename(columns={"soil_moisture": "soil_moisture (%)"})
+    told = " ".join(read_greenness(table.to_csv(index=False).encode()).report.guesses)
+    assert "drier than any soil stays" in told
+    mended = ReadingOptions(units={"soil_moisture": "m3 m-3"})
+    read = read_greenness(table.to_csv(index=False).encode(), reading=mended)
+    assert "drier than" not in " ".join(read.report.guesses)
+    np.testing.assert_allclose(read.data["water"].max(), table["soil_moisture (%)"].max())

@@ -217,10 +217,8 @@ def _unknown(name: str, texts: Sequence[str], context: Context, typed: bool) -> 
     )
     if read.unread.any():
         words, marks = _words(texts, name, context)
-        rows, n = context.named(read.unread), int(np.isfinite(read.values).sum())
-        first = texts[int(np.flatnonzero(read.unread)[0])]
-        reported = f"'{name}' holds {n} numbers and text such as '{first}' ({rows}): kept as text"
-        return Column(name, {name: words}, None, _written(marks), (reported,) if n else ())
+        reported = _half_read(name, bare, read, context)
+        return Column(name, {name: words}, None, _written(marks), reported)
     whole = not read.missing and all(re.fullmatch(r"[-+]?\d{1,15}", text) for text in bare)
     values: Any = read.values.astype(np.int64) if whole else read.values
     guesses = (
@@ -228,6 +226,21 @@ def _unknown(name: str, texts: Sequence[str], context: Context, typed: bool) -> 
         *((f"'{name}': numbers in {unit}, as its cells say",) if unit else ()),
     )
     return Column(name, {name: values}, None, read.missing, guesses, below=_limits(read.below))
+
+
+def _half_read(name: str, texts: Sequence[str], read: Numbers, context: Context) -> tuple[str, ...]:
+    """Report numbers that stay text because of other cells: 0.30, or >90% among 28%."""
+    known = np.isfinite(read.values)
+    matches = map(_WITH_UNIT.fullmatch, map(plain, texts))
+    measured = [bool(match and is_unit(match.group(2))) for match in matches]
+    odd = read.unread & ~np.array(measured)
+    odd = odd if odd.any() else read.unread
+    n = int((known | read.unread & ~odd).sum())
+    if not known.any() and n <= odd.sum():
+        return ()  # codes such as 1d and 2e
+    first = texts[int(np.flatnonzero(odd)[0])]
+    words = f"'{name}' holds {n} numbers and text such as '{first}' ({context.named(odd)}): "
+    return (f"{words}kept as text",)
 
 
 def _one_unit(texts: Sequence[str]) -> tuple[Sequence[str], str]:

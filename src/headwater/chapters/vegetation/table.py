@@ -32,6 +32,8 @@ _NDVI_SPELLINGS = (
     "ndvi meanndvi ndvimean ndvivalue ndviaverage ndvimedian 植被指数 归一化植被指数 "
     "归一化差值植被指数 归一化差异植被指数"
 )
+_DRY = 0.01
+"""No soil stays as dry as this [m3 m-3]."""
 _FILL = -3000.0
 """What MODIS and VIIRS write where they saw nothing, before scaling."""
 
@@ -132,7 +134,7 @@ def read_greenness(
 
 
 def _check_water(water: pd.Series) -> tuple[str, ...]:
-    """Refuse soil water in another unit than m3 m-3, and report values that no soil holds."""
+    """Refuse soil water in another unit than m3 m-3, and report what no soil holds."""
     over = water > 1.0
     if over.sum() > 0.5 * water.notna().sum():
         raise DataError(
@@ -140,6 +142,12 @@ def _check_water(water: pd.Series) -> tuple[str, ...]:
             found=f"{water.min():g} to {water.max():g} without a unit",
             do="Write the unit in the head, soil_moisture (%), or give unit:soil_moisture=% "
             "(--reading)",
+        )
+    if water.max() <= _DRY:
+        return (
+            f"soil water is nowhere above {water.max():g} m3 m-3, drier than any soil stays; if "
+            "its cells are fractions and the % of their head is wrong, give "
+            "unit:soil_moisture=m3/m3 (--reading)",
         )
     if not over.any():
         return ()
