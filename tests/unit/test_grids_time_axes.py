@@ -509,9 +509,10 @@ def test_maps_of_a_year_are_not_taken_for_its_january(tmp_path: Path) -> None:
     assert open_grid(str(tmp_path / "sm_2015_*.nc"), THETA).sizes["time"] == 2
 
 
-def test_times_of_wrf_keep_their_hours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("clock", ["%H:%M:%S", "%H_%M_%S"])
+def test_times_of_wrf_keep_their_hours(tmp_path: Path, clock: str) -> None:
     times = pd.date_range("2015-01-01", periods=8, freq="6h")
-    letters = [list(f"{time:%Y-%m-%d_%H:%M:%S}") for time in times]
+    letters = [list(f"{time:%Y-%m-%d}_{time.strftime(clock)}") for time in times]
     with netCDF4.Dataset(tmp_path / "wrfout.nc", "w") as file:
         sizes = {"Time": None, "DateStrLen": 19, "south_north": 3, "west_east": 4}
         for name, size in sizes.items():

@@ -170,7 +170,9 @@ def _of_text(texts: Sequence[str], pattern: str | None, path: Path) -> Times:
         dates = [date_in(text, pattern, f"a time of {path}")[0] for text in texts]
         return Times(_instants(dates), notes=(f"times read as {pattern}",))
     try:
-        iso = [re.sub(r"(?<=-\d\d)_(?=\d\d:)", "T", text) for text in texts]  # as WRF writes it
+        # as WRF writes it, on disks without colons too
+        iso = [re.sub(r"(?<=-\d\d)_(\d\d)[:_](\d\d)", r"T\1:\2", text) for text in texts]
+        iso = [re.sub(r"(?<=T\d\d:\d\d)_(?=\d\d)", ":", text) for text in iso]
         parsed = pd.DatetimeIndex(pd.to_datetime(iso, format="ISO8601"))
     except ValueError:
         dates = [date_in(text, None, f"a time of {path}")[0] for text in texts]
