@@ -1,8 +1,11 @@
 """Rules, CAP messages and signatures."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from headwater.alerts import channels, deliver, evaluate, list_alerts, read_rule
 from headwater.alerts.cap import CapAlert, CapArea, cap_problems, write_cap
 from headwater.alerts.channels import sender, signature, verify_signature
 from headwater.alerts.events import replay_store
+from headwater.alerts.outbox import OutboxMessage
 from headwater.alerts.rules import Channel, Rules, rules_template, unwatched_rules
 from headwater.errors import InputError, ProblemsError, StudyError
 from headwater.network import open_store
@@ -184,6 +188,73 @@ def test_one_message_speaks_for_all_stations_of_an_event(tmp_path):
         text = channels._words(Channel(kind="smtp", recipients=("a@b.c",)), by_hook[0])
         assert text.startswith("Alert: dry: soil moisture at S0, and 11 more\n")
         assert text.count("\n- ") == 12
+
+
+@contextlib.contextmanager
+def answering(answer):
+    """A receiver of what is posted, which answers by path."""
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            status, text = answer
+            self.send_response(status)
+            if status > 300:
+                self.send_header("Location", "/elsewhere")
+            self.end_headers()
+            self.wfile.write(text)
+
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook?key=1", got
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def message_of(n):
+    names = [f"高原草甸监测站第{k}号土壤水分偏低" for k in range(n)]
+    members = [{"alert": f"dry|{k}|1", "headline": name} for k, name in enumerate(names)]
+    detail = {"kind": "raised", "headline": names[0], "time": "2026-07-01T00:00:00Z"}
+    return OutboxMessage(1, "a", "robot", "dry|0|1", 0, {**detail, "members": members})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_receiver_that_sends_elsewhere_has_not_taken_the_message(status):
+    with answering((status, b"")) as (url, got):
+        rules = Rules.model_validate({"channels": {"robot": {"kind": "webhook", "url": url}}})
+        with pytest.raises(OSError, match=f"answered {status}.*/elsewhere"):
+            sender(rules)(message_of(1))
+    assert len(got) == 1
+
+
+@pytest.mark.parametrize(("kind", "most"), [("wecom", 2048), ("dingtalk", 20_000)])
+@pytest.mark.parametrize("n", [1, 49, 400])
+def test_a_text_is_no_longer_than_the_robot_takes_and_says_what_it_left_out(kind, most, n):
+    with answering((200, b'{"errcode": 0}')) as (url, got):
+        robot = {"kind": kind, "url": url, "language": "zh"}
+        sender(Rules.model_validate({"channels": {"robot": robot}}))(message_of(n))
+    words = json.loads(got[0])["text"]["content"]
+    assert len(words.encode()) <= most
+    listed = words.count("\n- 高原")
+    assert listed == n or f"- … {n - listed}\n" in words
+
+
+@pytest.mark.parametrize("text", [b"<html>Sign in</html>", b"[1]"])
+def test_an_answer_that_is_no_robots_is_named(text):
+    with answering((200, text)) as (url, _):
+        rules = Rules.model_validate({"channels": {"robot": {"kind": "feishu", "url": url}}})
+        with pytest.raises(OSError, match="no answer of a feishu robot"):
+            sender(rules)(message_of(1))
 
 
 def test_stations_join_a_message_that_still_waits_and_none_that_has_left(tmp_path):

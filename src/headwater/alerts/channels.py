@@ -67,6 +67,8 @@ _LINES = {
 }
 _MORE = {"en": "{headline}, and {n} more", "zh": "{headline}等 {n} 处"}
 _MOST_LISTED = 50
+_LONGEST = {"wecom": 2048, "dingtalk": 20_000, "feishu": 20_000}
+"""Longest text that the robots take, all else is refused [bytes of UTF-8]."""
 
 
 def sender(rules: Rules) -> Callable[[OutboxMessage], None]:
@@ -167,9 +169,15 @@ def _words(channel: Channel, message: OutboxMessage) -> str:
         kind=kind, headline=headline, time=message.detail["time"], key=message.alert_key
     )
     lines = [f"- {one}" for one in members[:_MOST_LISTED]]
-    if len(members) > _MOST_LISTED:
-        lines.append(f"- … {len(members) - _MOST_LISTED}")
-    return text + "".join(f"{one}\n" for one in lines)
+    most = _LONGEST.get(channel.kind, 10**6)
+    while lines and len(_listed(text, lines, len(members)).encode()) > most:
+        lines.pop()
+    return _listed(text, lines, len(members)).encode()[:most].decode(errors="ignore")
+
+
+def _listed(text: str, lines: list[str], n: int) -> str:
+    rest = [f"- … {n - len(lines)}"] if n > len(lines) else []
+    return text + "".join(f"{one}\n" for one in (*lines, *rest))
 
 
 def _headline(language: str, words: Mapping[str, Any]) -> str:
@@ -214,13 +222,24 @@ def _send_mail(channel: Channel, message: OutboxMessage) -> None:
             raise OSError(f"refused: {sorted(refused)}")
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follow no redirect: what is posted would arrive there as a GET without a body."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        to = headers.get("Location", "nowhere")
+        raise OSError(f"answered {code}, not taken in: it points to {to}; give that address as url")
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
 def _post(url: str, body: bytes, headers: dict[str, str]) -> bytes:
     if not url.startswith(("https://", "http://")):
         raise InputError("a webhook without http", found=url[:80], do="Give an http(s) address")
     request = urllib.request.Request(url, body, headers)  # the scheme is checked above
     until = time.monotonic() + _TIMEOUT
     text = b""
-    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+    opener = urllib.request.build_opener(_NoRedirect)
+    with opener.open(request, timeout=_TIMEOUT) as answer:
         # each read may take as long as the timeout: a receiver that trickles must not hold us
         while len(text) < 65536 and (more := answer.read1(4096)):
             text += more
@@ -321,12 +340,23 @@ def _send_robot(channel: Channel, message: OutboxMessage) -> None:
         url += f"&timestamp={stamp}&sign={urllib.parse.quote_plus(base64.b64encode(digest))}"
     text = json.dumps(body, ensure_ascii=False).encode()
     answer = _post(url, text, {"Content-Type": "application/json; charset=utf-8"})
-    facts = json.loads(answer or b"{}")
+    facts = _answered(channel, answer)
     code = facts.get("errcode", facts.get("code", facts.get("StatusCode", 0)))
     if code:
         raise OSError(
             f"{channel.kind} answered {code}: {facts.get('errmsg', facts.get('msg', ''))}"
         )
+
+
+def _answered(channel: Channel, answer: bytes) -> dict[str, Any]:
+    try:
+        facts = json.loads(answer or b"{}")
+    except ValueError:
+        facts = None
+    if isinstance(facts, dict):
+        return facts
+    said = answer[:80].decode(errors="replace")
+    raise OSError(f"no answer of a {channel.kind} robot: {said!r}; correct url, or the proxy")
 
 
 _SENDERS: dict[str, Callable[[Channel, OutboxMessage], None]] = {
