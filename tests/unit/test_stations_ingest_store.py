@@ -90,6 +90,24 @@ def test_what_is_stamped_after_it_came_in_is_doubted(tmp_path: Path, quantity: t
     assert flags.tolist() == [0] * 8 + [int(Flag.FUTURE)] * 8
 
 
+def test_a_time_that_had_not_come_stays_doubted_when_its_clock_is_confirmed(tmp_path: Path) -> None:
+    rows = [(f"2026-06-01T{h:02d}:00Z", 20 + k) for k, h in enumerate([0, 1, 2, 3, 4, 2, 3, 4])]
+    text = "time,m\n" + "".join(f"{t},{v}\n" for t, v in [*rows, ("2031-01-01T00:00Z", 21)])
+    mapping = mapping_of({"m": ("soil_moisture", "vol%", "Upper", 0.1)})
+    present = [microseconds("2026-06-01T07:00Z")]
+    with open_store(tmp_path / "clock.db", clock=lambda: present[0]) as store:
+        loaded = load_reading(read_csv(text.encode(), mapping), store)
+        (told,) = control_store(store, spans=loaded.spans)
+        id = told.stream.id
+        assert bits(store, id)[-1] == int(Flag.FUTURE | Flag.SET_BACK)
+        present[0] = microseconds("2032-01-01T00:00Z")
+        for _ in range(2):
+            control_store(store, spans=confirm_clock(store, "Upper", actor="a ranger"))
+            control_store(store, spans=loaded.spans)
+        flags = bits(store, id)
+    assert flags.tolist() == [0] * (len(flags) - 1) + [int(Flag.FUTURE)]
+
+
 def set_back_file(confirmed: bool = False) -> Reading:
     hour = [0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 6, 7]
     rows = "".join(f"2026-06-01T{h:02d}:00Z,{20 + k},G{k}\n" for k, h in enumerate(hour))

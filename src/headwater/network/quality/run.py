@@ -215,17 +215,19 @@ def _ranged(store: Store, stream: Stream, span: tuple[int, int]) -> _Run | None:
 def _clock(held: Observations) -> NDArray[np.int64]:
     """Doubt what was made, by its own word, after the store took it, or by a clock set back.
 
-    A forecast is made before its time.
+    A forecast is made before its time. What came ahead of its time stays doubted: a later change
+    of what stands beside it gives it a new time of receipt, which the clock may have passed.
     """
-    bits = np.zeros(len(held), dtype=np.int64)
+    made = held.time
+    if held.result_time is not None:
+        made = np.where(held.result_time == NEVER, made, held.result_time)
+    before = np.maximum(bits_of(held.quality, len(held)), 0) & int(Flag.FUTURE)
+    bits = np.where(made == held.time, before, 0)
     if held.parameters is not None:
         back = [clock_state(text) == SET_BACK for text in held.parameters]
         bits |= np.where(back, int(Flag.SET_BACK), 0)
     if held.received is None:
         return bits
-    made = held.time
-    if held.result_time is not None:
-        made = np.where(held.result_time == NEVER, made, held.result_time)
     return bits | np.where(ahead(made, held.received), int(Flag.FUTURE), 0)
 
 
