@@ -1,6 +1,7 @@
 """A watch over stations that goes on is one that is computed anew, in whatever order data come."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from headwater.chapters.warning.station_days import days_arrived, load_watch, read_days, save_watch
+from headwater.chapters.warning.station_days import (
+    days_arrived,
+    held_watch,
+    load_watch,
+    read_days,
+    save_watch,
+)
 from headwater.chapters.warning.stations import (
     follow_stations,
     station_options,
@@ -127,3 +134,64 @@ def test_going_on_is_computing_anew(home: Path, tmp_path_factory, came) -> None:
             np.testing.assert_array_equal(a.moving[name], b.moving[name], err_msg=name)
         for name in a.history:
             np.testing.assert_array_equal(a.history[name], b.history[name], err_msg=name)
+
+
+def same_as_anew(store: Store, home: Path) -> None:
+    state, standing = look(store, home, BEGUN)
+    other, anew = look(store, home, BEGUN, fresh=True)
+    assert standing == anew
+    assert state.key == other.key
+    assert state.now.last == other.now.last
+
+
+def damaged(whole: bytes, rng: np.random.Generator) -> list[bytes | None]:
+    at = int(rng.integers(1, len(whole)))
+    begun = whole[:at]
+    return [None, b"", begun, begun + bytes(len(whole) - at), begun + rng.bytes(40)]
+
+
+def test_a_damaged_state_is_computed_anew(home: Path, tmp_path: Path) -> None:
+    shutil.copy(home / "net.db", tmp_path / "net.db")
+    rng, watch = np.random.default_rng(3), tmp_path / "net.watch"
+    today = DAYS[BEGUN].to_numpy().astype("datetime64[D]") + 9
+    with open_store(tmp_path / "net.db") as store:
+        look(store, watch, BEGUN)
+        for file in sorted(watch.iterdir()):
+            whole = file.read_bytes()
+            for _ in range(4):
+                for left in damaged(whole, rng):
+                    file.unlink()
+                    if left is not None:
+                        file.write_bytes(left)
+                    known = load_watch(watch, store.address, today, OPTIONS)
+                    assert known.days is None or known.state is None, (file.name, left)
+                    file.write_bytes(whole)
+        assert load_watch(watch, store.address, today, OPTIONS).state is not None
+        (watch / "days.npz").write_bytes(b"PK")
+        same_as_anew(store, watch)
+
+
+def test_a_series_whose_unit_is_corrected_is_read_anew(home: Path, tmp_path: Path) -> None:
+    shutil.copy(home / "net.db", tmp_path / "net.db")
+    percent = {"name": "percent by volume", "symbol": "vol%", "definition": "ucum:%"}
+    with open_store(tmp_path / "net.db") as store:
+        look(store, tmp_path / "net.watch", BEGUN)
+        with store.transaction() as session:
+            session.update("datastreams", 1, {"unit_of_measurement": percent})
+        same_as_anew(store, tmp_path / "net.watch")
+
+
+def test_one_look_waits_for_another(tmp_path: Path) -> None:
+    order = []
+
+    def second() -> None:
+        with held_watch(tmp_path / "net.watch"):
+            order.append("second")
+
+    with held_watch(tmp_path / "net.watch"):
+        other = threading.Thread(target=second)
+        other.start()
+        other.join(0.3)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]

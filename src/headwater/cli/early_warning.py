@@ -178,6 +178,7 @@ def _words(how: str, n_days: int) -> str:
 
 
 def _stations(file: Path) -> _Look:
+    from headwater.chapters.warning.station_days import held_watch
     from headwater.chapters.warning.stations import station_options
     from headwater.errors import StudyError
     from headwater.network.ingest.mapping import read_mapping
@@ -190,7 +191,12 @@ def _stations(file: Path) -> _Look:
             do="Add [warning], and see docs/warning.md for its keys",
         )
     options = station_options(table, file.name)
-    return lambda this: _look_at_stations(this, file, options)
+
+    def look(this: _Round) -> None:
+        with held_watch(file.with_suffix(".watch")):
+            _look_at_stations(this, file, options)
+
+    return look
 
 
 def _look_at_stations(this: _Round, file: Path, options: StationWarningOptions) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from headwater.warning.charts import Detector, Thresholds
 from headwater.warning.monitor import KeptMonitor, Monitor, pack_monitor, unpack_monitor
 
 __all__ = [
+    "DAMAGED",
     "OpenAlert",
     "WatchState",
     "forget_state",
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 _TEXT = "watch.json"
+DAMAGED = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile)
+"""What reading raises of a file that is not whole: numpy's archives are ZIP files."""
 _ARRAYS = ("history", "checkpoint", "now", "drought")
 
 
@@ -216,7 +220,7 @@ def save_state(home: Path, state: WatchState) -> None:
 def _names(home: Path) -> dict[str, str]:
     try:
         return dict(json.loads((home / _TEXT).read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, KeyError):
+    except DAMAGED:
         return {}
 
 
@@ -237,14 +241,14 @@ def _written(
 
 def _holds(path: Path, arrays: Mapping[str, NDArray[Any]]) -> bool:
     try:
-        with np.load(path) as held:
+        with path.open("rb") as stream, np.load(stream) as held:
             same = set(held.files) == set(arrays)
             return same and all(
                 held[name].dtype == value.dtype
                 and np.array_equal(held[name].view(np.uint8), value.view(np.uint8))
                 for name, value in arrays.items()
             )
-    except (OSError, ValueError):
+    except DAMAGED:
         return False
 
 
@@ -287,7 +291,7 @@ def key_of_state(home: Path) -> str | None:
     """
     try:
         return str(json.loads((home / _TEXT).read_text(encoding="utf-8"))["key"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGED:
         return None
 
 
@@ -321,30 +325,36 @@ def load_state(home: Path, key: str, options: WarningOptions) -> WatchState | No
         saved = json.loads((home / _TEXT).read_text(encoding="utf-8"))
         if saved["key"] != key:
             return None
-        held = {}
-        for name in _ARRAYS:
-            with np.load(home / saved["files"][name]) as file:
-                held[name] = {one: file[one] for one in file.files}
-        plan = load_plan(saved["plan"], options)
-        kept = {
-            name: KeptMonitor(held["history"], held[name], *saved[name])
-            for name in ("now", "checkpoint")
-        }
+        return _unpacked(home, saved, options)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGED as error:
         raise ResumeError(
             "the state of the watch cannot be read",
             found=f"{home / _TEXT}: {error}",
             do="Remove that file; the watch then begins anew from the history",
         ) from error
+
+
+def _unpacked(home: Path, saved: Mapping[str, Any], options: WarningOptions) -> WatchState:
+    held = {}
+    for name in _ARRAYS:
+        with (home / saved["files"][name]).open("rb") as stream, np.load(stream) as file:
+            held[name] = {one: file[one] for one in file.files}
+    plan = load_plan(saved["plan"], options)
     monitors = {
-        name: unpack_monitor(one, thresholds=plan.thresholds, options=plan.calendar.options)
-        for name, one in kept.items()
+        name: unpack_monitor(
+            KeptMonitor(held["history"], held[name], *saved[name]),
+            thresholds=plan.thresholds,
+            options=plan.calendar.options,
+        )
+        for name in ("now", "checkpoint")
     }
-    empty = WatchState(key, plan, monitors["now"], monitors["checkpoint"])
-    return replace(
-        empty,
+    return WatchState(
+        key=saved["key"],
+        plan=plan,
+        now=monitors["now"],
+        checkpoint=monitors["checkpoint"],
         alerts=tuple(OpenAlert(name, rung, _cells(runs)) for name, rung, runs in saved["alerts"]),
         drought=held["drought"]["drought"],
         drought_day=int(saved["drought_day"]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.chapters.warning.kept import (
+    DAMAGED,
     WatchState,
     forget_state,
     key_of_state,
@@ -40,6 +42,7 @@ __all__ = [
     "StationDays",
     "StationSeries",
     "days_arrived",
+    "held_watch",
     "load_watch",
     "read_days",
     "save_watch",
@@ -52,7 +55,9 @@ _MONTH = 30 * DAY
 _PRIME = 1_000_000_007
 """Sums of times of receipt are kept small by this modulus."""
 _FILE = "days.npz"
-_NOTED = ("facts", "units", "first", "settled", "before", "months", "archived")
+_PATIENCE = 600
+"""How long one look waits for another to end [s]."""
+_NOTED = ("facts", "stored", "units", "first", "settled", "before", "months", "archived")
 _STATION = ("station", "series", "longitude", "latitude", "elevation", "depth")
 
 
@@ -86,7 +91,8 @@ class KeptSeries:
     ----------
     facts : dict
         Station, series, place and depth.
-    units : str
+    stored, units : str
+        Unit of the store, and that of the means.
     first : int
         Day of the first mean, since 1970 [d].
     mean : ndarray, shape (n_days,)
@@ -104,6 +110,7 @@ class KeptSeries:
     """
 
     facts: dict[str, Any]
+    stored: str
     units: str
     first: int
     mean: Floats
@@ -243,7 +250,8 @@ def _read_series(
     first = stream.first // DAY
     length = max(0, last + 1 - first)
     mean, n = np.full(length, np.nan), np.zeros(length, dtype=np.int64)
-    if kept is None or kept.units != units or kept.first != first:
+    now = (stream.unit, units, first)
+    if kept is None or (kept.stored, kept.units, kept.first) != now:
         state = _looked_at(store, stream.id, last)
         spans = [(first, last + 1)]
     else:
@@ -256,7 +264,8 @@ def _read_series(
             edges = np.arange(begin, end + 1, dtype=np.int64) * DAY
             here = slice(begin - first, end - first)
             mean[here], n[here] = mean_of_series(store, stream, edges, units)
-    return replace(state, facts=facts, units=units, first=first, mean=mean, n=n)
+    told = {"stored": stream.unit, "units": units, "first": first}
+    return replace(state, facts=facts, mean=mean, n=n, **told)
 
 
 def _looked_at(store: Store, id: int, last: int) -> KeptSeries:
@@ -267,7 +276,7 @@ def _looked_at(store: Store, id: int, last: int) -> KeptSeries:
         archived = _archived(session, id)
     nothing = np.zeros(0)
     none = nothing.astype(np.int64)
-    return KeptSeries({}, "", 0, nothing, none, settled, before, months, archived)
+    return KeptSeries({}, "", "", 0, nothing, none, settled, before, months, archived)
 
 
 def _changed(
@@ -353,6 +362,46 @@ class KnownWatch:
     state: WatchState | None = None
 
 
+@contextmanager
+def held_watch(home: Path) -> Iterator[None]:
+    """Be the only one who looks at stations with this state; wait while another does.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of the watch; made when it is not there.
+
+    Raises
+    ------
+    ResumeError
+        If the folder cannot be written, or the other look does not end.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(home / ".lock")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        raise ResumeError(
+            "another watch is looking at these stations",
+            found=f"it has held {home} for {_PATIENCE // 60} minutes",
+            do="End it, or wait",
+        ) from error
+    except OSError as error:
+        raise _not_kept(error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _not_kept(error: OSError) -> ResumeError:
+    return ResumeError(
+        "the state of the watch cannot be written", found=str(error), do="Make room or rights"
+    )
+
+
 def save_watch(
     home: Path, address: str, today: np.datetime64, days: StationDays, state: WatchState | None
 ) -> None:
@@ -394,9 +443,7 @@ def save_watch(
             os.fsync(stream.fileno())
         part.replace(home / _FILE)
     except OSError as error:
-        raise ResumeError(
-            "the state of the watch cannot be written", found=str(error), do="Make room or rights"
-        ) from error
+        raise _not_kept(error) from error
 
 
 def load_watch(
@@ -419,17 +466,20 @@ def load_watch(
         Empty where nothing is kept of this store, or it cannot be read: all is read anew then.
     """
     try:
-        with np.load(home / _FILE) as held:
+        with (home / _FILE).open("rb") as stream, np.load(stream) as held:
             of, then, names, first, last, noted = json.loads(held["noted"].tobytes())
             series = {key: _kept(one, held[key], held[f"{key} n"]) for key, one in noted.items()}
         days = StationDays(names, first, last, series)
         if of != address:
             return KnownWatch()
         later = np.datetime64(then, "D") > today
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGED:
         return KnownWatch()
     key = None if later else key_of_state(home)
-    return KnownWatch(days, None if key is None else load_state(home, key, options))
+    try:
+        return KnownWatch(days, None if key is None else load_state(home, key, options))
+    except ResumeError:
+        return KnownWatch(days)
 
 
 def _kept(noted: Mapping[str, Any], mean: Floats, n: NDArray[np.int64]) -> KeptSeries:
