@@ -54,6 +54,15 @@ def test_a_plan_comes_back_as_it_was(tmp_path):
         plan.line("U9")
 
 
+@pytest.mark.parametrize("name", ["=1+1", "#N/A", "North\x0b slope"])
+def test_a_name_is_text_in_a_workbook_whatever_it_looks_like(tmp_path, name):
+    from openpyxl import load_workbook
+
+    plan = make_plan([replace(units()[0], name=name)], year=2027)
+    cell = load_workbook(write_plan(plan, tmp_path / "plan.xlsx"))["plan"]["A2"]
+    assert (cell.data_type, cell.value) == ("s", name.replace("\x0b", "\ufffd"))
+
+
 @pytest.mark.parametrize("text", ["{}", "not json", '{"headwater_plan": 99}', "[]"])
 def test_what_is_no_plan_is_refused(tmp_path, text):
     path = tmp_path / "plan.geojson"

@@ -146,9 +146,15 @@ def _csv(plan: Plan, path: Path, language: str) -> None:
 
 
 def _xlsx(plan: Plan, path: Path, language: str) -> None:
-    table = plan_table(plan, language=language)
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    table = plan_table(plan, language=language).replace(ILLEGAL_CHARACTERS_RE, "\ufffd", regex=True)
     with pd.ExcelWriter(path, engine="openpyxl") as book:
         table.to_excel(book, index=False, sheet_name="plan", freeze_panes=(1, 1))
+        for row in book.sheets["plan"].iter_rows(min_row=2):
+            for cell in row:
+                if isinstance(cell.value, str):
+                    cell.data_type = "s"  # "=…" and "#N/A" of a name are no formula and no error
         columns = book.sheets["plan"].column_dimensions
         for place, name in enumerate(table):
             longest = max(len(str(name)), *(len(str(one)) for one in table[name]))
