@@ -16,6 +16,9 @@ from headwater.web.protocol import ImpatientProtocol  # noqa: E402
 BIG = b"x" * 50_000_000
 
 
+SENT = [0]
+
+
 class Quick(ImpatientProtocol):
     stall = 0.5
 
@@ -31,6 +34,9 @@ async def app(scope, receive, send):
     body = BIG if scope["path"] == "/big" else b"yes"
     headers = [(b"connection", b"close")] if scope["path"] == "/refused" else []
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if scope["path"] == "/many":  # pieces between which nothing else gets its turn
+        for SENT[0] in range(60_000):
+            await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -141,3 +147,14 @@ def test_who_never_stops_sending_is_dropped_all_the_same() -> None:
             except OSError:
                 return
         pytest.fail("still open")
+
+
+def test_small_pieces_wait_for_who_does_not_read() -> None:
+    with served(Quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET /many HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        seen = -1
+        while seen != SENT[0] or not seen:
+            seen = SENT[0]
+            time.sleep(0.1)
+        assert seen < 59_999

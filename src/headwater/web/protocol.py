@@ -31,7 +31,7 @@ _FAREWELL = 2.0
 _THROWN = 16_000_000
 """Most that is thrown away [bytes]."""
 _TOGETHER = 16_384
-"""A piece as large as this is not worth waiting for another [bytes]."""
+"""What is as large as this waits for no more, so that one who does not read is noticed [bytes]."""
 
 
 class _PatientTransport:
@@ -49,6 +49,7 @@ class _PatientTransport:
         self.leaving: asyncio.TimerHandle | None = None
         self._thrown = 0
         self._held: list[bytes] = []
+        self._size = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -64,12 +65,13 @@ class _PatientTransport:
         if not self._held:
             asyncio.get_running_loop().call_soon(self.flush)
         self._held.append(data)
-        if len(data) > _TOGETHER:
+        self._size += len(data)
+        if self._size > _TOGETHER:
             self.flush()
 
     def flush(self) -> None:
         """Send what is held."""
-        held, self._held = self._held, []
+        held, self._held, self._size = self._held, [], 0
         if held and not self._transport.is_closing():
             self._transport.write(b"".join(held))
 
