@@ -222,7 +222,7 @@ def _clock(held: Observations) -> NDArray[np.int64]:
     if held.result_time is not None:
         made = np.where(held.result_time == NEVER, made, held.result_time)
     before = np.maximum(bits_of(held.quality, len(held)), 0) & int(Flag.FUTURE)
-    bits = np.where(made == held.time, before, 0)
+    bits: NDArray[np.int64] = np.where(made == held.time, before, 0)
     if held.parameters is not None:
         back = [clock_state(text) == SET_BACK for text in held.parameters]
         bits |= np.where(back, int(Flag.SET_BACK), 0)
