@@ -11,7 +11,7 @@ from headwater.chapters.warning.options import StationWarningOptions, WarningOpt
 from headwater.chapters.warning.rain import area_rain, rain_standing, rain_table
 from headwater.chapters.warning.station_days import StationSeries
 from headwater.chapters.warning.stations import read_stations, station_standings
-from headwater.errors import StudyError
+from headwater.errors import DataError, StudyError
 from headwater.network import open_store
 from headwater.network.entities import Observations
 from headwater.network.ingest.load import ensure_series
@@ -171,6 +171,9 @@ def test_a_thirsty_season_is_dry_whatever_it_rained(tmp_path):
                 id = ensure_series(session, item, place)
             store.write(Observations(np.full(len(time), id), time, value))
         series = read_stations(store, options)
+        for named in ({"demand": "pet"}, {"water": "soil_mosture"}, {"of": "ndvii"}):
+            with pytest.raises(DataError, match=f"names. Found: {next(iter(named.values()))}"):
+                read_stations(store, StationWarningOptions(**named))
     assert float(series.rain.mean()) == pytest.approx(2.0, abs=0.05)
     today = np.datetime64("2020-09-10")
     (one,) = station_standings(series, options, today)

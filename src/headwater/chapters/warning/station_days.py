@@ -29,7 +29,7 @@ from headwater.chapters.warning.kept import (
 )
 from headwater.chapters.warning.options import StationWarningOptions
 from headwater.chapters.warning.watching import Arrived
-from headwater.errors import DataError, ResumeError
+from headwater.errors import DataError, ResumeError, nearest
 from headwater.glossary import GLOSSARY
 from headwater.network.derived.interval_means import choose_series, mean_of_series
 from headwater.network.inventory import Stream, list_series
@@ -233,6 +233,14 @@ def _watched(
             "no station with a known place observes what [warning] watches",
             found=", ".join(sorted(roles)) or "an empty store",
             do=f"Ingest {water} or a greenness ({', '.join(_GREEN)}), or name them as water and of",
+        )
+    named = (options.water, options.of, options.rain, options.demand)
+    lacking = [name for name in named if name is not None and name not in roles]
+    if lacking:
+        raise DataError(
+            "no station with a known place observes what [warning] names",
+            found=", ".join(lacking),
+            do=nearest(lacking[0], sorted(roles)),
         )
     return names, spans
 
