@@ -509,6 +509,21 @@ def test_maps_of_a_year_are_not_taken_for_its_january(tmp_path: Path) -> None:
     assert open_grid(str(tmp_path / "sm_2015_*.nc"), THETA).sizes["time"] == 2
 
 
+def test_the_keys_that_a_refusal_of_names_offers_are_taken(tmp_path: Path) -> None:
+    for number, name in enumerate(("2015_JJA", "2016_JJA", "mars_2015", "set_2015")):
+        data = xr.Dataset(
+            {"sm": (("lat", "lon"), np.full((4, 3), 0.1 * number), {"units": "m3 m-3"})},
+            {"lat": LAT, "lon": LON},
+        )
+        data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
+    with pytest.raises(TimeAxisError, match='"%Y" if it is the year alone'):
+        open_grid(str(tmp_path / "*JJA.nc"), THETA)
+    summers = open_grid(str(tmp_path / "*JJA.nc"), THETA, time="%Y")
+    assert [str(time)[:4] for time in summers["time"].values] == ["2015", "2016"]
+    months = open_grid(str(tmp_path / "*2015.nc"), THETA, time="%b_%Y")
+    assert [str(time)[:7] for time in months["time"].values] == ["2015-03", "2015-09"]
+
+
 @pytest.mark.parametrize("clock", ["%H:%M:%S", "%H_%M_%S"])
 def test_times_of_wrf_keep_their_hours(tmp_path: Path, clock: str) -> None:
     times = pd.date_range("2015-01-01", periods=8, freq="6h")

@@ -53,11 +53,11 @@ _MONTHS = (
     "march märz maerz mär mrz marzo março 三月",
     "april avril avr abril abr aprile 四月",
     "mai mayo maggio maio 五月",
-    "june juni juin junio giugno junho 六月",
-    "july juli juillet juil julio luglio julho 七月",
+    "june juni juin junio giugno giu junho 六月",
+    "july juli juillet juil julio luglio lug julho 七月",
     "august août aout agosto 八月",
     "september sept septembre septiembre settembre setembro 九月",
-    "october oktober okt octobre octubre ottobre outubro 十月",
+    "october oktober okt octobre octubre ottobre ott outubro 十月",
     "november novembre noviembre novembro 十一月",
     "december dezember dez décembre decembre déc diciembre dic dicembre dezembro 十二月",
 )
@@ -67,8 +67,11 @@ _MONTH_OF = {
     for name, words in zip(_ENGLISH, _MONTHS, strict=True)
     for word in (name, *words.split())
 }
+_DOUBTFUL = {"gen": "jan", "mars": "mar", "mag": "may", "ago": "aug", "set": "sep", "out": "oct"}
+"""Names of months that mean other things as well: read only where a pattern says so."""
 _NAMES = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
 _MONTH_WORD = re.compile(rf"(?<![^\W\d_])(?:{_NAMES})(?![^\W\d_])", re.IGNORECASE)
+_DOUBTFUL_WORD = re.compile(rf"(?<![^\W\d_])(?:{'|'.join(_DOUBTFUL)})(?![^\W\d_])", re.IGNORECASE)
 _CAMEL = re.compile(rf"(?<=[A-Za-z])(?=(?:{_NAMES.title()})(?![^\W\d_]))")
 _CHINESE = re.compile(r"(\d{4})\s*年\s*(\d{1,2})\s*月(?:\s*(\d{1,2})\s*日)?")
 _NAMED_FORMS = tuple(
@@ -144,7 +147,8 @@ def _dates_of(text: str, pattern: str | None) -> tuple[list[pd.Timestamp], str, 
         read = [date for _, date in _dates_in(text, pattern, exact=False)]
         if not read and "%b" in pattern.replace("%B", "%b"):
             short = pattern.replace("%B", "%b")
-            read = [date for _, date in _dates_in(_in_english(text), short, exact=False)]
+            named = _DOUBTFUL_WORD.sub(lambda word: _DOUBTFUL[word[0].lower()], _in_english(text))
+            read = [date for _, date in _dates_in(named, short, exact=False)]
         return read[:1], pattern, ("", "")
     text = _in_english(text)
     dates: dict[pd.Timestamp, str] = {}

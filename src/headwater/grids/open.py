@@ -174,9 +174,10 @@ def open_grid(
     wish = Wish(quantity, chunk_mb, dict(options))
     files = find_files(source)
     layer = _joined(read_layers(files, wish))
+    doubt: tuple[str, ...] = ()
     if options.get("time") is None:
         check_forms(files, layer.notes)
-    doubt = year_doubt(files, layer.notes)
+        doubt = year_doubt(files, layer.notes)
     return open_layer(replace(layer, warnings=(*layer.warnings, *doubt)), wish, files)
 
 
