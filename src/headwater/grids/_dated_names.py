@@ -147,8 +147,8 @@ def _dates_of(text: str, pattern: str | None) -> tuple[list[pd.Timestamp], str, 
         read = [date for _, date in _dates_in(text, pattern, exact=False)]
         if not read and "%b" in pattern.replace("%B", "%b"):
             short = pattern.replace("%B", "%b")
-            named = _DOUBTFUL_WORD.sub(lambda word: _DOUBTFUL[word[0].lower()], _in_english(text))
-            read = [date for _, date in _dates_in(named, short, exact=False)]
+            plain = _DOUBTFUL_WORD.sub(lambda word: _DOUBTFUL[word[0].lower()], _in_english(text))
+            read = [date for _, date in _dates_in(plain, short, exact=False)]
         return read[:1], pattern, ("", "")
     text = _in_english(text)
     dates: dict[pd.Timestamp, str] = {}
