@@ -13,7 +13,7 @@ import pytest
 
 from headwater.alerts import channels, deliver, evaluate, list_alerts, read_rules
 from headwater.alerts.cap import CapAlert, CapArea, cap_problems, write_cap
-from headwater.alerts.channels import sender, signature, verify_signature
+from headwater.alerts.channels import secret_problems, sender, signature, verify_signature
 from headwater.alerts.events import replay_store
 from headwater.alerts.outbox import OutboxMessage
 from headwater.alerts.rules import Channel, Rules, rules_template, unwatched_rules
@@ -255,6 +255,14 @@ def test_an_answer_that_is_no_robots_is_named(text):
         rules = Rules.model_validate({"channels": {"robot": {"kind": "feishu", "url": url}}})
         with pytest.raises(OSError, match="no answer of a feishu robot"):
             sender(rules)(message_of(1))
+
+
+def test_a_channel_whose_secret_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "secret").write_text("x")
+    robot = {"kind": "feishu", "url": "https://a.example/b"}
+    both = {name: {**robot, "password_file": tmp_path / name} for name in ("secret", "nowhere")}
+    (problem,) = secret_problems(Rules.model_validate({"channels": both}))
+    assert "nowhere" in str(problem)
 
 
 def test_stations_join_a_message_that_still_waits_and_none_that_has_left(tmp_path):

@@ -23,6 +23,7 @@ from headwater.alerts.rules import Channel, Rules
 from headwater.errors import InputError
 
 __all__ = [
+    "secret_problems",
     "sender",
     "signature",
     "verify_signature",
@@ -152,6 +153,26 @@ def _secret(channel: Channel) -> str:
             found=str(error),
             do="Correct password_file, or its permissions",
         ) from error
+
+
+def secret_problems(rules: Rules) -> list[InputError]:
+    """Say which channels name a password file that cannot be read.
+
+    Parameters
+    ----------
+    rules : Rules
+
+    Returns
+    -------
+    list of InputError
+    """
+    problems = []
+    for channel in rules.channels.values():
+        try:
+            _secret(channel)
+        except InputError as error:
+            problems.append(error)
+    return problems
 
 
 def _words(channel: Channel, message: OutboxMessage) -> str:

@@ -91,16 +91,19 @@ def check(rules: _Rules = Path("alerts.toml"), store: _Store = "network.db") -> 
     """Check a rules file, alone and against the store, and report every problem at once."""
     with report_errors():
         from headwater.alerts import read_rules
+        from headwater.alerts.channels import secret_problems
         from headwater.alerts.rules import unwatched_rules
-        from headwater.errors import ProblemsError
+        from headwater.errors import HeadwaterError, ProblemsError
 
         found = read_rules(rules)
+        problems: list[HeadwaterError] = [*secret_problems(found)]
         counts = f"{len(found.rule)} rules, {len(found.channels)} channels"
-        if not store_exists(store):
+        if not problems and not store_exists(store):
             typer.echo(say(f"{counts}. No problems; there is no store {store} to compare with."))
             return
-        with existing_store(store) as opened:
-            problems = unwatched_rules(opened, found)
+        if store_exists(store):
+            with existing_store(store) as opened:
+                problems += unwatched_rules(opened, found)
         if problems:
             raise ProblemsError(problems)
         typer.echo(say(f"{counts}. No problems; each rule watches something in {store}."))
