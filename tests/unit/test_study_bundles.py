@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from headwater.grids.write import write_zarr_beside
+from headwater.grids.write import write_zarr, write_zarr_beside
 from headwater.study.cluster import bundled
 
 
@@ -66,6 +66,25 @@ def test_bundles_give_the_same_in_few_tasks(tmp_path: Path) -> None:
     for name, values in plain.items():
         np.testing.assert_array_equal(found[name], values)
     np.testing.assert_array_equal(xr.open_zarr(tmp_path / "v.zarr")["v"], cube)
+
+
+def test_a_task_writes_all_chunks_of_its_block(tmp_path: Path) -> None:
+    written: list[int] = []
+
+    def get(graph: object, keys: object, **_: object) -> object:
+        tasks = dict(graph.__dask_graph__())  # type: ignore[attr-defined]
+        written.append(sum(str(key).startswith("('store-map") for key in tasks))
+        return dask.get(tasks, keys)
+
+    values = np.random.default_rng(2).random((8, 10, 7))
+    maps = xr.DataArray(da.from_array(values, chunks=(2, 10, 7)), dims=("time", "y", "x"), name="v")
+    with dask.config.set(scheduler=get):
+        write_zarr(maps.to_dataset(), tmp_path / "v.zarr", chunks={"time": 2, "y": 3, "x": 3})
+    stored = xr.open_zarr(tmp_path / "v.zarr")["v"]
+    # of tiles that do not divide the maps, no task is left with the rest of them
+    assert stored.encoding["chunks"] == (2, 3, 3)
+    assert max(written) == 4
+    np.testing.assert_array_equal(stored, values)
 
 
 def test_data_that_are_shuffled_stay_in_tasks_of_their_own() -> None:

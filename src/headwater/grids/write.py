@@ -443,7 +443,7 @@ def _store(
 ) -> dict[str, xr.DataArray]:
     """Write in chunks of these lengths, and compute what goes beside in the same pass."""
     dask: Any = import_module("dask")
-    prepared = _prepared(data.chunk(dict(lengths)), _squeezed(data, lengths))
+    prepared = _prepared(data.chunk(_at_once(data, lengths)), _squeezed(data, lengths))
     # in threads, xarray's own writing holds less at a time
     if not beside and cluster_client() is None:
         prepared.to_zarr(path, mode="w", zarr_format=2)
@@ -453,6 +453,17 @@ def _store(
     prepared.to_zarr(path, mode="w", zarr_format=2, compute=False)
     found: dict[str, xr.DataArray] = dask.compute(dict(beside), _writes(prepared, path))[0]
     return found
+
+
+def _at_once(data: xr.Dataset, lengths: Mapping[Hashable, int]) -> dict[Hashable, int]:
+    """Lengths that one task writes: all whole chunks that lie in a block, none by itself."""
+    if not data.chunks:
+        return dict(lengths)
+    blocks = {dim: _block(data, dim) for dim in lengths}
+    return {
+        dim: data.sizes[dim] if blocks[dim] == data.sizes[dim] else n * max(blocks[dim] // n, 1)
+        for dim, n in lengths.items()
+    }
 
 
 def _squeezed(data: xr.Dataset, lengths: Mapping[Hashable, int]) -> dict[Hashable, dict[str, Any]]:
