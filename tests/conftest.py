@@ -9,6 +9,9 @@ from hypothesis import settings
 for library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+# Each program that the tests start would compile the whole package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # HEADWATER_EXAMPLES=300 make test looks longer for what breaks a property
 EXAMPLES = int(os.environ.get("HEADWATER_EXAMPLES", "25"))
 settings.register_profile("headwater", max_examples=EXAMPLES, deadline=None)
