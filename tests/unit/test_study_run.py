@@ -97,6 +97,15 @@ def test_exchanged_inputs_are_noticed(home: Path) -> None:
     assert compute(home, swapped) == {"grids": False}
 
 
+def test_a_rehearsal_writes_tables_and_no_maps(home: Path) -> None:
+    def written(text: str, **options: Any) -> set[str]:
+        compute(home, text, **options)
+        return {path.suffix for path in (home / "results" / "correlation").iterdir()}
+
+    assert written(TEXT, rehearsal=True) == {".csv", ".json"}
+    assert {".nc", ".tif"} <= written(TEXT, fresh=True)
+
+
 def test_a_lost_file_is_computed_again(home: Path) -> None:
     compute(home)
     (home / "results" / "correlation" / "matrix.csv").unlink()

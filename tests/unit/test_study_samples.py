@@ -9,7 +9,9 @@ import pytest
 
 from headwater.chapters import SECTIONS, STEPS
 from headwater.chapters.samples.end_members import paired_sources
+from headwater.chapters.samples.lines import describe, line_results
 from headwater.chapters.samples.mixing import mixing_results
+from headwater.chapters.samples.mixing_job import build_job, jobs_by_part
 from headwater.chapters.samples.options import SamplesOptions
 from headwater.chapters.samples.results import differences
 from headwater.chapters.samples.section import make_section
@@ -79,6 +81,34 @@ sources = ["precipitation", "ground_ice"]
 paired = ["month"]
 lapse = true
 """
+
+
+def test_the_check_judges_what_the_run_judges(home: Path) -> None:
+    options = SamplesOptions(path=str(home / "lab.csv"), groups=("plot",))
+    samples = read_table(options)
+    whole, brief = (
+        line_results(samples.data, options, rng=np.random.default_rng(1), thorough=thorough)
+        for thorough in (True, False)
+    )
+    assert set(whole) - set(brief) == {"slopes"}
+    for name in ("lines", "meteoric", "verdicts"):
+        pd.testing.assert_frame_equal(brief[name].data, whole[name].data)
+    means = describe(samples, options, thorough=False)
+    assert set(describe(samples, options)) - set(means) == {"excess", "tests"}
+
+
+def test_parts_of_a_mixture_are_the_same_one_by_one(home: Path) -> None:
+    mixing = {"sources": ("precipitation", "ground_ice"), "paired": ("month",)}
+    options = SamplesOptions(path=str(home / "lab.csv"), mixing=mixing, groups=("plot",))
+    table = read_table(options).data
+    table = table[(table["water"] != "ground_ice") | (table["month"] == "June")]
+    together = build_job(table, options).parts
+    apart = [part for job in jobs_by_part(table, options) for part in job.parts]
+    assert any(isinstance(part, DataError) for part in together)
+    assert not all(isinstance(part, DataError) for part in together)
+    for one, other in zip(together, apart, strict=True):
+        assert type(one) is type(other)
+        assert isinstance(one, DataError) or one.label == other.label
 
 
 @pytest.fixture(scope="module")

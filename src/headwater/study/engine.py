@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import headwater
 from headwater.errors import InputError, ProblemsError, StudyError, nearest
-from headwater.results import Result, fingerprint, with_fingerprint
+from headwater.results import MapResult, Result, fingerprint, with_fingerprint
 from headwater.settings import Settings, resolve
 from headwater.storage import is_url
 from headwater.study.checks import check, survey
@@ -79,6 +79,12 @@ class _Run:
     results: Path
     progress: Progress
     inputs: Mapping[str, xr.DataArray] | None
+    rehearsal: bool
+
+    def is_read(self, name: str) -> bool:
+        """Whether a step takes the results of this one."""
+        wanted = (step for step in self.steps if step.options(self.study) is not None)
+        return any(name in (*step.needs, *step.after) for step in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ def run(
     progress: Progress = lambda step, fraction, what: None,
     command: Sequence[str] = (),
     inputs: Mapping[str, xr.DataArray] | None = None,
+    rehearsal: bool = False,
 ) -> tuple[StepRecord, ...]:
     """Compute a study into its results folder.
 
@@ -160,6 +167,8 @@ def run(
         The command line, for the provenance.
     inputs : mapping of DataArray, optional
         Opened inputs in which nothing wrong was found; default: they are opened and checked.
+    rehearsal : bool
+        Whether all results are thrown away: maps that no later step reads are not saved.
 
     Returns
     -------
@@ -182,7 +191,7 @@ def run(
         log.info("run of %s, headwater %s", study.file, headwater.__version__)
         try:
             return _run_steps(
-                _Run(study, tuple(steps), settings, results, progress, inputs),
+                _Run(study, tuple(steps), settings, results, progress, inputs, rehearsal),
                 wanted,
                 fresh=fresh,
                 command=command,
@@ -328,9 +337,13 @@ def _compute(started: _Started) -> StepRecord:
             rng=np.random.default_rng([this.study.seed, zlib.crc32(step.name.encode())]),
             progress=lambda fraction, what: this.progress(step.name, min(fraction, 0.99), what),
             opened=started.inputs,
+            rehearsal=this.rehearsal,
         )
         for name, result in step.run(context).items():
-            save_result(folder, name, _marked(result, key, name))
+            if this.rehearsal and isinstance(result, MapResult) and not this.is_read(step.name):
+                result.data.compute()  # as when it is saved
+            else:
+                save_result(folder, name, _marked(result, key, name))
         replace_folder(folder, step.name, key)
     record = StepRecord(
         name=step.name,

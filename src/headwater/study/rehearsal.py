@@ -101,7 +101,8 @@ def rehearse(
         return []
     with tempfile.TemporaryDirectory() as folder, _silence():
         try:
-            run(_shortened(study, Path(folder)), steps, settings=_here(study), inputs=inputs)
+            short, here = _shortened(study, Path(folder)), _here(study)
+            run(short, steps, settings=here, inputs=inputs, rehearsal=True)
         except ProblemsError as error:
             return list(error.problems)
         except HeadwaterError as error:

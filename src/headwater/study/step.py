@@ -44,6 +44,8 @@ class Context:
         ``progress(fraction_done, what_is_being_done)``.
     opened : mapping of DataArray
         Inputs that the check has opened already; thousands of files are not opened twice.
+    rehearsal : bool
+        Whether all results are thrown away: maps and pages that no step reads are not written.
     """
 
     study: Study
@@ -54,6 +56,7 @@ class Context:
     rng: np.random.Generator
     progress: Callable[[float, str], None]
     opened: Mapping[str, xr.DataArray] = field(default_factory=dict)
+    rehearsal: bool = False
 
     def variable(self, name: str) -> xr.DataArray:
         """Open a variable on the study grid, lazily: as downscaled, else as ``grids`` left it."""

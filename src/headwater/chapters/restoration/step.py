@@ -239,7 +239,7 @@ def _worked_on(context: Context, plan: Plan) -> Plan:
 def _write(context: Context, plan: Plan) -> None:
     from headwater.restoration import save_plan, write_plan
 
-    for suffix in ("xlsx", "gpkg", "html"):
+    for suffix in ("xlsx", "gpkg") if context.rehearsal else ("xlsx", "gpkg", "html"):
         write_plan(plan, context.folder / f"plan.{suffix}", language=_language(context.study))
     save_plan(plan, context.folder / "plan.geojson")
 

@@ -38,7 +38,7 @@ __all__ = [
 _FEWEST, _ENOUGH = 3, 10
 """Samples that a line needs, and that a bootstrap of it needs."""
 _METHODS = ("ols", "rma", "ma", "huber", "theil-sen")
-_DRAWS = 4000
+_DRAWS, _FEW_DRAWS = 4000, 8
 _LEAST_SLOPE_SD = 0.2
 _REFERENCES = (
     "Crawford, Hughes & Lykoudis (2014), J. Hydrol. 519:2331 (DOI recalled, unchecked), "
@@ -92,7 +92,11 @@ def meteoric_line(
 
 
 def line_results(
-    table: pd.DataFrame, options: SamplesOptions, *, rng: np.random.Generator
+    table: pd.DataFrame,
+    options: SamplesOptions,
+    *,
+    rng: np.random.Generator,
+    thorough: bool = True,
 ) -> dict[str, Result]:
     """Fit the lines of every group, cross them with the meteoric line, and judge their slopes.
 
@@ -104,6 +108,8 @@ def line_results(
         Table ``[samples]``.
     rng : Generator
         For the bootstrap of the crossings.
+    thorough : bool
+        False for a check: without what refuses nothing, tests and resampling.
 
     Returns
     -------
@@ -119,13 +125,14 @@ def line_results(
     lmwl, cautions = meteoric_line(table, options)
     lines = _lines(rows, options)
     results: dict[str, Result] = {"lines": replace(lines, cautions=(*lines.cautions, *cautions))}
-    slopes = _slopes(rows, options)
+    slopes = _slopes(rows, options) if thorough else None
     if slopes is not None:
         results["slopes"] = slopes
     if lmwl is not None and lines.lines():
         results["meteoric"] = _meteoric(table, options, lmwl)
-        results |= _judged(table, options, lmwl, lines, rng)
-        results |= _initial(table, options, lmwl, rng)
+        results |= _judged(table, options, lmwl, lines, rng if thorough else None)
+        draws = _DRAWS if thorough else _FEW_DRAWS
+        results |= _initial(table, options, lmwl, rng, draws)
     return results
 
 
@@ -260,7 +267,7 @@ def _judged(
     options: SamplesOptions,
     lmwl: WaterLine,
     fitted: LineTable,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
 ) -> dict[str, Result]:
     """Cross every line with the meteoric one, and say which crossing may be believed."""
     from headwater.isotopes.intersection import crossings, judge_lines
@@ -274,7 +281,7 @@ def _judged(
     points = crossings(lmwl, named)
     front = own[["grouping", "label", "period", "n"]]
     data = front.join(points.data.drop(columns="label")).assign(verdict=verdicts.data["verdict"])
-    data[["boot_low", "boot_high"]] = _resampled(table, options, own, rng)
+    data[["boot_low", "boot_high"]] = _resampled(table, options, own, rng) if rng else np.nan
     data.attrs["units"] = dict.fromkeys(
         ("d18O", "d2H", "d18O_sd", "d2H_sd", "d18O_low", "d18O_high", "boot_low", "boot_high"), "‰"
     )
@@ -333,7 +340,11 @@ def _resampled(
 
 
 def _initial(
-    table: pd.DataFrame, options: SamplesOptions, lmwl: WaterLine, rng: np.random.Generator
+    table: pd.DataFrame,
+    options: SamplesOptions,
+    lmwl: WaterLine,
+    rng: np.random.Generator,
+    draws: int,
 ) -> dict[str, Result]:
     """Lead each group back to the meteoric line along a slope of evaporation."""
     from headwater.isotopes.mixing.composition import compose
@@ -352,7 +363,7 @@ def _initial(
         if not several:
             continue
         found = evaporated_source(
-            waters.take(several), lmwl, rng=rng, slope=slope, kind="mean", n_resamples=_DRAWS
+            waters.take(several), lmwl, rng=rng, slope=slope, kind="mean", n_resamples=draws
         )
         first = first or found
         names = {group_label(keys): keys for keys, _ in group_rows(rows, columns)}
@@ -362,7 +373,9 @@ def _initial(
     return {} if first is None else {"initial": stacked(first, parts)}
 
 
-def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]:
+def describe(
+    samples: SampleTable, options: SamplesOptions, *, thorough: bool = True
+) -> dict[str, Result]:
     """Judge the samples' quality, and summarise them by group and period.
 
     Parameters
@@ -371,6 +384,8 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
         From :func:`read_table`.
     options : SamplesOptions
         Table ``[samples]``.
+    thorough : bool
+        False for a check: without ``excess`` and ``tests``, which refuse nothing.
 
     Returns
     -------
@@ -402,6 +417,8 @@ def describe(samples: SampleTable, options: SamplesOptions) -> dict[str, Result]
         "waters": summarise(named, ["water"], lmwl=lmwl, weighted=weigh),
         "summary": stacked(first, parts),
     }
+    if not thorough:
+        return results
     excess = _excess_lines(rows, options)
     results |= {"excess": excess} if len(excess.data) else {}
     tests = _tests(rows, options)

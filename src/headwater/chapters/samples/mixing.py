@@ -13,7 +13,12 @@ from headwater.chapters.samples.end_members import (
     analyse_end_members,
     likely_fractions,
 )
-from headwater.chapters.samples.mixing_job import MixingJob, MixingPart, build_job
+from headwater.chapters.samples.mixing_job import (
+    MixingJob,
+    MixingPart,
+    build_job,
+    jobs_by_part,
+)
 from headwater.chapters.samples.results import (
     Answer,
     Finding,
@@ -104,16 +109,15 @@ def check_mixing(table: pd.DataFrame, options: SamplesOptions, *, rng: np.random
     DataError
         As :func:`mixing_results`.
     """
-    job = build_job(table, options)
-    built = [part for part in job.parts if not isinstance(part, DataError)]
-    if job.together and built:
-        return
+    assert options.mixing is not None
     answers: list[Answer] = []
-    for part in job.parts:
-        answers += solve_job(replace(job, parts=(part,)), rng=rng)
+    for job in jobs_by_part(table, options):
+        if job.together and not isinstance(job.parts[0], DataError):
+            return
+        answers += solve_job(job, rng=rng)
         if any(answer.findings for answer in answers):
             return
-    report_answers(answers, job.asked)
+    report_answers(answers, options.mixing)
 
 
 def solve_job(job: MixingJob, *, rng: np.random.Generator) -> list[Answer]:

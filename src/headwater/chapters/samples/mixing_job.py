@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headwater.isotopes.mixing.posterior import Residual
     from headwater.isotopes.mixing.priors import FractionPrior
 
-__all__ = ["MixingJob", "MixingModel", "MixingPart", "build_job"]
+__all__ = ["MixingJob", "MixingModel", "MixingPart", "build_job", "jobs_by_part"]
 
 _EVAPORATES = {"soil", "lake", "plant"}
 
@@ -149,6 +149,33 @@ def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
     -------
     MixingJob
     """
+    job, parts = _begun(table, options)
+    return replace(job, parts=tuple(parts))
+
+
+def jobs_by_part(table: pd.DataFrame, options: SamplesOptions) -> Iterator[MixingJob]:
+    """Take mixtures and their sources part by part, each a job of its own.
+
+    Parameters
+    ----------
+    table, options
+        As of :func:`build_job`.
+
+    Yields
+    ------
+    MixingJob
+        With one part. All mixtures and models are there before the first; the sources of a part
+        are taken when it is asked for.
+    """
+    job, parts = _begun(table, options)
+    for part in parts:
+        yield replace(job, parts=(part,))
+
+
+def _begun(
+    table: pd.DataFrame, options: SamplesOptions
+) -> tuple[MixingJob, Iterator[MixingPart | DataError]]:
+    """Give a job without its parts, and the parts one after the other."""
     assert options.mixing is not None
     asked, given = with_sources(options.mixing, options.reading)
     mixed = table[table["water"].isin(asked.mixtures)]
@@ -161,12 +188,15 @@ def build_job(table: pd.DataFrame, options: SamplesOptions) -> MixingJob:
     places = groupings(mixed, options, by)
     shared = asked.model == "hierarchical"
     together = [("all", tuple(dict.fromkeys((*asked.paired, *period))))]
-    parts = [
-        _part(given or table, rows, asked, _Place(grouping, columns, period), evaporation)
+    exact = isinstance(given, SourceTable) and given.exact
+    begun = [
+        (rows, there, _Place(grouping, columns, period), _model(there, evaporation, exact=exact))
         for grouping, columns in (together if shared else places)
         for rows in _alike(mixed, asked, columns, period)
+        for there in (_present(rows, asked, period),)
     ]
-    return MixingJob(asked, given, tuple(parts), tuple(places))
+    ends = table if given is None else given
+    return MixingJob(asked, given, (), tuple(places)), (_part(ends, *one) for one in begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,21 +232,20 @@ def _alike(
 def _part(
     ends: pd.DataFrame | SourceTable,
     rows: pd.DataFrame,
-    asked: MixingOptions,
+    there: MixingOptions,
     place: _Place,
-    evaporation: Evaporation | None,
+    model: MixingModel | DataError,
 ) -> MixingPart | DataError:
     """Join mixtures with the sources that are present where they are."""
     from headwater.isotopes.mixing.composition import compose
 
-    there = _present(rows, asked, place.period)
     try:
         sources = paired_sources(ends, rows, there, place.columns)
-        mixtures = compose(rows, asked.tracers, by=place.columns)
-        exact = isinstance(ends, SourceTable) and ends.exact
-        model = _model(there, evaporation, exact=exact)
+        mixtures = compose(rows, there.tracers, by=place.columns)
     except DataError as refusal:
         return refusal
+    if isinstance(model, DataError):
+        return model
     front = _front(rows, place)
     grouping, columns, period = place.grouping, place.columns, place.period
     return MixingPart(grouping, columns, period, rows, sources, mixtures, front, model)
@@ -229,14 +258,20 @@ def _present(rows: pd.DataFrame, asked: MixingOptions, period: tuple[str, ...]) 
     return asked.model_copy(update={"sources": tuple(s for s in asked.sources if s not in gone)})
 
 
-def _model(asked: MixingOptions, evaporation: Evaporation | None, *, exact: bool) -> MixingModel:
-    """Name sources as the models do, and cut the prior at their caps."""
+def _model(
+    asked: MixingOptions, evaporation: Evaporation | None, *, exact: bool
+) -> MixingModel | DataError:
+    """Name sources as the models do, and cut the prior at their caps, or say why it cannot be."""
     caps = {name.replace("_", " "): cap for name, cap in asked.limits().items()}
     names = tuple(name.replace("_", " ") for name in asked.sources)
     caps = {name: cap for name, cap in caps.items() if name in names}
     concentration = {name.replace("_", " "): q for name, q in asked.concentration.items()}
+    try:
+        prior = _prior(names, asked, caps)
+    except DataError as refusal:
+        return refusal
     return MixingModel(
-        _prior(names, asked, caps),
+        prior,
         _residual(asked),
         asked.residual_sd,
         evaporation,

@@ -47,8 +47,8 @@ def _check(samples: SampleTable, options: SamplesOptions) -> None:
     from headwater.chapters.samples.mixing import check_mixing
 
     rng = np.random.default_rng(0)
-    describe(samples, options)
-    line_results(samples.data, options, rng=rng)
+    describe(samples, options, thorough=False)
+    line_results(samples.data, options, rng=rng, thorough=False)
     if options.mixing is not None:
         check_mixing(samples.data, options, rng=rng)
 

@@ -264,7 +264,7 @@ def _kept(context: Context, data: xr.Dataset, store: Path, *, keep: bool = True)
     block = context.settings.chunk_mb * 1e6
     small = data.nbytes <= _FEW_BLOCKS * block
     data = data.load() if small else data
-    if keep or not small:
+    if (keep and not context.rehearsal) or not small:
         # small blocks, for what is computed from them holds many at once
         side = max(1, int((block / _SMALLER / 8 / data.sizes["time"]) ** 0.5))
         cells = {dim: _dividing(data.chunksizes.get(dim, ()), side) for dim in ("y", "x")}
