@@ -140,9 +140,39 @@ def test_a_watch_raises_the_drought_by_rain_as_rasters_come(home, tmp_path):
     (home / "results/watch/watch.json").unlink()
 
 
+def test_a_study_ranks_its_dry_seasons_by_rain_less_demand(home):
+    months = pd.date_range("2010-01-01", "2020-12-01", freq="MS")
+    thirst = 60.0 + 60.0 * (months.month.to_numpy() % 12 > 3) + 90.0 * (months.year == 2013)
+    maps = np.broadcast_to(thirst[:, None, None], (len(months), ROWS, COLUMNS))
+    save(home, "pet.nc", "pet", "mm month-1", maps, months)
+    named = TEXT.replace("[study]", '[study]\nresults = "r5"').replace("rehearsals = 40", "")
+    asked = '[inputs.potential_evapotranspiration]\npath = "pet.nc"\n[warning]\nrehearsals = 0\n'
+    demand = 'demand = "potential_evapotranspiration"\n'
+    study = parse_study(named.replace("[warning]\n", asked + demand), home / "s5.toml")
+    run(study, STEPS)
+    found = load_result(home / "r5", "warning/rain")
+    table = found.data.set_index("season")
+    assert table["p"].idxmin() in (2013, 2019)
+    assert set(table.index[table["p"] <= 0.2]) == {2013, 2019}
+    # an eighth of the sums of eight days a day, and a month's sum of demand by its days
+    rain, days = xr.open_dataset(home / "rain.nc")["precipitation"].mean(("lat", "lon")), 92
+    summer = rain.sel(time=slice("2013-06-01", "2013-08-31")).mean() / 8 * days
+    assert table.loc[2013, "balance_mm"] == pytest.approx(float(summer) - 3 * 210, abs=60)
+    with pytest.raises(ProblemsError, match="no rain to take it from"):
+        run(
+            parse_study(
+                named.replace("[warning]\n", asked + demand).replace(
+                    '[inputs.precipitation]\npath = "rain.nc"\n', ""
+                ),
+                home / "s6.toml",
+            ),
+            STEPS,
+        )
+
+
 def test_rain_of_too_few_years_is_refused_where_it_is_named(home):
     text = TEXT.replace("[study]", '[study]\nresults = "r4"\nperiod = ["2013-01-01", "2020-12-31"]')
-    with pytest.raises(ProblemsError, match="too few years of rain"):
+    with pytest.raises(ProblemsError, match="too few years of 'precipitation'"):
         run(parse_study(text + 'rain = "precipitation"\n', home / "s4.toml"), STEPS)
 
 

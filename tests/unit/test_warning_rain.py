@@ -8,7 +8,14 @@ import pytest
 import xarray as xr
 
 from headwater.chapters.warning.options import StationWarningOptions, WarningOptions
-from headwater.chapters.warning.rain import area_rain, rain_standing, rain_table
+from headwater.chapters.warning.rain import (
+    area_rain,
+    months_of_means,
+    months_of_rain,
+    rain_seasons,
+    rain_standing,
+    rain_table,
+)
 from headwater.chapters.warning.station_days import StationSeries
 from headwater.chapters.warning.stations import read_stations, station_standings
 from headwater.errors import DataError, StudyError
@@ -86,6 +93,11 @@ def test_months_need_four_fifths_of_their_steps_and_to_have_ended():
     assert len(months) == 3
 
 
+def months(rain, day):
+    known = day >= DAYS
+    return months_of_rain(rain[known][:, None], DAYS[known], day)
+
+
 def cube(rain, days):
     values = np.repeat(rain[:, None], 6, axis=1).reshape(-1, 2, 3)
     values[:, 0, 0] = np.nan
@@ -105,6 +117,44 @@ def test_the_table_of_a_study_names_the_dry_season_and_reads_only_new_days():
     assert again == whole
 
 
+def test_the_table_of_a_study_ranks_by_rain_less_demand_of_other_steps():
+    rng = np.random.default_rng(9)
+    rain = np.repeat(3.0 + rng.normal(0, 0.2, len(DAYS)), 6).reshape(-1, 2, 3)
+    rain[:, 0, 0] = np.nan
+    rain = xr.DataArray(rain, {"time": DAYS.astype("datetime64[ns]")}, ("time", "y", "x"))
+    months = np.unique(DAYS.astype("datetime64[M]"))
+    thirst = np.where(months.astype(int) // 12 + 1970 == 2020, 5.0, 4.0)
+    thirst = np.repeat(thirst + rng.normal(0, 0.1, len(months)), 6).reshape(-1, 2, 3)
+    times = {"time": months.astype("datetime64[ns]")}
+    demand = xr.DataArray(thirst, times, ("time", "y", "x"))
+    found = rain_table(rain, WarningOptions(demand="pet"), SEASON, 64, demand=demand)
+    table = found.data.set_index("season")
+    assert table["p"].idxmin() == 2020
+    assert table.loc[2020, "balance_mm"] == pytest.approx(-2 * 92, abs=12)
+    assert table.loc[2020, "usual_mm"] == pytest.approx(-1 * 92, abs=15)
+    assert table.loc[2020, "cells_dry"] == 1.0
+    assert "SPEI" in found.method
+    assert (
+        not rain_table(rain, WarningOptions(), SEASON, 64).data.set_index("season").loc[2020, "dry"]
+    ), "rain alone was as ever"
+    area, lost = area_rain(rain, {}), area_rain(demand, {})
+    day = np.datetime64("2020-09-10")
+    until = {one: mean for one, mean in area.items() if np.datetime64(one) <= day}
+    standing = rain_standing(
+        months_of_means(until, lost, day), WarningOptions(demand="pet"), SEASON, day
+    )
+    assert standing.headline.startswith("Drought by rain less evaporative demand: -1")
+    assert "SPEI" in standing.headline_zh
+
+
+def test_a_demand_without_a_month_of_the_rain_ranks_nothing():
+    rain, day = daily_rain(), np.datetime64("1990-01-01")
+    empty = months_of_rain(rain[:, None], DAYS, demand=np.empty((0, 1)))
+    assert rain_standing(empty, WarningOptions(), SEASON, day) is None
+    assert not np.isfinite(empty.values).any()
+    assert rain_seasons(months_of_means({}), WarningOptions(), SEASON) is None
+
+
 @pytest.mark.parametrize(
     ("today", "wet", "on"),
     [
@@ -116,8 +166,7 @@ def test_the_table_of_a_study_names_the_dry_season_and_reads_only_new_days():
 )
 def test_a_drought_by_rain_lasts_as_long_as_its_season(today, wet, on):
     day = np.datetime64(today)
-    known = day >= DAYS
-    found = rain_standing(daily_rain(wet=wet)[known], DAYS[known], WarningOptions(), SEASON, day)
+    found = rain_standing(months(daily_rain(wet=wet), day), WarningOptions(), SEASON, day)
     assert (found is not None) == on
     if found is not None:
         assert found.rung == "watch"
@@ -130,12 +179,10 @@ def test_rain_that_comes_back_ends_it():
     rain = daily_rain(dry="2020-05-01", wet="2020-08-01")
     rain[(np.datetime64("2020-08-01") <= DAYS) & (np.datetime64("2020-09-15") > DAYS)] *= 4
     day = np.datetime64("2020-08-03")
-    known = day >= DAYS
     call = (WarningOptions(), SEASON)
-    assert rain_standing(rain[known], DAYS[known], *call, day) is not None
+    assert rain_standing(months(rain, day), *call, day) is not None
     day = np.datetime64("2020-10-03")
-    known = day >= DAYS
-    assert rain_standing(rain[known], DAYS[known], *call, day) is None
+    assert rain_standing(months(rain, day), *call, day) is None
 
 
 def test_stations_with_a_gauge_alone_are_watched():

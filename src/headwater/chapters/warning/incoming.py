@@ -60,7 +60,8 @@ def take_rasters(
     ----------
     study : Study
     names : mapping
-        Names of the inputs ``green``, ``water`` and ``rain``; the latter two may be absent.
+        Names of the inputs ``green``, ``water``, ``rain`` and ``demand``; all but the first may be
+        absent.
     folder : Path
         With a folder for each of them.
     kept : Path
@@ -86,7 +87,7 @@ def take_rasters(
             do=f"Put files into {' and '.join(str(folder / name) for name in names.values())}",
         )
     known, problems = dict(taken), []
-    days: dict[str, list[np.datetime64]] = {"green": [], "water": [], "rain": []}
+    days: dict[str, list[np.datetime64]] = {part: [] for part in names}
     for part, name in names.items():
         for path, mark in _changed(folder / name, known):
             try:
@@ -95,7 +96,7 @@ def take_rasters(
                 problems.append(f"{path.name}: {error}")
             # a file that cannot be read is marked too: it is tried again when it changes
             known[f"{name}/{path.name}"] = mark
-    arrived = Arrived(*(tuple(days[part]) for part in ("green", "water", "rain")))
+    arrived = Arrived(**{part: tuple(found) for part, found in days.items()})
     return Incoming(arrived, known, tuple(problems))
 
 

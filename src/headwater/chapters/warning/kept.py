@@ -82,8 +82,8 @@ class WatchState:
         Whether the drought of the area is an open alert.
     taken : dict
         Size and time of change of each file that was taken in.
-    rain : dict
-        Mean rain of the area, by day.
+    rain, demand : dict
+        Mean rain and evaporative demand of the area, by day.
     """
 
     key: str
@@ -96,6 +96,7 @@ class WatchState:
     is_dry: bool = False
     taken: Mapping[str, Any] = field(default_factory=dict)
     rain: Mapping[str, float] = field(default_factory=dict)
+    demand: Mapping[str, float] = field(default_factory=dict)
 
 
 def save_plan(plan: Plan) -> dict[str, Any]:
@@ -206,6 +207,7 @@ def save_state(home: Path, state: WatchState) -> None:
             "is_dry": state.is_dry,
             "taken": dict(state.taken),
             "rain": dict(state.rain),
+            "demand": dict(state.demand),
         }
         _replace(home / _TEXT, json.dumps(saved).encode())
         for old in home.glob("*.npz"):
@@ -361,4 +363,5 @@ def _unpacked(home: Path, saved: Mapping[str, Any], options: WarningOptions) -> 
         is_dry=bool(saved["is_dry"]),
         taken=saved["taken"],
         rain=saved.get("rain", {}),
+        demand=saved.get("demand", {}),
     )

@@ -50,6 +50,13 @@ class WarningOptions(BaseModel):
         description="Rain whose shortage makes a growing season dry, however green it is; default: "
         "precipitation where the study has it. It takes ten years.",
     )
+    demand: str | None = Field(
+        None,
+        description="Potential evapotranspiration that the rain of a dry season is less than: an "
+        "input of the study, or a property that stations observe, such as "
+        "potential_evapotranspiration. With it seasons are ranked by rain less demand (SPEI) "
+        "instead of rain alone (SPI); stations that do not observe both keep to rain.",
+    )
     watch_from: Day | None = Field(
         None,
         description="First day watched; what lies before is the history. Default: the last third "
@@ -109,7 +116,7 @@ class WarningOptions(BaseModel):
         "below half of that [1].",
     )
     rain_months: int = Field(
-        3, ge=1, le=24, description="Months of rain that are added up for its index (SPI)."
+        3, ge=1, le=24, description="Months of rain that are added up for its index (SPI, SPEI)."
     )
     dry_seasons: float = Field(
         0.1,
@@ -159,12 +166,6 @@ class StationWarningOptions(WarningOptions):
         None,
         ge=0,
         description="Of the soil water [m]; default: the shallowest sensor of each station.",
-    )
-    demand: str | None = Field(
-        None,
-        description="Potential evapotranspiration that the rain of a dry season is less than: an "
-        "observed property, such as potential_evapotranspiration. With it seasons are ranked by "
-        "rain less demand (SPEI) instead of rain (SPI), at stations that observe both.",
     )
     cells: bool = Field(
         False,

@@ -75,7 +75,8 @@ class RainSeasons(TableResult):
     """Growing seasons by how dry their rain was.
 
     Columns: ``season``, ``index`` (least standardised index of its months, mean rain of the area),
-    ``month`` (of that index), ``share_of_usual`` (rain of the months behind it), ``p`` (share of
+    ``month`` (of that index), ``share_of_usual`` (rain of the months behind it; with a demand,
+    ``balance_mm`` and ``usual_mm``, rain less demand of these months), ``p`` (share of
     seasons that are as dry), ``dry``, ``cells_dry`` (share of the cells that are dry by their own
     rain), ``n`` (seasons compared).
     """

@@ -87,10 +87,30 @@ def _rain_words(table: Any) -> str:
     dry = ", ".join(str(one) for one in table.loc[table["dry"], "season"])
     rate = float(table.attrs.get("rate", np.nan))
     named = f"dry seasons, at a share of {rate:.0%}: {dry}" if dry else f"none is dry at {rate:.0%}"
+    if "balance_mm" in worst:
+        return (
+            f"By rain less evaporative demand, the driest growing season of {int(worst['n'])} was "
+            f"{int(worst['season'])}: {worst['balance_mm']:.0f} mm in the months to "
+            f"{worst['month']}, usually {worst['usual_mm']:.0f} mm (SPEI {worst['index']:.1f}), "
+            f"p {worst['p']:.2g}; {named}."
+        )
     return (
         f"By rain, the driest growing season of {int(worst['n'])} was {int(worst['season'])}: "
         f"{worst['share_of_usual']:.0%} of the usual rain in the months to {worst['month']} "
         f"(SPI {worst['index']:.1f}), p {worst['p']:.2g}; {named}."
+    )
+
+
+def _rain_caption(table: Any) -> str:
+    if "balance_mm" in table:
+        return (
+            "Growing seasons by rain less evaporative demand. index: the least SPEI of a season's "
+            "months; balance_mm: rain less demand of the months behind it; p: share of the seasons "
+            "that are as dry; cells_dry: share of the cells whose own balance is."
+        )
+    return (
+        "Growing seasons by their rain. index: the least SPI of a season's months; p: share of "
+        "the seasons that are as dry; cells_dry: share of the cells whose own rain is."
     )
 
 
@@ -146,8 +166,7 @@ def _blocks(results: Mapping[str, Result], outline: Outline | None) -> Iterator[
         yield TableBlock(
             "warning-rain",
             results["rain"].data,
-            "Growing seasons by their rain. index: the least SPI of a season's months; p: share of "
-            "the seasons that are as dry; cells_dry: share of the cells whose own rain is.",
+            _rain_caption(results["rain"].data),
         )
     yield from _evaluation_blocks(results)
 

@@ -12,7 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from headwater.chapters.warning.options import WarningOptions
-from headwater.errors import DataError, StudyError
+from headwater.errors import DataError, StudyError, UnitError
+from headwater.grids.times import step_days
 from headwater.warning.baseline import BaselineOptions
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ __all__ = [
     "days_of",
     "keeps_times",
     "named",
+    "named_demand",
     "named_rain",
+    "per_day",
     "picked",
     "pooled_form",
     "rows_of",
@@ -106,6 +109,37 @@ def named_rain(study: Study, options: WarningOptions) -> str | None:
         return "precipitation" if "precipitation" in study.variables else None
     study.require("warning", (options.rain,))
     return options.rain
+
+
+def named_demand(study: Study, options: WarningOptions) -> str | None:
+    """Resolve the evaporative demand that is taken from the rain.
+
+    Parameters
+    ----------
+    study : Study
+    options : WarningOptions
+
+    Returns
+    -------
+    str or None
+        None where none is named.
+
+    Raises
+    ------
+    StudyError
+        If the name is no variable of the study, or there is no rain to take it from.
+    """
+    if options.demand is None:
+        return None
+    study.require("warning", (options.demand,))
+    rain = named_rain(study, options)
+    if rain is None or rain == options.demand:
+        raise StudyError(
+            "[warning] has a demand and no rain to take it from",
+            found=f"demand = '{options.demand}', rain = '{rain}'",
+            do="Add [inputs.precipitation], or leave demand out",
+        )
+    return options.demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +247,38 @@ def days_of(data: xr.DataArray) -> NDArray[np.datetime64]:
     ndarray of datetime64[D]
     """
     return np.asarray(_times(data).to_numpy().astype("datetime64[D]"))
+
+
+def per_day(data: xr.DataArray, units: str) -> xr.DataArray:
+    """Give amounts of steps of any length by the day, so that two series can be compared.
+
+    Parameters
+    ----------
+    data : DataArray (time, y, x)
+        Lazy.
+    units : str
+        Those of the study's variable.
+
+    Returns
+    -------
+    DataArray (time, y, x)
+        [mm d-1], lazy.
+
+    Raises
+    ------
+    UnitError
+        If it is no amount of water.
+    TimeAxisError
+        If steps differ without any rule.
+    """
+    if units != "mm":
+        raise UnitError(
+            "[warning] takes a demand from rain where both are amounts of water",
+            found=f"'{data.name}' in {units or 'no unit'}",
+            do="Name inputs of precipitation and potential evapotranspiration",
+        )
+    days = xr.DataArray(step_days(data), {"time": data["time"]}, ("time",))
+    return data / days
 
 
 def _times(data: xr.DataArray) -> pd.DatetimeIndex:

@@ -15,10 +15,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from headwater.chapters.warning.balance import balance_standing
 from headwater.chapters.warning.kept import WatchState
 from headwater.chapters.warning.options import StationWarningOptions
-from headwater.chapters.warning.rain import rain_standing
+from headwater.chapters.warning.rain import months_of_rain, rain_standing
 from headwater.chapters.warning.run import make_plan, reference_season
 from headwater.chapters.warning.series import averaged, calendar_of, composites, days_of, split_day
 from headwater.chapters.warning.standing import SEVERITY, Standing
@@ -136,7 +135,7 @@ def follow_stations(
     """
     if series.green is None:
         return None
-    archive = Archive(series.green, series.water, today, 1e9)
+    archive = Archive(series.green, today, 1e9, series.water)
     try:
         key = _key(series, options)
         if known is not None and known.key == key and arrived is not None:
@@ -250,10 +249,10 @@ def _dry_seasons(
         column, name = int(str(at)), str(row["station"])
         rain = series.rain.values[:, 0, column].astype(np.float64)
         demand = None if series.demand is None else series.demand.values[:, 0, column]
-        if demand is not None and np.isfinite(demand).any():
-            found = balance_standing(rain, demand, days, options, season, today, place=name)
-        else:
-            found = rain_standing(rain, days, options, season, today, place=name)
+        if demand is not None:
+            demand = demand[:, None].astype(np.float64) if np.isfinite(demand).any() else None
+        months = months_of_rain(rain[:, None], days, today, demand=demand)
+        found = rain_standing(months, options, season, today, place=name)
         if found is not None:
             yield found
 

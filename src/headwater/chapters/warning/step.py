@@ -52,6 +52,7 @@ def _options(study: Study) -> Mapping[str, Any] | None:
         "of": green,
         "water": water,
         "rain": series.named_rain(study, options),
+        "demand": series.named_demand(study, options),
         "growing_season": study.growing_season,
     }
 
@@ -64,7 +65,8 @@ def _check(
     if options is None:
         return
     green, water = series.named(study, options)
-    for name in filter(None, (green, water, options.rain)):
+    demand = series.named_demand(study, options)
+    for name in filter(None, (green, water, options.rain, demand)):
         if name in inputs and inputs[name].sizes.get("time", 1) < 2:
             yield DataError(
                 f"[warning] needs '{name}' to change in time",
@@ -72,8 +74,12 @@ def _check(
                 do="Give a series of maps",
             )
             return
-    if options.rain is not None and options.rain in inputs:
-        yield from _rain_problems(_times_of(inputs[options.rain], period))
+    for name in filter(None, (options.rain, demand)):
+        if name in inputs:
+            yield from _rain_problems(name, _times_of(inputs[name], period))
+    for name in (series.named_rain(study, options), demand) if demand is not None else ():
+        if name in inputs:
+            yield from _amount_problems(inputs[name])
     if green in inputs:
         yield from _history_problems(_times_of(inputs[green], period), study, options)
 
@@ -87,13 +93,20 @@ def _times_of(data: xr.DataArray, period: tuple[Any, Any] | None) -> pd.Datetime
     return found
 
 
-def _rain_problems(times: pd.DatetimeIndex) -> Iterator[HeadwaterError]:
+def _amount_problems(data: xr.DataArray) -> Iterator[HeadwaterError]:
+    try:
+        series.per_day(data, data.attrs.get("units", ""))
+    except HeadwaterError as error:
+        yield error
+
+
+def _rain_problems(name: str, times: pd.DatetimeIndex) -> Iterator[HeadwaterError]:
     years = len(np.unique(times.year))
     if years < FEWEST:
         yield DataError(
-            "[warning] has too few years of rain for an index",
+            f"[warning] has too few years of '{name}' for an index",
             found=f"{years} years",
-            do=f"Give at least {FEWEST} years, better 30, or leave rain out",
+            do=f"Give at least {FEWEST} years, better 30, or leave it out of [warning]",
         )
 
 
@@ -192,7 +205,12 @@ def _by_rain(context: Context, options: WarningOptions) -> dict[str, Result]:
     if name is None or "time" not in context.variable(name).dims:
         return {}
     rain = context.variable(name).transpose("time", "y", "x")
-    found = rain_table(rain, options, context.study.growing_season, context.settings.chunk_mb)
+    asked, demand = series.named_demand(context.study, options), None
+    if asked is not None:
+        demand = context.variable(asked).transpose("time", "y", "x")
+        rain, demand = (series.per_day(one, one.attrs.get("units", "")) for one in (rain, demand))
+    season, megabytes = context.study.growing_season, context.settings.chunk_mb
+    found = rain_table(rain, options, season, megabytes, demand=demand)
     return {} if found is None else {"rain": found}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from headwater.chapters.warning import series
 from headwater.chapters.warning.incoming import Incoming, take_rasters, with_incoming
 from headwater.chapters.warning.kept import WatchState, load_state, save_state
 from headwater.chapters.warning.options import WarningOptions
-from headwater.chapters.warning.rain import area_rain, rain_standing
+from headwater.chapters.warning.rain import area_rain, months_of_means, rain_standing
 from headwater.chapters.warning.run import make_plan
 from headwater.chapters.warning.standing import (
     Standing,
@@ -113,7 +113,9 @@ def look_at_study(
     whole = {
         part: with_incoming(archived[part], home / "days" / name) for part, name in names.items()
     }
-    archive = Archive(whole["green"], whole.get("water"), today, megabytes, whole.get("rain"))
+    for part in ("rain", "demand") if "demand" in whole else ():
+        whole[part] = series.per_day(whole[part], archived[part].attrs.get("units", ""))
+    archive = Archive(today=today, megabytes=megabytes, **whole)
     if state is None:
         if progress is not None:
             progress("Learning the histories, and thresholds for the set rate of false alarms")
@@ -129,14 +131,24 @@ def look_at_study(
         state, how = begin_watch(archive, plan, key), "begun"
     else:
         state, how = _gone_on(state, archive, incoming)
-    if archive.rain is not None:
-        arrived, held = incoming.arrived.rain, state.rain
-        state = replace(
-            state, rain=area_rain(archive.rain, held, arrived, megabytes=archive.megabytes)
-        )
-    return _found(
-        replace(state, taken=incoming.taken), archive, grid, how, incoming, names["green"]
+    arrived = incoming.arrived
+    state = replace(
+        state,
+        taken=incoming.taken,
+        rain=_means(archive.rain, state.rain, arrived.rain, megabytes),
+        demand=_means(archive.demand, state.demand, arrived.demand, megabytes),
     )
+    return _found(state, archive, grid, how, incoming, names["green"])
+
+
+def _means(
+    data: xr.DataArray | None,
+    known: Mapping[str, float],
+    changed: tuple[np.datetime64, ...],
+    megabytes: float,
+) -> Mapping[str, float]:
+    """Average a cube over the area on the days that are new; what is known where there is none."""
+    return known if data is None else area_rain(data, known, changed, megabytes=megabytes)
 
 
 def _gone_on(state: WatchState, archive: Archive, incoming: Incoming) -> tuple[WatchState, str]:
@@ -163,17 +175,12 @@ def _found(
     if state.is_dry:
         standing.append(drought_standing(state))
     if state.rain:
-        days = np.array([*state.rain], dtype="datetime64[D]")
-        dry = rain_standing(
-            np.array([*state.rain.values()]),
-            days,
-            state.plan.options,
-            state.plan.months,
-            archive.today,
-        )
+        demand = None if archive.demand is None else state.demand
+        months = months_of_means(state.rain, demand, archive.today)
+        dry = rain_standing(months, state.plan.options, state.plan.months, archive.today)
         standing += [] if dry is None else [dry]
     come = incoming.arrived
-    n_days = len(come.green) + len(come.water) + len(come.rain)
+    n_days = len(come.green) + len(come.water) + len(come.rain) + len(come.demand)
     return Look(state, tuple(standing), ended, how, n_days, incoming.problems)
 
 
@@ -210,13 +217,14 @@ def _names(study: Study, options: WarningOptions) -> dict[str, str]:
             found=f"{finer.of} comes from [downscaling]",
             do="Give new dates to the study and run it again: headwater run, headwater hindcast",
         )
-    names = {"green": green, "water": water, "rain": _rain(study, options)}
+    rain = _as_series(study, series.named_rain(study, options))
+    demand = None if rain is None else _as_series(study, series.named_demand(study, options))
+    names = {"green": green, "water": water, "rain": rain, "demand": demand}
     return {part: name for part, name in names.items() if name is not None}
 
 
-def _rain(study: Study, options: WarningOptions) -> str | None:
-    """Name the rain, where it is a series on the study grid."""
-    name = series.named_rain(study, options)
+def _as_series(study: Study, name: str | None) -> str | None:
+    """Name an input where it is a series on the study grid."""
     path = study.results / "grids" / f"{name}.zarr"
     if name is None or not path.exists() or "time" not in xr.open_zarr(path)[name].dims:
         return None

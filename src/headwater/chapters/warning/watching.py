@@ -48,19 +48,19 @@ class Archive:
     ----------
     green : DataArray (time, y, x)
         Lazy, by day.
-    water : DataArray (time, y, x) or None
     today : datetime64[D]
         Composites that end later wait, as more of them may come.
     megabytes : float
         Of one block in memory.
-    rain : DataArray (time, y, x) or None
+    water, rain, demand : DataArray (time, y, x) or None
     """
 
     green: xr.DataArray
-    water: xr.DataArray | None
     today: np.datetime64
     megabytes: float
+    water: xr.DataArray | None = None
     rain: xr.DataArray | None = None
+    demand: xr.DataArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,13 @@ class Arrived:
 
     Attributes
     ----------
-    green, water, rain : tuple of datetime64[D]
+    green, water, rain, demand : tuple of datetime64[D]
     """
 
     green: tuple[np.datetime64, ...] = ()
     water: tuple[np.datetime64, ...] = ()
     rain: tuple[np.datetime64, ...] = ()
+    demand: tuple[np.datetime64, ...] = ()
 
 
 def begin_watch(archive: Archive, plan: Plan, key: str) -> WatchState:
