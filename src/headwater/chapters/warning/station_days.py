@@ -272,8 +272,7 @@ def _read_series(
             edges = np.arange(begin, end + 1, dtype=np.int64) * DAY
             here = slice(begin - first, end - first)
             mean[here], n[here] = mean_of_series(store, stream, edges, units)
-    told = {"stored": stream.unit, "units": units, "first": first}
-    return replace(state, facts=facts, mean=mean, n=n, **told)
+    return replace(state, facts=facts, mean=mean, n=n, stored=stream.unit, units=units, first=first)
 
 
 def _looked_at(store: Store, id: int, last: int) -> KeptSeries:

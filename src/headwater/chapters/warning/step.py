@@ -77,9 +77,10 @@ def _check(
     for name in filter(None, (options.rain, demand)):
         if name in inputs:
             yield from _rain_problems(name, _times_of(inputs[name], period))
-    for name in (series.named_rain(study, options), demand) if demand is not None else ():
-        if name in inputs:
-            yield from _amount_problems(inputs[name])
+    both = (series.named_rain(study, options), demand) if demand is not None else ()
+    for one in filter(None, both):
+        if one in inputs:
+            yield from _amount_problems(inputs[one])
     if green in inputs:
         yield from _history_problems(_times_of(inputs[green], period), study, options)
 
