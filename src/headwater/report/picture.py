@@ -99,9 +99,9 @@ def take_picture(block: FigureBlock, look: Look | None = None, *, key: str = "")
     """
     look = look or Look()
     chinese = look.language != "en"
-    with lettering(look.font, editable=look.editable_text, fallback=chinese):
-        with house_style():
-            figure = block.draw()
+    # the number of ticks that fit depends on the style: measure in that of rendering
+    with lettering(look.font, editable=look.editable_text, fallback=chinese), house_style():
+        figure = block.draw()
         translate_figure(figure, translator_of(look.language))
         lost = spell_missing(figure)
         _rasterize_maps(figure)
@@ -132,11 +132,10 @@ def _lay_out(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     if engine is None or not figure.axes:
         return
-    with house_style():
-        # the engine by itself: drawing without rendering costs as much again
+    # the engine by itself: drawing without rendering costs as much again
+    engine.execute(figure)
+    if _wrap_labels(figure):
         engine.execute(figure)
-        if _wrap_labels(figure):
-            engine.execute(figure)
 
 
 def _is_settled(figure: Figure) -> bool:
@@ -197,6 +196,8 @@ def _hold_labels_of_maps(figure: Figure) -> None:
     grids = {place.get_gridspec() for place in places if place is not None}
     if _has_maps(figure) and len(grids) == 1:  # of several, matplotlib compresses none
         figure.set_layout_engine("compressed")
+        for axes in figure.axes:  # one that was placed by hand is no part of the layout
+            axes.set_in_layout(True)
 
 
 def _wrap_labels(figure: Figure) -> bool:
