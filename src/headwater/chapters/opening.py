@@ -222,6 +222,7 @@ def _draw_alerts(axes: Axes, data: Any, count: str, outline: Any) -> None:
     from matplotlib import colormaps
     from matplotlib.patches import Patch
 
+    from headwater.grids._cartography import NO_DATA
     from headwater.grids.plots import draw_map
 
     state = data["state"].where((data["state"] < 1) | (data["shown"] == 1), 0)
@@ -233,6 +234,7 @@ def _draw_alerts(axes: Axes, data: Any, count: str, outline: Any) -> None:
     shades = colormaps["YlOrRd"](np.linspace(0.08, 0.95, len(_STATES)))
     there = {int(code) for code in np.unique(drawn.values[np.isfinite(drawn.values)])}
     handles = [Patch(facecolor=shades[k], label=_STATES[k]) for k in sorted(there)]
+    handles.append(Patch(facecolor=NO_DATA, label="no data"))
     below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "ncols": 5}
     axes.legend(handles=handles, handlelength=1.0, columnspacing=1.0, **below)
     axes.set_title(f"Alerts on {data.attrs['last_day']}: {count}", fontsize=9)

@@ -43,7 +43,7 @@ _FOOT = -21.0
 # White around a figure [inch].
 _MARGIN = 0.04
 Categories = Mapping[float, str] | Sequence[str]
-_NO_DATA = "#dcdfe3"
+NO_DATA = "#dcdfe3"
 _DIVERGING = {"BrBG", "RdBu_r"}
 
 
@@ -262,7 +262,7 @@ def scale_of(
     from matplotlib.colors import Normalize
 
     # The colours of aspect begin and end in light grey: there, missing cells are white.
-    missing = "white" if quantity == "aspect" else _NO_DATA
+    missing = "white" if quantity == "aspect" else NO_DATA
     finite = np.asarray(values, dtype=np.float64)
     finite = finite[np.isfinite(finite)]
     if categories is not None:
