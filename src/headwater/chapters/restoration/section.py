@@ -96,7 +96,10 @@ def _dry_words(table: pd.DataFrame) -> str:
         return f"{len(table)} years are too few to say how dry years move the window to plant."
     sure = table.attrs["lower"] > 0 or table.attrs["upper"] < 0
     way = "earlier" if shift > 0 else "later"
-    bounds = f"95 % interval {table.attrs['lower']:.1f} to {table.attrs['upper']:.1f} d"
+    # the interval has the sign of the sentence: days earlier, or days later
+    ends = (table.attrs["lower"], table.attrs["upper"])
+    low, high = ends if shift > 0 else (-ends[1], -ends[0])
+    bounds = f"95 % interval {low:.1f} to {high:.1f} d"
     doubt = "" if sure else ", which chance can explain"
     return (
         f"In dry years the window to plant closes {abs(shift):.1f} days {way} than in the mean "
