@@ -499,7 +499,9 @@ def draw_series(table: pd.DataFrame) -> Figure:
         axes.grid(axis="y", color="#e3e6ea", linewidth=0.7)
         axes.set_axisbelow(True)
         figure.legend(loc="outside upper left", ncols=4)
-        words = "lines: 95 % interval; circled: the first factor of the period"
+        words = "circled: the first factor of the period"
+        if table["q_low"].notna().any():
+            words = f"lines: 95 % interval; {words}"
         figure.supxlabel(words, fontsize=8, color=MUTED)
     return figure
 

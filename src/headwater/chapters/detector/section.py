@@ -197,11 +197,12 @@ def _series_blocks(results: Mapping[str, Result]) -> Iterator[Block]:
     if "series" not in results:
         return
     table: pd.DataFrame = results["series"].data
+    within = ", with its 95 % interval" if table["q_low"].notna().any() else ""
     yield FigureBlock(
         "detector-series",
         results["series"].plot,
-        f"Adjusted q of each factor for {_response(table)} in each period, with its 95 % interval; "
-        "strata searched anew in each.",
+        f"Adjusted q of each factor for {_response(table)} in each period{within}; strata searched "
+        "anew in each.",
         _leaders(table),
     )
     yield TableBlock(
