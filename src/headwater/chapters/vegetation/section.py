@@ -87,8 +87,8 @@ def _skill_sentences(table: pd.DataFrame) -> Iterator[str]:
         leads = [int(lead) for lead in sure.index if sure[lead] > 0.5]
         if leads:
             yield (
-                f"Forecasts of {words} beat the mean of the season at leads of "
-                f"{', '.join(map(str, leads))} pentads in most zones (skill "
+                f"Forecasts of {words} beat the mean of the season {', '.join(map(str, leads))} "
+                f"pentad{'s' if leads != [1] else ''} ahead in most zones (skill "
                 f"{skill.iloc[0]:.2f} at one pentad, {skill.iloc[-1]:.2f} at {skill.index[-1]}; "
                 f"medians, {n}); at other leads they have no skill beyond doubt."
             )
@@ -173,7 +173,7 @@ def _blocks(found: Mapping[str, Any], outline: Outline | None) -> Iterator[Block
 
 def _season_blocks(found: Mapping[str, Any], outline: Outline | None) -> Iterator[Block]:
     season = found["season"]
-    years = int(season.data.sizes["year"])
+    years = int((season.data["start"].count(("y", "x")) > 0).sum())
     for name, draw in (
         ("start", season.plot),
         ("peak", season.plot_peak),
