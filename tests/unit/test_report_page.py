@@ -273,7 +273,7 @@ def test_what_is_said_of_each_quantity_is_said_once_of_all() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("read from 20150101.tif and '123456'", "read from 20150101.tif and '123456'"),
+        ("read from 20150101.tif and '123456'", "Read from 20150101.tif and '123456'"),
         ("sm_20150.nc, 10000.csv and data/54321", "sm_20150.nc, 10000.csv and data/54321"),
         ('C:\\12345\\a.tif and "55555"', 'C:\\12345\\a.tif and "55555"'),
         ("n is 12345.", "n is 12\u202f345."),

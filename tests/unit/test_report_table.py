@@ -84,7 +84,7 @@ def test_numbers_and_units_inside_words_are_rounded_too_and_kept_exact():
         {"breaks": ["[184.976052, -3.30865e-05]"], "day": ["2017-01-01"], "units": ["m3 m-3"]}
     )
     (breaks, day, units), *_ = view_table(frame).rows
-    assert (breaks.text, breaks.exact) == ("[185, -3.309e-05]", "[184.976052, -3.30865e-05]")
+    assert (breaks.text, breaks.exact) == ("[185, −3.309e-05]", "[184.976052, -3.30865e-05]")
     assert (day.text, day.exact) == ("2017-01-01", "")
     assert (units.text, units.exact) == ("m³ m⁻³", "m3 m-3")
 

@@ -147,7 +147,7 @@ def compose_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["hold"] = _hold_together
+    environment.filters |= {"hold": _hold_together, "plain": _plain_names}
     environment.globals.update(
         _=translator, word=translator.word, head=translator.head, language=translator.language
     )
@@ -208,11 +208,34 @@ def _distinct(numbered: Mapping[str, Reference]) -> list[Reference]:
     return sorted(set(numbered.values()), key=lambda entry: entry.number)
 
 
+# Names of columns and inputs; no part of a path, of a file's name or of what is quoted.
+_CODE_NAME = re.compile(r"(?<![\w./*'\"“-])[a-z]+(?:_[a-z]+)+(?!\w|\.\w|[/*'\"”])")
+_READ_AS = {
+    "d_excess": "d-excess",
+    "lc_excess": "lc-excess",
+    "supra_permafrost": "supra-permafrost",
+    "ndvi": "NDVI",
+    "d18O": "δ¹⁸O",
+    "d2H": "δ²H",
+    "gb19377-cover": "GB 19377-2003 (cover)",
+}
+_KNOWN_NAME = re.compile(rf"(?<![\w./'\"“-])(?:{'|'.join(_READ_AS)})(?![\w'\"”]|\.\w)")
+_FIRST_LETTER = re.compile(r"(?:^|(?<=[.!?] ))(?!doi)[a-z](?=[a-z]{2,}[ ,:;])")
+
+
+def _plain_names(text: str) -> str:
+    """Write names as people read them, which tables and sentences have as files and code do."""
+    text = _KNOWN_NAME.sub(lambda found: _READ_AS[found[0]], text)
+    return _CODE_NAME.sub(lambda found: found[0].replace("_", " "), text)
+
+
 def _hold_together(text: str) -> Markup:
     """Keep a date, and a number with its sign, its unit and its thousands, on one line."""
     from markupsafe import Markup, escape
 
-    text = _LONG_COUNT.sub(lambda found: grouped(int(found[0])), text)
+    text = _LONG_COUNT.sub(lambda found: grouped(int(found[0])), _plain_names(text))
+    text = _FIRST_LETTER.sub(lambda found: found[0].upper(), text)
+    text = re.sub(r"(?<=\d)%", "\u00a0%", text)
     text = re.sub(r"\b([nprqFRV]) ([=<>≤≥≈]) (?=\S)", "\\1\u00a0\\2\u00a0", text)
     text = re.sub(r"(?<=\d) (?=\d{3}\b|[%‰°×±]|m[³²m]?\b|k[gm]\b|W\b)", "\u00a0", text)
     text = re.sub(r"(?<=\w) (?=[a-zA-Z]+⁻)", "\u00a0", text)

@@ -24,6 +24,9 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_ROWS = 400
 _NO_UNIT = {"", "1", "-"}
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{4,}(?:e[-+]?\d+)?")
+_MINUS = re.compile(r"(?<![^\s(\[])-(?=\d)")
+_RANGE = re.compile(r"(?<=\d)-(?=\d+ m$)")
+_PLACES = frozenset({"x", "y", "longitude", "latitude"})
 _P_VALUE = re.compile(r"^(p|p_.*|.*_p|p[-_ ]?value)$")
 
 
@@ -173,6 +176,8 @@ def _wording(
         return _unit_words if name in {"unit", "units"} else _words
     if _P_VALUE.match(name.lower()):
         return lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}"
+    if name in _PLACES:  # a tenth of a degree is ten kilometres
+        digits += 2
     decimals = _decimals(values.to_numpy(dtype=np.float64, na_value=np.nan), digits)
     if decimals is None or not shared:
         return lambda value: pretty_number(value, digits)
@@ -186,7 +191,8 @@ def _unit_words(value: object) -> str:
 def _words(value: object) -> str:
     """Text as it is, a day without its midnight, and numbers inside a text rounded."""
     text = str(value).removesuffix(" 00:00:00")
-    return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", text)
+    text = _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", text)
+    return _RANGE.sub("–", _MINUS.sub("−", text))
 
 
 def _decimals(values: NDArray[np.float64], digits: int) -> int | None:
