@@ -130,7 +130,7 @@ class ReadingReport:
         kept = [f"Columns of no known meaning, kept: {', '.join(self.kept)}"] if self.kept else []
         return (
             f"{self.source}: {self.n_rows} rows read ({self.layout})",
-            *map(str, self.recognised),
+            *(str(one) for one in self.recognised if one.how != "exact" or one.unit),
             *kept,
             *(f"Ignored: {text}" for text in self.ignored),
             *map(str, self.missing),
