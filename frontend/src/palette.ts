@@ -90,7 +90,12 @@ export function paletteOf(id: string, kind: string): string[] {
   return SEQUENTIAL.plain!;
 }
 
-const tidy = (value: number): string => String(+value.toPrecision(4)).replace("-", "−");
+/** Limits of classes, all with as many decimals as the one that needs most. */
+function tidy(edges: number[]): string[] {
+  const rounded = edges.map((value) => +value.toPrecision(4));
+  const decimals = Math.max(...rounded.map((value) => String(value).split(".")[1]?.length ?? 0));
+  return rounded.map((value) => (/e/.test(String(value)) ? String(value) : value.toFixed(Math.min(decimals, 6))).replaceAll("-", "−"));
+}
 
 /** The classes of a legend with their colours, from the lowest to the highest. */
 export function swatches(id: string, legend: Legend): Swatch[] {
@@ -118,12 +123,13 @@ export function swatches(id: string, legend: Legend): Swatch[] {
     });
   }
   const edges = legend.breaks;
+  const words = tidy(edges);
   const n = edges.length - 1;
   const colours = spread(paletteOf(id, legend.kind), n);
   return colours.map((colour, k) => {
     const first = k === 0;
     const last = k === n - 1;
-    const text = `${tidy(edges[k]!)} – ${tidy(edges[k + 1]!)}`;
+    const text = `${words[k]} – ${words[k + 1]}`;
     return {
       colour,
       label: [text, text],

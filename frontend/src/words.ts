@@ -331,6 +331,10 @@ export const number = (language: Language, value: number, digits = 3): string =>
   return power ? `${text} × 10${[...String(power)].map((sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[+sign] ?? "⁻").join("")}` : text;
 };
 
+/** A latitude or longitude, the letter of its half of the globe in place of a sign. */
+export const degrees = (value: number, positive: "N" | "E", negative: "S" | "W"): string =>
+  `${Math.abs(value).toFixed(2)}° ${value < 0 ? negative : positive}`;
+
 /** A series by its quantity and depth; as it calls itself where its quantity has no word here. */
 export const seriesName = (language: Language, one: { name: string; role: string; depth: number | null }): string => {
   if (!isWord(`role_${one.role}`)) return one.name.replaceAll("_", " ");

@@ -8,7 +8,7 @@ import { RunBar } from "../parts/run";
 import { NoStudies, Problem, Shown, useAsk, useHouse, useSay } from "../parts/ui";
 import { follow, scaleBar, toCell, wholeArea, zoomAt, type Frame, type View } from "../parts/view";
 import { readCorners, writeCorners, type Corners } from "../state";
-import { date, monthWord, number, pick, sayValue, unit, type Language } from "../words";
+import { date, degrees, monthWord, number, pick, sayValue, unit, type Language } from "../words";
 
 export function MapPage() {
   const house = useHouse();
@@ -218,6 +218,7 @@ function LegendOf({ shot, title }: { shot: Shot; title: string }) {
             {!plain && k === 0 ? `> ${one.label[0].split(" – ")[0]}` : !plain && k === all.length - 1 ? `< ${one.label[0].split(" – ")[1]}` : pick(language, one.label)}
           </li>
         ))}
+        <li><span class="swatch blank" />{word("kind_nodata")}</li>
       </ul>
       {entry.mask && <p class="note">{word("paleNotSignificant")}</p>}
       {entry.notes.length > 0 && (
@@ -477,7 +478,7 @@ function readout(cell: [number, number], grid: Grid, language: Language, word: R
   const [column, row] = [Math.floor(cell[0]), Math.floor(cell[1])];
   const x = grid.x[0] + (column * (grid.x[1] - grid.x[0])) / Math.max(1, grid.columns - 1);
   const y = grid.y[0] + (row * (grid.y[1] - grid.y[0])) / Math.max(1, grid.rows - 1);
-  const where = grid.geographic ? `${y.toFixed(2)}° N ${x.toFixed(2)}° E` : `${x.toFixed(0)}, ${y.toFixed(0)}`;
+  const where = grid.geographic ? `${degrees(y, "N", "S")} ${degrees(x, "E", "W")}` : `${x.toFixed(0)}, ${y.toFixed(0)}`;
   const parts = shown.flatMap(([shot, map]) => {
     if (!shot || !map) return [];
     const code = map[row * grid.columns + column]!;

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { Points, Station } from "../api";
 import { Chart, type ChartProps, type Line } from "../parts/chart";
 import { Shown, Tag, useAsk, useHouse, useSay } from "../parts/ui";
-import { number, qualityWord, sayValue, seriesName, unit } from "../words";
+import { degrees, number, qualityWord, sayValue, seriesName, unit } from "../words";
 
 const ICON: Record<string, string> = { good: "✓", doubt: "▲", silent: "–", none: "○", state: "❄", unchecked: "○" };
 const COLOURS = ["#1f78b4", "#d95f02", "#1b9e77", "#7570b3", "#a6761d", "#666666"];
@@ -66,7 +66,7 @@ function OneStation({ station }: { station: Station }) {
       <header class="bar">
         <h2>{station.name}</h2>
         <p class="note">
-          {station.latitude !== null && `${station.latitude.toFixed(4)}°, ${station.longitude!.toFixed(4)}°`}
+          {station.latitude !== null && `${degrees(station.latitude, "N", "S")}, ${degrees(station.longitude!, "E", "W")}`}
           {station.elevation !== null && ` · ${number(house.language, station.elevation, 4)} m`} · <span class="live">● {word("live")}</span>
         </p>
         <div class="segments" role="group" aria-label={word("lastDays")}>

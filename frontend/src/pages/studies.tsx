@@ -71,7 +71,7 @@ function Compare({ list }: { list: StudyCard[] }) {
   const choose = (value: string, set: (id: string) => void, label: string) => (
     <label>{label} <select value={value} onChange={(e) => set(e.currentTarget.value)}>{list.map((s) => <option key={s.id} value={s.id}>{s.name} ({s.id})</option>)}</select></label>
   );
-  const show = (row: Row | undefined) => (!row || row.value === null ? "–" : `${number(house.language, row.value, 4)}`);
+  const show = (row: Row | undefined) => (!row || row.value === null ? "–" : `${number(house.language, row.value, 3)}`);
   return (
     <section class="compare">
       <h2>{word(two ? "compareTwo" : "summaryOf")}</h2>

@@ -152,6 +152,10 @@ function levels(chart: uPlot, props: ChartProps, ink: string, marker: number | n
     const y = chart.valToPos(level.value, "y", true);
     if (y < chart.bbox.top || y > chart.bbox.top + chart.bbox.height) continue;
     line(c, chart.bbox.left, y, chart.bbox.left + chart.bbox.width, y);
+    const wide = c.measureText(level.label).width;
+    c.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--halo"); // series may run here
+    c.fillRect(chart.bbox.left + 3 * ratio, y - 15 * ratio, wide + 6 * ratio, 14 * ratio);
+    c.fillStyle = ink;
     c.fillText(level.label, chart.bbox.left + 6 * ratio, y - 4 * ratio);
   }
   const right = chart.bbox.left + chart.bbox.width;

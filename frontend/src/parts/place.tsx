@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { Refusal, send, type Forecast, type LayerEntry, type Sentence, type SeriesAnswer, type Study } from "../api";
 import { writeCorners, type Corners } from "../state";
-import { date, number, pick, unit } from "../words";
+import { date, degrees, number, pick, unit } from "../words";
 import { Chart, type ChartProps } from "./chart";
 import { may, Shown, useAsk, useHouse, useSay } from "./ui";
 
@@ -53,7 +53,7 @@ export function PlacePanel({ study, place, layer, day }: { study: Study; place: 
           {(value) => (
             <>
               <p class="note">
-                {value.latitude.toFixed(3)}°, {value.longitude.toFixed(3)}°{value.elevation !== null && ` · ${number(house.language, value.elevation, 4)} m`}
+                {degrees(value.latitude, "N", "S")}, {degrees(value.longitude, "E", "W")}{value.elevation !== null && ` · ${number(house.language, value.elevation, 4)} m`}
                 {value.cells > 1 && ` · ${value.cells} ${word("cells")}`}
               </p>
               <SeriesChart value={value} day={day} />
