@@ -45,7 +45,7 @@ def test_classes_of_the_study_file_are_compared_with_a_search():
     written = detect_sample(
         sample, methods=search.methods, classes=search.classes, fixed=fixed, n_resamples=99
     )
-    found = compare_choices(sample, search, written.factor.data, draws=99, rng=rng).data
+    found = compare_choices(sample, search, written.factor.data, n_resamples=99, rng=rng).data
     assert found.loc[0, "classes_written"] == "quantile, 3"
     assert found.loc[0, "classes_searched"] != "quantile, 3"
     assert found.loc[0, "q_searched"] > found.loc[0, "q_written"] > 0.0
