@@ -127,7 +127,7 @@ def test_the_report_has_the_chapter(done: Path) -> None:
     study = read_study(done.parent / "study.toml", STEPS)
     own = {"vegetation": SECTIONS["vegetation"]}
     page = write_report(study.results, study, own, dpi=40).read_text(encoding="utf-8")
-    for words in ("Vegetation", "Soil water explains", "Water carries", "Degradation by gb19377"):
+    for words in ("Vegetation", "Soil water explains", "Water carries", "Degradation by GB 19377"):
         assert words in page
 
 
