@@ -361,3 +361,38 @@ def test_files_without_a_watch_and_stores_without_series_say_so(tmp_path):
     assert "an empty store" in done.output
     call[1] = str(tmp_path / "none.toml")
     assert "cannot read" in CliRunner().invoke(app, call).output
+
+
+def test_a_series_of_unknown_unit_is_left_out_and_named(tmp_path):
+    days = pd.date_range("2012-05-01", "2020-07-28", freq="8D")
+    rng, mapping = np.random.default_rng(4), tmp_path / "network.toml"
+    mapping.write_text('[warning]\nwatch_from = "2018-01-01"\n')
+    address = str(tmp_path / "network.db")
+    with open_store(address) as store:
+        network(store, {one: pd.Series(rng.uniform(0.1, 0.3, len(days)), days) for one in "AB"})
+    call = ["watch", str(mapping), "--store", address, "--day", "2020-07-30"]
+
+    def patched(station, symbol):
+        unit = json.dumps({"name": symbol, "symbol": symbol, "definition": ""})
+        sql = (
+            "UPDATE datastreams SET unit_of_measurement = ? WHERE thing_id ="
+            " (SELECT id FROM things WHERE name = ?)"
+        )
+        with open_store(address) as store, store.transaction() as session:
+            session.execute(sql, (unit, station))
+
+    assert "2 stations" in watch_cli(mapping, address, "2020-07-30")
+    patched("A", "furlongs")
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 0, done.output
+    assert "1 stations" in done.output
+    assert "left out: Soil moisture of A: its unit 'furlongs'" in done.output
+    patched("B", "cubits")
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 4, done.output
+    said = " ".join(done.output.split())
+    assert "Soil moisture of A: its unit 'furlongs'" in said
+    assert "Soil moisture of B: its unit 'cubits'" in said
+    patched("A", "m3 m-3")
+    patched("B", "m3 m-3")
+    assert "2 stations" in watch_cli(mapping, address, "2020-07-30")

@@ -214,6 +214,8 @@ def _look_at_stations(this: _Round, file: Path, options: StationWarningOptions) 
     home, address = file.with_suffix(".watch"), this.store.address
     known = load_watch(home, address, this.today, options)
     days = read_days(this.store, options, known.days)
+    for problem in days.problems:
+        typer.echo(f"left out: {problem}", err=True)
     series = days.by_station()
     arrived = None if known.days is None else days_arrived(known.days.by_station(), series)
     rng = np.random.default_rng(0)  # thresholds are the same each time

@@ -29,7 +29,7 @@ from headwater.chapters.warning.kept import (
 )
 from headwater.chapters.warning.options import StationWarningOptions
 from headwater.chapters.warning.watching import Arrived
-from headwater.errors import DataError, ResumeError, nearest
+from headwater.errors import DataError, ResumeError, UnitError, nearest
 from headwater.glossary import GLOSSARY
 from headwater.network.derived.interval_means import choose_series, mean_of_series
 from headwater.network.inventory import Stream, list_series
@@ -133,12 +133,15 @@ class StationDays:
         Days since 1970 [d].
     series : dict of KeptSeries
         By part and identifier of the datastream, such as ``water 7``.
+    problems : tuple of str
+        Series that are left out, each with its station, unit and what to do.
     """
 
     names: dict[str, str]
     first: int
     last: int
     series: dict[str, KeptSeries]
+    problems: tuple[str, ...] = ()
 
     def by_station(self) -> StationSeries:
         """Put the series next to each other, one column for each station.
@@ -187,11 +190,12 @@ def read_days(
     Returns
     -------
     StationDays
+        Without the series whose unit is unknown or of another kind, which are its problems.
 
     Raises
     ------
     DataError
-        If no station observes what is watched, or nothing sound.
+        If no station observes what is watched, or nothing sound, or none in a unit that is known.
     """
     with store.transaction(read_only=True) as session:
         streams = list_series(session, virtual=options.cells)
@@ -200,14 +204,51 @@ def read_days(
     first = min(one.first for one in spans if one.first is not None) // DAY
     # one clock that is wrong must not stretch all series by centuries
     last = min(max(one.last for one in spans if one.last is not None), present) // DAY
-    known = {} if kept is None or kept.names != names else kept.series
-    series = {}
+    held = {} if kept is None else kept.series
+    known = {key: one for key, one in held.items() if _same_part(key, names, kept)}
+    series, problems = {}, dict[str, str]()
     for part, name in names.items():
         depth = options.depth if part == "water" else None
         for one in choose_series(store, name, depth, options.cells):
             if one.first is not None and one.last is not None and one.first // DAY <= last:
                 key = f"{part} {one.id}"
-                series[key] = _read_series(store, one, name, last, known.get(key))
+                try:
+                    series[key] = _read_series(store, one, name, last, known.get(key))
+                except UnitError as error:
+                    problems[key] = _unit_problem(one, error)
+    names = _without_refused(names, series, problems)
+    _check_sound(names, series)
+    return StationDays(names, first, last, series, tuple(problems.values()))
+
+
+def _same_part(key: str, names: dict[str, str], kept: StationDays | None) -> bool:
+    part = key.split(maxsplit=1)[0]
+    return kept is not None and part in names and kept.names.get(part) == names[part]
+
+
+def _unit_problem(stream: Stream, error: UnitError) -> str:
+    return (
+        f"{stream.name} of {stream.thing}: its unit '{stream.unit}' is not understood for "
+        f"{stream.role} ({error.wrong}); correct unitOfMeasurement of Datastreams({stream.id})"
+    )
+
+
+def _without_refused(
+    names: dict[str, str], series: dict[str, KeptSeries], problems: dict[str, str]
+) -> dict[str, str]:
+    """Leave out what has lost all its series to their units."""
+    there, refused = ({key.split()[0] for key in keys} for keys in (series, problems))
+    left = {part: name for part, name in names.items() if part in there or part not in refused}
+    if not left.keys() - {"demand"}:
+        raise DataError(
+            "no series is left to watch",
+            found="; ".join(problems.values()),
+            do="Correct the units and look again",
+        )
+    return left
+
+
+def _check_sound(names: dict[str, str], series: dict[str, KeptSeries]) -> None:
     for part, name in names.items():
         own = [one for key, one in series.items() if key.split()[0] == part]
         if not any(np.isfinite(one.mean).any() for one in own):
@@ -216,7 +257,6 @@ def read_days(
                 found=f"{len(own)} series, none with a sound value",
                 do="Choose another quantity: headwater network status prints what there is",
             )
-    return StationDays(names, first, last, series)
 
 
 def _watched(
