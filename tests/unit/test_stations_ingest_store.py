@@ -126,6 +126,7 @@ def test_what_follows_a_clock_set_back_is_doubted_until_somebody_confirms_it(sto
     doubts = clock_doubts(set_back_file(), microseconds("2026-06-02T00:00Z"))
     assert "after a clock was set back" in doubts[0]
     loaded = taken(set_back_file())
+    assert clock_doubts(loaded.reading, microseconds("2026-06-02T00:00Z")) == doubts
     (id,) = loaded.datastreams.values()
     held = store.read([id])
     back = np.array([clock_state(text) == "set back" for text in held.parameters])
@@ -140,10 +141,35 @@ def test_what_follows_a_clock_set_back_is_doubted_until_somebody_confirms_it(sto
     assert control_store(store, spans=spans)[0].doubted == 0
     assert not bits(store, id).any()
     assert {json.loads(text)["flag"][0] for text in store.read([id]).parameters} == {"G"}
-    assert taken(set_back_file()).written.updated == 0  # the file grows and is read again
+    again = taken(set_back_file())  # the file grows and is read again
+    assert again.written.updated == 0
+    assert clock_doubts(again.reading, microseconds("2026-06-02T00:00Z")) == ()
     assert confirm_clock(store, "Upper", actor="a ranger") == {}
     with pytest.raises(InputError, match="no such station"):
         confirm_clock(store, "Uper", actor="a ranger")
+
+
+def test_a_confirmed_clock_is_doubted_no_more_on_any_command(tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text(
+        '[time]\nzone = "UTC"\n[[series]]\ncolumn = "m"\nthing = "Upper"\n'
+        'property = "soil_moisture"\nunit = "vol%"\ndepth = 0.1\n'
+        '[[series]]\ncolumn = "gone"\nthing = "Upper"\nproperty = "soil_moisture"\n'
+        'unit = "vol%"\ndepth = 0.3\n'
+    )
+    hour = [0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 6, 7]
+    rows = [f"2026-06-01T{h:02d}:00,{20 + k},{30 + k if k < 6 else ''}" for k, h in enumerate(hour)]
+    (tmp_path / "upper.csv").write_text("\n".join(["time,m,gone", *rows]) + "\n")
+    kept = ["--store", str(tmp_path / "n.db")]
+    ingest = ["ingest", str(tmp_path / "upper.csv"), "--map", str(tmp_path / "map.toml")]
+
+    def said(call: list[str]) -> str:
+        done = CliRunner().invoke(app, [*call, *kept])
+        assert done.exit_code == 0, done.output
+        return " ".join(done.output.split())
+
+    assert "lines after a clock was set back" in said(ingest)
+    said(["confirm", "Upper"])
+    assert "doubts these values" not in said(ingest)
 
 
 def test_a_mapping_confirms_a_clock_too(store: Store) -> None:

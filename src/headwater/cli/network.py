@@ -150,7 +150,8 @@ def _taken(
     except HeadwaterError as error:
         problems.append(error)
         return 0
-    _tell_file(file.name, (*reading.report(), *clock_doubts(reading, now())), loaded.written)
+    doubts = clock_doubts(loaded.reading, now())
+    _tell_file(file.name, (*reading.report(), *doubts), loaded.written)
     lost += reading.refused
     _widen(spans, loaded.spans)
     return int(reading.kept)

@@ -146,7 +146,7 @@ def _folder(
             return
         written = arrival.loaded.written
         report(f"{arrival.path.name}: {arrival.reading.report()[0]}; {written.inserted} new")
-        for line in (*arrival.reading.report()[2:], *clock_doubts(arrival.reading, now())):
+        for line in (*arrival.reading.report()[2:], *clock_doubts(arrival.loaded.reading, now())):
             report(f"  {line}")
         new.add(arrival.loaded.spans)
 

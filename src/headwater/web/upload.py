@@ -168,9 +168,9 @@ def take_in(
         raise WrongRequest(error.wrong, found=error.found, do=error.do) from None
     if things is not None:
         _insist(store, reading, things)
-    written = (
-        load_reading(reading, store, actor=actor or "push").written if reading.kept else Written()
-    )
+    loaded = load_reading(reading, store, actor=actor or "push") if reading.kept else None
+    written = Written() if loaded is None else loaded.written
+    doubts = clock_doubts(reading if loaded is None else loaded.reading, now())
     return {
         "lines": reading.lines,
         "kept": reading.kept,
@@ -181,7 +181,7 @@ def take_in(
         "new": written.inserted,
         "changed": written.updated,
         "known": written.unchanged,
-        "notes": [*reading.notes, *clock_doubts(reading, now())],
+        "notes": [*reading.notes, *doubts],
     }
 
 

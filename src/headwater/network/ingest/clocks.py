@@ -70,7 +70,8 @@ def clock_doubts(reading: Reading, present: int, noun: str = "line") -> tuple[st
             "the logger is wrong, or the zone or form of its times; quality control doubts these "
             "values"
         )
-    after = reading.data["clock"] > 0 if "clock" in reading.data else np.zeros(len(time), bool)
+    back = reading.data["clock"] > 0 if "clock" in reading.data else np.zeros(len(time), bool)
+    after = back & reading.data["value"].notna()
     if after.any():
         n = reading.data["line"][after].nunique()
         said.append(

@@ -54,6 +54,8 @@ class Loaded:
         Identifier by key of the series.
     spans : dict of tuple of int
         First and last time that was handed over, by identifier [µs].
+    reading : Reading
+        As it was written: what a person has confirmed of a clock is marked as confirmed.
     missing : int
         Missing values, which were not written unless asked for.
     """
@@ -61,6 +63,7 @@ class Loaded:
     written: Written
     datastreams: dict[str, int]
     spans: dict[int, tuple[int, int]]
+    reading: Reading
     missing: int = 0
 
 
@@ -122,11 +125,12 @@ def load_reading(
                 _thing(session, place)
             for key, item in reading.series.items():
                 ids[key] = ids[key] or ensure_series(session, item, reading.places.get(item.thing))
-    batch = _observations(_as_confirmed(reading, ids, store), ids, missing)
+    reading = _as_confirmed(reading, ids, store)
+    batch = _observations(reading, ids, missing)
     written = Written()
     for start in range(0, len(batch), _CHUNK):
         written += store.write(batch.take(slice(start, start + _CHUNK)), actor=actor)
-    return Loaded(written, ids, _spans(batch), 0 if missing else reading.missing)
+    return Loaded(written, ids, _spans(batch), reading, 0 if missing else reading.missing)
 
 
 def _observations(reading: Reading, ids: dict[str, int], missing: bool) -> Observations:

@@ -417,7 +417,7 @@ class _Worker:
         if not len(reading.data):
             return ours, Taken(0, refused=reading.refused)
         loaded = load_reading(reading, self.store, actor="mqtt")
-        notes = clock_doubts(reading, now(), "message")
+        notes = clock_doubts(loaded.reading, now(), "message")
         return ours, Taken(0, loaded.written, reading.refused, loaded.spans, notes)
 
     def _tried(self, messages: Sequence[Message], numbers: Sequence[int]) -> Taken:
@@ -447,7 +447,7 @@ class _Worker:
             )
         self.known.update(loaded.datastreams)
         refused = tuple(Refused(numbers[one.line - 1], one.reason) for one in reading.refused)
-        notes = clock_doubts(reading, now(), "message")
+        notes = clock_doubts(loaded.reading, now(), "message")
         return Taken(len(messages), loaded.written, refused, loaded.spans, notes)
 
 

@@ -242,7 +242,7 @@ def _pulled(
         loaded = load_reading(replace(reading, places={place.name: place}), store, actor="pull")
     except InputError as error:
         return Pulled(place.name, name, Written(), error=str(error))
-    notes = clock_doubts(reading, now(), "observation")
+    notes = clock_doubts(loaded.reading, now(), "observation")
     return Pulled(place.name, name, loaded.written, reading.refused, loaded.spans, notes)
 
 
