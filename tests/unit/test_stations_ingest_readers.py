@@ -215,6 +215,21 @@ def test_units_that_do_not_fit_are_refused_before_reading() -> None:
         read_csv(b"time,VWC\n2024-01-01,3\n", mapped(series=[{**SERIES, "unit": "mm"}]))
 
 
+@pytest.mark.parametrize("quantity", ["precipitation", "potential_evapotranspiration"])
+@pytest.mark.parametrize("unit", ["mm d-1", "mm/month", "kg m-2 s-1"])
+def test_a_rate_of_water_is_refused_in_words_of_a_mapping(quantity: str, unit: str) -> None:
+    rule = {**SERIES, "property": quantity, "unit": unit}
+    with pytest.raises(UnitError, match=r"column VWC: .*write unit = 'mm' in its") as refused:
+        read_csv(b"time,VWC\n2024-01-01,3\n", mapped(series=[rule]))
+    assert "time axis" not in str(refused.value)
+    with pytest.raises(UnitError, match=r"\[\[series\]\] a unit that can become 'mm'") as refused:
+        read_csv(b"time,VWC\n2024-01-01,3\n", mapped(series=[{**rule, "unit": "degC"}]))
+    assert "study file" not in str(refused.value)
+    by_line = mapped(series=[{**rule, "thing": "{station}"}])
+    (lost,) = read_csv(b"time,station,VWC\n2024-01-01,Upper,3\n", by_line).refused
+    assert "write unit = 'mm' in its [[series]]" in lost.reason
+
+
 def test_infinite_and_odd_numbers_are_refused() -> None:
     text = b"time,VWC\n2024-01-01,inf\n2024-01-02,1_0\n2024-01-03,1e400\n2024-01-04,3e1\n"
     told = read_csv(text, mapped())

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from headwater.errors import HeadwaterError, InputError, TimeAxisError, nearest
-from headwater.glossary import GLOSSARY
+from headwater.errors import HeadwaterError, InputError, TimeAxisError, UnitError, nearest
+from headwater.glossary import GLOSSARY, Term
 from headwater.network.ingest.mapping import Mapping, Rule, fields_of, filled
 from headwater.network.ingest.parsed_file import (
     Place,
@@ -25,7 +25,7 @@ from headwater.network.ingest.parsed_file import (
 )
 from headwater.network.times import NEVER, known_zone, microseconds
 from headwater.tables.numbers import is_below_detection, is_missing, plain
-from headwater.units import convert
+from headwater.units import convert, parse
 
 __all__ = [
     "Table",
@@ -271,8 +271,10 @@ def _apply(
         except HeadwaterError as error:
             if not held:
                 raise
+            told = f"{error.wrong}: {error.found}"
+            told = str(error) if isinstance(error, UnitError) else told  # with what to write
             for row in rows[here]:
-                _refuse(fates, table, row, f"{error.wrong}: {error.found}")
+                _refuse(fates, table, row, told)
             continue
         unit = filled(rule.unit, held) or table.units.get(rule.column, "")
         fates.kept[rows[here]] = True
@@ -320,7 +322,7 @@ def _series(rule: Rule, table: Table, mapping: Mapping, held: dict[str, str]) ->
     unit = unit or table.units.get(rule.column, "")
     known = GLOSSARY.get(property)
     if known and known.units != unit:
-        convert(0.0, unit or "an empty unit", known.units)
+        _check_unit(unit or "an empty unit", known, rule.column)
     return Series(
         thing=thing,
         name=name or series_name(property, deep),
@@ -330,6 +332,23 @@ def _series(rule: Rule, table: Table, mapping: Mapping, held: dict[str, str]) ->
         sensor=sensor,
         properties=dict(rule.properties),
     )
+
+
+def _check_unit(unit: str, term: Term, column: str) -> None:
+    """Refuse a unit that values of a quantity cannot be kept in, in the words of a mapping."""
+    read = parse(unit)
+    try:
+        convert(0.0, unit, term.units)
+    except UnitError as error:
+        do = f"Write in its [[series]] a unit that can become '{term.units}', or another property"
+        if term.total == "sum" and read.dimension == "water flux":
+            do = (
+                f"Stations keep the amount of each line: write unit = '{term.units}' in its "
+                "[[series]] where a line holds the sum of its own step (mm d-1 once a day), else "
+                "multiply the column by the step first"
+            )
+        wrong = f"column {column}: {error.wrong}"
+        raise UnitError(wrong, found=f"{error.found}, for {term.name}", do=do) from error
 
 
 def _depth(text: str) -> float | None:
