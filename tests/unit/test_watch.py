@@ -340,6 +340,8 @@ def watch_cli(file, store, day):
         ("drought_att = 10", "drought_at"),
         ("growing_season = [5, 14]", "1 to 12"),
         ("drought_at = 40", "ends before it begins"),
+        ('demand = "precipitation"', "demand = 'precipitation', rain = 'precipitation'"),
+        ('rain = "snow"\ndemand = "snow"', "demand = 'snow', rain = 'snow'"),
     ],
 )
 def test_a_table_of_a_mapping_is_checked(tmp_path, line, words):

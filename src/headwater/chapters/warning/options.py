@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from headwater.errors import StudyError
 
@@ -186,3 +186,14 @@ class StationWarningOptions(WarningOptions):
                 do="Give first and last month, 1 to 12",
             )
         return months
+
+    @model_validator(mode="after")
+    def _check_demand(self) -> Self:
+        rain = self.rain or "precipitation"
+        if self.demand == rain:
+            raise StudyError(
+                "[warning] names the rain as the demand that is taken from it",
+                found=f"demand = '{self.demand}', rain = '{rain}'",
+                do="Write demand = 'potential_evapotranspiration', or leave demand out",
+            )
+        return self
