@@ -253,6 +253,7 @@ def test_standing_alerts_are_posted_once_whoever_comes_again(tmp_path):
         assert post(condition("warning")) == [("warning", "1")]
         assert post(condition("watch")) == [], "lowered by late data: nothing is sent"
         assert post(condition("confirmed")) == [("confirmed", "1")]
+        assert post(ended={"2019-07-12-9": "unknown"}) == [], "it stays open"
         assert post(ended={"2019-07-12-9": "restored"}) == [("restored", "1")]
         assert post() == []
         assert post(condition()) == [("watch", "2")], "a new event after clearing"
@@ -372,6 +373,8 @@ def test_a_series_of_unknown_unit_is_left_out_and_named(tmp_path):
     address = str(tmp_path / "network.db")
     with open_store(address) as store:
         network(store, {one: pd.Series(rng.uniform(0.1, 0.3, len(days)), days) for one in "AB"})
+        dry = pd.Series(0.05, pd.date_range("2020-06-20", "2020-07-28", freq="2D"))
+        network(store, {"A": dry})
     call = ["watch", str(mapping), "--store", address, "--day", "2020-07-30"]
 
     def patched(station, symbol):
@@ -383,11 +386,12 @@ def test_a_series_of_unknown_unit_is_left_out_and_named(tmp_path):
         with open_store(address) as store, store.transaction() as session:
             session.execute(sql, (unit, station))
 
-    assert "2 stations" in watch_cli(mapping, address, "2020-07-30")
+    assert "watch: Drought at A" in watch_cli(mapping, address, "2020-07-30")
     patched("A", "furlongs")
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 0, done.output
     assert "1 stations" in done.output
+    assert "resolved" not in done.output
     assert "left out: Soil moisture of A: its unit 'furlongs'" in done.output
     patched("B", "cubits")
     done = CliRunner().invoke(app, call)
@@ -397,4 +401,4 @@ def test_a_series_of_unknown_unit_is_left_out_and_named(tmp_path):
     assert "Soil moisture of B: its unit 'cubits'" in said
     patched("A", "m3 m-3")
     patched("B", "m3 m-3")
-    assert "2 stations" in watch_cli(mapping, address, "2020-07-30")
+    assert "2 stations, 1 in alert" in watch_cli(mapping, address, "2020-07-30")

@@ -101,7 +101,8 @@ def post_standing(
     channels : iterable of str
         Names of the channels that messages go to.
     ended : mapping, optional
-        ``resolved`` or ``restored`` by target; default: resolved.
+        ``resolved`` or ``restored`` by target, or ``unknown``, where nothing can be said now: it
+        stays as it is; default: resolved.
     now : int, optional
         [µs]; default: the store's clock.
 
@@ -133,7 +134,8 @@ def post_standing(
         for target, (key, _, headline) in held.items():
             if target not in by_target:
                 kind = (ended or {}).get(target, "resolved")
-                found.append(_ended(case, key, target, kind, headline))
+                if kind != "unknown":
+                    found.append(_ended(case, key, target, kind, headline))
         put_messages(session, case.drafts)
     return found
 

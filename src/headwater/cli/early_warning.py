@@ -214,7 +214,7 @@ def _look_at_stations(this: _Round, file: Path, options: StationWarningOptions) 
     home, address = file.with_suffix(".watch"), this.store.address
     known = load_watch(home, address, this.today, options)
     days = read_days(this.store, options, known.days)
-    for problem in days.problems:
+    for problem in days.problems.values():
         typer.echo(f"left out: {problem}", err=True)
     series = days.by_station()
     arrived = None if known.days is None else days_arrived(known.days.by_station(), series)
@@ -222,7 +222,8 @@ def _look_at_stations(this: _Round, file: Path, options: StationWarningOptions) 
     state = follow_stations(series, options, this.today, known.state, arrived, rng=rng)
     standing = list(station_standings(series, options, this.today, state))
     typer.echo(f"{file.name}: {len(series.stations)} stations, {len(standing)} in alert")
-    _post(this, _rule_name(file), standing, options.channels, {})
+    unknown = dict.fromkeys(days.unknown, "unknown")  # what cannot be seen has not ended
+    _post(this, _rule_name(file), standing, options.channels, unknown)
     # kept last: whoever dies before comes to the same alerts again, and posts none twice
     save_watch(home, address, this.today, days, state)
 

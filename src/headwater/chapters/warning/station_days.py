@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ __all__ = [
 Floats = NDArray[np.float64]
 _GREEN = ("ndvi", "evi", "fractional_cover", "lai")
 _PARTS = ("water", "green", "rain", "demand")
+_ALERTS = {"water": "drought", "green": "vegetation", "rain": "dry season", "demand": "dry season"}
+"""What is said of a station by each part."""
 _MONTH = 30 * DAY
 _PRIME = 1_000_000_007
 """Sums of times of receipt are kept small by this modulus."""
@@ -133,15 +135,18 @@ class StationDays:
         Days since 1970 [d].
     series : dict of KeptSeries
         By part and identifier of the datastream, such as ``water 7``.
-    problems : tuple of str
-        Series that are left out, each with its station, unit and what to do.
+    problems : dict of str
+        Why series are left out, with station, unit and what to do, by key as in `series`.
+    unknown : tuple of str
+        Targets of alerts of which nothing can be said without them.
     """
 
     names: dict[str, str]
     first: int
     last: int
     series: dict[str, KeptSeries]
-    problems: tuple[str, ...] = ()
+    problems: dict[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     def by_station(self) -> StationSeries:
         """Put the series next to each other, one column for each station.
@@ -206,7 +211,8 @@ def read_days(
     last = min(max(one.last for one in spans if one.last is not None), present) // DAY
     held = {} if kept is None else kept.series
     known = {key: one for key, one in held.items() if _same_part(key, names, kept)}
-    series, problems = {}, dict[str, str]()
+    series: dict[str, KeptSeries] = {}
+    problems, unknown = dict[str, str](), list[str]()
     for part, name in names.items():
         depth = options.depth if part == "water" else None
         for one in choose_series(store, name, depth, options.cells):
@@ -216,9 +222,10 @@ def read_days(
                     series[key] = _read_series(store, one, name, last, known.get(key))
                 except UnitError as error:
                     problems[key] = _unit_problem(one, error)
+                    unknown.append(f"{one.thing}: {_ALERTS[part]}")
     names = _without_refused(names, series, problems)
     _check_sound(names, series)
-    return StationDays(names, first, last, series, tuple(problems.values()))
+    return StationDays(names, first, last, series, problems, tuple(unknown))
 
 
 def _same_part(key: str, names: dict[str, str], kept: StationDays | None) -> bool:
@@ -237,7 +244,7 @@ def _without_refused(
     names: dict[str, str], series: dict[str, KeptSeries], problems: dict[str, str]
 ) -> dict[str, str]:
     """Leave out what has lost all its series to their units."""
-    there, refused = ({key.split()[0] for key in keys} for keys in (series, problems))
+    there, refused = {key.split()[0] for key in series}, {key.split()[0] for key in problems}
     left = {part: name for part, name in names.items() if part in there or part not in refused}
     if not left.keys() - {"demand"}:
         raise DataError(
