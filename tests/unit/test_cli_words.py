@@ -5,9 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from headwater.cli import app
+from headwater.cli import app, errors
 from headwater.cli.words import say, speak_as
 from headwater.report.language import read_catalogue
 
@@ -62,3 +63,13 @@ def test_each_message_is_chinese_and_keeps_what_stands_in_braces() -> None:
     for message, wanted in read_catalogue(text).items():
         assert CHINESE.search(wanted), message
         assert set(re.findall(r"\{\w+\}", message)) == set(re.findall(r"\{\w+\}", wanted)), message
+
+
+def test_an_interrupt_is_said_in_whole_sentences(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for language, words in (("", "Interrupted."), ("zh", "已中断。")):
+        monkeypatch.setenv("HEADWATER_LANGUAGE", language)
+        with pytest.raises(typer.Exit):
+            errors._report_interrupt([])
+        assert capsys.readouterr().err == f"{words}\n"

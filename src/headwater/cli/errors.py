@@ -42,7 +42,7 @@ def report_errors(*notes: Path, study: Path | None = None) -> Iterator[list[Path
             typer.echo(say(f"What belongs where is in {note}"), err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        _tell_interrupt(place)
+        _report_interrupt(place)
     except BrokenPipeError:
         # who reads, `head` say, has had enough; the interpreter must not flush into it again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,15 +67,15 @@ def report_errors(*notes: Path, study: Path | None = None) -> Iterator[list[Path
         raise typer.Exit(1) from None
 
 
-def _tell_interrupt(place: list[Path]) -> NoReturn:
-    words = [say("Interrupted.")]
+def _report_interrupt(place: list[Path]) -> NoReturn:
+    words = ["Interrupted."]
     if place:
         from headwater.study.folder import finished_steps
 
         kept = finished_steps(place[0])
-        words += f" Kept: {', '.join(kept)}." if kept else " No step had finished."
-        words += " The same command goes on from here."
-    typer.echo(words, err=True)
+        words.append(f"Kept: {', '.join(kept)}." if kept else "No step had finished.")
+        words.append("The same command goes on from here.")
+    typer.echo(" ".join(say(one) for one in words), err=True)
     raise typer.Exit(INTERRUPTED)
 
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from headwater.errors import DataError, StudyError
@@ -120,8 +119,11 @@ def _like(found: NDArray[Any], given: ArrayLike) -> Any:
     """Give numbers back in the kind of container that the values came in."""
     if isinstance(given, pd.Series):
         return pd.Series(found, given.index, name=given.name)
-    if isinstance(given, xr.DataArray):
-        return xr.DataArray(found, given.coords, given.dims, name=given.name)
+    if hasattr(given, "coords"):
+        import xarray as xr  # the platform ranks values without it, and starts without loading it
+
+        if isinstance(given, xr.DataArray):
+            return xr.DataArray(found, given.coords, given.dims, name=given.name)
     return found
 
 
