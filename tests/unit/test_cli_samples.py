@@ -299,7 +299,7 @@ def test_a_file_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
 def test_audit_of_the_published_tables() -> None:
     result = RUN.invoke(app, ["audit", "--published", "li2024"])
     assert result.exit_code == 0, result.output
-    for words in ("22 impossible, 8 doubtful", "14.23", "-14.23", "A10"):
+    for words in ("22 impossible, 8 doubtful", "14.23", "−14.23", "A10"):
         assert words in told(result)
     assert RUN.invoke(app, ["audit"]).exit_code == 2
     assert RUN.invoke(app, ["audit", "--published", "li2023"]).exit_code == 2
