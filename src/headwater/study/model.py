@@ -249,7 +249,8 @@ class InputTable(Table):
         None,
         description="How dates are written in the time axis, in file names or in the bands: "
         '"%Y%m%d", "%Y.%m.{dekad}" or "{pentad}" where parts of a month are numbered; or first '
-        'date and step, "2000-01-01/P1M". Dates by CF and of common patterns are found without it.',
+        'date and step, "2000-01-01/P1M". Dates by CF and of common patterns are found without it; '
+        'where a name says more than a year ("sm_JJA_2015"), "%Y" takes the year alone.',
     )
     stamp: Literal["start", "middle", "end"] | None = Field(
         None,

@@ -149,6 +149,7 @@ _EXAMPLES = {
     "detector.factors": '["precipitation", "temperature", "elevation"]',
     "warning.of": '"ndvi"',
     "warning.water": '"soil_moisture"',
+    "warning.demand": '"potential_evapotranspiration"',
     "warning.watch_from": '"2020-01-01"',
     "samples.path": '"data/samples.csv"',
     "samples.columns": '{ d18O = "18O, per mil" }',
