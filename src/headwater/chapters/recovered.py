@@ -202,7 +202,7 @@ def _limits_of_years(variation: Mapping[str, Result]) -> dict[tuple[str, str], t
         free = years.size - 1
         if free > 1:
             limits[("mean", "year")] = _t_limits(float(years.mean()), years.std(ddof=1), years.size)
-            # of a CV of few percent the error of the mean is nothing beside that of the spread
+            # of a CV of few percent the error of the mean is nothing next to that of the spread
             ends = np.sqrt(free / chdtri(free, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]))
             cv = float(years.std(ddof=1) / years.mean())
             limits[("interannual CV", "year")] = (cv * ends[0], cv * ends[1])

@@ -235,7 +235,7 @@ def _open_raster(path: Path) -> xr.Dataset:
 
 
 def _said(path: Path, options: dict[str, Any]) -> tuple[dict[str, str], bool]:
-    """Read attributes that rioxarray leaves out, and whether there is a mask beside the bands."""
+    """Read attributes that rioxarray leaves out, and whether a mask stands next to the bands."""
     import rasterio
 
     with rasterio.open(str(path), **options) as file:

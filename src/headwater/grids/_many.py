@@ -272,8 +272,8 @@ def _described(file: Any, name: str, timing: Timing) -> tuple[Any, ...]:
     places = b""
     if timing.dim not in dims and is_place(name, dims, attrs, file.variables):
         places = np.asarray(variable[...]).tobytes()
-    told = tuple((key, _plain(value)) for key, value in sorted(attrs.items()))
-    return name, dims, sizes, variable.dtype, told, places
+    described = tuple((key, _plain(value)) for key, value in sorted(attrs.items()))
+    return name, dims, sizes, variable.dtype, described, places
 
 
 def _plain(value: Any) -> object:

@@ -42,7 +42,7 @@ def _told(tags: dict[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def is_masked(file: Any) -> bool:
-    """Whether an open raster has a mask beside its bands, which says where it holds no value."""
+    """Whether an open raster has a mask next to its bands, which says where it holds no value."""
     from rasterio.enums import MaskFlags
 
     return any(

@@ -192,9 +192,9 @@ def write_export(
 
 def _for_spreadsheets(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep names, units and flags that others wrote from being run as formulas."""
-    told = ("station", "series", "property", "unit", "provider_flag")
+    names = ("station", "series", "property", "unit", "provider_flag")
     changed: dict[str, Any] = {}
-    for name in told:
+    for name in names:
         new = {text: for_spreadsheet(text) for text in frame[name].unique()}
         changed[name] = frame[name].map(new)
     return frame.assign(**changed)

@@ -120,9 +120,9 @@ def with_set_back(reading: Reading, name: str, *, confirmed: bool = False) -> Re
             place = f"{name or 'line'}:{line[rows[i]]}"
             notes[clock_note(place, step[i - 1] / 1e6, usual / 1e6)] = None
             places.setdefault(thing, []).append(int(line[rows[i]]))
-    told = (*reading.notes, *first_of(list(notes), name or "line"))
+    noted = (*reading.notes, *first_of(list(notes), name or "line"))
     spans = {thing: [(first, _END) for first in sorted(set(at))] for thing, at in places.items()}
-    return mark_after(replace(reading, notes=told), spans, confirmed=confirmed)
+    return mark_after(replace(reading, notes=noted), spans, confirmed=confirmed)
 
 
 def mark_after(

@@ -271,10 +271,11 @@ def _apply(
         except HeadwaterError as error:
             if not held:
                 raise
-            told = f"{error.wrong}: {error.found}"
-            told = str(error) if isinstance(error, UnitError) else told  # with what to write
+            # an error of units says what to write
+            short = f"{error.wrong}: {error.found}"
+            reason = str(error) if isinstance(error, UnitError) else short
             for row in rows[here]:
-                _refuse(fates, table, row, told)
+                _refuse(fates, table, row, reason)
             continue
         unit = filled(rule.unit, held) or table.units.get(rule.column, "")
         fates.kept[rows[here]] = True

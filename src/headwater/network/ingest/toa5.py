@@ -116,10 +116,10 @@ def _without_records(reported: Reading, name: str, *, confirmed: bool) -> Readin
     data = reported.data[~numbers].reset_index(drop=True)
     data["series"] = data["series"].cat.set_categories(list(series))
     notes = (*reported.notes, *_notes(records, name))
-    told = replace(reported, data=data, series=series, notes=notes)
+    found = replace(reported, data=data, series=series, notes=notes)
     spans = _set_back(records)
     stations = {item.thing for item in series.values()}
-    return mark_after(told, dict.fromkeys(stations, spans), confirmed=confirmed)
+    return mark_after(found, dict.fromkeys(stations, spans), confirmed=confirmed)
 
 
 def _set_back(records: pd.DataFrame) -> list[tuple[int, int]]:

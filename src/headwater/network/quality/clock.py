@@ -14,11 +14,11 @@ from headwater.network.store.protocol import Store
 __all__ = ["CONFIRMED", "SET_BACK", "clock_state", "confirm_clock", "parameters_of"]
 
 SET_BACK, CONFIRMED = "set back", "confirmed"
-"""States of a clock, beside what was stamped by it after it was set back."""
+"""States of a clock, next to what was stamped by it after it was set back."""
 
 
 def parameters_of(flag: object, clock: int) -> str | None:
-    """Write what is kept beside an observation: the provider's flag, and the state of the clock.
+    """Write what is kept next to an observation: the provider's flag, and the state of the clock.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def parameters_of(flag: object, clock: int) -> str | None:
 
 
 def clock_state(parameters: str | None) -> str | None:
-    """Read the state of the clock beside an observation; None where nothing is said of it.
+    """Read the state of the clock next to an observation; None where nothing is said of it.
 
     Examples
     --------
@@ -83,7 +83,9 @@ def confirm_clock(store: Store, station: str, *, actor: str) -> dict[int, tuple[
         if len(texts):
             held = held.take(back)
             said = [json.dumps(json.loads(text) | {"clock": CONFIRMED}) for text in texts]
-            told = np.array(said, dtype=object)
-            store.write(replace(held, parameters=told, received=None, quality=None), actor=actor)
+            parameters = np.array(said, dtype=object)
+            store.write(
+                replace(held, parameters=parameters, received=None, quality=None), actor=actor
+            )
             spans[id] = (int(held.time[0]), int(held.time[-1]))
     return spans

@@ -216,7 +216,7 @@ def _clock(held: Observations) -> NDArray[np.int64]:
     """Doubt what was made, by its own word, after the store took it, or by a clock set back.
 
     A forecast is made before its time. What came ahead of its time stays doubted: a later change
-    of what stands beside it gives it a new time of receipt, which the clock may have passed.
+    of what stands next to it gives it a new time of receipt, which the clock may have passed.
     """
     made = held.time
     if held.result_time is not None:
